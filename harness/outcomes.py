@@ -1,0 +1,103 @@
+"""What became of one model in the sandbox: the values that runners produce and reports carry."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Status(str, enum.Enum):
+    """The one primary cause of a model's end, written once; see ``docs/reference/statuses.md`` for each one's meaning."""
+
+    OK = "ok"
+    PLUGIN_ERROR = "plugin_error"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    OOM_GPU = "oom_gpu"
+    DISK_FULL = "disk_full"
+    PIDS_LIMIT = "pids_limit"
+    KILLED_SIGNAL = "killed_signal"
+    OUTPUT_MISSING = "output_missing"
+    OUTPUT_INVALID = "output_invalid"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    POLICY_VIOLATION = "policy_violation"
+    SETUP_ERROR = "setup_error"
+    INFRA_ERROR = "infra_error"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen when a model ended; the status is decided from this alone.
+
+    Attributes:
+        elapsed_s: seconds on the host's monotonic clock from "start" to the last byte or to the kill.
+        limit_s: the limit in force, seconds.
+        exit_code: exit status of the model's process, None where it was killed by a signal or never ended.
+        signal: number of the signal that ended the model's process.
+        oom_killed: the kernel's out-of-memory killer struck inside the sandbox while this model ran.
+        bytes_received: length of the weights received, bytes.
+        last_frame: name of the last protocol frame that came from the guest.
+        error_type: name of the exception class that the plugin raised.
+        error_message: its text, control characters removed, at most 2,000 characters.
+        traceback: the last lines of its traceback, at most 8,000 characters.
+        notes: troubles of teardown and of other kinds, in the order in which they were seen; never the primary cause.
+    """
+
+    elapsed_s: float | None = None
+    limit_s: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    oom_killed: bool = False
+    bytes_received: int | None = None
+    last_frame: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    traceback: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogCapture:
+    """What the plugin printed for one model, within the byte cap.
+
+    Attributes:
+        head: the first bytes, decoded, control characters made visible.
+        tail: the last bytes where some were dropped between, else empty.
+        dropped_bytes: how many bytes stand between head and tail and were not kept.
+    """
+
+    head: str = ""
+    tail: str = ""
+    dropped_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """The end of one model: status, advice for the author, times.
+
+    Attributes:
+        index: which original of the population was unlearned, 0-based.
+        seed: the seed the guest was given.
+        status: primary cause.
+        advice: one sentence that tells the author what to do; empty when ok.
+        charged_s: seconds charged to the method on the host's clock; None when it never started.
+        prepare_s: seconds from handing over the model to the guest being ready to start it; not charged.
+        peak_rss_mib: peak resident memory of the model's process, MiB, as the kernel counted it.
+        peak_gpu_mib: peak memory of the CUDA allocator, MiB, as the guest reported it; None on CPU.
+        evidence: what the status was decided from.
+        log: what the plugin printed.
+        attempts: how many times this model was started, this one included.
+    """
+
+    index: int
+    seed: int
+    status: Status
+    advice: str = ""
+    charged_s: float | None = None
+    prepare_s: float | None = None
+    peak_rss_mib: float | None = None
+    peak_gpu_mib: float | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    log: LogCapture = field(default_factory=LogCapture)
+    attempts: int = 1

@@ -1,0 +1,1 @@
+"""How a guest is started and held: Docker, or a plain process for development."""

@@ -1,0 +1,136 @@
+"""What a task is, as frozen values: its description and, once its dataset is loaded, its data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples, in a fixed order.
+
+    Attributes:
+        ids: shape (n,), str, unique within the task.
+        images: shape (n, C, H, W), uint8.
+        labels: shape (n,), int64.
+        subjects: shape (n,), str; which person or thing an example shows; None where the data has no subjects.
+    """
+
+    ids: NDArray[np.str_]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    subjects: NDArray[np.str_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: NDArray[np.int64]) -> Split:
+        """The examples at ``index``, in that order."""
+        return Split(
+            ids=self.ids[index],
+            images=self.images[index],
+            labels=self.labels[index],
+            subjects=None if self.subjects is None else self.subjects[index],
+        )
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's examples, split; retain and forget together are the training set of the originals.
+
+    Attributes:
+        retain, forget, validation, test: the splits.
+        class_names: one name per class.
+        mean, std: per channel, of images scaled to [0, 1].
+    """
+
+    retain: Split
+    forget: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def split(self, name: str) -> Split:
+        """A split by its name."""
+        found: Split = getattr(self, name)
+        return found
+
+    def digest(self) -> str:
+        """SHA-256 of every byte that a result could depend on: ids, images, labels, order, normalisation."""
+        sha = hashlib.sha256()
+        for name in ("retain", "forget", "validation", "test"):
+            split = self.split(name)
+            sha.update(f"{name}:{split.images.shape}:".encode())
+            sha.update("\0".join(split.ids.tolist()).encode())
+            sha.update(np.ascontiguousarray(split.images))
+            sha.update(np.ascontiguousarray(split.labels))
+        sha.update(repr((self.class_names, self.mean, self.std)).encode())
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a method may take.
+
+    Attributes:
+        fraction: of the measured retraining time.
+        measurements: how many retrainings are timed; the median counts.
+    """
+
+    fraction: float = 0.2
+    measurements: int = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """A benchmark task: dataset, splits, architecture, recipe, population size, budget.
+
+    Attributes:
+        name: unique among registered tasks.
+        description: one sentence.
+        load: reads or makes the data; raises DatasetMissingError or DatasetInvalidError. Deterministic.
+        architecture: which network.
+        recipe: how it is trained.
+        models: default number of models per population.
+        budget: default budget.
+        seed: of the reference populations.
+        definition: the task as plain JSON values, for the report.
+        source: where it was defined: a file or a distribution.
+    """
+
+    name: str
+    description: str
+    load: Callable[[], TaskData]
+    architecture: ArchitectureSpec
+    recipe: Recipe
+    models: int = 32
+    budget: Budget = field(default_factory=Budget)
+    seed: int = 0
+    definition: dict[str, object] = field(default_factory=dict)
+    source: str = ""
+
+    def model_spec(self, data: TaskData) -> ModelSpec:
+        """The network's specification for this data."""
+        _, channels, height, width = data.retain.images.shape
+        return ModelSpec(
+            architecture=self.architecture,
+            in_channels=channels,
+            image_size=(height, width),
+            n_classes=data.n_classes,
+            mean=data.mean,
+            std=data.std,
+        )

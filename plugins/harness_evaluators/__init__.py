@@ -1,0 +1,1 @@
+"""Bundled evaluators: pure functions of arrays, one hook implementation each."""

@@ -1,0 +1,1 @@
+"""Bundled unlearners, one method a file; each registers as a third party's would."""

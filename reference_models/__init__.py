@@ -1,0 +1,1 @@
+"""Architectures, training recipes and batched training of whole populations."""

@@ -1,0 +1,199 @@
+"""The wire protocol between host and guest; standard library only, imported by both sides.
+
+A conversation is a sequence of frames over two byte streams: host to guest (the guest's file descriptor 0) and guest to host
+(its file descriptor 1). What a plugin prints never touches these: the guest moves them away before any plugin runs.
+
+A frame is ``b"UH"``, one byte of kind, eight bytes of payload length (unsigned, big-endian), payload. Payloads are JSON
+objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS (safetensors bytes; the reader states its own cap) and LOG.
+
+==========  =========  ==========================================================================================
+kind        direction  payload
+==========  =========  ==========================================================================================
+HELLO       to guest   :class:`Hello`: what the guest needs once: model specification, where the data lies, plugin, ...
+READY       to host    {"torch", "python", "device", "threads", "pid1", "isolation"}: data mapped, torch imported
+MODEL       to guest   :class:`Job`; a WEIGHTS frame with the original's state follows at once
+LOADED      to host    {"index"}: the model's own process has been forked and holds the model on its device
+START       to guest   {"index"}: the clock runs. Only now is the plugin imported, by that process
+LOG         to host    8 bytes index, 8 bytes count of dropped bytes before this chunk, then raw bytes of output
+RESULT      to host    {"index", "peak_gpu_mib"}; a WEIGHTS frame with the unlearned state follows at once
+ENDED       to host    :class:`Ended`: how the model's process ended; always the last frame of a model, after
+                       leftovers were killed and scratch space wiped
+BYE         to guest   {}: the guest exits with status 0
+REFUSED     to host    {"reason", "message"}: the guest cannot work (bad HELLO, no such plugin data); it exits
+==========  =========  ==========================================================================================
+
+The conversation is lock-step: HELLO, READY, then per model MODEL+WEIGHTS, LOADED, START, (LOG)*, [RESULT+WEIGHTS], ENDED.
+A frame out of order is a violation; the host kills the guest.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import struct
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+VERSION = 1
+MAGIC = b"UH"
+HEADER = struct.Struct(">2sBQ")
+LOG_HEADER = struct.Struct(">QQ")
+MAX_JSON_BYTES = 1 << 20
+MAX_LOG_FRAME_BYTES = (1 << 16) + LOG_HEADER.size
+
+
+class Kind(enum.IntEnum):
+    """Frame kinds; see the module's table."""
+
+    HELLO = 1
+    READY = 2
+    MODEL = 3
+    LOADED = 4
+    START = 5
+    LOG = 6
+    RESULT = 7
+    ENDED = 8
+    BYE = 9
+    REFUSED = 10
+    WEIGHTS = 11
+
+
+class ProtocolError(Exception):
+    """The other side broke the protocol."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What the guest needs once.
+
+    Attributes:
+        plugin: entry-point name of the one unlearner to load.
+        distribution: its distribution's name; None to take whichever has it.
+        model: JSON of :class:`reference_models.recipe.ModelSpec`.
+        recipe: JSON of :class:`reference_models.recipe.Recipe`.
+        data_path: safetensors file with ``{split}.images`` (uint8, n C H W) and ``{split}.labels`` (int64, n) for retain,
+            forget and validation, as the guest sees it.
+        plugin_path: folder appended to ``sys.path`` in a model's process before the plugin is imported; None where the
+            plugin is importable as it is. Never seen by the guest itself.
+        scratch: folders wiped between models, e.g. ["/tmp", "/dev/shm"]; empty in the process runner.
+        device: "cpu" or "cuda".
+        threads: of torch in a model's process.
+        options: the user's ``--set`` options for the plugin.
+        log_head_bytes, log_tail_bytes: how much output is kept per model.
+        version: of this protocol.
+    """
+
+    plugin: str
+    distribution: str | None
+    model: dict[str, Any]
+    recipe: dict[str, Any]
+    data_path: str
+    plugin_path: str | None = None
+    scratch: list[str] = field(default_factory=list)
+    device: str = "cpu"
+    threads: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+    log_head_bytes: int = 1 << 16
+    log_tail_bytes: int = 1 << 16
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to unlearn.
+
+    Attributes:
+        index: which original, 0-based.
+        seed: of every random stream in the model's process.
+        limit_s: seconds from START after which the guest ends the process on its own account; None for no limit.
+        max_weights_bytes: the guest forwards no more than this many bytes of weights.
+    """
+
+    index: int
+    seed: int
+    limit_s: float | None
+    max_weights_bytes: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a model's process ended, as the guest saw it.
+
+    Attributes:
+        index: the model.
+        exit_code: exit status, None when killed by a signal.
+        signal: number of the signal that ended it, None when it exited.
+        deadline: the guest killed it because ``limit_s`` had passed.
+        error_type, error_message, traceback: of an exception that the plugin let escape; None without.
+        problem: a fault in what came back that the guest could tell: "output_missing", "output_invalid",
+            "output_too_large", "plugin_error", "setup_error" (the plugin could not be loaded), or None.
+        dropped_bytes: of output, beyond head and tail.
+        peak_rss_mib: from the kernel's accounting of the process.
+        leftovers: how many other processes had to be killed afterwards.
+    """
+
+    index: int
+    exit_code: int | None
+    signal: int | None
+    deadline: bool = False
+    error_type: str | None = None
+    error_message: str | None = None
+    traceback: str | None = None
+    problem: str | None = None
+    dropped_bytes: int = 0
+    peak_rss_mib: float | None = None
+    leftovers: int = 0
+
+
+def encode(kind: Kind, payload: bytes) -> bytes:
+    """One whole frame. For big payloads send :func:`header` and the payload apart."""
+    return header(kind, len(payload)) + payload
+
+
+def header(kind: Kind, length: int) -> bytes:
+    """The eleven bytes before a payload of ``length`` bytes."""
+    return HEADER.pack(MAGIC, kind, length)
+
+
+def encode_json(kind: Kind, value: Any) -> bytes:
+    """A frame with a JSON object; dataclasses of this module are taken as they are."""
+    data = value if isinstance(value, dict) else asdict(value)
+    return encode(kind, json.dumps(data, allow_nan=False).encode())
+
+
+def decode_header(raw: bytes) -> tuple[Kind, int]:
+    """Kind and payload length.
+
+    Raises:
+        ProtocolError: wrong magic, unknown kind, or a length that no frame of this kind may have.
+    """
+    magic, kind_number, length = HEADER.unpack(raw)
+    if magic != MAGIC:
+        raise ProtocolError("a frame does not begin with the protocol's mark")
+    try:
+        kind = Kind(kind_number)
+    except ValueError:
+        raise ProtocolError(f"unknown frame kind {kind_number}") from None
+    cap = {Kind.WEIGHTS: None, Kind.LOG: MAX_LOG_FRAME_BYTES}.get(kind, MAX_JSON_BYTES)
+    if cap is not None and length > cap:
+        raise ProtocolError(f"a {kind.name} frame of {length} bytes; at most {cap} are allowed")
+    return kind, length
+
+
+def decode_json(payload: bytes) -> dict[str, Any]:
+    """The JSON object of a payload.
+
+    Raises:
+        ProtocolError: not JSON, not an object, or with NaN or infinity in it.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ProtocolError(f"{constant} in a frame")
+
+    try:
+        value = json.loads(payload, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"a frame is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ProtocolError("a frame's JSON is not an object")
+    return value
