@@ -23,8 +23,8 @@ class Recipe:
         momentum: of SGD.
         nesterov: of SGD.
         weight_decay: L2, on all parameters, as torch.optim has it.
-        schedule: "constant", "cosine" (to 0 over all steps) or "one-cycle" (linear warm-up over ``warmup`` of the steps,
-            then linear to 0).
+        schedule: "constant", "cosine" (to 0 over all steps) or "one-cycle" (linear warm-up over ``warmup`` of the
+            steps, then linear to 0).
         warmup: share of the steps, for "one-cycle".
         label_smoothing: of the cross-entropy.
         augment: applied to training batches, in this order.
@@ -100,8 +100,9 @@ class ModelSpec:
 
 
 def to_json(value: Recipe | ArchitectureSpec | ModelSpec) -> dict[str, Any]:
-    """A dict of JSON values; :func:`model_spec_from_json` and :func:`recipe_from_json` read it back."""
-    return asdict(value)
+    """A dict of JSON values (tuples become lists); :func:`model_spec_from_json` and :func:`recipe_from_json` read it back."""
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value)))
+    return data
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:

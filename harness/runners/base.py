@@ -150,6 +150,19 @@ class PluginFacts:
     dependencies: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PluginBundle:
+    """All that goes into the sandbox for one plugin.
+
+    Attributes:
+        facts: what is known of it.
+        wheels: host paths, dependencies first, the plugin's own last; they stay in the cache.
+    """
+
+    facts: PluginFacts
+    wheels: tuple[Path, ...]
+
+
 class Runner(Protocol):
     """Starts guests for one plugin. Made ready once, then asked for guests as often as needed."""
 

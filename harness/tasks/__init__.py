@@ -1,0 +1,1 @@
+"""Tasks: their files, their datasets, their splits."""

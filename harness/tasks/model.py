@@ -76,8 +76,8 @@ class TaskData:
             split = self.split(name)
             sha.update(f"{name}:{split.images.shape}:".encode())
             sha.update("\0".join(split.ids.tolist()).encode())
-            sha.update(np.ascontiguousarray(split.images))
-            sha.update(np.ascontiguousarray(split.labels))
+            sha.update(np.ascontiguousarray(split.images).data)
+            sha.update(np.ascontiguousarray(split.labels).data)
         sha.update(repr((self.class_names, self.mean, self.std)).encode())
         return sha.hexdigest()
 

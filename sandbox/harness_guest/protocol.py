@@ -130,6 +130,7 @@ class Ended:
         dropped_bytes: of output, beyond head and tail.
         peak_rss_mib: from the kernel's accounting of the process.
         leftovers: how many other processes had to be killed afterwards.
+        reusable: scratch space could be wiped; a guest that says no exits, and the next model needs a new one.
     """
 
     index: int
@@ -143,6 +144,7 @@ class Ended:
     dropped_bytes: int = 0
     peak_rss_mib: float | None = None
     leftovers: int = 0
+    reusable: bool = True
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:

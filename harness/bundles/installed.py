@@ -1,0 +1,109 @@
+"""Packs an installed distribution's files into a wheel again, without importing it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlparse
+
+from packaging.utils import canonicalize_name
+
+from harness.cache import Cache, file_sha256
+from harness.errors import PluginPackagingError
+from harness.runners.build_context import package_folder, tree
+
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+LEFT_OUT = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+BUNDLED_PACKAGE = "harness_unlearners"
+WHEEL_TEXT = b"Wheel-Version: 1.0\nGenerator: unlearning-harness\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def editable_source(distribution: importlib.metadata.Distribution) -> Path | None:
+    """The source directory of an editable installation; None for an ordinary one.
+
+    Raises:
+        PluginPackagingError: the directory is not there any more.
+    """
+    text = distribution.read_text("direct_url.json")
+    try:
+        record = json.loads(text or "{}")
+        editable = bool(record.get("dir_info", {}).get("editable"))
+        url = urlparse(str(record.get("url", "")))
+    except (ValueError, AttributeError):
+        return None
+    if not editable:
+        return None
+    source = Path(unquote(url.path))
+    if url.scheme != "file" or not source.is_dir():
+        raise PluginPackagingError(f"{_label(distribution)} is installed from {source}, which is not there any more")
+    return source
+
+
+def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
+    """A wheel in the cache with the files that the distribution's RECORD lists.
+
+    Raises:
+        PluginPackagingError: there is no RECORD, or a listed file is missing.
+    """
+    files: dict[str, Path | bytes] = {}
+    for entry in distribution.files or ():
+        name = PurePosixPath(entry)
+        place = Path(str(distribution.locate_file(entry)))
+        if name.is_absolute() or ".." in name.parts or "__pycache__" in name.parts or name.name in LEFT_OUT:
+            continue
+        if not place.is_file():
+            raise PluginPackagingError(f"{_label(distribution)}: its file {name} is missing; install it again")
+        files[str(name)] = place
+    if not any(name.endswith(".dist-info/METADATA") for name in files):
+        raise PluginPackagingError(
+            f"{_label(distribution)} was installed without a list of its files (RECORD); install it with pip, or give "
+            "its wheel or source directory"
+        )
+    return _pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
+
+
+def pack_bundled(distribution: importlib.metadata.Distribution, entry_points: Mapping[str, str]) -> Path:
+    """A wheel in the cache with the bundled unlearners alone: the sandbox must not contain the host.
+
+    Args:
+        distribution: the harness's own.
+        entry_points: of group ``harness.unlearners``, name -> "module:attribute".
+    """
+    name, version = "unlearning-harness", distribution.version
+    info = f"unlearning_harness-{version}.dist-info"
+    points = "".join(f"{key} = {value}\n" for key, value in sorted(entry_points.items()))
+    files: dict[str, Path | bytes] = dict(tree(package_folder(BUNDLED_PACKAGE), BUNDLED_PACKAGE))
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    files[f"{info}/WHEEL"] = WHEEL_TEXT
+    files[f"{info}/entry_points.txt"] = f"[harness.unlearners]\n{points}".encode()
+    return _pack(name, version, "py3-none-any", files)
+
+
+def _pack(name: str, version: str, tag: str, files: Mapping[str, Path | bytes]) -> Path:
+    file_name = f"{canonicalize_name(name).replace('-', '_')}-{version.replace('-', '_')}-{tag}.whl"
+    digests = {key: file_sha256(value) if isinstance(value, Path) else value.hex() for key, value in files.items()}
+
+    def build(folder: Path) -> None:
+        with zipfile.ZipFile(folder / file_name, "w", zipfile.ZIP_DEFLATED) as archive:
+            for key, value in sorted(files.items()):
+                info = zipfile.ZipInfo(key, FIXED_TIME)
+                info.external_attr = 0o100644 << 16
+                archive.writestr(info, value.read_bytes() if isinstance(value, Path) else value)
+
+    folder, _ = Cache("bundles").get_or_build({"wheel": file_name, "files": digests}, build)
+    return folder / file_name
+
+
+def _tag(distribution: importlib.metadata.Distribution) -> str:
+    """The tags of the installed wheel's WHEEL file, joined as in a file name."""
+    lines = (line.partition(":") for line in (distribution.read_text("WHEEL") or "").splitlines())
+    tags = [value.strip().split("-") for key, _, value in lines if key == "Tag" and value.count("-") == 2]
+    parts = (dict.fromkeys(part) for part in zip(*tags, strict=True))
+    return "-".join(".".join(part) for part in parts) or "py3-none-any"
+
+
+def _label(distribution: importlib.metadata.Distribution) -> str:
+    return f"{distribution.metadata['Name']} {distribution.version}"

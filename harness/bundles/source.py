@@ -1,0 +1,195 @@
+"""Makes a wheel of a source directory. Its build code is a stranger's, so it runs in a container as locked as a plugin's."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from harness.bundles.build_program import PROGRAM
+from harness.cache import Cache, file_sha256
+from harness.errors import PluginPackagingError
+from harness.runners.engine import Engine
+from harness.runners.engine_types import ContainerSpec, Progress
+from harness.runners.guest_image import GuestImage
+from harness.runners.oneshot import OneshotResult, run_once
+from harness.runners.torch_image import VENV
+from harness.runners.wheels import WheelsUnavailableError, collect, run_pip
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
+
+BUILD_TIMEOUT_S = 300.0
+MAX_SOURCE_BYTES = 100 << 20
+MAX_WHEEL_BYTES = 256 << 20
+LEFT_OUT = frozenset({".git", ".hg", ".tox", ".nox", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache"})
+LEFT_OUT_ON_TOP = frozenset({"build", "dist"})
+DEFAULT_REQUIRES = ("setuptools>=40.8.0",)
+"""What PEP 518 says for a directory that does not name its build requirements."""
+
+
+def build_in_sandbox(source: Path, engine: Engine, guest: GuestImage, progress: Progress) -> Path:
+    """A wheel of ``source`` in the cache, built without network in a container of the guest image.
+
+    Raises:
+        PluginPackagingError: the build fails, takes more than :data:`BUILD_TIMEOUT_S` seconds, or needs what cannot be had.
+    """
+    files = dict(_source_files(source))
+    digests = {name: _fingerprint(path) for name, path in files.items()}
+
+    def build(folder: Path) -> None:
+        progress(f"building a wheel of {source} in the sandbox")
+        name, wheel = _run_build(source, files, engine, guest, progress)
+        (folder / name).write_bytes(wheel)
+
+    folder, _ = Cache("bundles").get_or_build({"source": digests, "guest": guest.id}, build)
+    return next(folder.glob("*.whl"))
+
+
+def build_on_host(source: Path, progress: Progress) -> Path:
+    """A wheel of ``source`` in the cache, built by pip on this machine: the directory's build code runs here.
+
+    Raises:
+        PluginPackagingError: the build fails.
+    """
+    digests = {name: _fingerprint(path) for name, path in _source_files(source)}
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-input", "--disable-pip-version-check"]
+
+    def build(folder: Path) -> None:
+        progress(f"building a wheel of {source}")
+        # A copy, for build backends write into their source directory.
+        with tempfile.TemporaryDirectory() as scratch:
+            with tarfile.open(fileobj=io.BytesIO(_tar(dict(_source_files(source)))), mode="r") as tar:
+                tar.extractall(scratch, filter="tar")
+            try:
+                run_pip([*command, "--wheel-dir", str(folder), scratch], progress)
+            except WheelsUnavailableError as error:
+                raise PluginPackagingError(f"no wheel could be built of {source}. pip said:\n{error}") from error
+
+    folder, _ = Cache("bundles").get_or_build({"source": digests, "python": sys.version}, build)
+    return next(folder.glob("*.whl"))
+
+
+def build_requirements(source: Path) -> list[Requirement]:
+    """What ``pyproject.toml`` says is needed to build.
+
+    Raises:
+        PluginPackagingError: it cannot be read.
+    """
+    path = source / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("build-system", {}) if path.is_file() else {}
+        return [Requirement(line) for line in table.get("requires", DEFAULT_REQUIRES)]
+    except (OSError, ValueError, AttributeError, TypeError, InvalidRequirement) as error:
+        raise PluginPackagingError(f"{path} cannot be read: {error}") from None
+
+
+def _source_files(source: Path) -> Iterator[tuple[str, Path]]:
+    """Plain files and symbolic links below ``source``, sorted; version control, environments and caches left out.
+
+    Raises:
+        PluginPackagingError: together they are too big.
+    """
+    total_bytes = 0
+    for folder, folders, names in os.walk(source):
+        left_out = LEFT_OUT | LEFT_OUT_ON_TOP if Path(folder) == source else LEFT_OUT
+        folders[:] = sorted(name for name in folders if name not in left_out and not name.endswith(".egg-info"))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not path.is_symlink() and not path.is_file():
+                continue
+            total_bytes += path.lstat().st_size
+            if total_bytes > MAX_SOURCE_BYTES:
+                raise PluginPackagingError(
+                    f"{source} holds more than {MAX_SOURCE_BYTES >> 20} MiB; move data out of it, or give a wheel"
+                )
+            yield path.relative_to(source).as_posix(), path
+
+
+def _fingerprint(path: Path) -> str:
+    return f"link to {path.readlink()}" if path.is_symlink() else file_sha256(path)
+
+
+def _tar(files: Mapping[str, Path]) -> bytes:
+    """A tar with links as links: what they point to on the host is not taken along."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, path in files.items():
+            tar.add(path, arcname=name, recursive=False, filter=_anonymous)
+    return stream.getvalue()
+
+
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = 0o755 if info.mode & 0o100 else 0o644
+    return info
+
+
+def _run_build(
+    source: Path, files: Mapping[str, Path], engine: Engine, guest: GuestImage, progress: Progress
+) -> tuple[str, bytes]:
+    tools = _build_tools(source, guest, progress)
+    inputs = {f"tools/{path.name}": path for path in tools} | {f"source/{name}": path for name, path in files.items()}
+    spec = ContainerSpec(
+        image=guest.id,
+        name="harness-build",
+        entrypoint=(f"{VENV}/bin/python", "-I", "-c", PROGRAM),
+        environment={"HOME": "/tmp/home", "LANG": "C.UTF-8", "NVIDIA_VISIBLE_DEVICES": "void"},  # noqa: S108
+        memory_mib=4096,
+        pids=256,
+        tmpfs_mib=2048,
+        shm_mib=64,
+    )
+    result = run_once(engine, spec, stdin=_tar(inputs), timeout_s=BUILD_TIMEOUT_S, max_bytes=MAX_WHEEL_BYTES)
+    return _built_wheel(source, result)
+
+
+def _build_tools(source: Path, guest: GuestImage, progress: Progress) -> tuple[Path, ...]:
+    """Wheels of pip and of those build requirements that the guest image does not meet."""
+    needed = [
+        str(item)
+        for item in build_requirements(source)
+        if (item.marker is None or item.marker.evaluate(guest.target.environment())) and not _has(guest, item)
+    ]
+    try:
+        return collect(["pip", *needed], guest.target, progress=progress).paths
+    except WheelsUnavailableError as error:
+        raise PluginPackagingError(
+            f"{source} needs {', '.join(needed)} to be built, of which pip finds no wheels. pip said:\n{error}"
+        ) from error
+
+
+def _has(guest: GuestImage, item: Requirement) -> bool:
+    version = guest.packages.get(canonicalize_name(item.name))
+    return version is not None and item.specifier.contains(version, prereleases=True)
+
+
+def _built_wheel(source: Path, result: OneshotResult) -> tuple[str, bytes]:
+    """File name and bytes of the wheel that the container gave out."""
+    if result.timed_out:
+        raise PluginPackagingError(f"building {source} took more than {BUILD_TIMEOUT_S:.0f} s and was ended")
+    if result.overflowed:
+        raise PluginPackagingError(f"the wheel of {source} is bigger than {MAX_WHEEL_BYTES >> 20} MiB")
+    head, _, wheel = result.stdout.partition(b"\n")
+    if result.exit_code != 0 or not wheel:
+        raise PluginPackagingError(
+            f"no wheel could be built of {source} (without network, in the sandbox). Its build said:\n{result.stderr}"
+        )
+    name = head.decode("utf-8", "replace")
+    try:
+        parse_wheel_filename(name)
+    except InvalidWheelFilename as error:
+        raise PluginPackagingError(f"building {source} gave no proper wheel: {error}") from None
+    if Path(name).name != name:
+        raise PluginPackagingError(f"building {source} gave a wheel of the name {name!r}")
+    return name, wheel

@@ -1,0 +1,69 @@
+"""``harness plugins``, ``tasks`` and ``evaluators``: what is there, from which distribution, and what is broken and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _print_faults(faults: Iterable[str]) -> None:
+    for fault in faults:
+        click.echo(f"\nBroken: {fault}", err=True)
+
+
+@click.command("plugins", short_help="List the installed unlearners.")
+def plugins_command() -> None:
+    """List the installed unlearners, from metadata alone: none is imported."""
+    from harness.discovery import UNLEARNERS, duplicates, find_plugins
+
+    plugins = find_plugins(UNLEARNERS)
+    doubled = duplicates(plugins)
+    _print_table(
+        ("name", "distribution", "version", "entry point"),
+        ((one.name, one.distribution, one.version, one.value) for one in plugins),
+    )
+    _print_faults(
+        f"{name!r} is registered by {' and '.join(one.provider for one in group)}; it cannot be run until one is gone."
+        for name, group in doubled.items()
+    )
+
+
+@click.command("tasks", short_help="List the tasks.")
+def tasks_command() -> None:
+    """List the registered tasks and those that cannot be used."""
+    from harness.discovery import load_tasks
+
+    loaded, broken = load_tasks()
+    _print_table(
+        ("name", "distribution", "version", "what it is"),
+        ((e.task.name, e.found.distribution, e.found.version, e.task.description) for e in loaded),
+    )
+    _print_faults(plugin.reason for plugin in broken)
+
+
+@click.command("evaluators", short_help="List the evaluators.")
+def evaluators_command() -> None:
+    """List the evaluators and those that cannot be used."""
+    from harness.discovery import load_evaluators
+
+    loaded, broken = load_evaluators()
+    _print_table(
+        ("name", "version", "distribution", "what it measures"),
+        ((e.info.name, e.info.version, e.found.provider, e.info.summary) for e in loaded),
+    )
+    _print_faults(plugin.reason for plugin in broken)
+
+
+COMMANDS = (plugins_command, tasks_command, evaluators_command)

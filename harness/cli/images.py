@@ -1,0 +1,41 @@
+"""``harness image``: the sandbox's images."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("image", short_help="Build and list sandbox images.")
+def image_group() -> None:
+    """Build and list the images that sandboxes are started from."""
+
+
+@image_group.command("build")
+@click.option("--torch", help="torch version inside the image.  [default: the host's]")
+@click.option("--base", help="Base image with Python 3.  [default: $HARNESS_BASE_IMAGE, or a local or public one]")
+def build_command(torch: str | None, base: str | None) -> None:
+    """Build the sandbox image, unless it is there already."""
+    from harness.cli.progress import RichProgress
+    from harness.runners.engine import Engine
+    from harness.runners.images import ensure_guest_image
+
+    with RichProgress() as progress, progress.step("sandbox image", None) as step:
+        image = ensure_guest_image(Engine.connect(), torch=torch, base=base, progress=step.tell)
+    click.echo(f"{image.tag}: torch {image.torch}, Python {image.python}")
+
+
+@image_group.command("list")
+def list_command() -> None:
+    """List the sandbox images on this engine."""
+    from harness.cli.catalogue import _print_table
+    from harness.runners.engine import Engine
+    from harness.runners.images import list_images
+
+    rows = [
+        (image.tag, image.torch, image.python, f"{image.size_mib:.0f}", image.id[7:19])
+        for image in list_images(Engine.connect())
+    ]
+    _print_table(("image", "torch", "Python", "MiB", "id"), rows)
+
+
+COMMANDS = (image_group,)

@@ -1,0 +1,66 @@
+"""``harness references``: the cached populations of originals, retrained models and controls."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("references", short_help="Build, list and remove reference populations.")
+def references_group() -> None:
+    """Build, list and remove reference populations."""
+
+
+@references_group.command("build")
+@click.argument("task")
+@click.option("--models", type=int, help="Models per population.  [default: the task's]")
+@click.option("--device", default=None, help="cpu or cuda.  [default: cuda where there is one]")
+def build_command(task: str, models: int | None, device: str | None) -> None:
+    """Train the populations of TASK, so that runs on it find them ready."""
+    from harness.cli.progress import RichProgress
+    from harness.discovery import find_task
+    from harness.hardware import gpu_names
+    from harness.references import ROLES, References
+
+    found = find_task(task)
+    references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
+    with RichProgress() as progress:
+        for role in ROLES:
+            population = references.population(role, models or found.models, progress)
+            state = "in the cache already" if population.from_cache else "trained"
+            click.echo(f"{role}: {len(population.seeds)} models, {state}")
+
+
+@references_group.command("list")
+def list_command() -> None:
+    """List the cached populations."""
+    from harness.cache import Cache
+    from harness.cli.catalogue import _print_table
+
+    rows = [
+        (
+            str(entry.inputs.get("task", "?")),
+            str(entry.inputs.get("role", "?")),
+            str(len(entry.inputs.get("seeds", ()))),
+            str(entry.inputs.get("device", "?")),
+            f"{entry.size_bytes / 2**20:.1f}",
+            f"{entry.used:%Y-%m-%d %H:%M}",
+            entry.key[:12],
+        )
+        for entry in Cache("references").entries()
+    ]
+    _print_table(("task", "role", "models", "device", "MiB", "last used (UTC)", "key"), rows)
+
+
+@references_group.command("prune")
+@click.option("--task", help="Only populations of this task.")
+@click.confirmation_option("--yes", prompt="Remove cached populations? They can be trained again.")
+def prune_command(task: str | None) -> None:
+    """Remove cached populations."""
+    from harness.cache import Cache
+    from harness.references import prune
+
+    entries, size = prune(Cache("references"), task)
+    click.echo(f"Removed {entries} entries, {size / 2**20:.1f} MiB.")
+
+
+COMMANDS = (references_group,)

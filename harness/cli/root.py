@@ -1,0 +1,65 @@
+"""The command group, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from harness._version import __version__
+from harness.cli import catalogue, images, references, runs, system
+from harness.errors import HarnessError
+
+NOT_HANDLED = 70  # a fault of ours: sysexits' EX_SOFTWARE
+
+
+class HarnessGroup(click.Group):
+    """A group whose commands end with a message and a code of their own when they raise a HarnessError."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the chosen command; turn a HarnessError into its message and exit code."""
+        try:
+            return super().invoke(context)
+        except HarnessError as error:
+            click.echo(f"Error: {error}", err=True)
+            context.exit(error.exit_code)
+
+
+@click.group(cls=HarnessGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Decide whether a machine-unlearning method works.
+
+    Runs an unlearning plugin in a sandbox under a time limit on models trained with the data to forget, and compares what
+    comes back with models that never saw it.
+
+    \b
+    harness run --plugin finetune      a first result, nothing to download
+    harness plugins                    which methods are installed
+    harness doctor                     what this machine can do
+    """
+
+
+for command in (
+    *runs.COMMANDS,
+    *catalogue.COMMANDS,
+    *images.COMMANDS,
+    *references.COMMANDS,
+    *system.COMMANDS,
+):
+    cli.add_command(command)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature of a signal handler)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
+    try:
+        cli.main(prog_name="harness")
+    except BrokenPipeError:
+        sys.exit(NOT_HANDLED)

@@ -1,0 +1,107 @@
+"""What a user asks of a run, as one frozen value that can be kept and read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from harness.errors import UsageError
+from harness.runners.base import Limits
+
+RunnerName = Literal["auto", "docker", "process"]
+Isolation = Literal["run", "model"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All options of ``harness run``.
+
+    Attributes:
+        plugin: entry-point name, path of a wheel or source directory, or name==version.
+        task: registered name, or path of a YAML file.
+        runner: "auto" takes Docker where it is reachable.
+        output: run folder; None for ``runs/TIME-PLUGIN-TASK``.
+        models: models per population; None for the task's own number.
+        seed: of the unlearning runs; the reference populations have the task's.
+        time_limit_s: explicit limit per model, seconds; None to measure.
+        budget_fraction: of the retraining time; None for the task's own.
+        evaluators: names; empty for all.
+        options: handed to the plugin.
+        isolation: "run" forks models from one guest, "model" starts a guest for each.
+        gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        torch: version inside the image; None for the host's.
+        base: base image; None to choose.
+        cpus: cores of a guest; None for all that the host process may use.
+        memory_mib: of a guest.
+        keep_weights: keep every model's unlearned weights in the run folder.
+    """
+
+    plugin: str
+    task: str = "faces"
+    runner: RunnerName = "auto"
+    output: str | None = None
+    models: int | None = None
+    seed: int = 0
+    time_limit_s: float | None = None
+    budget_fraction: float | None = None
+    evaluators: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    isolation: Isolation = "run"
+    gpus: str = "auto"
+    torch: str | None = None
+    base: str | None = None
+    cpus: int | None = None
+    memory_mib: int = 8192
+    keep_weights: bool = False
+
+    def __post_init__(self) -> None:
+        if self.models is not None and self.models < 1:
+            raise UsageError(f"--models must be at least 1, not {self.models}.")
+        if self.time_limit_s is not None and self.time_limit_s <= 0:
+            raise UsageError(f"--time-limit must be above 0 seconds, not {self.time_limit_s}.")
+        if self.budget_fraction is not None and self.budget_fraction <= 0:
+            raise UsageError(f"--budget-fraction must be above 0, not {self.budget_fraction}.")
+        if self.time_limit_s is not None and self.budget_fraction is not None:
+            raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+        if self.cpus is not None and self.cpus < 1:
+            raise UsageError(f"--cpus must be at least 1, not {self.cpus}.")
+        if self.memory_mib < 256:
+            raise UsageError(f"--memory must be at least 256 MiB (torch alone needs that), not {self.memory_mib}.")
+
+    def limits(self, cores: int) -> Limits:
+        """The sandbox's limits on a host with ``cores`` cores."""
+        return Limits(memory_mib=self.memory_mib, cpus=float(min(self.cpus or cores, cores)))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; :meth:`from_json` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """Inverse of :meth:`to_json`; unknown keys (of a newer version) are an error."""
+        known = {one.name for one in fields(cls)}
+        if unknown := set(data) - known:
+            raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
+        return cls(**{**data, "evaluators": tuple(data["evaluators"])})
+
+
+def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
+    """``["lr=0.01", "name=x"]`` as a dict; a value that reads as JSON is taken as such, else as text.
+
+    Raises:
+        UsageError: a pair without "=" or a key given twice.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key.isidentifier():
+            raise UsageError(f"--set takes KEY=VALUE with a KEY that is an identifier, not {pair!r}.")
+        if key in options:
+            raise UsageError(f"--set gives {key!r} twice.")
+        try:
+            options[key] = json.loads(text)
+        except ValueError:
+            options[key] = text
+    return options

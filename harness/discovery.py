@@ -1,0 +1,285 @@
+"""Which plugins are installed: read from metadata, and imported only where they are trusted.
+
+Unlearners are never imported here; evaluators and tasks are, one by one, so that a broken one is reported and the others load.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.metadata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from harness import hookspecs
+from harness.errors import (
+    DuplicatePluginError,
+    EvaluatorError,
+    PluginLoadError,
+    PluginNotFoundError,
+    TaskNotFoundError,
+)
+from harness.evaluation import PROJECT
+
+if TYPE_CHECKING:
+    from harness.evaluation import EvaluatorInfo
+    from harness.tasks.model import Task
+
+UNLEARNERS = "harness.unlearners"
+EVALUATORS = "harness.evaluators"
+TASKS = "harness.tasks"
+OWN_DISTRIBUTION = "unlearning-harness"
+
+
+@dataclass(frozen=True)
+class FoundPlugin:
+    """An entry point as its metadata describe it.
+
+    Attributes:
+        group: entry-point group.
+        name: entry-point name.
+        value: "module" or "module:attribute".
+        distribution: name of the distribution that registers it.
+        version: of the distribution.
+    """
+
+    group: str
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it comes with the harness itself."""
+        return self.distribution.lower().replace("_", "-") == OWN_DISTRIBUTION
+
+    @property
+    def provider(self) -> str:
+        """ "distribution version", for messages."""
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A trusted plugin that could not be used, and why."""
+
+    found: FoundPlugin
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadedEvaluator:
+    """An evaluator and where it came from."""
+
+    found: FoundPlugin
+    info: EvaluatorInfo
+
+
+@dataclass(frozen=True)
+class LoadedTask:
+    """A task and where it came from."""
+
+    found: FoundPlugin
+    task: Task
+
+
+def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
+    """All entry points of a group, by name; the same distribution seen twice on ``sys.path`` counts once."""
+    found: dict[tuple[str, str], FoundPlugin] = {}
+    for distribution in importlib.metadata.distributions():
+        metadata = distribution.metadata
+        if "Name" not in metadata:  # a broken installation left an empty dist-info folder behind
+            continue
+        name, version = metadata["Name"], metadata["Version"]
+        for point in distribution.entry_points:
+            if point.group == group:
+                key = (point.name, name.lower().replace("_", "-"))
+                found.setdefault(key, FoundPlugin(group, point.name, point.value, name, version or "unknown"))
+    return tuple(sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution)))
+
+
+def duplicates(plugins: Iterable[FoundPlugin]) -> dict[str, tuple[FoundPlugin, ...]]:
+    """Names that more than one distribution registers, with all who do."""
+    by_name: dict[str, list[FoundPlugin]] = {}
+    for plugin in plugins:
+        by_name.setdefault(plugin.name, []).append(plugin)
+    return {name: tuple(group) for name, group in by_name.items() if len(group) > 1}
+
+
+def refuse_duplicates(plugins: Sequence[FoundPlugin], only: str | None = None) -> None:
+    """Raise DuplicatePluginError where two distributions register one name; ``only`` looks at that name alone."""
+    for name, group in duplicates(plugins).items():
+        if only in (None, name):
+            providers = " and ".join(plugin.provider for plugin in group)
+            raise DuplicatePluginError(
+                f"{group[0].group}: the name {name!r} is registered by {providers}. Uninstall one of them; "
+                "which of the two would run cannot be told."
+            )
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest known name and lists all of them."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{hint} Known: {', '.join(names) or 'none'}."
+
+
+def find_unlearner(name: str) -> FoundPlugin:
+    """The installed unlearner of that name, not imported.
+
+    Raises:
+        PluginNotFoundError: with a near match suggested.
+        DuplicatePluginError: two distributions register it.
+    """
+    plugins = find_plugins(UNLEARNERS)
+    refuse_duplicates(plugins, only=name)
+    for plugin in plugins:
+        if plugin.name == name:
+            return plugin
+    raise PluginNotFoundError(
+        f"No unlearner named {name!r} is installed.{suggestion(name, (p.name for p in plugins))} "
+        "A wheel, a source directory or name==version may be given instead; `harness plugins` lists what is there."
+    )
+
+
+def _hook_results(found: FoundPlugin, hook: str) -> Any:
+    """Import one trusted plugin and call its hook.
+
+    Raises:
+        PluginLoadError: it cannot be imported or does not implement the hook; names distribution and version.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    point = importlib.metadata.EntryPoint(found.name, found.value, found.group)
+    where = f"{found.group} {found.name!r} of {found.provider}"
+    try:
+        manager.register(point.load(), name=found.name)
+        manager.check_pending()
+        caller = getattr(manager.hook, hook)
+        if not caller.get_hookimpls():
+            raise PluginLoadError(f"{where} does not implement the hook {hook!r}.")
+        return caller()
+    except PluginLoadError:
+        raise
+    except Exception as error:
+        raise PluginLoadError(f"{where} cannot be used: {type(error).__name__}: {error}") from error
+
+
+def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[list[Any], list[BrokenPlugin]]:
+    plugins = find_plugins(group)
+    refuse_duplicates(plugins)
+    loaded: list[Any] = []
+    broken: list[BrokenPlugin] = []
+    for plugin in plugins:
+        try:
+            loaded += load(plugin)
+        except PluginLoadError as error:
+            broken.append(BrokenPlugin(plugin, str(error)))
+    return loaded, broken
+
+
+def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
+    info = _hook_results(found, "harness_evaluator")
+    if info.name != found.name:
+        raise PluginLoadError(
+            f"harness.evaluators {found.name!r} of {found.provider} calls itself {info.name!r}; the names must agree."
+        )
+    return [LoadedEvaluator(found, info)]
+
+
+def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
+    return [LoadedTask(found, task) for tasks in _hook_results(found, "harness_tasks") for task in tasks]
+
+
+def load_evaluators() -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
+    """All evaluators that load, and those that do not with the reason.
+
+    Raises:
+        DuplicatePluginError: two distributions register one name.
+    """
+    return _load_all(EVALUATORS, _load_evaluator)
+
+
+def load_tasks() -> tuple[list[LoadedTask], list[BrokenPlugin]]:
+    """All registered tasks that load, and those that do not with the reason.
+
+    Raises:
+        DuplicatePluginError: two entry points, or two tasks, of one name.
+    """
+    loaded, broken = _load_all(TASKS, _load_tasks)
+    refuse_duplicates([_task_as_plugin(entry) for entry in loaded])
+    return loaded, broken
+
+
+def _task_as_plugin(entry: LoadedTask) -> FoundPlugin:
+    found = entry.found
+    return FoundPlugin(TASKS, entry.task.name, found.value, found.distribution, found.version)
+
+
+def find_task(spec: str) -> Task:
+    """A registered task by name, or a task file by path (anything that ends in .yaml or .yml or holds a slash).
+
+    Raises:
+        TaskNotFoundError: with a near match suggested.
+        TaskInvalidError: the file has faults.
+    """
+    if spec.endswith((".yaml", ".yml")) or "/" in spec:
+        from harness.tasks.loading import load_task
+
+        path = Path(spec)
+        if not path.is_file():
+            raise TaskNotFoundError(f"No task file at {spec!r}. `harness tasks` lists the registered tasks.")
+        return load_task(path, source=str(path))
+    loaded, broken = load_tasks()
+    for entry in loaded:
+        if entry.task.name == spec:
+            return entry.task
+    reasons = "".join(f"\nNot loaded: {plugin.reason}" for plugin in broken)
+    known = suggestion(spec, (entry.task.name for entry in loaded))
+    raise TaskNotFoundError(f"No task named {spec!r}.{known} A path to a YAML file may be given instead.{reasons}")
+
+
+def choose_evaluators(names: Sequence[str]) -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
+    """The evaluators to use: all that load, or exactly ``names``.
+
+    Raises:
+        EvaluatorError: one was asked for by name and is not there or broken.
+    """
+    loaded, broken = load_evaluators()
+    if not names:
+        return loaded, broken
+    by_name = {entry.info.name: entry for entry in loaded}
+    for name in names:
+        if name not in by_name:
+            reason = next((b.reason for b in broken if b.found.name == name), None)
+            raise EvaluatorError(reason or f"No evaluator named {name!r}.{suggestion(name, by_name)}")
+    return [by_name[name] for name in names], broken
+
+
+@functools.lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Versions of the host's libraries that a result could depend on, name -> version."""
+    names = (
+        "unlearning-harness",
+        "torch",
+        "torchvision",
+        "numpy",
+        "scipy",
+        "pluggy",
+        "safetensors",
+        "docker",
+        "pydantic",
+    )
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

@@ -1,0 +1,181 @@
+"""What this machine can do for the harness, check by check, and what to do about the rest.
+
+A check *fails* where the harness cannot work, and *warns* where something is missing that some runs need: without
+Docker, bundled plugins still run. Checks that look at Docker stand in :mod:`harness.doctor_docker`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness import discovery, hardware
+from harness.cache import ENVIRONMENT_VARIABLE, cache_root
+from harness.checks import Check, CheckStatus, guarded
+from harness.doctor_docker import Connect, docker_checks
+from harness.report.words import plain
+from harness.store import free_mib
+from harness.tasks.locating import DATA_DIR_VARIABLE, candidates
+
+OLDEST_PYTHON, NEWEST_TESTED = (3, 10), (3, 13)
+DATASETS = ("fashion-mnist", "cifar10")
+FEW_MIB, TOO_FEW_MIB = 2048, 200
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def diagnose(connect: Connect | None = None) -> list[Check]:
+    """All checks, in the order in which they should be read. Changes nothing, builds and downloads nothing.
+
+    Args:
+        connect: gives an engine or raises DockerUnavailableError; None for the one that the environment names.
+    """
+    steps: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
+        ("Python", _python),
+        ("Libraries", _libraries),
+        ("Plugins", _plugins),
+        ("Cache", _cache),
+        ("Disk", _disk),
+        ("GPU", _gpu),
+        ("Datasets", _datasets),
+        ("Docker", lambda: docker_checks(connect)),
+    )
+    return [check for name, step in steps for check in guarded(name, step)]
+
+
+def print_checks(checks: Iterable[Check], console: Console) -> None:
+    """Print each check with its status before and its advice below it."""
+    table = Table.grid(padding=(0, 1))
+    for check in checks:
+        finding = Text.assemble((check.name, "bold"), ": ", plain(check.detail))
+        table.add_row(Text(check.status, STYLES[check.status]), finding)
+        if check.advice:
+            table.add_row("", Text(f"-> {plain(check.advice)}"))
+    console.print(table)
+
+
+def _python() -> Iterator[Check]:
+    version, short = ".".join(map(str, sys.version_info[:3])), sys.version_info[:2]
+    if short < OLDEST_PYTHON:
+        yield Check("Python", "fail", version, "Use Python 3.10 to 3.13.")
+    elif short > NEWEST_TESTED:
+        yield Check(
+            "Python", "warn", f"{version}, newer than any tested", "Use Python 3.10 to 3.13 if something breaks."
+        )
+    else:
+        yield Check("Python", "ok", version)
+
+
+def _libraries() -> Iterator[Check]:
+    versions = {name: version for name, version in discovery.library_versions().items() if version != "not installed"}
+    yield Check("Libraries", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+    broken = sorted(_unmet(discovery.OWN_DISTRIBUTION))
+    if broken:
+        advice = f"pip install --upgrade {discovery.OWN_DISTRIBUTION}"
+        yield Check("Requirements", "fail", f"not met: {', '.join(broken)}", advice)
+
+
+def _unmet(distribution: str) -> Iterator[str]:
+    """Requirements of an installed distribution that are missing or of a wrong version."""
+    from packaging.requirements import Requirement
+
+    for text in importlib.metadata.requires(distribution) or ():
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        found = _version(requirement.name)
+        if found is None or not requirement.specifier.contains(found, prereleases=True):
+            yield f"{requirement.name}{requirement.specifier} (found {found or 'none'})"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _plugins() -> Iterator[Check]:
+    unlearners = discovery.find_plugins(discovery.UNLEARNERS)
+    yield Check("Unlearners", "ok", ", ".join(plugin.name for plugin in unlearners) or "none")
+    for name, group in discovery.duplicates(unlearners).items():
+        providers = " and ".join(plugin.provider for plugin in group)
+        yield Check(f"Unlearner {name}", "warn", f"registered by {providers}", "Uninstall one of them.")
+    yield from guarded("Evaluators", _evaluators)
+    yield from guarded("Tasks", _tasks)
+
+
+def _evaluators() -> Iterator[Check]:
+    loaded, broken = discovery.load_evaluators()
+    return _trusted("Evaluators", [one.info.name for one in loaded], broken)
+
+
+def _tasks() -> Iterator[Check]:
+    loaded, broken = discovery.load_tasks()
+    return _trusted("Tasks", [one.task.name for one in loaded], broken)
+
+
+def _trusted(what: str, names: list[str], broken: Iterable[discovery.BrokenPlugin]) -> Iterator[Check]:
+    yield Check(what, "ok", ", ".join(names) or "none")
+    for plugin in broken:
+        advice = f"Mend, upgrade or uninstall {plugin.found.distribution}; everything else works without it."
+        yield Check(f"{what}, broken", "fail" if plugin.found.bundled else "warn", plugin.reason, advice)
+
+
+def _cache() -> Iterator[Check]:
+    root = cache_root()
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(root)) as file:
+            file.write(b"x" * 4096)
+    except OSError as error:
+        detail = f"{root} cannot be written: {error.strerror}"
+        yield Check("Cache", "fail", detail, f"Set {ENVIRONMENT_VARIABLE} to a folder that you may write.")
+    else:
+        yield Check("Cache", "ok", f"{root} can be written")
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+def _disk() -> Iterator[Check]:
+    yield disk_check("Disk of the cache", cache_root(), f"Set {ENVIRONMENT_VARIABLE}, or `harness references prune`.")
+    yield disk_check("Disk of runs", Path.cwd(), "Free some, or give `harness run` another folder with --output.")
+
+
+def disk_check(name: str, place: Path, advice: str) -> Check:
+    """Whether the disk that holds ``place`` has room."""
+    free = free_mib(place)
+    status: CheckStatus = "fail" if free < TOO_FEW_MIB else "warn" if free < FEW_MIB else "ok"
+    return Check(name, status, f"{free} MiB free at {place}", "" if status == "ok" else advice)
+
+
+def _gpu() -> Iterator[Check]:
+    names = hardware.gpu_names()
+    if names:
+        yield Check("GPU", "ok", ", ".join(names))
+    elif Path("/dev/nvidiactl").exists():
+        detail = "there is an NVIDIA device, but torch cannot use it"
+        yield Check(
+            "GPU", "warn", detail, "Install a CUDA build of torch that fits the driver (`nvidia-smi` shows it)."
+        )
+    else:
+        yield Check("GPU", "ok", "none; models are trained and judged on the CPU")
+
+
+def _datasets() -> Iterator[Check]:
+    yield Check("Dataset faces", "ok", "drawn by the harness itself")
+    for name in DATASETS:
+        places = [place for place in candidates(name) if place.is_dir() and any(place.iterdir())]
+        if places:
+            yield Check(f"Dataset {name}", "ok", str(places[0]))
+        else:
+            advice = f"Put it into {candidates(name)[-2]} or under {DATA_DIR_VARIABLE}; only the task {name} needs it."
+            yield Check(f"Dataset {name}", "warn", "not on this machine", advice)

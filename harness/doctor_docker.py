@@ -1,0 +1,113 @@
+"""Checks of the Docker engine and of the sandbox's images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import hardware
+from harness.checks import Check
+from harness.errors import DockerUnavailableError, GpuUnavailableError
+from harness.store import free_mib
+
+if TYPE_CHECKING:
+    from harness.runners.engine import Engine
+    from harness.runners.engine_types import EngineInfo
+
+Connect = Callable[[], "Engine"]
+IMAGE_MIB = 6144  # a guest image with its wheels and the layers in between
+PROBE_TIMEOUT_S = 5.0
+
+
+def docker_checks(connect: Connect | None = None) -> Iterator[Check]:
+    """Whether an engine answers, what it lacks, and which images are there."""
+    try:
+        engine = (connect or _connect)()
+    except DockerUnavailableError as error:
+        yield Check("Docker", "warn", "no engine answers; plugins cannot be isolated", str(error))
+        return
+    info = engine.info()
+    yield Check("Docker", "ok", _described(info))
+    yield from _weaknesses(info)
+    yield from _room(info)
+    yield from _gpu(info)
+    yield from _images(engine)
+
+
+def _connect() -> Engine:
+    # The docker SDK takes a while to import, and only this check needs it.
+    from harness.runners.engine import Engine
+
+    return Engine.connect(PROBE_TIMEOUT_S)
+
+
+def _described(info: EngineInfo) -> str:
+    size = f"{info.cpus} cores, {info.memory_mib} MiB"
+    return f"engine {info.version}, API {info.api}, cgroup v{info.cgroup_version}, {info.storage_driver}, {size}"
+
+
+def _weaknesses(info: EngineInfo) -> Iterator[Check]:
+    """What is known to hold less well on this engine."""
+    if info.cgroup_version == "1":
+        detail = "cgroup v1: swap is limited only where the kernel counts it, and containers see their group's name"
+        yield Check("Docker cgroups", "warn", detail, "A system with cgroup v2 (any current distribution) is better.")
+    if "seccomp" not in info.security_options:
+        detail = "no seccomp filter: a plugin may use every system call of the kernel"
+        yield Check(
+            "Docker seccomp", "warn", detail, "Use an engine and a kernel with seccomp before running strangers."
+        )
+    if info.rootless and info.cgroup_version == "1":
+        detail = "rootless on cgroup v1: limits on memory, processes and CPU are not in force"
+        yield Check("Docker limits", "fail", detail, "Use cgroup v2 with delegation, or an engine run by root.")
+
+
+def _room(info: EngineInfo) -> Iterator[Check]:
+    root = Path(info.root_dir)
+    if not info.root_dir or not root.exists():
+        return
+    free = free_mib(root)
+    if free >= IMAGE_MIB:
+        yield Check("Disk of Docker", "ok", f"{free} MiB free at {root}")
+    else:
+        advice = "Free some: `docker system df` shows what is used, `docker image prune` removes what is not."
+        yield Check("Disk of Docker", "warn", f"{free} MiB free at {root}; an image needs {IMAGE_MIB}", advice)
+
+
+def _gpu(info: EngineInfo) -> Iterator[Check]:
+    from harness.runners.gpus import gpu_request
+
+    try:
+        request = gpu_request("all", info)
+    except GpuUnavailableError as error:
+        if hardware.gpu_names():
+            yield Check("GPU in Docker", "warn", "containers cannot get the GPU", str(error))
+        return
+    if request is not None and hardware.gpu_names():
+        yield Check("GPU in Docker", "ok", f"handed out by way of {request.path}")
+
+
+def _images(engine: Engine) -> Iterator[Check]:
+    from harness.runners.base_image import BASE_VARIABLE, LOCAL_BASE, PUBLIC_BASE
+    from harness.runners.engine_types import LABEL
+    from harness.runners.guest_image import GUEST
+
+    guests = engine.images({LABEL: GUEST})
+    if guests:
+        tags = ", ".join(tag for image in guests for tag in image.tags[:1])
+        yield Check("Sandbox image", "ok", tags or f"{len(guests)} without a name")
+        return
+    yield Check(
+        "Sandbox image", "warn", "not built yet", "It is built on first use; `harness image build` does it now."
+    )
+    named = os.environ.get(BASE_VARIABLE)
+    wanted = [named] if named else [LOCAL_BASE, PUBLIC_BASE]
+    found = next((name for name in wanted if engine.image(name) is not None), None)
+    if found:
+        yield Check("Base image", "ok", found)
+    else:
+        advice = (
+            f"It will be fetched; without network, make one with `sudo sandbox/make-base.sh` or set {BASE_VARIABLE}."
+        )
+        yield Check("Base image", "warn", f"none of {', '.join(wanted)} is on this machine", advice)

@@ -1,0 +1,107 @@
+"""From weights to evidence, and from evidence to what the evaluators say."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.budget import Limit
+from harness.discovery import LoadedEvaluator
+from harness.evaluation import SPLITS, Evidence, Timings
+from harness.outcomes import ModelOutcome, Status
+from harness.progress import Progress
+from harness.references import Population
+from harness.report.model import EvaluatorRecord
+from harness.tasks.model import TaskData
+from reference_models.recipe import ModelSpec
+
+
+def logits_of(
+    spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str
+) -> dict[str, NDArray[np.float32]]:
+    """Logits of one model on every split, shape (n, C), float32."""
+    import torch
+
+    from reference_models.prediction import stacked_logits
+
+    state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
+    return {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+
+
+def make_evidence(
+    data: TaskData,
+    populations: Mapping[str, Population],
+    outcomes: Sequence[ModelOutcome],
+    unlearned: Mapping[int, Mapping[str, NDArray[np.float32]]],
+    limit: Limit,
+    seed: int,
+) -> Evidence:
+    """All that the evaluators may know. Failed models are left out; they never become a score."""
+    finished = [outcome for outcome in outcomes if outcome.status is Status.OK]
+    logits: dict[str, dict[str, NDArray[np.float32]]] = {
+        role: dict(population.logits) for role, population in populations.items()
+    }
+    logits["unlearned"] = {
+        name: _stack([unlearned[outcome.index][name] for outcome in finished], len(data.split(name)), data.n_classes)
+        for name in SPLITS
+    }
+    for arrays in logits.values():
+        for array in arrays.values():
+            array.flags.writeable = False
+    return Evidence(
+        n_classes=data.n_classes,
+        ids={name: data.split(name).ids for name in SPLITS},
+        labels={name: data.split(name).labels for name in SPLITS},
+        logits=logits,
+        unlearned_from=np.array([outcome.index for outcome in finished], dtype=np.int64),
+        timings=_timings(finished, limit),
+        seed=seed,
+        class_names=data.class_names,
+    )
+
+
+def _stack(rows: list[NDArray[np.float32]], examples: int, classes: int) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.empty((0, examples, classes), dtype=np.float32)
+
+
+def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
+    def column(values: Sequence[float | None]) -> NDArray[np.float64]:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    return Timings(
+        unlearn_s=column([outcome.charged_s for outcome in finished]),
+        retrain_s=np.array(limit.retrain_s, dtype=np.float64),
+        limit_s=limit.limit_s,
+        peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),
+        peak_gpu_mib=column([outcome.peak_gpu_mib for outcome in finished]),
+    )
+
+
+def evaluate(
+    evaluators: Sequence[LoadedEvaluator], evidence: Evidence, progress: Progress
+) -> tuple[EvaluatorRecord, ...]:
+    """What each evaluator says; one that raises becomes a record with its error, and the others go on."""
+    records = []
+    with progress.step("evaluating", len(evaluators)) as step:
+        for entry in evaluators:
+            step.tell(entry.info.name)
+            records.append(_evaluate_one(entry, evidence))
+            step.advance()
+    return tuple(records)
+
+
+def _evaluate_one(entry: LoadedEvaluator, evidence: Evidence) -> EvaluatorRecord:
+    provider = (entry.found.distribution, entry.found.version)
+    began = time.monotonic()
+    try:
+        result = entry.info.evaluate(evidence)
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} (in {frame.name}, {Path(frame.filename).name} line {frame.lineno})"
+        return EvaluatorRecord.from_error(entry.info, *provider, time.monotonic() - began, reason)
+    return EvaluatorRecord.from_result(entry.info, *provider, time.monotonic() - began, result)

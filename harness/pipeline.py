@@ -1,0 +1,309 @@
+"""The main job: from a user's options to a report, and on again after an interruption."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import hardware
+from harness._version import __version__
+from harness.budget import Limit
+from harness.cache import key_of
+from harness.config import RunConfig
+from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError
+from harness.judging import evaluate, make_evidence
+from harness.outcomes import ModelOutcome, Status
+from harness.progress import Progress
+from harness.references import ROLES, Population, References, training_code_digest
+from harness.report.model import (
+    ArchitectureRecord,
+    BudgetRecord,
+    HardwareRecord,
+    ModelRecord,
+    PluginRecord,
+    PopulationRecord,
+    PopulationsRecord,
+    Report,
+    RunnerRecord,
+    SeedsRecord,
+    TaskRecord,
+    run_status,
+    utc_now,
+)
+from harness.report.page import write_page
+from harness.report.verdict import decide_verdict
+from harness.report.writing import write_report
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.selection import Workshop, choose_workshop
+from harness.store import RunStore, default_run_folder, free_mib
+from harness.tasks.model import Task, TaskData
+from harness.unlearning import Workplace, find_limit, guest_data, unlearn_all
+from reference_models.recipe import derive_seed, to_json
+
+MIN_FREE_MIB = 200  # less than this and a run would end half-way
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        report: what was found.
+        folder: where ``report.json`` and ``report.html`` lie.
+    """
+
+    report: Report
+    folder: Path
+
+
+@dataclass
+class Phases:
+    """Where the time of a run went, seconds by name, in the order in which the phases began."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Count the time of a block as the phase ``name``."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run with everything checked that can be checked before any long work."""
+
+    config: RunConfig
+    task: Task
+    evaluators: Sequence[LoadedEvaluator]
+    broken: Sequence[BrokenPlugin]
+    workshop: Workshop
+
+
+def run(config: RunConfig, progress: Progress) -> RunResult:
+    """Run one plugin on one task and report.
+
+    Raises:
+        HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
+    """
+    order = _check(config, progress)
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
+    store = RunStore.create(folder)
+    begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
+    store.write_run(begun)
+    return _stoppable(order, store, begun, progress)
+
+
+def resume(folder: Path, progress: Progress) -> RunResult:
+    """Go on with an interrupted run; models that have ended are not done again.
+
+    Raises:
+        RunNotFoundError: no run there.
+        ResumeMismatchError: something that the result depends on has changed since.
+    """
+    store = RunStore.open(folder)
+    begun = store.read_run()
+    order = _check(RunConfig.from_json(begun["config"]), progress)
+    return _stoppable(order, store, begun, progress)
+
+
+def _check(config: RunConfig, progress: Progress) -> Order:
+    task = find_task(config.task)
+    evaluators, broken = choose_evaluators(config.evaluators)
+    workshop = choose_workshop(config, progress)
+    for plugin in broken:
+        progress.notice(f"An evaluator is left out: {plugin.reason}")
+    return Order(config, task, evaluators, broken, workshop)
+
+
+def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
+    if free_mib(store.folder) < MIN_FREE_MIB:
+        raise NoSpaceError(
+            f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
+            "Free some, or choose another folder with --output."
+        )
+    try:
+        return _Job(order, store, dict(begun), progress).finish()
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+        ) from None
+
+
+class _Job:
+    """One run under way: its phases in order."""
+
+    def __init__(self, order: Order, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+        self.order, self.store, self.begun, self.progress = order, store, begun, progress
+        self.config, self.task = order.config, order.task
+        self.models = order.config.models or order.task.models
+        self.cores = int(order.config.limits(hardware.available_cores()).cpus or 1)
+        self.phases = Phases()
+        self.device = "cuda" if hardware.gpu_names() and order.config.gpus != "none" else "cpu"
+
+    def finish(self) -> RunResult:
+        """Do what is left to do and write the report."""
+        with self.phases("prepare"):
+            data = self.task.load()
+            runner, facts = self.order.workshop.runner_for(self.config.plugin)
+            references = References(self.task, data, device=self.device)
+            self._same_as_before(data, runner, facts)
+        with self.phases("references"):
+            populations: dict[str, Population] = {
+                role: references.population(role, self.models, self.progress) for role in ROLES
+            }
+            for key in references.cache.rebuilt:
+                self.progress.notice(f"A cached population was damaged and has been built anew ({key[:12]}).")
+        place = Workplace(
+            self.task,
+            data,
+            references.spec,
+            guest_data(data, data.digest()),
+            populations["original"],
+            self.config,
+            self.cores,
+            self.begun["run_id"],
+            self.device,
+        )
+        with self.phases("budget"):
+            limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+        with self.phases("unlearn"):
+            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress)
+        return self._judge(data, populations, limit, outcomes, runner, facts)
+
+    def _same_as_before(self, data: TaskData, runner: Runner, facts: PluginFacts) -> None:
+        """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
+        identity = {
+            "task": key_of(self.task.definition),
+            "data": data.digest(),
+            "recipe": to_json(self.task.recipe),
+            "plugin": facts.digest,
+            "runner": runner.facts.name,
+            "image": runner.facts.image,
+            "code": training_code_digest(),
+            "torch": library_versions()["torch"],
+            "cores": self.cores,
+        }
+        before = self.begun.get("identity")
+        if before is None:
+            self.begun["identity"] = identity
+            self.store.write_run(self.begun)
+            return
+        changed = sorted(name for name in identity if key_of({"": identity[name]}) != key_of({"": before.get(name)}))
+        if changed:
+            raise ResumeMismatchError(
+                f"{self.store.folder} cannot go on: changed since it began: {', '.join(changed)}. Its models would not be "
+                "comparable. Undo the change, or begin a new run."
+            )
+
+    def _judge(
+        self,
+        data: TaskData,
+        populations: Mapping[str, Population],
+        limit: Limit,
+        outcomes: list[ModelOutcome],
+        runner: Runner,
+        facts: PluginFacts,
+    ) -> RunResult:
+        with self.phases("evaluate"):
+            unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status is Status.OK}
+            evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.config.seed)
+            evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
+        models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
+        status = run_status(models)
+        report = Report(
+            harness_version=__version__,
+            run_id=self.begun["run_id"],
+            created=self.begun["created"],
+            finished=utc_now(),
+            status=status,
+            verdict=decide_verdict(evaluators, models),
+            task=self._task_record(data),
+            architecture=ArchitectureRecord(**asdict(self.task.architecture)),
+            recipe=to_json(self.task.recipe),
+            plugin=PluginRecord.from_facts(facts, self.config.options),
+            runner=RunnerRecord.from_facts(runner.facts, self.config.isolation),
+            hardware=_hardware_record(),
+            libraries=library_versions(),
+            seeds=SeedsRecord(
+                run=self.config.seed,
+                references=self.task.seed,
+                models=tuple(derive_seed("unlearn", self.config.seed, index) for index in range(self.models)),
+            ),
+            budget=_budget_record(limit),
+            populations=_populations_record(populations, outcomes),
+            models=models,
+            evaluators=evaluators,
+            phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
+            cache_keys=_cache_keys(populations, limit),
+            warnings=self._warnings(evaluators),
+        )
+        write_report(report, self.store.folder)
+        write_page(report, self.store.folder)
+        return RunResult(report, self.store.folder)
+
+    def _task_record(self, data: TaskData) -> TaskRecord:
+        return TaskRecord(
+            name=self.task.name,
+            description=self.task.description,
+            definition=dict(self.task.definition),
+            data_digest=data.digest(),
+            split_sizes={name: len(data.split(name)) for name in ("retain", "forget", "validation", "test")},
+            class_names=data.class_names,
+            source=self.task.source,
+        )
+
+    def _warnings(self, evaluators: Sequence[Any]) -> tuple[str, ...]:
+        warnings = list(self.order.workshop.notices)
+        warnings += [f"Evaluator left out: {plugin.reason}" for plugin in self.order.broken]
+        warnings += [f"Evaluator {e.name} failed; its error is in the report." for e in evaluators if e.error]
+        warnings += [_named(e.name, text) for e in evaluators for text in e.warnings]
+        return tuple(dict.fromkeys(warnings))
+
+
+def _named(evaluator: str, warning: str) -> str:
+    return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
+
+
+def _hardware_record() -> HardwareRecord:
+    host = hardware.describe()
+    return HardwareRecord(
+        cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
+    )
+
+
+def _budget_record(limit: Limit) -> BudgetRecord:
+    return BudgetRecord(
+        limit_s=limit.limit_s,
+        how="explicit" if limit.how == "explicit" else "fraction",
+        fraction=limit.fraction,
+        retrain_s=limit.retrain_s,
+        retrain_median_s=limit.retrain_median_s,
+        measured_on=limit.key or None,
+        cached=limit.from_cache,
+    )
+
+
+def _populations_record(populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome]) -> PopulationsRecord:
+    finished = sum(outcome.status is Status.OK for outcome in outcomes)
+    records = {
+        role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
+        for role, one in populations.items()
+    }
+    return PopulationsRecord(
+        **records, unlearned=PopulationRecord(size=finished), failed_models=len(outcomes) - finished
+    )
+
+
+def _cache_keys(populations: Mapping[str, Population], limit: Limit) -> dict[str, str]:
+    keys = {f"{role}.{n}": key for role, one in populations.items() for n, key in enumerate(one.keys)}
+    return keys | ({"retraining_time": limit.key} if limit.key else {})

@@ -1,0 +1,198 @@
+"""The report of one run, schema version 1, as frozen pydantic models.
+
+Parts that mirror dataclasses of the program stand in :mod:`harness.report.records` and :mod:`harness.report.results`
+and are offered here as well. A report is complete in itself: its reader needs neither the run folder nor the cache.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from harness.outcomes import Status
+from harness.report.records import (
+    EvidenceRecord,
+    IsolationLevel,
+    LimitsRecord,
+    LogRecord,
+    ModelRecord,
+    PluginRecord,
+    Record,
+    RunnerRecord,
+)
+from harness.report.results import EvaluatorRecord, IntervalRecord, MetricRecord
+
+__all__ = [
+    "ArchitectureRecord",
+    "BudgetRecord",
+    "EvaluatorRecord",
+    "EvidenceRecord",
+    "HardwareRecord",
+    "IntervalRecord",
+    "IsolationLevel",
+    "LimitsRecord",
+    "LogRecord",
+    "MetricRecord",
+    "ModelRecord",
+    "PluginRecord",
+    "PopulationRecord",
+    "PopulationsRecord",
+    "Report",
+    "RunStatus",
+    "RunnerRecord",
+    "SeedsRecord",
+    "TaskRecord",
+    "UtcTime",
+    "VerdictLevel",
+    "VerdictRecord",
+    "run_status",
+    "utc_now",
+]
+
+SCHEMA_VERSION: Literal["1"] = "1"
+CHARGED = (
+    "Charged: from the moment the guest is told to start a model to the arrival of its last byte, on the host's "
+    "monotonic clock, import of the plugin included. Not charged: start of the container, start of the guest, loading "
+    "of data and hand-over of the model."
+)
+UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$")]
+RunStatus = Literal["complete", "partial", "failed"]
+VerdictLevel = Literal["as_retrained", "partial", "none", "over_forgetting", "unclear", "failed"]
+
+
+def utc_now() -> str:
+    """The present time as the report writes it, UTC, to the second, e.g. ``2026-01-31T12:00:00Z``."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
+    """ "complete" when every model finished, "failed" when none did (or there are none), else "partial"."""
+    finished = sum(model.status is Status.OK for model in models)
+    if finished == 0:
+        return "failed"
+    return "complete" if finished == len(models) else "partial"
+
+
+class TaskRecord(Record):
+    """The task that was run."""
+
+    name: str = Field(description="Name of the task.")
+    description: str = Field("", description="One sentence.")
+    definition: dict[str, JsonValue] = Field(default_factory=dict, description="The task as plain JSON values.")
+    data_digest: str = Field(description="SHA-256 of every byte of the data that a result could depend on.")
+    split_sizes: dict[str, int] = Field(description="Examples per split: retain, forget, validation, test.")
+    class_names: tuple[str, ...] = Field(description="One name per class.")
+    source: str = Field("", description="Where the task was defined: a file or a distribution.")
+
+
+class ArchitectureRecord(Record):
+    """Which network was trained."""
+
+    name: str = Field(description="Registered name, or import path of a factory.")
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="Keyword arguments of the factory.")
+
+
+class HardwareRecord(Record):
+    """The machine on which the run was made."""
+
+    cpu_model: str = Field(description="Name of the processor.")
+    cores: int = Field(ge=1, description="Logical cores that the process may use.")
+    memory_mib: int = Field(ge=0, description="Physical memory, MiB.")
+    gpus: tuple[str, ...] = Field((), description="Names of the GPUs that torch sees on the host.")
+    platform: str = Field(description="Operating system, release and machine.")
+
+
+class SeedsRecord(Record):
+    """All seeds from which the run's random numbers came; integers of up to 63 bits."""
+
+    run: int = Field(description="Seed of the run.")
+    references: int | None = Field(None, description="Seed of the reference populations; null where not known.")
+    models: tuple[int, ...] = Field((), description="Seed of each model that was to be unlearned, by index.")
+
+
+class BudgetRecord(Record):
+    """How long the method might take for one model, and where that limit came from."""
+
+    limit_s: float | None = Field(description="The limit in force per model, seconds; null where there was none.")
+    how: Literal["fraction", "explicit"] = Field(description="fraction of the retraining time, or explicit seconds.")
+    fraction: float | None = Field(None, description="Of the median retraining time; null when explicit.")
+    retrain_s: tuple[float, ...] = Field((), description="Measured retrainings through the same runner, seconds.")
+    retrain_median_s: float | None = Field(None, description="Median of retrain_s, seconds.")
+    measured_on: str | None = Field(None, description="Key of the hardware, runner and recipe it was measured on.")
+    cached: bool = Field(False, description="The measurement was taken from the cache.")
+    charged: str = Field(CHARGED, description="What is charged and what is not.")
+
+
+class PopulationRecord(Record):
+    """How many models one population has, and where a cached one came from."""
+
+    size: int = Field(ge=0, description="Number of models.")
+    cache_key: str | None = Field(None, description="Key in the cache of reference models; null: not cached.")
+
+
+class PopulationsRecord(Record):
+    """The four populations on which all numbers rest."""
+
+    original: PopulationRecord = Field(description="Trained on retain and forget: the no-op.")
+    retrained: PopulationRecord = Field(description="Trained on retain alone: the gold standard.")
+    control: PopulationRecord = Field(description="Retrained with other seeds: what perfect unlearning scores.")
+    unlearned: PopulationRecord = Field(description="Returned by the plugin, finished models only.")
+    failed_models: int = Field(ge=0, description="How many models the plugin did not return; they count nowhere.")
+
+
+class VerdictRecord(Record):
+    """The result in words; see the documented rule of :mod:`harness.report.verdict`."""
+
+    level: VerdictLevel = Field(description="The result in one word.")
+    sentence: str = Field(description="The result in words that need no knowledge of the metrics.")
+    rule: str = Field(description="How the level was decided, with the numbers it was decided from.")
+
+
+class Report(Record):
+    """The JSON document of one run."""
+
+    schema_version: Literal["1"] = Field(SCHEMA_VERSION, description="Version of this format.")
+    harness_version: str = Field(description="Version of the program that wrote the report.")
+    run_id: str = Field(description="Identifies the run, unique on this machine.")
+    created: UtcTime = Field(description="When the run began, UTC.")
+    finished: UtcTime | None = Field(None, description="When the run ended, UTC; null while it goes on.")
+    status: RunStatus = Field(description="complete: all models finished; partial: some; failed: none.")
+    verdict: VerdictRecord = Field(description="The result in words.")
+    task: TaskRecord = Field(description="The task that was run.")
+    architecture: ArchitectureRecord = Field(description="Which network was trained.")
+    recipe: dict[str, JsonValue] = Field(description="How originals and retrained models were trained.")
+    plugin: PluginRecord = Field(description="The unlearner that was run.")
+    runner: RunnerRecord = Field(description="Where the plugin ran and what held it.")
+    hardware: HardwareRecord = Field(description="The machine on which the run was made.")
+    libraries: dict[str, str] = Field(description="Versions of the libraries on the host, by name.")
+    seeds: SeedsRecord = Field(description="All seeds.")
+    budget: BudgetRecord = Field(description="The time limit and where it came from.")
+    populations: PopulationsRecord = Field(description="On how many models the numbers rest.")
+    models: tuple[ModelRecord, ...] = Field(description="What became of each model, by index.")
+    evaluators: tuple[EvaluatorRecord, ...] = Field(description="What each evaluator said.")
+    phases: dict[str, float] = Field(default_factory=dict, description="Seconds per phase of the run.")
+    cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of all that came from a cache.")
+    warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Report:
+        """A failed model never becomes a score: only finished models are in the unlearned population."""
+        finished = sum(model.status is Status.OK for model in self.models)
+        if self.populations.unlearned.size != finished:
+            raise ValueError(f"{self.populations.unlearned.size} unlearned models, but {finished} of status ok")
+        if self.populations.failed_models != len(self.models) - finished:
+            raise ValueError(f"failed_models is not {len(self.models) - finished}")
+        if self.status != run_status(self.models):
+            raise ValueError(f"status is {self.status}, but the models say {run_status(self.models)}")
+        return self
+
+    def evaluator(self, name: str) -> EvaluatorRecord | None:
+        """The evaluator of that name, or None."""
+        return next((one for one in self.evaluators if one.name == name), None)
+
+    def metric(self, evaluator: str, name: str) -> MetricRecord | None:
+        """One metric of one evaluator, or None where either is missing."""
+        found = self.evaluator(evaluator)
+        return None if found is None else found.metric(name)

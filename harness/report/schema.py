@@ -1,0 +1,46 @@
+"""The report's JSON Schema (draft 2020-12): made from the model, shipped as a file, used on every write.
+
+``python -m harness.report.schema`` writes the shipped file anew after a change of the model.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from harness.files import atomic_write_text
+from harness.report.model import Report
+
+SCHEMA_PATH = Path(__file__).with_name("report-v1.schema.json")
+SCHEMA_ID = "urn:unlearning-harness:report:1"
+
+
+def generate_schema() -> dict[str, Any]:
+    """The JSON Schema of what :func:`harness.report.writing.write_report` writes, from the model."""
+    body = Report.model_json_schema(mode="serialization")
+    return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **body, "title": "Unlearning report"}
+
+
+def schema_text() -> str:
+    """The generated schema as it is to be shipped."""
+    return json.dumps(generate_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def shipped_schema_text() -> str:
+    """The schema that is shipped with the program, as ``harness schema`` prints it."""
+    return SCHEMA_PATH.read_text(encoding="utf-8")
+
+
+@cache
+def shipped_schema() -> dict[str, Any]:
+    """The schema that is shipped with the program, parsed."""
+    schema: dict[str, Any] = json.loads(shipped_schema_text())
+    return schema
+
+
+if __name__ == "__main__":
+    atomic_write_text(SCHEMA_PATH, schema_text())

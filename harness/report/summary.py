@@ -1,0 +1,141 @@
+"""The terminal summary of a run, for a reader who does not know the metrics; 80 columns are enough."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.report.model import MetricRecord, Report
+from harness.report.words import WANTED, FailureGroup, duration, failures, headlines, interval, label, number, plain
+
+LEVEL_STYLE = {
+    "as_retrained": "bold green",
+    "partial": "bold yellow",
+    "none": "bold red",
+    "over_forgetting": "bold red",
+    "unclear": "bold yellow",
+    "failed": "bold red",
+}
+
+
+def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
+    """Print the summary to ``console`` (standard output by default), with or without a terminal."""
+    (console or Console()).print(render_summary(report, run_dir))
+
+
+def render_summary(report: Report, run_dir: Path) -> RenderableType:
+    """The summary as something rich can print; all text of plugins is shown as text, never as markup."""
+    parts: list[RenderableType] = [_title(report), _measured(report), Text()]
+    parts += [_table(report), _explanations(report)]
+    parts += [_statuses(report), _budget(report), _isolation(report), *_warnings(report), Text()]
+    parts += [_verdict(report), Text(), _where(run_dir)]
+    return Group(*parts)
+
+
+def _title(report: Report) -> Text:
+    plugin = report.plugin
+    names = plain(f"{plugin.name} ({plugin.distribution} {plugin.version})")
+    return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
+
+
+def _measured(report: Report) -> Text:
+    sizes, made = report.task.split_sizes, report.populations
+    return Text(
+        f"{made.unlearned.size} unlearned models (from {made.original.size} originals) against {made.retrained.size} "
+        f"retrained ones; {made.control.size} more retrained ones show what perfect unlearning scores. "
+        f"{sizes.get('forget', 0)} examples to forget, {sizes.get('retain', 0)} to keep."
+    )
+
+
+def _table(report: Report) -> RenderableType:
+    rows = headlines(report)
+    if not rows:
+        return Text("No metric could be computed.", "yellow")
+    table = Table(box=box.SIMPLE, padding=(0, 1), pad_edge=False)
+    table.add_column("Metric", overflow="fold", min_width=15)
+    for heading in ("This\nplugin", "Interval", "Perfect\n(control)", "Nothing\ndone", "Wanted"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for evaluator, metric in rows:
+        table.add_row(*_row(evaluator, metric))
+    return table
+
+
+def _row(evaluator: str, metric: MetricRecord) -> tuple[Text | str, ...]:
+    unit = metric.unit
+    return (
+        Text(label(evaluator, metric)),
+        Text(number(metric.value, unit), "bold"),
+        interval(metric.interval, "share" if unit == "share" else ""),
+        number(metric.control, unit),
+        number(metric.noop, unit),
+        WANTED[metric.direction],
+    )
+
+
+def _explanations(report: Report) -> RenderableType:
+    lines = [Text(plain(f"{label(name, metric)}: {_explanation(metric)}")) for name, metric in headlines(report)]
+    broken = [Text(f"{plain(one.name)} failed: {_last_line(one.error)}") for one in report.evaluators if one.error]
+    return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
+
+
+def _explanation(metric: MetricRecord) -> str:
+    # A note matters most where there is no number; beside one it would drown the table.
+    return metric.description if metric.value is not None else f"{metric.description} {metric.note}"
+
+
+def _last_line(error: str) -> str:
+    """The telling line of a traceback; all of it is in the report."""
+    return plain(error.strip().rpartition("\n")[2])
+
+
+def _statuses(report: Report) -> RenderableType:
+    finished, all_models = report.populations.unlearned.size, len(report.models)
+    head = Text(f"Models: {finished} of {all_models} finished.", "green" if finished == all_models else "yellow")
+    return Group(head, *(_failure(group) for group in failures(report.models)))
+
+
+def _failure(group: FailureGroup) -> RenderableType:
+    shown = ", ".join(map(str, group.indices[:6])) + (", …" if len(group.indices) > 6 else "")
+    head = Text.assemble(
+        (f"{len(group.indices)} {group.status.value}", "red"),
+        f": {group.words} ({'model' if len(group.indices) == 1 else 'models'} {shown})",
+    )
+    rest = [Text(text, style) for text, style in ((group.detail, "dim"), (group.advice, "")) if text]
+    return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
+
+
+def _budget(report: Report) -> Text:
+    budget = report.budget
+    charged = [model.charged_s for model in report.models if model.charged_s is not None]
+    used = f"{duration(min(charged))} to {duration(max(charged))}" if charged else "nothing"
+    if budget.limit_s is None:
+        return Text(f"Time: {used} a model; no limit.")
+    share = "as given"
+    if budget.how == "fraction" and budget.fraction is not None:
+        share = f"{100 * budget.fraction:g} % of retraining's {duration(budget.retrain_median_s)}"
+    return Text(f"Time: {used} a model; the limit was {duration(budget.limit_s)} ({share}).")
+
+
+def _isolation(report: Report) -> Text:
+    runner = report.runner
+    style = "" if runner.name == "docker" else "yellow"
+    return Text(plain(f"Runner: {runner.name}. {runner.isolation}"), style)
+
+
+def _warnings(report: Report) -> list[RenderableType]:
+    return [Text(plain(f"Warning: {text}"), "yellow") for text in report.warnings]
+
+
+def _verdict(report: Report) -> Text:
+    level = report.verdict.level
+    return Text.assemble((level.replace("_", " ").upper(), LEVEL_STYLE[level]), ". ", plain(report.verdict.sentence))
+
+
+def _where(run_dir: Path) -> Text:
+    # One long line may be cut from a terminal by a click; a path broken into two lines cannot.
+    return Text(f"Report: {run_dir}/report.json and report.html", no_wrap=True, overflow="ignore")

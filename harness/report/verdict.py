@@ -1,0 +1,166 @@
+"""The verdict in words: a documented rule on the membership-inference attack's AUC, its control and its no-op.
+
+The AUC says how well an attack tells a forgotten example's confidence under unlearned models from that under retrained
+ones; 0.5 is chance. ``value`` is the plugin's, ``control`` that of retrained models of other seeds (perfect),
+``noop`` that of the untouched originals. The rule, first match wins:
+
+1. No model finished: ``failed``.
+2. There is no AUC, no control, or nothing that says how uncertain they are: ``unclear``.
+3. *Like control* means that the two intervals overlap or that the difference is below ``smallest_visible``.
+   The attack *works* when the no-op lies above the control by more than ``smallest_visible`` and outside its interval.
+
+   - like control, and the attack works, and the interval stays below the no-op: ``as_retrained``;
+   - like control otherwise: ``unclear``, for the run could not have told forgetting from its absence.
+4. Unlike control, and the metric ``direction`` says that confidence on the forget set lies below the retrained models',
+   by more than its own ``smallest_visible``: ``over_forgetting``. (The attack's AUC rises on either side.)
+5. Unlike control, and the interval reaches the no-op or lies above it: ``none``.
+6. Otherwise: ``partial``.
+
+Two things are added in words whatever the level: an accuracy on the test set that lies below the control's by more than
+0.02 and more than its ``smallest_visible``, and on how many models the verdict rests where some failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.outcomes import Status
+from harness.report.model import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel, VerdictRecord
+from harness.report.words import interval, number
+
+EVALUATOR = "lira"
+AUC = "auc"
+SHIFT = "direction"
+UTILITY = ("accuracy", "test")
+UTILITY_TOLERANCE = 0.02
+
+
+def decide_verdict(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
+    """The verdict of a run from its evaluators' records and its models' ends; see the module's rule."""
+    if not any(model.status is Status.OK for model in models):
+        sentence = "No verdict: the plugin returned no usable model, see the causes of failure."
+        return VerdictRecord(level="failed", sentence=sentence, rule="No model finished.")
+    auc = _metric(evaluators, EVALUATOR, AUC)
+    if auc is None or not _usable(auc):
+        return _no_auc(evaluators, models)
+    level = _level(auc, _metric(evaluators, EVALUATOR, SHIFT))
+    parts = (_meaning(level, auc), _utility(evaluators), _rests_on(models))
+    return VerdictRecord(level=level, sentence=" ".join(part for part in parts if part), rule=_rule(level, auc))
+
+
+def like_control(auc: MetricRecord) -> bool:
+    """The intervals overlap, or the difference is too small for this run to see."""
+    if auc.value is None or auc.control is None:
+        return False
+    small = abs(auc.value - auc.control) < (auc.smallest_visible or 0.0)
+    return small or (_low(auc) <= _control_high(auc) and _high(auc) >= _control_low(auc))
+
+
+def attack_works(auc: MetricRecord) -> bool:
+    """The no-op is seen to lie above the control: the run could have noticed a failure to forget."""
+    if auc.noop is None or auc.control is None:
+        return False
+    return auc.noop - auc.control > (auc.smallest_visible or 0.0) and auc.noop > _control_high(auc)
+
+
+def _level(auc: MetricRecord, shift: MetricRecord | None) -> VerdictLevel:
+    if like_control(auc):
+        clear = attack_works(auc) and _high(auc) < (auc.noop or 0.0)
+        return "as_retrained" if clear else "unclear"
+    if _below_retrained(shift):
+        return "over_forgetting"
+    return "none" if auc.noop is not None and _high(auc) >= auc.noop else "partial"
+
+
+def _below_retrained(shift: MetricRecord | None) -> bool:
+    if shift is None or shift.value is None:
+        return False
+    return shift.value < (shift.control or 0.0) - (shift.smallest_visible or 0.0)
+
+
+def _usable(auc: MetricRecord) -> bool:
+    known = auc.value is not None and auc.control is not None
+    return known and (auc.interval is not None or auc.smallest_visible is not None)
+
+
+def _low(auc: MetricRecord) -> float:
+    return auc.interval.low if auc.interval else auc.value or 0.0
+
+
+def _high(auc: MetricRecord) -> float:
+    return auc.interval.high if auc.interval else auc.value or 0.0
+
+
+def _control_low(auc: MetricRecord) -> float:
+    return auc.control_interval.low if auc.control_interval else auc.control or 0.0
+
+
+def _control_high(auc: MetricRecord) -> float:
+    return auc.control_interval.high if auc.control_interval else auc.control or 0.0
+
+
+def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) -> MetricRecord | None:
+    found = (one.metric(name) for one in evaluators if one.name == evaluator)
+    return next(found, None)
+
+
+def _no_auc(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
+    errors = [one.error for one in evaluators if one.name == EVALUATOR and one.error]
+    why = f"the evaluator failed: {errors[0]}" if errors else "it was not computed, or on too few models"
+    sentence = f"No verdict on forgetting: the attack's AUC is missing ({why}). {_rests_on(models)}"
+    return VerdictRecord(level="unclear", sentence=sentence.strip(), rule=f"No usable {EVALUATOR} {AUC}.")
+
+
+def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
+    ours, perfect, nothing = number(auc.value), number(auc.control), number(auc.noop)
+    texts = {
+        "as_retrained": (
+            f"Forgotten, as far as this run can see: an attack tells unlearned models from retrained ones no better "
+            f"(AUC {ours}) than it tells retrained models from each other ({perfect}); doing nothing scores {nothing}."
+        ),
+        "partial": (
+            f"Partly forgotten: the attack's AUC of {ours} lies between doing nothing ({nothing}) and perfect "
+            f"unlearning ({perfect})."
+        ),
+        "none": (
+            f"Not forgotten: the attack finds the forget set (AUC {ours}) as well as when nothing is done ({nothing}); "
+            f"perfect unlearning scores {perfect}."
+        ),
+        "over_forgetting": (
+            f"Over-forgotten: on the forget set the unlearned models are less confident than models that never saw it, "
+            f"and that gives it away (AUC {ours}; perfect unlearning scores {perfect}, doing nothing {nothing})."
+        ),
+        "unclear": (
+            f"Unclear: this run cannot tell forgetting from its absence (AUC {ours}, perfect {perfect}, doing "
+            f"nothing {nothing}). Use more models or a task on which models memorise more."
+        ),
+    }
+    return texts[level]
+
+
+def _utility(evaluators: Sequence[EvaluatorRecord]) -> str:
+    accuracy = _metric(evaluators, *UTILITY)
+    if accuracy is None or accuracy.value is None or accuracy.control is None:
+        return ""
+    lost = accuracy.control - accuracy.value
+    if lost <= max(UTILITY_TOLERANCE, accuracy.smallest_visible or 0.0):
+        return ""
+    ours, perfect = number(accuracy.value, "share"), number(accuracy.control, "share")
+    return f"It costs accuracy: {ours} on the test set, where retrained models have {perfect}."
+
+
+def _rests_on(models: Sequence[ModelRecord]) -> str:
+    finished = sum(model.status is Status.OK for model in models)
+    if finished == len(models):
+        return ""
+    return f"This rests on the {finished} of {len(models)} models that finished; the others count nowhere."
+
+
+def _rule(level: VerdictLevel, auc: MetricRecord) -> str:
+    control = f"control {number(auc.control)} ({interval(auc.control_interval) or 'no interval'})"
+    numbers = f"{EVALUATOR} {AUC} {number(auc.value)} ({interval(auc.interval) or 'no interval'}), {control}, "
+    seen = f"no-op {number(auc.noop)}, smallest visible difference {number(auc.smallest_visible)}"
+    like, works = like_control(auc), attack_works(auc)
+    return (
+        f"{level}: {numbers}{seen}; like control: {'yes' if like else 'no'}; attack works: {'yes' if works else 'no'}."
+    )

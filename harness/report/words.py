@@ -1,0 +1,127 @@
+"""How numbers, directions and failures are worded, alike in the terminal summary and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.outcomes import Status
+from harness.report.model import IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.text import harmless
+
+NOTHING = "–"
+PURE = ("", "ratio")
+WANTED = {
+    "higher": "higher",
+    "lower": "lower",
+    "closer_to_reference": "as perfect",
+    "none": "",
+}
+STATUS_WORDS = {
+    Status.OK: "finished",
+    Status.PLUGIN_ERROR: "the plugin raised an exception",
+    Status.TIMEOUT: "over the time limit",
+    Status.OOM: "out of memory",
+    Status.OOM_GPU: "out of GPU memory",
+    Status.DISK_FULL: "scratch space full",
+    Status.PIDS_LIMIT: "too many processes or threads",
+    Status.KILLED_SIGNAL: "killed by a signal",
+    Status.OUTPUT_MISSING: "no weights came back",
+    Status.OUTPUT_INVALID: "the weights that came back cannot be used",
+    Status.OUTPUT_TOO_LARGE: "more bytes came back than the model has",
+    Status.POLICY_VIOLATION: "broke a rule of the sandbox",
+    Status.SETUP_ERROR: "could not be made ready",
+    Status.INFRA_ERROR: "the sandbox broke; not the plugin's fault",
+    Status.CANCELLED: "the run was stopped",
+}
+
+
+def plain(text: str) -> str:
+    """Untrusted text on one line, made harmless."""
+    return " ".join(harmless(text).split())
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number for people: three digits or so; shares as per cent; a dash where there is none."""
+    if value is None:
+        return NOTHING
+    if unit == "share":
+        return f"{100 * value:.1f} %"
+    return _digits(value) if unit in PURE else f"{_digits(value)} {unit}"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:.0f}" if size >= 1000 else f"{value:.1f}" if size >= 10 else f"{value:.3f}"
+
+
+def interval(record: IntervalRecord | None, unit: str = "") -> str:
+    """Both ends of an interval; empty where there is none."""
+    if record is None:
+        return ""
+    low, high = number(record.low, unit), number(record.high, unit)
+    shared = "" if unit in PURE else f" {'%' if unit == 'share' else unit}"
+    return f"{low.removesuffix(shared)} to {high}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people, e.g. "0.42 s", "13.1 s", "2 min 05 s", "1 h 02 min"; a dash where there are none."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Models that failed alike.
+
+    Attributes:
+        status: their primary cause.
+        words: the cause in words.
+        indices: which models.
+        advice: what the author can do; the first model's.
+        detail: the plugin's own error in one line where there was one; the first model's.
+    """
+
+    status: Status
+    words: str
+    indices: tuple[int, ...]
+    advice: str
+    detail: str
+
+
+def failures(models: Iterable[ModelRecord]) -> list[FailureGroup]:
+    """Failed models grouped by cause and error class, largest group first."""
+    groups: dict[tuple[Status, str | None], list[ModelRecord]] = {}
+    for model in models:
+        if model.status is not Status.OK:
+            groups.setdefault((model.status, model.evidence.error_type), []).append(model)
+    return [_group(members) for members in sorted(groups.values(), key=len, reverse=True)]
+
+
+def _group(members: list[ModelRecord]) -> FailureGroup:
+    first = members[0]
+    found = (first.evidence.error_type, first.evidence.error_message)
+    return FailureGroup(
+        status=first.status,
+        words=STATUS_WORDS[first.status],
+        indices=tuple(model.index for model in members),
+        advice=plain(first.advice),
+        detail=plain(": ".join(part for part in found if part))[:300],
+    )
+
+
+def headlines(report: Report) -> list[tuple[str, MetricRecord]]:
+    """Headline metrics with their evaluator's name, in the report's order."""
+    return [(one.name, metric) for one in report.evaluators for metric in one.metrics if metric.headline]
+
+
+def label(evaluator: str, metric: MetricRecord) -> str:
+    """A metric's name for people, e.g. "lira auc", or "test accuracy" of the evaluator ``accuracy``."""
+    name = metric.name.replace("_", " ")
+    return plain(name if evaluator in name else f"{evaluator} {name}")

@@ -1,0 +1,199 @@
+"""One model's conversation with a guest, timed, and the verdict on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.outcomes import Evidence, ModelOutcome, Status
+from harness.runners.base import GuestExit, GuestHandle
+from harness.runners.causes import Facts, decide
+from harness.runners.channel import Channel, DeadlineError, GuestGoneError
+from harness.runners.transcript import Transcript
+from harness.runners.weights import Manifest, State, WeightsInvalid, decode
+from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
+
+KILL_GRACE_S = 0.25
+"""How long after the limit the guest may still answer before it is killed; nothing that comes in this time is accepted."""
+
+WATCHDOG_GRACE_S = 0.75
+TEARDOWN_GRACE_S = 30.0
+MAX_STDERR_CHARS = 2_000
+
+
+class Attempt:
+    """One model in one guest, from MODEL to ENDED.
+
+    Args:
+        handle: of a guest that is ready for a model.
+        channel: to it.
+        job: what is asked of it.
+        hello: what the guest was told.
+        clock: monotonic seconds.
+        setup_timeout_s: how long the model may take to be ready.
+
+    Attributes:
+        guest_is_spent: after :meth:`run`, whether the guest may not be used again.
+        guest_was_gone: after :meth:`run`, whether the guest died before it could make the model ready.
+    """
+
+    def __init__(
+        self,
+        handle: GuestHandle,
+        channel: Channel,
+        job: Job,
+        hello: Hello,
+        clock: Callable[[], float],
+        setup_timeout_s: float,
+    ) -> None:
+        self._handle, self._channel = handle, channel
+        self._job = job
+        self._clock = clock
+        self._setup_timeout_s = setup_timeout_s
+        self._transcript = Transcript(job.index, hello.log_head_bytes, hello.log_tail_bytes)
+        self._facts = Facts(started=False, limit_s=job.limit_s)
+        self._notes: list[str] = []
+        self._prepare_s: float | None = None
+        self.guest_is_spent = False
+        self.guest_was_gone = False
+
+    def run(self, original: bytes) -> None:
+        """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
+        oom_before = self._handle.oom_kills()
+        try:
+            if self._prepare(original):
+                self._unlearn()
+            self.guest_is_spent = self._transcript.ended is None or not self._transcript.ended.reusable
+        except ProtocolError as error:
+            self._spend(violation=str(error))
+        except DeadlineError:
+            self._spend(setup_timed_out=not self._facts.started)
+        except GuestGoneError:
+            self._spend()
+            self.guest_was_gone = not self._facts.started
+        oom_rise = max(0, self._handle.oom_kills() - oom_before)
+        self._facts = replace(self._facts, ended=self._transcript.ended, oom_rise=oom_rise)
+
+    def _spend(self, violation: str | None = None, setup_timed_out: bool = False) -> None:
+        """The conversation is over: kill the guest, and stop the clock where it still runs."""
+        self._handle.kill()
+        self.guest_is_spent = True
+        self._facts = replace(self._facts, violation=violation, setup_timed_out=setup_timed_out)
+
+    def _prepare(self, original: bytes) -> bool:
+        """Hand over the model; False when its process ended before it could be started."""
+        began_s = self._clock()
+        deadline_s = began_s + self._setup_timeout_s
+        model = encode_json(Kind.MODEL, self._job)
+        self._channel.send(deadline_s, model, header(Kind.WEIGHTS, len(original)), original)
+        loaded = self._transcript.until((Kind.LOADED, Kind.ENDED), self._channel, deadline_s)
+        self._prepare_s = self._clock() - began_s
+        return loaded is Kind.LOADED
+
+    def _unlearn(self) -> None:
+        """Start the model and read to the end of it, the clock running."""
+        limit_s = self._job.limit_s
+        watchdog = None
+        if limit_s is not None:
+            watchdog = threading.Timer(limit_s + WATCHDOG_GRACE_S, self._handle.kill)
+            watchdog.daemon = True
+            watchdog.start()
+        began_s = self._clock()
+        deadline_s = None if limit_s is None else began_s + limit_s + KILL_GRACE_S
+        self._facts = replace(self._facts, started=True)
+        try:
+            self._channel.send(deadline_s, encode_json(Kind.START, {"index": self._job.index}))
+            self._transcript.until((Kind.WEIGHTS, Kind.ENDED), self._channel, deadline_s)
+        finally:
+            self._facts = replace(self._facts, elapsed_s=self._clock() - began_s)
+            if watchdog is not None:
+                watchdog.cancel()
+        if self._transcript.ended is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        """The weights are here and the clock has stopped: wait for the guest to clean up."""
+        try:
+            self._transcript.until((Kind.ENDED,), self._channel, self._clock() + TEARDOWN_GRACE_S)
+        except (DeadlineError, GuestGoneError) as error:
+            self._notes.append(f"the guest did not clean up after the model and was replaced: {error!r}")
+            self._handle.kill()
+
+    def judge(self, manifest: Manifest, exit_: GuestExit | None) -> tuple[ModelOutcome, State | None]:
+        """Decide what became of the model.
+
+        Args:
+            manifest: what the state must look like.
+            exit_: how the guest ended, where it did.
+
+        Returns:
+            The outcome, and the state when it is ok.
+        """
+        if exit_ is not None:
+            self._note_guest_end(exit_)
+        state, refusal = self._decode(manifest)
+        verdict = decide(self._facts)
+        ended = self._facts.ended
+        outcome = ModelOutcome(
+            index=self._job.index,
+            seed=self._job.seed,
+            status=verdict.status,
+            advice=verdict.advice,
+            charged_s=self._facts.elapsed_s,
+            prepare_s=self._prepare_s,
+            peak_rss_mib=None if ended is None else ended.peak_rss_mib,
+            peak_gpu_mib=self._transcript.peak_gpu_mib,
+            evidence=self._evidence(refusal),
+            log=self._transcript.log(),
+        )
+        return outcome, state if verdict.status is Status.OK else None
+
+    def _note_guest_end(self, exit_: GuestExit) -> None:
+        facts = self._facts
+        oom_rise = facts.oom_rise or int(exit_.oom_killed)
+        self._facts = replace(facts, guest_exit_code=exit_.exit_code, oom_rise=oom_rise)
+        self._notes += exit_.notes
+        if facts.ended is None and exit_.stderr.strip():
+            self._notes.append(f"the guest's error stream ends: {exit_.stderr.strip()[-MAX_STDERR_CHARS:]}")
+
+    def _decode(self, manifest: Manifest) -> tuple[State | None, str | None]:
+        """The state that came back, or why it was refused."""
+        if self._transcript.weights is None:
+            return None, None
+        try:
+            state = decode(self._transcript.weights, manifest)
+        except WeightsInvalid as error:
+            self._facts = replace(self._facts, weights_problem=error.problem)
+            return None, str(error)
+        self._facts = replace(self._facts, has_weights=True)
+        return state, None
+
+    def _evidence(self, refusal: str | None) -> Evidence:
+        facts, ended, weights = self._facts, self._facts.ended, self._transcript.weights
+        message = facts.violation or refusal or (None if ended is None else ended.error_message)
+        if facts.setup_timed_out:
+            message = f"the model was not ready after {self._setup_timeout_s:.0f} s"
+        return Evidence(
+            elapsed_s=facts.elapsed_s,
+            limit_s=facts.limit_s,
+            exit_code=None if ended is None else ended.exit_code,
+            signal=None if ended is None else ended.signal,
+            oom_killed=facts.oom_rise > 0,
+            bytes_received=None if weights is None else len(weights),
+            last_frame=self._transcript.last_frame,
+            error_type=None if ended is None else ended.error_type,
+            error_message=message,
+            traceback=None if ended is None else ended.traceback,
+            notes=(*self._notes, *self._observations()),
+        )
+
+    def _observations(self) -> list[str]:
+        facts, ended, notes = self._facts, self._facts.ended, []
+        if facts.oom_rise:
+            notes.append(f"the out-of-memory killer struck {facts.oom_rise} time(s) while the model ran")
+        if ended is not None and ended.leftovers:
+            notes.append(f"{ended.leftovers} process(es) of the plugin were left running and were killed")
+        if ended is not None and not ended.reusable:
+            notes.append("scratch space could not be wiped; the next model gets a new guest")
+        return notes

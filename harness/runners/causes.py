@@ -1,0 +1,172 @@
+"""Why a model ended as it did: one pure function from what was seen to a status and one sentence of advice.
+
+The order of the questions is the design. A broken protocol comes first, because after it nothing the guest says can be
+believed. Memory comes before time where the kernel says so: a process killed for memory late in its life is often reported as
+too slow, and its author then optimises the wrong thing. Time comes before everything else, a finished result included: there
+is no credit for what arrives late. What befell the guest after the whole result had come in is teardown, and no cause. Exit
+statuses prove least (137 may be memory, a deadline or a stranger's kill) and come last.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.outcomes import Status
+from harness_guest.protocol import Ended
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known when a model has ended.
+
+    Attributes:
+        started: START was sent, so the plugin may have run.
+        elapsed_s: charged seconds; None when it never started.
+        limit_s: the limit in force.
+        violation: how the guest broke the protocol, or None.
+        ended: the guest's account; None when the guest itself was gone first.
+        guest_exit_code: how the guest ended, where it did; None while it lives or unknown.
+        oom_rise: how many times the out-of-memory killer struck while the model ran.
+        has_weights: an accepted state came back.
+        weights_problem: why the state that came back was refused, or None.
+        setup_timed_out: the model could not be made ready in time.
+    """
+
+    started: bool
+    elapsed_s: float | None = None
+    limit_s: float | None = None
+    violation: str | None = None
+    ended: Ended | None = None
+    guest_exit_code: int | None = None
+    oom_rise: int = 0
+    has_weights: bool = False
+    weights_problem: str | None = None
+    setup_timed_out: bool = False
+
+
+class Verdict(NamedTuple):
+    """A status and a sentence that tells the author what to do; empty when ok."""
+
+    status: Status
+    advice: str
+
+
+ADVICE = {
+    Status.OK: "",
+    Status.PLUGIN_ERROR: "The plugin raised an exception: see the traceback.",
+    Status.TIMEOUT: "The time limit passed: watch context.remaining_s and return before it reaches zero.",
+    Status.OOM: "The sandbox ran out of memory: use smaller batches and keep fewer copies, or ask for a higher memory limit.",
+    Status.OOM_GPU: "The GPU ran out of memory: use smaller batches or free tensors that are no longer needed.",
+    Status.DISK_FULL: "The sandbox's disk is full: /tmp and /dev/shm are small and count towards memory; write less.",
+    Status.PIDS_LIMIT: "No further process or thread could be started: use fewer data-loading workers and threads.",
+    Status.OUTPUT_MISSING: "The process ended without a result: the hook must return, and never call os._exit.",
+    Status.OUTPUT_INVALID: "What came back is not the original's architecture with finite values: see the message.",
+    Status.OUTPUT_TOO_LARGE: "The state that came back is larger than the original's: return the original architecture.",
+    Status.POLICY_VIOLATION: "The sandbox's rules were broken: a plugin must not touch the guest, its pipes or forbidden calls.",
+    Status.SETUP_ERROR: "The plugin could not be loaded inside the sandbox: see the message and check its dependencies.",
+    Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",
+}
+
+SIGNAL_ADVICE = {
+    signal.SIGSEGV: "native code crashed; the log shows the Python stack at that moment.",
+    signal.SIGBUS: "a mapped file or shared memory ran out of space; write less to /dev/shm and /tmp.",
+    signal.SIGABRT: "native code gave up; the log usually says why.",
+    signal.SIGKILL: "no memory kill was seen, so something else killed it, perhaps the plugin itself.",
+    signal.SIGFPE: "native code divided an integer by zero.",
+    signal.SIGILL: "native code needs a processor feature that is not here.",
+}
+
+PROBLEM_STATUS = {
+    "plugin_error": Status.PLUGIN_ERROR,
+    "setup_error": Status.SETUP_ERROR,
+    "output_missing": Status.OUTPUT_MISSING,
+    "output_invalid": Status.OUTPUT_INVALID,
+    "output_too_large": Status.OUTPUT_TOO_LARGE,
+}
+
+NO_PROCESS_SIGNS = ("can't start new thread", "Resource temporarily unavailable", "[Errno 11]")
+NO_GPU_MEMORY_SIGNS = ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+NO_MEMORY_SIGNS = ("can't allocate memory", "Cannot allocate memory", "[Errno 12]")
+NO_SPACE_SIGNS = ("No space left on device", "[Errno 28]")
+
+
+def decide(facts: Facts) -> Verdict:
+    """Status and advice; see the module's docstring for the order."""
+    if facts.violation is not None:
+        return _verdict(Status.POLICY_VIOLATION)
+    if _killed_for_memory(facts):
+        return _verdict(Status.OOM)
+    if not facts.started:
+        return _verdict(Status.INFRA_ERROR)
+    if _late(facts):
+        return _verdict(Status.TIMEOUT)
+    if facts.weights_problem is not None:
+        return _verdict(PROBLEM_STATUS[facts.weights_problem])
+    if facts.has_weights:
+        return _verdict(Status.OK)
+    if facts.ended is None:
+        return _guest_gone(facts.guest_exit_code)
+    return _failed(facts.ended)
+
+
+def _verdict(status: Status) -> Verdict:
+    return Verdict(status, ADVICE[status])
+
+
+def _late(facts: Facts) -> bool:
+    if facts.ended is not None and facts.ended.deadline:
+        return True
+    return facts.limit_s is not None and facts.elapsed_s is not None and facts.elapsed_s > facts.limit_s
+
+
+def _killed_for_memory(facts: Facts) -> bool:
+    if not facts.oom_rise or facts.has_weights or facts.weights_problem is not None:
+        return False
+    if facts.ended is None:
+        return not (facts.started and _late(facts)) or facts.guest_exit_code in (137, -signal.SIGKILL)
+    return facts.ended.signal == signal.SIGKILL and not facts.ended.deadline
+
+
+def _guest_gone(exit_code: int | None) -> Verdict:
+    """The guest died under a running model: by a signal from the plugin or from outside, or by a fault of its own."""
+    if exit_code is not None and (exit_code < 0 or exit_code > 128):
+        return _killed(-exit_code if exit_code < 0 else exit_code - 128)
+    return _verdict(Status.INFRA_ERROR)
+
+
+def _killed(number: int) -> Verdict:
+    if number == signal.SIGSYS:
+        return _verdict(Status.POLICY_VIOLATION)
+    try:
+        known = signal.Signals(number)
+    except ValueError:
+        return Verdict(Status.KILLED_SIGNAL, f"Killed by signal {number}: see the log.")
+    return Verdict(Status.KILLED_SIGNAL, f"Killed by {known.name}: {SIGNAL_ADVICE.get(known, 'see the log.')}")
+
+
+def _failed(ended: Ended) -> Verdict:
+    """The process ended in time and without a result."""
+    if ended.error_type is not None:
+        return _verdict(_status_of_exception(ended))
+    if ended.signal is not None and ended.problem != "output_too_large":
+        return _killed(ended.signal)
+    return _verdict(PROBLEM_STATUS.get(ended.problem or "", Status.OUTPUT_MISSING))
+
+
+def _status_of_exception(ended: Ended) -> Status:
+    kind, message = ended.error_type or "", ended.error_message or ""
+    if kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS):
+        return Status.OOM_GPU
+    if kind == "MemoryError" or _has(message, NO_MEMORY_SIGNS):
+        return Status.OOM
+    if _has(message, NO_SPACE_SIGNS):
+        return Status.DISK_FULL
+    if kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS):
+        return Status.PIDS_LIMIT
+    return PROBLEM_STATUS.get(ended.problem or "", Status.PLUGIN_ERROR)
+
+
+def _has(message: str, signs: tuple[str, ...]) -> bool:
+    return any(sign in message for sign in signs)

@@ -1,0 +1,83 @@
+"""Reads what the kernel says about a container's control group, where the engine runs on this machine.
+
+On engines elsewhere (a virtual machine, another host) nothing can be read, and every function answers "not known".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+UNLIMITED_BYTES = 1 << 60
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """The control group of one container.
+
+    Attributes:
+        version: 1 or 2.
+        paths: folder per controller; under version 2 one folder for all, by the key "".
+    """
+
+    version: int
+    paths: dict[str, Path]
+
+    @classmethod
+    def of(cls, pid: int, container_id: str, root: Path = ROOT, proc: Path = Path("/proc")) -> Cgroup | None:
+        """The group of process ``pid``; None unless it is readable here and surely belongs to the container."""
+        try:
+            lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+        except OSError:
+            return None
+        paths: dict[str, Path] = {}
+        for line in lines:
+            _, controllers, path = line.split(":", 2)
+            # The number may be another machine's, and stand for some other process here.
+            if container_id not in path:
+                continue
+            for controller in controllers.split(","):
+                folder = root / controller / path.lstrip("/")
+                if folder.is_dir():
+                    paths[controller] = folder
+        if not paths:
+            return None
+        return cls(2 if "" in paths else 1, paths)
+
+    def _read(self, controller: str, name: str) -> str | None:
+        folder = self.paths.get("" if self.version == 2 else controller)
+        try:
+            return None if folder is None else (folder / name).read_text().strip()
+        except OSError:
+            return None
+
+    def oom_kills(self) -> int | None:
+        """How many processes of the group the out-of-memory killer has ended; None where that cannot be read."""
+        text = self._read("memory", "memory.events" if self.version == 2 else "memory.oom_control")
+        for line in (text or "").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "oom_kill":
+                return int(value)
+        return None
+
+    def memory_mib(self) -> int | None:
+        """The memory limit; None where it is not known or there is none."""
+        text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")
+        if text is None or text == "max" or int(text) >= UNLIMITED_BYTES:
+            return None
+        return int(text) >> 20
+
+    def pids(self) -> int | None:
+        """The limit on processes and threads; None where it is not known or there is none."""
+        text = self._read("pids", "pids.max")
+        return None if text is None or text == "max" else int(text)
+
+    def cpus(self) -> float | None:
+        """The limit on CPU time in cores; None where it is not known or there is none."""
+        if self.version == 2:
+            quota, _, period = (self._read("cpu", "cpu.max") or "max 1").partition(" ")
+        else:
+            quota = self._read("cpu", "cpu.cfs_quota_us") or "-1"
+            period = self._read("cpu", "cpu.cfs_period_us") or "1"
+        return None if quota in ("max", "-1") else int(quota) / int(period)

@@ -1,0 +1,102 @@
+"""Frames over a guest's two streams, never waiting beyond a deadline."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+
+from harness.runners.base import GuestHandle
+from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header
+
+CHUNK_BYTES = 1 << 20
+MAX_WAIT_S = 0.5
+
+
+class GuestGoneError(Exception):
+    """The guest closed its stream or stopped reading: it is dead or dying."""
+
+
+class DeadlineError(Exception):
+    """The deadline passed while bytes were due."""
+
+
+class Channel:
+    """The host's end of the conversation with one guest.
+
+    Args:
+        handle: of the guest.
+        clock: monotonic seconds.
+        max_weights_bytes: a WEIGHTS frame that announces more is a violation.
+    """
+
+    def __init__(self, handle: GuestHandle, clock: Callable[[], float], max_weights_bytes: int) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._max_weights_bytes = max_weights_bytes
+
+    def send(self, deadline_s: float | None, *parts: bytes) -> None:
+        """Send bytes; waits until the guest's stream has taken them.
+
+        Raises:
+            GuestGoneError: it takes nothing any more.
+            DeadlineError: the clock passed ``deadline_s``.
+        """
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                taken = self._write(view[:CHUNK_BYTES])
+                view = view[taken:]
+                if not taken:
+                    self._wait(self._handle.write_fd, select.POLLOUT, deadline_s)
+
+    def receive(self, deadline_s: float | None) -> tuple[Kind, bytearray]:
+        """The next frame.
+
+        Raises:
+            GuestGoneError: the stream ended.
+            DeadlineError: the clock passed ``deadline_s``.
+            ProtocolError: the bytes are no frame, or one that is too long.
+        """
+        kind, length = decode_header(bytes(self._read(HEADER.size, deadline_s)))
+        if kind is Kind.WEIGHTS and length > self._max_weights_bytes:
+            raise ProtocolError(
+                f"the guest announced {length} bytes of weights; at most {self._max_weights_bytes} are due"
+            )
+        return kind, self._read(length, deadline_s)
+
+    def _read(self, n_bytes: int, deadline_s: float | None) -> bytearray:
+        received = bytearray()
+        while len(received) < n_bytes:
+            self._check(deadline_s)
+            chunk = self._read_some(n_bytes - len(received))
+            if chunk is None:
+                self._wait(self._handle.read_fd, select.POLLIN, deadline_s)
+            elif not chunk:
+                raise GuestGoneError("the guest closed its stream")
+            else:
+                received += chunk
+        return received
+
+    def _read_some(self, n_bytes: int) -> bytes | None:
+        try:
+            return self._handle.read(min(CHUNK_BYTES, n_bytes))
+        except OSError as error:
+            raise GuestGoneError(f"the guest's stream broke: {error}") from error
+
+    def _write(self, data: memoryview) -> int:
+        try:
+            return self._handle.write(data)
+        except OSError as error:
+            raise GuestGoneError(f"the guest stopped reading: {error}") from error
+
+    def _check(self, deadline_s: float | None) -> float:
+        left_s = MAX_WAIT_S if deadline_s is None else deadline_s - self._clock()
+        if left_s <= 0:
+            raise DeadlineError
+        return left_s
+
+    def _wait(self, fd: int, event: int, deadline_s: float | None) -> None:
+        left_s = self._check(deadline_s)
+        poll = select.poll()
+        poll.register(fd, event)
+        poll.poll(1 + 1000 * min(left_s, MAX_WAIT_S))

@@ -1,0 +1,128 @@
+"""A started container as a :class:`~harness.runners.base.GuestHandle`."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from harness.errors import HarnessError
+from harness.runners.base import GuestExit
+from harness.runners.cgroups import Cgroup
+from harness.runners.engine import Engine
+from harness.runners.frames import Demultiplexer
+from harness.text import harmless_bytes
+
+CLOSE_WAIT_S = 10.0
+DRAIN_BYTES = 1 << 16
+
+
+class DockerHandle:
+    """The guest in one running container."""
+
+    def __init__(self, engine: Engine, container_id: str, connection: socket.socket, cgroup: Cgroup | None) -> None:
+        self._engine = engine
+        self._container_id = container_id
+        self._connection = connection
+        self._cgroup = cgroup
+        self._frames = Demultiplexer()
+        self._oom_kills = 0
+        self._exit: GuestExit | None = None
+        self._kill_notes: list[str] = []
+
+    @property
+    def read_fd(self) -> int:
+        """The connection's descriptor."""
+        return self._connection.fileno()
+
+    @property
+    def write_fd(self) -> int:
+        """The connection's descriptor: one socket carries both ways."""
+        return self._connection.fileno()
+
+    def read(self, max_bytes: int) -> bytes | None:
+        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet."""
+        try:
+            data = self._connection.recv(max_bytes)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            # The engine drops the connection when it is stopped or the container removed.
+            return b""
+        if not data:
+            return b""
+        return self._frames.feed(data) or None
+
+    def write(self, data: memoryview) -> int:
+        """Send what fits; 0 when it would wait.
+
+        Raises:
+            BrokenPipeError: the container is gone.
+        """
+        try:
+            return self._connection.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise BrokenPipeError(f"the connection to the container broke: {error}") from None
+
+    def oom_kills(self) -> int:
+        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
+        return self._oom_kills
+
+    def kill(self) -> None:
+        """Kill every process of the container."""
+        try:
+            self._engine.kill(self._container_id)
+        except HarnessError as error:
+            self._kill_notes.append(str(error))
+
+    def close(self) -> GuestExit:
+        """Kill what still runs, read how it ended, remove the container."""
+        if self._exit is None:
+            self._exit = self._end()
+        return self._exit
+
+    def _end(self) -> GuestExit:
+        self.oom_kills()
+        self._drain()
+        notes: list[str] = []
+        exit_code, oom_killed = None, False
+        try:
+            exit_code, oom_killed = self._stopped()
+        except HarnessError as error:
+            notes.append(str(error))
+        self._connection.close()
+        try:
+            self._engine.remove(self._container_id)
+        except HarnessError as error:
+            notes.append(str(error))
+        return GuestExit(
+            exit_code=exit_code,
+            oom_killed=oom_killed or self._oom_kills > 0,
+            stderr=harmless_bytes(bytes(self._frames.stderr)),
+            notes=(*self._kill_notes, *notes),
+        )
+
+    def _drain(self) -> None:
+        """Take in what the guest wrote to its error stream: what is there now, and for no more than a second."""
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until and self.read(DRAIN_BYTES) != b"":
+            if not self._readable():
+                return
+
+    def _readable(self) -> bool:
+        try:
+            return bool(self._connection.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _stopped(self) -> tuple[int | None, bool]:
+        """Exit status and out-of-memory flag of the container, killed now if it still runs."""
+        state = self._engine.inspect(self._container_id)
+        if state is not None and state.running:
+            self._engine.kill(self._container_id)
+            self._engine.wait(self._container_id, CLOSE_WAIT_S)
+            state = self._engine.inspect(self._container_id)
+        return (None, False) if state is None else (state.exit_code, state.oom_killed)

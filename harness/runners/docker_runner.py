@@ -1,0 +1,209 @@
+"""Starts guests in locked-down containers."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.errors import GpuUnavailableError, SandboxError
+from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
+from harness.runners.cgroups import Cgroup
+from harness.runners.docker_handle import DockerHandle
+from harness.runners.engine import Engine
+from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo
+from harness.runners.gpus import gpu_request
+from harness.runners.images import PluginImage
+from harness.runners.reaper import owner_labels
+
+ISOLATION = (
+    "container: no network, read-only root, user 10001 without capabilities or new privileges, default seccomp filter, "
+    "limits on memory (no swap), processes, CPU, /tmp and /dev/shm; the kernel is shared with the host"
+)
+DATA_PATH = "/data/data.safetensors"
+SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108  (the container's own)
+HOME = "/tmp/home"  # noqa: S108
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class DockerRunner:
+    """Containers of one plugin's image on one engine.
+
+    Args:
+        engine: where they run.
+        image: the plugin's.
+        limits: of each container.
+        gpus: ``none``, ``all``, a number, or UUIDs separated by commas.
+        cpuset: cores the containers may run on, e.g. "0-3"; None for all.
+
+    Raises:
+        GpuUnavailableError: GPUs are asked for and the engine has no way to hand them out.
+        UsageError: ``gpus`` is none of its forms.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        image: PluginImage,
+        limits: Limits | None = None,
+        *,
+        gpus: str = "none",
+        cpuset: str | None = None,
+    ) -> None:
+        self._engine = engine
+        self._image = image
+        self._limits = limits or Limits()
+        self._cpuset = cpuset
+        self._info = engine.info()
+        self._gpu = gpu_request(gpus, self._info)
+        self._gpus_text = gpus
+        self._effective: Mapping[str, Any] | None = None
+
+    @property
+    def facts(self) -> RunnerFacts:
+        """What the report says; ``effective`` is known once a guest was started."""
+        gpu = self._gpu
+        return RunnerFacts(
+            name="docker",
+            isolation=ISOLATION,
+            image=self._image.id,
+            engine=_engine_facts(self._info),
+            requested=self._limits,
+            effective=self._effective,
+            gpu=None if gpu is None else {"requested": self._gpus_text, "path": gpu.path, "ids": list(gpu.ids)},
+            torch=self._image.guest.torch,
+            python=self._image.guest.python,
+        )
+
+    @property
+    def paths(self) -> GuestPaths:
+        """Where things lie in the container."""
+        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH)
+
+    @property
+    def device(self) -> str:
+        """ "cuda" when GPUs are handed in."""
+        return "cpu" if self._gpu is None else "cuda"
+
+    def start(self, setup: GuestSetup) -> DockerHandle:
+        """Start a container; bytes can be exchanged when this returns.
+
+        Raises:
+            SandboxError: the engine failed.
+            GpuUnavailableError: the engine cannot hand out the GPUs.
+        """
+        _make_readable(setup.data_file)
+        container_id = self._engine.create(self._spec(setup))
+        try:
+            # Attached before the start, so that no byte is lost.
+            connection = self._engine.attach(container_id)
+            self._engine.start(container_id)
+            state = self._engine.inspect(container_id)
+        except BaseException as error:
+            self._engine.remove(container_id)
+            raise self._explained(error) from error
+        cgroup = Cgroup.of(state.pid, container_id) if state is not None and state.running else None
+        if state is not None:
+            self._effective = effective_limits(self._limits, state, cgroup)
+        return DockerHandle(self._engine, container_id, connection, cgroup)
+
+    def _explained(self, error: BaseException) -> BaseException:
+        text = str(error)
+        gpu_words = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
+        if self._gpu is None or not any(word in text for word in gpu_words):
+            return error
+        return GpuUnavailableError(
+            f"--gpus {self._gpus_text}: the engine cannot hand out the GPUs by way of {self._gpu.path} ({text}). Check "
+            "`nvidia-smi` on the host and the NVIDIA Container Toolkit's installation; or use `--gpus none`"
+        )
+
+    def _spec(self, setup: GuestSetup) -> ContainerSpec:
+        limits = self._limits
+        return ContainerSpec(
+            image=self._image.id,
+            name=f"harness-{setup.run_id[:40]}-{secrets.token_hex(6)}",
+            labels=owner_labels(setup.run_id, setup.deadline_s),
+            environment=self._environment(),
+            memory_mib=limits.memory_mib,
+            pids=limits.pids,
+            cpus=None if limits.cpus is None else min(limits.cpus, float(self._info.cpus)),
+            cpuset=self._cpuset,
+            tmpfs_mib=limits.tmpfs_mib,
+            shm_mib=limits.shm_mib,
+            read_only_files={setup.data_file.resolve(): DATA_PATH},
+            gpu=self._gpu,
+            selinux=self._info.selinux,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """All variables of the container; torch's caches need a place that can be written to and executed from."""
+        threads = str(max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus))))
+        variables = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": HOME,
+            "USER": "harness",
+            "LOGNAME": "harness",
+            "LANG": "C.UTF-8",
+            "TMPDIR": SCRATCH[0],
+            "XDG_CACHE_HOME": f"{HOME}/.cache",
+            "TORCHINDUCTOR_CACHE_DIR": f"{HOME}/.cache/inductor",
+            "TRITON_CACHE_DIR": f"{HOME}/.cache/triton",
+            "MPLCONFIGDIR": f"{HOME}/.cache/matplotlib",
+            "PYTHONHASHSEED": "0",
+            "PYTHONSAFEPATH": "1",
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **dict.fromkeys(THREAD_VARIABLES, threads),
+        }
+        # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
+        return variables if self._gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
+
+
+def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | None) -> dict[str, Any]:
+    """The limits in force, by the keys of :class:`Limits`: as the kernel says where it can be read, else the engine.
+
+    What the harness itself enforces (``log_bytes``) is as requested.
+    """
+    config: Mapping[str, Any] = state.host_config
+    nano_cpus = int(config.get("NanoCpus") or 0)
+    engine: dict[str, Any] = {
+        "memory_mib": (int(config.get("Memory") or 0) >> 20) or None,
+        "pids": config.get("PidsLimit") if (config.get("PidsLimit") or 0) > 0 else None,
+        "cpus": nano_cpus / 1e9 if nano_cpus else None,
+    }
+    kernel = {} if cgroup is None else {"memory_mib": cgroup.memory_mib(), "pids": cgroup.pids(), "cpus": cgroup.cpus()}
+    return {
+        **asdict(requested),
+        **engine,
+        **kernel,
+        "tmpfs_mib": requested.tmpfs_mib if SCRATCH[0] in (config.get("Tmpfs") or {}) else None,
+        "shm_mib": int(config.get("ShmSize") or 0) >> 20,
+    }
+
+
+def _engine_facts(info: EngineInfo) -> dict[str, Any]:
+    return {
+        "version": info.version,
+        "api": info.api,
+        "cgroup": info.cgroup_version,
+        "operating_system": info.operating_system,
+        "storage_driver": info.storage_driver,
+        "security_options": list(info.security_options),
+        "rootless": info.rootless,
+    }
+
+
+def _make_readable(data_file: Path) -> None:
+    """The container's user is no user of the host's, so that everybody must be able to read the file."""
+    try:
+        mode = data_file.stat().st_mode
+        if not mode & stat.S_IROTH:
+            data_file.chmod(stat.S_IMODE(mode) | stat.S_IRGRP | stat.S_IROTH)
+    except OSError as error:
+        raise SandboxError(
+            f"the sandbox's data file {data_file} cannot be made readable for its user: {error}"
+        ) from error

@@ -1,0 +1,53 @@
+"""Why no Docker engine answers, and what the user can do about it."""
+
+from __future__ import annotations
+
+import shutil
+
+OTHERWISE = "Without Docker, `--runner process` runs a plugin you trust, with no isolation."
+
+
+def advice(error: BaseException, docker_host: str | None) -> str:
+    """A message for a failed connection: what is the matter and what to do.
+
+    Args:
+        error: what the SDK raised; the cause is found in its text and in the exceptions it was raised from.
+        docker_host: value of ``DOCKER_HOST``, None when not set.
+    """
+    text = " ".join(_texts(error))
+    if docker_host:
+        return (
+            f"No Docker engine answers at DOCKER_HOST={docker_host} ({_reason(text)}). "
+            f"Correct or unset DOCKER_HOST. {OTHERWISE}"
+        )
+    if "PermissionError" in text or "Permission denied" in text:
+        return (
+            "This user may not talk to the Docker engine (permission denied on its socket). Add the user to the group: "
+            f"`sudo usermod -aG docker $USER`, then log in again; or use rootless Docker. {OTHERWISE}"
+        )
+    if shutil.which("dockerd") or shutil.which("docker"):
+        return (
+            f"The Docker engine is not running ({_reason(text)}). "
+            f"Start it, e.g. `sudo systemctl start docker`. {OTHERWISE}"
+        )
+    return f"Docker is not installed ({_reason(text)}). Install Docker Engine, then try again. {OTHERWISE}"
+
+
+def _texts(error: BaseException) -> list[str]:
+    texts: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(texts) < 10:
+        texts.append(f"{type(current).__name__}: {current}")
+        current = current.__cause__ or current.__context__
+    return texts
+
+
+def _reason(text: str) -> str:
+    known = {
+        "FileNotFoundError": "its socket does not exist",
+        "ConnectionRefused": "the connection was refused",
+        "timed out": "it did not answer in time",
+        "Name or service not known": "the host name is not known",
+        "PermissionError": "permission denied",
+    }
+    return next((words for mark, words in known.items() if mark in text), text[:200])

@@ -1,0 +1,80 @@
+"""The sandbox's images: made, listed, removed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from harness.runners.engine import Engine
+from harness.runners.engine_types import LABEL, ImageInfo
+from harness.runners.guest_image import GUEST, GuestImage, ensure_guest_image
+from harness.runners.plugin_image import PLUGIN, PluginImage, ensure_plugin_image
+from harness.runners.target import PythonTarget
+from harness.runners.torch_image import FACTS, TORCH
+
+__all__ = [
+    "GuestImage",
+    "PluginImage",
+    "SandboxImage",
+    "ensure_guest_image",
+    "ensure_plugin_image",
+    "list_images",
+    "prune_images",
+]
+
+
+@dataclass(frozen=True)
+class SandboxImage:
+    """An image of ours as it is listed.
+
+    Attributes:
+        kind: "torch" (base and torch), "guest" (with the guest on top) or "plugin" (with a plugin on top).
+        tag: its name, or its id when it has none.
+        id: "sha256:…".
+        torch: version inside.
+        python: version inside.
+        content: distribution and version of the plugin; else the base it stands on.
+        size_mib: shared layers included.
+        created: ISO 8601 time.
+    """
+
+    kind: str
+    tag: str
+    id: str
+    torch: str
+    python: str
+    content: str
+    size_mib: float
+    created: str
+
+
+def list_images(engine: Engine) -> list[SandboxImage]:
+    """Our images on this engine, lower ones first, newest first."""
+    return [_row(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
+
+
+def _row(kind: str, image: ImageInfo) -> SandboxImage:
+    facts = json.loads(image.labels[FACTS])
+    python = facts["python"] if "python" in facts else PythonTarget.from_json(facts["target"]).python
+    return SandboxImage(
+        kind=kind,
+        tag=image.tags[0] if image.tags else image.id,
+        id=image.id,
+        torch=facts["torch"],
+        python=python,
+        content=f"{facts['distribution']} {facts['version']}" if kind == PLUGIN else facts["base"],
+        size_mib=image.size_bytes / (1 << 20),
+        created=image.created,
+    )
+
+
+def prune_images(engine: Engine, *, keep: tuple[str, ...] = ()) -> list[SandboxImage]:
+    """Remove our images, upper ones first, but for those whose id is in ``keep``; returns what was removed.
+
+    Raises:
+        SandboxError: the engine failed, or a container still uses one.
+    """
+    removed = [image for image in reversed(list_images(engine)) if image.id not in keep]
+    for image in removed:
+        engine.remove_image(image.id)
+    return removed

@@ -1,0 +1,102 @@
+"""One locked-down container that reads its input, writes its output and ends; for probes and builds."""
+
+from __future__ import annotations
+
+import secrets
+import select
+import time
+from dataclasses import dataclass, replace
+
+from harness.errors import SandboxError
+from harness.runners.docker_handle import DockerHandle
+from harness.runners.engine import Engine
+from harness.runners.engine_types import ContainerSpec
+from harness.runners.reaper import owner_labels
+
+POLL_MS = 100
+CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class OneshotResult:
+    """What a container did.
+
+    Attributes:
+        exit_code: None when it had to be killed and the engine does not say.
+        stdout: all of it.
+        stderr: the last 8 KiB, made harmless.
+        timed_out: it was killed because its time was over.
+        overflowed: it was killed because it wrote more than allowed.
+    """
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: str
+    timed_out: bool = False
+    overflowed: bool = False
+
+
+def run_once(
+    engine: Engine, spec: ContainerSpec, *, stdin: bytes = b"", timeout_s: float = 60.0, max_bytes: int = 1 << 20
+) -> OneshotResult:
+    """Start a container, give it ``stdin``, take at most ``max_bytes`` from its output, and remove it whatever happens.
+
+    Raises:
+        SandboxError: the engine failed.
+    """
+    labels = {**spec.labels, **owner_labels("oneshot", timeout_s + 300)}
+    named = replace(spec, labels=labels, name=f"{spec.name}-{secrets.token_hex(6)}")
+    container_id = engine.create(named)
+    try:
+        handle = DockerHandle(engine, container_id, engine.attach(container_id), cgroup=None)
+        engine.start(container_id)
+    except SandboxError:
+        engine.remove(container_id)
+        raise
+    exchange = _Exchange(handle, memoryview(stdin), max_bytes, time.monotonic() + timeout_s)
+    try:
+        exchange.run()
+    finally:
+        ended = handle.close()
+    return OneshotResult(ended.exit_code, bytes(exchange.output), ended.stderr, exchange.timed_out, exchange.overflowed)
+
+
+class _Exchange:
+    """The two directions of one connection, until the output ends, the time is over or the cap is reached."""
+
+    def __init__(self, handle: DockerHandle, stdin: memoryview, max_bytes: int, deadline: float) -> None:
+        self.output = bytearray()
+        self.timed_out = False
+        self.overflowed = False
+        self._handle = handle
+        self._stdin = stdin
+        self._max_bytes = max_bytes
+        self._deadline = deadline
+
+    def run(self) -> None:
+        poller = select.poll()
+        while not self._over():
+            writing = select.POLLOUT if self._stdin else 0
+            poller.register(self._handle.read_fd, select.POLLIN | writing)
+            for _, events in poller.poll(POLL_MS):
+                if events & select.POLLOUT and self._stdin:
+                    self._write()
+                if events & ~select.POLLOUT and self._read_to_end():
+                    return
+
+    def _over(self) -> bool:
+        self.timed_out = time.monotonic() > self._deadline
+        self.overflowed = len(self.output) > self._max_bytes
+        return self.timed_out or self.overflowed
+
+    def _write(self) -> None:
+        try:
+            self._stdin = self._stdin[self._handle.write(self._stdin[:CHUNK_BYTES]) :]
+        except BrokenPipeError:
+            # It ended before it had read everything; what it wrote last says why.
+            self._stdin = memoryview(b"")
+
+    def _read_to_end(self) -> bool:
+        data = self._handle.read(CHUNK_BYTES)
+        self.output += data or b""
+        return data == b""

@@ -1,0 +1,173 @@
+"""A guest that is an ordinary process: its streams, and its end with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from harness.runners.base import GuestExit
+from harness.text import harmless_bytes
+from harness_guest.linux import descendants
+
+STDERR_BYTES = 8192
+WAIT_S = 10.0
+GUEST_ARGUMENTS = ("-s", "-m", "harness_guest")
+MARK_VARIABLE = "HARNESS_GUEST_FOLDER"
+
+
+class ProcessHandle:
+    """A running guest process; see :class:`harness.runners.base.GuestHandle`.
+
+    Args:
+        folder: it runs in this folder, which is deleted at the end.
+        environment: all of its variables.
+        arguments: of the Python interpreter.
+    """
+
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], arguments: Sequence[str] = GUEST_ARGUMENTS
+    ) -> None:
+        self._folder = folder
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by close()
+        self._lock = threading.Lock()
+        self._exit: GuestExit | None = None
+        self._mark = f"{MARK_VARIABLE}={folder}".encode()
+        guest_in, self._write_fd = os.pipe()
+        self._read_fd, guest_out = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=guest_in,
+                stdout=guest_out,
+                stderr=self._stderr,
+                cwd=folder,
+                env={**environment, MARK_VARIABLE: str(folder)},
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._write_fd)
+            os.close(self._read_fd)
+            self._stderr.close()
+            raise
+        finally:
+            os.close(guest_in)
+            os.close(guest_out)
+        os.set_blocking(self._write_fd, False)
+        os.set_blocking(self._read_fd, False)
+
+    @property
+    def read_fd(self) -> int:
+        """For polling."""
+        return self._read_fd
+
+    @property
+    def write_fd(self) -> int:
+        """For polling."""
+        return self._write_fd
+
+    def read(self, max_bytes: int) -> bytes | None:
+        """What is there; ``b""`` at the end, None when there is nothing yet."""
+        try:
+            return os.read(self._read_fd, max_bytes)
+        except BlockingIOError:
+            return None
+
+    def write(self, data: memoryview) -> int:
+        """Send what fits; returns how many bytes were taken."""
+        try:
+            return os.write(self._write_fd, data)
+        except BlockingIOError:
+            return 0
+
+    def oom_kills(self) -> int:
+        """Not known without a container: 0."""
+        return 0
+
+    def kill(self) -> None:
+        """Kill the guest and all below it."""
+        with self._lock:
+            if self._process.poll() is None:
+                kill_tree(self._process.pid)
+
+    def close(self) -> GuestExit:
+        """Make sure that the guest and all that it ever started are gone."""
+        if self._exit is not None:
+            return self._exit
+        self.kill()
+        notes = []
+        try:
+            self._process.wait(WAIT_S)
+        except subprocess.TimeoutExpired:
+            notes.append(f"process {self._process.pid} did not end within {WAIT_S:.0f} s of being killed")
+        kill_marked(self._mark)
+        os.close(self._write_fd)
+        os.close(self._read_fd)
+        stderr = self._stderr_tail()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder.exists():
+            notes.append(f"the temporary folder {self._folder} could not be removed")
+        self._exit = GuestExit(self._process.returncode, False, stderr, tuple(notes))
+        return self._exit
+
+    def _stderr_tail(self) -> str:
+        with self._stderr as file:
+            n_bytes = file.seek(0, os.SEEK_END)
+            file.seek(max(0, n_bytes - STDERR_BYTES))
+            return harmless_bytes(file.read())
+
+
+def kill_tree(root: int) -> None:
+    """Kill a process and everything below it; those below first, while the process is stopped and can start nothing."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(root, signal.SIGSTOP)
+    while below := [pid for pid in descendants(root) if _kill(pid)]:
+        if not _any_alive(below):
+            break
+    _kill(root)
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _any_alive(pids: list[int]) -> bool:
+    """Whether one of them is more than a zombie."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            text = Path("/proc", str(pid), "stat").read_text(errors="replace")
+            if text.rpartition(")")[2].split()[0] not in "ZX":
+                return True
+    return False
+
+
+def kill_marked(mark: bytes) -> None:
+    """Kill every process that carries ``mark``, a "NAME=value", among the variables it was started with.
+
+    Finds what outlived a guest that was killed from outside.
+    """
+    while found := [pid for pid in _marked(mark) if _kill(pid)]:
+        if not _any_alive(found):
+            break
+
+
+def _marked(mark: bytes) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended, or is another user's
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found

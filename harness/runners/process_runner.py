@@ -1,0 +1,103 @@
+"""The runner without isolation: the guest is an ordinary process of this user. For development, and for one's own plugins.
+
+It speaks the same protocol as a container does, so that everything but the walls is exercised.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.errors import SandboxError
+from harness.runners.base import GuestHandle, GuestPaths, GuestSetup, Limits, RunnerFacts
+from harness.runners.process_handle import ProcessHandle
+
+DATA_NAME = "data.safetensors"
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "TZ")
+CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR")
+
+
+class ProcessRunner:
+    """Starts guests as plain processes.
+
+    Args:
+        plugin_path: folder that is appended to ``sys.path`` for the plugin; None where it is installed here.
+        threads: of torch in a model's process.
+        limits: as asked for; only ``log_bytes`` holds here.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, plugin_path: Path | None, threads: int, limits: Limits, device: str = "cpu") -> None:
+        self._plugin_path = plugin_path
+        self._threads = threads
+        self._limits = limits
+        self._device = device
+
+    @property
+    def facts(self) -> RunnerFacts:
+        """What the report says."""
+        return RunnerFacts(
+            name="process",
+            isolation="none: the plugin ran as an ordinary process of this user, with network and disk",
+            image=None,
+            engine={},
+            requested=self._limits,
+            effective={
+                "memory_mib": None,
+                "pids": None,
+                "cpus": None,
+                "tmpfs_mib": None,
+                "shm_mib": None,
+                "log_bytes": self._limits.log_bytes,
+            },
+            torch=importlib.metadata.version("torch"),
+            python=platform.python_version(),
+        )
+
+    @property
+    def paths(self) -> GuestPaths:
+        """Relative to the guest's own folder, which is another one for every guest."""
+        return GuestPaths(DATA_NAME, None if self._plugin_path is None else str(self._plugin_path.resolve()))
+
+    @property
+    def device(self) -> str:
+        """What guests compute on."""
+        return self._device
+
+    def start(self, setup: GuestSetup) -> GuestHandle:
+        """Start a guest in a new temporary folder.
+
+        Raises:
+            SandboxError: the process could not be started.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="harness-guest-"))
+        try:
+            (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
+            return ProcessHandle(folder, self._environment(folder))
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise SandboxError(
+                f"The guest's process could not be started: {error}. Is memory or disk short?"
+            ) from error
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """Named variables only: what a user's shell holds is nothing for a plugin."""
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        threads = str(self._threads)
+        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+        environment |= dict.fromkeys(("HOME", "TMPDIR"), str(folder))
+        environment |= {name: str(folder / ".cache") for name in CACHES}
+        environment |= dict.fromkeys(("USER", "LOGNAME"), "harness")
+        if self._device == "cpu":
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        return environment | {
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTHONSAFEPATH": "1",
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }

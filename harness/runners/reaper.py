@@ -1,0 +1,82 @@
+"""Labels that say whose a container is and until when, and the removal of those that nobody holds any more."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.runners.engine import Engine
+
+RUN, DEADLINE = "harness.run", "harness.deadline-epoch-s"
+HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS = (
+    "harness.pid",
+    "harness.pid-start",
+    "harness.boot",
+    "harness.pid-namespace",
+)
+
+
+def owner_labels(run_id: str, deadline_s: float) -> dict[str, str]:
+    """Labels for a container that this process starts now.
+
+    Args:
+        run_id: of the run.
+        deadline_s: seconds from now after which any later run may remove the container.
+    """
+    return {
+        RUN: run_id,
+        DEADLINE: str(int(time.time() + deadline_s)),
+        HOST_PID: str(os.getpid()),
+        HOST_START: _start_time(os.getpid()) or "",
+        HOST_BOOT: _boot_id(),
+        HOST_PIDNS: _pid_namespace(),
+    }
+
+
+def reap(engine: Engine) -> list[str]:
+    """Remove our containers whose deadline has passed or whose host process is dead; returns their names.
+
+    Raises:
+        SandboxError: the engine failed.
+    """
+    orphans = [state for state in engine.containers({RUN: None}) if _orphaned(state.labels)]
+    for state in orphans:
+        engine.remove(state.id)
+    return [state.name for state in orphans]
+
+
+def _orphaned(labels: Mapping[str, str]) -> bool:
+    deadline = labels.get(DEADLINE, "")
+    if not deadline.isdecimal() or int(deadline) < time.time():
+        return True
+    if labels.get(HOST_BOOT) != _boot_id() or labels.get(HOST_PIDNS) != _pid_namespace():
+        # Its host process is none that could be seen from here: only the deadline tells.
+        return False
+    pid = labels.get(HOST_PID, "")
+    alive = _start_time(int(pid)) if pid.isdecimal() else None
+    return alive is None or alive != labels.get(HOST_START)
+
+
+def _start_time(pid: int) -> str | None:
+    """When a process began, in the kernel's ticks since boot; None when there is no such process or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def _pid_namespace() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "unknown"

@@ -1,0 +1,114 @@
+"""The lower half of the sandbox's image: a base image with torch of one version. Big and slow to make, so made rarely."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from harness.cache import cache_root, file_sha256
+from harness.errors import ImageBuildError
+from harness.runners.base_image import probe_base, resolve_base
+from harness.runners.build_context import sandbox_file, write_context
+from harness.runners.engine import Engine
+from harness.runners.engine_types import LABEL, ImageInfo, Progress
+from harness.runners.target import PythonTarget
+from harness.runners.wheels import Wheelhouse, WheelsUnavailableError, collect, digest_of
+
+TORCH = "torch"
+REPOSITORY = "unlearning-harness/torch"
+PACKAGES = ("numpy", "safetensors", "pluggy")
+VENV = "/opt/harness"
+RECIPE, FACTS = "harness.recipe", "harness.facts"
+
+
+@dataclass(frozen=True)
+class TorchImage:
+    """A base image with torch.
+
+    Attributes:
+        id: "sha256:…".
+        target: the Python inside.
+        packages: canonical distribution name -> version, all that is installed inside.
+        base: reference of the image below.
+    """
+
+    id: str
+    target: PythonTarget
+    packages: Mapping[str, str]
+    base: str
+
+    @property
+    def site(self) -> str:
+        """The folder of installed modules."""
+        return f"{VENV}/lib/python{self.target.short}/site-packages"
+
+
+def ensure_torch_image(
+    engine: Engine, torch: str | None, base: str | None, rebuild: bool, progress: Progress
+) -> TorchImage:
+    """The image for a torch version (None: that of the host) on a base, built when it is not there.
+
+    Raises:
+        ImageBuildError: no base image, no wheels, or a build step failed.
+        NoSpaceError: a disk is full.
+    """
+    versions = [torch] if torch else _host_torch()
+    reference, base_info = resolve_base(engine, base, progress)
+    dockerfile = sandbox_file("Dockerfile")
+    recipe = digest_of(base_info.id, versions, PACKAGES, dockerfile.decode())
+    known = [] if rebuild else engine.images({LABEL: TORCH, RECIPE: recipe})
+    if known:
+        return _torch_image(known[0])
+    target = probe_base(engine, reference, base_info)
+    house = _wheels(versions, target, progress)
+    image = TorchImage("", target, house.versions, reference)
+    facts = {
+        "torch": house.versions["torch"],
+        "target": target.to_json(),
+        "packages": house.versions,
+        "base": reference,
+    }
+    digest = digest_of(recipe, {path.name: file_sha256(path) for path in house.paths})
+    progress(f"building an image with torch {house.versions['torch']}")
+    with write_context({"Dockerfile": dockerfile}, cache_root(), house.paths, "packages") as context:
+        built = engine.build(
+            context,
+            tag=f"{REPOSITORY}:{digest[:12]}",
+            arguments={"BASE": base_info.id, "SITE": image.site},
+            labels={LABEL: TORCH, RECIPE: recipe, FACTS: json.dumps(facts, sort_keys=True)},
+            progress=progress,
+        )
+    return _torch_image(built)
+
+
+def _host_torch() -> list[str]:
+    """Versions to try: the host's own build (CPU only, say), then the release without its local part."""
+    try:
+        full = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise ImageBuildError("torch is not installed on the host; say which version with `--torch VERSION`") from None
+    return list(dict.fromkeys([full, Version(full).public]))
+
+
+def _wheels(versions: list[str], target: PythonTarget, progress: Progress) -> Wheelhouse:
+    reasons = []
+    for version in versions:
+        progress(f"collecting wheels of torch {version} for Python {target.python}")
+        try:
+            return collect([f"torch=={version}", *PACKAGES], target, progress=progress)
+        except WheelsUnavailableError as error:
+            reasons.append(f"torch=={version}: {error}")
+    raise ImageBuildError(
+        f"No wheels of torch for Python {target.python} on {target.machine}. pip said:\n" + "\n".join(reasons) + "\n"
+        "Name another version with `--torch`, or a base image with another Python with `--base`; pip's own configuration "
+        "(an index with the wheels you want, say) is honoured."
+    )
+
+
+def _torch_image(image: ImageInfo) -> TorchImage:
+    facts = json.loads(image.labels[FACTS])
+    return TorchImage(image.id, PythonTarget.from_json(facts["target"]), facts["packages"], facts["base"])

@@ -1,0 +1,138 @@
+"""What a guest said about one model: frames in their order, within their bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+
+from harness.outcomes import LogCapture
+from harness.runners.channel import Channel
+from harness.text import harmless, harmless_bytes
+from harness_guest.protocol import LOG_HEADER, Ended, Kind, ProtocolError, decode_json
+
+MAX_MESSAGE_CHARS = 2_000
+MAX_TRACEBACK_CHARS = 8_000
+TEXT_LIMITS = {"error_type": 200, "error_message": MAX_MESSAGE_CHARS, "traceback": MAX_TRACEBACK_CHARS, "problem": 40}
+INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers"})
+NULLABLE = frozenset({"exit_code", "signal", "peak_rss_mib", *TEXT_LIMITS})
+
+FOLLOWERS: dict[Kind | None, frozenset[Kind]] = {
+    None: frozenset({Kind.LOADED, Kind.ENDED}),
+    Kind.LOADED: frozenset({Kind.RESULT, Kind.ENDED}),
+    Kind.RESULT: frozenset({Kind.WEIGHTS}),
+    Kind.WEIGHTS: frozenset({Kind.ENDED}),
+    Kind.ENDED: frozenset(),
+}
+"""Which frames may follow which; LOG may stand anywhere but between RESULT and WEIGHTS, and after the weights."""
+
+
+class Transcript:
+    """The frames of one model, read and checked one by one.
+
+    Args:
+        index: the model that every frame must be about.
+        log_head_bytes, log_tail_bytes: how much output the guest may send.
+
+    Attributes:
+        last_frame: name of the last frame that came.
+        weights: the unlearned state as bytes, not yet checked.
+        peak_gpu_mib: as the guest reported it.
+        ended: how the model's process ended, once the guest has said so.
+    """
+
+    def __init__(self, index: int, log_head_bytes: int, log_tail_bytes: int) -> None:
+        self._index = index
+        self._log_room = log_head_bytes + log_tail_bytes
+        self._head, self._tail = bytearray(), bytearray()
+        self._dropped_bytes = 0
+        self._phase: Kind | None = None
+        self.last_frame: str | None = None
+        self.weights: bytearray | None = None
+        self.peak_gpu_mib: float | None = None
+        self.ended: Ended | None = None
+
+    def until(self, kinds: Collection[Kind], channel: Channel, deadline_s: float | None) -> Kind:
+        """Read frames up to one of ``kinds``, which is returned.
+
+        Raises:
+            ProtocolError: a frame out of order, too long, or about another model.
+            GuestGoneError, DeadlineError: as :meth:`Channel.receive`.
+        """
+        while True:
+            kind, payload = channel.receive(deadline_s)
+            self.last_frame = kind.name
+            self.take(kind, payload)
+            if kind in kinds:
+                return kind
+
+    def take(self, kind: Kind, payload: bytearray) -> None:
+        """Check and keep one frame."""
+        if kind is Kind.LOG and self._phase in (None, Kind.LOADED):
+            self._take_log(payload)
+            return
+        if kind not in FOLLOWERS[self._phase]:
+            after = "at the beginning" if self._phase is None else f"after {self._phase.name}"
+            raise ProtocolError(f"{kind.name} came {after}")
+        self._phase = kind
+        if kind is Kind.WEIGHTS:
+            self.weights = payload
+            return
+        said = decode_json(bytes(payload))
+        if said.get("index") != self._index:
+            raise ProtocolError(f"a {kind.name} frame about another model than {self._index}")
+        if kind is Kind.RESULT:
+            self.peak_gpu_mib = _mib(said.get("peak_gpu_mib"))
+        elif kind is Kind.ENDED:
+            self.ended = read_ended(said)
+
+    def log(self) -> LogCapture:
+        """The plugin's output so far."""
+        return LogCapture(harmless_bytes(bytes(self._head)), harmless_bytes(bytes(self._tail)), self._dropped_bytes)
+
+    def _take_log(self, payload: bytearray) -> None:
+        if len(payload) <= LOG_HEADER.size:
+            raise ProtocolError("a LOG frame without output")
+        index, dropped_bytes = LOG_HEADER.unpack_from(payload)
+        chunk = payload[LOG_HEADER.size :]
+        self._log_room -= len(chunk)
+        if index != self._index or self._log_room < 0:
+            raise ProtocolError("more output than is kept" if self._log_room < 0 else "a LOG frame about another model")
+        self._dropped_bytes += dropped_bytes
+        target = self._tail if self._dropped_bytes else self._head
+        target += chunk
+
+
+def read_ended(said: dict[str, Any]) -> Ended:
+    """The guest's account of an end, every field checked, every text made harmless.
+
+    Raises:
+        ProtocolError: an unknown or missing field, or a value of the wrong type.
+    """
+    known = {field.name for field in fields(Ended)}
+    if set(said) - known or not {"index", "exit_code", "signal"} <= set(said):
+        raise ProtocolError(f"ENDED has fields {sorted(map(harmless, said))}")
+    return Ended(**{name: _checked(name, value) for name, value in said.items()})
+
+
+def _checked(name: str, value: Any) -> Any:
+    if value is None and name in NULLABLE:
+        return None
+    if name in TEXT_LIMITS and isinstance(value, str):
+        limit = TEXT_LIMITS[name]
+        return harmless(value[-limit:] if name == "traceback" else value, limit)
+    if name in INTEGERS and type(value) is int:
+        return value
+    if name == "peak_rss_mib":
+        return _mib(value)
+    if name in ("deadline", "reusable") and isinstance(value, bool):
+        return value
+    raise ProtocolError(f"ENDED has {name} of type {type(value).__name__}")
+
+
+def _mib(value: object) -> float | None:
+    """A size as the guest reported it; None where it is no finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None

@@ -1,0 +1,182 @@
+"""The run folder: everything that a run has learned, on disk as soon as it is known.
+
+``run.json`` (what was asked for and what it was resolved to), ``models/0007/`` per model (``attempts.json`` before it is started,
+``logits.safetensors`` and then ``outcome.json`` when it has ended), ``report.json`` and ``report.html`` at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError
+from harness.files import atomic_write_bytes, atomic_write_json
+from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
+
+RUN = "run.json"
+
+
+def default_run_folder(plugin: str, task: str) -> Path:
+    """``runs/TIME-PLUGIN-TASK`` under the working directory."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{stamp}-{_plain(plugin)}-{_plain(task)}"
+
+
+def _plain(name: str) -> str:
+    stem = Path(name).stem if "/" in name else name
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
+
+
+def explain(error: OSError, place: Path) -> HarnessError:
+    """The error to raise for a file that could not be written in the run folder."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(
+            f"No space left on the disk of {place}. Free some and go on with `harness resume {place}`; "
+            "every finished model is kept."
+        )
+    return OutputUnwritableError(
+        f"The run folder {place} cannot be written: {error.strerror}. Choose another with --output."
+    )
+
+
+class RunStore:
+    """One run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> RunStore:
+        """A new, empty run folder.
+
+        Raises:
+            OutputUnwritableError: it cannot be made or holds something already.
+            NoSpaceError: the disk is full.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                what = "a run" if (folder / RUN).exists() else "other files"
+                raise OutputUnwritableError(
+                    f"{folder} holds {what} already. Choose another folder with --output, or go on with it: "
+                    f"`harness resume {folder}`."
+                )
+            (folder / "models").mkdir()
+        except OSError as error:
+            raise explain(error, folder) from error
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> RunStore:
+        """An existing run folder.
+
+        Raises:
+            RunNotFoundError: it holds no run.
+        """
+        if not (folder / RUN).is_file():
+            raise RunNotFoundError(
+                f"{folder} holds no run: there is no {RUN} in it. Give the folder that `harness run` named."
+            )
+        return cls(folder)
+
+    def write_run(self, content: Mapping[str, Any]) -> None:
+        """Keep what was asked for and what it was resolved to."""
+        self._write_json(self.folder / RUN, content)
+
+    def read_run(self) -> dict[str, Any]:
+        """What :meth:`write_run` kept.
+
+        Raises:
+            RunNotFoundError: the file is damaged.
+        """
+        try:
+            content = json.loads((self.folder / RUN).read_text())
+        except ValueError as error:
+            raise RunNotFoundError(f"{self.folder / RUN} is damaged: {error}") from error
+        return dict(content)
+
+    def begin_model(self, index: int) -> int:
+        """Count an attempt at a model before it starts; returns how many there were, this one included."""
+        file = self._model(index) / "attempts.json"
+        before = json.loads(file.read_text())["attempts"] if file.exists() else 0
+        self._write_json(file, {"attempts": before + 1})
+        return int(before) + 1
+
+    def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
+        """Keep a model's end and, where it came back whole, its logits per split of shape (n, C)."""
+        folder = self._model(outcome.index)
+        if logits is not None:
+            self._write(folder / "logits.safetensors", save(dict(logits)))
+        self._write_json(folder / "outcome.json", asdict(outcome))
+
+    def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a model's unlearned weights, for ``--keep-weights``."""
+        self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
+
+    def finished(self) -> dict[int, ModelOutcome]:
+        """The models that have ended, by index."""
+        outcomes = {}
+        for file in sorted((self.folder / "models").glob("*/outcome.json")):
+            outcome = _outcome_from_json(json.loads(file.read_text()))
+            outcomes[outcome.index] = outcome
+        return outcomes
+
+    def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
+        """The logits of a model that ended ok, per split, shape (n, C)."""
+        return load((self._model(index) / "logits.safetensors").read_bytes())
+
+    def forget_model(self, index: int) -> None:
+        """Drop a model's end, so that it is done anew; its attempts stay counted."""
+        for name in ("outcome.json", "logits.safetensors", "weights.safetensors"):
+            (self._model(index) / name).unlink(missing_ok=True)
+
+    def _model(self, index: int) -> Path:
+        folder = self.folder / "models" / f"{index:04d}"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise explain(error, self.folder) from error
+        return folder
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            atomic_write_bytes(path, data)
+        except OSError as error:
+            raise explain(error, self.folder) from error
+
+    def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        try:
+            atomic_write_json(path, content)
+        except OSError as error:
+            raise explain(error, self.folder) from error
+
+
+def _outcome_from_json(data: dict[str, Any]) -> ModelOutcome:
+    evidence = {**data["evidence"], "notes": tuple(data["evidence"]["notes"])}
+    return ModelOutcome(
+        **{
+            **data,
+            "status": Status(data["status"]),
+            "evidence": Evidence(**evidence),
+            "log": LogCapture(**data["log"]),
+        }
+    )
+
+
+def free_mib(path: Path) -> int:
+    """Free space, MiB, on the disk that holds ``path`` or its nearest existing parent."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    stats = os.statvfs(place)
+    return stats.f_bavail * stats.f_frsize >> 20

@@ -1,0 +1,171 @@
+"""From a task's definition to its data: read the dataset, hold out, choose the forget set, normalise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DatasetInvalidError, DatasetMissingError
+from harness.tasks import schema, splitting
+from harness.tasks.examples import Examples
+from harness.tasks.model import Split, TaskData
+
+
+def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
+    """A task's data; the same for the same definition and files.
+
+    Args:
+        definition: a valid task file.
+        base_dir: what relative paths in it are seen from.
+
+    Raises:
+        DatasetMissingError: the data is not on this machine; the message says where to put it.
+        DatasetInvalidError: the data cannot be used, or does not hold what the task asks for.
+    """
+    examples = read_examples(definition.dataset, base_dir)
+    train, validation, test = _held_out(examples, definition, base_dir)
+    noise = definition.dataset
+    if not isinstance(noise, schema.FacesDataset):
+        n_classes = len(examples.class_names)
+        train = splitting.with_label_noise(train, noise.label_noise, n_classes=n_classes, seed=noise.seed)
+    forget = _forget(train, definition.forget, examples.class_names, base_dir)
+    retain_part, forget_part = splitting.part_forget(train, forget)
+    mean, std = _normalization(train, definition.normalization)
+    return TaskData(
+        retain=retain_part,
+        forget=forget_part,
+        validation=validation,
+        test=test,
+        class_names=examples.class_names,
+        mean=mean,
+        std=std,
+    )
+
+
+def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
+    """A dataset's examples, of the size that the task asks for. The dataset's module is imported when it is needed."""
+    if isinstance(dataset, schema.FacesDataset):
+        return _faces(dataset)
+    if isinstance(dataset, schema.ImageFolderDataset):
+        from harness.tasks.image_folder import image_folder_examples
+
+        labels, directory = resolved(dataset.labels, base_dir), _directory(dataset.directory, base_dir)
+        return image_folder_examples(directory, labels, size=dataset.size, grey=dataset.grey)
+    directory = _directory(dataset.directory, base_dir)
+    if isinstance(dataset, schema.FashionMnistDataset):
+        from harness.tasks.fashion_mnist import fashion_mnist_examples
+
+        return _sized(fashion_mnist_examples(directory, download=dataset.download), dataset)
+    from harness.tasks.cifar10 import cifar10_examples
+
+    return _sized(cifar10_examples(directory, download=dataset.download), dataset)
+
+
+def _faces(dataset: schema.FacesDataset) -> Examples:
+    from harness.tasks import faces
+
+    options = dataset.model_dump(exclude={"kind"})
+    return Examples(train=faces.faces_examples(**options), test=None, class_names=faces.CLASS_NAMES)
+
+
+def _sized(examples: Examples, dataset: schema.FashionMnistDataset | schema.Cifar10Dataset) -> Examples:
+    train = splitting.subset(examples.train, dataset.train_size, seed=dataset.seed, purpose="dataset.train_size")
+    test = examples.test
+    if test is not None:
+        test = splitting.subset(test, dataset.test_size, seed=dataset.seed, purpose="dataset.test_size")
+    return Examples(train=train, test=test, class_names=examples.class_names)
+
+
+def resolved(path: Path, base_dir: Path) -> Path:
+    """``path`` as seen from the task file's folder; ``~`` is the home directory."""
+    return base_dir / path.expanduser()
+
+
+def _directory(path: Path | None, base_dir: Path) -> Path | None:
+    return None if path is None else resolved(path, base_dir)
+
+
+def _held_out(examples: Examples, definition: schema.TaskFile, base_dir: Path) -> tuple[Split, Split, Split]:
+    """(train, validation, test). Held out from the official test part where there is one, else from all examples."""
+    splits = definition.splits
+    pool = examples.train if examples.test is None else examples.test
+    keep = _named_to_forget(pool, definition, base_dir) if examples.test is None else None
+    validation, test, rest = splitting.hold_out(
+        pool,
+        validation=splits.validation,
+        test=splits.test,
+        by_subject=splits.by == "subject",
+        seed=splits.seed,
+        keep=keep,
+    )
+    train = pool.take(rest) if examples.test is None else examples.train
+    return train, pool.take(validation), pool.take(test)
+
+
+def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -> NDArray[np.bool_] | None:
+    """Which examples may not be held out, since the task names them, or their subject, to be forgotten."""
+    forget = definition.forget
+    if isinstance(forget, schema.ForgetIds):
+        return np.isin(pool.ids, np.asarray(_ids(forget, base_dir), dtype=np.str_))
+    if isinstance(forget, schema.ForgetSubject) and forget.subjects is not None and pool.subjects is not None:
+        return np.isin(pool.subjects, np.asarray(forget.subjects, dtype=np.str_))
+    return None
+
+
+def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], base_dir: Path) -> splitting.Index:
+    """Positions of the forget set in the training set."""
+    if isinstance(rule, schema.ForgetRandom):
+        return splitting.forget_random(train, rule.amount or 0, seed=rule.seed)
+    if isinstance(rule, schema.ForgetClass):
+        classes = [splitting.class_number(name, class_names) for name in rule.classes]
+        return splitting.forget_classes(train, classes, rule.amount, seed=rule.seed, class_names=class_names)
+    if isinstance(rule, schema.ForgetSubject):
+        return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
+    return splitting.forget_ids(train, _ids(rule, base_dir))
+
+
+def _ids(rule: schema.ForgetIds, base_dir: Path) -> tuple[str, ...]:
+    """The ids in the task file, or those in its ids file, one a line."""
+    if rule.ids_file is None:
+        return rule.ids or ()
+    path = resolved(rule.ids_file, base_dir)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetMissingError(f"forget.ids_file: there is no file {str(path)!r}; write one id a line") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetInvalidError(f"forget.ids_file: {path} cannot be read as UTF-8 text: {error}") from error
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _normalization(train: Split, given: schema.Normalization | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Per channel mean and standard deviation of images scaled to [0, 1].
+
+    Taken from the training set, retain and forget together, and used for every population alike, so that retrained
+    models differ from originals in nothing but their training examples. Sums are exact (integers): no rounding depends
+    on the order of examples. A channel that never varies gets the standard deviation 1.
+    """
+    channels = train.images.shape[1]
+    if given is not None:
+        if len(given.mean) != channels or len(given.std) != channels:
+            raise DatasetInvalidError(
+                f"normalization: the pictures have {channels} channels; give as many means and stds"
+            )
+        return given.mean, given.std
+    counts = [np.bincount(train.images[:, channel].ravel(), minlength=256) for channel in range(channels)]
+    moments = [_moments(count) for count in counts]
+    if not any(std for _, std in moments):
+        raise DatasetInvalidError(
+            "every pixel of every training picture has the same value; these pictures show nothing"
+        )
+    return tuple(mean for mean, _ in moments), tuple(std or 1.0 for _, std in moments)
+
+
+def _moments(histogram: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and standard deviation of bytes / 255, given how often each byte occurs."""
+    byte = np.arange(256, dtype=np.int64)
+    total, first, second = (int((histogram * byte**power).sum()) for power in (0, 1, 2))
+    variance = (total * second - first * first) / (total * total)
+    return first / total / 255, float(np.sqrt(variance)) / 255

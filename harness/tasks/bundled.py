@@ -1,0 +1,16 @@
+"""The bundled tasks, registered as a stranger's would be: faces, fashion-mnist, cifar10 and image-folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.evaluation import hookimpl
+from harness.tasks.loading import BUNDLED, bundled_file, load_task
+from harness.tasks.model import Task
+
+
+@hookimpl
+def harness_tasks() -> Iterator[Task]:
+    """The bundled tasks, each from its YAML file in this package."""
+    for name in BUNDLED:
+        yield load_task(bundled_file(name), source=f"bundled task {name}")

@@ -1,0 +1,92 @@
+"""The data of the ``faces`` task: drawn face pictures, to be sorted into ten age groups.
+
+It is the scenario of the NeurIPS 2023 Machine Unlearning Challenge with nothing to download: several pictures of each
+person, a fixed age a person, and (by the task's ``forget`` section) all pictures of certain persons to be forgotten.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.tasks.faces_draw import draw_faces
+from harness.tasks.faces_people import sample_identities, sample_nuisance, take
+from harness.tasks.model import Split
+
+YOUNGEST, OLDEST, GROUPS = 4, 84, 10
+"""Ages in years, evenly cut into groups: [4, 12), [12, 20), ... [76, 84)."""
+
+CLASS_NAMES = tuple(f"{low}-{low + 7}" for low in range(YOUNGEST, OLDEST, (OLDEST - YOUNGEST) // GROUPS))
+
+
+def faces_examples(
+    *,
+    persons: int,
+    pictures: int,
+    seed: int,
+    label_noise: float = 0.0,
+    looks_spread: float = 1.0,
+    nuisance: float = 0.5,
+    noise: float = 4.0,
+) -> Split:
+    """All pictures of all persons, person by person.
+
+    Args:
+        persons: how many; the first k persons are the same for any number of persons >= k.
+        pictures: of each person.
+        seed: of everything.
+        label_noise: share of pictures whose label is replaced by one of the other nine, in [0, 1].
+        looks_spread: standard deviation of how much older or younger than their age persons look, years.
+        nuisance: strength of pose, light and expression; 0 none, 1 strong.
+        noise: standard deviation of the pixel noise, grey levels of 255.
+
+    Returns:
+        ``persons * pictures`` examples with ids ``p0123-07``, images of shape (3, 32, 32), the age group as label and
+        ``p0123`` as subject.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+    _check(persons, pictures, label_noise)
+    streams = [np.random.Generator(np.random.PCG64([seed, purpose])) for purpose in range(4)]
+    identities, ages = sample_identities(persons, streams[0]), _ages(persons, pictures, streams[1])
+    owner = np.repeat(np.arange(persons), pictures)
+    who = take(identities, owner)
+    looks = (ages + np.float32(looks_spread) * who.looks).astype(np.float32)
+    images = draw_faces(who, looks, sample_nuisance(persons * pictures, nuisance, streams[2]), noise=noise)
+    names = np.array([f"p{person:04d}" for person in range(persons)])
+    ids = np.array([f"{name}-{picture:02d}" for name in names for picture in range(pictures)])
+    labels = _corrupt(age_group(ages), label_noise, streams[3])
+    return Split(ids=ids, images=images, labels=labels, subjects=names[owner])
+
+
+def age_group(ages: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The class of each age in years."""
+    return np.clip((ages - YOUNGEST) * GROUPS // (OLDEST - YOUNGEST), 0, GROUPS - 1).astype(np.int64)
+
+
+def _ages(persons: int, pictures: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Age on each picture, years: one age a person, uniform over the groups' middle five years, give or take half a year.
+
+    All pictures of a person so fall into one group.
+    """
+    table = rng.random((persons, 1 + pictures), dtype=np.float32)
+    width = (OLDEST - YOUNGEST) / GROUPS
+    group = np.floor(table[:, :1] * GROUPS)
+    within = table[:, :1] * GROUPS - group
+    middle = YOUNGEST + width * (group + 0.5)
+    ages = middle + (within - np.float32(0.5)) * 5 + (table[:, 1:] - np.float32(0.5))
+    return np.asarray(ages.reshape(-1), np.float32)
+
+
+def _corrupt(labels: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Replace a share of the labels by another class, uniformly."""
+    chosen, step = rng.random(len(labels)) < share, rng.integers(1, GROUPS, len(labels))
+    return np.where(chosen, (labels + step) % GROUPS, labels)
+
+
+def _check(persons: int, pictures: int, label_noise: float) -> None:
+    if persons < 1 or pictures < 1:
+        raise ValueError(f"persons and pictures must be at least 1, not {persons} and {pictures}")
+    if not 0 <= label_noise <= 1:
+        raise ValueError(f"label_noise must be in [0, 1], not {label_noise}")

@@ -1,0 +1,171 @@
+"""The part of a run that has a guest in it: measuring retraining, and unlearning one model after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from harness.budget import Limit, from_fraction, measure
+from harness.cache import Cache
+from harness.config import RunConfig
+from harness.hardware import cpu_model
+from harness.judging import logits_of
+from harness.outcomes import ModelOutcome, Status
+from harness.progress import Progress
+from harness.references import Population
+from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.session import Session
+from harness.runners.weights import Manifest
+from harness.store import RunStore
+from harness.tasks.model import Task, TaskData
+from harness_guest.protocol import Hello
+from reference_models.recipe import ModelSpec, derive_seed, to_json
+
+DATA_FILE = "data.safetensors"
+GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
+# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+REAP_MARGIN_S = 3600.0
+OVERFLOW = (
+    "The weights are finite, but the model's outputs are not: a forward pass overflows. Keep the weights in range, e.g. with a "
+    "smaller learning rate or clipped gradients."
+)
+
+
+def guest_data(data: TaskData, digest: str) -> Path:
+    """The file of retain, forget and validation that guests read; made once per data."""
+
+    def build(folder: Path) -> None:
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in GUEST_SPLITS:
+            arrays[f"{name}.images"] = np.ascontiguousarray(data.split(name).images)
+            arrays[f"{name}.labels"] = np.ascontiguousarray(data.split(name).labels)
+        save_file(arrays, folder / DATA_FILE)
+
+    folder, _ = Cache("inputs").get_or_build({"format": 1, "data": digest, "splits": list(GUEST_SPLITS)}, build)
+    return folder / DATA_FILE
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every guest of a run shares.
+
+    Attributes:
+        task, data, spec: what is being unlearned.
+        data_file: as :func:`guest_data` made it.
+        originals: the models to unlearn.
+        config: the user's options.
+        cores: of a guest.
+        run_id: for labels.
+        judge_device: where logits are computed on the host.
+    """
+
+    task: Task
+    data: TaskData
+    spec: ModelSpec
+    data_file: Path
+    originals: Population
+    config: RunConfig
+    cores: int
+    run_id: str
+    judge_device: str
+
+    def session(self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float) -> Session:
+        """A conversation with guests of this runner that may go on for ``seconds``."""
+        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S)
+        kept = runner.facts.requested.log_bytes // 2
+        hello = Hello(
+            plugin=facts.name,
+            distribution=facts.distribution,
+            model=to_json(self.spec),
+            recipe=to_json(self.task.recipe),
+            data_path=runner.paths.data_path,
+            plugin_path=runner.paths.plugin_path,
+            scratch=list(runner.paths.scratch),
+            device=runner.device,
+            threads=self.cores,
+            options=dict(options),
+            log_head_bytes=kept,
+            log_tail_bytes=kept,
+        )
+        manifest = Manifest.of(self.originals.state(0))
+        return Session(lambda: runner.start(setup), hello, manifest=manifest, isolation=self.config.isolation)
+
+
+def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:
+    """The limit that the user gave, or a fraction of the retraining time on this very hardware."""
+    config, budget = place.config, place.task.budget
+    if config.time_limit_s is not None:
+        return Limit(config.time_limit_s, "explicit", None, (), "", False)
+    runner, facts = retrain_runner()
+    with (
+        progress.step("measuring retraining", budget.measurements) as step,
+        place.session(runner, facts, {}, 24 * 3600.0) as session,
+    ):
+
+        def retrain(number: int) -> ModelOutcome:
+            index = number % len(place.originals.seeds)
+            seed = derive_seed("retraining time", place.task.seed, number)
+            outcome, _ = session.unlearn(index, seed, place.originals.state(index), None)
+            step.advance()
+            return outcome
+
+        times, key, hit = measure(_timing_inputs(place, runner, facts), retrain, budget.measurements)
+    fraction = config.budget_fraction if config.budget_fraction is not None else budget.fraction
+    return from_fraction(fraction, times, key, hit)
+
+
+def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
+    return {
+        "data": place.originals.keys,
+        "model": to_json(place.spec),
+        "recipe": to_json(place.task.recipe),
+        "plugin": facts.digest,
+        "runner": runner.facts.name,
+        "image": runner.facts.image,
+        "device": runner.device,
+        "gpu": dict(runner.facts.gpu or {}),
+        "cores": place.cores,
+        "cpu": cpu_model(),
+        "memory_mib": place.config.memory_mib,
+    }
+
+
+def unlearn_all(
+    place: Workplace, runner: Runner, facts: PluginFacts, limit: Limit, store: RunStore, progress: Progress
+) -> list[ModelOutcome]:
+    """Unlearn every original that has not ended yet; each one's end is on disk before the next begins."""
+    finished = store.finished()
+    models = len(place.originals.seeds)
+    seconds = models * (limit.limit_s + 60.0)
+    with (
+        progress.step(f"unlearning with {facts.name}", models) as step,
+        place.session(runner, facts, place.config.options, seconds) as session,
+    ):
+        step.advance(len(finished))
+        for index in range(models):
+            if index not in finished:
+                finished[index] = _unlearn_one(place, session, index, limit, store)
+                step.advance()
+    return [finished[index] for index in range(models)]
+
+
+def _unlearn_one(place: Workplace, session: Session, index: int, limit: Limit, store: RunStore) -> ModelOutcome:
+    attempts = store.begin_model(index)
+    seed = derive_seed("unlearn", place.config.seed, index)
+    outcome, weights = session.unlearn(index, seed, place.originals.state(index), limit.limit_s)
+    outcome = replace(outcome, attempts=attempts)
+    logits = None
+    if outcome.status is Status.OK and weights is not None:
+        if place.config.keep_weights:
+            store.keep_weights(index, weights)
+        logits = logits_of(place.spec, weights, place.data, place.judge_device)
+        if not all(np.isfinite(array).all() for array in logits.values()):
+            outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
+    store.finish_model(outcome, logits)
+    return outcome

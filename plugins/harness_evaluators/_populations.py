@@ -1,0 +1,131 @@
+"""The models of a run, brought into one order and to comparable numbers.
+
+Numbers must not depend on the order in which models or examples happen to be stored, yet folds and resamples need some
+order. Models are therefore ordered by a hash of their outputs: pseudo-random, and the same however rows were permuted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence, Population, SplitName, phi
+
+Values = NDArray[np.float64]
+Order = NDArray[np.int64]
+Statistic = Callable[[Evidence, Population, SplitName], Values]
+"""Maps a population on a split to an array whose first axis is the models."""
+
+MIN_MODELS = 4
+"""Fewest models a population may have for a comparison of distributions."""
+
+_BLOCK = 2_000_000
+"""Most logits turned to float64 at once, which bounds the memory needed for large splits."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One statistic of every model, shape (N,) or (N, n) with one column per example; None for a missing population.
+
+    Attributes:
+        unlearned: what the plugin returned.
+        retrained: the gold standard.
+        control: further retrained models; what perfect unlearning gives.
+        noop: the originals, untouched.
+    """
+
+    unlearned: Values | None
+    retrained: Values | None
+    control: Values | None
+    noop: Values | None
+
+    def comparisons(self) -> dict[str, tuple[Values, Values]]:
+        """Each row of the report with its own and the retrained models' values; empty where those are missing."""
+        rows = {"unlearned": self.unlearned, "control": self.control, "noop": self.noop}
+        right = self.retrained
+        return {} if right is None else {name: (left, right) for name, left in rows.items() if left is not None}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which models of each population take part, and in which order.
+
+    Attributes:
+        evidence: the run.
+        order: row numbers per population; control and original are cut to the number of unlearned models where they
+            have more, because most statistics depend on how many models they compare.
+    """
+
+    evidence: Evidence
+    order: Mapping[Population, Order]
+
+    def sizes(self) -> dict[str, int]:
+        """Models per row of the report: unlearned, retrained, control, noop; 0 where missing."""
+        names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
+        return {name: len(self.order[key]) for name, key in {**names, "noop": "original"}.items()}
+
+    def why_not(self, split: SplitName) -> str:
+        """Why the models' distributions on ``split`` cannot be compared, as a sentence; empty where they can."""
+        sizes = self.sizes()
+        few = [f"{sizes[row]} {row}" for row in ("unlearned", "retrained") if sizes[row] < MIN_MODELS]
+        if few:
+            return (
+                f"Not computed: {' and '.join(few)} models; a comparison of distributions needs {MIN_MODELS} of each."
+            )
+        return "" if self.has(split) else f"Not computed: no models were judged on a {split} set."
+
+    def has(self, split: SplitName) -> bool:
+        """Whether every population that takes part was judged on at least one example of ``split``."""
+        if split not in self.evidence.labels or len(self.evidence.labels[split]) == 0:
+            return False
+        return all(split in self.evidence.logits[name] for name, rows in self.order.items() if len(rows))
+
+    def panel(self, split: SplitName, statistic: Statistic, minimum: int = MIN_MODELS) -> Panel:
+        """``statistic`` of every population on ``split``, models in order; None for populations below the minimum."""
+
+        def rows(population: Population) -> Values | None:
+            order = self.order[population]
+            return statistic(self.evidence, population, split)[order] if len(order) >= minimum else None
+
+        return Panel(rows("unlearned"), rows("retrained"), rows("control"), rows("original"))
+
+
+def models(evidence: Evidence) -> Models:
+    """Order the models of a run by a hash of what they say of the forget set; cut the references to size."""
+    salt = int(evidence.rng("model-order").integers(2**63))
+    names: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
+    order = {name: _order(evidence, name, salt) for name in names}
+    size = len(order["unlearned"])
+    if size >= MIN_MODELS:
+        references: tuple[Population, ...] = ("control", "original")
+        order |= {name: order[name][:size] for name in references}
+    return Models(evidence, order)
+
+
+def phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
+    """Phi, shape (N, n), as :func:`harness.evaluation.phi`, computed in blocks of examples to bound memory."""
+    logits, labels = evidence.logits[population][split], evidence.labels[split]
+    step = max(1, _BLOCK // max(1, logits.shape[0] * logits.shape[2]))
+    blocks = [phi(logits[:, i : i + step], labels[i : i + step]) for i in range(0, len(labels), step)]
+    return np.concatenate(blocks, axis=1)
+
+
+def _order(evidence: Evidence, population: Population, salt: int) -> Order:
+    """Row numbers in the order of a hash of the rows' logits on the forget set."""
+    logits = evidence.logits.get(population, {}).get("forget")
+    if logits is None or logits.shape[0] == 0:
+        return np.zeros(0, dtype=np.int64)
+    bits = np.ascontiguousarray(logits, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    bits += np.arange(logits.shape[2], dtype=np.uint64) << np.uint64(32)
+    keys = _mix(_mix(bits).sum(axis=(1, 2), dtype=np.uint64) + np.uint64(salt))
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that scatters neighbouring integers."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)))

@@ -1,0 +1,192 @@
+"""``accuracy``: share of examples classified rightly, per split, beside retrained models and the originals.
+
+Source of ``tow``: Zhao et al., "What makes unlearning hard and what to do about it" (2024), tug-of-war.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _populations
+from harness_evaluators._bootstrap import Linear, Resamples, Sampled
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import Models, Panel
+
+Values = NDArray[np.float64]
+Combine = Callable[[Values], Values]
+
+HEADLINES: tuple[SplitName, ...] = ("retain", "forget", "test")
+"""Splits in the terminal summary; tug-of-war and the average gap are over these as well."""
+
+_UNJUDGED = "Not computed: there are no {row} models."
+
+TOW = Description(
+    "tow",
+    "higher",
+    "Tug-of-war score: the product over forget, retain and test of 1 less the absolute gap in accuracy to retrained "
+    "models; 1 is ideal.",
+    bounds=(0.0, 1.0),
+)
+AVERAGE_GAP = Description(
+    "average_gap",
+    "lower",
+    "Mean over forget, retain and test of the absolute gap in accuracy to retrained models.",
+    bounds=(0.0, 1.0),
+)
+
+
+def of_split(split: SplitName) -> Description:
+    """The accuracy on a split."""
+    return Description(
+        split,
+        "closer_to_reference",
+        f"Share of the {split} set classified rightly, mean over models; retrained models show what is right.",
+        unit="share",
+        bounds=(0.0, 1.0),
+        headline=split in HEADLINES,
+        distance=np.abs,
+    )
+
+
+def gap_of_split(split: SplitName) -> Description:
+    """The gap to retrained models on a split."""
+    return Description(
+        f"{split}_gap",
+        "closer_to_reference",
+        f"Accuracy on the {split} set less that of retrained models; 0 is ideal.",
+        unit="share",
+        bounds=(-1.0, 1.0),
+        distance=np.abs,
+    )
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="accuracy",
+        version="1",
+        summary="Accuracy per split, its gap to retrained models, and the tug-of-war score",
+        evaluate=evaluate,
+        source="Zhao et al. 2024 (arXiv 2406.01257) for the tug-of-war score",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Accuracies of all splits, gaps to retrained models, and their summaries."""
+    models = _populations.models(evidence)
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    panels = {split: models.panel(split, _right, minimum=1) for split in SPLITS if models.has(split)}
+    gaps = {split: _gaps(panel, resamples) for split, panel in panels.items()}
+    metrics = [_accuracy(split, panel, gaps[split], resamples) for split, panel in panels.items()]
+    metrics += [_gap(split, rows) for split, rows in gaps.items()]
+    metrics += [_summary(about, combine, gaps) for about, combine in ((TOW, _tug_of_war), (AVERAGE_GAP, _mean_gap))]
+    positions = _calibration.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
+    return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
+
+
+def _hits(evidence: Evidence, population: Population, split: SplitName) -> NDArray[np.bool_]:
+    """Which examples each model classifies rightly, shape (N, n); of equal logits the first class is the answer."""
+    return np.asarray(evidence.logits[population][split].argmax(axis=2) == evidence.labels[split])
+
+
+def _right(evidence: Evidence, population: Population, split: SplitName) -> Values:
+    """Accuracy of every model, shape (N,)."""
+    return np.asarray(_hits(evidence, population, split).mean(axis=1))
+
+
+def _rows(panel: Panel) -> dict[str, Values]:
+    """The accuracies of each row of the report that has models."""
+    rows = {"unlearned": panel.unlearned, "control": panel.control, "noop": panel.noop}
+    return {row: right for row, right in rows.items() if right is not None}
+
+
+def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) -> Metric:
+    """The accuracy; its position is that of the gap, because the ideal is the retrained models' accuracy."""
+    about = of_split(split)
+    rows = Rows(**{row: resamples.mean(row, right) for row, right in _rows(panel).items()})
+    if rows.unlearned is None:
+        return _calibration.missing(about, _UNJUDGED.format(row="unlearned"))
+    metric = _calibration.metric(about, rows, scale=gaps)
+    note = "" if panel.retrained is None else f"Retrained models: {panel.retrained.mean():.4f}."
+    return replace(metric, note=note)
+
+
+def _gaps(panel: Panel, resamples: Resamples) -> Rows:
+    """Accuracy less that of retrained models, for each row; empty where there are no retrained models."""
+    if panel.retrained is None:
+        return Rows()
+    centre = float(panel.retrained.mean())
+    linear = {row: Linear(float(right.mean()) - centre, right, -panel.retrained) for row, right in _rows(panel).items()}
+    return _calibration.rows_of(linear, resamples)
+
+
+def _gap(split: SplitName, rows: Rows) -> Metric:
+    about = gap_of_split(split)
+    if rows.unlearned is None:
+        return _calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return _calibration.metric(about, rows)
+
+
+def _summary(about: Description, combine: Combine, gaps: Mapping[SplitName, Rows]) -> Metric:
+    """Combine the gaps on forget, retain and test, value by value and resample by resample."""
+    if not all(split in gaps for split in HEADLINES):
+        return _calibration.missing(about, "Not computed: it needs the forget, retain and test sets.")
+    parts = [gaps[split] for split in HEADLINES]
+    rows = Rows(
+        _combined(combine, [part.unlearned for part in parts]),
+        _combined(combine, [part.control for part in parts]),
+        _combined(combine, [part.noop for part in parts]),
+    )
+    if rows.unlearned is None:
+        return _calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return _calibration.metric(about, rows)
+
+
+def _combined(combine: Combine, gaps: Sequence[Sampled | None]) -> Sampled | None:
+    known = [gap for gap in gaps if gap is not None]
+    if len(known) < len(gaps):
+        return None
+    value = float(combine(np.array([[gap.value] for gap in known]))[0])
+    replicates = [gap.replicates for gap in known if gap.replicates is not None]
+    return Sampled(value, combine(np.array(replicates)) if len(replicates) == len(known) else None)
+
+
+def _tug_of_war(gaps: Values) -> Values:
+    """Gaps of shape (3, n) to scores of shape (n,)."""
+    return np.asarray(np.prod(1 - np.abs(gaps), axis=0))
+
+
+def _mean_gap(gaps: Values) -> Values:
+    """Gaps of shape (3, n) to their mean size, shape (n,)."""
+    return np.asarray(np.abs(gaps).mean(axis=0))
+
+
+def _arrays(models: Models) -> dict[str, Values]:
+    """Accuracy on each class of the forget set, mean over models; only classes that it holds, listed in ``classes``."""
+    if not models.has("forget"):
+        return {}
+    labels = models.evidence.labels["forget"]
+    classes = np.unique(labels)
+    arrays = {"forget_classes": classes.astype(np.float64)}
+    populations: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
+    for population in populations:
+        order = models.order[population]
+        if len(order):
+            hits = _hits(models.evidence, population, "forget")[order].mean(axis=0)
+            arrays[f"forget_per_class_{population}"] = np.array([hits[labels == label].mean() for label in classes])
+    return arrays
+
+
+def _warnings(models: Models) -> tuple[str, ...]:
+    sizes = models.sizes()
+    none = [row for row, size in sizes.items() if size == 0]
+    if none:
+        return (f"accuracy: there are no models for {', '.join(none)}.",)
+    smallest = min(sizes.values())
+    return () if smallest > 1 else ("accuracy: a population has a single model; no interval can be given.",)

@@ -1,0 +1,146 @@
+"""``ks``: how far apart the outputs of unlearned and retrained models are, example by example.
+
+Formulas and sources: :mod:`harness_evaluators._ks`, :mod:`harness_evaluators._multiple`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _ks, _lira, _multiple, _populations, _shift
+from harness_evaluators._bootstrap import Linear
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+Comparisons = Mapping[str, tuple[Values, Values]]
+
+MEAN_D = Description(
+    "mean_d",
+    "lower",
+    "Kolmogorov-Smirnov distance between unlearned and retrained models' logit-scaled confidence, mean over forgotten "
+    "examples: 0 alike, 1 apart; never 0 for finitely many models, so read it beside the control.",
+    bounds=(0.0, 1.0),
+    headline=True,
+)
+REJECTED = Description(
+    "share_rejected",
+    "lower",
+    "Share of forgotten examples whose distributions differ significantly (exact two-sample test, Benjamini-Hochberg "
+    "at a false discovery rate of 5 %).",
+    unit="share",
+    note="Without interval: resampled models repeat, and a test on repeated values rejects too often.",
+)
+WASSERSTEIN = Description(
+    "wasserstein",
+    "lower",
+    "Wasserstein-1 distance between unlearned and retrained models' logit-scaled confidence in standard deviations of "
+    "the retrained ones, mean over forgotten examples.",
+    bounds=(0.0, np.inf),
+)
+LOGITS = Description(
+    "mean_d_logits",
+    "lower",
+    "Kolmogorov-Smirnov distance as mean_d, on each logit in place of the confidence, mean over forgotten examples and "
+    "classes.",
+    bounds=(0.0, 1.0),
+)
+OTHER_SPLITS: dict[SplitName, Description] = {
+    split: Description(
+        f"mean_d_{split}",
+        "lower",
+        f"Kolmogorov-Smirnov distance as mean_d, on the {split} set.",
+        bounds=(0.0, 1.0),
+    )
+    for split in ("retain", "test")
+}
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="ks",
+        version="1",
+        summary="Kolmogorov-Smirnov and Wasserstein distances between unlearned and retrained models' outputs",
+        evaluate=evaluate,
+        source="Hodges 1958; Benjamini and Hochberg 1995; Vallender 1974",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Compare distributions on the forget set, and by their mean distance on retain and test."""
+    models = _populations.models(evidence)
+    why_not = models.why_not("forget")
+    if why_not:
+        every = (MEAN_D, REJECTED, WASSERSTEIN, LOGITS, *OTHER_SPLITS.values())
+        return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    comparisons = models.panel("forget", _populations.phi_values).comparisons()
+    arrays = _arrays(comparisons)
+    rejected = {row: _multiple.rejected_share(arrays[f"p_{row}"]) for row in comparisons}
+    rows = {
+        MEAN_D: _rows({row: _ks.mean_distance(*pair) for row, pair in comparisons.items()}, resamples),
+        REJECTED: _calibration.without_interval(rejected),
+        WASSERSTEIN: _rows({row: _wasserstein(*pair) for row, pair in comparisons.items()}, resamples),
+        LOGITS: _rows(_on_logits(models), resamples),
+    }
+    metrics = [_with_null(_calibration.metric(about, values), comparisons) for about, values in rows.items()]
+    metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
+    arrays |= _calibration.position_intervals(rows)
+    return Result(tuple(metrics), arrays, _calibration.warnings("ks", models, rows))
+
+
+def _rows(statistics: Mapping[str, Linear], resamples: _bootstrap.Resamples) -> Rows:
+    return _calibration.rows_of(statistics, resamples)
+
+
+def _wasserstein(left: Values, right: Values) -> Linear:
+    return _ks.mean_wasserstein(left, right, _shift.spread(right, _lira.PER_EXAMPLE_FROM))
+
+
+def _on_logits(models: Models) -> dict[str, Linear]:
+    """The mean distance over classes, one class at a time to bound memory."""
+    by_class = []
+    for label in range(models.evidence.n_classes):
+
+        def logit(evidence: Evidence, population: Population, split: SplitName, label: int = label) -> Values:
+            return evidence.logits[population][split][:, :, label].astype(np.float64)
+
+        pairs = models.panel("forget", logit).comparisons()
+        by_class.append({row: _ks.mean_distance(*pair) for row, pair in pairs.items()})
+    return {row: _bootstrap.mean_of([one[row] for one in by_class]) for row in by_class[0]}
+
+
+def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples) -> Metric:
+    about = OTHER_SPLITS[split]
+    if why_not := models.why_not(split):
+        return _calibration.missing(about, why_not)
+    pairs = models.panel(split, _populations.phi_values).comparisons()
+    statistics = {row: _ks.mean_distance(*pair) for row, pair in pairs.items()}
+    return _with_null(_calibration.metric(about, _rows(statistics, resamples)), pairs)
+
+
+def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
+    """Say what independent models would score, where the closed form holds: D of one continuous number per example."""
+    if not metric.name.startswith("mean_d"):
+        return metric
+    left, right = comparisons["unlearned"]
+    null = _ks.null_mean(len(left), len(right))
+    return replace(
+        metric, note=f"Its expectation for {len(left)} and {len(right)} models that are alike is {null:.4f}."
+    )
+
+
+def _arrays(comparisons: Comparisons) -> dict[str, Values]:
+    """D and its exact p for each example, in the order of the forget set's ids."""
+    arrays: dict[str, Values] = {}
+    for row, (left, right) in comparisons.items():
+        distance = np.abs(_ks.distances(left, right)[0])
+        arrays |= {f"d_{row}": distance, f"p_{row}": _ks.p_values(distance, len(left), len(right))}
+    return arrays

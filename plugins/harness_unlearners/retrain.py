@@ -1,0 +1,78 @@
+"""Train anew on the retain set, exactly as the originals were trained: the gold standard, at full price."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pluggy
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from harness_unlearners._options import read_options
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(retain: Any, context: Any) -> nn.Module:
+    """Train a freshly initialised model by the recipe; the time limit is not looked at. Takes no options."""
+    read_options(context.options, {})
+    recipe = context.recipe
+    model: nn.Module = context.new_model()
+    model.train()
+    optimizer = make_optimizer(model, recipe)
+    batches = retain.loader(
+        batch_size=recipe.batch_size, shuffle=True, augment=recipe.augment, drop_last=recipe.drop_last
+    )
+    total_steps = recipe.epochs * len(batches)
+    step = 0
+    for _ in range(recipe.epochs):
+        for images, labels in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, step, total_steps)
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            step += 1
+    return model
+
+
+def make_optimizer(model: nn.Module, recipe: Any) -> torch.optim.Optimizer:
+    """The recipe's optimizer.
+
+    Raises:
+        ValueError: one that this method does not know.
+    """
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            model.parameters(),
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+        )
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    raise ValueError(f"unknown optimizer {recipe.optimizer!r} in the recipe")
+
+
+def learning_rate(recipe: Any, step: int, total_steps: int) -> float:
+    """The recipe's learning rate of step ``step``, from 0, out of ``total_steps``.
+
+    Raises:
+        ValueError: a schedule that this method does not know.
+    """
+    lr = float(recipe.lr)
+    if recipe.schedule == "constant":
+        return lr
+    if recipe.schedule == "cosine":
+        return lr * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+    if recipe.schedule == "one-cycle":
+        warm_steps = round(float(recipe.warmup) * total_steps)
+        if step < warm_steps:
+            return lr * (step + 1) / warm_steps
+        return lr * (total_steps - step) / (total_steps - warm_steps)
+    raise ValueError(f"unknown schedule {recipe.schedule!r} in the recipe")

@@ -1,0 +1,87 @@
+"""Which way of computing K members at once suits an architecture; found by trying it against ordinary modules."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import torch
+from torch import Tensor, nn
+
+from reference_models.architectures import build_model
+from reference_models.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
+from reference_models.recipe import ModelSpec, model_spec_from_json
+from reference_models.states import StackedState, stack_states
+
+PROBE_MEMBERS = 2
+PROBE_IMAGES = 3
+PROBE_TOLERANCE = 1e-3
+RANDOM_LAYERS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    nn.RReLU,
+)
+
+
+def initial_state(spec: ModelSpec, seeds: Sequence[int]) -> StackedState:
+    """The untrained members of ``seeds``, side by side."""
+    return stack_states([build_model(spec, seed).state_dict() for seed in seeds])
+
+
+def make_ensemble(
+    spec: ModelSpec, state: StackedState, device: torch.device | str, mechanism: Mechanism | None = None
+) -> Ensemble:
+    """The members of ``state`` on ``device``, in training mode, computed by ``mechanism`` or by the one that suits."""
+    template = build_model(spec, None)
+    chosen = mechanism or choose_mechanism(spec)
+    return ENSEMBLES[chosen](spec, template, state, torch.device(device))
+
+
+def choose_mechanism(spec: ModelSpec) -> Mechanism:
+    """The fastest mechanism whose outputs agree with ordinary modules, in training and in evaluation mode.
+
+    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours.
+    """
+    return _choose(json.dumps(asdict(spec), sort_keys=True))
+
+
+@functools.lru_cache(maxsize=64)
+def _choose(spec_json: str) -> Mechanism:
+    spec = model_spec_from_json(json.loads(spec_json))
+    if any(isinstance(layer, RANDOM_LAYERS) for layer in build_model(spec, None).modules()):
+        return "loop"
+    candidates: tuple[Mechanism, ...] = ("grouped", "vmap")
+    return next((mechanism for mechanism in candidates if _agrees(spec, mechanism)), "loop")
+
+
+def _agrees(spec: ModelSpec, mechanism: Mechanism) -> bool:
+    """Whether ``mechanism`` runs this architecture and computes what the loop computes."""
+    state, template = initial_state(spec, range(PROBE_MEMBERS)), build_model(spec, None)
+    cpu = torch.device("cpu")
+    try:
+        outputs = _probe(ENSEMBLES[mechanism](spec, template, state, cpu), spec)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+        return False
+    expected = _probe(LoopEnsemble(spec, template, state, cpu), spec)
+    return all(_close(one, other) for one, other in zip(outputs, expected, strict=True))
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    allowed = PROBE_TOLERANCE * max(1.0, other.abs().max().item())
+    return one.shape == other.shape and bool((one - other).abs().max() <= allowed)
+
+
+@torch.no_grad()
+def _probe(ensemble: Ensemble, spec: ModelSpec) -> list[Tensor]:
+    """Outputs in training mode, on pictures of each member's own, and in evaluation mode, on shared ones."""
+    shape = (PROBE_MEMBERS, PROBE_IMAGES, *spec.image_size, spec.in_channels)
+    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    outputs = [ensemble.logits(images)]
+    ensemble.train(False)
+    return [*outputs, ensemble.logits(images[:1])]

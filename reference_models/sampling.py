@@ -1,0 +1,72 @@
+"""What a member of a population draws while it is trained: data order and augmentation, from its own seed alone.
+
+All draws are made on the CPU, so that they are the same for every device, place in a chunk and set of neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reference_models.recipe import Augmentation, Recipe, derive_seed
+from reference_models.schedules import steps_per_epoch
+
+CROP_PADDING = 4
+"""Pixels added on each side by "crop-pad-4"."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The draws of one training step.
+
+    Attributes:
+        index: which examples; shape (..., B), int64.
+        draws: per augmentation of the recipe, in its order: flips of shape (..., B), bool, or crop offsets (rows,
+            columns) of shape (..., B, 2), int64.
+    """
+
+    index: Tensor
+    draws: tuple[Tensor, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same draws on ``device``."""
+        return Batch(self.index.to(device), tuple(draw.to(device) for draw in self.draws))
+
+
+def _generator(seed: int, purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed("member", purpose, seed))
+
+
+def _draw(augmentation: Augmentation, n_examples: int, generator: torch.Generator) -> Tensor:
+    if augmentation == "horizontal-flip":
+        return torch.rand(n_examples, generator=generator) < 0.5
+    return torch.randint(0, 2 * CROP_PADDING + 1, (n_examples, 2), generator=generator)
+
+
+def _epochs(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch]:
+    order, chance = _generator(seed, "order"), _generator(seed, "augmentation")
+    for _ in range(recipe.epochs):
+        index = torch.randperm(n_examples, generator=order)
+        yield Batch(index, tuple(_draw(kind, n_examples, chance) for kind in recipe.augment))
+
+
+def member_batches(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch]:
+    """The steps of one member, in order; a function of the recipe, ``n_examples`` and the member's seed."""
+    for epoch in _epochs(recipe, n_examples, seed):
+        for step in range(steps_per_epoch(recipe, n_examples)):
+            rows = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+            yield Batch(epoch.index[rows], tuple(draw[rows] for draw in epoch.draws))
+
+
+def population_batches(recipe: Recipe, n_examples: int, seeds: Sequence[int]) -> Iterator[Batch]:
+    """The steps of all members side by side: tensors have a first dimension of length ``len(seeds)``."""
+    streams = [member_batches(recipe, n_examples, seed) for seed in seeds]
+    for members in zip(*streams, strict=True):
+        draws = zip(*(member.draws for member in members), strict=True)
+        yield Batch(
+            torch.stack([member.index for member in members]),
+            tuple(torch.stack(list(draw)) for draw in draws),
+        )

@@ -1,0 +1,175 @@
+"""The guest program: ``python -m harness_guest``, the first process of a container or an ordinary one.
+
+It imports torch and maps the data once; each model is unlearned in a process forked from it. The guest itself never imports
+a plugin and never runs a parallel region of torch, after which forked processes could hang.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness_guest.linux import Family, hide_from_same_user, private_standard_streams
+from harness_guest.logs import LogKeeper
+from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, decode_json
+from harness_guest.scratch import wipe
+from harness_guest.wire import HostGoneError, Wire
+
+if TYPE_CHECKING:
+    from harness_guest.child import Prepared
+
+
+class RefusedError(Exception):
+    """The guest cannot work with what the host told it."""
+
+
+def main() -> int:
+    """Run the conversation; returns the exit status."""
+    read_fd, write_fd = private_standard_streams()
+    hide_from_same_user()
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wire = Wire(read_fd, write_fd)
+    family = Family()
+    try:
+        _converse(wire, family)
+    except HostGoneError as error:
+        return _say_why(family, str(error), 3)
+    except RefusedError as error:
+        wire.send_json(Kind.REFUSED, {"reason": "hello", "message": str(error)})
+        return _say_why(family, str(error), 4)
+    except ProtocolError as error:
+        return _say_why(family, f"the host broke the protocol: {error}", 5)
+    return 0
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os._exit(128 + signal.SIGTERM)
+
+
+def _say_why(family: Family, reason: str, code: int) -> int:
+    family.kill_all()
+    sys.stderr.write(f"guest: {reason}\n")
+    return code
+
+
+def _converse(wire: Wire, family: Family) -> None:
+    hello = _hello(wire)
+    prepared = _prepare(hello)
+    wakeup_fd = _wakeup_pipe()
+    wire.send_json(Kind.READY, _ready(hello))
+    reusable = True
+    while reusable:
+        kind, payload = wire.receive()
+        if kind is Kind.BYE:
+            return
+        if kind is not Kind.MODEL:
+            raise ProtocolError(f"{kind.name} came where MODEL was due")
+        reusable = _unlearn(_job(payload), wire, family, prepared, wakeup_fd)
+
+
+def _hello(wire: Wire) -> Hello:
+    data = wire.receive_json(Kind.HELLO)
+    if data.get("version") != VERSION:
+        raise RefusedError(
+            f"the host speaks version {data.get('version')} of the protocol, this guest version {VERSION}"
+        )
+    try:
+        return Hello(**data)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise RefusedError(f"HELLO cannot be read: {error}") from error
+
+
+def _job(payload: bytes) -> Job:
+    try:
+        return Job(**decode_json(payload))
+    except TypeError as error:
+        raise ProtocolError(f"MODEL cannot be read: {error}") from error
+
+
+def _prepare(hello: Hello) -> Prepared:
+    """Import torch, with what its first optimizer needs, and map the data."""
+    # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    import harness_guest.watch  # noqa: F401 -- so that no model's process has to import it
+    from harness_guest.child import Prepared
+    from harness_guest.state import read_splits
+    from reference_models.recipe import model_spec_from_json, recipe_from_json
+
+    torch.set_num_threads(1)
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    parameter.grad = torch.zeros(1)
+    torch.optim.SGD([parameter], lr=0.1).step()
+    try:
+        spec, recipe = model_spec_from_json(hello.model), recipe_from_json(hello.recipe)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RefusedError(f"the model or the recipe cannot be read: {type(error).__name__}: {error}") from error
+    try:
+        splits = read_splits(hello.data_path)
+    except Exception as error:
+        raise RefusedError(f"the data cannot be read: {type(error).__name__}: {error}") from error
+    return Prepared(hello, spec, recipe, splits)
+
+
+def _ready(hello: Hello) -> dict[str, object]:
+    import platform
+
+    import torch
+
+    return {
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "device": hello.device,
+        "threads": hello.threads,
+        "pid1": os.getpid() == 1,
+        "isolation": "fork",
+    }
+
+
+def _wakeup_pipe() -> int:
+    """A descriptor that becomes readable whenever a child has ended."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    os.set_blocking(write_fd, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    return read_fd
+
+
+def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> bool:
+    """Serve one model; returns whether the guest is clean enough for another."""
+    from harness_guest.spawn import fork_model
+    from harness_guest.watch import Watch
+
+    kind, original = wire.receive()
+    if kind is not Kind.WEIGHTS:
+        raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
+    hello = prepared.hello
+    running = fork_model(prepared, job, original, close=(wire.read_fd, wire.write_fd, wakeup_fd))
+    watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
+    if watch.until_loaded():
+        wire.send_json(Kind.LOADED, {"index": job.index})
+        started = wire.receive_json(Kind.START)
+        if started != {"index": job.index}:
+            raise ProtocolError(f"START of {started} came where model {job.index} was due")
+        watch.run()
+    ended = watch.finish()
+    watch.kill()
+    watch.close()
+    family.forget()
+    dirty = [folder for folder in hello.scratch if not wipe(folder)]
+    wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, reusable=not dirty))
+    return not dirty
+
+
+if __name__ == "__main__":
+    sys.stdout.flush()
+    os._exit(main())

@@ -1,0 +1,196 @@
+"""A model's own process: forked from the warm guest, it loads one model, waits for the start, runs the plugin, and ends."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness_guest.context import Context
+from harness_guest.data import Normalisation, SplitData
+from harness_guest.linux import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+from harness_guest.plugin import load_unlearner
+from harness_guest.protocol import Hello, Job
+from harness_guest.state import chosen_model, load_state, serialise
+from reference_models.architectures import build_model
+from reference_models.recipe import ModelSpec, Recipe
+
+MESSAGE_CHARS = 2_000
+TRACEBACK_CHARS = 8_000
+LOADED_LINE = b'{"loaded": true}\n'
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What every model's process inherits from the warm guest.
+
+    Attributes:
+        hello: the host's instructions.
+        spec: of the network.
+        recipe: how the originals were trained.
+        splits: per split images (n, C, H, W) uint8 and labels (n,) int64, mapped from the data file.
+    """
+
+    hello: Hello
+    spec: ModelSpec
+    recipe: Recipe
+    splits: dict[str, tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class ChildEnds:
+    """The child's ends of its pipes to the guest: ``go`` is read, the others are written."""
+
+    go: int
+    report: int
+    weights: int
+    log: int
+
+
+def run_child(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent: int) -> NoReturn:
+    """The life of a forked process; it never returns to its caller."""
+    code = 1
+    try:
+        code = _work(prepared, job, original, ends, parent)
+    finally:
+        os._exit(code)
+
+
+def _detach(ends: ChildEnds, parent: int) -> None:
+    """Become an ordinary process of its own session that dies with the guest, and print into the log pipe."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    prctl(PR_SET_DUMPABLE, 1)
+    os.dup2(ends.log, 1)
+    os.dup2(ends.log, 2)
+    os.close(ends.log)
+    sys.stdout = sys.__stdout__ = _text_stream(1)  # type: ignore[misc, assignment]
+    sys.stderr = sys.__stderr__ = _text_stream(2)  # type: ignore[misc, assignment]
+    faulthandler.enable()
+
+
+def _text_stream(fd: int) -> TextIO:
+    """A stream that hands over each line at once, so that little is lost when the process is killed."""
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent: int) -> int:
+    problem = "setup_error"
+    try:
+        _detach(ends, parent)
+        model, splits = _load(prepared, job, original)
+        _write_all(ends.report, LOADED_LINE)
+        if os.read(ends.go, 1) != b"g":
+            return 1
+        context = _context(prepared, job)
+        hello = prepared.hello
+        hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
+        problem = "plugin_error"
+        unlearned = chosen_model(model, hook(model=model, **splits, context=context))
+        raw = serialise(unlearned, job.max_weights_bytes)
+        _write_all(ends.weights, raw)
+        _report(ends, {"weights_bytes": len(raw), "peak_gpu_mib": _peak_gpu_mib(context.device)})
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
+        _report(ends, _described(error, getattr(error, "problem", problem)))
+        return 1
+    finally:
+        _flush_output()
+    return 0
+
+
+def _load(prepared: Prepared, job: Job, original: bytes) -> tuple[nn.Module, dict[str, SplitData]]:
+    """The original in eval mode and the splits, on the device; every random stream seeded."""
+    hello, spec = prepared.hello, prepared.spec
+    torch.set_num_threads(hello.threads)
+    device = torch.device(hello.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("the sandbox was to have a GPU, but torch finds none in it")
+    model = build_model(spec, seed=None)
+    load_state(model, original)
+    model.to(device).eval()
+    normalisation = Normalisation(spec.mean, spec.std)
+    splits = {
+        name: SplitData(images.to(device), labels.to(device), spec.n_classes, normalisation)
+        for name, (images, labels) in prepared.splits.items()
+    }
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    seed_everything(job.seed)
+    return model, splits
+
+
+def seed_everything(seed: int) -> None:
+    """Seed python's, numpy's and torch's random streams, those of every GPU included."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)
+
+
+def _context(prepared: Prepared, job: Job) -> Context:
+    return Context(
+        device=torch.device(prepared.hello.device),
+        seed=job.seed,
+        n_classes=prepared.spec.n_classes,
+        recipe=prepared.recipe,
+        spec=prepared.spec,
+        options=dict(prepared.hello.options),
+        time_limit_s=job.limit_s,
+    )
+
+
+def _peak_gpu_mib(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated() / (1 << 20) if device.type == "cuda" else None
+
+
+def _described(error: BaseException, problem: str) -> dict[str, Any]:
+    kind = type(error).__name__
+    message = _text_of(error)
+    if isinstance(error, SystemExit):
+        message = f"the plugin called sys.exit({message})"
+    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {
+        "problem": problem,
+        "error_type": kind[:200],
+        "error_message": message[:MESSAGE_CHARS],
+        "traceback": lines[-TRACEBACK_CHARS:],
+    }
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # the plugin's own exception class may fail at anything
+        return "(the exception has no readable text)"
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception as error:  # the plugin may have closed or replaced it
+            os.write(2, f"output lost: {type(error).__name__}\n".encode())
+
+
+def _report(ends: ChildEnds, message: dict[str, Any]) -> None:
+    _write_all(ends.report, json.dumps(message).encode() + b"\n")
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,119 @@
+"""The splits as an unlearner sees them: ordinary map-style datasets with a fast batched loader beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from reference_models.augmentation import augment as apply_augmentations
+from reference_models.images import normalise
+from reference_models.recipe import Augmentation
+from reference_models.sampling import CROP_PADDING
+
+AUGMENTATIONS: tuple[Augmentation, ...] = ("horizontal-flip", "crop-pad-4")
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Per channel, of images scaled to [0, 1]: the network reads (x / 255 - mean) / std."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class SplitData(Dataset[tuple[Tensor, int]]):
+    """One split, held as tensors on the device.
+
+    Item ``i`` is (image, label): float32 of shape (C, H, W), normalised as the network expects it, and an int.
+
+    Args:
+        images: shape (n, C, H, W), uint8.
+        labels: shape (n,), int64, on the same device.
+        n_classes: number of classes.
+        normalisation: of the images.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, n_classes: int, normalisation: Normalisation) -> None:
+        self.images = images
+        self.labels = labels
+        self.n_classes = n_classes
+        self.normalisation = normalisation
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.normalised(self.images[index]), int(self.labels[index])
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """uint8 images (..., C, H, W) as the network reads them, float32."""
+        return normalise(images, self.normalisation.mean, self.normalisation.std)
+
+    def loader(
+        self,
+        batch_size: int = 64,
+        shuffle: bool = False,
+        augment: Sequence[Augmentation] = (),
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Loader:
+        """Batches of (images float32 (B, C, H, W), labels int64 (B,)), already on the device.
+
+        Args:
+            batch_size: examples a batch.
+            shuffle: a new random order in every pass.
+            augment: names as in a training recipe, applied in this order with new draws in every pass.
+            drop_last: leave out the last, smaller batch.
+            generator: a CPU generator that order and augmentation are drawn from; torch's own by default.
+
+        Raises:
+            ValueError: a batch size below 1 or an unknown augmentation.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        for name in augment:
+            if name not in AUGMENTATIONS:
+                raise ValueError(f"unknown augmentation {name!r}; known: {', '.join(AUGMENTATIONS)}")
+        return Loader(self, batch_size, shuffle, tuple(augment), drop_last, generator)
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Batches of a split; every ``for`` loop over it is a new pass. See :meth:`SplitData.loader`."""
+
+    split: SplitData
+    batch_size: int
+    shuffle: bool
+    augment: tuple[Augmentation, ...]
+    drop_last: bool
+    generator: torch.Generator | None
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.split), self.batch_size)
+        return whole if self.drop_last or not rest else whole + 1
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        device = self.split.labels.device
+        order = self._order().to(device)
+        draws = [self._draw(kind).to(device) for kind in self.augment]
+        for step in range(len(self)):
+            rows = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            images = self.split.images[order[rows]]
+            if draws:
+                last = apply_augmentations(images.permute(0, 2, 3, 1), self.augment, [draw[rows] for draw in draws])
+                images = last.permute(0, 3, 1, 2).contiguous()
+            yield self.split.normalised(images), self.split.labels[order[rows]]
+
+    def _order(self) -> Tensor:
+        n_examples = len(self.split)
+        return torch.randperm(n_examples, generator=self.generator) if self.shuffle else torch.arange(n_examples)
+
+    def _draw(self, kind: Augmentation) -> Tensor:
+        n_examples = len(self.split)
+        if kind == "horizontal-flip":
+            return torch.rand(n_examples, generator=self.generator) < 0.5
+        return torch.randint(0, 2 * CROP_PADDING + 1, (n_examples, 2), generator=self.generator)

@@ -1,0 +1,151 @@
+"""What the guest asks of Linux: signals, orphans, leftovers. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def prctl(option: int, value: int) -> None:
+    """One call of prctl(2) with an integer argument.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def hide_from_same_user() -> None:
+    """After this, no process of the same user may trace this one nor look at its memory and descriptors in /proc."""
+    prctl(PR_SET_DUMPABLE, 0)
+
+
+def private_standard_streams() -> tuple[int, int]:
+    """Move descriptors 0 and 1 out of reach of whatever prints; returns their new numbers (read, write).
+
+    Descriptor 0 becomes /dev/null and 1 the error stream, so that neither stray prints nor C libraries can touch the
+    protocol. The new descriptors are closed on exec.
+    """
+    read_fd, write_fd = _dup_high(0), _dup_high(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return read_fd, write_fd
+
+
+def _dup_high(fd: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100)
+
+
+def parents() -> dict[int, int]:
+    """Process id -> parent's id of every process that can be seen."""
+    table = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):  # it ended while we were looking
+                text = (entry / "stat").read_text(errors="replace")
+                table[int(entry.name)] = int(text.rpartition(")")[2].split()[1])
+    return table
+
+
+def descendants(root: int) -> list[int]:
+    """All living descendants of ``root``, zombies included, nearest first."""
+    table = parents()
+    found, frontier = [], {root}
+    while frontier:
+        frontier = {pid for pid, parent in table.items() if parent in frontier and pid != root}
+        found += sorted(frontier)
+    return found
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How one process ended.
+
+    Attributes:
+        exit_code: None when killed by a signal.
+        signal: None when it exited.
+        peak_rss_mib: as the kernel counted it.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    peak_rss_mib: float
+
+
+class Family:
+    """All processes below this one, orphans of orphans included.
+
+    Process 1 of a container inherits orphans by itself; anywhere else the guest asks the kernel to become their parent.
+    """
+
+    def __init__(self) -> None:
+        self._pid1 = os.getpid() == 1
+        self._exits: dict[int, Exit] = {}
+        if not self._pid1:
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+    def reap(self) -> None:
+        """Collect all that have ended, without waiting."""
+        while self._reap_one(os.WNOHANG):
+            pass
+
+    def exit_of(self, pid: int) -> Exit | None:
+        """How a child ended; None while it lives. Forgets it."""
+        return self._exits.pop(pid, None)
+
+    def kill_all(self) -> int:
+        """Kill every descendant and wait until none is left; returns how many were killed by it.
+
+        A process that forks while it is being killed cannot escape: the round is repeated until there is nobody.
+        """
+        self.reap()
+        before = set(self._exits)
+        while self._anybody():
+            self._signal_all()
+            self._reap_one(0)
+        return sum(self._exits[pid].signal == signal.SIGKILL for pid in set(self._exits) - before)
+
+    def forget(self) -> None:
+        """Drop what is known of processes that ended."""
+        self._exits.clear()
+
+    def _anybody(self) -> bool:
+        """Whether a descendant is left: orphans become children of this process, so one without children has none."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def _signal_all(self) -> None:
+        targets = [-1] if self._pid1 else descendants(os.getpid())
+        for pid in targets:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _reap_one(self, options: int) -> bool:
+        try:
+            pid, status, usage = os.wait4(-1, options)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return False
+        code = os.waitstatus_to_exitcode(status)
+        rss_mib = usage.ru_maxrss / 1024
+        self._exits[pid] = Exit(code, None, rss_mib) if code >= 0 else Exit(None, -code, rss_mib)
+        return True

@@ -1,0 +1,38 @@
+"""What a plugin prints, kept within bounds: the first bytes, the last bytes, and how many were dropped between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class LogKeeper:
+    """Splits a stream into a head that may be forwarded at once and a tail that is known only at the end.
+
+    Args:
+        head_bytes: how many of the first bytes are kept.
+        tail_bytes: how many of the last bytes are kept.
+    """
+
+    def __init__(self, head_bytes: int, tail_bytes: int) -> None:
+        self._head_left = head_bytes
+        self._tail_bytes = tail_bytes
+        self._tail = bytearray()
+        self.dropped_bytes = 0
+
+    def take(self, chunk: bytes) -> bytes:
+        """Take the next bytes of the stream; returns those that belong to the head, to be forwarded now."""
+        head, rest = chunk[: self._head_left], chunk[self._head_left :]
+        self._head_left -= len(head)
+        self._tail += rest
+        excess = len(self._tail) - self._tail_bytes
+        if excess > 0:
+            del self._tail[:excess]
+            self.dropped_bytes += excess
+        return head
+
+    def tail(self, chunk_bytes: int) -> Iterator[tuple[int, bytes]]:
+        """The kept last bytes in chunks, each with the count of bytes dropped just before it."""
+        dropped = self.dropped_bytes
+        for start in range(0, len(self._tail), chunk_bytes):
+            yield dropped, bytes(self._tail[start : start + chunk_bytes])
+            dropped = 0

@@ -1,0 +1,89 @@
+"""Finding and loading exactly one unlearner, in the process of the model it is going to change."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from harness_guest import hookspecs
+
+
+class PluginSetupError(Exception):
+    """The unlearner cannot be found or does not implement the hook."""
+
+    problem = "setup_error"
+
+
+def load_unlearner(name: str, distribution: str | None, plugin_path: str | None) -> Callable[..., Any]:
+    """Import one unlearner and return its hook, to be called with keyword arguments.
+
+    ``plugin_path`` goes to the end of ``sys.path``: nothing in it can stand before torch or the guest.
+
+    Raises:
+        PluginSetupError: no such entry point, two of them, another package shadows the module, no hook implementation.
+        pluggy.PluginValidationError: the implementation names an argument or a hook that does not exist.
+        Exception: whatever the plugin's import raises.
+    """
+    if plugin_path is not None:
+        sys.path.append(plugin_path)
+    point = _find(name, distribution, plugin_path)
+    plugin = point.load()
+    if plugin_path is not None:
+        _refuse_shadowed(point, plugin_path)
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, name=name)
+    manager.check_pending()
+    hook = manager.hook.unlearn
+    if not hook.get_hookimpls():
+        raise PluginSetupError(
+            f"{point.value} has no implementation of the hook 'unlearn': "
+            f'mark the function with pluggy.HookimplMarker("{hookspecs.PROJECT}")'
+        )
+    return hook
+
+
+def _find(name: str, distribution: str | None, plugin_path: str | None) -> EntryPoint:
+    """The one entry point of that name; a distribution in ``plugin_path`` comes before one of the same name elsewhere."""
+    found: dict[str, EntryPoint] = {}
+    wanted = None if distribution is None else _normal(distribution)
+    for candidate in _searched(plugin_path):
+        owner = _normal(candidate.metadata["Name"] or "")
+        if wanted in (None, owner):
+            for point in candidate.entry_points:
+                if point.group == hookspecs.GROUP and point.name == name:
+                    found.setdefault(owner, point)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    who = f" in the distribution {distribution!r}" if distribution else ""
+    if not found:
+        raise PluginSetupError(f"no entry point {name!r} of group {hookspecs.GROUP!r}{who} inside the sandbox")
+    raise PluginSetupError(f"the entry point {name!r} is registered by {' and '.join(sorted(found))}")
+
+
+def _searched(plugin_path: str | None) -> Iterable[Distribution]:
+    if plugin_path is not None:
+        yield from distributions(path=[plugin_path])
+    yield from distributions()
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:
+    """A module that was taken from elsewhere although the plugin's folder holds one of that name is not the plugin."""
+    top = point.module.partition(".")[0]
+    folder = Path(plugin_path).resolve()
+    own = [path for path in (folder / top, folder / f"{top}.py") if path.exists()]
+    file = getattr(sys.modules[point.module], "__file__", None)
+    if own and file is not None and not Path(file).resolve().is_relative_to(folder):
+        raise PluginSetupError(
+            f"the module {point.module!r} was imported from {file}, not from the plugin: another package of that name "
+            "stands before it; rename the plugin's package"
+        )

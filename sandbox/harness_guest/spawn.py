@@ -1,0 +1,49 @@
+"""Forking a process for one model, with its pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+from dataclasses import dataclass
+
+from harness_guest.child import ChildEnds, Prepared, run_child
+from harness_guest.protocol import Job
+
+PIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Running:
+    """A model's process and the guest's ends of its pipes: ``go`` is written, the others are read without waiting."""
+
+    pid: int
+    go: int
+    report: int
+    weights: int
+    log: int
+
+
+def fork_model(prepared: Prepared, job: Job, original: bytes, close: tuple[int, ...]) -> Running:
+    """Fork a process for one model; ``close`` names the guest's descriptors that it must not keep."""
+    go_read, go_write = os.pipe()
+    report_read, report_write = os.pipe()
+    weights_read, weights_write = os.pipe()
+    log_read, log_write = os.pipe()
+    with contextlib.suppress(OSError):  # the user's allowance of pipe memory may be used up: slower, nothing else
+        fcntl.fcntl(weights_read, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
+    gc.freeze()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        for fd in (go_write, report_read, weights_read, log_read, *close):
+            os.close(fd)
+        run_child(prepared, job, original, ChildEnds(go_read, report_write, weights_write, log_write), parent)
+    for fd in (go_read, report_write, weights_write, log_write):
+        os.close(fd)
+    for fd in (report_read, weights_read, log_read):
+        os.set_blocking(fd, False)
+    return Running(pid, go_write, report_read, weights_read, log_read)

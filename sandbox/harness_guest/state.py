@@ -1,0 +1,84 @@
+"""Weights to bytes and back, and the data file; safetensors only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+SPLITS = ("retain", "forget", "validation")
+
+
+class OutputInvalidError(Exception):
+    """What the unlearner returned is no model that can be sent back."""
+
+    problem = "output_invalid"
+
+
+class OutputTooLargeError(Exception):
+    """The unlearned state is larger than the original's allows."""
+
+    problem = "output_too_large"
+
+
+def read_splits(path: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """Images (n, C, H, W) uint8 and labels (n,) int64 of each split, mapped from the file rather than read."""
+    with safe_open(path, framework="pt") as file:
+        return {name: (file.get_tensor(f"{name}.images"), file.get_tensor(f"{name}.labels")) for name in SPLITS}
+
+
+def load_state(model: nn.Module, raw: bytes) -> None:
+    """Give ``model`` the weights of a safetensors document; names and shapes must agree exactly."""
+    model.load_state_dict(safetensors.torch.load(raw), strict=True)
+
+
+def chosen_model(model: nn.Module, returned: object) -> nn.Module:
+    """The unlearned model: what the hook returned, or ``model`` when it returned nothing.
+
+    Raises:
+        OutputInvalidError: it returned something else.
+    """
+    if returned is None:
+        return model
+    if not isinstance(returned, nn.Module):
+        kind = type(returned).__name__
+        raise OutputInvalidError(
+            f"unlearn() returned a {kind}; it must return a torch.nn.Module, or None when it changed the model in place"
+        )
+    return returned
+
+
+def serialise(model: nn.Module, max_bytes: int) -> bytes:
+    """The state of ``model`` as safetensors bytes: on the CPU, contiguous, nothing shared.
+
+    Raises:
+        OutputInvalidError: the state holds something that is no ordinary tensor.
+        OutputTooLargeError: more than ``max_bytes``.
+    """
+    try:
+        raw = safetensors.torch.save(_plain(model.state_dict()))
+    except OutputInvalidError:
+        raise
+    except Exception as error:
+        raise OutputInvalidError(f"the model's state cannot be written: {type(error).__name__}: {error}") from error
+    if len(raw) > max_bytes:
+        raise OutputTooLargeError(f"the model's state takes {len(raw)} bytes; the original's allows {max_bytes}")
+    return raw
+
+
+def _plain(state: Mapping[str, object]) -> dict[str, Tensor]:
+    plain: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise OutputInvalidError(f"{name!r} in the model's state is a {type(value).__name__}, not a tensor")
+        tensor = value.detach().to("cpu", copy=False).contiguous()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes:
+            tensor = tensor.clone(memory_format=torch.contiguous_format)
+        seen.add(storage.data_ptr())
+        plain[str(name)] = tensor
+    return plain

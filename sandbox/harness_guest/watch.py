@@ -1,0 +1,228 @@
+"""The guest's side of one running model: carry what it says to the host, end it in time, kill what it left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from harness_guest.child import LOADED_LINE, MESSAGE_CHARS, TRACEBACK_CHARS
+from harness_guest.linux import Exit, Family
+from harness_guest.logs import LogKeeper
+from harness_guest.protocol import LOG_HEADER, Ended, Job, Kind, ProtocolError, decode_json
+from harness_guest.spawn import Running
+from harness_guest.wire import HostGoneError, Wire
+
+READ_BYTES = 1 << 20
+LOG_CHUNK_BYTES = 1 << 16
+MAX_REPORT_BYTES = 1 << 18
+MAX_LATE_LOG_BYTES = 1 << 22
+PROBLEMS = frozenset({"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error"})
+
+
+class Watch:
+    """One model's process, watched until it has ended. A single loop, no threads.
+
+    Args:
+        running: the process.
+        job: what the host asked for.
+        wire: to the host.
+        family: reaps and kills.
+        keeper: of the output.
+        wakeup_fd: becomes readable when a child has ended.
+    """
+
+    def __init__(
+        self, running: Running, job: Job, wire: Wire, family: Family, keeper: LogKeeper, wakeup_fd: int
+    ) -> None:
+        self._running, self._job, self._wire, self._family = running, job, wire, family
+        self._keeper = keeper
+        self._wakeup_fd = wakeup_fd
+        self._report = bytearray()
+        self.weights = bytearray()
+        self.leftovers = 0
+        self._exit: Exit | None = None
+        self._deadline_struck = False
+        self._too_large = False
+        self._selector = selectors.DefaultSelector()
+        for fd, take in self._sources().items():
+            self._selector.register(fd, selectors.EVENT_READ, take)
+
+    def _sources(self) -> dict[int, Callable[[], object]]:
+        running = self._running
+        return {
+            running.report: self._take_report,
+            running.weights: self._take_weights,
+            running.log: self._take_log,
+            self._wakeup_fd: self._take_wakeup,
+            self._wire.read_fd: self._take_host,
+        }
+
+    def until_loaded(self) -> bool:
+        """Wait until the process holds its model; False when it ended before."""
+        while b"\n" not in self._report:
+            if self._exit is not None:
+                return False
+            self._step(None)
+        return bytes(self._report).startswith(LOADED_LINE)
+
+    def run(self) -> None:
+        """Let the process go and wait for its end; kill it when the job's limit has passed."""
+        limit_s = self._job.limit_s
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._running.go, b"g")
+        while self._exit is None:
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if left_s is not None and left_s <= 0 and not self._deadline_struck:
+                self._deadline_struck = True
+                self.kill()
+                continue
+            self._step(None if self._deadline_struck else left_s)
+
+    def finish(self) -> Ended:
+        """Collect what is left, send log tail and result, and say how it ended. Leftovers are not killed yet."""
+        self._drain()
+        said = self._said()
+        if self._complete(said):
+            said = {**said, "problem": None}
+        self._post_tail()
+        ended = self._ended(said)
+        if ended.problem is None and ended.exit_code == 0 and not ended.deadline:
+            self._wire.send_json(Kind.RESULT, {"index": self._job.index, "peak_gpu_mib": said.get("peak_gpu_mib")})
+            self._wire.post(Kind.WEIGHTS, self.weights)
+        self._wire.flush()
+        return ended
+
+    def kill(self) -> None:
+        """Kill the process if it lives and all that it left behind."""
+        lived = self._exit is None
+        killed = self._family.kill_all()
+        self._exit = self._exit or self._family.exit_of(self._running.pid)
+        own = lived and self._exit is not None and self._exit.signal == signal.SIGKILL
+        self.leftovers += killed - own
+
+    def close(self) -> None:
+        """Close the pipes."""
+        self._selector.close()
+        running = self._running
+        for fd in (running.go, running.report, running.weights, running.log):
+            os.close(fd)
+
+    def _step(self, timeout_s: float | None) -> None:
+        self._watch_outbox()
+        for key, events in self._selector.select(timeout_s):
+            if events & selectors.EVENT_WRITE:
+                self._wire.push()
+            if events & selectors.EVENT_READ:
+                key.data()
+
+    def _watch_outbox(self) -> None:
+        """Wait for the host to take bytes only while there are some for it."""
+        fd = self._wire.write_fd
+        registered = fd in self._selector.get_map()
+        if self._wire.pending and not registered:
+            self._selector.register(fd, selectors.EVENT_WRITE)
+        elif registered and not self._wire.pending:
+            self._selector.unregister(fd)
+
+    def _read(self, fd: int, n_bytes: int) -> bytes:
+        """What a pipe holds now; a pipe at its end is not watched any longer."""
+        try:
+            chunk = os.read(fd, n_bytes)
+        except BlockingIOError:
+            return b""
+        if not chunk and fd in self._selector.get_map():
+            self._selector.unregister(fd)
+        return chunk
+
+    def _take_report(self) -> int:
+        chunk = self._read(self._running.report, 1 << 16)
+        self._report += chunk[: MAX_REPORT_BYTES - len(self._report)]
+        return len(chunk)
+
+    def _take_weights(self) -> int:
+        chunk = self._read(self._running.weights, READ_BYTES)
+        if len(self.weights) + len(chunk) > self._job.max_weights_bytes:
+            self._too_large = True
+            self.weights.clear()
+            self._selector.unregister(self._running.weights)
+            self.kill()
+            return 0
+        self.weights += chunk
+        return len(chunk)
+
+    def _take_log(self) -> int:
+        chunk = self._read(self._running.log, LOG_CHUNK_BYTES)
+        head = self._keeper.take(chunk)
+        if head:
+            self._post_log(0, head)
+        return len(chunk)
+
+    def _take_wakeup(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wakeup_fd, 1 << 12)
+        self._family.reap()
+        self._exit = self._exit or self._family.exit_of(self._running.pid)
+
+    def _take_host(self) -> None:
+        raise HostGoneError("the host went away, or spoke while a model was running")
+
+    def _drain(self) -> None:
+        """Take what the pipes still hold; the process's own children may keep them open, so the end is not waited for."""
+        while self._take_report():
+            pass
+        while not self._too_large and self._take_weights():
+            pass
+        late_bytes = 0
+        while late_bytes < MAX_LATE_LOG_BYTES and (n_bytes := self._take_log()):
+            late_bytes += n_bytes
+
+    def _post_log(self, dropped_bytes: int, chunk: bytes) -> None:
+        self._wire.post(Kind.LOG, LOG_HEADER.pack(self._job.index, dropped_bytes) + chunk)
+
+    def _post_tail(self) -> None:
+        for dropped_bytes, chunk in self._keeper.tail(LOG_CHUNK_BYTES):
+            self._post_log(dropped_bytes, chunk)
+
+    def _said(self) -> dict[str, Any]:
+        """The process's last word; empty when it had none or it cannot be read."""
+        lines = bytes(self._report).split(b"\n")
+        try:
+            said = decode_json(lines[-2]) if len(lines) > 1 else {}
+        except ProtocolError:
+            return {}
+        return {} if said.get("loaded") else said
+
+    def _complete(self, said: dict[str, Any]) -> bool:
+        return said.get("weights_bytes") == len(self.weights) and not self._too_large and not said.get("problem")
+
+    def _ended(self, said: dict[str, Any]) -> Ended:
+        exit_ = self._exit
+        if exit_ is None:
+            raise RuntimeError("finish() was called while the model's process lives")
+        problem = said.get("problem", "output_missing")
+        if self._too_large:
+            problem = "output_too_large"
+        elif problem is not None and problem not in PROBLEMS:
+            problem = "output_missing"
+        return Ended(
+            index=self._job.index,
+            exit_code=exit_.exit_code,
+            signal=exit_.signal,
+            deadline=self._deadline_struck,
+            error_type=_text(said.get("error_type"), 200),
+            error_message=_text(said.get("error_message"), MESSAGE_CHARS),
+            traceback=_text(said.get("traceback"), TRACEBACK_CHARS),
+            problem=problem,
+            dropped_bytes=self._keeper.dropped_bytes,
+            peak_rss_mib=exit_.peak_rss_mib,
+        )
+
+
+def _text(value: object, max_chars: int) -> str | None:
+    return value[:max_chars] if isinstance(value, str) else None

@@ -1,0 +1,42 @@
+"""Reading results in tests."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.evaluation import Interval, Metric, Result
+
+
+def metric(result: Result, name: str) -> Metric:
+    return next(one for one in result.metrics if one.name == name)
+
+
+def value(result: Result, name: str) -> float:
+    found = metric(result, name).value
+    assert found is not None, name
+    return found
+
+
+def numbers(one: Metric) -> list[float]:
+    """All numbers of a metric that exist."""
+    scalars = [one.value, one.control, one.noop, one.position, one.smallest_visible]
+    intervals = [
+        end for i in (one.interval, one.control_interval) if isinstance(i, Interval) for end in (i.low, i.high)
+    ]
+    return [number for number in (*scalars, *intervals) if number is not None]
+
+
+def assert_well_formed(result: Result) -> None:
+    """Finite or None everywhere; a missing value says why; names unique; shares within [0, 1]."""
+    names = [one.name for one in result.metrics]
+    assert len(set(names)) == len(names)
+    for one in result.metrics:
+        assert all(math.isfinite(number) for number in numbers(one)), one
+        assert one.value is not None or one.note, one
+        if one.unit == "share" and one.value is not None and not one.name.endswith("gap"):
+            assert 0 <= one.value <= 1, one
+    for name, array in result.arrays.items():
+        assert array.ndim in (1, 2), name
+        assert np.isfinite(array).all(), name

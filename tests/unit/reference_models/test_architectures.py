@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from reference_specs import SPECS, spec_of
+
+from reference_models.architectures import ARCHITECTURES, build_model, small_cnn
+from reference_models.images import normalise
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_seed_decides_the_weights(name: str) -> None:
+    one, same, other = (build_model(SPECS[name], seed).state_dict() for seed in (1, 1, 2))
+
+    assert all(torch.equal(one[key], same[key]) for key in one)
+    assert any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_building_leaves_the_global_random_state_alone() -> None:
+    before = torch.get_rng_state()
+
+    build_model(SPECS["small-cnn"], 3)
+
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("image_size", [(8, 8), (32, 32), (28, 20)])
+def test_architectures_take_pictures_of_any_size(name: str, image_size: tuple[int, int]) -> None:
+    model = ARCHITECTURES[name](1, image_size, 5)
+
+    assert model(torch.zeros(2, 1, *image_size)).shape == (2, 5)
+
+
+def test_the_default_network_has_the_cost_it_claims() -> None:
+    layers = [layer for layer in small_cnn(3, (32, 32), 10).modules() if isinstance(layer, torch.nn.Conv2d)]
+    multiply_adds = sum(layer.weight.numel() * side**2 for layer, side in zip(layers, (16, 8, 4), strict=True))
+
+    assert [layer.out_channels for layer in layers] == [16, 32, 64]
+    assert 650_000 < multiply_adds < 750_000
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, resnet18, small-cnn"):
+        build_model(spec_of("vgg"), 0)
+
+
+@pytest.mark.parametrize("name", ["no_such_module_at_all:factory", "reference_specs:missing"])
+def test_an_import_path_that_leads_nowhere_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be imported"):
+        build_model(spec_of(name), 0)
+
+
+def test_an_unknown_norm_is_refused() -> None:
+    with pytest.raises(ValueError, match="norm must be none, batch or group"):
+        build_model(spec_of("small-cnn", norm="layer"), 0)
+
+
+def test_an_import_path_names_a_factory() -> None:
+    model = build_model(spec_of("reference_specs:channel_mixer"), 0)
+
+    assert type(model).__name__ == "ChannelMixer"
+
+
+def test_normalising_follows_its_formula() -> None:
+    images = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).reshape(2, 3, 4, 4)
+    mean, std = torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.3, 0.25])
+
+    expected = (images.float() / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+    torch.testing.assert_close(normalise(images, mean.tolist(), std.tolist()), expected)
+
+
+def test_recipes_can_be_read_without_torch() -> None:
+    code = "import sys, reference_models.recipe; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

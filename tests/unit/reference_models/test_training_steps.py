@@ -1,0 +1,133 @@
+"""One step of many members equals each member's own step in plain PyTorch, from the same state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
+
+from reference_models.architectures import build_model
+from reference_models.augmentation import augment
+from reference_models.ensembles import Ensemble, Mechanism
+from reference_models.images import normalise
+from reference_models.mechanism import initial_state, make_ensemble
+from reference_models.recipe import ModelSpec, Recipe
+from reference_models.sampling import Batch, member_batches, population_batches
+from reference_models.states import StackedState, State, member_state, stack_states
+from reference_models.training import make_optimizer, take_step, train_chunk, train_one
+
+SEEDS = (11, 12, 13)
+SGD = Recipe(
+    epochs=2, batch_size=8, lr=0.05, nesterov=True, label_smoothing=0.1, augment=("horizontal-flip", "crop-pad-4")
+)
+RECIPES = {"sgd": SGD, "adam": replace(SGD, optimizer="adam", lr=0.001, nesterov=False)}
+STEPS = 4
+LR = 0.01
+
+
+def _plain_step(
+    spec: ModelSpec,
+    recipe: Recipe,
+    examples: Examples,
+    before: State,
+    moments: list[dict[str, torch.Tensor]],
+    batch: Batch,
+) -> State:
+    model = build_model(spec, None)
+    model.load_state_dict(before)
+    parameters = list(model.parameters())
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(
+        parameters, lr=LR, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+    )
+    if recipe.optimizer == "adam":
+        optimizer = torch.optim.Adam(parameters, lr=LR, weight_decay=recipe.weight_decay)
+    for parameter, own in zip(parameters, moments, strict=True):
+        optimizer.state[parameter].update(own)
+    images, labels = torch.from_numpy(examples[0])[batch.index], torch.from_numpy(examples[1])[batch.index]
+    images = augment(images.permute(0, 2, 3, 1), recipe.augment, batch.draws).permute(0, 3, 1, 2)
+    logits = model(normalise(images, spec.mean, spec.std))
+    F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
+    optimizer.step()
+    return model.state_dict()
+
+
+def _moments(optimizer: torch.optim.Optimizer, spec: ModelSpec, member: int) -> list[dict[str, torch.Tensor]]:
+    """The optimizer's state of one member, copied out of the stacked one."""
+    shapes = [parameter.shape for parameter in build_model(spec, None).parameters()]
+    stacked = [optimizer.state.get(parameter, {}) for parameter in optimizer.param_groups[0]["params"]]
+    return [
+        {
+            name: value.clone() if name == "step" else value.reshape(len(SEEDS), *shape)[member].clone()
+            for name, value in own.items()
+        }
+        for own, shape in zip(stacked, shapes, strict=True)
+    ]
+
+
+def _step_of_all(
+    ensemble: Ensemble, optimizer: torch.optim.Optimizer, recipe: Recipe, examples: Examples, batch: Batch
+) -> StackedState:
+    images, labels = (torch.from_numpy(array)[batch.index] for array in examples)
+    images = augment(images.permute(0, 1, 3, 4, 2), recipe.augment, batch.draws)
+    take_step(ensemble.logits, optimizer, images, labels, recipe, LR)
+    return ensemble.state()
+
+
+@pytest.mark.parametrize("mechanism", ["grouped", "vmap"])
+@pytest.mark.parametrize("optimizer_name", RECIPES)
+@pytest.mark.parametrize("name", SPECS)
+def test_every_step_equals_the_plain_step_from_the_same_state(
+    name: str, optimizer_name: str, mechanism: Mechanism, examples: Examples
+) -> None:
+    spec, recipe = SPECS[name], RECIPES[optimizer_name]
+    ensemble = make_ensemble(spec, initial_state(spec, SEEDS), "cpu", mechanism)
+    optimizer = make_optimizer(recipe, ensemble.parameters())
+    streams = [member_batches(recipe, len(examples[1]), seed) for seed in SEEDS]
+
+    for _, batch in zip(range(STEPS), population_batches(recipe, len(examples[1]), SEEDS), strict=False):
+        before = ensemble.state()
+        expected = [
+            _plain_step(spec, recipe, examples, member_state(before, k), _moments(optimizer, spec, k), next(stream))
+            for k, stream in enumerate(streams)
+        ]
+        assert_steps_agree(_step_of_all(ensemble, optimizer, recipe, examples, batch), stack_states(expected), recipe)
+
+
+@pytest.mark.parametrize("mechanism", ["grouped", "vmap", "loop"])
+@pytest.mark.parametrize("optimizer_name", RECIPES)
+@pytest.mark.parametrize("name", SPECS)
+def test_a_chunk_trained_for_one_step_equals_models_trained_alone(
+    name: str, optimizer_name: str, mechanism: Mechanism, examples: Examples
+) -> None:
+    recipe = replace(RECIPES[optimizer_name], epochs=1, batch_size=20)
+
+    chunk = train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism=mechanism)
+
+    alone = stack_states([train_one(SPECS[name], recipe, *examples, seed) for seed in SEEDS])
+    assert_steps_agree(chunk, alone, recipe)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_step_of_a_member_does_not_depend_on_its_neighbours(name: str, examples: Examples) -> None:
+    recipe = replace(SGD, epochs=1, batch_size=20)
+    forward = train_chunk(SPECS[name], recipe, *examples, (1, 2, 3))
+
+    backward = train_chunk(SPECS[name], recipe, *examples, (3, 9, 1))
+
+    assert_close(member_state(forward, 0), member_state(backward, 2), 1e-6)
+    assert_close(member_state(forward, 2), member_state(backward, 0), 1e-6)
+
+
+def test_running_statistics_equal_those_of_models_trained_alone(examples: Examples) -> None:
+    spec, recipe = SPECS["small-cnn-batch"], replace(SGD, epochs=1, lr=1e-4)
+
+    chunk = train_chunk(spec, recipe, *examples, SEEDS)
+
+    alone = stack_states([train_one(spec, recipe, *examples, seed) for seed in SEEDS])
+    statistics = [name for name in chunk if "running" in name or "tracked" in name]
+    assert len(statistics) == 9
+    assert_close({name: chunk[name] for name in statistics}, {name: alone[name] for name in statistics})
+    assert chunk["1.num_batches_tracked"].tolist() == [3, 3, 3]

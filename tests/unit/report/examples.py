@@ -1,0 +1,146 @@
+"""A report of a finished run with one failed model, as the program would make it, to be varied by tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
+from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.report.model import (
+    ArchitectureRecord,
+    BudgetRecord,
+    EvaluatorRecord,
+    HardwareRecord,
+    ModelRecord,
+    PluginRecord,
+    PopulationRecord,
+    PopulationsRecord,
+    Report,
+    RunnerRecord,
+    SeedsRecord,
+    TaskRecord,
+    run_status,
+)
+from harness.report.verdict import decide_verdict
+from harness.runners.base import Limits, PluginFacts, RunnerFacts
+
+
+def outcome(index: int, status: Status = Status.OK, **more: Any) -> ModelOutcome:
+    return ModelOutcome(index=index, seed=100 + index, status=status, charged_s=0.4 + 0.01 * index, **more)
+
+
+def timeout(index: int) -> ModelOutcome:
+    evidence = Evidence(elapsed_s=1.0, limit_s=1.0, signal=9, last_frame="START")
+    return outcome(index, Status.TIMEOUT, advice="Do less work, or ask context.remaining_s.", evidence=evidence)
+
+
+def plugin_error(index: int, message: str = "bad learning rate", log: str = "") -> ModelOutcome:
+    evidence = Evidence(exit_code=1, error_type="ValueError", error_message=message, traceback=f"ValueError: {message}")
+    advice = "Read the traceback in the report."
+    return outcome(index, Status.PLUGIN_ERROR, advice=advice, evidence=evidence, log=LogCapture(head=log))
+
+
+def auc_metric(**changes: Any) -> Metric:
+    fields: dict[str, Any] = {
+        "name": "auc",
+        "value": 0.58,
+        "direction": "closer_to_reference",
+        "description": "How well an attack tells unlearned models from retrained ones; 0.5 is chance.",
+        "interval": Interval(0.55, 0.61),
+        "control": 0.50,
+        "control_interval": Interval(0.48, 0.52),
+        "noop": 0.71,
+        "smallest_visible": 0.03,
+        "headline": True,
+    }
+    return Metric(**{**fields, **changes})
+
+
+def accuracy_metric(value: float = 0.88) -> Metric:
+    return Metric(
+        name="test",
+        value=value,
+        direction="higher",
+        description="Share of test examples that are classified rightly.",
+        unit="share",
+        interval=Interval(value - 0.01, value + 0.01),
+        control=0.883,
+        noop=0.884,
+        smallest_visible=0.005,
+        headline=True,
+    )
+
+
+def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRecord:
+    info = EvaluatorInfo(name=name, version="1", summary="", evaluate=lambda evidence: Result(metrics=()))
+    return EvaluatorRecord.from_result(info, "unlearning-harness", "0.1.0", 0.2, Result(metrics, arrays))
+
+
+def build_report(**changes: Any) -> Report:
+    outcomes = changes.pop("outcomes", [*(outcome(index) for index in range(7)), timeout(7)])
+    facts = changes.pop("plugin_facts", PLUGIN)
+    evaluators = changes.pop("evaluators", (evaluator("lira", auc_metric()), evaluator("accuracy", accuracy_metric())))
+    models = tuple(ModelRecord.from_outcome(one) for one in outcomes)
+    finished = sum(one.status is Status.OK for one in outcomes)
+    fields: dict[str, Any] = {
+        "harness_version": "0.1.0",
+        "run_id": "20260131-120000-finetune-faces",
+        "created": "2026-01-31T12:00:00Z",
+        "finished": "2026-01-31T12:01:00Z",
+        "status": run_status(models),
+        "verdict": decide_verdict(evaluators, models),
+        "task": TaskRecord(
+            name="faces",
+            description="Forget all pictures of certain persons.",
+            data_digest="ab" * 32,
+            split_sizes={"retain": 1800, "forget": 200, "validation": 400, "test": 400},
+            class_names=tuple(f"age {decade}0" for decade in range(10)),
+        ),
+        "architecture": ArchitectureRecord(name="small-cnn", options={"width": 32}),
+        "recipe": {"epochs": 10, "lr": 0.1},
+        "plugin": PluginRecord.from_facts(facts, {"epochs": 1}),
+        "runner": RunnerRecord.from_facts(RUNNER, "run"),
+        "hardware": HardwareRecord(cpu_model="AMD EPYC", cores=2, memory_mib=16_000, platform="Linux-6.1-x86_64"),
+        "libraries": {"torch": "2.13.0", "numpy": "2.4.6"},
+        "seeds": SeedsRecord(run=7, models=tuple(one.seed for one in outcomes)),
+        "budget": BudgetRecord(
+            limit_s=1.0, how="fraction", fraction=0.2, retrain_s=(4.9, 5.0, 5.2), retrain_median_s=5.0, measured_on="k"
+        ),
+        "populations": PopulationsRecord(
+            original=PopulationRecord(size=len(outcomes), cache_key="o"),
+            retrained=PopulationRecord(size=8, cache_key="r"),
+            control=PopulationRecord(size=8, cache_key="c"),
+            unlearned=PopulationRecord(size=finished),
+            failed_models=len(outcomes) - finished,
+        ),
+        "models": models,
+        "evaluators": evaluators,
+        "phases": {"prepare": 1.0, "unlearn": 4.0},
+        "warnings": ("The limit was measured on a busy machine.",),
+    }
+    return Report(**{**fields, **changes})
+
+
+PLUGIN = PluginFacts(
+    name="finetune",
+    value="harness_unlearners.finetune",
+    distribution="unlearning-harness",
+    version="0.1.0",
+    origin="bundled",
+    location="site-packages",
+    files={"harness_unlearners/finetune.py": "cd" * 32},
+    digest="ef" * 32,
+    dependencies={"pluggy": "1.7.0"},
+)
+RUNNER = RunnerFacts(
+    name="docker",
+    isolation="No network, read-only root, no capabilities.",
+    image="sha256:" + "0" * 64,
+    engine={"version": "20.10.24", "cgroup": "1"},
+    requested=Limits(),
+    effective={"memory_mib": 8192},
+    torch="2.13.0",
+    python="3.11.2",
+)

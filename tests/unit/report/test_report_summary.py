@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.report.model import IntervalRecord, ModelRecord, RunnerRecord
+from harness.report.summary import print_summary
+from harness.report.words import duration, failures, interval, number, plain
+from tests.unit.report.examples import (
+    PLUGIN,
+    RUNNER,
+    auc_metric,
+    build_report,
+    evaluator,
+    outcome,
+    plugin_error,
+    timeout,
+)
+
+
+def shown(width: int = 80, **changes: Any) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_summary(build_report(**changes), Path("/runs/one"), console)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_it_fits_80_columns() -> None:
+    assert max(len(line) for line in shown().splitlines()) <= 80
+
+
+def test_each_headline_has_its_control_and_its_no_op_beside_it() -> None:
+    row = next(line for line in shown().splitlines() if "lira auc" in line)
+
+    assert row.split()[2:] == ["0.580", "0.550", "to", "0.610", "0.500", "0.710", "as", "perfect"]
+
+
+def test_columns_are_named_for_newcomers() -> None:
+    text = shown()
+
+    assert "Perfect" in text
+    assert "(control)" in text
+    assert "Nothing" in text
+
+
+def test_metrics_that_are_no_headline_stay_out() -> None:
+    assert "secret" not in shown(evaluators=(evaluator("lira", auc_metric(name="secret", headline=False)),))
+
+
+def test_a_broken_evaluator_is_told() -> None:
+    text = shown(evaluators=(evaluator("lira", auc_metric(value=float("inf"))),))
+
+    assert "lira failed" in text
+    assert "No metric could be computed" in text
+
+
+def test_failures_are_grouped_with_cause_and_advice() -> None:
+    text = shown(outcomes=[outcome(0), timeout(1), plugin_error(2), plugin_error(3)])
+
+    assert "Models: 1 of 4 finished." in text
+    assert "2 plugin_error: the plugin raised an exception (models 2, 3)" in text
+    assert "ValueError: bad learning rate" in text
+    assert "Read the traceback in the report." in text
+
+
+def test_a_run_without_models_is_summarised_too() -> None:
+    text = shown(outcomes=[timeout(0)], evaluators=())
+
+    assert "FAILED" in text
+    assert "Models: 0 of 1 finished." in text
+
+
+def test_the_budget_says_where_the_limit_came_from() -> None:
+    text = " ".join(shown().split())
+
+    assert "the limit was 1.00 s (20 % of retraining's 5.00 s)" in text
+
+
+def test_missing_isolation_is_told() -> None:
+    runner = replace(RUNNER, name="process", isolation="No isolation: the plugin runs with your rights.")
+
+    assert "No isolation" in shown(runner=RunnerRecord.from_facts(runner, "run"))
+
+
+def test_a_plugin_cannot_write_markup_or_terminal_codes() -> None:
+    text = shown(plugin_facts=replace(PLUGIN, name="[bold]x[/bold]\x1b[2J\u202e"))
+
+    assert "[bold]x[/bold]\\x1b[2J\\u202e" in text
+    assert "\x1b" not in text
+
+
+def test_it_ends_with_the_verdict_and_the_place_of_the_report() -> None:
+    lines = shown().strip().splitlines()
+
+    assert lines[-1] == "Report: /runs/one/report.json and report.html"
+    assert any(line.startswith("PARTIAL. ") for line in lines[-5:])
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "s", "–"),
+        (0.12345, "", "0.123"),
+        (-0.5, "", "-0.500"),
+        (0.8825, "share", "88.2 %"),
+        (12.34, "s", "12.3 s"),
+        (4096.4, "MiB", "4096 MiB"),
+        (2e-7, "", "2.0e-07"),
+        (0.0, "", "0.000"),
+        (0.2, "ratio", "0.200"),
+    ],
+)
+def test_numbers_are_short(value: float | None, unit: str, text: str) -> None:
+    assert number(value, unit) == text
+
+
+def test_an_interval_names_its_unit_once() -> None:
+    record = IntervalRecord(low=0.1, high=0.2)
+
+    assert interval(record, "share") == "10.0 to 20.0 %"
+    assert interval(record, "s") == "0.100 to 0.200 s"
+    assert interval(record) == "0.100 to 0.200"
+    assert interval(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.424, "0.42 s"), (13.13, "13.1 s"), (125, "2 min 05 s"), (3725, "1 h 02 min")],
+)
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_failures_of_one_status_but_other_errors_stay_apart() -> None:
+    outcomes = [plugin_error(0), timeout(1), outcome(2), plugin_error(3)]
+    groups = failures([ModelRecord.from_outcome(one) for one in outcomes])
+
+    assert [(group.status.value, group.indices) for group in groups] == [("plugin_error", (0, 3)), ("timeout", (1,))]
+
+
+def test_plain_text_is_one_harmless_line() -> None:
+    assert plain("a\nb\t\x07c") == "a b \\x07c"

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.evaluation import Interval, Metric
+from harness.report.model import EvaluatorRecord, ModelRecord, VerdictRecord
+from harness.report.verdict import decide_verdict
+from tests.unit.report.examples import accuracy_metric, auc_metric, evaluator, outcome, plugin_error, timeout
+
+ALL_OK = [outcome(0), outcome(1), outcome(2)]
+
+
+def shift_metric(value: float) -> Metric:
+    return Metric("direction", value, "closer_to_reference", "", control=0.0, noop=0.8, smallest_visible=0.1)
+
+
+def verdict(*others: EvaluatorRecord, shift: float | None = None, outcomes: Any = None, **auc: Any) -> VerdictRecord:
+    metrics = [auc_metric(**auc)] + ([] if shift is None else [shift_metric(shift)])
+    models = [ModelRecord.from_outcome(one) for one in outcomes or ALL_OK]
+    return decide_verdict([evaluator("lira", *metrics), *others], models)
+
+
+@pytest.mark.parametrize(
+    ("level", "value", "half_width", "more"),
+    [
+        ("as_retrained", 0.505, 0.02, {}),
+        ("as_retrained", 0.53, 0.02, {}),  # intervals overlap, though further off than can be seen
+        ("as_retrained", 0.525, 0.001, {}),  # intervals apart, though too near to be seen
+        ("unclear", 0.60, 0.15, {}),  # overlaps the control's interval and reaches the no-op
+        ("unclear", 0.505, 0.02, {"noop": 0.51}),  # the attack does not see the no-op
+        ("unclear", 0.505, 0.02, {"noop": None}),
+        ("partial", 0.60, 0.03, {}),
+        ("partial", 0.60, 0.03, {"shift": 0.5}),
+        ("partial", 0.60, 0.03, {"shift": -0.05}),  # a shift too small to be seen does not turn the verdict
+        ("over_forgetting", 0.60, 0.03, {"shift": -0.5}),
+        ("over_forgetting", 0.90, 0.03, {"shift": -2.0}),
+        ("over_forgetting", 0.60, 0.03, {"shift": -0.5, "noop": 0.505}),
+        ("none", 0.70, 0.02, {}),
+        ("none", 0.80, 0.02, {"shift": 1.5}),
+        ("none", 0.60, 0.03, {"noop": 0.505}),  # leaks more than doing nothing
+    ],
+)
+def test_the_rule(level: str, value: float, half_width: float, more: dict[str, Any]) -> None:
+    given = {"value": value, "interval": Interval(value - half_width, value + half_width), **more}
+
+    assert verdict(**given).level == level
+
+
+@pytest.mark.parametrize("missing", [{"value": None}, {"control": None}, {"interval": None, "smallest_visible": None}])
+def test_without_a_number_its_null_or_its_uncertainty_there_is_no_verdict(missing: dict[str, None]) -> None:
+    found = verdict(**missing)
+
+    assert found.level == "unclear"
+    assert "No verdict on forgetting" in found.sentence
+
+
+def test_a_broken_attack_is_named_as_the_reason() -> None:
+    broken = evaluator("lira", auc_metric(value=float("nan")))
+    found = decide_verdict([broken], [ModelRecord.from_outcome(outcome(0))])
+
+    assert found.level == "unclear"
+    assert "the evaluator failed" in found.sentence
+
+
+@pytest.mark.parametrize("outcomes", [[], [timeout(0), plugin_error(1)]])
+def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
+    assert decide_verdict((), [ModelRecord.from_outcome(one) for one in outcomes]).level == "failed"
+
+
+def test_a_partial_run_says_on_how_many_models_it_rests() -> None:
+    assert "2 of 3 models" in verdict(outcomes=[outcome(0), outcome(1), timeout(2)]).sentence
+
+
+def test_a_complete_run_does_not_speak_of_failed_models() -> None:
+    assert "models that finished" not in verdict().sentence
+
+
+def test_lost_accuracy_is_told_beside_success() -> None:
+    found = verdict(evaluator("accuracy", accuracy_metric(0.80)), value=0.5, interval=Interval(0.48, 0.52))
+
+    assert found.level == "as_retrained"
+    assert "It costs accuracy: 80.0 % on the test set, where retrained models have 88.3 %." in found.sentence
+
+
+def test_accuracy_within_the_tolerance_is_not_told() -> None:
+    assert "costs accuracy" not in verdict(evaluator("accuracy", accuracy_metric(0.87))).sentence
+
+
+def test_the_rule_line_names_the_numbers_it_was_decided_from() -> None:
+    rule = verdict().rule
+
+    for number in ("0.580", "0.550 to 0.610", "0.500", "0.480 to 0.520", "0.710", "0.030"):
+        assert number in rule

@@ -1,0 +1,53 @@
+"""A run's options: what is refused, and that they can be kept and read back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.config import RunConfig, parse_options
+from harness.errors import UsageError
+
+
+def test_options_survive_being_kept_as_json() -> None:
+    config = RunConfig(plugin="x", evaluators=("lira",), options={"lr": 0.1}, models=4, keep_weights=True)
+
+    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_options_of_a_newer_version_are_refused() -> None:
+    with pytest.raises(UsageError, match="another version"):
+        RunConfig.from_json({**RunConfig(plugin="x").to_json(), "novelty": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"models": 0}, "--models"),
+        ({"time_limit_s": 0.0}, "--time-limit"),
+        ({"budget_fraction": -1.0}, "--budget-fraction"),
+        ({"time_limit_s": 1.0, "budget_fraction": 0.1}, "exclude"),
+        ({"cpus": 0}, "--cpus"),
+        ({"memory_mib": 10}, "--memory"),
+    ],
+)
+def test_an_impossible_option_is_refused_by_its_name(options: dict[str, float], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        RunConfig(plugin="x", **options)  # type: ignore[arg-type]
+
+
+def test_plugin_options_are_read_as_json_where_they_are_json() -> None:
+    parsed = parse_options(["lr=0.01", "layers=[1, 2]", "name=abc", "flag=true", "text=a=b"])
+
+    assert parsed == {"lr": 0.01, "layers": [1, 2], "name": "abc", "flag": True, "text": "a=b"}
+
+
+@pytest.mark.parametrize("pairs", [["lr"], ["=1"], ["a b=1"], ["lr=1", "lr=2"]])
+def test_a_malformed_plugin_option_is_refused(pairs: list[str]) -> None:
+    with pytest.raises(UsageError, match="--set"):
+        parse_options(pairs)
+
+
+def test_a_guest_gets_no_more_cores_than_the_host_has() -> None:
+    assert RunConfig(plugin="x", cpus=64).limits(cores=2).cpus == 2.0

@@ -1,0 +1,143 @@
+"""Unlearners are found without being imported; broken and doubled plugins are told by their distribution."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness.discovery import (
+    EVALUATORS,
+    TASKS,
+    UNLEARNERS,
+    choose_evaluators,
+    find_plugins,
+    find_task,
+    find_unlearner,
+    load_evaluators,
+    load_tasks,
+)
+from harness.errors import DuplicatePluginError, EvaluatorError, PluginNotFoundError, TaskNotFoundError
+
+from .conftest import Install
+
+GOOD_EVALUATOR = """
+from harness.evaluation import EvaluatorInfo, Result, hookimpl
+
+@hookimpl
+def harness_evaluator():
+    return EvaluatorInfo(name="mine", version="1", summary="a summary", evaluate=lambda evidence: Result(()))
+"""
+
+
+def test_an_unlearner_that_exits_on_import_is_listed_all_the_same(install: Install) -> None:
+    install("deadly", "1.0", {UNLEARNERS: {"deadly": "deadly_module"}}, {"deadly_module.py": "import os; os._exit(3)"})
+
+    assert "deadly" in [plugin.name for plugin in find_plugins(UNLEARNERS)]
+    assert "deadly_module" not in sys.modules
+
+
+def test_a_found_plugin_names_its_distribution_and_version(install: Install) -> None:
+    install("some-dist", "2.5", {UNLEARNERS: {"forgetful": "module"}})
+
+    assert find_unlearner("forgetful").provider == "some-dist 2.5"
+
+
+def test_an_unknown_unlearner_gets_a_near_match() -> None:
+    with pytest.raises(PluginNotFoundError, match="Did you mean 'finetune'"):
+        find_unlearner("finetun")
+
+
+def test_two_distributions_of_one_unlearner_name_are_refused_with_both_named(install: Install) -> None:
+    install("first-dist", "1.0", {UNLEARNERS: {"same": "a"}})
+    install("second-dist", "2.0", {UNLEARNERS: {"same": "b"}})
+
+    with pytest.raises(DuplicatePluginError, match=r"first-dist 1\.0 and second-dist 2\.0"):
+        find_unlearner("same")
+
+
+def test_a_double_of_another_name_does_not_stop_a_run(install: Install) -> None:
+    install("first-dist", "1.0", {UNLEARNERS: {"same": "a"}})
+    install("second-dist", "2.0", {UNLEARNERS: {"same": "b"}})
+
+    assert find_unlearner("finetune").bundled
+
+
+def test_one_distribution_seen_twice_on_the_path_counts_once(install: Install) -> None:
+    install("twice", "1.0", {UNLEARNERS: {"once": "a"}})
+    install("twice", "1.0", {UNLEARNERS: {"once": "a"}})
+
+    assert [plugin.name for plugin in find_plugins(UNLEARNERS)].count("once") == 1
+
+
+def test_a_broken_evaluator_is_reported_and_the_others_load(install: Install) -> None:
+    install("bad-dist", "0.3", {EVALUATORS: {"bad": "bad_evaluator"}}, {"bad_evaluator.py": "import does_not_exist"})
+    install("good-dist", "1.0", {EVALUATORS: {"mine": "mine_evaluator"}}, {"mine_evaluator.py": GOOD_EVALUATOR})
+
+    loaded, broken = load_evaluators()
+
+    assert "mine" in [entry.info.name for entry in loaded]
+    assert ["bad-dist 0.3" in plugin.reason and "does_not_exist" in plugin.reason for plugin in broken] == [True]
+
+
+def test_an_evaluator_with_a_misspelled_hook_is_broken(install: Install) -> None:
+    source = GOOD_EVALUATOR.replace("def harness_evaluator", "def harness_evaluater")
+    install("typo-dist", "1.0", {EVALUATORS: {"mine": "typo_evaluator"}}, {"typo_evaluator.py": source})
+
+    _, broken = load_evaluators()
+
+    assert ["harness_evaluater" in plugin.reason for plugin in broken] == [True]
+
+
+def test_an_evaluator_without_the_hook_is_broken(install: Install) -> None:
+    install("empty-dist", "1.0", {EVALUATORS: {"mine": "empty_evaluator"}}, {"empty_evaluator.py": ""})
+
+    _, broken = load_evaluators()
+
+    assert ["does not implement" in plugin.reason for plugin in broken] == [True]
+
+
+def test_an_evaluator_whose_name_disagrees_with_its_entry_point_is_broken(install: Install) -> None:
+    install("good-dist", "1.0", {EVALUATORS: {"yours": "mine_evaluator"}}, {"mine_evaluator.py": GOOD_EVALUATOR})
+
+    _, broken = load_evaluators()
+
+    assert ["calls itself 'mine'" in plugin.reason for plugin in broken] == [True]
+
+
+def test_two_evaluators_of_one_name_are_refused(install: Install) -> None:
+    install("good-dist", "1.0", {EVALUATORS: {"lira": "mine_evaluator"}}, {"mine_evaluator.py": GOOD_EVALUATOR})
+
+    with pytest.raises(DuplicatePluginError, match=r"good-dist 1\.0"):
+        load_evaluators()
+
+
+def test_asking_for_a_broken_evaluator_by_name_says_why_it_is_broken(install: Install) -> None:
+    install("bad-dist", "0.3", {EVALUATORS: {"bad": "bad_evaluator"}}, {"bad_evaluator.py": "import does_not_exist"})
+
+    with pytest.raises(EvaluatorError, match="does_not_exist"):
+        choose_evaluators(["bad"])
+
+
+def test_an_unknown_evaluator_gets_a_near_match() -> None:
+    with pytest.raises(EvaluatorError, match="Did you mean 'accuracy'"):
+        choose_evaluators(["acuracy"])
+
+
+def test_an_unknown_task_gets_a_near_match() -> None:
+    with pytest.raises(TaskNotFoundError, match="Did you mean 'faces'"):
+        find_task("facse")
+
+
+def test_a_task_file_that_is_not_there_is_told_so() -> None:
+    with pytest.raises(TaskNotFoundError, match="No task file"):
+        find_task("./none.yaml")
+
+
+def test_a_broken_task_plugin_leaves_the_bundled_tasks(install: Install) -> None:
+    install("bad-dist", "0.3", {TASKS: {"bad": "bad_tasks"}}, {"bad_tasks.py": "raise RuntimeError('no')"})
+
+    loaded, broken = load_tasks()
+
+    assert "faces" in [entry.task.name for entry in loaded]
+    assert ["bad-dist 0.3" in plugin.reason for plugin in broken] == [True]

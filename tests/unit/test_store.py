@@ -1,0 +1,89 @@
+"""The run folder keeps every ended model, whole, and reads it back as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import OutputUnwritableError, RunNotFoundError
+from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.store import RunStore, default_run_folder
+
+OUTCOME = ModelOutcome(
+    index=3,
+    seed=2**62 + 1,
+    status=Status.TIMEOUT,
+    advice="be faster",
+    charged_s=1.5,
+    evidence=Evidence(elapsed_s=1.5, limit_s=1.0, notes=("a note",)),
+    log=LogCapture(head="hello", dropped_bytes=3),
+    attempts=2,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore.create(tmp_path / "run")
+
+
+def test_an_outcome_is_read_back_as_it_was(store: RunStore) -> None:
+    store.finish_model(OUTCOME, None)
+
+    assert store.finished() == {3: OUTCOME}
+
+
+def test_logits_are_read_back_bit_for_bit(store: RunStore) -> None:
+    logits = {"forget": np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)}
+    store.finish_model(OUTCOME, logits)
+
+    np.testing.assert_array_equal(store.logits(3)["forget"], logits["forget"])
+
+
+def test_a_model_that_was_begun_but_not_ended_is_not_finished(store: RunStore) -> None:
+    store.begin_model(0)
+
+    assert store.finished() == {}
+
+
+def test_attempts_at_a_model_are_counted_across_openings(store: RunStore) -> None:
+    store.write_run({})
+    store.begin_model(0)
+
+    assert RunStore.open(store.folder).begin_model(0) == 2
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(store: RunStore) -> None:
+    store.write_run({"precious": 1})
+
+    with pytest.raises(OutputUnwritableError, match="harness resume"):
+        RunStore.create(store.folder)
+    assert store.read_run() == {"precious": 1}
+
+
+def test_a_run_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(OutputUnwritableError, match="--output"):
+        RunStore.create(tmp_path / "file" / "run")
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(RunNotFoundError, match="holds no run"):
+        RunStore.open(tmp_path)
+
+
+def test_a_damaged_run_record_is_told_so(store: RunStore) -> None:
+    (store.folder / "run.json").write_text("{")
+
+    with pytest.raises(RunNotFoundError, match="damaged"):
+        store.read_run()
+
+
+@pytest.mark.parametrize("plugin", ["finetune", "./dir/some_plugin-1.0.whl", "pkg==1.0", "../../x"])
+def test_the_default_folder_is_always_directly_below_runs(plugin: str) -> None:
+    folder = default_run_folder(plugin, "./my task.yaml")
+
+    assert folder.parent == Path("runs")
+    assert ".." not in folder.name
