@@ -53,7 +53,7 @@ class Population:
 
     def state(self, index: int) -> dict[str, NDArray[Any]]:
         """The state of one model, name -> array."""
-        return {name: np.ascontiguousarray(stack[index]) for name, stack in self.weights.items()}
+        return {name: np.array(stack[index]) for name, stack in self.weights.items()}  # a scalar keeps its shape ()
 
 
 @lru_cache(maxsize=1)

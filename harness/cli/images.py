@@ -32,10 +32,10 @@ def list_command() -> None:
     from harness.runners.images import list_images
 
     rows = [
-        (image.tag, image.torch, image.python, f"{image.size_mib:.0f}", image.id[7:19])
+        (image.tag, image.kind, image.torch, image.python, image.content, f"{image.size_mib:.0f}")
         for image in list_images(Engine.connect())
     ]
-    _print_table(("image", "torch", "Python", "MiB", "id"), rows)
+    _print_table(("image", "kind", "torch", "Python", "content", "MiB"), rows)
 
 
 COMMANDS = (image_group,)

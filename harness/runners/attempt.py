@@ -55,31 +55,33 @@ class Attempt:
         self._facts = Facts(started=False, limit_s=job.limit_s)
         self._notes: list[str] = []
         self._prepare_s: float | None = None
+        self._oom_before = 0
         self.guest_is_spent = False
         self.guest_was_gone = False
 
     def run(self, original: bytes) -> None:
         """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
-        oom_before = self._handle.oom_kills()
+        self._oom_before = self._handle.oom_kills()
         try:
             if self._prepare(original):
                 self._unlearn()
             self.guest_is_spent = self._transcript.ended is None or not self._transcript.ended.reusable
         except ProtocolError as error:
-            self._spend(violation=str(error))
+            self._facts = replace(self._facts, violation=str(error))
+            self._spend()
         except DeadlineError:
-            self._spend(setup_timed_out=not self._facts.started)
+            self._facts = replace(self._facts, setup_timed_out=not self._facts.started, killed_by_host=True)
+            self._spend()
         except GuestGoneError:
             self._spend()
             self.guest_was_gone = not self._facts.started
-        oom_rise = max(0, self._handle.oom_kills() - oom_before)
+        oom_rise = max(0, self._handle.oom_kills() - self._oom_before)
         self._facts = replace(self._facts, ended=self._transcript.ended, oom_rise=oom_rise)
 
-    def _spend(self, violation: str | None = None, setup_timed_out: bool = False) -> None:
-        """The conversation is over: kill the guest, and stop the clock where it still runs."""
+    def _spend(self) -> None:
+        """The conversation is over: kill the guest."""
         self._handle.kill()
         self.guest_is_spent = True
-        self._facts = replace(self._facts, violation=violation, setup_timed_out=setup_timed_out)
 
     def _prepare(self, original: bytes) -> bool:
         """Hand over the model; False when its process ended before it could be started."""
@@ -151,7 +153,8 @@ class Attempt:
 
     def _note_guest_end(self, exit_: GuestExit) -> None:
         facts = self._facts
-        oom_rise = facts.oom_rise or int(exit_.oom_killed)
+        # The flag speaks of the guest's whole life; with a kill before this model it says nothing about this one.
+        oom_rise = facts.oom_rise or int(exit_.oom_killed and self._oom_before == 0)
         self._facts = replace(facts, guest_exit_code=exit_.exit_code, oom_rise=oom_rise)
         self._notes += exit_.notes
         if facts.ended is None and exit_.stderr.strip():

@@ -32,6 +32,7 @@ class Facts:
         has_weights: an accepted state came back.
         weights_problem: why the state that came back was refused, or None.
         setup_timed_out: the model could not be made ready in time.
+        killed_by_host: the guest lived until the host killed it, at the deadline.
     """
 
     started: bool
@@ -44,6 +45,7 @@ class Facts:
     has_weights: bool = False
     weights_problem: str | None = None
     setup_timed_out: bool = False
+    killed_by_host: bool = False
 
 
 class Verdict(NamedTuple):
@@ -125,7 +127,7 @@ def _killed_for_memory(facts: Facts) -> bool:
     if not facts.oom_rise or facts.has_weights or facts.weights_problem is not None:
         return False
     if facts.ended is None:
-        return not (facts.started and _late(facts)) or facts.guest_exit_code in (137, -signal.SIGKILL)
+        return not facts.killed_by_host  # a guest that lived until then was not the one killed for memory
     return facts.ended.signal == signal.SIGKILL and not facts.ended.deadline
 
 

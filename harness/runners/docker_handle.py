@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 
 from harness.errors import HarnessError
 from harness.runners.base import GuestExit
@@ -73,6 +74,8 @@ class DockerHandle:
 
     def kill(self) -> None:
         """Kill every process of the container."""
+        self.oom_kills()
+        self._hang_up()
         try:
             self._engine.kill(self._container_id)
         except HarnessError as error:
@@ -87,6 +90,7 @@ class DockerHandle:
     def _end(self) -> GuestExit:
         self.oom_kills()
         self._drain()
+        self._hang_up()
         notes: list[str] = []
         exit_code, oom_killed = None, False
         try:
@@ -112,6 +116,18 @@ class DockerHandle:
             if not self._readable():
                 return
 
+    def _hang_up(self) -> None:
+        """End the connection; what has arrived can still be read.
+
+        While output is under way to a connection that nobody reads, the engine cannot end the container, and answers no
+        question about it.
+        """
+        try:
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # It is closed already, from this side or the other.
+            return
+
     def _readable(self) -> bool:
         try:
             return bool(self._connection.recv(1, socket.MSG_PEEK))
@@ -126,3 +142,14 @@ class DockerHandle:
             self._engine.wait(self._container_id, CLOSE_WAIT_S)
             state = self._engine.inspect(self._container_id)
         return (None, False) if state is None else (state.exit_code, state.oom_killed)
+
+
+def discard(engine: Engine, container_id: str, connection: socket.socket | None) -> None:
+    """Clear away a container that could not be started.
+
+    A failure to do so is not raised, for it would hide why; the container's labels let any later run remove it.
+    """
+    if connection is not None:
+        connection.close()
+    with suppress(HarnessError):
+        engine.remove(container_id)

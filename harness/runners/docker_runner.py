@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import GpuUnavailableError, SandboxError
 from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.cgroups import Cgroup
-from harness.runners.docker_handle import DockerHandle
+from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo
 from harness.runners.gpus import gpu_request
@@ -98,28 +98,29 @@ class DockerRunner:
         """
         _make_readable(setup.data_file)
         container_id = self._engine.create(self._spec(setup))
+        connection = None
         try:
             # Attached before the start, so that no byte is lost.
             connection = self._engine.attach(container_id)
             self._engine.start(container_id)
             state = self._engine.inspect(container_id)
         except BaseException as error:
-            self._engine.remove(container_id)
-            raise self._explained(error) from error
+            discard(self._engine, container_id, connection)
+            self._explain(error)
+            raise
         cgroup = Cgroup.of(state.pid, container_id) if state is not None and state.running else None
         if state is not None:
             self._effective = effective_limits(self._limits, state, cgroup)
         return DockerHandle(self._engine, container_id, connection, cgroup)
 
-    def _explained(self, error: BaseException) -> BaseException:
-        text = str(error)
-        gpu_words = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
-        if self._gpu is None or not any(word in text for word in gpu_words):
-            return error
-        return GpuUnavailableError(
-            f"--gpus {self._gpus_text}: the engine cannot hand out the GPUs by way of {self._gpu.path} ({text}). Check "
-            "`nvidia-smi` on the host and the NVIDIA Container Toolkit's installation; or use `--gpus none`"
-        )
+    def _explain(self, error: BaseException) -> None:
+        """Raise GpuUnavailableError where the engine's words say that it could not hand out the GPUs."""
+        words = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
+        if self._gpu is not None and any(word in str(error) for word in words):
+            raise GpuUnavailableError(
+                f"--gpus {self._gpus_text}: the engine cannot hand out the GPUs by way of {self._gpu.path} ({error}). "
+                "Check `nvidia-smi` on the host and the NVIDIA Container Toolkit's installation; or use `--gpus none`"
+            ) from error
 
     def _spec(self, setup: GuestSetup) -> ContainerSpec:
         limits = self._limits

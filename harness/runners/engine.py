@@ -1,42 +1,41 @@
 """A thin, typed layer over the docker SDK; the only module that imports it.
 
 Every call is bounded in time. A call that fails because of the engine raises :class:`~harness.errors.SandboxError` or
-:class:`~harness.errors.NoSpaceError`. Clients are made per thread and per time-out, for the SDK's are not made to be
-shared and take their time-out when they are made.
+:class:`~harness.errors.NoSpaceError`. Each call has a client of its own (some milliseconds): the SDK's are not made to be
+shared between threads, take their time-out when they are made, and hold connections open.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
 import docker
 import docker.errors
-import docker.types
 import requests.exceptions
+from packaging.version import Version
 
 from harness.errors import DockerUnavailableError, ImageBuildError, NoSpaceError, SandboxError
 from harness.runners.engine_advice import advice
+from harness.runners.engine_answers import container_state, engine_info, image_info, last_lines, take_build_event
 from harness.runners.engine_types import (
     LABEL,
     ContainerSpec,
     ContainerState,
     EngineInfo,
-    GpuRequest,
     ImageInfo,
     Progress,
+    label_filter,
     silent,
 )
+from harness.runners.lockdown import create_arguments
 
 CONTROL_TIMEOUT_S = 30.0
 CREATE_TIMEOUT_S = 120.0
 BUILD_TIMEOUT_S = 3600.0
-SCRATCH = "/tmp"  # noqa: S108  (the container's own)
-USER = "10001:10001"
 ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
 
@@ -60,7 +59,6 @@ class Engine:
     def __init__(self, base_url: str, api_version: str) -> None:
         self.base_url = base_url
         self._api_version = api_version
-        self._clients = threading.local()
 
     @classmethod
     def connect(cls, timeout_s: float = CONTROL_TIMEOUT_S) -> Engine:
@@ -72,46 +70,30 @@ class Engine:
         try:
             client = docker.from_env(timeout=timeout_s)
             api_version = str(client.version()["ApiVersion"])
+            base_url, own_version = str(client.api.base_url), str(client.api.api_version)
+            client.close()
         except ENGINE_ERRORS as error:
             raise DockerUnavailableError(advice(error, os.environ.get("DOCKER_HOST"))) from error
-        engine = cls(str(client.api.base_url), min(api_version, str(client.api.api_version), key=_version_key))
-        client.close()
-        return engine
+        return cls(base_url, min(api_version, own_version, key=Version))
 
-    def _client(self, timeout_s: float = CONTROL_TIMEOUT_S) -> Any:
-        clients = self._clients.__dict__.setdefault("by_timeout", {})
-        if timeout_s not in clients:
-            clients[timeout_s] = docker.from_env(timeout=timeout_s, version=self._api_version)
-        return clients[timeout_s]
+    @contextmanager
+    def _client(self, timeout_s: float = CONTROL_TIMEOUT_S) -> Iterator[Any]:
+        client = docker.from_env(timeout=timeout_s, version=self._api_version)
+        try:
+            yield client
+        finally:
+            client.close()
 
     def info(self) -> EngineInfo:
         """Version and properties of the engine."""
-        with _translated("asking the Docker engine about itself"):
-            info = self._client().info()
-        options = (option.split(",")[0].removeprefix("name=") for option in info.get("SecurityOptions") or ())
-        return EngineInfo(
-            version=str(info.get("ServerVersion", "")),
-            api=self._api_version,
-            cgroup_version=str(info.get("CgroupVersion", "1")),
-            operating_system=str(info.get("OperatingSystem", "")),
-            architecture=str(info.get("Architecture", "")),
-            storage_driver=str(info.get("Driver", "")),
-            root_dir=str(info.get("DockerRootDir", "")),
-            runtimes=tuple(sorted(info.get("Runtimes") or ())),
-            security_options=tuple(options),
-            cdi_dirs=tuple(info.get("CDISpecDirs") or ()),
-            cdi_devices=tuple(str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or ()),
-            cpus=int(info.get("NCPU") or 1),
-            memory_mib=int(info.get("MemTotal") or 0) >> 20,
-        )
-
-    # Images
+        with _translated("asking the Docker engine about itself"), self._client() as client:
+            return engine_info(client.info(), self._api_version)
 
     def image(self, reference: str) -> ImageInfo | None:
         """A local image by tag or id; None where there is none."""
         try:
-            with _translated(f"looking up the image {reference}"):
-                return _image_info(self._client().images.get(reference))
+            with _translated(f"looking up the image {reference}"), self._client() as client:
+                return image_info(client.images.get(reference).attrs)
         except SandboxError as error:
             if isinstance(error.__cause__, docker.errors.NotFound):
                 return None
@@ -119,9 +101,9 @@ class Engine:
 
     def images(self, labels: Mapping[str, str | None]) -> list[ImageInfo]:
         """Local images that carry all ``labels`` (a value of None: whatever its value), newest first."""
-        with _translated("listing images"):
-            found = self._client().images.list(filters={"label": _label_filter(labels)})
-        return sorted((_image_info(image) for image in found), key=lambda image: image.created, reverse=True)
+        with _translated("listing images"), self._client() as client:
+            found = [image_info(image.attrs) for image in client.images.list(filters={"label": label_filter(labels)})]
+        return sorted(found, key=lambda image: image.created, reverse=True)
 
     def pull(self, reference: str, progress: Progress = silent) -> ImageInfo:
         """Fetch an image.
@@ -129,14 +111,13 @@ class Engine:
         Raises:
             ImageBuildError: it cannot be had.
         """
-        repository, _, tag = reference.rpartition(":")
+        name = reference if "@" in reference or ":" in reference.rpartition("/")[2] else f"{reference}:latest"
         try:
-            for event in self._client(BUILD_TIMEOUT_S).api.pull(
-                repository or tag, tag=tag if repository else "latest", stream=True, decode=True
-            ):
-                if "error" in event:
-                    raise ImageBuildError(f"the image {reference} could not be fetched: {event['error']}")
-                progress(" ".join(str(event[key]) for key in ("status", "id", "progress") if event.get(key)))
+            with self._client(BUILD_TIMEOUT_S) as client:
+                for event in client.api.pull(name, stream=True, decode=True):
+                    if "error" in event:
+                        raise ImageBuildError(f"the image {reference} could not be fetched: {event['error']}")
+                    progress(" ".join(str(event[key]) for key in ("status", "id", "progress") if event.get(key)))
         except ENGINE_ERRORS as error:
             raise ImageBuildError(f"the image {reference} could not be fetched: {error}") from error
         image = self.image(reference)
@@ -160,8 +141,8 @@ class Engine:
             NoSpaceError: the engine's disk is full.
         """
         output: list[str] = []
-        with _translated(f"building the image {tag}"):
-            events = self._client(BUILD_TIMEOUT_S).api.build(
+        with _translated(f"building the image {tag}"), self._client(BUILD_TIMEOUT_S) as client:
+            events = client.api.build(
                 fileobj=context,
                 custom_context=True,
                 tag=tag,
@@ -174,18 +155,20 @@ class Engine:
                 decode=True,
             )
             for event in events:
-                _take_build_event(event, output, progress)
+                take_build_event(event, output, progress)
         image = self.image(tag)
         if image is None:
-            raise ImageBuildError(f"the engine ended the build of {tag} without an image: {_last(output)}")
+            raise ImageBuildError(f"the engine ended the build of {tag} without an image: {last_lines(output)}")
         return image
 
     def remove_image(self, reference: str) -> None:
         """Remove an image; one that is not there is no error."""
-        with _translated(f"removing the image {reference}"), _ignoring_absence():
-            self._client(CREATE_TIMEOUT_S).images.remove(reference, force=True)
-
-    # Containers
+        with (
+            _translated(f"removing the image {reference}"),
+            _ignoring_absence(),
+            self._client(CREATE_TIMEOUT_S) as client,
+        ):
+            client.images.remove(reference, force=True)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a locked-down container and return its id.
@@ -194,10 +177,9 @@ class Engine:
         filter, no swap, no log kept by the engine, no variable from the user's Docker configuration. The engine may
         create a container and yet answer too late, so one of that name is looked up before the failure is believed.
         """
-        with _translated(f"creating the container {spec.name}"):
+        with _translated(f"creating the container {spec.name}"), self._client(CREATE_TIMEOUT_S) as client:
             try:
-                created = self._client(CREATE_TIMEOUT_S).containers.create(spec.image, **_create_arguments(spec))
-                return str(created.id)
+                return str(client.containers.create(spec.image, **create_arguments(spec)).id)
             except requests.exceptions.RequestException:
                 late = self.containers({}, name=spec.name)
                 if late:
@@ -212,41 +194,42 @@ class Engine:
         if not self.base_url.startswith("http+docker://local") and not self.base_url.startswith("http://"):
             raise SandboxError(f"guests need a Docker engine on this machine (a local socket), not {self.base_url}")
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
-        with _translated("attaching to the container"):
-            stream = self._client().api.attach_socket(container_id, params=parameters)
-            # A descriptor of our own does not depend on the life of the SDK's response.
+        with _translated("attaching to the container"), self._client() as client:
+            stream = client.api.attach_socket(container_id, params=parameters)
+            # A descriptor of our own does not depend on the life of the SDK's response and client.
             attached = socket.socket(fileno=os.dup(stream.fileno()))
+            getattr(stream, "_sock", stream).close()
             stream.close()
             attached.setblocking(False)
         return attached
 
     def start(self, container_id: str) -> None:
         """Start a created container."""
-        with _translated("starting the container"):
-            self._client(CREATE_TIMEOUT_S).api.start(container_id)
+        with _translated("starting the container"), self._client(CREATE_TIMEOUT_S) as client:
+            client.api.start(container_id)
 
     def kill(self, container_id: str) -> None:
         """Kill a container's every process; one that is gone or ended is no error."""
-        with _translated("killing the container"):
+        with _translated("killing the container"), self._client() as client:
             try:
-                self._client().api.kill(container_id)
+                client.api.kill(container_id)
             except docker.errors.APIError as error:
                 if error.status_code not in {404, 409}:
                     raise
 
     def inspect(self, container_id: str) -> ContainerState | None:
         """What the engine says about a container; None where it has none of that id or name."""
-        with _translated("inspecting the container"):
+        with _translated("inspecting the container"), self._client() as client:
             try:
-                return _container_state(self._client().api.inspect_container(container_id))
+                return container_state(client.api.inspect_container(container_id))
             except docker.errors.NotFound:
                 return None
 
     def wait(self, container_id: str, timeout_s: float) -> bool:
         """Wait for a container to end; False when it still runs after ``timeout_s`` seconds."""
         try:
-            with _translated("waiting for the container"):
-                self._client().api.wait(container_id, timeout=timeout_s)
+            with _translated("waiting for the container"), self._client() as client:
+                client.api.wait(container_id, timeout=timeout_s)
         except SandboxError:
             # The SDK reports its own time-out as a broken connection, so only the engine knows.
             state = self.inspect(container_id)
@@ -255,16 +238,16 @@ class Engine:
 
     def remove(self, container_id: str) -> None:
         """Kill and remove a container with its anonymous volumes; one that is gone is no error."""
-        with _translated("removing the container"), _ignoring_absence():
-            self._client(CREATE_TIMEOUT_S).api.remove_container(container_id, force=True, v=True)
+        with _translated("removing the container"), _ignoring_absence(), self._client(CREATE_TIMEOUT_S) as client:
+            client.api.remove_container(container_id, force=True, v=True)
 
     def containers(self, labels: Mapping[str, str | None], name: str | None = None) -> list[ContainerState]:
         """All our containers, running or not, that carry ``labels``; of one exact ``name`` when given."""
-        filters: dict[str, Any] = {"label": _label_filter({LABEL: None, **labels})}
+        filters: dict[str, Any] = {"label": label_filter({LABEL: None, **labels})}
         if name is not None:
             filters["name"] = f"^/{name}$"
-        with _translated("listing containers"):
-            listed = self._client().api.containers(all=True, filters=filters)
+        with _translated("listing containers"), self._client() as client:
+            listed = client.api.containers(all=True, filters=filters)
         found = (self.inspect(str(entry["Id"])) for entry in listed)
         return [state for state in found if state is not None]
 
@@ -279,108 +262,3 @@ def _ignoring_absence() -> Iterator[None]:
         # "removal is already in progress": somebody else does our work.
         if error.status_code != 409:
             raise
-
-
-def _version_key(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
-
-
-def _label_filter(labels: Mapping[str, str | None]) -> list[str]:
-    return [key if value is None else f"{key}={value}" for key, value in labels.items()]
-
-
-def _last(output: list[str], lines: int = 15) -> str:
-    return "\n".join("".join(output).splitlines()[-lines:])
-
-
-def _take_build_event(event: Mapping[str, Any], output: list[str], progress: Progress) -> None:
-    if "error" in event:
-        if "no space left on device" in str(event["error"]).lower():
-            raise NoSpaceError("the Docker engine's disk is full. Free some, see `docker system df`")
-        raise ImageBuildError(f"a build step failed: {event['error']}\n{_last(output)}")
-    text = str(event.get("stream", ""))
-    output.append(text)
-    for line in text.splitlines():
-        if line.strip():
-            progress(line.strip())
-
-
-def _image_info(image: Any) -> ImageInfo:
-    attributes = image.attrs
-    return ImageInfo(
-        id=str(image.id),
-        tags=tuple(image.tags),
-        labels=dict(image.labels or {}),
-        size_bytes=int(attributes.get("Size") or 0),
-        created=str(attributes.get("Created", "")),
-    )
-
-
-def _container_state(data: Mapping[str, Any]) -> ContainerState:
-    state = data.get("State") or {}
-    running = bool(state.get("Running"))
-    return ContainerState(
-        id=str(data["Id"]),
-        name=str(data.get("Name", "")).lstrip("/"),
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
-        running=running,
-        exit_code=None if running or state.get("Status") == "created" else state.get("ExitCode"),
-        oom_killed=bool(state.get("OOMKilled")),
-        error=str(state.get("Error", "")),
-        pid=int(state.get("Pid") or 0),
-        host_config=dict(data.get("HostConfig") or {}),
-    )
-
-
-def _create_arguments(spec: ContainerSpec) -> dict[str, Any]:
-    """The SDK's keyword arguments: the lock-down, the same for all, and what this container asks for."""
-    memory = None if spec.memory_mib is None else f"{spec.memory_mib}m"
-    size = "" if spec.tmpfs_mib is None else f",size={spec.tmpfs_mib}m"
-    arguments: dict[str, Any] = {
-        "network_mode": "none",
-        "user": USER,
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-        "ipc_mode": "private",
-        "init": False,
-        "log_config": docker.types.LogConfig(type="none"),
-        "use_config_proxy": False,
-        "stdin_open": True,
-        "tty": False,
-        "hostname": "sandbox",
-        "working_dir": SCRATCH,
-        "oom_kill_disable": False,
-        "ulimits": [
-            docker.types.Ulimit(name="core", soft=0, hard=0),
-            docker.types.Ulimit(name="nofile", soft=4096, hard=4096),
-        ],
-        "name": spec.name,
-        "labels": {LABEL: "container", **spec.labels},
-        "environment": dict(spec.environment),
-        "command": list(spec.command),
-        "mem_limit": memory,
-        "memswap_limit": memory,
-        "pids_limit": spec.pids,
-        "nano_cpus": None if spec.cpus is None else int(spec.cpus * 1e9),
-        "cpuset_cpus": spec.cpuset,
-        "tmpfs": {SCRATCH: f"rw,exec,nosuid,nodev,mode=1777{size}"},
-        "shm_size": None if spec.shm_mib is None else f"{spec.shm_mib}m",
-        "mounts": [_mount(str(source), target) for source, target in spec.read_only_files.items() if not spec.selinux],
-        "volumes": [f"{source}:{target}:ro,z" for source, target in spec.read_only_files.items() if spec.selinux],
-        "device_requests": None if spec.gpu is None else [_device_request(spec.gpu)],
-    }
-    if spec.entrypoint is not None:
-        arguments["entrypoint"] = list(spec.entrypoint)
-    return {key: value for key, value in arguments.items() if value is not None}
-
-
-def _mount(source: str, target: str) -> Any:
-    return docker.types.Mount(target=target, source=source, type="bind", read_only=True)
-
-
-def _device_request(gpu: GpuRequest) -> Any:
-    if gpu.path == "cdi":
-        return docker.types.DeviceRequest(driver="cdi", device_ids=list(gpu.ids))
-    chosen = {"device_ids": list(gpu.ids)} if gpu.ids else {"count": gpu.count}
-    return docker.types.DeviceRequest(capabilities=[["gpu", "compute", "utility"]], **chosen)

@@ -17,6 +17,11 @@ def silent(_line: str) -> None:
     """A progress callback that shows nothing."""
 
 
+def label_filter(labels: Mapping[str, str | None]) -> list[str]:
+    """Labels in the form of the engine's filters; None stands for any value."""
+    return [key if value is None else f"{key}={value}" for key, value in labels.items()]
+
+
 @dataclass(frozen=True)
 class EngineInfo:
     """What the engine says about itself.

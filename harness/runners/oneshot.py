@@ -7,8 +7,7 @@ import select
 import time
 from dataclasses import dataclass, replace
 
-from harness.errors import SandboxError
-from harness.runners.docker_handle import DockerHandle
+from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec
 from harness.runners.reaper import owner_labels
@@ -47,12 +46,14 @@ def run_once(
     labels = {**spec.labels, **owner_labels("oneshot", timeout_s + 300)}
     named = replace(spec, labels=labels, name=f"{spec.name}-{secrets.token_hex(6)}")
     container_id = engine.create(named)
+    connection = None
     try:
-        handle = DockerHandle(engine, container_id, engine.attach(container_id), cgroup=None)
+        connection = engine.attach(container_id)
         engine.start(container_id)
-    except SandboxError:
-        engine.remove(container_id)
+    except BaseException:
+        discard(engine, container_id, connection)
         raise
+    handle = DockerHandle(engine, container_id, connection, cgroup=None)
     exchange = _Exchange(handle, memoryview(stdin), max_bytes, time.monotonic() + timeout_s)
     try:
         exchange.run()

@@ -20,6 +20,7 @@ from harness_guest.linux import descendants
 
 STDERR_BYTES = 8192
 WAIT_S = 10.0
+OWN_END_S = 0.5
 GUEST_ARGUMENTS = ("-s", "-m", "harness_guest")
 MARK_VARIABLE = "HARNESS_GUEST_FOLDER"
 
@@ -40,6 +41,7 @@ class ProcessHandle:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by close()
         self._lock = threading.Lock()
         self._exit: GuestExit | None = None
+        self._stream_ended = False
         self._mark = f"{MARK_VARIABLE}={folder}".encode()
         guest_in, self._write_fd = os.pipe()
         self._read_fd, guest_out = os.pipe()
@@ -77,9 +79,11 @@ class ProcessHandle:
     def read(self, max_bytes: int) -> bytes | None:
         """What is there; ``b""`` at the end, None when there is nothing yet."""
         try:
-            return os.read(self._read_fd, max_bytes)
+            chunk = os.read(self._read_fd, max_bytes)
         except BlockingIOError:
             return None
+        self._stream_ended = not chunk
+        return chunk
 
     def write(self, data: memoryview) -> int:
         """Send what fits; returns how many bytes were taken."""
@@ -95,6 +99,9 @@ class ProcessHandle:
     def kill(self) -> None:
         """Kill the guest and all below it."""
         with self._lock:
+            if self._stream_ended:  # it is ending by itself: its own exit status tells more than that of a kill
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(OWN_END_S)
             if self._process.poll() is None:
                 kill_tree(self._process.pid)
 

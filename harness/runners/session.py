@@ -24,6 +24,7 @@ from harness_guest.protocol import Hello, Job, Kind, ProtocolError, decode_json,
 
 SETUP_TIMEOUT_S = 120.0
 BYE_GRACE_S = 2.0
+READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class Session:
             self._guest = _Guest(handle, Channel(handle, self._clock, self._manifest.max_bytes))
             try:
                 self.ready = self._greet(self._guest.channel, began_s)
-            except (GuestGoneError, DeadlineError, ProtocolError, KeyError, TypeError, ValueError) as error:
+            except (GuestGoneError, DeadlineError, ProtocolError, TypeError, ValueError) as error:
                 exit_ = self._drop()
                 raise SandboxError(self._why_not_ready(error, exit_)) from error
         return self._guest
@@ -177,6 +178,9 @@ class Session:
             raise ValueError(harmless(str(said.get("message")), 2000))
         if kind is not Kind.READY:
             raise ProtocolError(f"{kind.name} came where READY was due")
+        missing = READY_FIELDS - set(said)
+        if missing:
+            raise ProtocolError(f"READY lacks {max(missing)!r}")
         return Ready(
             torch=harmless(str(said["torch"]), 100),
             python=harmless(str(said["python"]), 100),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import errno
 import hashlib
 import shutil
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from packaging.metadata import InvalidMetadata, Metadata
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
@@ -24,11 +22,11 @@ from packaging.version import Version
 
 from harness.errors import NoSpaceError, PluginPackagingError
 from harness.runners.target import PythonTarget
+from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
 
 MAX_MEMBERS = 50_000
 MAX_UNPACKED_BYTES = 8 << 30
 MAX_METADATA_BYTES = 4 << 20
-GROUP = "harness.unlearners"
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,9 @@ class WheelFile:
         with _opened(path) as archive:
             members = _checked_members(path, archive)
             info = _dist_info(path, members, str(name), version)
-            metadata = _metadata(path, _text(archive, members[f"{info}/METADATA"], path))
+            metadata = parse_metadata(path, _text(archive, members[f"{info}/METADATA"], path))
             entries = members.get(f"{info}/entry_points.txt")
-            entry_points = {} if entries is None else _entry_points(path, _text(archive, entries, path))
+            entry_points = {} if entries is None else parse_entry_points(path, _text(archive, entries, path))
         if canonicalize_name(metadata.name) != name or metadata.version != version:
             raise PluginPackagingError(
                 f"{path}: the file name and the metadata ({metadata.name} {metadata.version}) disagree"
@@ -218,26 +216,6 @@ def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PluginPackagingError(f"{path}: {info.filename} is not UTF-8: {error}") from None
-
-
-def _metadata(path: Path, text: str) -> Metadata:
-    try:
-        metadata = Metadata.from_email(text, validate=False)
-        # Fields are parsed when they are first asked for.
-        _ = (metadata.name, metadata.version, metadata.requires_dist, metadata.requires_python)
-    except InvalidMetadata as error:
-        raise PluginPackagingError(f"{path}: its metadata is not valid: {error}") from None
-    return metadata
-
-
-def _entry_points(path: Path, text: str) -> dict[str, str]:
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        raise PluginPackagingError(f"{path}: its entry_points.txt is not valid: {error}") from None
-    return dict(parser[GROUP]) if parser.has_section(GROUP) else {}
 
 
 def _installed_name(name: str) -> str | None:

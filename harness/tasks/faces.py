@@ -37,7 +37,7 @@ def faces_examples(
         seed: of everything.
         label_noise: share of pictures whose label is replaced by one of the other nine, in [0, 1].
         looks_spread: standard deviation of how much older or younger than their age persons look, years.
-        nuisance: strength of pose, light and expression; 0 none, 1 strong.
+        nuisance: strength of pose, light and expression; 0 none, 1 strong, at most 2.
         noise: standard deviation of the pixel noise, grey levels of 255.
 
     Returns:
@@ -47,7 +47,7 @@ def faces_examples(
     Raises:
         ValueError: a number is out of range.
     """
-    _check(persons, pictures, label_noise)
+    _check(persons=persons, pictures=pictures, label_noise=label_noise, nuisance=nuisance, noise=noise)
     streams = [np.random.Generator(np.random.PCG64([seed, purpose])) for purpose in range(4)]
     identities, ages = sample_identities(persons, streams[0]), _ages(persons, pictures, streams[1])
     owner = np.repeat(np.arange(persons), pictures)
@@ -85,8 +85,12 @@ def _corrupt(labels: NDArray[np.int64], share: float, rng: np.random.Generator) 
     return np.where(chosen, (labels + step) % GROUPS, labels)
 
 
-def _check(persons: int, pictures: int, label_noise: float) -> None:
+def _check(*, persons: int, pictures: int, label_noise: float, nuisance: float, noise: float) -> None:
     if persons < 1 or pictures < 1:
         raise ValueError(f"persons and pictures must be at least 1, not {persons} and {pictures}")
     if not 0 <= label_noise <= 1:
         raise ValueError(f"label_noise must be in [0, 1], not {label_noise}")
+    if not 0 <= nuisance <= 2:
+        raise ValueError(f"nuisance must be in [0, 2], not {nuisance}")
+    if noise < 0:
+        raise ValueError(f"noise must not be negative, not {noise}")

@@ -70,7 +70,7 @@ def _noise(key: NDArray[np.uint32]) -> Plane:
     """Sums of four uniform bytes, standardised, shape (n, 3 * SIZE * SIZE)."""
     value = hashed(key, 3 * SIZE * SIZE)
     pairs = (value & np.uint32(0x00FF00FF)) + ((value >> np.uint32(8)) & np.uint32(0x00FF00FF))
-    total = ((pairs & np.uint32(0xFFFF)) + (pairs >> np.uint32(16))).astype(np.float32)
+    total: Plane = ((pairs & np.uint32(0xFFFF)) + (pairs >> np.uint32(16))).astype(np.float32)
     total -= np.float32(510)
     total *= np.float32(1 / 147.8)
     return total

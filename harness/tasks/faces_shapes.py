@@ -85,9 +85,9 @@ def ellipse(frame: Frame, cx: Plane | float, cy: Plane | float, rx: Plane | floa
     The signed distance is taken as (1 - q) min(rx, ry) / 2 with q = (dx/rx)^2 + (dy/ry)^2: right at the ends of the
     short axis, softer at those of the long one.
     """
-    u = (frame.x - cx) * (1 / np.asarray(rx, np.float32))
+    u = (frame.x - cx) * (np.float32(1) / np.asarray(rx, np.float32))
     u *= u
-    v = (frame.y - cy) * (1 / np.asarray(ry, np.float32))
+    v = (frame.y - cy) * (np.float32(1) / np.asarray(ry, np.float32))
     v *= v
     v = u + v
     np.subtract(1, v, out=v)
@@ -130,7 +130,8 @@ def hashed(key: NDArray[np.uint32], count: int) -> NDArray[np.uint32]:
 
     Source of the mixing steps: multiply-xorshift finaliser in the manner of MurmurHash3 (A. Appleby, public domain).
     """
-    value = np.arange(count, dtype=np.uint32)[None, :] * np.uint32(0x9E3779B1) + (key * np.uint32(0x85EBCA77))[:, None]
+    position = np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1)
+    value: NDArray[np.uint32] = position[None, :] + (key * np.uint32(0x85EBCA77))[:, None]
     value ^= value >> np.uint32(16)
     value *= np.uint32(0x85EBCA6B)
     value ^= value >> np.uint32(13)

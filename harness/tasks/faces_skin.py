@@ -66,7 +66,7 @@ def _eye_lines(scene: Scene, face: Frame) -> Plane:
     folded, deep = face.mirrored().shifted(scene.eye_distance, scene.eye_level), scene.signs.wrinkles
     x, y = folded.x, folded.y
     ring = np.square(x * (1 / 0.17)) + np.square((y - 0.02) / (0.14 + 0.06 * deep))
-    lines = np.maximum(1 - np.abs(ring - 1) * 2.2, 0)
+    lines: Plane = np.maximum(1 - np.abs(ring - 1) * 2.2, 0)
     lines *= unit((y - 0.03) * 16)
     lines *= 0.02 + 0.40 * deep
     beyond = x - 0.15

@@ -65,13 +65,13 @@ class FacesDataset(_Section):
     """Face pictures drawn from parameters; nothing to download."""
 
     kind: Literal["faces"]
-    persons: Count = 300
-    pictures: Count = 10
+    persons: Count = 520
+    pictures: Count = 4
     seed: Seed = 0
     label_noise: Noise = 0.0
-    looks_spread: Annotated[float, Field(ge=0)] = 4.0
-    nuisance: Annotated[float, Field(ge=0)] = 1.0
-    noise: Annotated[float, Field(ge=0)] = 6.0
+    looks_spread: Annotated[float, Field(ge=0)] = 1.0
+    nuisance: Annotated[float, Field(ge=0, le=2)] = 0.5
+    noise: Annotated[float, Field(ge=0)] = 4.0
 
 
 class FashionMnistDataset(_Section):

@@ -78,9 +78,7 @@ class Lab:
         logs = {"log_head_bytes": HEAD_BYTES, "log_tail_bytes": TAIL_BYTES}
         hello = {**fields, **paths, **logs, **hello}
         self.handles: list[Any] = []
-        self.session = Session(
-            self._start, Hello(**hello), manifest=Manifest.of(self.original), isolation=isolation
-        )
+        self.session = Session(self._start, Hello(**hello), manifest=Manifest.of(self.original), isolation=isolation)
 
     def _start(self) -> Any:
         self.handles.append(self.runner.start(self._setup))

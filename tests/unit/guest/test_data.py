@@ -36,7 +36,9 @@ def test_batches_are_the_items_in_order() -> None:
     assert images.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("n_examples", "drop_last", "length"), [(10, False, 3), (10, True, 2), (8, True, 2), (0, False, 0)])
+@pytest.mark.parametrize(
+    ("n_examples", "drop_last", "length"), [(10, False, 3), (10, True, 2), (8, True, 2), (0, False, 0)]
+)
 def test_the_length_is_the_number_of_batches(n_examples: int, drop_last: bool, length: int) -> None:
     loader = split(n_examples).loader(batch_size=4, drop_last=drop_last)
 

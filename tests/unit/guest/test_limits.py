@@ -95,13 +95,17 @@ def test_nothing_is_left_when_the_session_is_closed(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_what_outlives_a_killed_guest_is_found_and_killed(tmp_path: Path) -> None:
-    lab = Lab(tmp_path)
-    with lab.session:
-        outcome, _ = lab.body(
-            "if os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\nos.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(600)"
-        )
-        folder = lab.handles[0]._folder
+def test_what_outlives_a_killed_guest_is_found_and_killed(lab: Lab, tmp_path: Path) -> None:
+    """A guest killed from outside costs one model, its orphans are hunted down, and the next model works."""
+    outcome, _ = lab.body(
+        "if os.fork() == 0:\n"
+        f"    os.setsid()\n    open({str(tmp_path)!r} + '/' + str(os.getpid()), 'w').close()\n    time.sleep(600)\n"
+        f"while not os.listdir({str(tmp_path)!r}):\n    time.sleep(0.01)\n"
+        "os.kill(os.getppid(), signal.SIGKILL)\ntime.sleep(600)"
+    )
+    following, state = lab.body("pass")
 
     assert outcome.status is Status.KILLED_SIGNAL
-    assert survivors(f"{MARK_VARIABLE}={folder}") == []
+    assert survivors(f"{MARK_VARIABLE}={lab.handles[-2]._folder}") == []
+    assert (following.status, following.attempts) == (Status.OK, 1)
+    assert state is not None

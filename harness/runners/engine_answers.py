@@ -1,0 +1,80 @@
+"""Reads the engine's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import ImageBuildError, NoSpaceError
+from harness.runners.engine_types import ContainerState, EngineInfo, ImageInfo, Progress
+
+
+def engine_info(info: Mapping[str, Any], api_version: str) -> EngineInfo:
+    """From the answer to ``GET /info``."""
+    options = (option.split(",")[0].removeprefix("name=") for option in info.get("SecurityOptions") or ())
+    return EngineInfo(
+        version=str(info.get("ServerVersion", "")),
+        api=api_version,
+        cgroup_version=str(info.get("CgroupVersion", "1")),
+        operating_system=str(info.get("OperatingSystem", "")),
+        architecture=str(info.get("Architecture", "")),
+        storage_driver=str(info.get("Driver", "")),
+        root_dir=str(info.get("DockerRootDir", "")),
+        runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        security_options=tuple(options),
+        cdi_dirs=tuple(info.get("CDISpecDirs") or ()),
+        cdi_devices=tuple(str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or ()),
+        cpus=int(info.get("NCPU") or 1),
+        memory_mib=int(info.get("MemTotal") or 0) >> 20,
+    )
+
+
+def image_info(attributes: Mapping[str, Any]) -> ImageInfo:
+    """From the answer to an image inspection or listing."""
+    return ImageInfo(
+        id=str(attributes["Id"]),
+        tags=tuple(tag for tag in attributes.get("RepoTags") or () if tag != "<none>:<none>"),
+        labels=dict((attributes.get("Config") or {}).get("Labels") or attributes.get("Labels") or {}),
+        size_bytes=int(attributes.get("Size") or 0),
+        created=str(attributes.get("Created", "")),
+    )
+
+
+def container_state(data: Mapping[str, Any]) -> ContainerState:
+    """From the answer to a container inspection."""
+    state = data.get("State") or {}
+    running = bool(state.get("Running"))
+    return ContainerState(
+        id=str(data["Id"]),
+        name=str(data.get("Name", "")).lstrip("/"),
+        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+        running=running,
+        exit_code=None if running or state.get("Status") == "created" else state.get("ExitCode"),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=str(state.get("Error", "")),
+        pid=int(state.get("Pid") or 0),
+        host_config=dict(data.get("HostConfig") or {}),
+    )
+
+
+def last_lines(output: list[str], lines: int = 15) -> str:
+    """The end of a build's output."""
+    return "\n".join("".join(output).splitlines()[-lines:])
+
+
+def take_build_event(event: Mapping[str, Any], output: list[str], progress: Progress) -> None:
+    """Keep a build event's text and pass it on.
+
+    Raises:
+        ImageBuildError: the event says that a step failed.
+        NoSpaceError: the engine's disk is full.
+    """
+    if "error" in event:
+        if "no space left on device" in str(event["error"]).lower():
+            raise NoSpaceError("the Docker engine's disk is full. Free some, see `docker system df`")
+        raise ImageBuildError(f"a build step failed: {event['error']}\n{last_lines(output)}")
+    text = str(event.get("stream", ""))
+    output.append(text)
+    for line in text.splitlines():
+        if line.strip():
+            progress(line.strip())

@@ -1,0 +1,118 @@
+"""What two models, one before and one after unlearning, say of an example: features and a linear attack on them.
+
+Source of the features: Chen et al., "When machine unlearning jeopardizes privacy" (2021). Posteriors are sorted by the
+model before, in both; differences stand in place of the model after, which spans the same space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import phi
+from harness_evaluators import _posteriors
+
+Values = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Columns = NDArray[np.int64]
+
+LARGEST = 10
+"""How many of the sorted posteriors are taken."""
+
+CLIP = 30.0
+"""Bound of the logit-scaled confidence."""
+
+RIDGE = 1e-3
+"""Added to the diagonal of the features' correlations, which are singular: posteriors sum to 1."""
+
+SETS = ("before", "sorted_diff", "direct_diff", "l2", "sorted_concat", "all")
+
+
+def columns(n_classes: int) -> Mapping[str, Columns]:
+    """Which columns of :func:`features` belong to each of SETS."""
+    k = min(LARGEST, n_classes)
+    own, change = np.arange(k + 2), np.arange(k + 2, 2 * k + 5)
+    return {
+        "before": own,
+        "sorted_diff": change[:k],
+        "direct_diff": change[k : k + 1],
+        "l2": change[k + 2 :],
+        "sorted_concat": np.concatenate([own[:k], change[:k]]),
+        "all": np.concatenate([own, change]),
+    }
+
+
+def features(before: Singles, after: Singles, labels: Labels) -> Singles:
+    """Features of each example under each pair of models, shape (B, n, d), from logits of shape (B, n, C).
+
+    Of the model before: its k largest posteriors, that of the true class, the logit-scaled confidence. Of the change
+    (before less after): the same numbers in the same order, and the Euclidean distance of the posteriors.
+    """
+    posteriors = _posteriors.softmax(before), _posteriors.softmax(after)
+    k = min(LARGEST, before.shape[2])
+    order = np.argsort(posteriors[0], axis=2)[..., : -k - 1 : -1]
+    index = np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))
+    sides = [
+        np.concatenate(
+            [
+                np.take_along_axis(p, order, axis=2),
+                np.take_along_axis(p, index, axis=2),
+                np.clip(phi(logits, labels), -CLIP, CLIP).astype(np.float32)[..., None],
+            ],
+            axis=2,
+        )
+        for p, logits in zip(posteriors, (before, after), strict=True)
+    ]
+    change = posteriors[0] - posteriors[1]
+    distance = np.sqrt(np.einsum("bnc,bnc->bn", change, change))
+    return np.concatenate([sides[0], sides[0] - sides[1], distance[..., None]], axis=2)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted moments of features over the examples of one side, a row per pair of models; they add up.
+
+    Attributes:
+        mean: sum of weights times features, shape (..., d).
+        square: sum of weights times products of features, shape (..., d, d).
+    """
+
+    mean: Values
+    square: Values
+
+    def average(self, chosen: NDArray[np.bool_]) -> Moments:
+        """The mean of the rows ``chosen``, whose weights sum to 1 each."""
+        return Moments(self.mean[chosen].mean(axis=0), self.square[chosen].mean(axis=0))
+
+    def covariance(self) -> Values:
+        """Of a single row, shape (d, d)."""
+        return self.square - np.outer(self.mean, self.mean)
+
+
+def moments(x: Singles, weights: Values) -> Moments:
+    """Moments of features of shape (B, n, d) under weights of shape (n,) that sum to 1."""
+    used = np.flatnonzero(weights)
+    wide = x[:, used].astype(np.float64)
+    weighted = wide * weights[used, None]
+    return Moments(weighted.sum(axis=1), np.matmul(weighted.transpose(0, 2, 1), wide))
+
+
+def discriminant(positive: Moments, negative: Moments, chosen: Columns) -> tuple[Values, float]:
+    """Linear discriminant: weights of all d features, 0 outside ``chosen``, and offset; the score is the log odds.
+
+    Gaussians of one covariance, equal priors; constant features are left out. Source: Fisher (1936).
+    """
+    difference = positive.mean - negative.mean
+    within = (positive.covariance() + negative.covariance()) / 2
+    scale = np.sqrt(np.maximum(within.diagonal(), 0.0))
+    used = chosen[scale[chosen] > 1e-6]
+    weights = np.zeros_like(difference)
+    if used.size:
+        correlation = within[np.ix_(used, used)] / np.outer(scale[used], scale[used])
+        solved = np.linalg.solve(correlation + RIDGE * np.eye(used.size), difference[used] / scale[used])
+        weights[used] = solved / scale[used]
+    return weights, float(-weights @ (positive.mean + negative.mean) / 2)

@@ -1,0 +1,180 @@
+"""The metrics of ``forgetting_quality``: names, texts, the competition's score, and what the reader must be told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence, Metric, Population, SplitName
+from harness_evaluators import _calibration, _epsilon_rates, _populations
+from harness_evaluators._bootstrap import Resamples, Sampled
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._epsilon import AttackName
+from harness_evaluators._epsilon_rows import CROSS_FITTED, IN_SAMPLE, Row
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+Ratios = Mapping[str, Sampled]
+
+SHORT: Mapping[AttackName, str] = {"official-grid": "official", "exact": "exact"}
+_FAMILY: Mapping[AttackName, str] = {
+    "official-grid": "the competition's own grid of attacks",
+    "exact": "all single thresholds and closed intervals",
+}
+_TEXTS = {
+    "f": "Forgetting quality F by {family}: mean over forgotten examples of points that halve with every 0.5 of epsilon; "
+    "retraining itself stays far below 1, so read it beside the control.",
+    "mean_epsilon": "Mean over forgotten examples of the epsilon that {family} reach in telling unlearned from retrained "
+    "models; 0 would be indistinguishable, but retraining itself does not reach it.",
+    "median_epsilon": "Median over forgotten examples of the epsilon by {family}.",
+    "f_crossfit": "F by {family}, each attack chosen on one half of the models and carried out on the other.",
+    "mean_epsilon_crossfit": "Mean epsilon by {family}, each attack chosen on one half of the models and carried out on "
+    "the other: without the gain from choosing.",
+}
+NO_RATIO = "Not computed: it needs accuracies on the retain and the test set, and retrained models that are ever right."
+SCORE = Description(
+    "score_official",
+    "higher",
+    "The competition's score: F by its own grid of attacks, times the ratios of unlearned to retrained models' accuracy "
+    "on the retain and the test set.",
+    bounds=(0.0, math.inf),
+)
+
+
+def describe(statistic: str, attack: AttackName) -> Description:
+    """What a reader must know of a statistic by a family of attacks."""
+    is_f = statistic.startswith("f")
+    name, suffix, _ = statistic.partition("_crossfit")
+    return Description(
+        f"{name}_{SHORT[attack]}{suffix}",
+        "higher" if is_f else "lower",
+        _TEXTS[statistic].format(family=_FAMILY[attack]),
+        bounds=(0.0, 1.0) if is_f else (0.0, _epsilon_rates.CAP),
+        headline=statistic == "f" and attack == "official-grid",
+        note="Without interval: resampling would triple the cost."
+        if (statistic in CROSS_FITTED and attack == "official-grid")
+        else "",
+    )
+
+
+F_OFFICIAL = describe("f", "official-grid")
+EVERY = (
+    *(describe(statistic, attack) for attack in SHORT for statistic in (*IN_SAMPLE, *CROSS_FITTED)),
+    SCORE,
+)
+
+
+def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) -> dict[Description, Rows]:
+    """All statistics of both families, resampled."""
+    return {
+        describe(statistic, attack): _calibration.rows_of(
+            {name: row.statistics[statistic] for name, row in each.items()}, resamples
+        )
+        for attack, each in found.items()
+        for statistic in (*IN_SAMPLE, *CROSS_FITTED)
+    }
+
+
+def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
+    """Accuracy on retain times that on test, each over the retrained models', by row; None where they do not exist."""
+    if not (models.has("retain") and models.has("test")):
+        return None
+    right = {split: models.panel(split, _accuracies) for split in ("retain", "test")}
+    parts = [panel.retrained for panel in right.values() if panel.retrained is not None]
+    if not all(part.mean() > 0 for part in parts):
+        return None
+    reference = _product([resamples.mean("retrained", part) for part in parts])
+    ratios = {}
+    for row in ("unlearned", "control", "noop"):
+        own = [getattr(panel, row) for panel in right.values()]
+        if all(one is not None for one in own):
+            ratios[row] = _ratio(_product([resamples.mean(row, one) for one in own]), reference)
+    return ratios
+
+
+def scores(f: Rows, ratios: Ratios) -> Rows:
+    """F times the ratios of accuracies, row by row and resample by resample."""
+    values = {row: getattr(f, row) for row in ratios}
+    return Rows(**{row: _product([value, ratios[row]]) for row, value in values.items() if value is not None})
+
+
+def context(sizes: Mapping[str, int]) -> str:
+    """What all numbers of the run rest on."""
+    n = sizes["unlearned"]
+    return f"N = {n}, delta = {_epsilon_rates.DELTA:g}, largest finite epsilon ln(N - 1) = {math.log(n - 1):.3f}."
+
+
+def with_context(metric: Metric, text: str) -> Metric:
+    """The metric with a note on N; for F and the score also on what they may be compared with."""
+    limits = "" if metric.name.startswith(("mean", "median")) else _NOT_COMPARABLE
+    return replace(metric, note=" ".join(part for part in (metric.note, text, limits) if part))
+
+
+_NOT_COMPARABLE = "Not comparable with runs of another N, another family of attacks or another spread of phi."
+
+
+def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ...]:
+    """Say where unlearned models do not vary, so that what looks like bad forgetting is the design of the run."""
+    phi = _populations.phi_values(models.evidence, "unlearned", "forget")[models.order["unlearned"]]
+    constant, total = int((np.ptp(phi, axis=0) == 0).sum()), phi.shape[1]
+    if constant:
+        return (_constant(constant, total, len(np.unique(models.evidence.unlearned_from)) == 1),)
+    if guarded["unlearned"]:
+        return (
+            f"forgetting_quality: on {guarded['unlearned']} of {total} forgotten examples one population's range is less "
+            "than 1 % of the other's; by the competition's rule epsilon is 50 there, without any attack.",
+        )
+    return ()
+
+
+def _constant(constant: int, total: int, one_original: bool) -> str:
+    """The warning on examples that all unlearned models see alike."""
+    why = (
+        "All unlearned models come from one original: the method looks deterministic, and this design cannot judge such a "
+        "method. Run it on several originals."
+        if one_original
+        else "The method's output does not depend on the original it was given, or is saturated."
+    )
+    return (
+        f"forgetting_quality: on {constant} of {total} forgotten examples all unlearned models give the very same phi; by "
+        f"the competition's rule epsilon is 50 and no point is given there, which says nothing about forgetting. {why}"
+    )
+
+
+def size_warnings(models: Models) -> tuple[str, ...]:
+    """Say where a reference row rests on fewer models than the value, since F depends on their number."""
+    sizes = models.sizes()
+    few = [
+        f"{sizes[row]} {row}"
+        for row in ("control", "noop")
+        if _populations.MIN_MODELS <= sizes[row] < sizes["unlearned"]
+    ]
+    if not few:
+        return ()
+    return (
+        f"forgetting_quality: {' and '.join(few)} models stand beside {sizes['unlearned']} unlearned ones; F depends on "
+        "N, so these rows are not quite on the same scale.",
+    )
+
+
+def _accuracies(evidence: Evidence, population: Population, split: SplitName) -> Values:
+    """Accuracy of every model, shape (N,)."""
+    hits = evidence.logits[population][split].argmax(axis=2) == evidence.labels[split]
+    return np.asarray(hits.mean(axis=1))
+
+
+def _product(factors: list[Sampled]) -> Sampled:
+    replicates = [factor.replicates for factor in factors if factor.replicates is not None]
+    whole = np.prod(replicates, axis=0) if len(replicates) == len(factors) else None
+    return Sampled(math.prod(factor.value for factor in factors), whole)
+
+
+def _ratio(numerator: Sampled, denominator: Sampled) -> Sampled:
+    replicates = None
+    if numerator.replicates is not None and denominator.replicates is not None:
+        replicates = numerator.replicates / np.maximum(denominator.replicates, np.finfo(np.float64).tiny)
+    return Sampled(numerator.value / denominator.value, replicates)

@@ -1,0 +1,65 @@
+"""Epsilon of one attack as a function of two counts: how many unlearned and how many retrained models it gets wrong.
+
+Source: Triantafillou et al., "Are we making progress in unlearning? Findings from the first NeurIPS unlearning
+competition" (2024), and the competition's description of its metric (2023), equation 1: with the attack's false
+positive rate FPR and false negative rate FNR,
+
+    epsilon = max(ln(1 - delta - FPR) - ln FNR, ln(1 - delta - FNR) - ln FPR).
+
+It does not matter which population is called positive: the formula is symmetric. Special cases, as in the competition: both
+rates 0 give infinity; exactly one of them 0 discards the attack, as an artefact of too few models; a logarithm of a
+negative number drops its half.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Counts = NDArray[np.integer]
+Logs = NDArray[np.floating]
+Values = NDArray[np.float64]
+
+DELTA = 1e-5
+CAP = 50.0
+BUCKET = 0.5
+"""Width of the buckets of epsilon, each of which is worth half the points of the one below it."""
+
+
+def logs(n_models: int, delta: float, dtype: DTypeLike) -> Logs:
+    """ln(1 - delta - k/n) and ln(k/n) for k = 0..n errors among n models, shape (2, n + 1), computed in ``dtype``.
+
+    Entries that must never win are set so that they cannot: for k = 0 they are -inf and +inf (a discarded attack), and
+    -inf stands for the logarithm of a negative number.
+    """
+    rates = np.arange(n_models + 1).astype(dtype) / np.asarray(n_models, dtype=dtype)
+    right = (1 - float(delta)) - rates
+    table = np.full((2, n_models + 1), -math.inf, dtype=dtype)
+    positive = right > 0
+    table[0, positive] = np.log(right[positive])
+    table[1, 1:] = np.log(rates[1:])
+    table[:, 0] = -math.inf, math.inf
+    return table
+
+
+def epsilons(one_logs: Logs, other_logs: Logs, one_errors: Counts, other_errors: Counts) -> Logs:
+    """Epsilon of attacks by their errors on either population; inf for no error at all, -inf for a discarded attack."""
+    found = np.maximum(
+        one_logs[0][one_errors] - other_logs[1][other_errors],
+        other_logs[0][other_errors] - one_logs[1][one_errors],
+    )
+    found[(one_errors == 0) & (other_errors == 0)] = math.inf
+    return np.asarray(found)
+
+
+def points(epsilon: Values, n_models: int) -> Values:
+    """Points per example: 1, 1/2, 1/4... for epsilon in [0, 0.5), [0.5, 1), [1, 1.5)...; none from ceil(ln(N - 1)) on.
+
+    Args:
+        epsilon: at least 0, any shape.
+        n_models: N, at least 2: how many models a side epsilon was estimated from.
+    """
+    end = math.ceil(math.log(n_models - 1))
+    return np.where(epsilon < end, 0.5 ** np.floor(np.minimum(epsilon, CAP) / BUCKET), 0.0)

@@ -1,0 +1,129 @@
+"""Epsilons of populations as statistics with each model's contribution, in-sample and cross-fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from harness.evaluation import Evidence, Population, SplitName
+from harness_evaluators import _epsilon, _epsilon_rates, _jackknife, _lira, _populations
+from harness_evaluators._bootstrap import Linear
+from harness_evaluators._epsilon import AttackName, Attacks
+
+Values = NDArray[np.float64]
+Keep = NDArray[np.bool_]
+Folds = NDArray[np.int64]
+
+MIN_TO_RESAMPLE = 8
+"""Fewest models a side for intervals: the jackknife leaves an eighth of them out."""
+
+FLOOR = 1e-45
+"""What the released code adds to probabilities before taking logarithms; it holds phi within 104."""
+
+IN_SAMPLE = ("f", "mean_epsilon", "median_epsilon")
+CROSS_FITTED = ("f_crossfit", "mean_epsilon_crossfit")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One population compared with the retrained models by one family of attacks.
+
+    Attributes:
+        statistics: by IN_SAMPLE and CROSS_FITTED.
+        epsilon: in-sample, per example, shape (n,).
+        guarded: how many examples hit the guard on ranges.
+    """
+
+    statistics: dict[str, Linear]
+    epsilon: Values
+    guarded: int
+
+
+def official_phi(evidence: Evidence, population: Population, split: SplitName) -> Values:
+    """Phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
+    phi = _populations.phi_values(evidence, population, split)
+    return np.asarray(np.log(expit(phi) + FLOOR) - np.log(expit(-phi) + FLOOR))
+
+
+def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generator) -> Row:
+    """Compare phi of a population with that of as many retrained models, shape (N, n) each.
+
+    The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions:
+    they would triple the cost.
+    """
+    full = _epsilon.strongest(left, right, attack, _epsilon_rates.DELTA)
+    folds = _lira.fold_numbers(len(left), 2, rng), _lira.fold_numbers(len(right), 2, rng)
+    size = min(len(left), len(right))
+
+    def statistics(keep_left: Keep, keep_right: Keep) -> Values:
+        kept = left[keep_left], right[keep_right]
+        values = _in_sample(_epsilon.strongest(*kept, attack, _epsilon_rates.DELTA).epsilon, size)
+        if attack == "official-grid":
+            return values
+        crossed = cross_fitted(*kept, attack, (folds[0][keep_left], folds[1][keep_right]))
+        return np.append(values, _crossed(crossed, size))
+
+    crossed = _crossed(cross_fitted(left, right, attack, folds), size)
+    values = np.append(_in_sample(full.epsilon, size), crossed)
+    sides = _sides(len(left), len(right), statistics)
+    named = {name: _linear(values, sides, i) for i, name in enumerate((*IN_SAMPLE, *CROSS_FITTED))}
+    return Row(named, full.epsilon, int(full.guarded.sum()))
+
+
+def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
+    """Epsilon of attacks on other models than those that chose them, shape (2, n).
+
+    The strongest attack on one half of the models of both populations is carried out on the other half, and the
+    reverse. Both rates 0 give the cap as in-sample; where exactly one of them is 0, one error is counted in its place,
+    because an attack that was chosen elsewhere cannot be discarded without looking at what it is judged by.
+    """
+    halves = []
+    for fold in (0, 1):
+        fit = _epsilon.strongest(left[folds[0] != fold], right[folds[1] != fold], attack, _epsilon_rates.DELTA)
+        halves.append(_held_out(fit, left[folds[0] == fold], right[folds[1] == fold]))
+    return np.array(halves)
+
+
+def _held_out(attacks: Attacks, left: Values, right: Values) -> Values:
+    """Epsilon that given attacks reach on given models, shape (n,)."""
+    errors = []
+    for side, is_left in ((left, True), (right, False)):
+        inside = ((side >= attacks.low) & (side <= attacks.high)).sum(axis=0)
+        errors.append(np.where(attacks.inside_is_unlearned == is_left, len(side) - inside, inside))
+    perfect = (errors[0] == 0) & (errors[1] == 0)
+    errors = [np.where(perfect, 0, np.maximum(count, 1)) for count in errors]
+    logs = [_epsilon_rates.logs(len(side), _epsilon_rates.DELTA, np.float64) for side in (left, right)]
+    found = _epsilon_rates.epsilons(*logs, *errors)
+    found[attacks.guarded] = math.inf
+    return np.clip(np.asarray(found, dtype=np.float64), 0, _epsilon_rates.CAP)
+
+
+def _in_sample(epsilon: Values, n_models: int) -> Values:
+    """The numbers of IN_SAMPLE."""
+    return np.array([_epsilon_rates.points(epsilon, n_models).mean(), epsilon.mean(), np.median(epsilon)])
+
+
+def _crossed(epsilon: Values, n_models: int) -> Values:
+    """The numbers of CROSS_FITTED; the buckets are those of the half that is judged."""
+    return np.array([_epsilon_rates.points(epsilon, max(n_models // 2, 2)).mean(), epsilon.mean()])
+
+
+def _sides(n_left: int, n_right: int, statistics: Callable[[Keep, Keep], Values]) -> list[Values]:
+    """Contributions of either population's models, shape (N, n_statistics); empty where they are too few."""
+    if min(n_left, n_right) < MIN_TO_RESAMPLE:
+        return []
+    everyone = np.ones(n_left, dtype=np.bool_), np.ones(n_right, dtype=np.bool_)
+    return [
+        _jackknife.contributions(n_left, lambda keep: statistics(keep, everyone[1])),
+        _jackknife.contributions(n_right, lambda keep: statistics(everyone[0], keep)),
+    ]
+
+
+def _linear(values: Values, sides: list[Values], i: int) -> Linear:
+    """Statistic i with its contributions, where it has some."""
+    return Linear(float(values[i]), *(side[:, i] for side in sides if i < side.shape[1]))

@@ -1,0 +1,96 @@
+"""Forgotten beside unseen examples of the same classes, in halves: attacks are fitted on one and scored on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence
+
+Values = NDArray[np.float64]
+Order = NDArray[np.int64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Examples of one split.
+
+    Attributes:
+        rows: row numbers in the split, shape (n,); only examples of classes that both splits hold.
+        labels: their true classes, shape (n,).
+        halves: 0 or 1 for each, a random half of every class, shape (n,).
+        weights: shape (2, n): row h weighs the examples of half h, summing to 1, and is 0 elsewhere.
+    """
+
+    rows: Order
+    labels: Labels
+    halves: Order
+    weights: Values
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of an attack.
+
+    Attributes:
+        forgotten: of the forget set, all of one weight.
+        unseen: of the test set, weighted so that each class weighs what it does among the forgotten ones.
+    """
+
+    forgotten: Side
+    unseen: Side
+
+
+def matched(evidence: Evidence, rng: np.random.Generator) -> Examples | None:
+    """The examples of classes that forget and test have in common; None where a half would be empty."""
+    classes = np.intersect1d(evidence.labels["forget"], evidence.labels["test"])
+    parts = []
+    for split in ("forget", "test"):
+        rows = np.flatnonzero(np.isin(evidence.labels[split], classes)).astype(np.int64)
+        labels = evidence.labels[split][rows]
+        parts.append((rows, labels, _halves(evidence.ids[split][rows], labels, rng)))
+    (rows, labels, halves), (other_rows, other_labels, other_halves) = parts
+    if min(len(rows), len(other_rows)) < 2:
+        return None
+    weights, other_weights = np.zeros((2, len(rows))), np.zeros((2, len(other_rows)))
+    for half in range(2):
+        target = labels[halves == half]
+        weights[half, halves == half] = 1 / len(target)
+        other_weights[half, other_halves == half] = class_weights(target, other_labels[other_halves == half])
+    if other_weights.sum(axis=1).min() == 0:
+        return None
+    return Examples(Side(rows, labels, halves, weights), Side(other_rows, other_labels, other_halves, other_weights))
+
+
+def class_weights(target: Labels, labels: Labels) -> Values:
+    """Weights of examples with ``labels``, summing to 1, that give every class its share among ``target``.
+
+    Classes of ``target`` that ``labels`` lacks have no weight, the others share it; all 0 where there is no common one.
+    """
+    size = int(max(target.max(initial=0), labels.max(initial=0))) + 1
+    wanted, there = np.bincount(target, minlength=size), np.bincount(labels, minlength=size)
+    weights = (wanted / np.maximum(there, 1))[labels]
+    total = weights.sum()
+    return np.asarray(weights / total if total > 0 else weights)
+
+
+def warning(evaluator: str, evidence: Evidence) -> tuple[str, ...]:
+    """What must be said where classes of the forget set are missing in the test set."""
+    missing = np.setdiff1d(evidence.labels["forget"], evidence.labels["test"])
+    if not missing.size:
+        return ()
+    share = float(np.isin(evidence.labels["forget"], missing).mean())
+    text = f"{evaluator}: {share:.0%} of the forget set is of classes that the test set lacks, and is left out."
+    return (text,)
+
+
+def _halves(ids: NDArray[np.str_], labels: Labels, rng: np.random.Generator) -> Order:
+    """A random half of each class, whatever order examples are stored in: 0 or 1, shape (n,)."""
+    order = np.argsort(ids, kind="stable")[rng.permutation(len(ids))]
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    found = np.zeros(len(ids), dtype=np.int64)
+    found[by_class] = np.arange(len(ids)) % 2
+    return found

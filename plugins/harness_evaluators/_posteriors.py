@@ -1,0 +1,142 @@
+"""Softmax posteriors, their entropies, and distances between those of two models.
+
+Numbers are in single precision: they are averaged over thousands of examples, and logits come in it.
+Sources: Lin, "Divergence measures based on the Shannon entropy" (1991); Chundawat et al., "Can bad teaching induce
+forgetting?" (2023) for the zero retrain forgetting score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness_evaluators._bootstrap import Linear
+
+Values = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Order = NDArray[np.int64]
+
+PAIRS = 64
+"""About how many pairs of models are compared at least, where there are as many."""
+
+LEAST_PARTNERS = 4
+"""Fewest retrained models that every model is compared with, where there are as many."""
+
+_TINY = np.float32(np.finfo(np.float32).tiny)
+_LN2 = math.log(2)
+
+
+def softmax(logits: NDArray[np.floating]) -> Singles:
+    """Posteriors, shape (..., C), of logits of the same shape; the largest logit is taken off first."""
+    z = np.asarray(logits, dtype=np.float32)
+    p = np.exp(z - z.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return np.asarray(p, dtype=np.float32)
+
+
+def entropies(p: Singles) -> Singles:
+    """Shannon entropy in nats along the last axis; 0 log 0 = 0."""
+    return np.asarray(-np.einsum("...c,...c->...", p, np.log(np.maximum(p, _TINY))), dtype=np.float32)
+
+
+def jensen_shannon(p: Singles, q: Singles) -> Values:
+    """Jensen-Shannon divergence in bits, H((p + q) / 2) - (H(p) + H(q)) / 2, along the last axis; in [0, 1]."""
+    middle = np.asarray((p + q) / 2, dtype=np.float32)
+    return _in_bits(entropies(middle), entropies(p), entropies(q))
+
+
+def _in_bits(middle: Singles, one: Singles, other: Singles) -> Values:
+    nats = middle.astype(np.float64) - (one.astype(np.float64) + other) / 2
+    return np.asarray(np.clip(nats / _LN2, 0.0, 1.0))
+
+
+def zero_retrain_forgetting(p: Singles, reference: Singles) -> Values:
+    """1 - mean over examples of the Jensen-Shannon divergence in bits from ``reference``; (N, n, C) to (N,).
+
+    Both sum and mean run over whole posteriors: a mean over classes as well, which public code takes, would bring every
+    model close to 1.
+    """
+    return np.asarray(1 - jensen_shannon(p, reference).mean(axis=-1))
+
+
+def partners(n_left: int, n_right: int) -> list[Order]:
+    """With which retrained model each model is compared: lists of row numbers, shape (n_left,) each; no pair twice."""
+    count = min(n_right, max(LEAST_PARTNERS, -(-PAIRS // n_left)))
+    return [(np.arange(n_left) + k * n_right // count) % n_right for k in range(count)]
+
+
+def mean_jensen_shannon(left: Singles, right: Singles) -> Linear:
+    """Jensen-Shannon divergence in bits, mean over pairs and examples of (m, n, C) and (N, n, C)."""
+    return _over_pairs(len(left), len(right), _divergence(left, right))
+
+
+def jensen_shannon_excess(left: Singles, right: Singles) -> Linear:
+    """By how much pairs across exceed pairs within, in bits: 2 E JS(L, R) - E JS(L, L') - E JS(R, R').
+
+    The divergence is the square of a Hilbert metric, so that the expectation is twice the squared distance between the
+    two populations' mean embeddings: never negative, and 0 for populations that are alike, whatever their spread. The
+    estimate is unbiased, and may therefore be negative. Sources: Endres and Schindelin, "A new metric for probability
+    distributions" (2003); Szekely and Rizzo, "Energy statistics" (2013).
+    """
+    across = mean_jensen_shannon(left, right)
+    lefts, rights = _within(len(left), _divergence(left, left)), _within(len(right), _divergence(right, right))
+    value = 2 * across.value - lefts[0] - rights[0]
+    if across.left is None or across.right is None:
+        return Linear(value)
+    return Linear(value, 2 * across.left - lefts[1], 2 * across.right - rights[1])
+
+
+def _divergence(left: Singles, right: Singles) -> Callable[[int, int], float]:
+    """Mean divergence over examples of model i of ``left`` and model j of ``right``."""
+    one, other = entropies(left), entropies(right)
+
+    def distance(i: int, j: int) -> float:
+        return float(_in_bits(entropies((left[i] + right[j]) * np.float32(0.5)), one[i], other[j]).mean())
+
+    return distance
+
+
+def mean_activation_distance(left: Singles, right: Singles) -> Linear:
+    """Euclidean distance between posteriors, mean over pairs and examples; at most sqrt(2)."""
+
+    def distance(i: int, j: int) -> float:
+        change = left[i] - right[j]
+        return float(np.sqrt(np.einsum("nc,nc->n", change, change)).mean(dtype=np.float64))
+
+    return _over_pairs(len(left), len(right), distance)
+
+
+def mean_completeness(left: Singles, right: Singles) -> Linear:
+    """Share of equal answers, mean over pairs and examples; of equal posteriors the first class is the answer."""
+    one, other = left.argmax(axis=2), right.argmax(axis=2)
+    return _over_pairs(len(left), len(right), lambda i, j: float((one[i] == other[j]).mean()))
+
+
+def _over_pairs(n_left: int, n_right: int, distance: Callable[[int, int], float]) -> Linear:
+    """The mean of ``distance`` over pairs; a model contributes by how far its own pairs are from that mean."""
+    lists = partners(n_left, n_right)
+    found = np.array([[distance(i, int(j)) for i, j in enumerate(row)] for row in lists])
+    value = float(found.mean())
+    excess = (found - value).ravel() / found.size
+    rights = np.bincount(np.concatenate(lists), weights=excess, minlength=n_right)
+    lefts = excess.reshape(found.shape).sum(axis=0)
+    return Linear(value, n_left * lefts, np.asarray(n_right * rights, dtype=np.float64))
+
+
+def _within(n_models: int, distance: Callable[[int, int], float]) -> tuple[float, Values]:
+    """The mean of ``distance`` over pairs of different models of one population, and the models' contributions.
+
+    Model i meets i + 1, i + 2, ... around the circle, no further than half of it: no pair twice, except that opposite
+    models of an even circle meet from both sides.
+    """
+    count = min(n_models // 2, max(LEAST_PARTNERS, -(-PAIRS // n_models)))
+    shifts = [1 + k * (n_models // 2) // count for k in range(count)]
+    pairs = np.array([(i, (i + shift) % n_models) for shift in shifts for i in range(n_models)])
+    found = np.array([distance(int(i), int(j)) for i, j in pairs])
+    excess = (found - found.mean()) / found.size
+    return float(found.mean()), np.asarray(
+        n_models * np.bincount(pairs.ravel(), np.repeat(excess, 2), n_models), dtype=np.float64
+    )

@@ -1,0 +1,79 @@
+"""The starting kit's membership inference attack: the loss of forgotten against unseen examples, one model at a time.
+
+Source: NeurIPS 2023 Machine Unlearning Challenge, starting kit (2023).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness_evaluators import _logistic
+
+Values = NDArray[np.float64]
+Order = NDArray[np.int64]
+
+SPLITS = 10
+TEST_SHARE = 0.1
+MIN_EXAMPLES = 6
+"""Fewest examples a side: a test part of 10 % must be able to hold one of each."""
+
+_BLOCK = 16
+"""Models attacked at once; so many losses stay in the processor's cache."""
+
+
+def losses(phi: Values) -> Values:
+    """Cross-entropy -log p_y of logit-scaled confidence: log(1 + exp(-phi)), same shape."""
+    return np.asarray(np.logaddexp(0.0, -phi))
+
+
+def subsample(ids: NDArray[np.str_], size: int, rng: np.random.Generator) -> Order:
+    """``size`` random examples, the same whatever order they are stored in: row numbers, shape (size,)."""
+    return np.argsort(ids, kind="stable")[rng.permutation(len(ids))[:size]].astype(np.int64)
+
+
+def shuffle_splits(size: int, rng: np.random.Generator) -> list[tuple[Order, Order]]:
+    """SPLITS random splits of ``size`` examples of either label into training and test parts, 90 to 10 %.
+
+    Row r < size is example r of label 0, row size + r that of label 1. Both parts hold as many of one label as of the
+    other; of an odd number, the one left over has a random label. The rule is that of scikit-learn's
+    StratifiedShuffleSplit, the draws are our own.
+    """
+    test = int(np.ceil(TEST_SHARE * 2 * size))
+    found = []
+    for _ in range(SPLITS):
+        extra = rng.permutation(2)[0] if test % 2 else None
+        shares = [test // 2 + int(label == extra) for label in range(2)]
+        orders = [label * size + rng.permutation(size) for label in range(2)]
+        tests = np.concatenate([order[:share] for order, share in zip(orders, shares, strict=True)])
+        trains = np.concatenate([order[share:] for order, share in zip(orders, shares, strict=True)])
+        found.append((trains.astype(np.int64), tests.astype(np.int64)))
+    return found
+
+
+def accuracies(unseen: Values, forgotten: Values, splits: list[tuple[Order, Order]]) -> Values:
+    """Mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
+    blocks = [
+        _accuracies(np.concatenate([unseen[i : i + _BLOCK], forgotten[i : i + _BLOCK]], axis=1), splits)
+        for i in range(0, len(unseen), _BLOCK)
+    ]
+    return np.concatenate(blocks)
+
+
+def _accuracies(x: Values, splits: list[tuple[Order, Order]]) -> Values:
+    """As :func:`accuracies`, for the losses of both labels, shape (B, 2 size).
+
+    The feature is standardised and the penalty with it, which leaves the optimum where it was.
+    """
+    labels = np.repeat([0.0, 1.0], x.shape[1] // 2)
+    scale = x.std(axis=1, keepdims=True)
+    scale[scale <= 1e-12 * np.abs(x).max(axis=1, keepdims=True)] = 1.0
+    x = (x - x.mean(axis=1, keepdims=True)) / scale
+    penalty = np.maximum(1 / scale[:, 0] / scale[:, 0], 1e-300)
+    everywhere = _logistic.fit(x, labels, penalty)
+    right = np.zeros(len(x))
+    for train, test in splits:
+        found = _logistic.fit(x[:, train], labels[train], penalty, everywhere)
+        answers = x[:, test] * found[:, :1] + found[:, 1:] > 0
+        right += (answers == (labels[test] > 0.5)).mean(axis=1)
+    return right / len(splits)

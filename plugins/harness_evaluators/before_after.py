@@ -1,0 +1,139 @@
+"""``before_after``: what somebody with the models before and after unlearning can infer about who was forgotten.
+
+Formulas and sources: :mod:`harness_evaluators._change`, :mod:`harness_evaluators._before_after`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
+from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _gaps, _populations
+from harness_evaluators._before_after import Outcome
+from harness_evaluators._bootstrap import Resamples
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+Statistic = Callable[[Outcome], Values]
+
+_WHO = (
+    "telling forgotten from unseen examples of the same classes by the outputs of the models before and after, "
+    "trained on other models and examples"
+)
+
+AUC = Description(
+    "auc",
+    "closer_to_reference",
+    f"AUC of {_WHO}; retraining gives away something too, and the control shows how much.",
+    bounds=(0.0, 1.0),
+    headline=True,
+    distance=np.abs,
+)
+EXCESS = Description(
+    "excess_auc",
+    "closer_to_reference",
+    "auc less that of the same attack on retrained models in place of unlearned ones: above 0 unlearning gives away "
+    "more of who was forgotten than retraining does.",
+    bounds=(-1.0, 1.0),
+    distance=np.abs,
+)
+GAIN = Description(
+    "auc_gain",
+    "closer_to_reference",
+    "auc less that of the same attack on the model before alone: what the model after adds.",
+    bounds=(-1.0, 1.0),
+    distance=np.abs,
+)
+DEG_RATE = Description(
+    "deg_rate",
+    "closer_to_reference",
+    "Mean gain in the probability that the attack gives to the truth, over the attack on the model before alone.",
+    bounds=(-1.0, 1.0),
+    distance=np.abs,
+)
+DEG_COUNT = Description(
+    "deg_count",
+    "closer_to_reference",
+    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone; "
+    "equal ones count half.",
+    unit="share",
+    bounds=(0.0, 1.0),
+    distance=np.abs,
+)
+_FEATURES = {
+    "sorted_diff": "the differences of the sorted posteriors",
+    "direct_diff": "the difference of the true class's posteriors",
+    "l2": "the Euclidean distance of the posteriors",
+    "sorted_concat": "the sorted posteriors of both models",
+}
+BY_FEATURE = {
+    name: Description(
+        f"auc_{name}", "closer_to_reference", f"As auc, by {words} alone.", bounds=(0.0, 1.0), distance=np.abs
+    )
+    for name, words in _FEATURES.items()
+}
+STATISTICS: Mapping[Description, Statistic] = {
+    AUC: lambda outcome: outcome.auc["all"],
+    GAIN: lambda outcome: outcome.auc["all"] - outcome.auc["before"],
+    DEG_RATE: lambda outcome: outcome.gain,
+    DEG_COUNT: lambda outcome: outcome.share,
+    **{about: (lambda outcome, name=name: outcome.auc[name]) for name, about in BY_FEATURE.items()},
+}
+ALL = (AUC, EXCESS, *(about for about in STATISTICS if about is not AUC))
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="before_after",
+        version="1",
+        summary="What the models before and after unlearning together reveal about who was forgotten",
+        evaluate=evaluate,
+        source="Chen et al. 2021 (arXiv 2005.02205)",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Attack pairs of models, forgotten against test examples."""
+    models = _populations.models(evidence)
+    examples = None
+    why_not = models.why_not("forget") or models.why_not("test") or _why_no_pairs(evidence)
+    if not why_not:
+        examples = _examples.matched(evidence, evidence.rng("before-after"))
+    if examples is None:
+        why_not = why_not or "Not computed: no class of the forget set is in the test set."
+        missing = tuple(_calibration.missing(about, why_not) for about in ALL)
+        return Result(missing, warnings=(f"before_after: {why_not}",))
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    rows = _before_after.pairs(models)
+    outcomes = {row: _before_after.attack(evidence, one, examples) for row, one in rows.items()}
+    found = {about: {row: of(one) for row, one in outcomes.items()} for about, of in STATISTICS.items()}
+    gaps = {about: _gaps.gaps(per_model, resamples) for about, per_model in found.items()}
+    metrics = [_gaps.metric(about, per_model, resamples) for about, per_model in found.items()]
+    metrics.insert(1, _calibration.metric(EXCESS, gaps[AUC]))
+    warnings = (*_calibration.warnings("before_after", models, gaps), *_warnings(models))
+    return Result(tuple(metrics), _calibration.position_intervals(gaps), warnings)
+
+
+def _why_no_pairs(evidence: Evidence) -> str:
+    before = evidence.logits.get("original", {})
+    if all(split in before and len(before[split]) for split in ("forget", "test")):
+        return ""
+    return "Not computed: it needs the original models, before unlearning, on the forget and test sets."
+
+
+def _warnings(models: Models) -> tuple[str, ...]:
+    found = _examples.warning("before_after", models.evidence)
+    if len(set(models.evidence.unlearned_from.tolist())) > 1:
+        return found
+    return (
+        *found,
+        "before_after: all models came from one original, so the attack is learned on the very model before that it "
+        "is tried on.",
+    )

@@ -1,0 +1,134 @@
+"""``divergence``: how far the posteriors of unlearned models are from those of retrained ones, pair by pair.
+
+Formulas and sources: :mod:`harness_evaluators._posteriors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _gaps, _populations, _posteriors
+from harness_evaluators._bootstrap import Linear, Resamples
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import MIN_MODELS, Models
+
+Singles = NDArray[np.float32]
+Sides = Mapping[str, Singles]
+Distance = Callable[[Singles, Singles], Linear]
+
+_BESIDE = "; two retrained models differ as well, so read it beside the control."
+
+JS = Description(
+    "js",
+    "lower",
+    "Jensen-Shannon divergence between the posteriors of an unlearned and a retrained model, mean over forgotten "
+    "examples and pairs of models" + _BESIDE,
+    unit="bit",
+    bounds=(0.0, 1.0),
+)
+EXCESS = Description(
+    "js_excess",
+    "lower",
+    "By how much the Jensen-Shannon divergence across populations exceeds that within them, 2 E js(unlearned, retrained)"
+    " - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for populations that are "
+    "alike, above 0 on either side.",
+    unit="bit",
+    headline=True,
+)
+ACTIVATION = Description(
+    "activation_distance",
+    "lower",
+    "Euclidean distance between the posteriors of an unlearned and a retrained model, mean over forgotten examples and "
+    "pairs of models" + _BESIDE,
+    bounds=(0.0, float(np.sqrt(2))),
+)
+COMPLETENESS = Description(
+    "completeness",
+    "higher",
+    "Share of forgotten examples to which an unlearned and a retrained model give the same answer, mean over pairs of "
+    "models" + _BESIDE,
+    unit="share",
+    bounds=(0.0, 1.0),
+)
+ZRF_UNIFORM = Description(
+    "zrf_uniform",
+    "closer_to_reference",
+    "Zero retrain forgetting score with the uniform posterior in place of a randomly initialised model: 1 less the "
+    "Jensen-Shannon divergence from it in bits, mean over forgotten examples; retrained models show what is right.",
+    bounds=(0.0, 1.0),
+    distance=np.abs,
+)
+OTHER_SPLITS: dict[SplitName, Description] = {
+    split: Description(f"js_{split}", "lower", f"Divergence as js, on the {split} set.", unit="bit", bounds=(0.0, 1.0))
+    for split in ("retain", "test")
+}
+PAIRED: Mapping[Description, Distance] = {
+    EXCESS: _posteriors.jensen_shannon_excess,
+    JS: _posteriors.mean_jensen_shannon,
+    ACTIVATION: _posteriors.mean_activation_distance,
+    COMPLETENESS: _posteriors.mean_completeness,
+}
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="divergence",
+        version="1",
+        summary="Jensen-Shannon, activation distance and agreement between unlearned and retrained models",
+        evaluate=evaluate,
+        source="Lin 1991; Chundawat et al. 2023 (arXiv 2205.08096); Golatkar et al. 2021 (arXiv 2012.13431)",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Compare posteriors on the forget set, and by their mean divergence on retain and test."""
+    models = _populations.models(evidence)
+    why_not = models.why_not("forget")
+    if why_not:
+        every = (*PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
+        missing = tuple(_calibration.missing(about, why_not) for about in every)
+        return Result(missing, warnings=(f"divergence: {why_not}",))
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    sides = _sides(models, "forget")
+    rows = {about: _paired(sides, distance, resamples) for about, distance in PAIRED.items()}
+    metrics = [_calibration.metric(about, values) for about, values in rows.items()]
+    scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(evidence)) for row, p in sides.items()}
+    metrics.append(_gaps.metric(ZRF_UNIFORM, scores, resamples))
+    metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
+    arrays = _calibration.position_intervals(rows)
+    return Result(tuple(metrics), arrays, _calibration.warnings("divergence", models, rows))
+
+
+def _uniform(evidence: Evidence) -> Singles:
+    return np.full(evidence.n_classes, 1 / evidence.n_classes, dtype=np.float32)
+
+
+def _sides(models: Models, split: SplitName) -> Sides:
+    """Posteriors of shape (N, n, C), models in order, for each population that has enough of them."""
+    names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
+    orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
+    logits = models.evidence.logits
+    return {
+        row: _posteriors.softmax(logits[key][split])[order]
+        for row, (key, order) in orders.items()
+        if len(order) >= MIN_MODELS
+    }
+
+
+def _paired(sides: Sides, distance: Distance, resamples: Resamples) -> Rows:
+    right = sides["retrained"]
+    found = {row: distance(left, right) for row, left in sides.items() if row != "retrained"}
+    return _calibration.rows_of(found, resamples)
+
+
+def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
+    about = OTHER_SPLITS[split]
+    if why_not := models.why_not(split):
+        return _calibration.missing(about, why_not)
+    return _calibration.metric(about, _paired(_sides(models, split), PAIRED[JS], resamples))

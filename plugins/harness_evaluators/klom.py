@@ -1,0 +1,84 @@
+"""``klom``: KL divergence of margins between unlearned and retrained models, as quantiles over each split.
+
+Formulas and sources: :mod:`harness_evaluators._klom`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _klom, _populations
+from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+
+NAMES = ("median", "p95")
+"""What the quantiles of :data:`harness_evaluators._klom.QUANTILES` are called."""
+
+_WORDS = {"median": "median", "p95": "95th percentile"}
+ORDER: tuple[SplitName, ...] = ("forget", *(split for split in SPLITS if split != "forget"))
+
+
+def of_split(split: SplitName) -> tuple[Description, ...]:
+    """The quantiles on a split."""
+    return tuple(
+        Description(
+            f"{split}_{name}",
+            "lower",
+            f"KL divergence of the margins' histogram over unlearned models from that over retrained ones, "
+            f"{_WORDS[name]} over the {split} set; never 0 for finitely many models, so read it beside the control.",
+            unit="nat",
+            bounds=(0.0, np.inf),
+            headline=(split, name) == ("forget", "median"),
+        )
+        for name in NAMES
+    )
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="klom",
+        version="1",
+        summary="KL divergence of margins between unlearned and retrained models, per split",
+        evaluate=evaluate,
+        source="Georgiev et al. 2024 (arXiv 2410.23232), appendix E.1",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Histogram divergences on every split that was judged."""
+    models = _populations.models(evidence)
+    why_not = models.why_not("forget")
+    if why_not:
+        every = (about for split in ORDER for about in of_split(split))
+        return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",))
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    rows: dict[Description, Rows] = {}
+    arrays: dict[str, Values] = {}
+    for split in ORDER:
+        if not models.why_not(split):
+            found = _summaries(models, split)
+            rows |= _rows(split, found, resamples)
+            arrays |= {f"{split}_{row}": one.per_example for row, one in found.items()}
+    metrics = tuple(_calibration.metric(about, values) for about, values in rows.items())
+    arrays |= _calibration.position_intervals(rows)
+    return Result(metrics, arrays, _calibration.warnings("klom", models, rows))
+
+
+def _summaries(models: Models, split: SplitName) -> dict[str, _klom.Summary]:
+    pairs = models.panel(split, _populations.phi_values).comparisons()
+    return {row: _klom.summary(left, right) for row, (left, right) in pairs.items()}
+
+
+def _rows(
+    split: SplitName, found: dict[str, _klom.Summary], resamples: _bootstrap.Resamples
+) -> dict[Description, Rows]:
+    return {
+        about: _calibration.rows_of({row: one.quantiles[i] for row, one in found.items()}, resamples)
+        for i, about in enumerate(of_split(split))
+    }

@@ -1,0 +1,151 @@
+"""``membership``: whether one model's outputs tell forgotten from unseen examples.
+
+Formulas and sources: :mod:`harness_evaluators._simple_mia`, :mod:`harness_evaluators._threshold_mia`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _examples, _gaps, _populations, _simple_mia, _threshold_mia
+from harness_evaluators._calibration import Description
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+PerModel = dict[str, Values]
+
+SIMPLE = Description(
+    "simple_mia",
+    "closer_to_reference",
+    "Accuracy of the challenge's starting kit in telling forgotten from unseen examples by one model's loss; 0.5 is "
+    "chance, and retrained models show what is right.",
+    unit="share",
+    bounds=(0.0, 1.0),
+    headline=True,
+    distance=np.abs,
+)
+_WORDS = {
+    "confidence": "confidence",
+    "entropy": "entropy",
+    "modified_entropy": "modified entropy (Song and Mittal)",
+}
+THRESHOLDS = tuple(
+    Description(
+        f"{name}_mia",
+        "closer_to_reference",
+        f"Balanced accuracy in telling forgotten from unseen examples of the same classes by one threshold per class on "
+        f"the {_WORDS[name]}, fitted on other models and other examples; below 0.5 forgotten ones look less like members.",
+        unit="share",
+        bounds=(0.0, 1.0),
+        distance=np.abs,
+    )
+    for name in _threshold_mia.FEATURES
+)
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="membership",
+        version="1",
+        summary="Membership inference on single models: the starting kit's attack, and thresholds on (modified) entropy",
+        evaluate=evaluate,
+        source="Machine Unlearning Challenge starting kit 2023; Song and Mittal 2021 (arXiv 2003.10595)",
+    )
+
+
+def evaluate(evidence: Evidence) -> Result:
+    """Attack every model alone, forgotten against test examples."""
+    models = _populations.models(evidence)
+    why_not = models.why_not("forget") or models.why_not("test") or _too_few_examples(evidence)
+    if why_not:
+        missing = tuple(_calibration.missing(about, why_not) for about in (SIMPLE, *THRESHOLDS))
+        return Result(missing, warnings=(f"membership: {why_not}",))
+    resamples = _bootstrap.resamples(evidence, models.sizes())
+    found = {SIMPLE: _simple(models)} | _by_thresholds(models)
+    metrics: list[Metric] = []
+    for about in (SIMPLE, *THRESHOLDS):
+        per_model = found.get(about)
+        if per_model is None:
+            metrics.append(_calibration.missing(about, "Not computed: no class of the forget set is in the test set."))
+        else:
+            metrics.append(_gaps.metric(about, per_model, resamples))
+    gaps = {about: _gaps.gaps(per_model, resamples) for about, per_model in found.items()}
+    warnings = _calibration.warnings("membership", models, gaps)
+    return Result(
+        tuple(metrics),
+        _calibration.position_intervals(gaps),
+        (*warnings, *_other_classes(evidence), *_examples.warning("membership", evidence)),
+    )
+
+
+def _too_few_examples(evidence: Evidence) -> str:
+    sizes = {split: len(evidence.labels[split]) for split in ("forget", "test")}
+    few = [f"{size} in {split}" for split, size in sizes.items() if size < _simple_mia.MIN_EXAMPLES]
+    return f"Not computed: {' and '.join(few)}; it needs {_simple_mia.MIN_EXAMPLES} examples of each." if few else ""
+
+
+def _by_row(models: Models, statistic: Callable[[Population], Values]) -> PerModel:
+    """A statistic of single models, shape (N,), for every row that has enough of them; models in order."""
+
+    def ordered(population: Population) -> Values | None:
+        return statistic(population) if len(models.order[population]) >= _populations.MIN_MODELS else None
+
+    names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
+    rows = {row: ordered(population) for row, population in {**names, "noop": "original"}.items()}
+    return {row: values for row, values in rows.items() if values is not None}
+
+
+def _simple(models: Models) -> PerModel:
+    """The starting kit's attack on every model, with the same examples and splits for all."""
+    evidence, rng = models.evidence, models.evidence.rng("simple-mia")
+    size = min(len(evidence.labels[split]) for split in ("forget", "test"))
+    chosen = {split: _simple_mia.subsample(evidence.ids[split], size, rng) for split in ("forget", "test")}
+    splits = _simple_mia.shuffle_splits(size, rng)
+
+    def attack(population: Population) -> Values:
+        def side(split: SplitName) -> Values:
+            phi = _populations.phi_values(evidence, population, split)
+            return _simple_mia.losses(phi[models.order[population]][:, chosen[split]])
+
+        return _simple_mia.accuracies(side("test"), side("forget"), splits)
+
+    return _by_row(models, attack)
+
+
+def _by_thresholds(models: Models) -> dict[Description, PerModel]:
+    """The threshold attacks on every model; empty where forget and test have no class in common."""
+    examples = _examples.matched(models.evidence, models.evidence.rng("threshold-mia"))
+    if examples is None:
+        return {}
+
+    def attack(population: Population) -> Values:
+        order, logits = models.order[population], models.evidence.logits[population]
+        sides = (("forget", examples.forgotten), ("test", examples.unseen))
+        scores = [_threshold_mia.features(logits[split][order][:, side.rows], side.labels) for split, side in sides]
+        return np.stack(
+            [_threshold_mia.balanced_accuracies(one, other, examples) for one, other in zip(*scores, strict=True)]
+        )
+
+    found = _by_row(models, attack)
+    return {about: {row: values[i] for row, values in found.items()} for i, about in enumerate(THRESHOLDS)}
+
+
+def _other_classes(evidence: Evidence) -> tuple[str, ...]:
+    """A warning where forget and test hold classes in different shares: the kit's attack then tells classes apart."""
+    shares = [
+        np.bincount(evidence.labels[split], minlength=evidence.n_classes) / len(evidence.labels[split])
+        for split in ("forget", "test")
+    ]
+    if np.abs(shares[0] - shares[1]).sum() / 2 <= 0.1:
+        return ()
+    text = (
+        "membership: the forget set holds classes in other shares than the test set, so that simple_mia may tell "
+        "classes apart in place of members; compare it with the retrained models, not with 0.5."
+    )
+    return (text,)

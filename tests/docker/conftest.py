@@ -1,0 +1,152 @@
+"""Fixtures for tests with real containers: the guest image once per session, plugins made from a few lines of source."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from harness.bundles import resolve
+from harness.errors import DockerUnavailableError
+from harness.outcomes import ModelOutcome
+from harness.runners.base import GuestSetup, Limits, PluginBundle
+from harness.runners.docker_runner import DockerRunner
+from harness.runners.engine import Engine
+from harness.runners.images import GuestImage, ensure_guest_image, ensure_plugin_image
+from harness.runners.session import Session
+from harness.runners.weights import Manifest
+from harness_guest.protocol import Hello
+from reference_models.architectures import build_model
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
+
+RUN_ID = "tests"
+SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
+SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
+
+HEADER = """
+import pluggy
+hookimpl = pluggy.HookimplMarker("harness")
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from or left in the user's cache; images that the engine has are used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The engine of this machine."""
+    try:
+        return Engine.connect()
+    except DockerUnavailableError as error:
+        pytest.skip(f"no Docker engine: {error}")
+
+
+@pytest.fixture(scope="session")
+def guest(engine: Engine) -> GuestImage:
+    """The guest image with the host's torch, built when it is not there."""
+    return ensure_guest_image(engine)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(engine: Engine) -> Iterator[None]:
+    """No test leaves a container."""
+    yield
+    assert [state.name for state in engine.containers({"harness.run": RUN_ID})] == []
+    assert [state.name for state in engine.containers({"harness.run": "oneshot"})] == []
+
+
+def make_wheel(folder: Path, source: str, *, name: str = "probe", files: dict[str, str] | None = None) -> Path:
+    """A wheel of one module ``{name}_plugin`` with an unlearner ``name``, written by hand."""
+    info = f"{name}_plugin-1.0.dist-info"
+    members = {
+        f"{name}_plugin.py": HEADER + source,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\nRequires-Dist: torch\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[harness.unlearners]\n{name} = {name}_plugin\n",
+        **(files or {}),
+    }
+    path = folder / f"{name}_plugin-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in members.items():
+            archive.writestr(member, text)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three splits of random pictures, readable by their owner alone, as a careful umask would have it."""
+    generator = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for split in ("retain", "forget", "validation"):
+        arrays[f"{split}.images"] = generator.integers(0, 256, (32, 1, 8, 8), dtype=np.uint8)
+        arrays[f"{split}.labels"] = generator.integers(0, 4, 32)
+    path = tmp_path_factory.mktemp("data") / "data.safetensors"
+    save_file(arrays, path)
+    path.chmod(0o600)
+    return path
+
+
+@dataclass
+class Bench:
+    """Puts a plugin into a container and unlearns one model with it."""
+
+    engine: Engine
+    guest: GuestImage
+    data_file: Path
+    tags: list[str] = field(default_factory=list)
+
+    def runner(self, spec: str, limits: Limits = SMALL) -> tuple[DockerRunner, PluginBundle]:
+        """A runner for the plugin that ``spec`` names."""
+        bundle = resolve(spec, engine=self.engine, guest=self.guest)
+        image = ensure_plugin_image(self.engine, self.guest, bundle)
+        self.tags.append(image.tag)
+        return DockerRunner(self.engine, image, limits), bundle
+
+    def setup(self) -> GuestSetup:
+        """What a guest is started with."""
+        return GuestSetup(self.data_file, RUN_ID, 600)
+
+    def unlearn(
+        self, spec: str, *, limit_s: float | None = 60.0, limits: Limits = SMALL
+    ) -> tuple[ModelOutcome, dict[str, Any], dict[str, Any]]:
+        """Outcome, original state and unlearned state (empty where there is none)."""
+        runner, bundle = self.runner(spec, limits)
+        original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
+        hello = Hello(
+            plugin=bundle.facts.name,
+            distribution=bundle.facts.distribution,
+            model=to_json(SPEC),
+            recipe=to_json(Recipe()),
+            data_path=runner.paths.data_path,
+            plugin_path=runner.paths.plugin_path,
+            scratch=list(runner.paths.scratch),
+        )
+        with Session(lambda: runner.start(self.setup()), hello, manifest=Manifest.of(original)) as session:
+            outcome, state = session.unlearn(0, 1, original, limit_s)
+        return outcome, original, state or {}
+
+
+@pytest.fixture(scope="session")
+def bench(engine: Engine, guest: GuestImage, data_file: Path) -> Iterator[Bench]:
+    """A bench; the plugin images made on it are removed at the end."""
+    bench = Bench(engine, guest, data_file)
+    yield bench
+    for tag in bench.tags:
+        engine.remove_image(tag)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[..., str]:
+    """``plugin(source)`` writes a wheel and returns its path, to be given as ``--plugin``."""
+    return lambda source, **options: str(make_wheel(tmp_path, source, **options))

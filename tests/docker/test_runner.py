@@ -1,0 +1,208 @@
+"""Containers come up, are told apart, and go away whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from harness.errors import GpuUnavailableError, SandboxError
+from harness.outcomes import Status
+from harness.runners.base import GuestSetup, Limits
+from harness.runners.docker_handle import DockerHandle
+from harness.runners.docker_runner import DockerRunner
+from harness.runners.engine import Engine
+from harness.runners.engine_types import ContainerSpec
+from harness.runners.oneshot import run_once
+from harness.runners.reaper import DEADLINE, owner_labels, reap
+from tests.docker.conftest import RUN_ID, Bench
+
+pytestmark = pytest.mark.docker
+
+NOTHING = "@hookimpl\ndef unlearn(model):\n    pass\n"
+Plugin = Callable[..., str]
+
+
+def test_a_model_goes_in_and_comes_back(bench: Bench, plugin: Plugin) -> None:
+    outcome, original, unlearned = bench.unlearn(plugin(NOTHING))
+    assert outcome.status is Status.OK
+    assert all(np.array_equal(unlearned[name], original[name]) for name in original)
+
+
+def test_a_plugin_that_raises_leaves_nothing_behind(bench: Bench, plugin: Plugin) -> None:
+    outcome, _, _ = bench.unlearn(plugin("@hookimpl\ndef unlearn(model):\n    raise ValueError('no')\n"))
+    assert outcome.status is Status.PLUGIN_ERROR
+
+
+def test_a_plugin_that_does_not_end_is_killed_and_leaves_nothing_behind(bench: Bench, plugin: Plugin) -> None:
+    source = "@hookimpl\ndef unlearn(model):\n    import signal\n    while True:\n        signal.pause()\n"
+    outcome, _, _ = bench.unlearn(plugin(source), limit_s=1.0)
+    assert outcome.status is Status.TIMEOUT
+
+
+def test_memory_beyond_the_limit_is_seen_as_such(bench: Bench, plugin: Plugin) -> None:
+    source = "@hookimpl\ndef unlearn(model):\n    held = [bytearray(1 << 24) for _ in range(1 << 10)]\n"
+    limits = Limits(memory_mib=512, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
+    outcome, _, _ = bench.unlearn(plugin(source), limits=limits)
+    assert outcome.status is Status.OOM
+    assert outcome.evidence.oom_killed
+
+
+def test_the_report_has_the_limits_in_force(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    assert runner.facts.effective is None
+    runner.start(bench.setup()).close()
+    effective = runner.facts.effective
+    assert effective == {
+        "memory_mib": 2048,
+        "pids": 128,
+        "cpus": 1.0,
+        "tmpfs_mib": 64,
+        "shm_mib": 64,
+        "log_bytes": 1 << 17,
+    }
+
+
+def test_the_report_names_image_engine_and_versions(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    facts = runner.facts
+    assert facts.image is not None
+    assert facts.image.startswith("sha256:")
+    assert facts.engine["version"]
+    assert (facts.torch, facts.python) == (bench.guest.torch, bench.guest.python)
+    assert (facts.gpu, runner.device) == (None, "cpu")
+
+
+def test_closing_tells_exit_status_and_error_stream(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    handle = runner.start(bench.setup())
+    garbage = memoryview(b"this is no frame, and the guest says so\n")
+    assert handle.write(garbage) == len(garbage)
+    poller = select.poll()
+    poller.register(handle.read_fd, select.POLLIN)
+    while handle.read(1 << 16) != b"":
+        poller.poll(1000)
+    ended = handle.close()
+    assert ended.exit_code == 5
+    assert "protocol" in ended.stderr
+    assert handle.close() is ended
+
+
+def test_killing_twice_and_after_the_end_is_harmless(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    handle = runner.start(bench.setup())
+    handle.kill()
+    handle.kill()
+    ended = handle.close()
+    handle.kill()
+    assert ended.exit_code == 137
+    assert not ended.oom_killed
+
+
+def test_a_data_file_that_is_not_there_is_the_engines_error_and_leaves_nothing(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    missing = bench.data_file.parent / "nothing-here"
+    with pytest.raises(SandboxError, match="nothing-here"):
+        runner.start(GuestSetup(missing, RUN_ID))
+
+
+def test_a_gpu_on_an_engine_without_any_is_refused_with_advice(bench: Bench, plugin: Plugin) -> None:
+    if "nvidia" in " ".join(bench.engine.info().runtimes) or bench.engine.info().cdi_devices:
+        pytest.skip("this engine has GPUs")
+    runner, _ = bench.runner(plugin(NOTHING))
+    with pytest.raises(GpuUnavailableError, match="--gpus none"):
+        DockerRunner(bench.engine, runner._image, gpus="all")
+
+
+def _sleeper(engine: Engine, bench: Bench, labels: dict[str, str], name: str) -> str:
+    spec = ContainerSpec(bench.guest.id, name, labels, entrypoint=("sleep", "600"), memory_mib=64, pids=8)
+    container_id = engine.create(spec)
+    engine.start(container_id)
+    return container_id
+
+
+def test_reaping_spares_the_living(bench: Bench) -> None:
+    container_id = _sleeper(bench.engine, bench, owner_labels(RUN_ID, 600), "harness-test-alive")
+    try:
+        assert "harness-test-alive" not in reap(bench.engine)
+        assert bench.engine.inspect(container_id) is not None
+    finally:
+        bench.engine.remove(container_id)
+
+
+def test_reaping_removes_what_is_past_its_deadline(bench: Bench) -> None:
+    labels = {**owner_labels(RUN_ID, 600), DEADLINE: "1"}
+    container_id = _sleeper(bench.engine, bench, labels, "harness-test-late")
+    assert reap(bench.engine) == ["harness-test-late"]
+    assert bench.engine.inspect(container_id) is None
+
+
+def test_reaping_removes_what_a_dead_process_left(bench: Bench) -> None:
+    program = (
+        "import json; from harness.runners.reaper import owner_labels; print(json.dumps(owner_labels('tests', 600)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    labels = json.loads(done.stdout)
+    assert labels["harness.pid"] != str(os.getpid())
+    _sleeper(bench.engine, bench, labels, "harness-test-orphan")
+    assert reap(bench.engine) == ["harness-test-orphan"]
+
+
+def test_a_guest_ends_when_its_host_is_gone(bench: Bench, plugin: Plugin) -> None:
+    runner, _ = bench.runner(plugin(NOTHING))
+    handle = runner.start(bench.setup())
+    container_id = handle._container_id
+    # The kernel closes the connection of a host process that dies; here the test does.
+    handle._connection.close()
+    try:
+        assert bench.engine.wait(container_id, 30)
+    finally:
+        bench.engine.remove(container_id)
+
+
+def test_waiting_for_a_container_that_goes_on_says_so(bench: Bench) -> None:
+    container_id = _sleeper(bench.engine, bench, owner_labels(RUN_ID, 600), "harness-test-wait")
+    try:
+        assert bench.engine.wait(container_id, 0.2) is False
+    finally:
+        bench.engine.remove(container_id)
+
+
+def test_a_container_that_talks_too_much_is_ended(bench: Bench) -> None:
+    spec = ContainerSpec(bench.guest.id, "harness-test", entrypoint=("yes",), memory_mib=64, pids=8)
+    result = run_once(bench.engine, spec, max_bytes=1 << 16)
+    assert result.overflowed
+    assert result.exit_code is not None
+
+
+def test_a_container_that_takes_too_long_is_ended(bench: Bench) -> None:
+    spec = ContainerSpec(bench.guest.id, "harness-test", entrypoint=("sleep", "600"), memory_mib=64, pids=8)
+    assert run_once(bench.engine, spec, timeout_s=0.2).timed_out
+
+
+def test_what_goes_through_a_container_arrives_whole(bench: Bench) -> None:
+    sent = np.random.default_rng(0).bytes(3_000_000)
+    spec = ContainerSpec(bench.guest.id, "harness-test", entrypoint=("head", "-c", "3000000"), memory_mib=64, pids=8)
+    result = run_once(bench.engine, spec, stdin=sent, max_bytes=1 << 22)
+    assert result.stdout == sent
+    assert result.exit_code == 0
+
+
+def test_a_guest_whose_output_nobody_reads_is_killed_all_the_same(bench: Bench) -> None:
+    spec = ContainerSpec(
+        bench.guest.id, "harness-test-flood", owner_labels(RUN_ID, 600), ("yes",), memory_mib=64, pids=8
+    )
+    container_id = bench.engine.create(spec)
+    handle = DockerHandle(bench.engine, container_id, bench.engine.attach(container_id), None)
+    bench.engine.start(container_id)
+    poller = select.poll()
+    poller.register(handle.read_fd, select.POLLIN)
+    assert poller.poll(30_000)
+    handle.kill()
+    assert handle.close().notes == ()

@@ -1,0 +1,127 @@
+"""Ctrl-C and ``kill -9``: nothing is left behind, nothing finished is lost, and ``harness resume`` gives the same numbers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Program, numbers_of, report_of
+
+# Waits, in its third model, for a file that the test removes: so that the test decides when it is interrupted.
+GATED = """
+import pathlib, time
+import pluggy, torch
+GATE = pathlib.Path({gate!r})
+STARTED = pathlib.Path({started!r})
+@pluggy.HookimplMarker("harness")
+def unlearn(model, context):
+    with STARTED.open("a") as file:
+        file.write("x")
+    while GATE.exists() and STARTED.stat().st_size >= 3:
+        time.sleep(0.01)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)
+"""
+
+
+@pytest.fixture
+def gated(tmp_path: Path, wheel: Callable[[str], Path]) -> Iterator[Path]:
+    (tmp_path / "gate").touch()
+    (tmp_path / "started").touch()
+    yield wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
+
+
+def _run(program: Program, plugin: Path, task: Path, output: Path) -> subprocess.Popen[str]:
+    return program.start(
+        "run",
+        "--runner",
+        "process",
+        "--cpus",
+        "1",
+        "--time-limit",
+        "250",
+        "--plugin",
+        plugin,
+        "--task",
+        task,
+        "--output",
+        output,
+    )
+
+
+def _until_third_model(process: subprocess.Popen[str], tmp_path: Path) -> None:
+    while (tmp_path / "started").stat().st_size < 3:
+        assert process.poll() is None, process.communicate()
+        os.sched_yield()
+
+
+def _guests(program: Program) -> list[str]:
+    """Processes whose environment names this test's scratch folder: the guests of its runs."""
+    mark = program.environment["TMPDIR"].encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if mark in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
+                    found.append(entry.name)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_leaves_no_process_and_says_how_to_go_on(
+    program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = _run(program, gated, task, tmp_path / "r")
+    _until_third_model(process, tmp_path)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert f"harness resume {tmp_path / 'r'}" in err
+    assert _guests(program) == []
+    assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
+    program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = _run(program, gated, task, tmp_path / "r")
+    _until_third_model(process, tmp_path)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    (tmp_path / "gate").unlink()
+
+    resumed = program("resume", tmp_path / "r")
+    assert resumed.code == 0, resumed.err
+    undisturbed = _run(program, gated, task, tmp_path / "u")
+    undisturbed.communicate(timeout=250)
+
+    assert numbers_of(tmp_path / "r") == numbers_of(tmp_path / "u")
+    assert [model["attempts"] for model in report_of(tmp_path / "r")["models"]] == [1, 1, 2, 1]
+
+
+def test_a_run_is_not_resumed_with_a_changed_plugin(
+    program: Program, wheel: Callable[[str], Path], task: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "started").touch()
+    (tmp_path / "gate").touch()
+    plugin = wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
+    process = _run(program, plugin, task, tmp_path / "r")
+    _until_third_model(process, tmp_path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    wheel("# another method\n" + GATED.format(gate="/nowhere", started=str(tmp_path / "started")))
+
+    resumed = program("resume", tmp_path / "r")
+
+    assert resumed.code == 44
+    assert "plugin" in resumed.err

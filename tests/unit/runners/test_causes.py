@@ -1,0 +1,110 @@
+"""The status of every end, from what was seen alone."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from harness.outcomes import Status
+from harness.runners.causes import ADVICE, Facts, decide
+from harness_guest.protocol import Ended
+
+
+def ended(**fields: object) -> Ended:
+    return Ended(**{"index": 0, "exit_code": 0, "signal": None, **fields})  # type: ignore[arg-type]
+
+
+def raised(kind: str, message: str = "", problem: str = "plugin_error") -> Ended:
+    return ended(exit_code=1, error_type=kind, error_message=message, problem=problem)
+
+
+def facts(**fields: object) -> Facts:
+    return Facts(**{"started": True, "elapsed_s": 1.0, "limit_s": 2.0, **fields})  # type: ignore[arg-type]
+
+
+KILLED = ended(exit_code=None, signal=signal.SIGKILL, problem="output_missing")
+
+TABLE = [
+    ("a result in time", facts(ended=ended(), has_weights=True), Status.OK),
+    ("no limit", facts(ended=ended(), has_weights=True, limit_s=None, elapsed_s=1e6), Status.OK),
+    ("exactly at the limit", facts(ended=ended(), has_weights=True, elapsed_s=2.0), Status.OK),
+    ("a result too late", facts(ended=ended(), has_weights=True, elapsed_s=2.001), Status.TIMEOUT),
+    ("a bad result too late", facts(ended=ended(), weights_problem="output_invalid", elapsed_s=3.0), Status.TIMEOUT),
+    ("the guest's own deadline", facts(ended=ended(deadline=True, exit_code=None, signal=9)), Status.TIMEOUT),
+    ("killed by the host", facts(guest_exit_code=137, elapsed_s=2.3, killed_by_host=True), Status.TIMEOUT),
+    (
+        "a helper's memory kill, then killed by the host",
+        facts(guest_exit_code=137, elapsed_s=2.3, killed_by_host=True, oom_rise=1),
+        Status.TIMEOUT,
+    ),
+    ("an exception too late", facts(ended=raised("ValueError"), elapsed_s=2.1), Status.TIMEOUT),
+    ("a memory kill", facts(ended=KILLED, oom_rise=1), Status.OOM),
+    ("a memory kill late in the model's life", facts(ended=KILLED, oom_rise=1, elapsed_s=2.1), Status.OOM),
+    ("a memory kill while loading", Facts(started=False, ended=KILLED, oom_rise=1), Status.OOM),
+    ("the whole guest killed for memory", facts(guest_exit_code=137, oom_rise=1), Status.OOM),
+    ("a memory kill of a helper process", facts(ended=ended(), has_weights=True, oom_rise=1), Status.OK),
+    (
+        "a helper's memory kill, then a deadline",
+        facts(ended=ended(deadline=True, signal=9), oom_rise=1),
+        Status.TIMEOUT,
+    ),
+    ("a kill without memory trouble", facts(ended=KILLED), Status.KILLED_SIGNAL),
+    ("a crash", facts(ended=ended(exit_code=None, signal=11, problem="output_missing")), Status.KILLED_SIGNAL),
+    ("an unknown signal", facts(ended=ended(exit_code=None, signal=60)), Status.KILLED_SIGNAL),
+    ("a forbidden call", facts(ended=ended(exit_code=None, signal=31)), Status.POLICY_VIOLATION),
+    ("a broken protocol", facts(violation="x", ended=ended(), has_weights=True), Status.POLICY_VIOLATION),
+    ("a broken protocol, late", facts(violation="x", elapsed_s=9.0), Status.POLICY_VIOLATION),
+    ("the guest shot from outside", facts(guest_exit_code=-9), Status.KILLED_SIGNAL),
+    ("the guest ended by itself", facts(guest_exit_code=1), Status.INFRA_ERROR),
+    ("the guest vanished", facts(), Status.INFRA_ERROR),
+    ("the guest vanished after the result", facts(has_weights=True, guest_exit_code=137), Status.OK),
+    ("the model could not be loaded", Facts(started=False, ended=raised("RuntimeError", "no GPU")), Status.INFRA_ERROR),
+    ("the model was not ready in time", Facts(started=False, setup_timed_out=True), Status.INFRA_ERROR),
+    ("no result", facts(ended=ended(problem="output_missing")), Status.OUTPUT_MISSING),
+    ("too much", facts(ended=ended(signal=9, exit_code=None, problem="output_too_large")), Status.OUTPUT_TOO_LARGE),
+    (
+        "refused by the guest",
+        facts(ended=raised("OutputInvalidError", problem="output_invalid")),
+        Status.OUTPUT_INVALID,
+    ),
+    ("refused by the host", facts(ended=ended(), weights_problem="output_invalid"), Status.OUTPUT_INVALID),
+    ("too large for the host", facts(ended=ended(), weights_problem="output_too_large"), Status.OUTPUT_TOO_LARGE),
+    ("an exception", facts(ended=raised("ValueError", "x")), Status.PLUGIN_ERROR),
+    ("an import error", facts(ended=raised("ImportError", problem="setup_error")), Status.SETUP_ERROR),
+    ("MemoryError", facts(ended=raised("MemoryError")), Status.OOM),
+    ("MemoryError on import", facts(ended=raised("MemoryError", problem="setup_error")), Status.OOM),
+    (
+        "torch's allocator",
+        facts(ended=raised("RuntimeError", "DefaultCPUAllocator: can't allocate memory")),
+        Status.OOM,
+    ),
+    ("torch's GPU allocator", facts(ended=raised("OutOfMemoryError", "CUDA out of memory. Tried")), Status.OOM_GPU),
+    ("cuBLAS", facts(ended=raised("RuntimeError", "CUBLAS_STATUS_ALLOC_FAILED when")), Status.OOM_GPU),
+    ("a full disk", facts(ended=raised("OSError", "[Errno 28] No space left on device: 'x'")), Status.DISK_FULL),
+    ("no more threads", facts(ended=raised("RuntimeError", "can't start new thread")), Status.PIDS_LIMIT),
+    ("no more processes", facts(ended=raised("BlockingIOError", "[Errno 11] Resource")), Status.PIDS_LIMIT),
+]
+
+
+@pytest.mark.parametrize(("seen", "status"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_what_was_seen_decides_the_status(seen: Facts, status: Status) -> None:
+    verdict = decide(seen)
+
+    assert verdict.status is status
+    assert bool(verdict.advice) is (status is not Status.OK)
+
+
+def test_every_status_but_cancelled_and_killed_has_one_sentence_of_advice() -> None:
+    assert set(Status) - set(ADVICE) == {Status.CANCELLED, Status.KILLED_SIGNAL}
+
+
+def test_a_crash_is_explained_by_its_signal() -> None:
+    advice = {
+        number: decide(facts(ended=ended(exit_code=None, signal=number))).advice
+        for number in (signal.SIGSEGV, signal.SIGBUS, 60)
+    }
+
+    assert "SIGSEGV" in advice[signal.SIGSEGV]
+    assert "shared memory" in advice[signal.SIGBUS]
+    assert "signal 60" in advice[60]
