@@ -20,7 +20,7 @@ from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchErro
 from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
-from harness.references import ROLES, Population, References, training_code_digest
+from harness.references import Population, References, training_code_digest
 from harness.report.model import (
     ArchitectureRecord,
     BudgetRecord,
@@ -158,9 +158,7 @@ class _Job:
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, runner, facts)
         with self.phases("references"):
-            populations: dict[str, Population] = {
-                role: references.population(role, self.models, self.progress) for role in ROLES
-            }
+            populations = references.populations(self.models, self.progress)
             for key in references.cache.rebuilt:
                 self.progress.notice(f"A cached population was damaged and has been built anew ({key[:12]}).")
         place = Workplace(

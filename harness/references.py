@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
@@ -21,14 +22,15 @@ from safetensors.numpy import load_file, save_file
 
 from harness.cache import Cache, CacheEntry, key_of
 from harness.evaluation import SPLITS
+from harness.hardware import available_cores
 from harness.progress import Progress, Step
 from harness.tasks.model import Task, TaskData
+from harness.training import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from reference_models.recipe import ModelSpec, derive_seed, to_json
 
 Role = Literal["original", "retrained", "control"]
 ROLES: tuple[Role, ...] = ("original", "retrained", "control")
-LOGITS = "logits.safetensors"
-WEIGHTS = "weights.safetensors"
+DATA_FILE = "data.safetensors"
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,13 @@ def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
     return tuple(derive_seed("member", task.seed, role, index) for index in range(models))
 
 
-def training_set(data: TaskData, role: Role) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (n, C, H, W) and labels (n,) that models of this role are trained on."""
-    if role == "original":
-        images = np.concatenate([data.retain.images, data.forget.images])
-        return images, np.concatenate([data.retain.labels, data.forget.labels])
-    return data.retain.images, data.retain.labels
+def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
+    """Write ``{split}.images`` (n, C, H, W) uint8 and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in names:
+        arrays[f"{name}.images"] = np.ascontiguousarray(data.split(name).images)
+        arrays[f"{name}.labels"] = np.ascontiguousarray(data.split(name).labels)
+    save_file(arrays, path)
 
 
 class References:
@@ -102,27 +105,65 @@ class References:
 
     def cached(self, models: int) -> bool:
         """Whether all three populations of this size are in the cache."""
-        return all(self.cache.holds(inputs) for role in ROLES for inputs in self._chunks(role, models))
+        return not self._missing(models)
 
-    def population(self, role: Role, models: int, progress: Progress) -> Population:
-        """The population of ``models`` members, trained where the cache has no sound copy."""
-        seeds = member_seeds(self.task, role, models)
+    def populations(self, models: int, progress: Progress) -> dict[str, Population]:
+        """All three populations of ``models`` members each, trained where the cache has no sound copy.
+
+        On the CPU as many chunks are trained at once as there are cores, each by a process with one thread.
+        """
+        self._train_missing(models, progress)
+        with progress.step("reading reference models", len(ROLES)) as step:
+            found: dict[str, Population] = {}
+            for role in ROLES:
+                found[role] = self.population(role, models)
+                step.advance()
+        return found
+
+    def population(self, role: Role, models: int) -> Population:
+        """The population of one role; what the cache lacks, or has damaged, is trained one chunk after another."""
         chunks, keys, hits = [], [], []
-        with progress.step(f"{role} models", models * self.task.recipe.epochs) as step:
-            for inputs in self._chunks(role, models):
-                build = partial(self._train, role, inputs["seeds"], step)
-                folder, hit = self.cache.get_or_build(inputs, build)
-                if hit:
-                    step.advance(len(inputs["seeds"]) * self.task.recipe.epochs)
-                chunks.append(_read(folder))
-                keys.append(key_of(inputs))
-                hits.append(hit)
+        for inputs in self._chunks(role, models):
+            folder, hit = self.cache.get_or_build(
+                inputs, partial(self._train, role, inputs["seeds"], _ignore, Workers())
+            )
+            chunks.append(_read(folder))
+            keys.append(key_of(inputs))
+            hits.append(hit)
         logits: dict[str, NDArray[np.float32]] = {
             name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
         }
         names = chunks[0][1]
         weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
-        return Population(role, seeds, logits, weights, tuple(keys), all(hits))
+        return Population(role, member_seeds(self.task, role, models), logits, weights, tuple(keys), all(hits))
+
+    def _missing(self, models: int) -> list[tuple[Role, dict[str, Any]]]:
+        chunks = [(role, inputs) for role in ROLES for inputs in self._chunks(role, models)]
+        return [(role, inputs) for role, inputs in chunks if not self.cache.holds(inputs)]
+
+    def _train_missing(self, models: int, progress: Progress) -> None:
+        missing = self._missing(models)
+        if not missing:
+            return
+        epochs = self.task.recipe.epochs
+        at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
+        total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)
+        workers = Workers()
+        with progress.step("training reference models", total) as step, ThreadPoolExecutor(at_once) as pool:
+            step.tell("model epochs")
+
+            def train(role: Role, inputs: dict[str, Any]) -> None:
+                counter = _EpochCounter(step, len(inputs["seeds"]) * epochs)
+                build = partial(self._train, role, inputs["seeds"], counter, workers)
+                self.cache.get_or_build(inputs, build)
+
+            try:
+                for future in as_completed([pool.submit(train, role, inputs) for role, inputs in missing]):
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                workers.stop()
+                raise
 
     def _chunks(self, role: Role, models: int) -> Iterator[dict[str, Any]]:
         import torch
@@ -142,26 +183,43 @@ class References:
                 "code": training_code_digest(),
             }
 
-    def _train(self, role: Role, seeds: Sequence[int], step: Step, folder: Path) -> None:
-        from reference_models.prediction import stacked_logits
-        from reference_models.training import train_chunk
+    def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
+        job = TrainingJob(
+            data_file=str(self._data_file()),
+            model=to_json(self.spec),
+            recipe=to_json(self.task.recipe),
+            splits=["retain", "forget"] if role == "original" else ["retain"],
+            seeds=list(seeds),
+            keep_weights=role == "original",
+            device=self.device,
+        )
+        if self.device.startswith("cuda"):
+            train_into(folder, job, load_file(job.data_file), on_step)
+        else:
+            workers.train(folder, job, on_step)
 
-        images, labels = training_set(self.data, role)
-        done = 0
+    def _data_file(self) -> Path:
+        """All four splits in one file, for workers; never given to a guest."""
+        folder, _ = Cache("datasets").get_or_build(
+            {"format": 1, "data": self._digest}, lambda to: write_splits(self.data, SPLITS, to / DATA_FILE)
+        )
+        return folder / DATA_FILE
 
-        def on_step(now: int, total: int) -> None:
-            nonlocal done
-            reached = len(seeds) * self.task.recipe.epochs * now // total
-            step.advance(reached - done)
-            done = reached
 
-        state = train_chunk(self.spec, self.task.recipe, images, labels, seeds, device=self.device, on_step=on_step)
-        logits: dict[str, NDArray[np.float32]] = {
-            name: stacked_logits(self.spec, state, self.data.split(name).images, device=self.device) for name in SPLITS
-        }
-        save_file(logits, folder / LOGITS)
-        if role == "original":
-            save_file({name: tensor.numpy() for name, tensor in state.items()}, folder / WEIGHTS)
+def _ignore(done: int, total: int) -> None:
+    """Nobody is told."""
+
+
+class _EpochCounter:
+    """Advances a step by whole epochs of models as training steps are done."""
+
+    def __init__(self, step: Step, epochs: int) -> None:
+        self._step, self._epochs, self._told = step, epochs, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        reached = self._epochs * done // total
+        self._step.advance(reached - self._told)
+        self._told = reached
 
 
 def _read(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from harness.budget import Limit, from_fraction, measure
 from harness.cache import Cache
@@ -18,7 +16,7 @@ from harness.hardware import cpu_model
 from harness.judging import logits_of
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
-from harness.references import Population
+from harness.references import DATA_FILE, Population, write_splits
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
@@ -27,7 +25,6 @@ from harness.tasks.model import Task, TaskData
 from harness_guest.protocol import Hello
 from reference_models.recipe import ModelSpec, derive_seed, to_json
 
-DATA_FILE = "data.safetensors"
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
@@ -41,11 +38,7 @@ def guest_data(data: TaskData, digest: str) -> Path:
     """The file of retain, forget and validation that guests read; made once per data."""
 
     def build(folder: Path) -> None:
-        arrays: dict[str, NDArray[Any]] = {}
-        for name in GUEST_SPLITS:
-            arrays[f"{name}.images"] = np.ascontiguousarray(data.split(name).images)
-            arrays[f"{name}.labels"] = np.ascontiguousarray(data.split(name).labels)
-        save_file(arrays, folder / DATA_FILE)
+        write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
 
     folder, _ = Cache("inputs").get_or_build({"format": 1, "data": digest, "splits": list(GUEST_SPLITS)}, build)
     return folder / DATA_FILE

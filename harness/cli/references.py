@@ -19,15 +19,14 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
     from harness.cli.progress import RichProgress
     from harness.discovery import find_task
     from harness.hardware import gpu_names
-    from harness.references import ROLES, References
+    from harness.references import References
 
     found = find_task(task)
     references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
     with RichProgress() as progress:
-        for role in ROLES:
-            population = references.population(role, models or found.models, progress)
-            state = "in the cache already" if population.from_cache else "trained"
-            click.echo(f"{role}: {len(population.seeds)} models, {state}")
+        populations = references.populations(models or found.models, progress)
+    for role, population in populations.items():
+        click.echo(f"{role}: {len(population.seeds)} models")
 
 
 @references_group.command("list")

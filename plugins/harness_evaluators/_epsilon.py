@@ -17,9 +17,10 @@ from types import ModuleType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from harness_evaluators import _epsilon_exact, _epsilon_rates, _grid
+from harness_evaluators._epsilon_rates import Logs, Out
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -86,10 +87,10 @@ def _rows(phi: Values) -> Values:
 
 
 def _exact(u: Values, r: Values, delta: float) -> Attacks:
-    u_logs, r_logs = (_epsilon_rates.logs(side.shape[1], delta, np.float64) for side in (u, r))
+    logs = _logs(u, delta, np.float64), _logs(r, delta, np.float64)
 
-    def work(rows: slice, out: tuple[NDArray[np.generic], ...]) -> None:
-        kernels()[1].exact(u[rows], r[rows], u_logs, r_logs, *out)
+    def work(rows: slice, out: Out) -> None:
+        kernels()[1].exact(u[rows], r[rows], logs, out)
 
     return _in_blocks(len(u), work)
 
@@ -111,22 +112,32 @@ def _official(u: Values, r: Values, delta: float) -> Attacks:
 
 
 def _on_grid(u: Values, r: Values, delta: float) -> Attacks:
-    u_logs, r_logs = (_epsilon_rates.logs(side.shape[1], delta, np.float32) for side in (u, r))
+    logs = _logs(u, delta, np.float32), _logs(r, delta, np.float32)
     positive = _grid.retrained_is_positive(u, r)
 
-    def work(rows: slice, out: tuple[NDArray[np.generic], ...]) -> None:
-        kernels()[0].official(u[rows], r[rows], positive[rows], u_logs, r_logs, *out)
+    def work(rows: slice, out: Out) -> None:
+        kernels()[0].official(u[rows], r[rows], positive[rows], logs, out)
 
     return _in_blocks(len(u), work)
 
 
-def _in_blocks(n: int, work: Callable[[slice, tuple[NDArray[np.generic], ...]], None]) -> Attacks:
+def _logs(rows: Values, delta: float, dtype: DTypeLike) -> Logs:
+    return _epsilon_rates.logs(rows.shape[1], delta, dtype)
+
+
+def _in_blocks(n: int, work: Callable[[slice, Out], None]) -> Attacks:
     """Run ``work`` on slices of the examples, each with its part of the outputs."""
     found = Attacks.nothing(n)
-    whole = (found.epsilon, found.low, found.high, found.inside_is_unlearned)
     slices = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
+
+    def block(rows: slice) -> None:
+        work(rows, (found.epsilon[rows], found.low[rows], found.high[rows], found.inside_is_unlearned[rows]))
+
+    if len(slices) < 2:
+        block(slice(n))
+        return found
     with ThreadPoolExecutor(min(len(slices), _processors())) as pool:
-        list(pool.map(lambda rows: work(rows, tuple(part[rows] for part in whole)), slices))
+        list(pool.map(block, slices))
     return found
 
 

@@ -18,31 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness_evaluators import _epsilon_rates
-from harness_evaluators._epsilon_rates import Logs
+from harness_evaluators._epsilon_rates import Logs, Out, Sides
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
 
 
-def exact(
-    unlearned: Values,
-    retrained: Values,
-    u_logs: Logs,
-    r_logs: Logs,
-    epsilon: Values,
-    low: Values,
-    high: Values,
-    inside: Flags,
-) -> None:
+def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
     """Attack every example; arguments as in :func:`harness_evaluators._grid.official`."""
+    epsilon, low, high, inside = out
     tied = has_ties(unlearned, retrained)
     for s in np.flatnonzero(tied):
-        epsilon[s], low[s], high[s], inside[s] = _among_all(unlearned[s], retrained[s], u_logs, r_logs)
+        epsilon[s], low[s], high[s], inside[s] = _among_all(unlearned[s], retrained[s], *logs)
     rows = np.flatnonzero(~tied)
-    sides = [(unlearned[rows], u_logs), (retrained[rows], r_logs)]
+    sides = [(unlearned[rows], logs[0]), (retrained[rows], logs[1])]
     if rows.size:
-        _among_windows(sides, rows, (epsilon, low, high, inside))
+        _among_windows(sides, rows, out)
 
 
 def has_ties(unlearned: Values, retrained: Values) -> Flags:
@@ -51,9 +43,7 @@ def has_ties(unlearned: Values, retrained: Values) -> Flags:
     return np.asarray((both[:, 1:] == both[:, :-1]).any(axis=1))
 
 
-def _among_windows(
-    sides: list[tuple[Values, Logs]], rows: NDArray[np.int64], out: tuple[Values, Values, Values, Flags]
-) -> None:
+def _among_windows(sides: list[tuple[Values, Logs]], rows: NDArray[np.int64], out: Out) -> None:
     """The best window over the sorted values of either population, for examples without ties."""
     epsilon, low, high, inside = out
     below = [_below(sides[i][0], sides[1 - i][0]) for i in (0, 1)]

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._epsilon_rates import Logs
+from harness_evaluators._epsilon_rates import Logs, Out, Sides
 from harness_evaluators._grid import BUFFER, N_LEFT, PER_UNIT
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
 Best = tuple[float, float, float]
+Bounds = tuple[int, int, int, int]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 numba = importlib.import_module("numba")
@@ -100,26 +101,17 @@ def _double(a: Values, b: Values, a_logs: Logs, b_logs: Logs) -> Best:
         upto_a, upto_b = _upto(a, right, upto_a), _upto(b, right, upto_b)
         start = (right - width) - BUFFER
         below_a, below_b = _below(a, start, below_a), _below(b, start, below_b)
-        found, left = _lefts(a, b, a_logs, b_logs, right - width, below_a, upto_a, below_b, upto_b)
+        found, left = _lefts(a, b, a_logs, b_logs, right - width, (below_a, upto_a, below_b, upto_b))
         if found > best:
             best, low, high = found, left, right
     return best, low, high
 
 
 @compiled
-def _lefts(
-    a: Values,
-    b: Values,
-    a_logs: Logs,
-    b_logs: Logs,
-    centre: float,
-    below_a: int,
-    upto_a: int,
-    below_b: int,
-    upto_b: int,
-) -> tuple[float, float]:
+def _lefts(a: Values, b: Values, a_logs: Logs, b_logs: Logs, centre: float, counts: Bounds) -> tuple[float, float]:
     """The best left end for one right end; epsilon changes only where a count does."""
     best, best_left = 0.0, math.inf
+    below_a, upto_a, below_b, upto_b = counts
     start, stop = centre - BUFFER, centre + BUFFER
     step = (stop - start) / (N_LEFT - 1)
     sparse = upto_a + upto_b - below_a - below_b < N_LEFT
@@ -147,23 +139,13 @@ def _lefts(
 
 
 @compiled
-def official(
-    unlearned: Values,
-    retrained: Values,
-    retrained_positive: Flags,
-    u_logs: Logs,
-    r_logs: Logs,
-    epsilon: Values,
-    low: Values,
-    high: Values,
-    inside: Flags,
-) -> None:
+def official(unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, out: Out) -> None:
     """As :func:`harness_evaluators._grid.official`."""
+    epsilon, low, high, inside = out
     for s in range(len(unlearned)):
-        u, r = unlearned[s], retrained[s]
-        p, p_logs, q, q_logs = u, u_logs, r, r_logs
+        p, p_logs, q, q_logs = unlearned[s], logs[0], retrained[s], logs[1]
         if retrained_positive[s]:
-            p, p_logs, q, q_logs = r, r_logs, u, u_logs
+            p, p_logs, q, q_logs = q, q_logs, p, p_logs
         epsilon[s], low[s], high[s] = _single(p, q, p_logs, q_logs)
         inside[s] = not retrained_positive[s]
         narrow_is_q = p[-1] - p[0] >= q[-1] - q[0]
@@ -184,7 +166,7 @@ def _count_below(a: Values, b: Values, below: Counts) -> bool:
             count += 1
         below[i] = count
         tied |= (count < len(b) and b[count] == a[i]) or (i > 0 and a[i] == a[i - 1])
-    return tied
+    return bool(tied)
 
 
 @compiled
@@ -194,7 +176,7 @@ def _fewest(below: Counts, size: int) -> int:
     fewest = ends[0] - below[0]
     for i in range(len(ends)):
         fewest = min(fewest, ends[i] - below[i])
-    return fewest
+    return int(fewest)
 
 
 @compiled
@@ -245,17 +227,10 @@ def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float,
 
 
 @compiled
-def exact(
-    unlearned: Values,
-    retrained: Values,
-    u_logs: Logs,
-    r_logs: Logs,
-    epsilon: Values,
-    low: Values,
-    high: Values,
-    inside: Flags,
-) -> None:
+def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
     """As :func:`harness_evaluators._epsilon_exact.exact`."""
+    epsilon, low, high, inside = out
+    u_logs, r_logs = logs
     below_u = np.empty(unlearned.shape[1], np.int32)
     below_r = np.empty(retrained.shape[1], np.int32)
     for s in range(len(unlearned)):

@@ -55,10 +55,17 @@ def describe(statistic: str, attack: AttackName) -> Description:
         _TEXTS[statistic].format(family=_FAMILY[attack]),
         bounds=(0.0, 1.0) if is_f else (0.0, _epsilon_rates.CAP),
         headline=statistic == "f" and attack == "official-grid",
-        note="Without interval: resampling would triple the cost."
-        if (statistic in CROSS_FITTED and attack == "official-grid")
-        else "",
+        note=_without_interval(statistic, attack),
     )
+
+
+def _without_interval(statistic: str, attack: AttackName) -> str:
+    """Why a statistic is not resampled; empty where it is."""
+    if statistic == "median_epsilon":
+        return "Without interval: it takes few values, and resamples mostly repeat one of them."
+    if statistic in CROSS_FITTED and attack == "official-grid":
+        return "Without interval: resampling would triple the cost."
+    return ""
 
 
 F_OFFICIAL = describe("f", "official-grid")
@@ -71,12 +78,22 @@ EVERY = (
 def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) -> dict[Description, Rows]:
     """All statistics of both families, resampled."""
     return {
-        describe(statistic, attack): _calibration.rows_of(
-            {name: row.statistics[statistic] for name, row in each.items()}, resamples
-        )
+        describe(statistic, attack): _rows(statistic, each, resamples)
         for attack, each in found.items()
         for statistic in (*IN_SAMPLE, *CROSS_FITTED)
     }
+
+
+def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Rows:
+    """One statistic, resampled; the control's deviations are narrowed to the spread of exchanged models."""
+    statistics = {name: row.statistics[statistic] for name, row in found.items()}
+    if statistic == "median_epsilon":
+        return _calibration.without_interval({name: one.value for name, one in statistics.items()})
+    rows = _calibration.rows_of(statistics, resamples)
+    if rows.control is None or not rows.control.sd:
+        return rows
+    factor = min(1.0, found["control"].null_sd[statistic] / rows.control.sd)
+    return replace(rows, control=rows.control.narrowed(factor))
 
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
@@ -124,10 +141,11 @@ def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ..
     if constant:
         return (_constant(constant, total, len(np.unique(models.evidence.unlearned_from)) == 1),)
     if guarded["unlearned"]:
-        return (
+        text = (
             f"forgetting_quality: on {guarded['unlearned']} of {total} forgotten examples one population's range is less "
-            "than 1 % of the other's; by the competition's rule epsilon is 50 there, without any attack.",
+            "than 1 % of the other's; by the competition's rule epsilon is 50 there, without any attack."
         )
+        return (text,)
     return ()
 
 
@@ -155,10 +173,11 @@ def size_warnings(models: Models) -> tuple[str, ...]:
     ]
     if not few:
         return ()
-    return (
+    text = (
         f"forgetting_quality: {' and '.join(few)} models stand beside {sizes['unlearned']} unlearned ones; F depends on "
-        "N, so these rows are not quite on the same scale.",
+        "N, so these rows are not quite on the same scale."
     )
+    return (text,)
 
 
 def _accuracies(evidence: Evidence, population: Population, split: SplitName) -> Values:
@@ -174,7 +193,8 @@ def _product(factors: list[Sampled]) -> Sampled:
 
 
 def _ratio(numerator: Sampled, denominator: Sampled) -> Sampled:
-    replicates = None
+    """The quotient; its replicates to first order, since a resampled denominator may come close to 0."""
+    value, replicates = numerator.value / denominator.value, None
     if numerator.replicates is not None and denominator.replicates is not None:
-        replicates = numerator.replicates / np.maximum(denominator.replicates, np.finfo(np.float64).tiny)
-    return Sampled(numerator.value / denominator.value, replicates)
+        replicates = value + (numerator.replicates - value * denominator.replicates) / denominator.value
+    return Sampled(value, replicates)

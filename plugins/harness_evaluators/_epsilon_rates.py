@@ -21,6 +21,13 @@ from numpy.typing import DTypeLike, NDArray
 Counts = NDArray[np.integer]
 Logs = NDArray[np.floating]
 Values = NDArray[np.float64]
+Sides = tuple[Logs, Logs]
+""":func:`logs` of the unlearned and of the retrained models."""
+
+Out = tuple[Values, Values, Values, NDArray[np.bool_]]
+"""Filled in by a search over n examples, shape (n,) each: the largest epsilon found, at least 0; the lower and the upper
+end of its closed interval, the lower one above where no attack reaches anything; and whether values inside are
+predicted to be unlearned models'."""
 
 DELTA = 1e-5
 CAP = 50.0

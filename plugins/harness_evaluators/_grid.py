@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness_evaluators import _epsilon_rates
-from harness_evaluators._epsilon_rates import Logs
+from harness_evaluators._epsilon_rates import Logs, Out, Sides
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,47 +59,34 @@ def single_thresholds(low: float, high: float) -> Values:
     step = float(np.float32((stop - start) / np.float32(count - 1)))
     index = np.arange(count)
     values = np.where(index < count // 2, start + step * index, stop - step * (count - 1 - index))
-    return values.astype(np.float32).astype(np.float64)
+    return np.asarray(values.astype(np.float32), dtype=np.float64)
 
 
 def right_ends(a: Values) -> Values:
     """The double family's right ends for sorted values of the narrower population."""
     width = a[-1] - a[0]
     first, last = (a[0] + width) - BUFFER, a[-1] + BUFFER
-    return np.linspace(first, last, math.ceil((last - first) * PER_UNIT))
+    return np.asarray(np.linspace(first, last, math.ceil((last - first) * PER_UNIT)))
 
 
 def left_ends(rights: Values, width: float) -> Values:
     """For every right end its left ends, shape (n_rights, N_LEFT)."""
-    return np.linspace((rights - width) - BUFFER, (rights - width) + BUFFER, N_LEFT, axis=1)
+    return np.asarray(np.linspace((rights - width) - BUFFER, (rights - width) + BUFFER, N_LEFT, axis=1))
 
 
-def official(
-    unlearned: Values,
-    retrained: Values,
-    retrained_positive: Flags,
-    u_logs: Logs,
-    r_logs: Logs,
-    epsilon: Values,
-    low: Values,
-    high: Values,
-    inside: Flags,
-) -> None:
+def official(unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, out: Out) -> None:
     """Attack every example with both families; NumPy alone.
 
     Args:
         unlearned: sorted rows, shape (n, N_unlearned).
         retrained: sorted rows, shape (n, N_retrained).
         retrained_positive: shape (n,).
-        u_logs: :func:`harness_evaluators._epsilon_rates.logs` of the unlearned models.
-        r_logs: of the retrained ones.
-        epsilon: set to the largest epsilon found, at least 0, shape (n,).
-        low: set to the lower end of the best attack's interval.
-        high: set to its upper end.
-        inside: set to whether values inside are predicted to be unlearned models'.
+        logs: of either side's models.
+        out: what is found.
     """
+    epsilon, low, high, inside = out
     for s in range(len(unlearned)):
-        u, r = (unlearned[s], u_logs), (retrained[s], r_logs)
+        u, r = (unlearned[s], logs[0]), (retrained[s], logs[1])
         p, q = (r, u) if retrained_positive[s] else (u, r)
         a, b = (q, p) if p[0][-1] - p[0][0] >= q[0][-1] - q[0][0] else (p, q)
         found = [(*_single(p, q), p is u), (*_double(a, b), a is u)]

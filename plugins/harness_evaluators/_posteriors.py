@@ -73,20 +73,23 @@ def mean_jensen_shannon(left: Singles, right: Singles) -> Linear:
     return _over_pairs(len(left), len(right), _divergence(left, right))
 
 
-def jensen_shannon_excess(left: Singles, right: Singles) -> Linear:
-    """By how much pairs across exceed pairs within, in bits: 2 E JS(L, R) - E JS(L, L') - E JS(R, R').
+def jensen_shannon_within(p: Singles) -> Linear:
+    """Jensen-Shannon divergence in bits, mean over pairs of different models of (N, n, C); contributions in ``left``."""
+    return _within(len(p), _divergence(p, p))
 
-    The divergence is the square of a Hilbert metric, so that the expectation is twice the squared distance between the
-    two populations' mean embeddings: never negative, and 0 for populations that are alike, whatever their spread. The
-    estimate is unbiased, and may therefore be negative. Sources: Endres and Schindelin, "A new metric for probability
-    distributions" (2003); Szekely and Rizzo, "Energy statistics" (2013).
+
+def excess(across: Linear, left: Linear, right: Linear) -> Linear:
+    """By how much divergences across populations exceed those within: 2 E d(L, R) - E d(L, L') - E d(R, R').
+
+    The Jensen-Shannon divergence is the square of a Hilbert metric, so that the expectation is twice the squared
+    distance between the two populations' mean embeddings: never negative, and 0 for populations that are alike,
+    whatever their spread. The estimate is unbiased, and may therefore be negative. Sources: Endres and Schindelin, "A
+    new metric for probability distributions" (2003); Szekely and Rizzo, "Energy statistics" (2013).
     """
-    across = mean_jensen_shannon(left, right)
-    lefts, rights = _within(len(left), _divergence(left, left)), _within(len(right), _divergence(right, right))
-    value = 2 * across.value - lefts[0] - rights[0]
-    if across.left is None or across.right is None:
+    value = 2 * across.value - left.value - right.value
+    if across.left is None or across.right is None or left.left is None or right.left is None:
         return Linear(value)
-    return Linear(value, 2 * across.left - lefts[1], 2 * across.right - rights[1])
+    return Linear(value, 2 * across.left - left.left, 2 * across.right - right.left)
 
 
 def _divergence(left: Singles, right: Singles) -> Callable[[int, int], float]:
@@ -126,7 +129,7 @@ def _over_pairs(n_left: int, n_right: int, distance: Callable[[int, int], float]
     return Linear(value, n_left * lefts, np.asarray(n_right * rights, dtype=np.float64))
 
 
-def _within(n_models: int, distance: Callable[[int, int], float]) -> tuple[float, Values]:
+def _within(n_models: int, distance: Callable[[int, int], float]) -> Linear:
     """The mean of ``distance`` over pairs of different models of one population, and the models' contributions.
 
     Model i meets i + 1, i + 2, ... around the circle, no further than half of it: no pair twice, except that opposite
@@ -136,7 +139,6 @@ def _within(n_models: int, distance: Callable[[int, int], float]) -> tuple[float
     shifts = [1 + k * (n_models // 2) // count for k in range(count)]
     pairs = np.array([(i, (i + shift) % n_models) for shift in shifts for i in range(n_models)])
     found = np.array([distance(int(i), int(j)) for i, j in pairs])
-    excess = (found - found.mean()) / found.size
-    return float(found.mean()), np.asarray(
-        n_models * np.bincount(pairs.ravel(), np.repeat(excess, 2), n_models), dtype=np.float64
-    )
+    share = (found - found.mean()) / found.size
+    contributions = n_models * np.bincount(pairs.ravel(), np.repeat(share, 2), n_models)
+    return Linear(float(found.mean()), np.asarray(contributions, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Membership inference by thresholds on confidence, entropy and modified entropy, fitted on other models.
+"""Membership inference by thresholds on confidence, entropy and modified entropy, fitted on shadow models.
 
 Source: Song and Mittal, "Systematic evaluation of privacy risks of machine learning models" (2021).
 """
@@ -12,6 +12,7 @@ from harness_evaluators._examples import Examples
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Folds = NDArray[np.int64]
 
 FEATURES = ("confidence", "entropy", "modified_entropy")
 
@@ -66,21 +67,38 @@ def _log_posteriors(z: Values) -> tuple[Values, Values]:
     return log_p, log_rest
 
 
-def balanced_accuracies(forgotten: Values, unseen: Values, examples: Examples) -> Values:
-    """Balanced accuracy of the attack on each model, scores of shape (N, n_f) and (N, n_t); result (N,).
+def learn(forgotten: Values, unseen: Values, folds: Folds, examples: Examples) -> Values:
+    """Thresholds from shadow models that were trained on the forgotten examples; scores (N, n_f) and (N, n_t).
 
-    Thresholds come from the other half of the models, and from the other half of the examples.
+    Args:
+        forgotten: scores of the forgotten examples, here true members.
+        unseen: scores of the unseen examples.
+        folds: 0 or 1 for each model.
+        examples: the attack's.
+
+    Returns:
+        shape (2, 2, n_classes): thresholds for models of fold k and examples of half h, fitted on models of the other
+        fold (of the same one where there is no other) and on examples of the other half.
     """
+
+    def of(k: int, half: int) -> Values:
+        others = np.flatnonzero(folds != k) if (folds != k).any() else np.arange(len(folds))
+        shadows = others[:MAX_SHADOWS]
+        return _thresholds(forgotten[shadows], unseen[shadows], examples, 1 - half)
+
+    return np.array([[of(k, half) for half in range(2)] for k in range(2)])
+
+
+def balanced_accuracies(
+    forgotten: Values, unseen: Values, folds: Folds, thresholds: Values, examples: Examples
+) -> Values:
+    """Balanced accuracy of the attack on each model, arguments as for :func:`learn`; result (N,)."""
     found = np.zeros(len(forgotten))
-    fold = np.arange(len(forgotten)) % 2
-    for k in range(2):
-        shadows = np.flatnonzero(fold != k)[:MAX_SHADOWS]
-        for half in range(2):
-            limits = _thresholds(forgotten[shadows], unseen[shadows], examples, 1 - half)
-            caught = forgotten[fold == k] >= limits[examples.forgotten.labels]
-            spared = unseen[fold == k] < limits[examples.unseen.labels]
-            right = caught @ examples.forgotten.weights[half] + spared @ examples.unseen.weights[half]
-            found[fold == k] += right / 4
+    for half in range(2):
+        limits = thresholds[folds, half]
+        caught = forgotten >= limits[:, examples.forgotten.labels]
+        spared = unseen < limits[:, examples.unseen.labels]
+        found += (caught @ examples.forgotten.weights[half] + spared @ examples.unseen.weights[half]) / 4
     return found
 
 

@@ -168,18 +168,24 @@ def _mean_gap(gaps: Values) -> Values:
 
 
 def _arrays(models: Models) -> dict[str, Values]:
-    """Accuracy on each class of the forget set, mean over models; only classes that it holds, listed in ``classes``."""
-    if not models.has("forget"):
-        return {}
-    labels = models.evidence.labels["forget"]
+    """Accuracy on each class of every split, mean over models; only classes that it holds, in ``<split>_classes``."""
+    arrays: dict[str, Values] = {}
+    for split in SPLITS:
+        if models.has(split):
+            arrays |= _per_class(models, split)
+    return arrays
+
+
+def _per_class(models: Models, split: SplitName) -> dict[str, Values]:
+    labels = models.evidence.labels[split]
     classes = np.unique(labels)
-    arrays = {"forget_classes": classes.astype(np.float64)}
+    arrays = {f"{split}_classes": classes.astype(np.float64)}
     populations: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
     for population in populations:
         order = models.order[population]
         if len(order):
-            hits = _hits(models.evidence, population, "forget")[order].mean(axis=0)
-            arrays[f"forget_per_class_{population}"] = np.array([hits[labels == label].mean() for label in classes])
+            hits = _hits(models.evidence, population, split)[order].mean(axis=0)
+            arrays[f"{split}_per_class_{population}"] = np.array([hits[labels == label].mean() for label in classes])
     return arrays
 
 

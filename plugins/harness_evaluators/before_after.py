@@ -11,11 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
+from harness.evaluation import EvaluatorInfo, Evidence, Result, hookimpl
 from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _gaps, _populations
 from harness_evaluators._before_after import Outcome
-from harness_evaluators._bootstrap import Resamples
-from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._calibration import Description
 from harness_evaluators._populations import Models
 
 Values = NDArray[np.float64]
@@ -77,12 +76,18 @@ BY_FEATURE = {
     )
     for name, words in _FEATURES.items()
 }
+
+
+def _by_feature(name: str) -> Statistic:
+    return lambda outcome: outcome.auc[name]
+
+
 STATISTICS: Mapping[Description, Statistic] = {
-    AUC: lambda outcome: outcome.auc["all"],
+    AUC: _by_feature("all"),
     GAIN: lambda outcome: outcome.auc["all"] - outcome.auc["before"],
     DEG_RATE: lambda outcome: outcome.gain,
     DEG_COUNT: lambda outcome: outcome.share,
-    **{about: (lambda outcome, name=name: outcome.auc[name]) for name, about in BY_FEATURE.items()},
+    **{about: _by_feature(name) for name, about in BY_FEATURE.items()},
 }
 ALL = (AUC, EXCESS, *(about for about in STATISTICS if about is not AUC))
 
@@ -114,26 +119,30 @@ def evaluate(evidence: Evidence) -> Result:
     rows = _before_after.pairs(models)
     outcomes = {row: _before_after.attack(evidence, one, examples) for row, one in rows.items()}
     found = {about: {row: of(one) for row, one in outcomes.items()} for about, of in STATISTICS.items()}
-    gaps = {about: _gaps.gaps(per_model, resamples) for about, per_model in found.items()}
-    metrics = [_gaps.metric(about, per_model, resamples) for about, per_model in found.items()]
-    metrics.insert(1, _calibration.metric(EXCESS, gaps[AUC]))
-    warnings = (*_calibration.warnings("before_after", models, gaps), *_warnings(models))
-    return Result(tuple(metrics), _calibration.position_intervals(gaps), warnings)
+    gaps = _gaps.gaps(found[AUC], resamples)
+    whole = [_gaps.metric(AUC, found.pop(AUC), resamples), _calibration.metric(EXCESS, gaps)]
+    # Between no-op and control, parts of the attack may hardly differ: they have no scale of their own.
+    parts = [replace(_gaps.metric(about, values, resamples), position=None) for about, values in found.items()]
+    warnings = (*_calibration.warnings("before_after", models, {AUC: gaps}), *_warnings(models))
+    arrays = _calibration.position_intervals({AUC: gaps, EXCESS: gaps})
+    return Result((*whole, *parts), arrays, warnings)
 
 
 def _why_no_pairs(evidence: Evidence) -> str:
     before = evidence.logits.get("original", {})
-    if all(split in before and len(before[split]) for split in ("forget", "test")):
-        return ""
-    return "Not computed: it needs the original models, before unlearning, on the forget and test sets."
+    if not all(split in before and len(before[split]) for split in ("forget", "test")):
+        return "Not computed: it needs the original models, before unlearning, on the forget and test sets."
+    if evidence.unlearned_from.max(initial=0) >= len(before["forget"]):
+        return "Not computed: some unlearned models came from originals that were not judged."
+    return ""
 
 
 def _warnings(models: Models) -> tuple[str, ...]:
     found = _examples.warning("before_after", models.evidence)
     if len(set(models.evidence.unlearned_from.tolist())) > 1:
         return found
-    return (
-        *found,
-        "before_after: all models came from one original, so the attack is learned on the very model before that it "
-        "is tried on.",
+    text = (
+        "before_after: all models came from one original, so the attack is learned on the very model before that it is "
+        "tried on."
     )
+    return (*found, text)

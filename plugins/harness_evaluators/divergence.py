@@ -6,6 +6,7 @@ Formulas and sources: :mod:`harness_evaluators._posteriors`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ _BESIDE = "; two retrained models differ as well, so read it beside the control.
 
 JS = Description(
     "js",
-    "lower",
+    "closer_to_reference",
     "Jensen-Shannon divergence between the posteriors of an unlearned and a retrained model, mean over forgotten "
     "examples and pairs of models" + _BESIDE,
     unit="bit",
@@ -41,14 +42,14 @@ EXCESS = Description(
 )
 ACTIVATION = Description(
     "activation_distance",
-    "lower",
+    "closer_to_reference",
     "Euclidean distance between the posteriors of an unlearned and a retrained model, mean over forgotten examples and "
     "pairs of models" + _BESIDE,
     bounds=(0.0, float(np.sqrt(2))),
 )
 COMPLETENESS = Description(
     "completeness",
-    "higher",
+    "closer_to_reference",
     "Share of forgotten examples to which an unlearned and a retrained model give the same answer, mean over pairs of "
     "models" + _BESIDE,
     unit="share",
@@ -63,11 +64,12 @@ ZRF_UNIFORM = Description(
     distance=np.abs,
 )
 OTHER_SPLITS: dict[SplitName, Description] = {
-    split: Description(f"js_{split}", "lower", f"Divergence as js, on the {split} set.", unit="bit", bounds=(0.0, 1.0))
+    split: Description(
+        f"js_{split}", "closer_to_reference", f"Divergence as js, on the {split} set.", unit="bit", bounds=(0.0, 1.0)
+    )
     for split in ("retain", "test")
 }
 PAIRED: Mapping[Description, Distance] = {
-    EXCESS: _posteriors.jensen_shannon_excess,
     JS: _posteriors.mean_jensen_shannon,
     ACTIVATION: _posteriors.mean_activation_distance,
     COMPLETENESS: _posteriors.mean_completeness,
@@ -91,17 +93,20 @@ def evaluate(evidence: Evidence) -> Result:
     models = _populations.models(evidence)
     why_not = models.why_not("forget")
     if why_not:
-        every = (*PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
+        every = (EXCESS, *PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
         missing = tuple(_calibration.missing(about, why_not) for about in every)
         return Result(missing, warnings=(f"divergence: {why_not}",))
     resamples = _bootstrap.resamples(evidence, models.sizes())
     sides = _sides(models, "forget")
-    rows = {about: _paired(sides, distance, resamples) for about, distance in PAIRED.items()}
-    metrics = [_calibration.metric(about, values) for about, values in rows.items()]
+    paired = {about: _paired(sides, distance) for about, distance in PAIRED.items()}
+    found = {EXCESS: _excess(sides, paired[JS]), **paired}
+    rows = {about: _calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
+    metrics = [_calibration.metric(EXCESS, rows[EXCESS])]
+    metrics += [_without_position(about, rows[about]) for about in PAIRED]
     scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(evidence)) for row, p in sides.items()}
     metrics.append(_gaps.metric(ZRF_UNIFORM, scores, resamples))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
-    arrays = _calibration.position_intervals(rows)
+    arrays = _calibration.position_intervals({EXCESS: rows[EXCESS]})
     return Result(tuple(metrics), arrays, _calibration.warnings("divergence", models, rows))
 
 
@@ -121,14 +126,24 @@ def _sides(models: Models, split: SplitName) -> Sides:
     }
 
 
-def _paired(sides: Sides, distance: Distance, resamples: Resamples) -> Rows:
-    right = sides["retrained"]
-    found = {row: distance(left, right) for row, left in sides.items() if row != "retrained"}
-    return _calibration.rows_of(found, resamples)
+def _paired(sides: Sides, distance: Distance) -> dict[str, Linear]:
+    """The distance of each row from the retrained models."""
+    return {row: distance(left, sides["retrained"]) for row, left in sides.items() if row != "retrained"}
+
+
+def _excess(sides: Sides, across: Mapping[str, Linear]) -> dict[str, Linear]:
+    within = {row: _posteriors.jensen_shannon_within(side) for row, side in sides.items()}
+    return {row: _posteriors.excess(one, within[row], within["retrained"]) for row, one in across.items()}
 
 
 def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
         return _calibration.missing(about, why_not)
-    return _calibration.metric(about, _paired(_sides(models, split), PAIRED[JS], resamples))
+    statistics = _paired(_sides(models, split), PAIRED[JS])
+    return _without_position(about, _calibration.rows_of(statistics, resamples))
+
+
+def _without_position(about: Description, rows: Rows) -> Metric:
+    """Pairs across populations have no scale: models surer than retrained ones are nearer to them than they to each other."""
+    return replace(_calibration.metric(about, rows), position=None)

@@ -140,9 +140,13 @@ def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
     phi = _epsilon_rows.official_phi if attack == "official-grid" else _populations.phi_values
     comparisons = models.panel("forget", phi).comparisons()
     rng = models.evidence.rng
-    return {
+    rows = {
         row: _epsilon_rows.row(*pair, attack, rng(f"forgetting-quality-{row}")) for row, pair in comparisons.items()
     }
+    if "control" in rows:
+        null_sd = _epsilon_rows.exchanged_sd(*comparisons["control"], attack, rng("forgetting-quality-exchange"))
+        rows["control"] = replace(rows["control"], null_sd=null_sd)
+    return rows
 
 
 def _arrays(

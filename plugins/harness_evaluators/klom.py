@@ -64,7 +64,8 @@ def evaluate(evidence: Evidence) -> Result:
         if not models.why_not(split):
             found = _summaries(models, split)
             rows |= _rows(split, found, resamples)
-            arrays |= {f"{split}_{row}": one.per_example for row, one in found.items()}
+            if split == "forget":
+                arrays |= {f"kl_{row}": one.per_example for row, one in found.items()}
     metrics = tuple(_calibration.metric(about, values) for about, values in rows.items())
     arrays |= _calibration.position_intervals(rows)
     return Result(metrics, arrays, _calibration.warnings("klom", models, rows))

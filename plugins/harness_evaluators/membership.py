@@ -33,12 +33,15 @@ _WORDS = {
     "entropy": "entropy",
     "modified_entropy": "modified entropy (Song and Mittal)",
 }
+_NO_THRESHOLDS = "Not computed: it needs originals, and classes that forget and test have in common."
+
 THRESHOLDS = tuple(
     Description(
         f"{name}_mia",
         "closer_to_reference",
         f"Balanced accuracy in telling forgotten from unseen examples of the same classes by one threshold per class on "
-        f"the {_WORDS[name]}, fitted on other models and other examples; below 0.5 forgotten ones look less like members.",
+        f"the {_WORDS[name]}, fitted on originals other than the model's own and on other examples; below 0.5 forgotten ones "
+        "look less like members than unseen ones.",
         unit="share",
         bounds=(0.0, 1.0),
         distance=np.abs,
@@ -72,7 +75,7 @@ def evaluate(evidence: Evidence) -> Result:
     for about in (SIMPLE, *THRESHOLDS):
         per_model = found.get(about)
         if per_model is None:
-            metrics.append(_calibration.missing(about, "Not computed: no class of the forget set is in the test set."))
+            metrics.append(_calibration.missing(about, _NO_THRESHOLDS))
         else:
             metrics.append(_gaps.metric(about, per_model, resamples))
     gaps = {about: _gaps.gaps(per_model, resamples) for about, per_model in found.items()}
@@ -119,21 +122,40 @@ def _simple(models: Models) -> PerModel:
 
 
 def _by_thresholds(models: Models) -> dict[Description, PerModel]:
-    """The threshold attacks on every model; empty where forget and test have no class in common."""
-    examples = _examples.matched(models.evidence, models.evidence.rng("threshold-mia"))
-    if examples is None:
+    """The threshold attacks on every model; empty where there are no originals, or no classes in common."""
+    evidence = models.evidence
+    examples = _examples.matched(evidence, evidence.rng("threshold-mia"))
+    shadows = models.order["original"]
+    if examples is None or len(shadows) == 0:
         return {}
+    folds = _folds(models)
+
+    def scores(population: Population) -> list[Values]:
+        order, logits = models.order[population], evidence.logits[population]
+        sides = (("forget", examples.forgotten), ("test", examples.unseen))
+        return [_threshold_mia.features(logits[split][order][:, side.rows], side.labels) for split, side in sides]
+
+    known = folds["original"]
+    learned = [
+        _threshold_mia.learn(one, other, known, examples) for one, other in zip(*scores("original"), strict=True)
+    ]
 
     def attack(population: Population) -> Values:
-        order, logits = models.order[population], models.evidence.logits[population]
-        sides = (("forget", examples.forgotten), ("test", examples.unseen))
-        scores = [_threshold_mia.features(logits[split][order][:, side.rows], side.labels) for split, side in sides]
-        return np.stack(
-            [_threshold_mia.balanced_accuracies(one, other, examples) for one, other in zip(*scores, strict=True)]
-        )
+        pairs = zip(*scores(population), learned, strict=True)
+        judged = _threshold_mia.balanced_accuracies
+        return np.stack([judged(one, other, folds[population], limits, examples) for one, other, limits in pairs])
 
     found = _by_row(models, attack)
     return {about: {row: values[i] for row, values in found.items()} for i, about in enumerate(THRESHOLDS)}
+
+
+def _folds(models: Models) -> dict[str, NDArray[np.int64]]:
+    """0 or 1 for each model in order, by population: an unlearned model has the fold of its original."""
+    origins, shadows = models.evidence.unlearned_from, models.order["original"]
+    of_original = np.zeros(1 + max(int(shadows.max()), int(origins.max(initial=0))), dtype=np.int64)
+    of_original[shadows] = np.arange(len(shadows)) % 2
+    folds: dict[str, NDArray[np.int64]] = {name: np.arange(len(order)) % 2 for name, order in models.order.items()}
+    return folds | {"original": of_original[shadows], "unlearned": of_original[origins[models.order["unlearned"]]]}
 
 
 def _other_classes(evidence: Evidence) -> tuple[str, ...]:

@@ -1,0 +1,185 @@
+"""Time and memory of scoring: epsilons of both families of attacks, the likelihood-ratio attack, and KS distances.
+
+Each measure runs in a fresh process, which compiles or loads kernels first, on a few examples. Printed are the median
+wall-clock and processor time of one call on all examples and the growth of that process's peak memory over it::
+
+    python benchmarks/scoring.py
+    python benchmarks/scoring.py --models 64 --examples 5000
+    python benchmarks/scoring.py --scaling
+
+The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is timed in
+the same run on a few examples and scaled linearly to all of them; it takes one right end at a time, which needs less
+memory, and less time, than the released code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness_evaluators import _attack, _epsilon_rates, _ks, _lira, forgetting_quality
+
+Values = NDArray[np.float64]
+Score = Callable[[Values, Values], object]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call takes: seconds of the wall clock and of the processors, and MiB of peak memory on top."""
+
+    wall_s: float
+    processor_s: float
+    extra_mib: float
+
+
+def official_grid(unlearned: Values, retrained: Values) -> Values:
+    """Epsilons on the released grid."""
+    return forgetting_quality.epsilons(unlearned, retrained, attack="official-grid")
+
+
+def exact(unlearned: Values, retrained: Values) -> Values:
+    """Epsilons over all thresholds and intervals."""
+    return forgetting_quality.epsilons(unlearned, retrained, attack="exact")
+
+
+def likelihood_ratio(unlearned: Values, retrained: Values) -> object:
+    """Cross-fitted log likelihood ratios of all models and examples, without the jackknife."""
+    rng = np.random.default_rng(0)
+    folds = _attack.splits((len(unlearned), len(retrained)), 4, 1, rng)[0]
+    return _lira.cross_fit(unlearned, retrained, *folds)
+
+
+def ks(unlearned: Values, retrained: Values) -> Values:
+    """Kolmogorov-Smirnov distances with exact p-values."""
+    distance = np.abs(_ks.distances(unlearned, retrained)[0])
+    return _ks.p_values(distance, len(unlearned), len(retrained))
+
+
+def literal_grid(unlearned: Values, retrained: Values) -> list[float]:
+    """The released grid, every threshold compared with every model, one example after the other."""
+    return [_literal(u, r) for u, r in zip(unlearned.T, retrained.T, strict=True)]
+
+
+MEASURES: dict[str, Score] = {"official-grid": official_grid, "exact": exact, "lira": likelihood_ratio, "ks": ks}
+
+
+def _literal(u: Values, r: Values) -> float:
+    p, q = (r, u) if np.median(r) > np.median(u) else (u, r)
+    both = np.concatenate([p, q])
+    single = np.linspace(both.min(), both.max(), math.ceil(100 * np.ptp(both)))
+    best = _best(p[:, None] < single, q[:, None] >= single)
+    a, b = (q, p) if np.ptp(p) >= np.ptp(q) else (p, q)
+    width = float(np.ptp(a))
+    first, last = a.min() + width - 2, a.max() + 2
+    for right in np.linspace(first, last, math.ceil(100 * (last - first))):
+        left = np.linspace(right - width - 2, right - width + 2, 400)
+        inside = [(left <= side[:, None]) & (side[:, None] <= right) for side in (a, b)]
+        best = max(best, _best(~inside[0], inside[1]))
+    return best
+
+
+def _best(missed: NDArray[np.bool_], false_alarm: NDArray[np.bool_]) -> float:
+    """The largest epsilon over attacks, one a column, that is not discarded."""
+    fnr, fpr = (errors.mean(axis=0, dtype=np.float32) for errors in (missed, false_alarm))
+    if ((fnr == 0) & (fpr == 0)).any():
+        return _epsilon_rates.CAP
+    kept = (fnr > 0) & (fpr > 0)
+    fnr, fpr = fnr[kept], fpr[kept]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.fmax(np.log(1 - 1e-5 - fpr) - np.log(fnr), np.log(1 - 1e-5 - fnr) - np.log(fpr))
+    return max(0.0, float(found.max())) if found.size else 0.0
+
+
+def populations(n_models: int, n_examples: int) -> tuple[Values, Values]:
+    """Phi of unlearned and retrained models: Normal, of slightly different centre and spread on each example."""
+    rng = np.random.default_rng(0)
+    centre, shift, spread = (rng.normal(size=n_examples) for _ in range(3))
+    unlearned = centre + 0.3 * shift + np.exp(0.2 * spread) * rng.standard_normal((n_models, n_examples))
+    return unlearned, centre + rng.standard_normal((n_models, n_examples))
+
+
+def measure(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
+    """The cost of one measure, in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (name, n_models, n_examples, repeats))
+
+
+def _measured(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
+    score, sides = MEASURES[name], populations(n_models, n_examples)
+    score(*(side[:, :40].copy() for side in sides))
+    before, walls, processors = _peak_mib(), [], []
+    for _ in range(repeats):
+        wall, processor = time.perf_counter(), time.process_time()
+        score(*sides)
+        walls.append(time.perf_counter() - wall)
+        processors.append(time.process_time() - processor)
+    return Cost(statistics.median(walls), statistics.median(processors), _peak_mib() - before)
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> None:
+    """Print the cost of every measure and its ratio to the literal transcription."""
+    few = [side[:, :n_literal] for side in populations(n_models, n_examples)]
+    begin = time.process_time()
+    expected = literal_grid(*few)
+    literal_s = (time.process_time() - begin) / n_literal * n_examples
+    difference = float(np.abs(official_grid(*few) - expected).max())
+    print(f"{n_models} models a side, {n_examples} examples, median of {repeats}")
+    print(f"  literal grid   {literal_s:10.1f} s of processor, scaled from {n_literal} examples")
+    print(f"                 largest difference from official-grid on these: {difference:.1e}")
+    for name in MEASURES:
+        cost = measure(name, n_models, n_examples, repeats)
+        ratio = f", ratio {literal_s / cost.wall_s:8.0f}" if name == "official-grid" else ""
+        print(
+            f"  {name:14s} {cost.wall_s:10.4f} s wall, {cost.processor_s:8.4f} s of processors, "
+            f"{cost.extra_mib:6.1f} MiB{ratio}",
+            flush=True,
+        )
+
+
+def scaling(n_models: int, n_examples: int, repeats: int) -> None:
+    """Print the exponents of processor time in the number of examples and of models, fitted to three doublings."""
+    print("exponents of processor time, fitted on logarithms")
+    for name in MEASURES:
+        by_examples = [(n, measure(name, n_models, n, repeats)) for n in _doublings(n_examples)]
+        by_models = [(n, measure(name, n, n_examples, repeats)) for n in _doublings(n_models)]
+        print(f"  {name:14s} examples {_exponent(by_examples):5.2f}, models {_exponent(by_models):5.2f}", flush=True)
+
+
+def _doublings(largest: int) -> list[int]:
+    return [max(16, largest // divisor) for divisor in (8, 4, 2, 1)]
+
+
+def _exponent(costs: list[tuple[int, Cost]]) -> float:
+    sizes, seconds = zip(*((n, cost.processor_s) for n, cost in costs), strict=True)
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def main() -> None:
+    """Parse the arguments and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=512, help="models a side")
+    parser.add_argument("--examples", type=int, default=1000)
+    parser.add_argument("--literal-examples", type=int, default=4, help="examples timed with the literal transcription")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--scaling", action="store_true", help="fit how cost grows with examples and models as well")
+    arguments = parser.parse_args()
+    compare(arguments.models, arguments.examples, arguments.literal_examples, arguments.repeats)
+    if arguments.scaling:
+        scaling(arguments.models, arguments.examples, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()

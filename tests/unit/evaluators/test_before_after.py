@@ -1,0 +1,212 @@
+"""The attack with both models: what it must find, what it must not, and whom it pairs with whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.evaluation import SPLITS, Evidence
+from harness_evaluators import _before_after, _change, _populations, _weighted_auc, before_after
+from harness_evaluators._change import Moments
+from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
+from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
+
+Make = Callable[..., Evidence]
+
+
+def _paired_evidence(forget_drop: float, noise: float, n_models: int = 8, n_examples: int = 120) -> Evidence:
+    """Unlearned models are their originals plus noise on every split alike, and less confident by a drop on forget."""
+    rng = np.random.default_rng(7)
+    centres = {split: rng.normal(1, 1, n_examples) for split in SPLITS}
+
+    def independent() -> dict[str, np.ndarray]:
+        return {s: centres[s] + rng.standard_normal((n_models, n_examples)) for s in SPLITS}
+
+    phis = {name: independent() for name in ("original", "retrained", "control")}
+    drops = {split: forget_drop if split == "forget" else 0.0 for split in SPLITS}
+    phis["unlearned"] = {
+        s: phis["original"][s] - drops[s] + noise * rng.standard_normal((n_models, n_examples)) for s in SPLITS
+    }
+    return evidence_of(phis, n_classes=2)
+
+
+def test_equal_treatment_of_all_examples_reveals_nothing() -> None:
+    """Unseen examples go through both models as forgotten ones do. If theirs were the same output twice, any change
+    would give the forgotten ones away, and the attack by distance would be perfect."""
+    result = before_after.evaluate(_paired_evidence(0.0, noise=0.5))
+
+    for name in ("auc_l2", "auc_sorted_diff", "auc_direct_diff", "auc"):
+        assert value(result, name) == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
+    """It gives away more than retraining does, though each model alone may look innocent."""
+    result = before_after.evaluate(_paired_evidence(1.5, noise=0.01))
+
+    assert value(result, "auc") > 0.95
+    assert value(result, "excess_auc") > 0.3
+    assert value(result, "auc_gain") > 0.3
+    assert value(result, "deg_rate") > 0.2
+    assert value(result, "deg_count") > 0.8
+
+
+def test_doing_nothing_adds_nothing(gaussian: Make) -> None:
+    evidence = gaussian(0.0, n_models=8, n_examples=80)
+    idle = Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": evidence.logits["original"]}})
+
+    result = before_after.evaluate(idle)
+
+    for name in ("auc_sorted_diff", "auc_direct_diff", "auc_l2"):
+        assert value(result, name) == pytest.approx(0.5, abs=1e-9)
+    assert value(result, "auc_gain") == pytest.approx(0, abs=1e-9)
+    assert value(result, "deg_rate") == pytest.approx(0, abs=1e-9)
+    assert value(result, "deg_count") == pytest.approx(0.5, abs=1e-9)
+    assert value(result, "auc") == pytest.approx(metric(result, "auc").noop)
+    assert metric(result, "auc").noop > 0.55
+
+
+def test_retraining_is_the_reference(gaussian: Make) -> None:
+    result = before_after.evaluate(gaussian(0.0, n_models=16, n_examples=200))
+
+    assert value(result, "excess_auc") == pytest.approx(0, abs=0.02)
+    assert value(result, "auc") > 0.6
+    assert f"{value(result, 'auc') - value(result, 'excess_auc'):.3f}"[:4] in metric(result, "auc").note
+
+
+def test_an_unlearned_model_is_paired_with_its_own_original() -> None:
+    """Shuffled origins break the pairs, and with them the attack on tiny changes."""
+    evidence = _paired_evidence(0.3, noise=0.01)
+    shuffled = Evidence(**{**vars(evidence), "unlearned_from": (evidence.unlearned_from + 3) % 8})
+
+    assert value(before_after.evaluate(evidence), "auc_direct_diff") > 0.9
+    assert value(before_after.evaluate(shuffled), "auc_direct_diff") < 0.75
+
+
+def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
+    """Eight originals, two unlearned models each: what is learned from one is not tried on its sibling."""
+    evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
+    evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
+
+    for row in _before_after.pairs(_populations.models(evidence)).values():
+        folds = {original: set(row.folds[row.before == original]) for original in row.before}
+        assert all(len(of_one) == 1 for of_one in folds.values())
+        assert len(set(row.folds)) == 4
+
+
+def test_one_original_is_attacked_with_a_warning(gaussian: Make) -> None:
+    evidence = gaussian(0.3, n_models={"original": 1, "retrained": 8, "control": 8, "unlearned": 8}, n_examples=30)
+    evidence = Evidence(**{**vars(evidence), "unlearned_from": np.zeros(8, dtype=np.int64)})
+
+    result = before_after.evaluate(evidence)
+
+    assert_well_formed(result)
+    assert metric(result, "auc").value is not None
+    assert metric(result, "auc").position is None
+    assert any("one original" in warning for warning in result.warnings)
+
+
+def test_missing_originals_leave_no_attack(gaussian: Make) -> None:
+    evidence = gaussian(0.3, n_models=8, n_examples=30)
+    logits = {name: by for name, by in evidence.logits.items() if name != "original"}
+
+    result = before_after.evaluate(Evidence(**{**vars(evidence), "logits": logits}))
+
+    assert_well_formed(result)
+    assert all(one.value is None for one in result.metrics)
+
+
+def test_features_are_those_of_the_posteriors() -> None:
+    before = np.log(np.array([[[0.2, 0.7, 0.1]]])).astype(np.float32)
+    after = np.log(np.array([[[0.3, 0.5, 0.2]]])).astype(np.float32)
+    sets = _change.columns(3)
+
+    found = _change.features(before, after, np.array([0]))[0, 0]
+
+    assert found[sets["before"]] == pytest.approx([0.7, 0.2, 0.1, 0.2, np.log(0.2 / 0.8)], abs=1e-6)
+    assert found[sets["sorted_diff"]] == pytest.approx([0.2, -0.1, -0.1], abs=1e-6)
+    assert found[sets["direct_diff"]] == pytest.approx([-0.1], abs=1e-6)
+    assert found[sets["l2"]] == pytest.approx([np.sqrt(0.06)], abs=1e-6)
+    assert len(sets["all"]) == len(found)
+
+
+def test_the_discriminant_is_the_log_odds_of_two_gaussians() -> None:
+    """Means +-1, unit variance: the log odds of x are 2 x."""
+    unit = np.array([[2.0]])  # E x^2 = mean^2 + variance
+
+    weights, offset = _change.discriminant(
+        Moments(np.array([1.0]), unit), Moments(np.array([-1.0]), unit), np.array([0])
+    )
+
+    assert weights[0] == pytest.approx(2, rel=2 * _change.RIDGE)
+    assert offset == pytest.approx(0, abs=1e-12)
+
+
+def test_constant_features_are_left_out() -> None:
+    same = Moments(np.array([3.0]), np.array([[9.0]]))
+
+    weights, offset = _change.discriminant(same, same, np.array([0]))
+
+    assert weights[0] == 0
+    assert offset == 0
+
+
+def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
+    rng = np.random.default_rng(0)
+    positive, negative = rng.integers(0, 5, (3, 8)).astype(float), rng.integers(0, 5, (3, 6)).astype(float)
+    times = np.array([1, 2, 3, 1, 0, 1])
+    weights = np.full(8, 1 / 8), times / times.sum()
+
+    found = _weighted_auc.aucs(positive, negative, weights)
+
+    for i in range(3):
+        pairs = positive[i][:, None] - np.repeat(negative[i], times)[None]
+        assert found[i] == pytest.approx(((pairs > 0) + (pairs == 0) / 2).mean())
+
+
+def test_an_attack_scored_on_what_it_learned_from_would_be_caught() -> None:
+    """With few examples the fit finds differences that are not there; on other examples they are gone."""
+    found = []
+    for seed in range(10):
+        evidence = gaussian_evidence(0.0, 0.0, n_models=4, n_examples=30, n_classes=3, seed=seed)
+        found.append(value(before_after.evaluate(evidence), "auc"))
+
+    assert abs(np.mean(found) - 0.5) < 3.5 * np.std(found) / np.sqrt(10)
+
+
+def test_the_order_of_models_and_examples_does_not_matter(gaussian: Make) -> None:
+    evidence = gaussian(0.4, n_models=8, n_examples=50)
+    order = np.random.default_rng(0).permutation(50)
+    rows = {name: np.random.default_rng(i).permutation(8) for i, name in enumerate(POPULATIONS)}
+    logits = {pop: {s: a[rows[pop]][:, order] for s, a in by.items()} for pop, by in evidence.logits.items()}
+    other = {
+        "logits": logits,
+        "labels": {split: labels[order] for split, labels in evidence.labels.items()},
+        "ids": {split: ids[order] for split, ids in evidence.ids.items()},
+        "unlearned_from": np.argsort(rows["original"])[evidence.unlearned_from[rows["unlearned"]]],
+    }
+
+    first, second = before_after.evaluate(evidence), before_after.evaluate(Evidence(**{**vars(evidence), **other}))
+
+    for one, two in zip(first.metrics, second.metrics, strict=True):
+        assert numbers(one) == pytest.approx(numbers(two), abs=1e-4)
+
+
+@settings(max_examples=10, deadline=None)
+@given(sizes=st.tuples(*[st.integers(2, 16)] * 4), examples=st.integers(1, 16), classes=st.integers(2, 16))
+def test_any_sizes_give_finite_numbers_or_none(sizes: tuple[int, ...], examples: int, classes: int) -> None:
+    counts = dict(zip(POPULATIONS, sizes, strict=True))
+    evidence = gaussian_evidence(0.5, 1.0, counts, examples, classes)
+    origins = np.arange(counts["unlearned"]) % counts["original"]
+
+    assert_well_formed(before_after.evaluate(Evidence(**{**vars(evidence), "unlearned_from": origins})))
+
+
+@pytest.mark.parametrize("level", [1e30, -1e30, 0.0])
+def test_certain_and_constant_models_give_finite_numbers(level: float) -> None:
+    phis = {name: {split: np.full((5, 12), level) for split in SPLITS} for name in POPULATIONS}
+
+    assert_well_formed(before_after.evaluate(evidence_of(phis)))

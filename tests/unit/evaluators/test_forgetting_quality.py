@@ -1,0 +1,318 @@
+"""The evaluator and its public function: errors, known answers, calibration, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from harness.evaluation import SPLITS, Evidence, Result
+from harness_evaluators import _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
+from harness_evaluators._epsilon import ATTACKS, AttackName
+from harness_evaluators.forgetting_quality import epsilons, evaluate, points
+from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
+from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
+
+Make = Callable[..., Evidence]
+Values = NDArray[np.float64]
+
+GOOD = np.zeros((4, 3))
+
+
+@pytest.mark.parametrize(
+    ("unlearned", "retrained", "options", "text"),
+    [
+        (np.zeros(4), GOOD, {}, "shape"),
+        (np.zeros((4, 2)), GOOD, {}, "same ones"),
+        (np.zeros((1, 3)), GOOD, {}, "at least 2"),
+        (np.full((4, 3), np.inf), GOOD, {}, "not finite"),
+        (GOOD, np.full((4, 3), np.nan), {}, "not finite"),
+        (GOOD, GOOD, {"attack": "official"}, "official-grid, exact"),
+        (GOOD, GOOD, {"delta": 1.0}, "below 1"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused(
+    unlearned: Values, retrained: Values, options: dict[str, object], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        epsilons(unlearned, retrained, **options)  # type: ignore[arg-type]
+
+
+def test_points_refuse_what_is_no_epsilon() -> None:
+    with pytest.raises(ValueError, match="at least 0"):
+        points([-0.1], 8)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_examples_give_no_epsilons(attack: AttackName) -> None:
+    assert epsilons(np.zeros((4, 0)), np.zeros((4, 0)), attack=attack).shape == (0,)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_populations_apart_reach_the_cap(attack: AttackName) -> None:
+    rng = np.random.default_rng(0)
+    u, r = rng.uniform(5, 6, (8, 3)), rng.uniform(0, 1, (8, 3))
+
+    assert epsilons(u, r, attack=attack).tolist() == [50.0] * 3
+    assert epsilons(r, u, attack=attack).tolist() == [50.0] * 3
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("shift", [-1.5, 1.5])
+def test_over_forgetting_raises_epsilon_as_under_forgetting_does(attack: AttackName, shift: float) -> None:
+    rng = np.random.default_rng(1)
+    u, r = rng.standard_normal((2, 32, 60))
+
+    assert epsilons(u + shift, r, attack=attack).mean() > epsilons(u, r, attack=attack).mean() + 0.5
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_models_in_another_order_and_single_precision_give_the_same(attack: AttackName) -> None:
+    rng = np.random.default_rng(2)
+    u, r = rng.standard_normal((2, 16, 5)).astype(np.float32)
+
+    expected = epsilons(u, r, attack=attack)
+
+    assert np.array_equal(epsilons(u[::-1].astype(np.float64), r[rng.permutation(16)], attack=attack), expected)
+
+
+@pytest.mark.parametrize(("attack", "epsilon", "f"), [("official-grid", 1.57, 0.185), ("exact", 2.19, 0.072)])
+def test_alike_populations_of_64_models_show_the_known_null(attack: AttackName, epsilon: float, f: float) -> None:
+    """Retraining itself does not score 1: standard Normal phi through the released code, and simulated."""
+    u, r = np.random.default_rng(3).standard_normal((2, 64, 400))
+
+    found = epsilons(u, r, attack=attack)
+
+    assert found.mean() == pytest.approx(epsilon, abs=0.08)
+    assert points(found, 64).mean() == pytest.approx(f, abs=0.035)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(2, 64), st.integers(2, 64)),
+    levels=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5),
+    attack=st.sampled_from(ATTACKS),
+)
+def test_any_finite_values_give_an_epsilon_within_the_cap(
+    sizes: tuple[int, int], levels: list[float], attack: AttackName
+) -> None:
+    rng = np.random.default_rng(sum(sizes))
+
+    found = epsilons(*(rng.choice(levels, (n, 2)) for n in sizes), attack=attack)
+
+    assert ((found >= 0) & (found <= 50)).all()
+
+
+def test_cross_fitting_takes_away_most_of_the_gain_from_choosing() -> None:
+    u, r = np.random.default_rng(4).standard_normal((2, 64, 100))
+    folds = np.arange(64) % 2
+
+    crossed = _epsilon_rows.cross_fitted(u, r, "exact", (folds, folds))
+
+    assert crossed.shape == (2, 100)
+    assert crossed.mean() < 0.4 < 1.5 < epsilons(u, r, attack="exact").mean()
+
+
+def test_a_cross_fitted_attack_is_judged_by_models_that_did_not_choose_it() -> None:
+    """One half is separated, the other is not: the attack of the first reaches nothing on the second."""
+    first, second = np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([[5.0], [0.1], [5.1], [0.0]])
+    u = np.concatenate([first[2:], second[2:]])
+    r = np.concatenate([first[:2], second[:2]])
+    folds = np.array([0, 0, 1, 1])
+
+    crossed = _epsilon_rows.cross_fitted(u, r, "exact", (folds, folds))
+
+    assert crossed[1, 0] == pytest.approx(0.0, abs=1e-4)
+    assert crossed.max() < 1
+
+
+def test_the_score_is_f_times_the_ratios_of_accuracies(with_phi: Make) -> None:
+    """Unlearned models are right on 8 of 10 retained and 4 of 10 test examples, retrained ones on all and on 5."""
+    right = {"unlearned": (8, 4), "retrained": (10, 5), "control": (10, 5), "original": (10, 10)}
+    rng = np.random.default_rng(5)
+
+    def split(count: int) -> Values:
+        return np.tile(np.where(np.arange(10) < count, 9.0, -9.0), (16, 1))
+
+    phis = {
+        name: {"forget": rng.standard_normal((16, 30)), "retain": split(retain), "test": split(test)}
+        for name, (retain, test) in right.items()
+    }
+    result = evaluate(with_phi(phis))
+
+    assert value(result, "score_official") == pytest.approx(value(result, "f_official") * 0.8 * 0.8)
+    score, f = metric(result, "score_official"), metric(result, "f_official")
+    assert score.control == pytest.approx(f.control)
+    assert score.noop == pytest.approx(2 * f.noop) if f.noop else score.noop == 0
+
+
+def test_the_rows_are_the_public_function_on_equal_numbers_of_models(gaussian: Make) -> None:
+    evidence = gaussian(1.0, n_models={"original": 20, "retrained": 24, "control": 20, "unlearned": 12}, n_examples=20)
+
+    result = evaluate(evidence)
+
+    found = result.arrays["epsilon_exact_unlearned"]
+    assert value(result, "mean_epsilon_exact") == pytest.approx(found.mean())
+    assert value(result, "f_exact") == pytest.approx(points(found, 12).mean())
+    assert "N = 12" in metric(result, "f_official").note
+    assert f"{np.log(11):.3f}" in metric(result, "f_official").note
+
+
+def test_the_grid_sees_phi_within_the_released_codes_bounds(gaussian: Make) -> None:
+    evidence = gaussian(0.0, n_models=8, n_examples=4)
+    logits = {
+        name: {split: array * np.float32(1e6) for split, array in by.items()} for name, by in evidence.logits.items()
+    }
+
+    phi = _epsilon_rows.official_phi(Evidence(**{**vars(evidence), "logits": logits}), "unlearned", "forget")
+
+    assert np.abs(phi).max() == pytest.approx(-np.log(1e-45), rel=1e-9)
+
+
+def test_forgetting_stands_between_noop_and_control(gaussian: Make) -> None:
+    result = evaluate(gaussian(0.7, noop=1.5, n_models=32, n_examples=80))
+
+    for name in ("f_official", "mean_epsilon_official", "f_exact", "mean_epsilon_exact"):
+        one = metric(result, name)
+        assert one.value is not None
+        assert one.control is not None
+        assert one.noop is not None
+        assert min(one.noop, one.control) < one.value < max(one.noop, one.control), name
+        assert one.position is not None
+        assert 0 < one.position < 1
+        assert one.interval is not None
+        assert one.interval.low < one.value < one.interval.high
+        assert one.smallest_visible is not None
+
+
+def test_exchanged_models_show_the_noise_of_the_null() -> None:
+    """The spread over exchanges within one pair of populations is near that over independent pairs."""
+    rng = np.random.default_rng(7)
+    found, claimed = [], []
+    for _ in range(40):
+        common = rng.standard_normal((2, 16, 1))
+        u, r = 0.9 * rng.standard_normal((2, 16, 12)) + 0.4 * common
+        found.append(epsilons(u, r, attack="exact").mean())
+        claimed.append(_epsilon_rows.exchanged_sd(u, r, "exact", rng)["mean_epsilon"])
+
+    assert 0.7 < np.sqrt(np.mean(np.square(claimed))) / np.std(found) < 1.4
+
+
+def test_over_and_under_forgetting_stand_alike(gaussian: Make) -> None:
+    positions = [
+        metric(evaluate(gaussian(shift, noop=2.0, n_models=20, n_examples=40)), "mean_epsilon_exact").position
+        for shift in (0.8, -0.8)
+    ]
+
+    assert positions[0] == pytest.approx(positions[1], abs=0.15)
+    assert max(position or 0 for position in positions) < 0.9
+
+
+def _with_unlearned(evidence: Evidence, of_one: Values, origins: Values) -> Evidence:
+    logits = {**evidence.logits, "unlearned": {**evidence.logits["unlearned"], "forget": of_one}}
+    return Evidence(**{**vars(evidence), "logits": logits, "unlearned_from": origins})
+
+
+def _repeated(evidence: Evidence) -> Values:
+    logits = evidence.logits["unlearned"]["forget"]
+    return np.repeat(logits[:1], len(logits), axis=0)
+
+
+def test_a_deterministic_method_on_one_original_is_recognised(gaussian: Make) -> None:
+    evidence = gaussian(0.0, n_models=12, n_examples=20)
+
+    result = evaluate(_with_unlearned(evidence, _repeated(evidence), np.zeros(12, dtype=np.int64)))
+
+    warning = next(text for text in result.warnings if "deterministic" in text)
+    assert "20 of 20" in warning
+    assert "several originals" in warning
+    assert value(result, "f_official") == 0
+
+
+def test_constant_output_over_several_originals_is_told_apart_from_it(gaussian: Make) -> None:
+    evidence = gaussian(0.0, n_models=12, n_examples=20)
+
+    result = evaluate(_with_unlearned(evidence, _repeated(evidence), np.arange(12)))
+
+    assert any("does not depend on the original" in text for text in result.warnings)
+    assert not any("deterministic" in text for text in result.warnings)
+
+
+def test_a_method_that_varies_is_not_called_deterministic(gaussian: Make) -> None:
+    result = evaluate(gaussian(0.0, n_models=12, n_examples=20))
+
+    assert not any("very same phi" in text for text in result.warnings)
+
+
+def test_a_smaller_control_is_said_to_be_on_another_scale(gaussian: Make) -> None:
+    result = evaluate(gaussian(n_models={"original": 12, "retrained": 12, "control": 8, "unlearned": 12}, n_examples=9))
+
+    assert any("8 control models" in text for text in result.warnings)
+
+
+def _permuted(evidence: Evidence) -> Evidence:
+    rng = np.random.default_rng(9)
+    order = {split: rng.permutation(len(labels)) for split, labels in evidence.labels.items()}
+    models = {name: rng.permutation(len(by["forget"])) for name, by in evidence.logits.items()}
+    logits = {
+        name: {split: array[models[name]][:, order[split]] for split, array in by.items()}
+        for name, by in evidence.logits.items()
+    }
+    labels = {split: array[order[split]] for split, array in evidence.labels.items()}
+    return Evidence(**{**vars(evidence), "logits": logits, "labels": labels})
+
+
+def test_permuting_models_and_examples_changes_no_metric(gaussian: Make) -> None:
+    evidence = gaussian(0.4, n_models={"original": 12, "retrained": 14, "control": 13, "unlearned": 9}, n_examples=20)
+
+    for one, other in zip(evaluate(evidence).metrics, evaluate(_permuted(evidence)).metrics, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=1e-9, abs=1e-9), one.name
+
+
+def _assert_complete(result: Result) -> None:
+    assert_well_formed(result)
+    assert {one.name for one in result.metrics} == {about.name for about in _epsilon_metrics.EVERY}
+
+
+@settings(max_examples=8, deadline=None)
+@given(sizes=st.tuples(*[st.integers(0, 24)] * 4), examples=st.integers(1, 4), classes=st.integers(2, 5))
+def test_any_sizes_give_every_metric_or_say_why_not(sizes: tuple[int, ...], examples: int, classes: int) -> None:
+    counts = dict(zip(POPULATIONS, sizes, strict=True))
+
+    _assert_complete(evaluate(gaussian_evidence(0.5, 1.0, counts, examples, classes)))
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    levels=st.lists(st.sampled_from([-1e30, -200.0, -1.0, 0.0, 1.0, 200.0, 1e30]), min_size=1, max_size=3),
+    size=st.integers(4, 12),
+)
+def test_certain_models_and_ties_give_finite_numbers(levels: list[float], size: int) -> None:
+    """Probabilities that are 0 or 1 in floating point."""
+    rng = np.random.default_rng(size)
+    phis = {name: {split: rng.choice(levels, size=(size, 3)) for split in SPLITS} for name in POPULATIONS}
+
+    _assert_complete(evaluate(evidence_of(phis)))
+
+
+def test_without_test_set_there_is_no_score(with_phi: Make) -> None:
+    rng = np.random.default_rng(6)
+    phis = {name: {"forget": rng.standard_normal((8, 5))} for name in POPULATIONS}
+
+    result = evaluate(with_phi(phis))
+
+    assert metric(result, "score_official").value is None
+    assert value(result, "mean_epsilon_exact") > 0
+    _assert_complete(result)
+
+
+def test_the_evaluator_registers_under_its_modules_name() -> None:
+    info = forgetting_quality.harness_evaluator()
+
+    assert info.name == "forgetting_quality"
+    assert info.evaluate is forgetting_quality.evaluate
+    assert _epsilon_rates.CAP == 50
