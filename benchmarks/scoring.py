@@ -7,9 +7,10 @@ wall-clock and processor time of one call on all examples and the growth of that
     python benchmarks/scoring.py --models 64 --examples 5000
     python benchmarks/scoring.py --scaling
 
-The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is timed in
-the same run on a few examples and scaled linearly to all of them; it takes one right end at a time, which needs less
-memory, and less time, than the released code.
+The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is
+timed in the same run on a few examples and scaled linearly to all of them. It takes one right end at a time, while the
+released code first copies every number for every threshold: that took 3,500 s where this took 172 s and official-grid
+0.48 s (512 models, 1000 examples, two cores; the released code with its assertion mended and on the CPU, scaled).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,9 @@ def measure(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
 def _measured(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
     score, sides = MEASURES[name], populations(n_models, n_examples)
     score(*(side[:, :40].copy() for side in sides))
-    before, walls, processors = _peak_mib(), [], []
+    walls: list[float] = []
+    processors: list[float] = []
+    before = _reset_peak_mib()
     for _ in range(repeats):
         wall, processor = time.perf_counter(), time.process_time()
         score(*sides)
@@ -125,8 +128,15 @@ def _measured(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
     return Cost(statistics.median(walls), statistics.median(processors), _peak_mib() - before)
 
 
+def _reset_peak_mib() -> float:
+    """Let the kernel forget the peak of this process's memory; returns what it uses now, MiB. Linux only."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _peak_mib()
+
+
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = Path("/proc/self/status").read_text()
+    return float(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> None:

@@ -1,8 +1,10 @@
-"""A process that trains one chunk of a population on one core: ``python -m harness.reference_worker JOB OUTPUT``.
+"""A process that trains chunks of populations on one core: ``python -m harness.reference_worker``.
 
 Small models do not fill several cores, so that one process a core trains a population faster than one process with several
 threads, and on a busy machine many times faster; and what one thread computes does not depend on how many cores there are.
-Progress goes to standard output, one line a step: "done total". A worker whose parent has gone ends with the next line that it
+
+Reads one JSON object a line, {"folder": where to write, "job": a :class:`harness.training.TrainingJob`}; answers each with a line
+"done total" a step and then "finished". Ends with its input; a worker whose parent has gone ends with the next line that it
 cannot write.
 """
 
@@ -14,17 +16,25 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from harness.training import TrainingJob, train_into
+from harness.training import FINISHED, TrainingJob, train_into
 
 
 def main() -> None:
-    """Train what the job file says into the output folder."""
+    """Train what standard input asks for."""
     import torch
 
     torch.set_num_threads(1)
-    job = TrainingJob(**json.loads(Path(sys.argv[1]).read_text()))
-    arrays = load_file(job.data_file)
-    train_into(Path(sys.argv[2]), job, arrays, lambda done, total: print(done, total, flush=True))  # noqa: T201
+    for line in sys.stdin:
+        order = json.loads(line)
+        job = TrainingJob(**order["job"])
+        train_into(Path(order["folder"]), job, load_file(job.data_file), _report)
+        sys.stdout.write(FINISHED)
+        sys.stdout.flush()
+
+
+def _report(done: int, total: int) -> None:
+    sys.stdout.write(f"{done} {total}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

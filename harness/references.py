@@ -148,8 +148,11 @@ class References:
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
         total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)
-        workers = Workers()
-        with progress.step("training reference models", total) as step, ThreadPoolExecutor(at_once) as pool:
+        with (
+            Workers() as workers,
+            progress.step("training reference models", total) as step,
+            ThreadPoolExecutor(at_once) as pool,
+        ):
             step.tell("model epochs")
 
             def train(role: Role, inputs: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from typing_extensions import Self
 
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
@@ -24,6 +26,7 @@ LOGITS = "logits.safetensors"
 WEIGHTS = "weights.safetensors"
 
 OnStep = Callable[[int, int], None]
+FINISHED = "finished\n"
 
 
 @dataclass(frozen=True)
@@ -66,54 +69,95 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
         save_file({name: tensor.numpy() for name, tensor in state.items()}, folder / WEIGHTS)
 
 
-class Workers:
-    """Worker processes under way, so that they can be ended together."""
+class Worker:
+    """A process that trains one chunk after another; started when it is first needed."""
 
     def __init__(self) -> None:
-        self._running: set[subprocess.Popen[str]] = set()
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by stop)
+        # A session of its own: Ctrl-C reaches the host, and the host ends its workers.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "harness.reference_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            text=True,
+            start_new_session=True,
+        )
+
+    def train(self, folder: Path, job: TrainingJob, on_step: OnStep) -> None:
+        """Train a chunk into ``folder`` and wait for it.
+
+        Raises:
+            CacheError: the process ended; with the end of what it said.
+            OSError: the disk is full.
+        """
+        if not self._ask(folder, job) or not self._follow(on_step):
+            raise self._failure(folder)
+
+    def _ask(self, folder: Path, job: TrainingJob) -> bool:
+        assert self._process.stdin is not None  # noqa: S101  (a pipe was asked for)
+        try:
+            self._process.stdin.write(json.dumps({"folder": str(folder), "job": asdict(job)}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _follow(self, on_step: OnStep) -> bool:
+        """Whether the chunk was finished; otherwise the process has ended."""
+        assert self._process.stdout is not None  # noqa: S101
+        for line in self._process.stdout:
+            if line == FINISHED:
+                return True
+            done, total = line.split()
+            on_step(int(done), int(total))
+        return False
+
+    def _failure(self, folder: Path) -> Exception:
+        code = self._process.wait()
+        self._complaints.seek(0)
+        tail = self._complaints.read()[-2000:].strip()
+        if "No space left on device" in tail:
+            return OSError(errno.ENOSPC, "No space left on device", str(folder))
+        return CacheError(f"Training of reference models ended with status {code}. Is memory short?\n{tail}")
+
+    def stop(self) -> None:
+        """Kill the process and wait for its end; may be called from any thread, more than once."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Workers:
+    """Worker processes that several threads take from and give back to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: list[Worker] = []
+        self._idle: list[Worker] = []
         self._stopped = False
 
     def train(self, folder: Path, job: TrainingJob, on_step: OnStep) -> None:
-        """Train a chunk in a process of its own and wait for it.
+        """Train a chunk in an idle worker, or in a new one where none is idle; see :meth:`Worker.train`."""
+        with self._lock:
+            if self._stopped:
+                raise CacheError("Training of reference models was stopped.")
+            worker = self._idle.pop() if self._idle else Worker()
+            if worker not in self._all:
+                self._all.append(worker)
+        worker.train(folder, job, on_step)
+        with self._lock:
+            self._idle.append(worker)
 
-        Raises:
-            CacheError: the process ended badly; with the end of what it said.
-            OSError: the disk is full.
-        """
-        with tempfile.TemporaryFile("w+") as complaints, tempfile.NamedTemporaryFile("w", suffix=".json") as order:
-            json.dump(asdict(job), order)
-            order.flush()
-            command = [sys.executable, "-m", "harness.reference_worker", order.name, str(folder)]
-            # A session of its own: Ctrl-C reaches the host, and the host ends its workers.
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
-            )
-            self._running.add(process)
-            try:
-                if self._stopped:
-                    process.kill()
-                self._follow(process, on_step)
-            finally:
-                process.kill()
-                code = process.wait()
-                self._running.discard(process)
-            if code != 0:
-                complaints.seek(0)
-                tail = complaints.read()[-2000:].strip()
-                if "No space left on device" in tail:
-                    raise OSError(errno.ENOSPC, "No space left on device", str(folder))
-                raise CacheError(f"Training of reference models ended with status {code}. Is memory short?\n{tail}")
+    def __enter__(self) -> Self:
+        return self
 
-    def _follow(self, process: subprocess.Popen[str], on_step: OnStep) -> None:
-        assert process.stdout is not None  # noqa: S101  (a pipe was asked for)
-        with process.stdout as lines:
-            for line in lines:
-                done, total = line.split()
-                on_step(int(done), int(total))
-        process.wait()
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
-        """Kill all workers, and every one that is still to start."""
-        self._stopped = True
-        for process in tuple(self._running):
-            process.kill()
+        """Kill all workers; none is started any more."""
+        with self._lock:
+            self._stopped = True
+            workers = tuple(self._all)
+        for worker in workers:
+            worker.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -58,6 +59,8 @@ def _stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the s
 
 def main() -> None:
     """Entry point of the console script."""
+    # Threads that spin while they wait take the cores from those that work, many times over on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
     try:
         cli.main(prog_name="harness")

@@ -123,5 +123,5 @@ def headlines(report: Report) -> list[tuple[str, MetricRecord]]:
 
 def label(evaluator: str, metric: MetricRecord) -> str:
     """A metric's name for people, e.g. "lira auc", or "test accuracy" of the evaluator ``accuracy``."""
-    name = metric.name.replace("_", " ")
-    return plain(name if evaluator in name else f"{evaluator} {name}")
+    name, owner = metric.name.replace("_", " "), evaluator.replace("_", " ")
+    return plain(name if owner in name else f"{owner} {name}")

@@ -69,9 +69,25 @@ def right_ends(a: Values) -> Values:
     return np.asarray(np.linspace(first, last, math.ceil((last - first) * PER_UNIT)))
 
 
-def left_ends(rights: Values, width: float) -> Values:
-    """For every right end its left ends, shape (n_rights, N_LEFT)."""
-    return np.asarray(np.linspace((rights - width) - BUFFER, (rights - width) + BUFFER, N_LEFT, axis=1))
+def left_ends(rights: Values, width: float, values: Values) -> Values:
+    """For every right end, in ascending order, the left ends at which a count of ``values`` may change.
+
+    Shape (n_rights, n), with n = N_LEFT for all left ends, or fewer where there are fewer values: then the first of all
+    and, for each value, the first above it.
+    """
+    starts, stops = ((rights - width) - BUFFER)[:, None], ((rights - width) + BUFFER)[:, None]
+    steps = (stops - starts) / (N_LEFT - 1)
+
+    def at(index: Values) -> Values:
+        return np.asarray(np.where(index >= N_LEFT - 1, stops, index * steps + starts))
+
+    if len(values) >= N_LEFT // 2:
+        return at(np.arange(N_LEFT, dtype=np.float64))
+    index = np.floor((values - starts) / steps).clip(0, N_LEFT - 1)
+    for _ in range(2):
+        index = np.minimum(index + (at(index) <= values), N_LEFT - 1)
+    index = np.sort(np.concatenate([np.zeros_like(starts), index], axis=1), axis=1)
+    return at(index)
 
 
 def official(unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, out: Out) -> None:
@@ -114,7 +130,7 @@ def _double(narrow: tuple[Values, Logs], wide: tuple[Values, Logs]) -> tuple[flo
     """The best interval of the grid: epsilon, and its ends."""
     (a, a_logs), (b, b_logs) = narrow, wide
     rights = right_ends(a)
-    lefts = left_ends(rights, a[-1] - a[0])
+    lefts = left_ends(rights, a[-1] - a[0], np.concatenate([a, b]))
     missed = len(a) - _inside(a, rights, lefts)
     found = _epsilon_rates.epsilons(a_logs, b_logs, missed, _inside(b, rights, lefts))
     best = np.unravel_index(int(found.argmax()), found.shape)

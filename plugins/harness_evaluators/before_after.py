@@ -30,7 +30,6 @@ AUC = Description(
     "closer_to_reference",
     f"AUC of {_WHO}; retraining gives away something too, and the control shows how much.",
     bounds=(0.0, 1.0),
-    headline=True,
     distance=np.abs,
 )
 EXCESS = Description(

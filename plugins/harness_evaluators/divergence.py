@@ -38,7 +38,6 @@ EXCESS = Description(
     " - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for populations that are "
     "alike, above 0 on either side.",
     unit="bit",
-    headline=True,
 )
 ACTIVATION = Description(
     "activation_distance",

@@ -32,7 +32,6 @@ def of_split(split: SplitName) -> tuple[Description, ...]:
             f"{_WORDS[name]} over the {split} set; never 0 for finitely many models, so read it beside the control.",
             unit="nat",
             bounds=(0.0, np.inf),
-            headline=(split, name) == ("forget", "median"),
         )
         for name in NAMES
     )

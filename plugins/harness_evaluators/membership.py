@@ -25,7 +25,6 @@ SIMPLE = Description(
     "chance, and retrained models show what is right.",
     unit="share",
     bounds=(0.0, 1.0),
-    headline=True,
     distance=np.abs,
 )
 _WORDS = {
