@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
@@ -59,10 +60,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.models is not None and self.models < 1:
             raise UsageError(f"--models must be at least 1, not {self.models}.")
-        if self.time_limit_s is not None and self.time_limit_s <= 0:
-            raise UsageError(f"--time-limit must be above 0 seconds, not {self.time_limit_s}.")
-        if self.budget_fraction is not None and self.budget_fraction <= 0:
-            raise UsageError(f"--budget-fraction must be above 0, not {self.budget_fraction}.")
+        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
+            raise UsageError(f"--time-limit must be a number of seconds above 0, not {self.time_limit_s}.")
+        if self.budget_fraction is not None and not 0 < self.budget_fraction < math.inf:
+            raise UsageError(f"--budget-fraction must be a number above 0, not {self.budget_fraction}.")
         if self.time_limit_s is not None and self.budget_fraction is not None:
             raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
         if self.cpus is not None and self.cpus < 1:

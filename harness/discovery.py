@@ -23,10 +23,9 @@ from harness.errors import (
     PluginNotFoundError,
     TaskNotFoundError,
 )
-from harness.evaluation import PROJECT
+from harness.evaluation import PROJECT, EvaluatorInfo
 
 if TYPE_CHECKING:
-    from harness.evaluation import EvaluatorInfo
     from harness.tasks.model import Task
 
 UNLEARNERS = "harness.unlearners"
@@ -164,10 +163,12 @@ def _hook_results(found: FoundPlugin, hook: str) -> Any:
         caller = getattr(manager.hook, hook)
         if not caller.get_hookimpls():
             raise PluginLoadError(f"{where} does not implement the hook {hook!r}.")
-        return caller()
+        results = caller()
+        # A hook that yields tasks runs only now.
+        return [list(tasks) for tasks in results] if isinstance(results, list) else results
     except PluginLoadError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginLoadError(f"{where} cannot be used: {type(error).__name__}: {error}") from error
 
 
@@ -186,6 +187,10 @@ def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[lis
 
 def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
     info = _hook_results(found, "harness_evaluator")
+    if not isinstance(info, EvaluatorInfo):
+        raise PluginLoadError(
+            f"harness.evaluators {found.name!r} of {found.provider} returns {type(info).__name__}, not an EvaluatorInfo."
+        )
     if info.name != found.name:
         raise PluginLoadError(
             f"harness.evaluators {found.name!r} of {found.provider} calls itself {info.name!r}; the names must agree."

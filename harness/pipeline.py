@@ -16,11 +16,11 @@ from harness.budget import Limit
 from harness.cache import key_of
 from harness.config import RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
-from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError
+from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError
 from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
-from harness.references import Population, References, training_code_digest
+from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
     ArchitectureRecord,
     BudgetRecord,
@@ -137,6 +137,10 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
         raise InterruptedRunError(
             f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
         ) from None
+    except SandboxError as error:
+        raise SandboxError(
+            f"{error}\nEvery finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+        ) from error
 
 
 class _Job:
@@ -173,10 +177,20 @@ class _Job:
             self.device,
         )
         with self.phases("budget"):
-            limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+            limit = self._limit(place)
         with self.phases("unlearn"):
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress)
         return self._judge(data, populations, limit, outcomes, runner, facts)
+
+    def _limit(self, place: Workplace) -> Limit:
+        """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""
+        kept = self.begun.get("limit")
+        if kept is not None:
+            return Limit(**{**kept, "retrain_s": tuple(kept["retrain_s"])})
+        limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+        self.begun["limit"] = asdict(limit)
+        self.store.write_run(self.begun)
+        return limit
 
     def _same_as_before(self, data: TaskData, runner: Runner, facts: PluginFacts) -> None:
         """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
@@ -190,6 +204,7 @@ class _Job:
             "code": training_code_digest(),
             "torch": library_versions()["torch"],
             "cores": self.cores,
+            "device": [device_kind(self.device), hardware.cpu_model()],
         }
         before = self.begun.get("identity")
         if before is None:

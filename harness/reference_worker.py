@@ -24,17 +24,18 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a task's own network prints must not be taken for an answer
+
+    def report(done: int, total: int) -> None:
+        answers.write(f"{done} {total}\n")
+        answers.flush()
+
     for line in sys.stdin:
         order = json.loads(line)
         job = TrainingJob(**order["job"])
-        train_into(Path(order["folder"]), job, load_file(job.data_file), _report)
-        sys.stdout.write(FINISHED)
-        sys.stdout.flush()
-
-
-def _report(done: int, total: int) -> None:
-    sys.stdout.write(f"{done} {total}\n")
-    sys.stdout.flush()
+        train_into(Path(order["folder"]), job, load_file(job.data_file), report)
+        answers.write(FINISHED)
+        answers.flush()
 
 
 if __name__ == "__main__":

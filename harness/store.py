@@ -103,7 +103,9 @@ class RunStore:
             content = json.loads((self.folder / RUN).read_text())
         except ValueError as error:
             raise RunNotFoundError(f"{self.folder / RUN} is damaged: {error}") from error
-        return dict(content)
+        if not isinstance(content, dict) or not {"config", "run_id", "created"} <= set(content):
+            raise RunNotFoundError(f"{self.folder / RUN} is damaged: it does not say what was asked for.")
+        return content
 
     def begin_model(self, index: int) -> int:
         """Count an attempt at a model before it starts; returns how many there were, this one included."""
@@ -134,11 +136,6 @@ class RunStore:
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
         """The logits of a model that ended ok, per split, shape (n, C)."""
         return load((self._model(index) / "logits.safetensors").read_bytes())
-
-    def forget_model(self, index: int) -> None:
-        """Drop a model's end, so that it is done anew; its attempts stay counted."""
-        for name in ("outcome.json", "logits.safetensors", "weights.safetensors"):
-            (self._model(index) / name).unlink(missing_ok=True)
 
     def _model(self, index: int) -> Path:
         folder = self.folder / "models" / f"{index:04d}"

@@ -132,8 +132,11 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
 def unlearn_all(
     place: Workplace, runner: Runner, facts: PluginFacts, limit: Limit, store: RunStore, progress: Progress
 ) -> list[ModelOutcome]:
-    """Unlearn every original that has not ended yet; each one's end is on disk before the next begins."""
-    finished = store.finished()
+    """Unlearn every original that has not ended yet; each one's end is on disk before the next begins.
+
+    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again.
+    """
+    finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
     models = len(place.originals.seeds)
     seconds = models * (limit.limit_s + 60.0)
     with (

@@ -12,15 +12,18 @@ def references_group() -> None:
 
 @references_group.command("build")
 @click.argument("task")
-@click.option("--models", type=int, help="Models per population.  [default: the task's]")
-@click.option("--device", default=None, help="cpu or cuda.  [default: cuda where there is one]")
+@click.option("--models", type=click.IntRange(min=1), help="Models per population.  [default: the task's]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda where there is one]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train the populations of TASK, so that runs on it find them ready."""
     from harness.cli.progress import RichProgress
     from harness.discovery import find_task
+    from harness.errors import GpuUnavailableError
     from harness.hardware import gpu_names
     from harness.references import References
 
+    if device == "cuda" and not gpu_names():
+        raise GpuUnavailableError("--device cuda was asked for, and torch sees no CUDA device on this machine.")
     found = find_task(task)
     references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
     with RichProgress() as progress:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-import sys
 from types import FrameType
 
 import click
 
 from harness._version import __version__
 from harness.cli import catalogue, images, references, runs, system
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InterruptedRunError
 
-NOT_HANDLED = 70  # a fault of ours: sysexits' EX_SOFTWARE
+NOT_HANDLED = 70  # the operating system refused something where nobody reckoned with it: sysexits' EX_SOFTWARE
 
 
 class HarnessGroup(click.Group):
@@ -26,6 +26,14 @@ class HarnessGroup(click.Group):
         except HarnessError as error:
             click.echo(f"Error: {error}", err=True)
             context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was finished is kept; give the same command again to go on.", err=True)
+            context.exit(InterruptedRunError.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly: who reads the output has gone
+            click.echo(f"Error: {error}", err=True)
+            context.exit(NOT_HANDLED)
 
 
 @click.group(cls=HarnessGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,7 +70,4 @@ def main() -> None:
     # Threads that spin while they wait take the cores from those that work, many times over on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
-    try:
-        cli.main(prog_name="harness")
-    except BrokenPipeError:
-        sys.exit(NOT_HANDLED)
+    cli.main(prog_name="harness")

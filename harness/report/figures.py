@@ -1,7 +1,7 @@
 """Which plots a report's page shows: found by the names of the evaluators' arrays, so that any evaluator may have some.
 
 - ``<name>_unlearned``, ``<name>_control``, ``<name>_noop`` (each 1-D) are drawn as histograms of one figure, but for names
-  that end in ``_per_class``, which hold a value per class;
+  that end in ``_per_class``, which hold a value per class, and p-values (``p``), which say what their statistic says;
 - where ``roc_fpr`` and ``roc_tpr_<population>`` are there, as ROC curves, false against true positive rate.
 """
 
@@ -13,12 +13,47 @@ import numpy as np
 
 from harness.outcomes import Status
 from harness.report.model import EvaluatorRecord, ModelRecord, Report
-from harness.report.plots import Bar, Series, bars, histogram, log_curves
+from harness.report.plots import Bar, Series, bars, fences, histogram, log_curves
 from harness.report.words import STATUS_WORDS, duration
 
 KINDS = ("control", "noop", "unlearned")  # drawn in this order, the plugin's on top
-PER_CLASS = "_per_class"
+PER_CLASS, P_VALUES = "_per_class", "p"
 ROC_X, ROC_Y = "roc_fpr", "roc_tpr"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A histogram's words: title, label of the axis with unit, and how to read it."""
+
+    title: str
+    axis: str
+    caption: str
+
+
+_EPSILON = "The larger, the better an attack tells unlearned from retrained models."
+WORDS = {  # by evaluator and array; others are named after their arrays
+    ("lira", "shift"): Words(
+        "Change of confidence per forgotten example",
+        "shift of confidence, standard deviations of retrained models",
+        "Above 0: more confident than retrained models, too little forgotten. Below 0: too much.",
+    ),
+    ("ks", "d"): Words(
+        "Kolmogorov-Smirnov distance per forgotten example",
+        "distance of confidence, unlearned against retrained models",
+        "At 1 the two never overlap. Even retrained models do not reach 0, for they are finitely many.",
+    ),
+    ("klom", "kl"): Words(
+        "KL divergence of margins per forgotten example",
+        "divergence from retrained models, nats",
+        "Even retrained models do not reach 0, for they are finitely many.",
+    ),
+    ("forgetting_quality", "epsilon_official"): Words(
+        "Epsilon per forgotten example, the challenge's attacks", "epsilon", _EPSILON
+    ),
+    ("forgetting_quality", "epsilon_exact"): Words(
+        "Epsilon per forgotten example, all thresholds", "epsilon", _EPSILON
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +84,7 @@ def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
     made = (
         _roc(record) if stem == ROC_Y else _histogram(record, stem)
         for stem in stems
-        if stem and not stem.endswith(PER_CLASS)
+        if stem and stem != P_VALUES and not stem.endswith(PER_CLASS)
     )
     return [figure for figure in made if figure is not None]
 
@@ -64,10 +99,21 @@ def _histogram(record: EvaluatorRecord, stem: str) -> Figure | None:
     series = _series(record, stem)
     if not series:
         return None
-    words = stem.replace("_", " ")
-    title = f"{record.name}: {words}"
-    caption = "Each line is one population's histogram. Perfect unlearning looks like the control."
-    return Figure(title, histogram(series, words, title), caption, tuple(one.kind for one in series))
+    named = stem.replace("_", " ")
+    words = WORDS.get((record.name, stem)) or Words(f"{record.name}: {named}", named, "")
+    parts = (words.caption, "Perfect unlearning looks like the control.", _beyond(series))
+    caption = " ".join(part for part in parts if part)
+    return Figure(words.title, histogram(series, words.axis, words.title), caption, tuple(one.kind for one in series))
+
+
+def _beyond(series: list[Series]) -> str:
+    """What the reader must know of values that the plot holds in its outermost bins."""
+    pooled = np.concatenate([one.values for one in series])
+    low, high = fences(pooled)
+    outside = pooled[(pooled < low) | (pooled > high)]
+    if not outside.size:
+        return ""
+    return f"The outermost bin counts the values beyond it as well, which reach to {outside[np.abs(outside).argmax()]:.3g}."
 
 
 def _roc(record: EvaluatorRecord) -> Figure | None:
@@ -75,7 +121,7 @@ def _roc(record: EvaluatorRecord) -> Figure | None:
     series = [one for one in _series(record, ROC_Y) if one.values.shape == x.shape]
     if not series or not 0 < x.min() < 1:
         return None
-    title = f"{record.name}: ROC of the attack"
+    title = f"ROC of the attack ({record.name})"
     labels = ("false positive rate", "true positive rate")
     caption = "The nearer to the diagonal, the less the attack can tell. Perfect unlearning looks like the control."
     svg = log_curves(x, series, labels, title)

@@ -43,6 +43,7 @@ def render_page(report: Report) -> str:
             failures=words.failures(report.models),
             figures=figures(report),
             populations=POPULATION_WORDS,
+            arrays={one.name: one.arrays for one in report.evaluators},
             wanted=words.WANTED,
             status_words=words.STATUS_WORDS,
             ok=Status.OK,
@@ -64,6 +65,7 @@ def _environment() -> jinja2.Environment:
         interval=words.interval,
         duration=words.duration,
         plain=words.plain,
+        way=words.way,
         harmless=harmless,
         pretty=_pretty,
     )

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT = 460.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 12.0, 40.0
-BINS = 30
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 12.0, 44.0
+BINS = 20
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,46 @@ def ticks(axis: Axis, about: int = 5) -> list[float]:
 
 
 def histogram(series: Sequence[Series], label: str, description: str, reference: float | None = None) -> str:
-    """Outlines of the series' histograms over common bins, as shares of each series; ``reference`` is marked."""
+    """Outlines of the series' histograms over common bins, as shares of each series; ``reference`` is marked.
+
+    The outermost bins also count what lies beyond them, see :func:`fences`.
+    """
     pooled = np.concatenate([one.values for one in series] + ([] if reference is None else [np.array([reference])]))
-    edges = np.histogram_bin_edges(pooled, bins=BINS)
-    shares = [np.histogram(one.values, bins=edges)[0] / max(one.values.size, 1) for one in series]
+    edges = _edges(pooled)
+    within = (np.clip(one.values, edges[0], edges[-1]) for one in series)
+    shares = [np.histogram(values, bins=edges)[0] / max(values.size, 1) for values in within]
     top = max(float(share.max()) for share in shares)
-    canvas = Canvas(Axis(label, float(edges[0]), float(edges[-1])), Axis("share", 0, top * 1.05), description)
+    canvas = Canvas(
+        Axis(label, float(edges[0]), float(edges[-1])), Axis("share of examples", 0, top * 1.05), description
+    )
     if reference is not None:
         canvas.line([reference, reference], [0, top * 1.05], "mark")
     for one, share in zip(series, shares, strict=True):
         canvas.line(np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]]), one.kind)
     return canvas.text()
+
+
+def fences(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The range that is worth drawing: all values, but for those beyond the quartiles by over three times their distance.
+
+    Such a value (Tukey's "far out") would squeeze all others into one bin. Source: Tukey, "Exploratory Data Analysis" (1977).
+    """
+    low, high = float(values.min()), float(values.max())
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    reach = 3 * float(upper - lower)
+    return (max(low, float(lower) - reach), min(high, float(upper) + reach)) if reach else (low, high)
+
+
+def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of about ``BINS`` bins; values on a coarse lattice get whole numbers of its steps, lest the plot be a comb."""
+    low, high = fences(values)
+    gaps = np.diff(np.unique(np.round(values, 9)))
+    if not gaps.size or (high - low) / gaps.min() > 4 * BINS:
+        return np.histogram_bin_edges(values, bins=BINS, range=(low, high))
+    step = float(gaps.min())
+    width = step * max(1.0, np.ceil((high - low) / step / BINS))
+    count = int(np.floor((high - low + step / 2) / width)) + 1
+    return np.asarray(low - step / 2 + width * np.arange(count + 1), dtype=np.float64)
 
 
 def log_curves(x: NDArray[np.float64], series: Sequence[Series], labels: tuple[str, str], description: str) -> str:

@@ -11,7 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.model import MetricRecord, Report
-from harness.report.words import WANTED, FailureGroup, duration, failures, headlines, interval, label, number, plain
+from harness.report.words import (
+    WANTED,
+    FailureGroup,
+    duration,
+    failures,
+    gist,
+    headlines,
+    interval,
+    label,
+    number,
+    plain,
+)
 
 LEVEL_STYLE = {
     "as_retrained": "bold green",
@@ -31,7 +42,7 @@ def print_summary(report: Report, run_dir: Path, console: Console | None = None)
 def render_summary(report: Report, run_dir: Path) -> RenderableType:
     """The summary as something rich can print; all text of plugins is shown as text, never as markup."""
     parts: list[RenderableType] = [_title(report), _measured(report), Text()]
-    parts += [_table(report), _explanations(report)]
+    parts += [_table(report), Text(), _explanations(report)]
     parts += [_statuses(report), _budget(report), _isolation(report), *_warnings(report), Text()]
     parts += [_verdict(report), Text(), _where(run_dir)]
     return Group(*parts)
@@ -56,7 +67,7 @@ def _table(report: Report) -> RenderableType:
     rows = headlines(report)
     if not rows:
         return Text("No metric could be computed.", "yellow")
-    table = Table(box=box.SIMPLE, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, collapse_padding=True)
     table.add_column("Metric", overflow="fold", min_width=15)
     for heading in ("This\nplugin", "Interval", "Perfect\n(control)", "Nothing\ndone", "Wanted"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -78,14 +89,15 @@ def _row(evaluator: str, metric: MetricRecord) -> tuple[Text | str, ...]:
 
 
 def _explanations(report: Report) -> RenderableType:
-    lines = [Text(plain(f"{label(name, metric)}: {_explanation(metric)}")) for name, metric in headlines(report)]
+    lines = [_explanation(name, metric) for name, metric in headlines(report)]
     broken = [Text(f"{plain(one.name)} failed: {_last_line(one.error)}") for one in report.evaluators if one.error]
     return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
 
 
-def _explanation(metric: MetricRecord) -> str:
-    # A note matters most where there is no number; beside one it would drown the table.
-    return metric.description if metric.value is not None else f"{metric.description} {metric.note}"
+def _explanation(evaluator: str, metric: MetricRecord) -> Text:
+    # One line where there is a number, for the page has the whole sentence; where there is none, the note must be read.
+    text = f"{label(evaluator, metric)}: {gist(metric)}"
+    return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _last_line(error: str) -> str:
@@ -124,11 +136,23 @@ def _budget(report: Report) -> Text:
 def _isolation(report: Report) -> Text:
     runner = report.runner
     style = "" if runner.name == "docker" else "yellow"
-    return Text(plain(f"Runner: {runner.name}. {runner.isolation}"), style)
+    return Text(plain(f"Runner: {runner.name}, isolation {runner.isolation}"), style)
 
 
 def _warnings(report: Report) -> list[RenderableType]:
-    return [Text(plain(f"Warning: {text}"), "yellow") for text in report.warnings]
+    aside = _aside(report)
+    shown: list[RenderableType] = [
+        Text(plain(f"Warning: {text}"), "yellow") for text in report.warnings if text not in aside
+    ]
+    count = sum(text in aside for text in report.warnings)
+    many = "1 more warning speaks" if count == 1 else f"{count} more warnings speak"
+    return shown + ([Text(f"{many} of metrics that are not shown here; see report.html.", "dim")] if count else [])
+
+
+def _aside(report: Report) -> set[str]:
+    """Warnings of evaluators that have no metric in the table, as they stand in the report."""
+    quiet = [one for one in report.evaluators if not one.error and not any(metric.headline for metric in one.metrics)]
+    return {form for one in quiet for text in one.warnings for form in (text, f"{one.name}: {text}")}
 
 
 def _verdict(report: Report) -> Text:

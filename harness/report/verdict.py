@@ -119,12 +119,12 @@ def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
             f"(AUC {ours}) than it tells retrained models from each other ({perfect}); doing nothing scores {nothing}."
         ),
         "partial": (
-            f"Partly forgotten: the attack's AUC of {ours} lies between doing nothing ({nothing}) and perfect "
-            f"unlearning ({perfect})."
+            f"Partly forgotten{_way(auc)}: an attack tells unlearned models from retrained ones with an AUC of {ours}; "
+            f"doing nothing scores {nothing}, perfect unlearning {perfect}."
         ),
         "none": (
-            f"Not forgotten: the attack finds the forget set (AUC {ours}) as well as when nothing is done ({nothing}); "
-            f"perfect unlearning scores {perfect}."
+            f"Not forgotten, as far as this run can see: an attack tells unlearned models from retrained ones (AUC {ours}) "
+            f"no worse than when nothing is done ({nothing}); perfect unlearning scores {perfect}."
         ),
         "over_forgetting": (
             f"Over-forgotten: on the forget set the unlearned models are less confident than models that never saw it, "
@@ -136,6 +136,15 @@ def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
         ),
     }
     return texts[level]
+
+
+def _way(auc: MetricRecord) -> str:
+    """How far from the no-op to the control; nothing where the scale does not exist."""
+    return (
+        ""
+        if auc.position is None
+        else f", {round(100 * auc.position)} % of the way from doing nothing to perfect unlearning"
+    )
 
 
 def _utility(evaluators: Sequence[EvaluatorRecord]) -> str:

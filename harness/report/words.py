@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -66,6 +67,11 @@ def interval(record: IntervalRecord | None, unit: str = "") -> str:
     return f"{low.removesuffix(shared)} to {high}"
 
 
+def way(position: float | None) -> str:
+    """A metric's position between no-op and control as per cent; a dash where there is none."""
+    return NOTHING if position is None else f"{round(100 * position)} %"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds for people, e.g. "0.42 s", "13.1 s", "2 min 05 s", "1 h 02 min"; a dash where there are none."""
     if seconds is None:
@@ -114,6 +120,12 @@ def _group(members: list[ModelRecord]) -> FailureGroup:
         advice=plain(first.advice),
         detail=plain(": ".join(part for part in found if part))[:300],
     )
+
+
+def gist(metric: MetricRecord) -> str:
+    """What a metric is, in few words: its description's first clause, and the note where there is no number."""
+    clause = re.split(r"[:;.](?:\s|$)", metric.description, maxsplit=1)[0]
+    return plain(clause if metric.value is not None else f"{clause}. {metric.note}")
 
 
 def headlines(report: Report) -> list[tuple[str, MetricRecord]]:

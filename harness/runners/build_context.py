@@ -89,9 +89,13 @@ def sandbox_file(name: str) -> bytes:
 def building() -> Iterator[None]:
     """One build at a time on this machine: two of the same image would do the work twice."""
     root = cache_root()
+    lock = FileLock(root / "image-build.lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except OSError as error:
         raise write_error(root, error) from error
-    with FileLock(root / "image-build.lock"):
+    try:
         yield
+    finally:
+        lock.release()

@@ -41,7 +41,11 @@ class DockerHandle:
         return self._connection.fileno()
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet."""
+        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet.
+
+        Raises:
+            ConnectionError: what the engine sends is not in its framing.
+        """
         try:
             data = self._connection.recv(max_bytes)
         except (BlockingIOError, InterruptedError):
@@ -51,7 +55,10 @@ class DockerHandle:
             return b""
         if not data:
             return b""
-        return self._frames.feed(data) or None
+        try:
+            return self._frames.feed(data) or None
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
 
     def write(self, data: memoryview) -> int:
         """Send what fits; 0 when it would wait.
@@ -89,9 +96,12 @@ class DockerHandle:
 
     def _end(self) -> GuestExit:
         self.oom_kills()
-        self._drain()
-        self._hang_up()
         notes: list[str] = []
+        try:
+            self._drain()
+        except ConnectionError as error:
+            notes.append(str(error))
+        self._hang_up()
         exit_code, oom_killed = None, False
         try:
             exit_code, oom_killed = self._stopped()

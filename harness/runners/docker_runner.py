@@ -18,7 +18,7 @@ from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo
 from harness.runners.gpus import gpu_request
 from harness.runners.images import PluginImage
-from harness.runners.reaper import owner_labels
+from harness.runners.reaper import owner_labels, remove_own_at_exit
 
 ISOLATION = (
     "container: no network, read-only root, user 10001 without capabilities or new privileges, default seccomp filter, "
@@ -54,6 +54,7 @@ class DockerRunner:
         gpus: str = "none",
         cpuset: str | None = None,
     ) -> None:
+        remove_own_at_exit(engine)
         self._engine = engine
         self._image = image
         self._limits = limits or Limits()

@@ -16,6 +16,7 @@ from typing import IO, Any
 import docker
 import docker.errors
 import requests.exceptions
+import urllib3.exceptions
 from packaging.version import Version
 
 from harness.errors import DockerUnavailableError, ImageBuildError, NoSpaceError, SandboxError
@@ -36,7 +37,12 @@ from harness.runners.lockdown import create_arguments
 CONTROL_TIMEOUT_S = 30.0
 CREATE_TIMEOUT_S = 120.0
 BUILD_TIMEOUT_S = 3600.0
-ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+ENGINE_ERRORS = (
+    docker.errors.DockerException,
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,  # of an answer that breaks off while it is read, a build's say
+    OSError,
+)
 
 
 @contextmanager

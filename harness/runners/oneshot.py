@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec
-from harness.runners.reaper import owner_labels
+from harness.runners.reaper import owner_labels, remove_own_at_exit
 
 POLL_MS = 100
 CHUNK_BYTES = 1 << 18
@@ -43,6 +43,7 @@ def run_once(
     Raises:
         SandboxError: the engine failed.
     """
+    remove_own_at_exit(engine)
     labels = {**spec.labels, **owner_labels("oneshot", timeout_s + 300)}
     named = replace(spec, labels=labels, name=f"{spec.name}-{secrets.token_hex(6)}")
     container_id = engine.create(named)

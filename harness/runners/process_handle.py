@@ -32,12 +32,19 @@ class ProcessHandle:
         folder: it runs in this folder, which is deleted at the end.
         environment: all of its variables.
         arguments: of the Python interpreter.
+        hold: a descriptor that says that the folder is in use, closed at the end.
     """
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], arguments: Sequence[str] = GUEST_ARGUMENTS
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        arguments: Sequence[str] = GUEST_ARGUMENTS,
+        *,
+        hold: int | None = None,
     ) -> None:
         self._folder = folder
+        self._hold = hold
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by close()
         self._lock = threading.Lock()
         self._exit: GuestExit | None = None
@@ -120,6 +127,9 @@ class ProcessHandle:
         os.close(self._read_fd)
         stderr = self._stderr_tail()
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._hold is not None:
+            os.close(self._hold)
+            self._hold = None
         if self._folder.exists():
             notes.append(f"the temporary folder {self._folder} could not be removed")
         self._exit = GuestExit(self._process.returncode, False, stderr, tuple(notes))

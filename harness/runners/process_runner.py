@@ -5,6 +5,8 @@ It speaks the same protocol as a container does, so that everything but the wall
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.metadata
 import os
 import platform
@@ -16,6 +18,7 @@ from harness.errors import SandboxError
 from harness.runners.base import GuestHandle, GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.process_handle import ProcessHandle
 
+FOLDER = "harness-guest-"
 DATA_NAME = "data.safetensors"
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "TZ")
 CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR")
@@ -74,15 +77,21 @@ class ProcessRunner:
         Raises:
             SandboxError: the process could not be started.
         """
-        folder = Path(tempfile.mkdtemp(prefix="harness-guest-"))
+        try:
+            folder, hold = _held_folder()
+        except OSError as error:
+            raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
             (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
-            return ProcessHandle(folder, self._environment(folder))
+            return ProcessHandle(folder, self._environment(folder), hold=hold)
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            _let_go(folder, hold)
             raise SandboxError(
                 f"The guest's process could not be started: {error}. Is memory or disk short?"
             ) from error
+        except BaseException:
+            _let_go(folder, hold)
+            raise
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """Named variables only: what a user's shell holds is nothing for a plugin."""
@@ -101,3 +110,29 @@ class ProcessRunner:
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def _held_folder() -> tuple[Path, int]:
+    """A new temporary folder, and a descriptor that locks it: the kernel ends the lock with this process, however it ends."""
+    made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}"))
+    hold = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(hold, fcntl.LOCK_EX)
+    # Under its final name it is never seen without its lock.
+    return made.rename(made.with_name(made.name[1:])), hold
+
+
+def _let_go(folder: Path, hold: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(hold)
+
+
+def reap_folders() -> None:
+    """Remove the temporary folders that killed runs of this user have left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        with contextlib.suppress(OSError):  # it is another user's, or its run lives and holds it
+            hold = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(hold)

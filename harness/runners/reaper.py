@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.runners.engine import Engine
 
 RUN, DEADLINE = "harness.run", "harness.deadline-epoch-s"
@@ -45,6 +49,21 @@ def reap(engine: Engine) -> list[str]:
     for state in orphans:
         engine.remove(state.id)
     return [state.name for state in orphans]
+
+
+@lru_cache
+def remove_own_at_exit(engine: Engine) -> None:
+    """When this process ends, remove what an interruption, between creating a container and keeping hold of it, has left."""
+    atexit.register(remove_own, engine)
+
+
+def remove_own(engine: Engine) -> None:
+    """Remove every container that this process has started. A failure is not raised: any later run can remove them."""
+    labels = owner_labels("", 0.0)
+    mine = {name: labels[name] for name in (HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS)}
+    with suppress(HarnessError):
+        for state in engine.containers(mine):
+            engine.remove(state.id)
 
 
 def _orphaned(labels: Mapping[str, str]) -> bool:

@@ -19,13 +19,15 @@ from harness.errors import (
 )
 from harness.progress import Progress
 from harness.runners.base import PluginBundle, PluginFacts, Runner
-from harness.runners.process_runner import ProcessRunner
+from harness.runners.gpus import parse_gpus
+from harness.runners.process_runner import ProcessRunner, reap_folders
 
 if TYPE_CHECKING:
     from harness.runners.engine import Engine
     from harness.runners.images import GuestImage
 
 REQUIREMENT_SIGNS = frozenset("=<>!~@")  # a name holds none of them
+AUTO = "auto"  # a GPU where there is one
 RETRAIN = "retrain"  # the bundled unlearner by which retraining is timed
 
 
@@ -56,8 +58,11 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
         RunnerRefusedError: a third party's plugin, no Docker, and the user did not ask for the process runner.
         PluginNotFoundError, DuplicatePluginError: a name that no, or more than one, distribution registers.
         GpuUnavailableError: GPUs were asked for and there is none.
+        UsageError: ``--gpus`` is none of its forms.
     """
     _check_plugin_exists(config.plugin)
+    if config.gpus != AUTO:
+        parse_gpus(config.gpus)
     if config.runner == "process":
         return ProcessWorkshop(config, progress)
     try:
@@ -105,8 +110,8 @@ def _bundled(plugin: str) -> bool:
 
 
 def _gpus(config: RunConfig) -> str:
-    if config.gpus != "auto":
-        return config.gpus
+    if config.gpus != AUTO:
+        return config.gpus if parse_gpus(config.gpus)[0] else "none"
     return "1" if hardware.gpu_names() else "none"
 
 
@@ -138,6 +143,7 @@ class ProcessWorkshop:
     """Runners that start plain processes."""
 
     def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
+        reap_folders()
         self._config, self._progress = config, progress
         self._device = "cpu" if _gpus(config) == "none" else "cuda"
         if self._device == "cuda" and not hardware.gpu_names():

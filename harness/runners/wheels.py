@@ -150,10 +150,14 @@ def run_pip(command: Sequence[str], progress: Progress) -> None:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:
         assert pip.stdout is not None  # noqa: S101  (it is a pipe)
-        for line in pip.stdout:
-            lines.append(line.rstrip())
-            if line.startswith(("Collecting", "Downloading", "Processing", "Building")):
-                progress(line.strip())
+        try:
+            for line in pip.stdout:
+                lines.append(line.rstrip())
+                if line.startswith(("Collecting", "Downloading", "Processing", "Building")):
+                    progress(line.strip())
+        except BaseException:
+            pip.kill()  # a termination signal reaches this process alone
+            raise
     if pip.returncode == 0:
         return
     text = "\n".join(lines[-20:])

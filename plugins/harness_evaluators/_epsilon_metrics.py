@@ -22,11 +22,11 @@ Ratios = Mapping[str, Sampled]
 
 SHORT: Mapping[AttackName, str] = {"official-grid": "official", "exact": "exact"}
 _FAMILY: Mapping[AttackName, str] = {
-    "official-grid": "the competition's own grid of attacks",
+    "official-grid": "the 2023 challenge's own grid of attacks",
     "exact": "all single thresholds and closed intervals",
 }
 _TEXTS = {
-    "f": "Forgetting quality F by {family}: mean over forgotten examples of points that halve with every 0.5 of epsilon; "
+    "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
     "retraining itself stays far below 1, so read it beside the control.",
     "mean_epsilon": "Mean over forgotten examples of the epsilon that {family} reach in telling unlearned from retrained "
     "models; 0 would be indistinguishable, but retraining itself does not reach it.",
@@ -39,7 +39,7 @@ NO_RATIO = "Not computed: it needs accuracies on the retain and the test set, an
 SCORE = Description(
     "score_official",
     "higher",
-    "The competition's score: F by its own grid of attacks, times the ratios of unlearned to retrained models' accuracy "
+    "The 2023 challenge's score: F by its own grid of attacks, times the ratios of unlearned to retrained models' accuracy "
     "on the retain and the test set.",
     bounds=(0.0, math.inf),
 )

@@ -83,8 +83,8 @@ def excess(across: Linear, left: Linear, right: Linear) -> Linear:
 
     The Jensen-Shannon divergence is the square of a Hilbert metric, so that the expectation is twice the squared
     distance between the two populations' mean embeddings: never negative, and 0 for populations that are alike,
-    whatever their spread. The estimate is unbiased, and may therefore be negative. Sources: Endres and Schindelin, "A
-    new metric for probability distributions" (2003); Szekely and Rizzo, "Energy statistics" (2013).
+    whatever their spread. The estimate is unbiased, and may therefore be negative. Sources: Fuglede and Topsoe,
+    "Jensen-Shannon divergence and Hilbert space embedding" (2004); Szekely and Rizzo, "Energy statistics" (2013).
     """
     value = 2 * across.value - left.value - right.value
     if across.left is None or across.right is None or left.left is None or right.left is None:

@@ -45,7 +45,7 @@ def of_split(split: SplitName) -> Description:
     return Description(
         split,
         "closer_to_reference",
-        f"Share of the {split} set classified rightly, mean over models; retrained models show what is right.",
+        f"Share of the {split} set classified rightly: mean over models; retrained models show what is right.",
         unit="share",
         bounds=(0.0, 1.0),
         headline=split in HEADLINES,
@@ -113,7 +113,7 @@ def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) 
     if rows.unlearned is None:
         return _calibration.missing(about, _UNJUDGED.format(row="unlearned"))
     metric = _calibration.metric(about, rows, scale=gaps)
-    note = "" if panel.retrained is None else f"Retrained models: {panel.retrained.mean():.4f}."
+    note = "" if panel.retrained is None else f"Retrained models: {100 * panel.retrained.mean():.1f} %."
     return replace(metric, note=note)
 
 

@@ -31,7 +31,7 @@ RETRAIN = Description(
 RATIO = Description(
     "ratio",
     "lower",
-    "Median time of unlearning over median time of retraining, through the same runner; 1 is no gain.",
+    "Time of unlearning over time of retraining: medians over models, through the same runner; 1 is no gain.",
     "ratio",
     _ANY,
     headline=True,

@@ -23,8 +23,9 @@ Comparisons = Mapping[str, tuple[Values, Values]]
 MEAN_D = Description(
     "mean_d",
     "lower",
-    "Kolmogorov-Smirnov distance between unlearned and retrained models' logit-scaled confidence, mean over forgotten "
-    "examples: 0 alike, 1 apart; never 0 for finitely many models, so read it beside the control.",
+    "How far unlearned and retrained models' confidences lie apart: Kolmogorov-Smirnov distance of the logit-scaled "
+    "confidence, mean over forgotten examples; 0 alike, 1 apart, never 0 for finitely many models, so read it beside "
+    "the control.",
     bounds=(0.0, 1.0),
     headline=True,
 )

@@ -35,8 +35,9 @@ ATTACK = (
     Description(
         "auc",
         "lower",
-        "Chance that a likelihood-ratio attack ranks an unlearned model above a retrained one on a forgotten example; "
-        "0.5 is indistinguishable, and forgetting too much raises it as forgetting too little does.",
+        "How well an attack tells unlearned from retrained models: chance that its likelihood ratio ranks an unlearned "
+        "model above a retrained one on a forgotten example; 0.5 is indistinguishable, and forgetting too much raises it "
+        "as forgetting too little does.",
         bounds=(0.0, 1.0),
         headline=True,
     ),
@@ -66,8 +67,8 @@ ATTACK = (
 DIRECTION = Description(
     "direction",
     "closer_to_reference",
-    "Mean shift of the logit-scaled confidence on forgotten examples against retrained models, in their standard "
-    "deviations: above 0 too little was forgotten, below 0 too much.",
+    "Above 0 too little was forgotten, below 0 too much: mean shift of the logit-scaled confidence on forgotten "
+    "examples against retrained models, in their standard deviations.",
     headline=True,
     distance=np.abs,
 )

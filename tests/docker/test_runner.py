@@ -154,6 +154,22 @@ def test_reaping_removes_what_a_dead_process_left(bench: Bench) -> None:
     assert reap(bench.engine) == ["harness-test-orphan"]
 
 
+def test_a_container_of_which_an_interrupted_process_lost_hold_is_gone_when_that_has_ended(bench: Bench) -> None:
+    program = f"""
+from harness.runners.engine import Engine
+from harness.runners.engine_types import ContainerSpec
+from harness.runners.reaper import owner_labels, remove_own_at_exit
+
+engine = Engine.connect()
+remove_own_at_exit(engine)
+print(engine.create(ContainerSpec({bench.guest.id!r}, "harness-test-lost", labels=owner_labels("tests", 600))), flush=True)
+raise KeyboardInterrupt
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in ended.stderr
+    assert bench.engine.inspect(ended.stdout.strip()) is None
+
+
 def test_a_guest_ends_when_its_host_is_gone(bench: Bench, plugin: Plugin) -> None:
     runner, _ = bench.runner(plugin(NOTHING))
     handle = runner.start(bench.setup())

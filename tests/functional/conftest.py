@@ -1,68 +1,15 @@
-"""The program as its users run it: a process of its own, a task of a few seconds, a cache that all tests here share."""
+"""Fixtures of the functional tests: a program without Docker, a cache that all tests here share."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
-import subprocess
-import sys
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-TASK = """\
-schema: 1
-name: tiny
-description: A task of a few seconds
-dataset: {kind: faces, persons: 40, pictures: 6}
-forget: {by: subject, fraction: 0.2}
-splits: {validation: 0.1, test: 0.15, by: subject}
-architecture: {name: small-cnn, options: {width: 8}}
-recipe: {epochs: 4, batch_size: 40, lr: 0.05, schedule: one-cycle, chunk: 8}
-models: 4
-budget: {measurements: 1}
-"""
-NO_DOCKER = "unix:///nonexistent/docker.sock"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A finished command."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
-class Program:
-    """Runs the command line with an environment of its own, without Docker unless a test says otherwise."""
-
-    environment: dict[str, str]
-    folder: Path
-
-    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=300)
-        return Ended(process.returncode, out, err)
-
-    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-        """Start a command and do not wait for it."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            start_new_session=True,
-        )
+from tests.program import NO_DOCKER, TASK, Program, make_wheel
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +18,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def program(tmp_path: Path, shared_cache: Path) -> Iterator[Program]:
+def program(tmp_path: Path, shared_cache: Path) -> Program:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {
@@ -80,7 +27,7 @@ def program(tmp_path: Path, shared_cache: Path) -> Iterator[Program]:
         "DOCKER_HOST": NO_DOCKER,
         "TMPDIR": str(scratch),
     }
-    yield Program({**environment, "COLUMNS": "100"}, tmp_path)
+    return Program({**environment, "COLUMNS": "100"}, tmp_path)
 
 
 @pytest.fixture
@@ -92,44 +39,5 @@ def task(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Callable[[str], Path]:
-    """Make a wheel with one unlearner, ``stranger``, of the given source."""
-
-    def _wheel(source: str) -> Path:
-        files = {
-            "stranger_method.py": source,
-            "stranger_method-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: stranger-method\nVersion: 1.0\n",
-            "stranger_method-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
-            "Tag: py3-none-any\n",
-            "stranger_method-1.0.dist-info/entry_points.txt": "[harness.unlearners]\nstranger = stranger_method\n",
-        }
-        path = tmp_path / "stranger_method-1.0-py3-none-any.whl"
-        with zipfile.ZipFile(path, "w") as archive:
-            record = ""
-            for name, text in files.items():
-                archive.writestr(name, text)
-                digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-                record += f"{name},sha256={digest},{len(text.encode())}\n"
-            archive.writestr(
-                "stranger_method-1.0.dist-info/RECORD", record + "stranger_method-1.0.dist-info/RECORD,,\n"
-            )
-        return path
-
-    return _wheel
-
-
-def report_of(folder: Path) -> dict[str, Any]:
-    """A run folder's report."""
-    content = json.loads((folder / "report.json").read_text())
-    assert isinstance(content, dict)
-    return content
-
-
-def numbers_of(folder: Path) -> dict[str, Any]:
-    """Every number of the report that a rerun with the same seeds must give again: all but times."""
-    report = report_of(folder)
-    return {
-        f"{evaluator['name']}.{metric['name']}": metric["value"]
-        for evaluator in report["evaluators"]
-        if evaluator["name"] != "efficiency"
-        for metric in evaluator["metrics"]
-    }
+    """Makes a wheel with one unlearner, ``stranger``, of the given source."""
+    return partial(make_wheel, tmp_path)

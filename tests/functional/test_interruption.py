@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .conftest import Program, numbers_of, report_of
+from tests.program import Program, numbers_of, report_of
 
 # Waits, in its third model, for a file that the test removes: so that the test decides when it is interrupted.
 GATED = """
@@ -31,10 +31,10 @@ def unlearn(model, context):
 
 
 @pytest.fixture
-def gated(tmp_path: Path, wheel: Callable[[str], Path]) -> Iterator[Path]:
+def gated(tmp_path: Path, wheel: Callable[[str], Path]) -> Path:
     (tmp_path / "gate").touch()
     (tmp_path / "started").touch()
-    yield wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
+    return wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
 
 
 def _run(program: Program, plugin: Path, task: Path, output: Path) -> subprocess.Popen[str]:

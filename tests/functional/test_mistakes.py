@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Program
+from tests.program import Program
 
 NOOP = 'import pluggy\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    return model\n'
 

@@ -26,7 +26,10 @@ def test_options_of_a_newer_version_are_refused() -> None:
     [
         ({"models": 0}, "--models"),
         ({"time_limit_s": 0.0}, "--time-limit"),
+        ({"time_limit_s": float("nan")}, "--time-limit"),
+        ({"time_limit_s": float("inf")}, "--time-limit"),
         ({"budget_fraction": -1.0}, "--budget-fraction"),
+        ({"budget_fraction": float("nan")}, "--budget-fraction"),
         ({"time_limit_s": 1.0, "budget_fraction": 0.1}, "exclude"),
         ({"cpus": 0}, "--cpus"),
         ({"memory_mib": 10}, "--memory"),

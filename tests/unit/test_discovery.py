@@ -141,3 +141,38 @@ def test_a_broken_task_plugin_leaves_the_bundled_tasks(install: Install) -> None
 
     assert "faces" in [entry.task.name for entry in loaded]
     assert ["bad-dist 0.3" in plugin.reason for plugin in broken] == [True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "yield load_task(Path(__file__).parent / 'missing.yaml', source='bad-dist')",  # fails when it is iterated
+        "raise SystemExit(3)",
+        "return 5",
+    ],
+)
+def test_a_task_hook_that_fails_leaves_the_bundled_tasks(install: Install, body: str) -> None:
+    source = f"""
+from pathlib import Path
+from harness.evaluation import hookimpl
+from harness.tasks.loading import load_task
+
+@hookimpl
+def harness_tasks():
+    {body}
+"""
+    install("bad-dist", "0.3", {TASKS: {"bad": "failing_tasks"}}, {"failing_tasks.py": source})
+
+    loaded, broken = load_tasks()
+
+    assert "faces" in [entry.task.name for entry in loaded]
+    assert ["bad-dist 0.3" in plugin.reason for plugin in broken] == [True]
+
+
+def test_an_evaluator_that_describes_itself_by_something_else_is_broken(install: Install) -> None:
+    source = "from harness.evaluation import hookimpl\n\n@hookimpl\ndef harness_evaluator():\n    return 'mine'\n"
+    install("odd-dist", "0.4", {EVALUATORS: {"odd": "odd_module"}}, {"odd_module.py": source})
+
+    _, broken = load_evaluators()
+
+    assert ["returns str" in plugin.reason for plugin in broken] == [True]

@@ -55,11 +55,12 @@ def test_attempts_at_a_model_are_counted_across_openings(store: RunStore) -> Non
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(store: RunStore) -> None:
-    store.write_run({"precious": 1})
+    kept = {"config": {}, "run_id": "1", "created": "now"}
+    store.write_run(kept)
 
     with pytest.raises(OutputUnwritableError, match="harness resume"):
         RunStore.create(store.folder)
-    assert store.read_run() == {"precious": 1}
+    assert store.read_run() == kept
 
 
 def test_a_run_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
@@ -74,8 +75,9 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
         RunStore.open(tmp_path)
 
 
-def test_a_damaged_run_record_is_told_so(store: RunStore) -> None:
-    (store.folder / "run.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_damaged_run_record_is_told_so(store: RunStore, text: str) -> None:
+    (store.folder / "run.json").write_text(text)
 
     with pytest.raises(RunNotFoundError, match="damaged"):
         store.read_run()

@@ -49,6 +49,13 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+def shares(svg: str) -> np.ndarray:
+    """Heights of a histogram's bins, read from its first line; all of them sum to 1 whatever the scale of the plot."""
+    points = [point.split(",") for point in re.findall('points="([^"]*)"', svg)[0].split()]
+    heights = float(points[0][1]) - np.array([float(y) for _, y in points[1:-1:2]])
+    return np.asarray(heights / heights.sum())
+
+
 def hostile_page() -> str:
     return render_page(
         build_report(
@@ -98,10 +105,22 @@ def test_each_metric_has_its_control_and_its_no_op_beside_it() -> None:
         assert text in row
 
 
+def test_the_way_to_perfect_stands_beside_its_interval() -> None:
+    lira = evaluator("lira", auc_metric(position=0.619), position_interval_auc=np.array([0.47, 0.76]))
+    page = re.sub(r"<[^>]+>", " ", render_page(build_report(evaluators=(lira,))))
+
+    assert "Way to perfect" in page
+    assert "62 % 47 to 76 %" in " ".join(page.split())
+
+
 def test_figures_follow_from_the_arrays_names() -> None:
     made = figures(build_report(evaluators=(evaluator("lira", auc_metric(), **ARRAYS),)))
 
-    assert [figure.title for figure in made] == ["lira: shift", "lira: ROC of the attack", "Time per model"]
+    assert [figure.title for figure in made] == [
+        "Change of confidence per forgotten example",
+        "ROC of the attack (lira)",
+        "Time per model",
+    ]
     assert made[0].kinds == ("control", "unlearned")
     assert made[1].kinds == ("control", "noop", "unlearned")
 
@@ -111,6 +130,35 @@ def test_arrays_of_other_names_make_no_figure() -> None:
     record = evaluator("mine", **arrays, roc_tpr_control=np.ones(2))
 
     assert [figure.title for figure in figures(build_report(evaluators=(record,)))] == ["Time per model"]
+
+
+def test_intervals_of_positions_and_p_values_make_no_figure() -> None:
+    arrays = {"position_interval_auc": np.ones(2), "p_unlearned": np.ones(9), "p_control": np.ones(9)}
+
+    assert len(figures(build_report(evaluators=(evaluator("mine", **arrays),)))) == 1
+
+
+def test_an_array_without_words_is_named_after_itself() -> None:
+    made = figures(build_report(evaluators=(evaluator("mine", some_thing_unlearned=np.arange(9.0)),)))
+
+    assert made[0].title == "mine: some thing"
+    assert ">some thing</text>" in made[0].svg
+
+
+def test_a_far_value_does_not_squeeze_the_others_and_is_told() -> None:
+    values = np.append(np.linspace(0, 3, 40), 50.0)
+    made = figures(build_report(evaluators=(evaluator("mine", x_unlearned=values),)))[0]
+
+    assert "reach to 50." in made.caption
+    assert ">50</text>" not in made.svg
+    assert shares(made.svg).sum() == pytest.approx(1)
+
+
+def test_values_on_a_lattice_make_no_comb() -> None:
+    svg = histogram([Series("control", np.repeat(np.arange(33) / 32, 5))], "x", "y")
+
+    assert (shares(svg)[:-1] > 0).all()
+    assert np.ptp(shares(svg)[:-1]) < 0.002
 
 
 def test_a_run_that_never_charged_time_has_no_time_plot() -> None:

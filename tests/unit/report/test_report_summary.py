@@ -48,6 +48,41 @@ def test_columns_are_named_for_newcomers() -> None:
     assert "Nothing" in text
 
 
+def test_an_explanation_is_one_line_and_its_first_clause() -> None:
+    metric = auc_metric(description="Short words: " + "and a long tail " * 20)
+    lines = [line.strip() for line in shown(evaluators=(evaluator("lira", metric),)).splitlines()]
+
+    assert "lira auc: Short words" in lines
+    assert "long tail" not in "".join(lines)
+
+
+def test_a_metric_without_a_value_says_why() -> None:
+    metric = auc_metric(
+        value=None, interval=None, note="Not computed: it needs more models than there are in this run."
+    )
+
+    assert "it needs more models than there are in this run." in " ".join(
+        shown(evaluators=(evaluator("lira", metric),)).split()
+    )
+
+
+def test_a_long_name_wraps_by_words_and_no_number_is_cut() -> None:
+    metric = auc_metric(name="f_official", unit="share")
+    lines = shown(evaluators=(evaluator("forgetting_quality", metric),)).splitlines()
+
+    assert any(line.split()[:3] == ["forgetting", "quality", "f"] and "55.0 to 61.0 %" in line for line in lines)
+    assert any(line.split() == ["official"] for line in lines)
+
+
+def test_warnings_on_metrics_outside_the_table_are_only_counted() -> None:
+    quiet = evaluator("other", auc_metric(headline=False)).model_copy(update={"warnings": ("look out",)})
+    text = " ".join(shown(evaluators=(quiet,), warnings=("other: look out", "The machine was busy.")).split())
+
+    assert "look out" not in text
+    assert "1 more warning speaks of metrics that are not shown here" in text
+    assert "Warning: The machine was busy." in text
+
+
 def test_metrics_that_are_no_headline_stay_out() -> None:
     assert "secret" not in shown(evaluators=(evaluator("lira", auc_metric(name="secret", headline=False)),))
 

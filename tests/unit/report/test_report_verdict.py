@@ -88,6 +88,11 @@ def test_accuracy_within_the_tolerance_is_not_told() -> None:
     assert "costs accuracy" not in verdict(evaluator("accuracy", accuracy_metric(0.87))).sentence
 
 
+def test_partial_forgetting_says_how_far_it_goes() -> None:
+    assert "43 % of the way from doing nothing to perfect unlearning" in verdict(value=0.62, position=0.43).sentence
+    assert "of the way" not in verdict(value=0.62, position=None).sentence
+
+
 def test_the_rule_line_names_the_numbers_it_was_decided_from() -> None:
     rule = verdict().rule
 

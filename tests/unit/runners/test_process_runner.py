@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from harness.runners.base import GuestSetup, Limits
 from harness.runners.process_handle import ProcessHandle
-from harness.runners.process_runner import ProcessRunner
+from harness.runners.process_runner import FOLDER, ProcessRunner, reap_folders
 
 
 def spawn(folder: Path, source: str) -> ProcessHandle:
@@ -111,3 +112,21 @@ def test_the_report_is_told_that_nothing_is_isolated() -> None:
     assert facts.effective is not None
     assert facts.effective["log_bytes"] == 5
     assert facts.effective["memory_mib"] is None
+
+
+def test_folders_of_killed_runs_are_removed_and_those_in_use_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "data").touch()
+    orphan = tmp_path / f"{FOLDER}orphan"
+    orphan.mkdir()
+    handle = ProcessRunner(None, 1, Limits()).start(GuestSetup(tmp_path / "data", "tests"))
+    used = set(tmp_path.glob(f"{FOLDER}*")) - {orphan}
+
+    reap_folders()
+
+    assert len(used) == 1
+    assert set(tmp_path.glob(f"{FOLDER}*")) == used
+    handle.close()
+    assert set(tmp_path.glob(f"{FOLDER}*")) == set()

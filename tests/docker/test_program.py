@@ -1,0 +1,116 @@
+"""``harness run`` in real containers, from the command line to the report."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.report.writing import load_report
+from harness.runners.engine import Engine
+from harness.runners.images import GuestImage
+from harness.runners.reaper import RUN
+from tests.program import TASK, Program, make_wheel, report_of
+
+pytestmark = pytest.mark.docker
+STRANGER = Path(__file__).parent.parent / "assets" / "stranger"
+ENDLESS = 'import pluggy, time\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    while True:\n        time.sleep(1)\n'
+
+
+@pytest.fixture
+def program(tmp_path: Path, guest: GuestImage) -> Program:
+    return Program({**os.environ, "COLUMNS": "100"}, tmp_path)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TASK)
+    return path
+
+
+def _containers(engine: Engine) -> list[str]:
+    return [state.id for state in engine.containers({RUN: None})]
+
+
+def test_a_strangers_source_directory_runs_though_it_is_not_installed(
+    program: Program, engine: Engine, task: Path, tmp_path: Path
+) -> None:
+    ended = program(
+        "run", "--plugin", STRANGER, "--task", task, "--runner", "docker", "--time-limit", "60", "--models", "2",
+        "--output", tmp_path / "r",
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err + ended.out
+    report = load_report(tmp_path / "r")
+    assert (report.status, report.runner.name, report.plugin.origin) == ("complete", "docker", "source")
+    assert report.runner.image is not None
+    assert _containers(engine) == []
+
+
+def test_the_limits_in_force_are_those_asked_for(program: Program, task: Path, tmp_path: Path) -> None:
+    ended = program(
+        "run", "--plugin", "noop", "--task", task, "--runner", "docker", "--time-limit", "60", "--models", "1",
+        "--memory", "1024", "--cpus", "1", "--output", tmp_path / "r",
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err
+    runner = report_of(tmp_path / "r")["runner"]
+    assert runner["effective"] == runner["requested"]
+    assert runner["effective"]["memory_mib"] == 1024
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_leaves_no_container_and_says_how_to_go_on(
+    program: Program, engine: Engine, task: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = program.start(
+        "run", "--plugin", make_wheel(tmp_path, ENDLESS), "--task", task, "--runner", "docker", "--time-limit", "250",
+        "--models", "1", "--output", tmp_path / "r",
+    )  # fmt: skip
+    while not (tmp_path / "r" / "models" / "0000" / "attempts.json").exists() or not _containers(engine):
+        assert process.poll() is None, process.communicate()
+        os.sched_yield()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert f"harness resume {tmp_path / 'r'}" in err
+    assert _containers(engine) == []
+
+
+def test_a_run_killed_outright_is_cleaned_up_by_the_next_one(
+    program: Program, engine: Engine, task: Path, tmp_path: Path
+) -> None:
+    common = ("--task", task, "--runner", "docker", "--models", "1")
+    process = program.start(
+        "run", "--plugin", make_wheel(tmp_path, ENDLESS), *common, "--time-limit", "250", "--output", tmp_path / "r"
+    )
+    while not (tmp_path / "r" / "models" / "0000" / "attempts.json").exists() or not _containers(engine):
+        assert process.poll() is None, process.communicate()
+        os.sched_yield()
+    process.kill()
+    process.communicate(timeout=60)
+
+    ended = program("run", "--plugin", "noop", *common, "--time-limit", "60", "--output", tmp_path / "next")
+
+    assert ended.code == 0, ended.err
+    assert _containers(engine) == []
+
+
+@pytest.mark.slow
+def test_real_images_rank_retrain_before_finetune_before_noop(program: Program, tmp_path: Path) -> None:
+    auc = {}
+    for plugin, fraction in (("retrain", "5"), ("finetune", "1"), ("noop", "1")):
+        ended = program(
+            "run", "--plugin", plugin, "--task", "fashion-mnist", "--runner", "docker", "--models", "16",
+            "--budget-fraction", fraction, "--output", tmp_path / plugin,
+        )  # fmt: skip
+        assert ended.code == 0, ended.err + ended.out
+        metric = load_report(tmp_path / plugin).metric("lira", "auc")
+        assert metric is not None
+        auc[plugin] = metric.value
+
+    assert sorted(auc, key=lambda plugin: auc[plugin] or 0.0) == ["retrain", "finetune", "noop"]

@@ -1,0 +1,99 @@
+"""The program as its users run it, in a process of its own, on a task of a few seconds."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TASK = """\
+schema: 1
+name: tiny
+description: A task of a few seconds
+dataset: {kind: faces, persons: 40, pictures: 6}
+forget: {by: subject, fraction: 0.2}
+splits: {validation: 0.1, test: 0.15, by: subject}
+architecture: {name: small-cnn, options: {width: 8}}
+recipe: {epochs: 4, batch_size: 40, lr: 0.05, schedule: one-cycle, chunk: 8}
+models: 4
+budget: {measurements: 1}
+"""
+NO_DOCKER = "unix:///nonexistent/docker.sock"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """Runs the command line with an environment of its own, without Docker unless a test says otherwise."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=300)
+        return Ended(process.returncode, out, err)
+
+    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            start_new_session=True,
+        )
+
+
+def make_wheel(folder: Path, source: str) -> Path:
+    """Make a wheel with one unlearner, ``stranger``, of the given source."""
+    files = {
+        "stranger_method.py": source,
+        "stranger_method-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: stranger-method\nVersion: 1.0\n",
+        "stranger_method-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+        "stranger_method-1.0.dist-info/entry_points.txt": "[harness.unlearners]\nstranger = stranger_method\n",
+    }
+    path = folder / "stranger_method-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        record = ""
+        for name, text in files.items():
+            archive.writestr(name, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            record += f"{name},sha256={digest},{len(text.encode())}\n"
+        archive.writestr("stranger_method-1.0.dist-info/RECORD", record + "stranger_method-1.0.dist-info/RECORD,,\n")
+    return path
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """A run folder's report."""
+    content = json.loads((folder / "report.json").read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def numbers_of(folder: Path) -> dict[str, Any]:
+    """Every number of the report that a rerun with the same seeds must give again: all but times."""
+    report = report_of(folder)
+    return {
+        f"{evaluator['name']}.{metric['name']}": metric["value"]
+        for evaluator in report["evaluators"]
+        if evaluator["name"] != "efficiency"
+        for metric in evaluator["metrics"]
+    }
