@@ -22,7 +22,6 @@ import platformdirs
 from filelock import FileLock
 
 from harness.errors import CacheError, NoSpaceError
-from harness.files import atomic_write_json
 
 ENTRY = "entry.json"
 ENVIRONMENT_VARIABLE = "HARNESS_CACHE_DIR"
@@ -123,7 +122,8 @@ class Cache:
             files = {str(path.relative_to(folder)): file_sha256(path) for path in _files(folder)}
             for path in _files(folder):
                 _sync(path)
-            atomic_write_json(folder / ENTRY, {"inputs": dict(inputs), "files": files})
+            (folder / ENTRY).write_text(json.dumps({"inputs": dict(inputs), "files": files}, indent=2, allow_nan=False))
+            _sync(folder / ENTRY)
             folder.rename(place)
             _sync(place.parent)
         except BaseException:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import UsageError
@@ -58,6 +59,8 @@ class RunConfig:
     keep_weights: bool = False
 
     def __post_init__(self) -> None:
+        if not self.plugin:
+            raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
         if self.models is not None and self.models < 1:
             raise UsageError(f"--models must be at least 1, not {self.models}.")
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
@@ -75,6 +78,15 @@ class RunConfig:
         """The sandbox's limits on a host with ``cores`` cores."""
         return Limits(memory_mib=self.memory_mib, cpus=float(min(self.cpus or cores, cores)))
 
+    def with_absolute_paths(self) -> RunConfig:
+        """The same, but with paths of plugin and task that hold from any working directory."""
+        stem, sign, choice = self.plugin.partition("#")
+        plugin = f"{Path(stem).expanduser().absolute()}{sign}{choice}" if _is_path(stem) else self.plugin
+        task = (
+            str(Path(self.task).absolute()) if self.task.endswith((".yaml", ".yml")) or "/" in self.task else self.task
+        )
+        return replace(self, plugin=plugin, task=task)
+
     def to_json(self) -> dict[str, Any]:
         """JSON values; :meth:`from_json` reads them back."""
         return asdict(self)
@@ -86,6 +98,10 @@ class RunConfig:
         if unknown := set(data) - known:
             raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
         return cls(**{**data, "evaluators": tuple(data["evaluators"])})
+
+
+def _is_path(plugin: str) -> bool:
+    return plugin.endswith(".whl") or "/" in plugin or plugin.startswith((".", "~"))
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:

@@ -7,8 +7,13 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError
 
@@ -47,6 +52,15 @@ def atomic_write_json(path: Path, value: Any) -> None:
         TypeError: ``value`` holds something that is not JSON.
     """
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as safetensors, for folders that are renamed when they are whole.
+
+    Raises:
+        OSError: the disk is full, or the folder may not be written; the library's own writer hides which.
+    """
+    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def sync_folder(folder: Path) -> None:

@@ -23,7 +23,6 @@ class Status(str, enum.Enum):
     POLICY_VIOLATION = "policy_violation"
     SETUP_ERROR = "setup_error"
     INFRA_ERROR = "infra_error"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)

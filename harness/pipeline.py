@@ -95,6 +95,7 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
     Raises:
         HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
     """
+    config = config.with_absolute_paths()
     order = _check(config, progress)
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
     store = RunStore.create(folder)
@@ -132,7 +133,8 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
             "Free some, or choose another folder with --output."
         )
     try:
-        return _Job(order, store, dict(begun), progress).finish()
+        with store.held():
+            return _Job(order, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"

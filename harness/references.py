@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from harness.cache import Cache, CacheEntry, key_of
 from harness.evaluation import SPLITS
+from harness.files import write_tensors
 from harness.hardware import available_cores
 from harness.progress import Progress, Step
 from harness.tasks.model import Task, TaskData
@@ -85,11 +86,9 @@ def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
 
 def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
     """Write ``{split}.images`` (n, C, H, W) uint8 and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
-    arrays: dict[str, NDArray[Any]] = {}
-    for name in names:
-        arrays[f"{name}.images"] = np.ascontiguousarray(data.split(name).images)
-        arrays[f"{name}.labels"] = np.ascontiguousarray(data.split(name).labels)
-    save_file(arrays, path)
+    splits = {name: data.split(name) for name in names}
+    images = {f"{name}.images": split.images for name, split in splits.items()}
+    write_tensors(path, images | {f"{name}.labels": split.labels for name, split in splits.items()})
 
 
 class References:

@@ -6,21 +6,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError
-from harness.files import atomic_write_bytes, atomic_write_json
+from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError, UsageError
+from harness.files import atomic_write_bytes, atomic_write_json, write_error
 from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
 
 RUN = "run.json"
@@ -37,16 +38,13 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
 
 
-def explain(error: OSError, place: Path) -> HarnessError:
-    """The error to raise for a file that could not be written in the run folder."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpaceError(
-            f"No space left on the disk of {place}. Free some and go on with `harness resume {place}`; "
-            "every finished model is kept."
-        )
-    return OutputUnwritableError(
-        f"The run folder {place} cannot be written: {error.strerror}. Choose another with --output."
+def _explained(error: OSError | HarnessError, folder: Path) -> HarnessError:
+    """The error to raise for a file that could not be written in the run folder, with what to do about the run."""
+    told = write_error(folder, error) if isinstance(error, OSError) else error
+    hint = (
+        f"Go on with `harness resume {folder}`." if isinstance(told, NoSpaceError) else "Or give another with --output."
     )
+    return type(told)(f"{told} {hint}")
 
 
 class RunStore:
@@ -73,7 +71,7 @@ class RunStore:
                 )
             (folder / "models").mkdir()
         except OSError as error:
-            raise explain(error, folder) from error
+            raise _explained(error, folder) from error
         return cls(folder)
 
     @classmethod
@@ -88,6 +86,25 @@ class RunStore:
                 f"{folder} holds no run: there is no {RUN} in it. Give the folder that `harness run` named."
             )
         return cls(folder)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes off this run.
+
+        Raises:
+            UsageError: another process is at work on it.
+        """
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(
+                f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_run(self, content: Mapping[str, Any]) -> None:
         """Keep what was asked for and what it was resolved to."""
@@ -142,20 +159,20 @@ class RunStore:
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise explain(error, self.folder) from error
+            raise _explained(error, self.folder) from error
         return folder
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
             atomic_write_bytes(path, data)
-        except OSError as error:
-            raise explain(error, self.folder) from error
+        except (NoSpaceError, OutputUnwritableError) as error:
+            raise _explained(error, self.folder) from error
 
     def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         try:
             atomic_write_json(path, content)
-        except OSError as error:
-            raise explain(error, self.folder) from error
+        except (NoSpaceError, OutputUnwritableError) as error:
+            raise _explained(error, self.folder) from error
 
 
 def _outcome_from_json(data: dict[str, Any]) -> ModelOutcome:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from typing_extensions import Self
 
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
+from harness.files import write_tensors
 from reference_models.recipe import model_spec_from_json, recipe_from_json
 
 LOGITS = "logits.safetensors"
@@ -64,9 +64,9 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
     logits: dict[str, NDArray[Any]] = {
         name: stacked_logits(spec, state, arrays[f"{name}.images"], device=job.device) for name in SPLITS
     }
-    save_file(logits, folder / LOGITS)
+    write_tensors(folder / LOGITS, logits)
     if job.keep_weights:
-        save_file({name: tensor.numpy() for name, tensor in state.items()}, folder / WEIGHTS)
+        write_tensors(folder / WEIGHTS, {name: tensor.numpy() for name, tensor in state.items()})
 
 
 class Worker:

@@ -155,7 +155,7 @@ def _unlearn_one(place: Workplace, session: Session, index: int, limit: Limit, s
     attempts = store.begin_model(index)
     seed = derive_seed("unlearn", place.config.seed, index)
     outcome, weights = session.unlearn(index, seed, place.originals.state(index), limit.limit_s)
-    outcome = replace(outcome, attempts=attempts)
+    outcome = replace(outcome, attempts=attempts + outcome.attempts - 1)
     logits = None
     if outcome.status is Status.OK and weights is not None:
         if place.config.keep_weights:

@@ -13,14 +13,15 @@ def image_group() -> None:
 @image_group.command("build")
 @click.option("--torch", help="torch version inside the image.  [default: the host's]")
 @click.option("--base", help="Base image with Python 3.  [default: $HARNESS_BASE_IMAGE, or a local or public one]")
-def build_command(torch: str | None, base: str | None) -> None:
+@click.option("--rebuild", is_flag=True, help="Build even if there is one.")
+def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
     """Build the sandbox image, unless it is there already."""
     from harness.cli.progress import RichProgress
     from harness.runners.engine import Engine
     from harness.runners.images import ensure_guest_image
 
     with RichProgress() as progress, progress.step("sandbox image", None) as step:
-        image = ensure_guest_image(Engine.connect(), torch=torch, base=base, progress=step.tell)
+        image = ensure_guest_image(Engine.connect(), torch=torch, base=base, rebuild=rebuild, progress=step.tell)
     click.echo(f"{image.tag}: torch {image.torch}, Python {image.python}")
 
 

@@ -33,7 +33,6 @@ STATUS_WORDS = {
     Status.POLICY_VIOLATION: "broke a rule of the sandbox",
     Status.SETUP_ERROR: "could not be made ready",
     Status.INFRA_ERROR: "the sandbox broke; not the plugin's fault",
-    Status.CANCELLED: "the run was stopped",
 }
 
 

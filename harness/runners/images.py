@@ -19,7 +19,6 @@ __all__ = [
     "ensure_guest_image",
     "ensure_plugin_image",
     "list_images",
-    "prune_images",
 ]
 
 
@@ -66,15 +65,3 @@ def _row(kind: str, image: ImageInfo) -> SandboxImage:
         size_mib=image.size_bytes / (1 << 20),
         created=image.created,
     )
-
-
-def prune_images(engine: Engine, *, keep: tuple[str, ...] = ()) -> list[SandboxImage]:
-    """Remove our images, upper ones first, but for those whose id is in ``keep``; returns what was removed.
-
-    Raises:
-        SandboxError: the engine failed, or a container still uses one.
-    """
-    removed = [image for image in reversed(list_images(engine)) if image.id not in keep]
-    for image in removed:
-        engine.remove_image(image.id)
-    return removed

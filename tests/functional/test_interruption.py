@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,17 @@ def test_a_stopped_run_leaves_no_process_and_says_how_to_go_on(
 def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
     program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = _run(program, gated, task, tmp_path / "r")
+    process = _run(program, Path("./" + gated.name), Path("./" + task.name), tmp_path / "r")
     _until_third_model(process, tmp_path)
+    meanwhile = program("resume", tmp_path / "r")
+    assert (meanwhile.code, "Another process" in meanwhile.err) == (2, True)
     process.send_signal(number)
     process.communicate(timeout=60)
     (tmp_path / "gate").unlink()
 
-    resumed = program("resume", tmp_path / "r")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    resumed = replace(program, folder=elsewhere)("resume", tmp_path / "r")
     assert resumed.code == 0, resumed.err
     undisturbed = _run(program, gated, task, tmp_path / "u")
     undisturbed.communicate(timeout=250)
