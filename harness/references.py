@@ -102,10 +102,6 @@ class References:
         self.cache = cache or Cache("references")
         self._digest = data.digest()
 
-    def cached(self, models: int) -> bool:
-        """Whether all three populations of this size are in the cache."""
-        return not self._missing(models)
-
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """All three populations of ``models`` members each, trained where the cache has no sound copy.
 

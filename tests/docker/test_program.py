@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.report.writing import load_report
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage
+from harness.runners.images import GuestImage, list_images
 from harness.runners.reaper import RUN
 from tests.program import TASK, Program, make_wheel, report_of
 
@@ -20,8 +21,12 @@ ENDLESS = 'import pluggy, time\n@pluggy.HookimplMarker("harness")\ndef unlearn(m
 
 
 @pytest.fixture
-def program(tmp_path: Path, guest: GuestImage) -> Program:
-    return Program({**os.environ, "COLUMNS": "100"}, tmp_path)
+def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
+    before = {image.tag for image in list_images(engine)}
+    yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
+    for image in list_images(engine):
+        if image.kind == "plugin" and image.tag not in before:
+            engine.remove_image(image.tag)
 
 
 @pytest.fixture
