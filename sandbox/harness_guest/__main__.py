@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness_guest.linux import Family, hide_from_same_user, private_standard_streams
 from harness_guest.logs import LogKeeper
+from harness_guest.posture import changed, posture
 from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
@@ -33,7 +34,8 @@ def main() -> int:
     read_fd, write_fd = private_standard_streams()
     hide_from_same_user()
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    signal.signal(signal.SIGTERM, _leave)
+    # The first process of a container hears no signal of those inside that it has no handler for.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL if os.getpid() == 1 else _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Wire(read_fd, write_fd)
     family = Family()
@@ -64,14 +66,15 @@ def _converse(wire: Wire, family: Family) -> None:
     prepared = _prepare(hello)
     wakeup_fd = _wakeup_pipe()
     wire.send_json(Kind.READY, _ready(hello))
-    reusable = True
-    while reusable:
+    before = posture()
+    clean = True
+    while clean:
         kind, payload = wire.receive()
         if kind is Kind.BYE:
             return
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
-        reusable = _unlearn(_job(payload), wire, family, prepared, wakeup_fd)
+        clean = _unlearn(_job(payload), wire, family, prepared, wakeup_fd, before)
 
 
 def _hello(wire: Wire) -> Hello:
@@ -144,7 +147,9 @@ def _wakeup_pipe() -> int:
     return read_fd
 
 
-def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> bool:
+def _unlearn(
+    job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int, before: dict[str, object]
+) -> bool:
     """Serve one model; returns whether the guest is clean enough for another."""
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
@@ -153,7 +158,7 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd
     if kind is not Kind.WEIGHTS:
         raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
     hello = prepared.hello
-    running = fork_model(prepared, job, original, close=(wire.read_fd, wire.write_fd, wakeup_fd))
+    running = fork_model(prepared, job, original)
     watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
     if watch.until_loaded():
         wire.send_json(Kind.LOADED, {"index": job.index})
@@ -165,9 +170,18 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd
     watch.kill()
     watch.close()
     family.forget()
-    dirty = [folder for folder in hello.scratch if not wipe(folder)]
-    wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, reusable=not dirty))
-    return not dirty
+    unclean = _unclean(hello.scratch, before)
+    wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean))
+    return unclean is None
+
+
+def _unclean(scratch: list[str], before: dict[str, object]) -> str | None:
+    """Why the next model would not find everything as this one did, after all that can be cleaned has been; or None."""
+    dirty = [folder for folder in scratch if not wipe(folder)]
+    altered = changed(before)
+    if dirty:
+        return f"scratch space could not be wiped: {', '.join(dirty)}"
+    return f"the plugin changed the guest's own {', '.join(altered)}" if altered else None
 
 
 if __name__ == "__main__":

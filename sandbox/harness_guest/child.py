@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
@@ -27,6 +29,7 @@ from reference_models.recipe import ModelSpec, Recipe
 
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
+FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
 LOADED_LINE = b'{"loaded": true}\n'
 
 
@@ -76,6 +79,8 @@ def _detach(ends: ChildEnds, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     prctl(PR_SET_DUMPABLE, 1)
+    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     os.dup2(ends.log, 1)
     os.dup2(ends.log, 2)
     os.close(ends.log)

@@ -130,7 +130,8 @@ class Ended:
         dropped_bytes: of output, beyond head and tail.
         peak_rss_mib: from the kernel's accounting of the process.
         leftovers: how many other processes had to be killed afterwards.
-        reusable: scratch space could be wiped; a guest that says no exits, and the next model needs a new one.
+        unclean: why the guest cannot serve another model (scratch space that could not be wiped, limits of its own that the
+            plugin changed); it exits, and the next model needs a new one. None when it can.
     """
 
     index: int
@@ -144,7 +145,7 @@ class Ended:
     dropped_bytes: int = 0
     peak_rss_mib: float | None = None
     leftovers: int = 0
-    reusable: bool = True
+    unclean: str | None = None
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:

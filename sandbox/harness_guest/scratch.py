@@ -14,7 +14,12 @@ def wipe(folder: str) -> bool:
 
     Does not recurse, so that no depth of nesting can stop it, and follows no links. What cannot be deleted is left.
     """
-    root = _open_folder(folder)
+    try:
+        root = _open_folder(folder)
+    except FileNotFoundError:  # an engine that does not offer it
+        return True
+    except OSError:
+        return False
     try:
         numbers = itertools.count()
         pending = _names(root)

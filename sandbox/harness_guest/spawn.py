@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness_guest.child import ChildEnds, Prepared, run_child
 from harness_guest.protocol import Job
@@ -26,8 +27,8 @@ class Running:
     log: int
 
 
-def fork_model(prepared: Prepared, job: Job, original: bytes, close: tuple[int, ...]) -> Running:
-    """Fork a process for one model; ``close`` names the guest's descriptors that it must not keep."""
+def fork_model(prepared: Prepared, job: Job, original: bytes) -> Running:
+    """Fork a process for one model; it keeps no descriptor of the guest's but its own ends of the pipes."""
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
     weights_read, weights_write = os.pipe()
@@ -39,11 +40,17 @@ def fork_model(prepared: Prepared, job: Job, original: bytes, close: tuple[int, 
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
-        for fd in (go_write, report_read, weights_read, log_read, *close):
-            os.close(fd)
+        _close_all_but({go_read, report_write, weights_write, log_write})
         run_child(prepared, job, original, ChildEnds(go_read, report_write, weights_write, log_write), parent)
     for fd in (go_read, report_write, weights_write, log_write):
         os.close(fd)
     for fd in (report_read, weights_read, log_read):
         os.set_blocking(fd, False)
     return Running(pid, go_write, report_read, weights_read, log_read)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if fd > 2 and fd not in kept:
+            with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
+                os.close(fd)

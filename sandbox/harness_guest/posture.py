@@ -1,0 +1,33 @@
+"""What a process hands down to those forked from it, and what others of its user may change: compared after every model.
+
+A plugin has the guest's user id, and with it the right to lower the guest's limits, niceness, cores and scheduling class; the
+next model would inherit them. Standard library only.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+
+IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
+IOPRIO_WHO_PROCESS = 1
+LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
+
+
+def posture() -> dict[str, object]:
+    """The guest's limits, niceness, cores, scheduling class and disk priority, by name."""
+    found: dict[str, object] = {name: resource.getrlimit(getattr(resource, name)) for name in LIMITS}
+    found["niceness"] = os.getpriority(os.PRIO_PROCESS, 0)
+    found["cores"] = sorted(os.sched_getaffinity(0))
+    found["scheduling class"] = os.sched_getscheduler(0)
+    number = IOPRIO_GET.get(os.uname().machine)
+    if number is not None:
+        found["disk priority"] = ctypes.CDLL(None).syscall(number, IOPRIO_WHO_PROCESS, 0)
+    return found
+
+
+def changed(before: dict[str, object]) -> list[str]:
+    """Names of what is no longer as it was."""
+    now = posture()
+    return [name for name, value in before.items() if now[name] != value]
