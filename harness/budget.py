@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.cache import Cache, key_of
 from harness.errors import BudgetError
-from harness.outcomes import ModelOutcome, Status
+from harness.outcomes import ModelOutcome
 
 MEASUREMENT = "retraining.json"
 
@@ -75,7 +75,7 @@ def measure(
 
 def _one(retrain: Callable[[int], ModelOutcome], number: int) -> float:
     outcome = retrain(number)
-    if outcome.status is not Status.OK or outcome.charged_s is None:
+    if not outcome.status.finished or outcome.charged_s is None:
         detail = outcome.evidence.error_message or outcome.advice
         raise BudgetError(
             f"The retraining time could not be measured: the bundled `retrain` ended with {outcome.status.value}: {detail} "

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.budget import Limit
 from harness.discovery import LoadedEvaluator
 from harness.evaluation import SPLITS, Evidence, Timings
-from harness.outcomes import ModelOutcome, Status
+from harness.outcomes import ModelOutcome
 from harness.progress import Progress
 from harness.references import Population
 from harness.report.model import EvaluatorRecord
@@ -42,7 +42,7 @@ def make_evidence(
     seed: int,
 ) -> Evidence:
     """All that the evaluators may know. Failed models are left out; they never become a score."""
-    finished = [outcome for outcome in outcomes if outcome.status is Status.OK]
+    finished = [outcome for outcome in outcomes if outcome.status.finished]
     logits: dict[str, dict[str, NDArray[np.float32]]] = {
         role: dict(population.logits) for role, population in populations.items()
     }

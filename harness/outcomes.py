@@ -10,6 +10,7 @@ class Status(str, enum.Enum):
     """The one primary cause of a model's end, written once; see ``docs/reference/statuses.md`` for each one's meaning."""
 
     OK = "ok"
+    OK_DEGRADED = "ok_degraded"
     PLUGIN_ERROR = "plugin_error"
     TIMEOUT = "timeout"
     OOM = "oom"
@@ -24,6 +25,11 @@ class Status(str, enum.Enum):
     SETUP_ERROR = "setup_error"
     INFRA_ERROR = "infra_error"
 
+    @property
+    def finished(self) -> bool:
+        """A whole, valid state came back in time: the model is judged."""
+        return self in (Status.OK, Status.OK_DEGRADED)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -32,9 +38,14 @@ class Evidence:
     Attributes:
         elapsed_s: seconds on the host's monotonic clock from "start" to the last byte or to the kill.
         limit_s: the limit in force, seconds.
+        dead_s: seconds from "start" to the moment at which nothing of the model lived any more; None when it never started
+            or that was not seen.
         exit_code: exit status of the model's process, None where it was killed by a signal or never ended.
         signal: number of the signal that ended the model's process.
         oom_killed: the kernel's out-of-memory killer struck inside the sandbox while this model ran.
+        refused_forks: how often the kernel refused a process or thread for the limit on them while this model ran; None
+            where that cannot be told.
+        guest_exit_code: how the guest itself ended, where it ended with this model.
         bytes_received: length of the weights received, bytes.
         last_frame: name of the last protocol frame that came from the guest.
         error_type: name of the exception class that the plugin raised.
@@ -45,9 +56,12 @@ class Evidence:
 
     elapsed_s: float | None = None
     limit_s: float | None = None
+    dead_s: float | None = None
     exit_code: int | None = None
     signal: int | None = None
     oom_killed: bool = False
+    refused_forks: int | None = None
+    guest_exit_code: int | None = None
     bytes_received: int | None = None
     last_frame: str | None = None
     error_type: str | None = None
@@ -87,6 +101,7 @@ class ModelOutcome:
         evidence: what the status was decided from.
         log: what the plugin printed.
         attempts: how many times this model was started, this one included.
+        earlier_attempts: one sentence for each attempt before this one that says how it ended, oldest first.
     """
 
     index: int
@@ -100,3 +115,13 @@ class ModelOutcome:
     evidence: Evidence = field(default_factory=Evidence)
     log: LogCapture = field(default_factory=LogCapture)
     attempts: int = 1
+    earlier_attempts: tuple[str, ...] = ()
+
+
+def told(outcome: ModelOutcome) -> str:
+    """One sentence on how an attempt ended, for the account of a later one."""
+    evidence = outcome.evidence
+    when = "before it was started" if evidence.elapsed_s is None else f"after {evidence.elapsed_s:.2f} s"
+    how = "" if evidence.guest_exit_code is None else f", the guest with exit status {evidence.guest_exit_code}"
+    why = "" if evidence.error_message is None else f": {evidence.error_message}"
+    return f"{outcome.status.value} {when}{how}{why}"

@@ -18,7 +18,7 @@ from harness.config import RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
 from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError
 from harness.judging import evaluate, make_evidence
-from harness.outcomes import ModelOutcome, Status
+from harness.outcomes import ModelOutcome
 from harness.progress import Progress
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
@@ -230,7 +230,7 @@ class _Job:
         facts: PluginFacts,
     ) -> RunResult:
         with self.phases("evaluate"):
-            unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status is Status.OK}
+            unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
             evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.config.seed)
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
         models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
@@ -309,7 +309,7 @@ def _budget_record(limit: Limit) -> BudgetRecord:
 
 
 def _populations_record(populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome]) -> PopulationsRecord:
-    finished = sum(outcome.status is Status.OK for outcome in outcomes)
+    finished = sum(outcome.status.finished for outcome in outcomes)
     records = {
         role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
         for role, one in populations.items()

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError, UsageError
-from harness.files import atomic_write_bytes, atomic_write_json, write_error
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.files import atomic_write_bytes, atomic_write_json, remove_partial_files, write_error
+from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status, told
 
 RUN = "run.json"
+INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 
 
 def default_run_folder(plugin: str, task: str) -> Path:
@@ -36,6 +37,13 @@ def default_run_folder(plugin: str, task: str) -> Path:
 def _plain(name: str) -> str:
     stem = Path(name).stem if "/" in name else name
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
+
+
+def _held_already(folder: Path) -> str:
+    """What is in a folder that was to be a new run's, and what to do."""
+    if (folder / RUN).exists():
+        return f"a run already. Choose another folder with --output, or go on with it: `harness resume {folder}`."
+    return "other files already. Choose another folder with --output."
 
 
 def _explained(error: OSError | HarnessError, folder: Path) -> HarnessError:
@@ -64,11 +72,7 @@ class RunStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                what = "a run" if (folder / RUN).exists() else "other files"
-                raise OutputUnwritableError(
-                    f"{folder} holds {what} already. Choose another folder with --output, or go on with it: "
-                    f"`harness resume {folder}`."
-                )
+                raise OutputUnwritableError(f"{folder} holds {_held_already(folder)}")
             (folder / "models").mkdir()
         except OSError as error:
             raise _explained(error, folder) from error
@@ -93,6 +97,7 @@ class RunStore:
 
         Raises:
             UsageError: another process is at work on it.
+            NoSpaceError, OutputUnwritableError: the lock's file cannot be made.
         """
         lock = FileLock(self.folder / ".lock")
         try:
@@ -101,7 +106,10 @@ class RunStore:
             raise UsageError(
                 f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
             ) from None
+        except OSError as error:
+            raise _explained(error, self.folder) from error
         try:
+            remove_partial_files(self.folder)
             yield
         finally:
             lock.release()
@@ -124,12 +132,18 @@ class RunStore:
             raise RunNotFoundError(f"{self.folder / RUN} is damaged: it does not say what was asked for.")
         return content
 
-    def begin_model(self, index: int) -> int:
-        """Count an attempt at a model before it starts; returns how many there were, this one included."""
+    def begin_model(self, index: int) -> tuple[str, ...]:
+        """Count an attempt at a model before it starts; returns how those before it ended, oldest first."""
         file = self._model(index) / "attempts.json"
-        before = json.loads(file.read_text())["attempts"] if file.exists() else 0
-        self._write_json(file, {"attempts": before + 1})
-        return int(before) + 1
+        earlier: tuple[str, ...] = ()
+        if file.exists():
+            earlier, outcome = self._earlier(index), self._outcome(index)
+            if outcome is None or len(outcome.earlier_attempts) < len(earlier):  # an outcome before the last attempt
+                earlier = (*earlier, INTERRUPTED)
+            else:
+                earlier = (*outcome.earlier_attempts, told(outcome))
+        self._write_json(file, {"earlier": earlier})
+        return earlier
 
     def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
         """Keep a model's end and, where it came back whole, its logits per split of shape (n, C)."""
@@ -143,19 +157,48 @@ class RunStore:
         self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
 
     def finished(self) -> dict[int, ModelOutcome]:
-        """The models that have ended, by index."""
-        outcomes = {}
-        for file in sorted((self.folder / "models").glob("*/outcome.json")):
-            outcome = _outcome_from_json(json.loads(file.read_text()))
-            outcomes[outcome.index] = outcome
-        return outcomes
+        """The models that have ended, by index.
+
+        Raises:
+            RunNotFoundError: the record of one is damaged.
+        """
+        found = {index: self._outcome(index) for index in self._indices("outcome.json")}
+        return {index: outcome for index, outcome in found.items() if outcome is not None}
+
+    def begun(self) -> dict[int, tuple[str, ...]]:
+        """How earlier attempts ended, oldest first, for every model that has been begun, by index.
+
+        Raises:
+            RunNotFoundError: the record of one is damaged.
+        """
+        return {index: self._earlier(index) for index in self._indices("attempts.json")}
+
+    def _indices(self, name: str) -> list[int]:
+        """The models that have a file of this name."""
+        return sorted(int(file.parent.name) for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+
+    def _outcome(self, index: int) -> ModelOutcome | None:
+        """How a model ended; None where it has not."""
+        file = self._place(index) / "outcome.json"
+        with _damage_told(file):
+            return _outcome_from_json(json.loads(file.read_text())) if file.exists() else None
+
+    def _earlier(self, index: int) -> tuple[str, ...]:
+        """How the attempts at a model ended that had ended when the last one was begun."""
+        file = self._place(index) / "attempts.json"
+        with _damage_told(file):
+            return tuple(map(str, json.loads(file.read_text())["earlier"]))
 
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
         """The logits of a model that ended ok, per split, shape (n, C)."""
         return load((self._model(index) / "logits.safetensors").read_bytes())
 
+    def _place(self, index: int) -> Path:
+        return self.folder / "models" / f"{index:04d}"
+
     def _model(self, index: int) -> Path:
-        folder = self.folder / "models" / f"{index:04d}"
+        """The folder of a model, made where it is not there."""
+        folder = self._place(index)
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -175,12 +218,24 @@ class RunStore:
             raise _explained(error, self.folder) from error
 
 
+@contextmanager
+def _damage_told(file: Path) -> Iterator[None]:
+    """What is wrong with a file that a fault of the disk has changed becomes a message: what is written is always whole."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunNotFoundError(
+            f"{file} is damaged: {error}. Remove the folder {file.parent}, and `harness resume` does that model again."
+        ) from error
+
+
 def _outcome_from_json(data: dict[str, Any]) -> ModelOutcome:
     evidence = {**data["evidence"], "notes": tuple(data["evidence"]["notes"])}
     return ModelOutcome(
         **{
             **data,
             "status": Status(data["status"]),
+            "earlier_attempts": tuple(data["earlier_attempts"]),
             "evidence": Evidence(**evidence),
             "log": LogCapture(**data["log"]),
         }

@@ -152,12 +152,13 @@ def unlearn_all(
 
 
 def _unlearn_one(place: Workplace, session: Session, index: int, limit: Limit, store: RunStore) -> ModelOutcome:
-    attempts = store.begin_model(index)
+    before = store.begin_model(index)
     seed = derive_seed("unlearn", place.config.seed, index)
     outcome, weights = session.unlearn(index, seed, place.originals.state(index), limit.limit_s)
-    outcome = replace(outcome, attempts=attempts + outcome.attempts - 1)
+    earlier = (*before, *outcome.earlier_attempts)
+    outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier)
     logits = None
-    if outcome.status is Status.OK and weights is not None:
+    if outcome.status.finished and weights is not None:
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         logits = logits_of(place.spec, weights, place.data, place.judge_device)

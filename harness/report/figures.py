@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.outcomes import Status
 from harness.report.model import EvaluatorRecord, ModelRecord, Report
 from harness.report.plots import Bar, Series, bars, fences, histogram, log_curves
 from harness.report.words import STATUS_WORDS, duration
@@ -130,7 +129,7 @@ def _roc(record: EvaluatorRecord) -> Figure | None:
 
 def _times(report: Report) -> Figure:
     charged = [(model, model.charged_s) for model in report.models if model.charged_s is not None]
-    items = [Bar(model.index, seconds, model.status is Status.OK, _hint(model)) for model, seconds in charged]
+    items = [Bar(model.index, seconds, model.status.finished, _hint(model)) for model, seconds in charged]
     limit = report.budget.limit_s
     caption = "Seconds charged to each model." + (
         "" if limit is None else f" The line is the limit, {duration(limit)}."

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from harness.outcomes import Status
 from harness.report.records import (
     EvidenceRecord,
     IsolationLevel,
@@ -69,7 +68,7 @@ def utc_now() -> str:
 
 def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
     """ "complete" when every model finished, "failed" when none did (or there are none), else "partial"."""
-    finished = sum(model.status is Status.OK for model in models)
+    finished = sum(model.status.finished for model in models)
     if finished == 0:
         return "failed"
     return "complete" if finished == len(models) else "partial"
@@ -179,7 +178,7 @@ class Report(Record):
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:
         """A failed model never becomes a score: only finished models are in the unlearned population."""
-        finished = sum(model.status is Status.OK for model in self.models)
+        finished = sum(model.status.finished for model in self.models)
         if self.populations.unlearned.size != finished:
             raise ValueError(f"{self.populations.unlearned.size} unlearned models, but {finished} of status ok")
         if self.populations.failed_models != len(self.models) - finished:

@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 
 from harness.files import atomic_write_text
-from harness.outcomes import Status
 from harness.report import words
 from harness.report.figures import figures
 from harness.report.model import Report
@@ -46,7 +45,6 @@ def render_page(report: Report) -> str:
             arrays={one.name: one.arrays for one in report.evaluators},
             wanted=words.WANTED,
             status_words=words.STATUS_WORDS,
-            ok=Status.OK,
         )
     )
 

@@ -24,9 +24,12 @@ class EvidenceRecord(Record):
 
     elapsed_s: float | None = Field(None, description="Seconds from start to the last byte or to the kill.")
     limit_s: float | None = Field(None, description="The limit in force, seconds.")
+    dead_s: float | None = Field(None, description="Seconds from start until nothing of the model lived any more.")
     exit_code: int | None = Field(None, description="Exit status of the model's process.")
     signal: int | None = Field(None, description="Number of the signal that ended the model's process.")
     oom_killed: bool = Field(False, description="The kernel's out-of-memory killer struck while this model ran.")
+    refused_forks: int | None = Field(None, description="Processes and threads that the limit on them refused.")
+    guest_exit_code: int | None = Field(None, description="How the guest ended, where it ended with this model.")
     bytes_received: int | None = Field(None, description="Length of the weights received, bytes.")
     last_frame: str | None = Field(None, description="Name of the last protocol frame that came from the guest.")
     error_type: str | None = Field(None, description="Name of the exception class that the plugin raised.")
@@ -67,6 +70,7 @@ class ModelRecord(Record):
     evidence: EvidenceRecord = Field(default_factory=EvidenceRecord, description="What the status was decided from.")
     log: LogRecord = Field(default_factory=LogRecord, description="What the plugin printed.")
     attempts: int = Field(1, ge=1, description="How many times this model was started, this one included.")
+    earlier_attempts: tuple[str, ...] = Field((), description="How the attempts before this one ended, oldest first.")
 
     @classmethod
     def from_outcome(cls, outcome: ModelOutcome) -> ModelRecord:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.outcomes import Status
 from harness.report.model import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel, VerdictRecord
 from harness.report.words import interval, number
 
@@ -37,7 +36,7 @@ UTILITY_TOLERANCE = 0.02
 
 def decide_verdict(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
     """The verdict of a run from its evaluators' records and its models' ends; see the module's rule."""
-    if not any(model.status is Status.OK for model in models):
+    if not any(model.status.finished for model in models):
         sentence = "No verdict: the plugin returned no usable model, see the causes of failure."
         return VerdictRecord(level="failed", sentence=sentence, rule="No model finished.")
     auc = _metric(evaluators, EVALUATOR, AUC)
@@ -159,7 +158,7 @@ def _utility(evaluators: Sequence[EvaluatorRecord]) -> str:
 
 
 def _rests_on(models: Sequence[ModelRecord]) -> str:
-    finished = sum(model.status is Status.OK for model in models)
+    finished = sum(model.status.finished for model in models)
     if finished == len(models):
         return ""
     return f"This rests on the {finished} of {len(models)} models that finished; the others count nowhere."

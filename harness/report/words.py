@@ -20,6 +20,7 @@ WANTED = {
 }
 STATUS_WORDS = {
     Status.OK: "finished",
+    Status.OK_DEGRADED: "finished, though a limit of the sandbox struck",
     Status.PLUGIN_ERROR: "the plugin raised an exception",
     Status.TIMEOUT: "over the time limit",
     Status.OOM: "out of memory",
@@ -104,7 +105,7 @@ def failures(models: Iterable[ModelRecord]) -> list[FailureGroup]:
     """Failed models grouped by cause and error class, largest group first."""
     groups: dict[tuple[Status, str | None], list[ModelRecord]] = {}
     for model in models:
-        if model.status is not Status.OK:
+        if not model.status.finished:
             groups.setdefault((model.status, model.evidence.error_type), []).append(model)
     return [_group(members) for members in sorted(groups.values(), key=len, reverse=True)]
 

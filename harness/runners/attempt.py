@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.outcomes import Evidence, ModelOutcome, Status
+from harness.outcomes import Evidence, ModelOutcome
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.causes import Facts, decide
 from harness.runners.channel import Channel, DeadlineError, GuestGoneError
@@ -14,8 +14,8 @@ from harness.runners.transcript import Transcript
 from harness.runners.weights import Manifest, State, WeightsInvalid, decode
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
 
-KILL_GRACE_S = 0.25
-"""How long after the limit the guest may still answer before it is killed; nothing that comes in this time is accepted."""
+KILL_GRACE_S = 0.5
+"""How long after the limit the guest may still say what it saw before it is killed; no result that comes then is accepted."""
 
 WATCHDOG_GRACE_S = 0.75
 TEARDOWN_GRACE_S = 30.0
@@ -32,6 +32,8 @@ class Attempt:
         hello: what the guest was told.
         clock: monotonic seconds.
         setup_timeout_s: how long the model may take to be ready.
+        guest_is_init: the guest is the first process of a container.
+        tried_before: an earlier attempt at this model ended with a guest that was killed.
 
     Attributes:
         guest_is_spent: after :meth:`run`, whether the guest may not be used again.
@@ -46,15 +48,20 @@ class Attempt:
         hello: Hello,
         clock: Callable[[], float],
         setup_timeout_s: float,
+        *,
+        guest_is_init: bool = False,
+        tried_before: bool = False,
     ) -> None:
         self._handle, self._channel = handle, channel
         self._job = job
         self._clock = clock
         self._setup_timeout_s = setup_timeout_s
         self._transcript = Transcript(job.index, hello.log_head_bytes, hello.log_tail_bytes)
-        self._facts = Facts(started=False, limit_s=job.limit_s)
+        self._facts = Facts(False, limit_s=job.limit_s, guest_is_init=guest_is_init, tried_before=tried_before)
         self._notes: list[str] = []
         self._prepare_s: float | None = None
+        self._began_s: float | None = None
+        self._dead_s: float | None = None
         self._oom_before = 0
         self.guest_is_spent = False
         self.guest_was_gone = False
@@ -62,10 +69,11 @@ class Attempt:
     def run(self, original: bytes) -> None:
         """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
         self._oom_before = self._handle.oom_kills()
+        forks_before = self._handle.refused_forks()
         try:
             if self._prepare(original):
                 self._unlearn()
-            self.guest_is_spent = self._transcript.ended is None or not self._transcript.ended.reusable
+            self.guest_is_spent = self._transcript.ended is None or self._transcript.ended.unclean is not None
         except ProtocolError as error:
             self._facts = replace(self._facts, violation=str(error))
             self._spend()
@@ -75,8 +83,14 @@ class Attempt:
         except GuestGoneError:
             self._spend()
             self.guest_was_gone = not self._facts.started
-        oom_rise = max(0, self._handle.oom_kills() - self._oom_before)
-        self._facts = replace(self._facts, ended=self._transcript.ended, oom_rise=oom_rise)
+        if self._began_s is not None:
+            self._dead_s = self._clock() - self._began_s
+        self._facts = replace(
+            self._facts,
+            ended=self._transcript.ended,
+            oom_rise=max(0, self._handle.oom_kills() - self._oom_before),
+            refused_forks=_rise(forks_before, self._handle.refused_forks()),
+        )
 
     def _spend(self) -> None:
         """The conversation is over: kill the guest."""
@@ -101,7 +115,7 @@ class Attempt:
             watchdog = threading.Timer(limit_s + WATCHDOG_GRACE_S, self._handle.kill)
             watchdog.daemon = True
             watchdog.start()
-        began_s = self._clock()
+        self._began_s = began_s = self._clock()
         deadline_s = None if limit_s is None else began_s + limit_s + KILL_GRACE_S
         self._facts = replace(self._facts, started=True)
         try:
@@ -149,7 +163,7 @@ class Attempt:
             evidence=self._evidence(refusal),
             log=self._transcript.log(),
         )
-        return outcome, state if verdict.status is Status.OK else None
+        return outcome, state if verdict.status.finished else None
 
     def _note_guest_end(self, exit_: GuestExit) -> None:
         facts = self._facts
@@ -180,9 +194,12 @@ class Attempt:
         return Evidence(
             elapsed_s=facts.elapsed_s,
             limit_s=facts.limit_s,
+            dead_s=self._dead_s,
             exit_code=None if ended is None else ended.exit_code,
             signal=None if ended is None else ended.signal,
             oom_killed=facts.oom_rise > 0,
+            refused_forks=facts.refused_forks,
+            guest_exit_code=facts.guest_exit_code,
             bytes_received=None if weights is None else len(weights),
             last_frame=self._transcript.last_frame,
             error_type=None if ended is None else ended.error_type,
@@ -195,8 +212,15 @@ class Attempt:
         facts, ended, notes = self._facts, self._facts.ended, []
         if facts.oom_rise:
             notes.append(f"the out-of-memory killer struck {facts.oom_rise} time(s) while the model ran")
+        if facts.refused_forks:
+            notes.append(f"the limit on processes and threads refused {facts.refused_forks} while the model ran")
         if ended is not None and ended.leftovers:
             notes.append(f"{ended.leftovers} process(es) of the plugin were left running and were killed")
-        if ended is not None and not ended.reusable:
-            notes.append("scratch space could not be wiped; the next model gets a new guest")
+        if ended is not None and ended.unclean is not None:
+            notes.append(f"{ended.unclean}; the next model gets a new guest")
         return notes
+
+
+def _rise(before: int | None, after: int | None) -> int | None:
+    """How much a counter rose; None where it could not be read at both ends."""
+    return None if before is None or after is None else max(0, after - before)

@@ -66,6 +66,9 @@ class GuestHandle(Protocol):
     def oom_kills(self) -> int:
         """How many times the out-of-memory killer has struck in this guest so far; 0 where that cannot be told."""
 
+    def refused_forks(self) -> int | None:
+        """How many processes and threads the limit on them has refused so far; None where that cannot be told."""
+
     def kill(self) -> None:
         """Kill the guest and everything in it, now. Never raises; may be called more than once and from any thread."""
 

@@ -28,7 +28,10 @@ class Facts:
         violation: how the guest broke the protocol, or None.
         ended: the guest's account; None when the guest itself was gone first.
         guest_exit_code: how the guest ended, where it did; None while it lives or unknown.
+        guest_is_init: the guest is the first process of a container, which no process inside can kill by a signal.
+        tried_before: an earlier attempt at this model ended with a guest that was killed.
         oom_rise: how many times the out-of-memory killer struck while the model ran.
+        refused_forks: how many processes and threads the limit on them refused while the model ran; None: not known.
         has_weights: an accepted state came back.
         weights_problem: why the state that came back was refused, or None.
         setup_timed_out: the model could not be made ready in time.
@@ -41,7 +44,10 @@ class Facts:
     violation: str | None = None
     ended: Ended | None = None
     guest_exit_code: int | None = None
+    guest_is_init: bool = False
+    tried_before: bool = False
     oom_rise: int = 0
+    refused_forks: int | None = None
     has_weights: bool = False
     weights_problem: str | None = None
     setup_timed_out: bool = False
@@ -57,6 +63,8 @@ class Verdict(NamedTuple):
 
 ADVICE = {
     Status.OK: "",
+    Status.OK_DEGRADED: "A whole result came back although a limit of the sandbox struck: see the notes, and use less memory "
+    "or fewer processes.",
     Status.PLUGIN_ERROR: "The plugin raised an exception: see the traceback.",
     Status.TIMEOUT: "The time limit passed: watch context.remaining_s and return before it reaches zero.",
     Status.OOM: "The sandbox ran out of memory: use smaller batches and keep fewer copies, or ask for a higher memory limit.",
@@ -107,10 +115,10 @@ def decide(facts: Facts) -> Verdict:
     if facts.weights_problem is not None:
         return _verdict(PROBLEM_STATUS[facts.weights_problem])
     if facts.has_weights:
-        return _verdict(Status.OK)
+        return _verdict(Status.OK_DEGRADED if facts.oom_rise or facts.refused_forks else Status.OK)
     if facts.ended is None:
-        return _guest_gone(facts.guest_exit_code)
-    return _failed(facts.ended)
+        return _guest_gone(facts)
+    return _failed(facts.ended, facts.refused_forks)
 
 
 def _verdict(status: Status) -> Verdict:
@@ -131,11 +139,18 @@ def _killed_for_memory(facts: Facts) -> bool:
     return facts.ended.signal == signal.SIGKILL and not facts.ended.deadline
 
 
-def _guest_gone(exit_code: int | None) -> Verdict:
-    """The guest died under a running model: by a signal from the plugin or from outside, or by a fault of its own."""
-    if exit_code is not None and (exit_code < 0 or exit_code > 128):
-        return _killed(-exit_code if exit_code < 0 else exit_code - 128)
-    return _verdict(Status.INFRA_ERROR)
+def _guest_gone(facts: Facts) -> Verdict:
+    """The guest died under a running model: by a signal from the plugin or from outside, or by a fault of its own.
+
+    Where the plugin could not have sent the signal, somebody outside did, and the model deserves another attempt; twice in a
+    row is no accident.
+    """
+    exit_code = facts.guest_exit_code
+    if exit_code is None or 0 <= exit_code <= 128:
+        return _verdict(Status.INFRA_ERROR)
+    if facts.guest_is_init and not facts.tried_before:
+        return _verdict(Status.INFRA_ERROR)
+    return _killed(-exit_code if exit_code < 0 else exit_code - 128)
 
 
 def _killed(number: int) -> Verdict:
@@ -148,16 +163,16 @@ def _killed(number: int) -> Verdict:
     return Verdict(Status.KILLED_SIGNAL, f"Killed by {known.name}: {SIGNAL_ADVICE.get(known, 'see the log.')}")
 
 
-def _failed(ended: Ended) -> Verdict:
+def _failed(ended: Ended, refused_forks: int | None) -> Verdict:
     """The process ended in time and without a result."""
     if ended.error_type is not None:
-        return _verdict(_status_of_exception(ended))
+        return _verdict(_status_of_exception(ended, refused_forks))
     if ended.signal is not None and ended.problem != "output_too_large":
         return _killed(ended.signal)
     return _verdict(PROBLEM_STATUS.get(ended.problem or "", Status.OUTPUT_MISSING))
 
 
-def _status_of_exception(ended: Ended) -> Status:
+def _status_of_exception(ended: Ended, refused_forks: int | None) -> Status:
     kind, message = ended.error_type or "", ended.error_message or ""
     if kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS):
         return Status.OOM_GPU
@@ -165,7 +180,8 @@ def _status_of_exception(ended: Ended) -> Status:
         return Status.OOM
     if _has(message, NO_SPACE_SIGNS):
         return Status.DISK_FULL
-    if kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS):
+    # The words are those of other errors too; where the kernel counts, it has the last one.
+    if refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
         return Status.PIDS_LIMIT
     return PROBLEM_STATUS.get(ended.problem or "", Status.PLUGIN_ERROR)
 

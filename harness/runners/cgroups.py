@@ -61,6 +61,14 @@ class Cgroup:
                 return int(value)
         return None
 
+    def refused_forks(self) -> int | None:
+        """How many processes and threads the limit on them has refused; None where that cannot be read."""
+        for line in (self._read("pids", "pids.events") or "").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "max":
+                return int(value)
+        return None
+
     def memory_mib(self) -> int | None:
         """The memory limit; None where it is not known or there is none."""
         text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")

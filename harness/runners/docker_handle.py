@@ -8,25 +8,40 @@ from contextlib import suppress
 
 from harness.errors import HarnessError
 from harness.runners.base import GuestExit
+from harness.runners.bounded import within
 from harness.runners.cgroups import Cgroup
 from harness.runners.engine import Engine
 from harness.runners.frames import Demultiplexer
+from harness.runners.init_process import InitProcess
 from harness.text import harmless_bytes
 
 CLOSE_WAIT_S = 10.0
+KILL_WAIT_S = 1.0
+ASK_WAIT_S = 5.0
+REMOVE_WAIT_S = 5.0
+"""No verdict waits longer than these for an engine that hangs; what it leaves is removed at exit or by any later run."""
 DRAIN_BYTES = 1 << 16
 
 
 class DockerHandle:
     """The guest in one running container."""
 
-    def __init__(self, engine: Engine, container_id: str, connection: socket.socket, cgroup: Cgroup | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        container_id: str,
+        connection: socket.socket,
+        cgroup: Cgroup | None,
+        init: InitProcess | None = None,
+    ) -> None:
         self._engine = engine
         self._container_id = container_id
         self._connection = connection
         self._cgroup = cgroup
+        self._init = init
         self._frames = Demultiplexer()
         self._oom_kills = 0
+        self._refused_forks: int | None = None
         self._exit: GuestExit | None = None
         self._kill_notes: list[str] = []
 
@@ -79,12 +94,23 @@ class DockerHandle:
             self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
         return self._oom_kills
 
+    def refused_forks(self) -> int | None:
+        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            found = self._cgroup.refused_forks()
+            self._refused_forks = self._refused_forks if found is None else found
+        return self._refused_forks
+
     def kill(self) -> None:
-        """Kill every process of the container."""
+        """Kill every process of the container; without the engine where that can be done."""
         self.oom_kills()
+        self.refused_forks()
+        if self._init is not None and self._init.kill(KILL_WAIT_S):
+            self._hang_up()
+            return
         self._hang_up()
         try:
-            self._engine.kill(self._container_id)
+            within(ASK_WAIT_S, "killing the container", lambda: self._engine.kill(self._container_id))
         except HarnessError as error:
             self._kill_notes.append(str(error))
 
@@ -96,6 +122,7 @@ class DockerHandle:
 
     def _end(self) -> GuestExit:
         self.oom_kills()
+        self.refused_forks()
         notes: list[str] = []
         try:
             self._drain()
@@ -104,14 +131,16 @@ class DockerHandle:
         self._hang_up()
         exit_code, oom_killed = None, False
         try:
-            exit_code, oom_killed = self._stopped()
+            exit_code, oom_killed = within(ASK_WAIT_S, "asking how the container ended", self._stopped)
         except HarnessError as error:
             notes.append(str(error))
         self._connection.close()
         try:
-            self._engine.remove(self._container_id)
+            within(REMOVE_WAIT_S, "removing the container", lambda: self._engine.remove(self._container_id))
         except HarnessError as error:
             notes.append(str(error))
+        if self._init is not None:
+            self._init.close()
         return GuestExit(
             exit_code=exit_code,
             oom_killed=oom_killed or self._oom_kills > 0,

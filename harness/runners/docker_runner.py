@@ -18,6 +18,7 @@ from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo
 from harness.runners.gpus import gpu_request
 from harness.runners.images import PluginImage
+from harness.runners.init_process import InitProcess
 from harness.runners.reaper import owner_labels, remove_own_at_exit
 
 ISOLATION = (
@@ -25,7 +26,7 @@ ISOLATION = (
     "limits on memory (no swap), processes, CPU, /tmp and /dev/shm; the kernel is shared with the host"
 )
 DATA_PATH = "/data/data.safetensors"
-SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108  (the container's own)
+SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 HOME = "/tmp/home"  # noqa: S108
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -109,10 +110,12 @@ class DockerRunner:
             discard(self._engine, container_id, connection)
             self._explain(error)
             raise
-        cgroup = Cgroup.of(state.pid, container_id) if state is not None and state.running else None
+        init, cgroup = None, None
+        if state is not None and state.running:
+            init, cgroup = InitProcess.of(state.pid, container_id)
         if state is not None:
             self._effective = effective_limits(self._limits, state, cgroup)
-        return DockerHandle(self._engine, container_id, connection, cgroup)
+        return DockerHandle(self._engine, container_id, connection, cgroup, init)
 
     def _explain(self, error: BaseException) -> None:
         """Raise GpuUnavailableError where the engine's words say that it could not hand out the GPUs."""

@@ -43,6 +43,8 @@ def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
         "nano_cpus": None if spec.cpus is None else int(spec.cpus * 1e9),
         "cpuset_cpus": spec.cpuset,
         "tmpfs": {SCRATCH: f"rw,exec,nosuid,nodev,mode=1777{size}"},
+        # Segments, queues and semaphores of this kind outlive their makers, and would carry news from model to model.
+        "sysctls": {"kernel.shmmni": "0", "kernel.msgmni": "0", "kernel.sem": "0 0 0 0"},
         "shm_size": None if spec.shm_mib is None else f"{spec.shm_mib}m",
         "mounts": [_mount(str(source), target) for source, target in spec.read_only_files.items() if not spec.selinux],
         "volumes": [f"{source}:{target}:ro,z" for source, target in spec.read_only_files.items() if spec.selinux],

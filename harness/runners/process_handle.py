@@ -103,6 +103,10 @@ class ProcessHandle:
         """Not known without a container: 0."""
         return 0
 
+    def refused_forks(self) -> int | None:
+        """Not known without a container."""
+        return None
+
     def kill(self) -> None:
         """Kill the guest and all below it."""
         with self._lock:

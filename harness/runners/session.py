@@ -14,7 +14,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from harness.errors import SandboxError
-from harness.outcomes import ModelOutcome
+from harness.outcomes import ModelOutcome, Status, told
 from harness.runners.attempt import Attempt
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.channel import Channel, DeadlineError, GuestGoneError
@@ -23,6 +23,7 @@ from harness.text import harmless
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, decode_json, encode_json
 
 SETUP_TIMEOUT_S = 120.0
+MAX_ATTEMPTS = 2  # a sandbox that fails is given one more chance at a model; a plugin that fails is not
 BYE_GRACE_S = 2.0
 READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
 
@@ -109,26 +110,36 @@ class Session:
         """
         job = Job(index, seed, limit_s, self._manifest.max_bytes)
         original = encode(weights)
+        earlier: list[str] = []
         try:
-            attempt, exit_ = self._try(job, original)
-            attempts = 1
-            if attempt.guest_was_gone:  # it died while it was idle, and no code of the plugin has run
-                attempt, exit_ = self._try(job, original)
-                attempts = 2
-            outcome, state = attempt.judge(self._manifest, exit_)
+            outcome, state = self._try(job, original, tried_before=False)
+            # A guest that lives has told what is wrong, and would tell it again; one that died may have been unlucky.
+            while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
+                earlier.append(told(outcome))
+                outcome, state = self._try(job, original, tried_before=outcome.charged_s is not None)
         except BaseException:
             self._drop()
             raise
         if self._isolation == "model":
             self.close()
-        return replace(outcome, attempts=attempts), state
+        return replace(outcome, attempts=len(earlier) + 1, earlier_attempts=tuple(earlier)), state
 
-    def _try(self, job: Job, original: bytes) -> tuple[Attempt, GuestExit | None]:
-        """One attempt at a model; the guest's end too, where it may not be used again."""
+    def _try(self, job: Job, original: bytes, *, tried_before: bool) -> tuple[ModelOutcome, State | None]:
+        """One attempt at a model."""
         guest = self._open()
-        attempt = Attempt(guest.handle, guest.channel, job, self._hello, self._clock, self._setup_timeout_s)
+        attempt = Attempt(
+            guest.handle,
+            guest.channel,
+            job,
+            self._hello,
+            self._clock,
+            self._setup_timeout_s,
+            guest_is_init=self.ready is not None and self.ready.pid1,
+            tried_before=tried_before,
+        )
         attempt.run(original)
-        return attempt, self._drop() if attempt.guest_is_spent else None
+        exit_ = self._drop() if attempt.guest_is_spent else None
+        return attempt.judge(self._manifest, exit_)
 
     def close(self) -> None:
         """Dismiss the guest and make sure that it is gone."""

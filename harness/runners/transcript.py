@@ -14,7 +14,13 @@ from harness_guest.protocol import LOG_HEADER, Ended, Kind, ProtocolError, decod
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
-TEXT_LIMITS = {"error_type": 200, "error_message": MAX_MESSAGE_CHARS, "traceback": MAX_TRACEBACK_CHARS, "problem": 40}
+TEXT_LIMITS = {
+    "error_type": 200,
+    "error_message": MAX_MESSAGE_CHARS,
+    "traceback": MAX_TRACEBACK_CHARS,
+    "problem": 40,
+    "unclean": 200,
+}
 INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers"})
 NULLABLE = frozenset({"exit_code", "signal", "peak_rss_mib", *TEXT_LIMITS})
 
@@ -126,7 +132,7 @@ def _checked(name: str, value: Any) -> Any:
         return value
     if name == "peak_rss_mib":
         return _mib(value)
-    if name in ("deadline", "reusable") and isinstance(value, bool):
+    if name == "deadline" and isinstance(value, bool):
         return value
     raise ProtocolError(f"ENDED has {name} of type {type(value).__name__}")
 

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 
 from harness.errors import GpuUnavailableError, SandboxError
 from harness.outcomes import Status
+from harness.runners import docker_handle
 from harness.runners.base import GuestSetup, Limits
 from harness.runners.docker_handle import DockerHandle
 from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec
+from harness.runners.engine_types import ContainerSpec, ContainerState
 from harness.runners.oneshot import run_once
 from harness.runners.reaper import DEADLINE, owner_labels, reap
 from tests.docker.conftest import RUN_ID, Bench
@@ -157,7 +159,7 @@ def test_reaping_removes_what_a_dead_process_left(bench: Bench) -> None:
 def test_a_container_of_which_an_interrupted_process_lost_hold_is_gone_when_that_has_ended(bench: Bench) -> None:
     program = f"""
 from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec
+from harness.runners.engine_types import ContainerSpec, ContainerState
 from harness.runners.reaper import owner_labels, remove_own_at_exit
 
 engine = Engine.connect()
@@ -222,3 +224,44 @@ def test_a_guest_whose_output_nobody_reads_is_killed_all_the_same(bench: Bench) 
     assert poller.poll(30_000)
     handle.kill()
     assert handle.close().notes == ()
+
+
+class HungEngine(Engine):
+    """Answers nothing about containers any more until it is released."""
+
+    released = threading.Event()
+
+    def kill(self, container_id: str) -> None:
+        self.released.wait()
+        super().kill(container_id)
+
+    def inspect(self, container_id: str) -> ContainerState | None:
+        self.released.wait()
+        return super().inspect(container_id)
+
+    def remove(self, container_id: str) -> None:
+        self.released.wait()
+        super().remove(container_id)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may signal a container's processes")
+def test_an_engine_that_hangs_does_not_keep_a_guest_alive(
+    bench: Bench, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ASK_WAIT_S", "REMOVE_WAIT_S"):
+        monkeypatch.setattr(docker_handle, name, 0.05)
+    runner, _ = bench.runner(plugin(NOTHING))
+    handle = runner.start(bench.setup())
+    engine = HungEngine(bench.engine.base_url, bench.engine._api_version)
+    handle._engine = engine
+    container_id = handle._container_id
+    try:
+        handle.kill()
+        state = bench.engine.inspect(container_id)
+        ended = handle.close()
+    finally:
+        engine.released.set()
+        bench.engine.remove(container_id)
+
+    assert state is None or bench.engine.wait(container_id, 30)
+    assert any("took longer" in note for note in ended.notes)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import OutputUnwritableError, RunNotFoundError
 from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
-from harness.store import RunStore, default_run_folder
+from harness.store import INTERRUPTED, RunStore, default_run_folder
 
 OUTCOME = ModelOutcome(
     index=3,
@@ -20,6 +20,7 @@ OUTCOME = ModelOutcome(
     evidence=Evidence(elapsed_s=1.5, limit_s=1.0, notes=("a note",)),
     log=LogCapture(head="hello", dropped_bytes=3),
     attempts=2,
+    earlier_attempts=("interrupted",),
 )
 
 
@@ -51,7 +52,15 @@ def test_attempts_at_a_model_are_counted_across_openings(store: RunStore) -> Non
     store.write_run({})
     store.begin_model(0)
 
-    assert RunStore.open(store.folder).begin_model(0) == 2
+    assert RunStore.open(store.folder).begin_model(0) == (INTERRUPTED,)
+    assert RunStore.open(store.folder).begin_model(0) == (INTERRUPTED, INTERRUPTED)
+
+
+def test_an_attempt_that_ended_badly_is_kept_when_the_model_is_done_again(store: RunStore) -> None:
+    store.begin_model(3)
+    store.finish_model(OUTCOME, None)
+
+    assert store.begin_model(3) == ("interrupted", "timeout after 1.50 s")
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(store: RunStore) -> None:

@@ -43,7 +43,9 @@ TABLE = [
     ("a memory kill late in the model's life", facts(ended=KILLED, oom_rise=1, elapsed_s=2.1), Status.OOM),
     ("a memory kill while loading", Facts(started=False, ended=KILLED, oom_rise=1), Status.OOM),
     ("the whole guest killed for memory", facts(guest_exit_code=137, oom_rise=1), Status.OOM),
-    ("a memory kill of a helper process", facts(ended=ended(), has_weights=True, oom_rise=1), Status.OK),
+    ("a memory kill of a helper process", facts(ended=ended(), has_weights=True, oom_rise=1), Status.OK_DEGRADED),
+    ("refused threads of a helper", facts(ended=ended(), has_weights=True, refused_forks=3), Status.OK_DEGRADED),
+    ("no refused threads", facts(ended=ended(), has_weights=True, refused_forks=0), Status.OK),
     (
         "a helper's memory kill, then a deadline",
         facts(ended=ended(deadline=True, signal=9), oom_rise=1),
@@ -56,6 +58,12 @@ TABLE = [
     ("a broken protocol", facts(violation="x", ended=ended(), has_weights=True), Status.POLICY_VIOLATION),
     ("a broken protocol, late", facts(violation="x", elapsed_s=9.0), Status.POLICY_VIOLATION),
     ("the guest shot from outside", facts(guest_exit_code=-9), Status.KILLED_SIGNAL),
+    ("a container shot from outside", facts(guest_exit_code=137, guest_is_init=True), Status.INFRA_ERROR),
+    (
+        "a container shot twice under one model",
+        facts(guest_exit_code=137, guest_is_init=True, tried_before=True),
+        Status.KILLED_SIGNAL,
+    ),
     ("the guest ended by itself", facts(guest_exit_code=1), Status.INFRA_ERROR),
     ("the guest vanished", facts(), Status.INFRA_ERROR),
     ("the guest vanished after the result", facts(has_weights=True, guest_exit_code=137), Status.OK),
@@ -83,6 +91,12 @@ TABLE = [
     ("cuBLAS", facts(ended=raised("RuntimeError", "CUBLAS_STATUS_ALLOC_FAILED when")), Status.OOM_GPU),
     ("a full disk", facts(ended=raised("OSError", "[Errno 28] No space left on device: 'x'")), Status.DISK_FULL),
     ("no more threads", facts(ended=raised("RuntimeError", "can't start new thread")), Status.PIDS_LIMIT),
+    (
+        "words about threads, though none was refused",
+        facts(ended=raised("RuntimeError", "can't start new thread"), refused_forks=0),
+        Status.PLUGIN_ERROR,
+    ),
+    ("no more threads, as the kernel says", facts(ended=raised("BlockingIOError"), refused_forks=1), Status.PIDS_LIMIT),
     ("no more processes", facts(ended=raised("BlockingIOError", "[Errno 11] Resource")), Status.PIDS_LIMIT),
 ]
 

@@ -184,12 +184,47 @@ def test_a_guest_that_exits_under_a_model_is_the_sandbox_s_failure(open_session:
     assert outcome.evidence.notes == ("the guest's error stream ends: bang\\x1b",)
 
 
-def test_a_guest_that_is_not_reusable_is_replaced(open_session: Open) -> None:
-    once = GOOD.replace("put(Kind.ENDED, ENDED)", "put(Kind.ENDED, {**ENDED, 'reusable': False})")
+def test_a_guest_that_is_not_clean_is_replaced(open_session: Open) -> None:
+    once = GOOD.replace(
+        "put(Kind.ENDED, ENDED)", "put(Kind.ENDED, {**ENDED, 'unclean': 'scratch space could not be wiped'})"
+    )
     session = open_session(once, GOOD)
 
     assert session.unlearn(0, 0, STATE, 60.0)[0].status is Status.OK
     assert session.unlearn(0, 0, STATE, 60.0)[0].status is Status.OK
+
+
+INIT = GOOD.replace("'pid1': False", "'pid1': True")
+SHOT = INIT.partition("put(Kind.RESULT")[0] + "os.kill(os.getpid(), 9)"
+
+
+def test_a_container_that_was_killed_from_outside_costs_the_model_nothing(open_session: Open) -> None:
+    """What is inside cannot kill a container's first process, so that the model is tried again."""
+    outcome, state = open_session(SHOT, INIT).unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.attempts) == (Status.OK, 2)
+    assert state is not None
+    assert "exit status -9" in outcome.earlier_attempts[0]
+
+
+def test_a_container_that_dies_twice_under_a_model_is_no_accident(open_session: Open) -> None:
+    outcome, _ = open_session(SHOT).unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.attempts) == (Status.KILLED_SIGNAL, 2)
+
+
+def test_a_plain_guest_that_was_killed_may_have_been_killed_by_the_plugin(open_session: Open) -> None:
+    outcome, _ = open_session(TO_START + "os.kill(os.getpid(), 9)").unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.attempts) == (Status.KILLED_SIGNAL, 1)
+
+
+def test_the_evidence_says_when_nothing_of_the_model_lived_any_more(open_session: Open) -> None:
+    outcome, _ = open_session(TO_START + "time.sleep(600)").unlearn(0, 0, STATE, 0.1)
+
+    assert outcome.evidence.dead_s is not None
+    assert outcome.charged_s is not None
+    assert outcome.evidence.dead_s >= outcome.charged_s
 
 
 def test_text_from_the_guest_is_harmless_and_bounded(open_session: Open) -> None:
@@ -213,7 +248,7 @@ def test_a_model_that_cannot_be_loaded_is_the_sandbox_s_failure(open_session: Op
     script = TO_READY + "get(); get()\nput(Kind.ENDED, {**ENDED, 'exit_code': 1, 'error_message': 'no GPU'})"
     outcome, _ = open_session(script).unlearn(0, 0, STATE, 60.0)
 
-    assert (outcome.status, outcome.charged_s) == (Status.INFRA_ERROR, None)
+    assert (outcome.status, outcome.charged_s, outcome.attempts) == (Status.INFRA_ERROR, None, 1)
     assert outcome.evidence.error_message == "no GPU"
 
 
