@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import UsageError
+from harness.evaluation import Design
 from harness.runners.base import Limits
 
 RunnerName = Literal["auto", "docker", "process"]
@@ -26,6 +27,8 @@ class RunConfig:
         runner: "auto" takes Docker where it is reachable.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK``.
         models: models per population; None for the task's own number.
+        repeats: how often each original is unlearned, with other seeds of the method.
+        design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
         seed: of the unlearning runs; the reference populations have the task's.
         time_limit_s: explicit limit per model, seconds; None to measure.
         budget_fraction: of the retraining time; None for the task's own.
@@ -45,6 +48,8 @@ class RunConfig:
     runner: RunnerName = "auto"
     output: str | None = None
     models: int | None = None
+    repeats: int = 1
+    design: Design = "per-original"
     seed: int = 0
     time_limit_s: float | None = None
     budget_fraction: float | None = None
@@ -63,6 +68,13 @@ class RunConfig:
             raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
         if self.models is not None and self.models < 1:
             raise UsageError(f"--models must be at least 1, not {self.models}.")
+        if self.repeats < 1:
+            raise UsageError(f"--repeats must be at least 1, not {self.repeats}.")
+        if self.repeats > 1 and self.design == "one-original":
+            raise UsageError(
+                "--repeats is for the design per-original. Under one-original every model is a repeat of the first original: "
+                "give their number with --models."
+            )
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
             raise UsageError(f"--time-limit must be a number of seconds above 0, not {self.time_limit_s}.")
         if self.budget_fraction is not None and not 0 < self.budget_fraction < math.inf:
@@ -73,6 +85,12 @@ class RunConfig:
             raise UsageError(f"--cpus must be at least 1, not {self.cpus}.")
         if self.memory_mib < 256:
             raise UsageError(f"--memory must be at least 256 MiB (torch alone needs that), not {self.memory_mib}.")
+
+    def plan(self, models: int) -> tuple[int, ...]:
+        """Which original each unlearning takes, in order: all originals once before any a second time."""
+        if self.design == "one-original":
+            return (0,) * models
+        return tuple(range(models)) * self.repeats
 
     def limits(self, cores: int) -> Limits:
         """The sandbox's limits on a host with ``cores`` cores."""

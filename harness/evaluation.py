@@ -33,6 +33,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 Population = Literal["original", "retrained", "control", "unlearned"]
 SplitName = Literal["retain", "forget", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("retain", "forget", "validation", "test")
+Design = Literal["per-original", "one-original"]
 Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 
 
@@ -66,10 +67,16 @@ class Evidence:
         logits: per population and split, shape (N_population, n, C), float32. ``original`` is the no-op: the models
             before unlearning. ``unlearned`` holds finished models only; row r came from original
             ``unlearned_from[r]``.
-        unlearned_from: shape (N_unlearned,), int64.
+        unlearned_from: shape (N_unlearned,), int64. Under ``per-original`` an original may occur more than once, with other
+            seeds of the method (``--repeats``); rows of one original are not independent, and an evaluator that compares
+            distributions takes the first one of each. Under ``one-original`` all are the same, and every row counts.
         timings: seconds and memory.
         seed: what :meth:`rng` derives its streams from.
         class_names: C names.
+        design: "per-original": as many originals as unlearned models, the default; "one-original": one original unlearned
+            again and again with other seeds, the 2023 Challenge's design.
+        true_labels: per split whose labels the task corrupted before training, the true classes, shape (n,), int64;
+            empty where nothing was corrupted. ``labels`` are those that the models were trained on.
     """
 
     n_classes: int
@@ -80,6 +87,8 @@ class Evidence:
     timings: Timings
     seed: int = 0
     class_names: tuple[str, ...] = ()
+    design: Design = "per-original"
+    true_labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def phi(self, population: Population, split: SplitName) -> NDArray[np.float64]:
         """Logit-scaled confidence of the true class, shape (N, n), float64; see :func:`phi`."""

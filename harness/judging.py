@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.budget import Limit
 from harness.discovery import LoadedEvaluator
-from harness.evaluation import SPLITS, Evidence, Timings
+from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness.outcomes import ModelOutcome
 from harness.progress import Progress
 from harness.references import Population
@@ -40,6 +40,7 @@ def make_evidence(
     unlearned: Mapping[int, Mapping[str, NDArray[np.float32]]],
     limit: Limit,
     seed: int,
+    design: Design = "per-original",
 ) -> Evidence:
     """All that the evaluators may know. Failed models are left out; they never become a score."""
     finished = [outcome for outcome in outcomes if outcome.status.finished]
@@ -58,10 +59,12 @@ def make_evidence(
         ids={name: data.split(name).ids for name in SPLITS},
         labels={name: data.split(name).labels for name in SPLITS},
         logits=logits,
-        unlearned_from=np.array([outcome.index for outcome in finished], dtype=np.int64),
+        unlearned_from=np.array([outcome.original for outcome in finished], dtype=np.int64),
         timings=_timings(finished, limit),
         seed=seed,
         class_names=data.class_names,
+        design=design,
+        true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
     )
 
 

@@ -90,7 +90,7 @@ class ModelOutcome:
     """The end of one model: status, advice for the author, times.
 
     Attributes:
-        index: which original of the population was unlearned, 0-based.
+        index: number of the unlearning within the run, 0-based; the same as ``original`` in a run without repeats.
         seed: the seed the guest was given.
         status: primary cause.
         advice: one sentence that tells the author what to do; empty when ok.
@@ -102,6 +102,7 @@ class ModelOutcome:
         log: what the plugin printed.
         attempts: how many times this model was started, this one included.
         earlier_attempts: one sentence for each attempt before this one that says how it ended, oldest first.
+        original: which original of the population was unlearned, 0-based.
     """
 
     index: int
@@ -116,6 +117,7 @@ class ModelOutcome:
     log: LogCapture = field(default_factory=LogCapture)
     attempts: int = 1
     earlier_attempts: tuple[str, ...] = ()
+    original: int = 0
 
 
 def told(outcome: ModelOutcome) -> str:

@@ -20,19 +20,24 @@ from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchErro
 from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome
 from harness.progress import Progress
+from harness.recording import (
+    budget_record,
+    cache_keys,
+    design_record,
+    evaluator_warnings,
+    hardware_record,
+    populations_record,
+    task_record,
+)
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
     ArchitectureRecord,
-    BudgetRecord,
-    HardwareRecord,
+    EvaluatorRecord,
     ModelRecord,
     PluginRecord,
-    PopulationRecord,
-    PopulationsRecord,
     Report,
     RunnerRecord,
     SeedsRecord,
-    TaskRecord,
     run_status,
     utc_now,
 )
@@ -231,7 +236,9 @@ class _Job:
     ) -> RunResult:
         with self.phases("evaluate"):
             unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
-            evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.config.seed)
+            evidence = make_evidence(
+                data, populations, outcomes, unlearned, limit, self.config.seed, self.config.design
+            )
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
         models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
         status = run_status(models)
@@ -242,83 +249,33 @@ class _Job:
             finished=utc_now(),
             status=status,
             verdict=decide_verdict(evaluators, models),
-            task=self._task_record(data),
+            task=task_record(self.task, data),
             architecture=ArchitectureRecord(**asdict(self.task.architecture)),
             recipe=to_json(self.task.recipe),
             plugin=PluginRecord.from_facts(facts, self.config.options),
             runner=RunnerRecord.from_facts(runner.facts, self.config.isolation),
-            hardware=_hardware_record(),
+            hardware=hardware_record(),
             libraries=library_versions(),
             seeds=SeedsRecord(
                 run=self.config.seed,
                 references=self.task.seed,
-                models=tuple(derive_seed("unlearn", self.config.seed, index) for index in range(self.models)),
+                models=tuple(derive_seed("unlearn", self.config.seed, index) for index in range(len(outcomes))),
             ),
-            budget=_budget_record(limit),
-            populations=_populations_record(populations, outcomes),
+            design=design_record(self.config, self.models),
+            budget=budget_record(limit),
+            populations=populations_record(populations, outcomes),
             models=models,
             evaluators=evaluators,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
-            cache_keys=_cache_keys(populations, limit),
+            cache_keys=cache_keys(populations, limit),
             warnings=self._warnings(evaluators),
         )
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)
 
-    def _task_record(self, data: TaskData) -> TaskRecord:
-        return TaskRecord(
-            name=self.task.name,
-            description=self.task.description,
-            definition=dict(self.task.definition),
-            data_digest=data.digest(),
-            split_sizes={name: len(data.split(name)) for name in ("retain", "forget", "validation", "test")},
-            class_names=data.class_names,
-            source=self.task.source,
-        )
-
-    def _warnings(self, evaluators: Sequence[Any]) -> tuple[str, ...]:
+    def _warnings(self, evaluators: Sequence[EvaluatorRecord]) -> tuple[str, ...]:
         warnings = list(self.order.workshop.notices)
         warnings += [f"Evaluator left out: {plugin.reason}" for plugin in self.order.broken]
-        warnings += [f"Evaluator {e.name} failed; its error is in the report." for e in evaluators if e.error]
-        warnings += [_named(e.name, text) for e in evaluators for text in e.warnings]
+        warnings += evaluator_warnings(evaluators)
         return tuple(dict.fromkeys(warnings))
-
-
-def _named(evaluator: str, warning: str) -> str:
-    return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
-
-
-def _hardware_record() -> HardwareRecord:
-    host = hardware.describe()
-    return HardwareRecord(
-        cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
-    )
-
-
-def _budget_record(limit: Limit) -> BudgetRecord:
-    return BudgetRecord(
-        limit_s=limit.limit_s,
-        how="explicit" if limit.how == "explicit" else "fraction",
-        fraction=limit.fraction,
-        retrain_s=limit.retrain_s,
-        retrain_median_s=limit.retrain_median_s,
-        measured_on=limit.key or None,
-        cached=limit.from_cache,
-    )
-
-
-def _populations_record(populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome]) -> PopulationsRecord:
-    finished = sum(outcome.status.finished for outcome in outcomes)
-    records = {
-        role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
-        for role, one in populations.items()
-    }
-    return PopulationsRecord(
-        **records, unlearned=PopulationRecord(size=finished), failed_models=len(outcomes) - finished
-    )
-
-
-def _cache_keys(populations: Mapping[str, Population], limit: Limit) -> dict[str, str]:
-    keys = {f"{role}.{n}": key for role, one in populations.items() for n, key in enumerate(one.keys)}
-    return keys | ({"retraining_time": limit.key} if limit.key else {})

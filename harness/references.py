@@ -115,6 +115,10 @@ class References:
                 step.advance()
         return found
 
+    def keys(self, role: Role, models: int) -> tuple[str, ...]:
+        """The cache keys of a population's chunks, whether they are there or not."""
+        return tuple(key_of(inputs) for inputs in self._chunks(role, models))
+
     def population(self, role: Role, models: int) -> Population:
         """The population of one role; what the cache lacks, or has damaged, is trained one chunk after another."""
         chunks, keys, hits = [], [], []

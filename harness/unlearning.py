@@ -137,7 +137,8 @@ def unlearn_all(
     A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again.
     """
     finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
-    models = len(place.originals.seeds)
+    plan = place.config.plan(len(place.originals.seeds))
+    models = len(plan)
     seconds = models * (limit.limit_s + 60.0)
     with (
         progress.step(f"unlearning with {facts.name}", models) as step,
@@ -146,17 +147,19 @@ def unlearn_all(
         step.advance(len(finished))
         for index in range(models):
             if index not in finished:
-                finished[index] = _unlearn_one(place, session, index, limit, store)
+                finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
                 step.advance()
     return [finished[index] for index in range(models)]
 
 
-def _unlearn_one(place: Workplace, session: Session, index: int, limit: Limit, store: RunStore) -> ModelOutcome:
+def _unlearn_one(
+    place: Workplace, session: Session, index: int, original: int, limit: Limit, store: RunStore
+) -> ModelOutcome:
     before = store.begin_model(index)
     seed = derive_seed("unlearn", place.config.seed, index)
-    outcome, weights = session.unlearn(index, seed, place.originals.state(index), limit.limit_s)
+    outcome, weights = session.unlearn(index, seed, place.originals.state(original), limit.limit_s)
     earlier = (*before, *outcome.earlier_attempts)
-    outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier)
+    outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     logits = None
     if outcome.status.finished and weights is not None:
         if place.config.keep_weights:

@@ -1,4 +1,4 @@
-"""``harness run`` and ``harness resume``."""
+"""``harness run``, ``harness resume`` and ``harness evaluate``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ NO_MODEL_FINISHED = 3
 )
 @click.option("--output", type=click.Path(), help="Run folder.  [default: runs/TIME-PLUGIN-TASK]")
 @click.option("--models", type=int, help="Models per population.  [default: the task's]")
+@click.option("--repeats", type=int, default=1, show_default=True, help="Unlearn each original so many times.")
+@click.option(
+    "--design",
+    type=click.Choice(["per-original", "one-original"]),
+    default="per-original",
+    show_default=True,
+    help="As many originals as models, or one original again and again.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the unlearning runs.")
 @click.option("--time-limit", "time_limit_s", type=float, help="Limit per model, seconds.  [default: measured]")
 @click.option("--budget-fraction", type=float, help="Limit as a fraction of retraining time.  [default: the task's]")
@@ -71,6 +79,22 @@ def resume_command(folder: Path) -> None:
     _show(result)
 
 
+@click.command("evaluate", short_help="Judge a finished run again, without running it again.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
+def evaluate_command(folder: Path, evaluators: tuple[str, ...]) -> None:
+    """Judge the finished run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
+
+    The report and its page are written anew. Records of evaluators that were not asked for stay as they are.
+    """
+    from harness.cli.progress import RichProgress
+    from harness.rejudging import rejudge
+
+    with RichProgress() as progress:
+        result = rejudge(folder, evaluators, progress)
+    _show(result)
+
+
 def _show(result: Any) -> None:
     from rich.console import Console
 
@@ -81,4 +105,4 @@ def _show(result: Any) -> None:
         raise SystemExit(NO_MODEL_FINISHED)
 
 
-COMMANDS = (run_command, resume_command)
+COMMANDS = (run_command, resume_command, evaluate_command)

@@ -26,6 +26,7 @@ from harness.report.results import EvaluatorRecord, IntervalRecord, MetricRecord
 __all__ = [
     "ArchitectureRecord",
     "BudgetRecord",
+    "DesignRecord",
     "EvaluatorRecord",
     "EvidenceRecord",
     "HardwareRecord",
@@ -124,6 +125,16 @@ class BudgetRecord(Record):
     charged: str = Field(CHARGED, description="What is charged and what is not.")
 
 
+class DesignRecord(Record):
+    """Which originals were unlearned, and how often."""
+
+    name: Literal["per-original", "one-original"] = Field(
+        description="per-original: many originals, each unlearned; one-original: one of them again and again."
+    )
+    originals: int = Field(ge=1, description="How many originals were unlearned.")
+    repeats: int = Field(ge=1, description="How often each was unlearned, with other seeds of the method.")
+
+
 class PopulationRecord(Record):
     """How many models one population has, and where a cached one came from."""
 
@@ -157,6 +168,7 @@ class Report(Record):
     run_id: str = Field(description="Identifies the run, unique on this machine.")
     created: UtcTime = Field(description="When the run began, UTC.")
     finished: UtcTime | None = Field(None, description="When the run ended, UTC; null while it goes on.")
+    rejudged: UtcTime | None = Field(None, description="When evaluators judged the run again, UTC; null: never.")
     status: RunStatus = Field(description="complete: all models finished; partial: some; failed: none.")
     verdict: VerdictRecord = Field(description="The result in words.")
     task: TaskRecord = Field(description="The task that was run.")
@@ -167,6 +179,7 @@ class Report(Record):
     hardware: HardwareRecord = Field(description="The machine on which the run was made.")
     libraries: dict[str, str] = Field(description="Versions of the libraries on the host, by name.")
     seeds: SeedsRecord = Field(description="All seeds.")
+    design: DesignRecord = Field(description="Which originals were unlearned, and how often.")
     budget: BudgetRecord = Field(description="The time limit and where it came from.")
     populations: PopulationsRecord = Field(description="On how many models the numbers rest.")
     models: tuple[ModelRecord, ...] = Field(description="What became of each model, by index.")

@@ -66,6 +66,7 @@ def _environment() -> jinja2.Environment:
         way=words.way,
         harmless=harmless,
         pretty=_pretty,
+        origin=words.origin,
     )
     environment.globals["label"] = words.label
     return environment

@@ -59,7 +59,8 @@ class LogRecord(Record):
 class ModelRecord(Record):
     """The end of one model; mirrors :class:`harness.outcomes.ModelOutcome`."""
 
-    index: int = Field(ge=0, description="Which original of the population was unlearned, 0-based.")
+    index: int = Field(ge=0, description="Number of the unlearning within the run, 0-based.")
+    original: int = Field(0, ge=0, description="Which original of the population was unlearned, 0-based.")
     seed: int = Field(description="The seed that the guest was given.")
     status: Status = Field(description="The one primary cause of the model's end.")
     advice: str = Field("", description="What the plugin's author can do; empty when ok.")

@@ -21,6 +21,7 @@ from harness.report.words import (
     interval,
     label,
     number,
+    origin,
     plain,
 )
 
@@ -57,7 +58,7 @@ def _title(report: Report) -> Text:
 def _measured(report: Report) -> Text:
     sizes, made = report.task.split_sizes, report.populations
     return Text(
-        f"{made.unlearned.size} unlearned models (from {made.original.size} originals) against {made.retrained.size} "
+        f"{made.unlearned.size} unlearned models (from {origin(report.design)}) against {made.retrained.size} "
         f"retrained ones; {made.control.size} more retrained ones show what perfect unlearning scores. "
         f"{sizes.get('forget', 0)} examples to forget, {sizes.get('retain', 0)} to keep."
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.outcomes import Status
-from harness.report.model import IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.model import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report
 from harness.text import harmless
 
 NOTHING = "–"
@@ -65,6 +65,13 @@ def interval(record: IntervalRecord | None, unit: str = "") -> str:
     low, high = number(record.low, unit), number(record.high, unit)
     shared = "" if unit in PURE else f" {'%' if unit == 'share' else unit}"
     return f"{low.removesuffix(shared)} to {high}"
+
+
+def origin(design: DesignRecord) -> str:
+    """What was unlearned, e.g. "32 originals", "8 originals, 4 times each" or "one original, again and again"."""
+    if design.name == "one-original":
+        return "one original, again and again"
+    return f"{design.originals} originals" + (f", {design.repeats} times each" if design.repeats > 1 else "")
 
 
 def way(position: float | None) -> str:

@@ -21,12 +21,14 @@ class Split:
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64.
         subjects: shape (n,), str; which person or thing an example shows; None where the data has no subjects.
+        true_labels: shape (n,), int64; the classes before the task corrupted ``labels``; None where it did not.
     """
 
     ids: NDArray[np.str_]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     subjects: NDArray[np.str_] | None = None
+    true_labels: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -38,6 +40,7 @@ class Split:
             images=self.images[index],
             labels=self.labels[index],
             subjects=None if self.subjects is None else self.subjects[index],
+            true_labels=None if self.true_labels is None else self.true_labels[index],
         )
 
 
@@ -78,6 +81,9 @@ class TaskData:
             sha.update("\0".join(split.ids.tolist()).encode())
             sha.update(np.ascontiguousarray(split.images).data)
             sha.update(np.ascontiguousarray(split.labels).data)
+            if split.true_labels is not None:
+                sha.update(b"true:")
+                sha.update(np.ascontiguousarray(split.true_labels).data)
         sha.update(repr((self.class_names, self.mean, self.std)).encode())
         return sha.hexdigest()
 

@@ -11,6 +11,7 @@ from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.report.model import (
     ArchitectureRecord,
     BudgetRecord,
+    DesignRecord,
     EvaluatorRecord,
     HardwareRecord,
     ModelRecord,
@@ -105,6 +106,7 @@ def build_report(**changes: Any) -> Report:
         "hardware": HardwareRecord(cpu_model="AMD EPYC", cores=2, memory_mib=16_000, platform="Linux-6.1-x86_64"),
         "libraries": {"torch": "2.13.0", "numpy": "2.4.6"},
         "seeds": SeedsRecord(run=7, models=tuple(one.seed for one in outcomes)),
+        "design": DesignRecord(name="per-original", originals=4, repeats=1),
         "budget": BudgetRecord(
             limit_s=1.0, how="fraction", fraction=0.2, retrain_s=(4.9, 5.0, 5.2), retrain_median_s=5.0, measured_on="k"
         ),

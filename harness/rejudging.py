@@ -1,0 +1,92 @@
+"""Judging a finished run once more, with other or newer evaluators; nothing is unlearned again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.budget import Limit
+from harness.config import RunConfig
+from harness.discovery import choose_evaluators, find_task
+from harness.errors import ResumeMismatchError
+from harness.judging import evaluate, make_evidence
+from harness.pipeline import RunResult
+from harness.progress import Progress
+from harness.recording import cache_keys, evaluator_warnings
+from harness.references import ROLES, References
+from harness.report.model import EvaluatorRecord, Report, utc_now
+from harness.report.page import write_page
+from harness.report.verdict import decide_verdict
+from harness.report.writing import load_report, write_report
+from harness.store import RunStore
+from harness.tasks.model import TaskData
+
+
+def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult:
+    """Put the evaluators' new records in the place of their old ones in the report of a finished run.
+
+    Args:
+        folder: of the run.
+        names: of evaluators; empty for all that are installed. Records of others stay as they are.
+        progress: told what goes on.
+
+    Raises:
+        RunNotFoundError: there is no finished run in ``folder``.
+        ResumeMismatchError: the task's data or the reference models are not those of the run.
+        EvaluatorError: an evaluator asked for by name is not there.
+    """
+    store = RunStore.open(folder)
+    report = load_report(folder)
+    begun = store.read_run()
+    config = RunConfig.from_json(begun["config"])
+    evaluators, broken = choose_evaluators(names)
+    for plugin in broken:
+        progress.notice(f"An evaluator is left out: {plugin.reason}")
+    task = find_task(config.task)
+    with store.held():
+        data = task.load()
+        references = References(
+            task, data, device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+        )
+        models = config.models or task.models
+        _check(report, data, references, models, folder)
+        populations = references.populations(models, progress)
+        limit = Limit(**{**begun["limit"], "retrain_s": tuple(begun["limit"]["retrain_s"])})
+        outcomes = [outcome for _, outcome in sorted(store.finished().items())]
+        unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
+        evidence = make_evidence(data, populations, outcomes, unlearned, limit, config.seed, config.design)
+        records = evaluate(evaluators, evidence, progress) if unlearned else ()
+        judged = _with(report, records, cache_keys(populations, limit))
+        write_report(judged, folder)
+        write_page(judged, folder)
+    return RunResult(judged, folder)
+
+
+def _check(report: Report, data: TaskData, references: References, models: int, folder: Path) -> None:
+    """The run's own data and reference models, or an error: numbers against others would look comparable and not be."""
+    changed = ["the task's data"] if data.digest() != report.task.data_digest else []
+    keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
+    known = {name: key for name, key in report.cache_keys.items() if name in keys}
+    if not changed and known != keys:
+        changed = ["how reference models are trained (torch, device, recipe or code)"]
+    if changed:
+        raise ResumeMismatchError(
+            f"{folder} cannot be judged again: changed since it was run: {changed[0]}. Undo the change, or run the plugin anew."
+        )
+
+
+def _with(report: Report, records: Sequence[EvaluatorRecord], keys: Mapping[str, str]) -> Report:
+    """The report with new records in place of old ones of the same name, and all that follows from them."""
+    by_name = {one.name: one for one in (*report.evaluators, *records)}
+    evaluators = tuple(by_name[name] for name in sorted(by_name))
+    outdated = set(evaluator_warnings(report.evaluators))
+    warnings = [text for text in report.warnings if text not in outdated] + evaluator_warnings(evaluators)
+    changes: dict[str, Any] = {
+        "evaluators": evaluators,
+        "verdict": decide_verdict(evaluators, report.models),
+        "warnings": tuple(dict.fromkeys(warnings)),
+        "cache_keys": dict(keys),
+        "rejudged": utc_now(),
+    }
+    return Report.model_validate({**dict(report), **changes})
