@@ -13,7 +13,9 @@ ones; 0.5 is chance. ``value`` is the plugin's, ``control`` that of retrained mo
    - like control otherwise: ``unclear``, for the run could not have told forgetting from its absence.
 4. Unlike control, and the metric ``direction`` says that confidence on the forget set lies below the retrained models',
    by more than its own ``smallest_visible``: ``over_forgetting``. (The attack's AUC rises on either side.)
-5. Unlike control, and the interval reaches the no-op or lies above it: ``none``.
+5. Unlike control, and the interval reaches the no-op or lies above it: ``none``. But where both AUCs are above 0.99 the attack is
+   at its ceiling and cannot rank; ``direction`` decides then: ``partial`` where it lies nearer to its control than its no-op
+   does, by more than ``smallest_visible``.
 6. Otherwise: ``partial``.
 
 Two things are added in words whatever the level: an accuracy on the test set that lies below the control's by more than
@@ -32,6 +34,7 @@ AUC = "auc"
 SHIFT = "direction"
 UTILITY = ("accuracy", "test")
 UTILITY_TOLERANCE = 0.02
+CEILING = 0.99
 
 
 def decide_verdict(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
@@ -68,7 +71,19 @@ def _level(auc: MetricRecord, shift: MetricRecord | None) -> VerdictLevel:
         return "as_retrained" if clear else "unclear"
     if _below_retrained(shift):
         return "over_forgetting"
-    return "none" if auc.noop is not None and _high(auc) >= auc.noop else "partial"
+    if auc.noop is None or _high(auc) < auc.noop or _moved_at_the_ceiling(auc, shift):
+        return "partial"
+    return "none"
+
+
+def _moved_at_the_ceiling(auc: MetricRecord, shift: MetricRecord | None) -> bool:
+    """The attack is right on every model, before and after, yet confidence has come nearer to the retrained models'."""
+    if min(auc.value or 0.0, auc.noop or 0.0) <= CEILING:
+        return False
+    if shift is None or shift.value is None or shift.noop is None:
+        return False
+    perfect = shift.control or 0.0
+    return abs(shift.noop - perfect) - abs(shift.value - perfect) > (shift.smallest_visible or 0.0)
 
 
 def _below_retrained(shift: MetricRecord | None) -> bool:
@@ -112,6 +127,9 @@ def _no_auc(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]
 
 def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
     ours, perfect, nothing = number(auc.value), number(auc.control), number(auc.noop)
+    ceiling = (
+        " (the attack is at its ceiling on both; the shift in confidence tells)" if (auc.value or 0) > CEILING else ""
+    )
     texts = {
         "as_retrained": (
             f"Forgotten, as far as this run can see: an attack tells unlearned models from retrained ones no better "
@@ -119,7 +137,7 @@ def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
         ),
         "partial": (
             f"Partly forgotten{_way(auc)}: an attack tells unlearned models from retrained ones with an AUC of {ours}; "
-            f"doing nothing scores {nothing}, perfect unlearning {perfect}."
+            f"doing nothing scores {nothing}, perfect unlearning {perfect}{ceiling}."
         ),
         "none": (
             f"Not forgotten, as far as this run can see: an attack tells unlearned models from retrained ones (AUC {ours}) "

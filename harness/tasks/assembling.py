@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.tasks import schema, splitting
+from harness.tasks import corrupting, schema, splitting
 from harness.tasks.examples import Examples
 from harness.tasks.model import Split, TaskData
 
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     """A task's data; the same for the same definition and files.
+
+    Only training labels are ever corrupted: what is held out is split off before.
 
     Args:
         definition: a valid task file.
@@ -30,6 +32,7 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     if not isinstance(noise, schema.FacesDataset):
         n_classes = len(examples.class_names)
         train = splitting.with_label_noise(train, noise.label_noise, n_classes=n_classes, seed=noise.seed)
+    train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
     forget = _forget(train, definition.forget, examples.class_names, base_dir)
     retain_part, forget_part = splitting.part_forget(train, forget)
     mean, std = _normalization(train, definition.normalization)
@@ -123,6 +126,8 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
         return splitting.forget_classes(train, classes, rule.amount, seed=rule.seed, class_names=class_names)
     if isinstance(rule, schema.ForgetSubject):
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
+    if isinstance(rule, schema.ForgetCorrupted):
+        return corrupting.corrupted_examples(train)
     return splitting.forget_ids(train, _ids(rule, base_dir))
 
 

@@ -1,4 +1,4 @@
-"""The bundled tasks, registered as a stranger's would be: faces, fashion-mnist, cifar10 and image-folder."""
+"""The bundled tasks, registered as a stranger's would be."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from harness.tasks.located_yaml import Json, KeyPath, Problem, line_of
 from harness.tasks.wording import listed, near_match
 from reference_models.recipe import ArchitectureSpec, Recipe
 
-_TAGS = {"dataset": "kind", "forget": "by"}
+_TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
+_UNIONS = {"dataset": schema.Dataset, "forget": schema.Forget, "corrupt": schema.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -62,6 +63,9 @@ def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
         return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}"
     if kind == "literal_error":
         return _not_among(detail["input"], str(context["expected"]))
+    if kind in ("too_short", "too_long"):
+        bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
+        return f"found {_shown(detail['input'])}; must be a list of {bound}"
     if kind == "value_error":
         said = str(context["error"])
         return f"found {_shown(detail['input'])}; {said}" if said.startswith("must") else said
@@ -125,7 +129,7 @@ def _shown(found: object) -> str:
 
 
 def tags(section: str) -> list[str]:
-    """The allowed values of ``dataset.kind`` or ``forget.by``."""
+    """The allowed values of ``dataset.kind``, ``forget.by`` or ``corrupt.how``."""
     return list(_variants(section))
 
 
@@ -141,7 +145,7 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
 
 
 def _variants(section: str) -> dict[str, type[BaseModel]]:
-    union = get_args(schema.Dataset if section == "dataset" else schema.Forget)[0]
+    union = get_args(_UNIONS[section])[0]
     return {get_args(model.model_fields[_TAGS[section]].annotation)[0]: model for model in get_args(union)}
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     else:
         from importlib.abc import Traversable
 
-BUNDLED = ("faces", "fashion-mnist", "cifar10", "image-folder")
-_TAGS = {"dataset": "kind", "forget": "by"}
+BUNDLED = ("faces", "faces-mislabelled", "faces-class", "fashion-mnist", "cifar10", "image-folder")
+_TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
 def load_task(path: Path | Traversable, *, source: str = "") -> Task:

@@ -5,25 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from harness.tasks.fields import Amount, ClassRef, Count, Name, Noise, Section, Seed, Sized, SomeAmount
 from harness.tasks.wording import listed, near_match
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 # Kept here so that a task file is checked without importing torch; a test compares it with reference_models.
 ARCHITECTURES = {"small-cnn": ("width", "norm"), "resnet18": ("width",), "mlp": ("hidden",)}
-
-
-def _check_amount(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    if isinstance(value, float) and 0 < value <= 1:
-        return value
-    raise ValueError("must be a count (a whole number from 1) or a fraction (above 0, at most 1.0)")
-
-
-def _text_of_number(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
@@ -41,27 +30,7 @@ def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
     return value
 
 
-def _check_class(value: object) -> object:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-        return value
-    raise ValueError("must be a class's name or its number, counted from 0")
-
-
-Amount: TypeAlias = Annotated[int | float, PlainValidator(_check_amount)]
-"""An int is a count, a float a fraction."""
-Name: TypeAlias = Annotated[str, BeforeValidator(_text_of_number)]
-ClassRef: TypeAlias = Annotated[str | int, PlainValidator(_check_class)]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
-Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
-Noise: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
-Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class FacesDataset(_Section):
+class FacesDataset(Section):
     """Face pictures drawn from parameters; nothing to download."""
 
     kind: Literal["faces"]
@@ -74,7 +43,7 @@ class FacesDataset(_Section):
     noise: Annotated[float, Field(ge=0)] = 4.0
 
 
-class FashionMnistDataset(_Section):
+class FashionMnistDataset(Section):
     """Zalando's 60,000 + 10,000 grey pictures of clothes, 28x28, ten classes."""
 
     kind: Literal["fashion-mnist"]
@@ -86,7 +55,7 @@ class FashionMnistDataset(_Section):
     seed: Seed = 0
 
 
-class Cifar10Dataset(_Section):
+class Cifar10Dataset(Section):
     """50,000 + 10,000 colour photographs, 32x32, ten classes."""
 
     kind: Literal["cifar10"]
@@ -98,7 +67,7 @@ class Cifar10Dataset(_Section):
     seed: Seed = 0
 
 
-class ImageFolderDataset(_Section):
+class ImageFolderDataset(Section):
     """A user's own pictures: a directory and a CSV of labels."""
 
     kind: Literal["image-folder"]
@@ -115,43 +84,20 @@ Dataset: TypeAlias = Annotated[
 ]
 
 
-class _Sized(_Section):
-    count: Count | None = None
-    fraction: Fraction | None = None
-    seed: Seed = 0
-
-    @property
-    def amount(self) -> float | None:
-        """The count (an int) or the fraction (a float); None where neither is given."""
-        return self.count if self.count is not None else self.fraction
-
-    @model_validator(mode="after")
-    def _not_both(self) -> _Sized:
-        if self.count is not None and self.fraction is not None:
-            raise ValueError("give count or fraction, not both")
-        return self
-
-
-class ForgetRandom(_Sized):
+class ForgetRandom(SomeAmount):
     """Examples chosen uniformly at random."""
 
     by: Literal["random"]
 
-    @model_validator(mode="after")
-    def _some_amount(self) -> ForgetRandom:
-        if self.amount is None:
-            raise ValueError("by: random needs count or fraction")
-        return self
 
-
-class ForgetClass(_Sized):
+class ForgetClass(Sized):
     """The examples of certain classes; all of them, or a random choice among them."""
 
     by: Literal["class"]
     classes: Annotated[tuple[ClassRef, ...], Field(min_length=1)]
 
 
-class ForgetSubject(_Sized):
+class ForgetSubject(Sized):
     """All examples of certain subjects: those named, or a random choice of subjects."""
 
     by: Literal["subject"]
@@ -164,7 +110,7 @@ class ForgetSubject(_Sized):
         return self
 
 
-class ForgetIds(_Section):
+class ForgetIds(Section):
     """The examples of these ids."""
 
     by: Literal["ids"]
@@ -178,10 +124,34 @@ class ForgetIds(_Section):
         return self
 
 
-Forget: TypeAlias = Annotated[ForgetRandom | ForgetClass | ForgetSubject | ForgetIds, Field(discriminator="by")]
+class ForgetCorrupted(Section):
+    """The examples whose labels the task corrupts, and no others."""
+
+    by: Literal["corrupted"]
 
 
-class Splits(_Section):
+Forget: TypeAlias = Annotated[
+    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted, Field(discriminator="by")
+]
+
+
+class CorruptSwap(SomeAmount):
+    """Examples of two classes get each other's label: so many, or such a share, of each of the two."""
+
+    how: Literal["swap"]
+    classes: Annotated[tuple[ClassRef, ...], Field(min_length=2, max_length=2)]
+
+
+class CorruptRandom(SomeAmount):
+    """Examples get the label of another class, drawn uniformly: so many, or such a share, of the training set."""
+
+    how: Literal["random"]
+
+
+Corrupt: TypeAlias = Annotated[CorruptSwap | CorruptRandom, Field(discriminator="how")]
+
+
+class Splits(Section):
     """What is held out from training: of the dataset's official test part where it has one, else of all examples."""
 
     validation: Amount = 0.1
@@ -190,21 +160,21 @@ class Splits(_Section):
     seed: Seed = 0
 
 
-class Normalization(_Section):
+class Normalization(Section):
     """Constants per channel for images scaled to [0, 1], in place of those of the training set."""
 
     mean: Annotated[tuple[float, ...], Field(min_length=1)]
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """How long a method may take."""
 
     fraction: Annotated[float, Field(gt=0)] = 0.2
     measurements: Count = 3
 
 
-class TaskFile(_Section):
+class TaskFile(Section):
     """A whole task file."""
 
     schema_version: Literal[1] = Field(alias="schema")
@@ -212,6 +182,7 @@ class TaskFile(_Section):
     description: str = ""
     dataset: Dataset
     forget: Forget
+    corrupt: Corrupt | None = None
     splits: Splits = Splits()
     normalization: Normalization | None = None
     architecture: Annotated[ArchitectureSpec, AfterValidator(_check_architecture)] = ArchitectureSpec()
@@ -219,3 +190,19 @@ class TaskFile(_Section):
     models: Annotated[int, Field(ge=2)] = 32
     budget: BudgetSection = BudgetSection()
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _corrupt_and_forget_agree(self) -> TaskFile:
+        forgets_corrupted = isinstance(self.forget, ForgetCorrupted)
+        if forgets_corrupted and self.corrupt is None:
+            raise ValueError(
+                "forget by: corrupted needs labels to be corrupted; add a corrupt section, as in "
+                "corrupt: {how: random, fraction: 0.05}"
+            )
+        if self.corrupt is not None and not forgets_corrupted:
+            raise ValueError(
+                "corrupt goes with forget: {by: corrupted} alone, since retrained models must be free of the wrong labels; "
+                "say that, or take corrupt out ('corrupt: null' in a file that extends another). Wrong labels that "
+                "stay in training are dataset.label_noise"
+            )
+        return self

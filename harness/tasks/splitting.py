@@ -196,8 +196,8 @@ def _sample(names: NDArray[np.str_]) -> str:
     return f"there are {len(names)}, e.g. {shown}"
 
 
-def class_number(name: str | int, class_names: Sequence[str]) -> int:
-    """The label of a class given by name or number.
+def class_number(name: str | int, class_names: Sequence[str], *, what: str = "forget.classes") -> int:
+    """The label of a class given by name or number; ``what`` is the key that names it.
 
     Raises:
         DatasetInvalidError: no such class.
@@ -208,5 +208,5 @@ def class_number(name: str | int, class_names: Sequence[str]) -> int:
         return name
     guess = near_match(name, class_names) if isinstance(name, str) else ""
     raise DatasetInvalidError(
-        f"forget.classes: no class {name!r}{guess}; allowed: {listed(class_names)}, or 0 to {len(class_names) - 1}"
+        f"{what}: no class {name!r}{guess}; allowed: {listed(class_names)}, or 0 to {len(class_names) - 1}"
     )

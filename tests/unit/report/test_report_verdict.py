@@ -12,12 +12,14 @@ from tests.unit.report.examples import accuracy_metric, auc_metric, evaluator, o
 ALL_OK = [outcome(0), outcome(1), outcome(2)]
 
 
-def shift_metric(value: float) -> Metric:
-    return Metric("direction", value, "closer_to_reference", "", control=0.0, noop=0.8, smallest_visible=0.1)
+def shift_metric(value: float, noop: float) -> Metric:
+    return Metric("direction", value, "closer_to_reference", "", control=0.0, noop=noop, smallest_visible=0.1)
 
 
-def verdict(*others: EvaluatorRecord, shift: float | None = None, outcomes: Any = None, **auc: Any) -> VerdictRecord:
-    metrics = [auc_metric(**auc)] + ([] if shift is None else [shift_metric(shift)])
+def verdict(
+    *others: EvaluatorRecord, shift: float | None = None, shift_noop: float = 0.8, outcomes: Any = None, **auc: Any
+) -> VerdictRecord:
+    metrics = [auc_metric(**auc)] + ([] if shift is None else [shift_metric(shift, shift_noop)])
     models = [ModelRecord.from_outcome(one) for one in outcomes or ALL_OK]
     return decide_verdict([evaluator("lira", *metrics), *others], models)
 
@@ -40,6 +42,10 @@ def verdict(*others: EvaluatorRecord, shift: float | None = None, outcomes: Any 
         ("none", 0.70, 0.02, {}),
         ("none", 0.80, 0.02, {"shift": 1.5}),
         ("none", 0.60, 0.03, {"noop": 0.505}),  # leaks more than doing nothing
+        ("partial", 0.999, 0.001, {"noop": 1.0, "shift": 6.2, "shift_noop": 9.5}),  # at the attack's ceiling
+        ("none", 0.999, 0.001, {"noop": 1.0, "shift": 9.5, "shift_noop": 9.5}),
+        ("none", 0.999, 0.001, {"noop": 1.0, "shift": 9.45, "shift_noop": 9.5}),  # too little to be seen
+        ("none", 0.98, 0.02, {"noop": 1.0, "shift": 6.2, "shift_noop": 9.5}),  # the attack can rank
     ],
 )
 def test_the_rule(level: str, value: float, half_width: float, more: dict[str, Any]) -> None:

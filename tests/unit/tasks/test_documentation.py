@@ -52,6 +52,14 @@ def test_each_way_to_forget_is_documented_with_its_keys(rule: str) -> None:
     assert keys <= set(re.findall(r"`([a-z_]+)`", row))
 
 
+@pytest.mark.parametrize("how", tags("corrupt"))
+def test_each_way_to_corrupt_is_documented_with_its_keys(how: str) -> None:
+    row = next(line for line in part("## `corrupt`").splitlines() if line.startswith(f"| `{how}` |"))
+
+    keys = set(allowed_keys(("corrupt",), {"corrupt": {"how": how}})) - {"how"}
+    assert keys == set(re.findall(r"`([a-z_]+)`", row)) - {how}
+
+
 @pytest.mark.parametrize("field", dataclasses.fields(schema.Recipe), ids=lambda field: field.name)
 def test_the_recipes_defaults_are_documented(field: dataclasses.Field[object]) -> None:
     row = next(line for line in part("## `recipe`").splitlines() if line.startswith(f"| `{field.name}` |"))
@@ -75,4 +83,4 @@ def test_bundled_tasks_are_listed() -> None:
 def test_the_pages_examples_are_valid_tasks(example: str) -> None:
     task = task_from_text(example, "the page", Path())
 
-    assert task.name in ("my-faces", "fewer-labels-wrong", "my-task")
+    assert task.name in ("my-faces", "fewer-labels-wrong", "my-task", "shirts-and-coats")

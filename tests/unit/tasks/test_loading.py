@@ -55,7 +55,7 @@ FAULTS = {
     "unknown forget rule": (
         GOOD.replace("subject", "person"),
         8,
-        ["forget.by: found 'person'", "random, class, subject, ids"],
+        ["forget.by: found 'person'", "random, class, subject, ids, corrupted"],
     ),
     "text for a number": (GOOD.replace("20", "many"), 5, ["dataset.persons: found 'many'; must be a whole number"]),
     "fraction for a count": (GOOD.replace("20", "2.5"), 5, ["dataset.persons: found 2.5; must be a whole number"]),
@@ -130,6 +130,51 @@ FAULTS = {
     "a control character": ("schema: 1\nname: \x01\n", 2, ["the character '\\x01' is not allowed"]),
     "a list as key": ("schema: 1\n? [a]\n: 1\n", 2, ["a key must be plain text"]),
     "unknown base": ("extends: face\n", 1, ["extends: found 'face'; did you mean 'faces'?", "image-folder"]),
+    "unknown corruption": (
+        GOOD + "corrupt: {how: swop}\n",
+        13,
+        ["corrupt.how: found 'swop'; did you mean 'swap'?; allowed: swap, random"],
+    ),
+    "no way to corrupt": (
+        GOOD + "corrupt:\n  fraction: 0.1\n",
+        13,
+        ["corrupt.how: this key is missing; allowed: swap, random"],
+    ),
+    "unknown corruption key": (
+        GOOD + "corrupt:\n  how: random\n  fractions: 0.1\n",
+        15,
+        ["corrupt.fractions: unknown key; did you mean 'fraction'?; allowed: count, fraction, seed, how"],
+    ),
+    "three classes swapped": (
+        GOOD + "corrupt:\n  how: swap\n  classes: [1, 2, 3]\n  fraction: 0.1\n",
+        15,
+        ["corrupt.classes: found [1, 2, 3]; must be a list of at most 2"],
+    ),
+    "no class to forget": (
+        GOOD.replace("by: subject\n  count: 2", "by: class\n  classes: []"),
+        9,
+        ["forget.classes: found []; must be a list of at least 1"],
+    ),
+    "no amount to corrupt": (
+        GOOD + "corrupt:\n  how: random\n",
+        13,
+        ["corrupt: count or fraction is missing; give one of them"],
+    ),
+    "no amount to forget": (
+        GOOD.replace("by: subject\n  count: 2", "by: random"),
+        7,
+        ["forget: count or fraction is missing; give one of them"],
+    ),
+    "corrupted forgotten where nothing is": (
+        GOOD.replace("by: subject\n  count: 2", "by: corrupted"),
+        7,
+        ["forget: forget by: corrupted needs", "corrupt: {how: random, fraction: 0.05}"],
+    ),
+    "corrupted but not forgotten": (
+        GOOD + "corrupt: {how: random, fraction: 0.1}\n",
+        13,
+        ["corrupt: corrupt goes with forget: {by: corrupted} alone", "'corrupt: null'", "dataset.label_noise"],
+    ),
     "no base": ("extends: [faces]\n", 1, ["extends: found ['faces']; allowed: faces"]),
 }
 
@@ -226,6 +271,20 @@ def test_extending_with_another_dataset_takes_no_options_of_the_first() -> None:
     assert definition.dataset == schema.FacesDataset(kind="faces", persons=7)
 
 
+def test_extending_changes_single_keys_of_a_corruption_and_replaces_one_of_another_kind() -> None:
+    seeded = load("extends: faces-mislabelled\ncorrupt: {seed: 5}\n")
+    other = load("extends: faces-mislabelled\ncorrupt: {how: random, fraction: 0.1}\n")
+
+    assert seeded.corrupt == schema.CorruptSwap(how="swap", classes=("28-35", "36-43"), count=60, seed=5)
+    assert other.corrupt == schema.CorruptRandom(how="random", fraction=0.1)
+
+
+def test_a_file_may_take_the_corruption_of_its_base_out() -> None:
+    definition = load("extends: faces-mislabelled\ncorrupt: null\nforget: {by: random, count: 3}\n")
+
+    assert definition.corrupt is None
+
+
 def test_extending_with_another_forget_rule_replaces_the_whole_rule() -> None:
     definition = load("extends: fashion-mnist\nforget: {fraction: 0.2}\n")
 
@@ -246,7 +305,7 @@ def test_the_definition_is_json_and_defines_the_same_task_again() -> None:
     assert again.recipe == task.recipe
 
 
-def test_bundled_tasks_are_the_four_by_name() -> None:
+def test_bundled_tasks_are_known_by_name() -> None:
     assert tuple(task.name for task in harness_tasks()) == BUNDLED
 
 
