@@ -36,6 +36,7 @@ class RunConfig:
         options: handed to the plugin.
         isolation: "run" forks models from one guest, "model" starts a guest for each.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        runtime: OCI runtime of the containers, as the engine names it; None for the engine's default.
         torch: version inside the image; None for the host's.
         base: base image; None to choose.
         cpus: cores of a guest; None for all that the host process may use.
@@ -57,6 +58,7 @@ class RunConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     isolation: Isolation = "run"
     gpus: str = "auto"
+    runtime: str | None = None
     torch: str | None = None
     base: str | None = None
     cpus: int | None = None
@@ -66,6 +68,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if not self.plugin:
             raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
+        if self.runtime is not None and self.runner == "process":
+            raise UsageError("--runtime is for containers, and `--runner process` starts none.")
         if self.models is not None and self.models < 1:
             raise UsageError(f"--models must be at least 1, not {self.models}.")
         if self.repeats < 1:

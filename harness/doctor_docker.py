@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import hardware
 from harness.checks import Check
+from harness.doctor_weaknesses import weaknesses
 from harness.errors import DockerUnavailableError, GpuUnavailableError
 from harness.store import free_mib
 
@@ -28,9 +32,9 @@ def docker_checks(connect: Connect | None = None) -> Iterator[Check]:
     except DockerUnavailableError as error:
         yield Check("Docker", "warn", "no engine answers; plugins cannot be isolated", str(error))
         return
-    info = engine.info()
+    info = observed(engine)
     yield Check("Docker", "ok", _described(info))
-    yield from _weaknesses(info)
+    yield from weaknesses(info)
     yield from _room(info)
     yield from _gpu(info)
     yield from _images(engine)
@@ -44,23 +48,24 @@ def _connect() -> Engine:
 
 
 def _described(info: EngineInfo) -> str:
+    name = "Podman" if info.podman else "engine"
     size = f"{info.cpus} cores, {info.memory_mib} MiB"
-    return f"engine {info.version}, API {info.api}, cgroup v{info.cgroup_version}, {info.storage_driver}, {size}"
+    return f"{name} {info.version}, API {info.api}, cgroup v{info.cgroup_version}, {info.storage_driver}, {size}"
 
 
-def _weaknesses(info: EngineInfo) -> Iterator[Check]:
-    """What is known to hold less well on this engine."""
-    if info.cgroup_version == "1":
-        detail = "cgroup v1: swap is limited only where the kernel counts it, and containers see their group's name"
-        yield Check("Docker cgroups", "warn", detail, "A system with cgroup v2 (any current distribution) is better.")
-    if "seccomp" not in info.security_options:
-        detail = "no seccomp filter: a plugin may use every system call of the kernel"
-        yield Check(
-            "Docker seccomp", "warn", detail, "Use an engine and a kernel with seccomp before running strangers."
-        )
-    if info.rootless and info.cgroup_version == "1":
-        detail = "rootless on cgroup v1: limits on memory, processes and CPU are not in force"
-        yield Check("Docker limits", "fail", detail, "Use cgroup v2 with delegation, or an engine run by root.")
+def observed(engine: Engine) -> EngineInfo:
+    """What the engine says about itself, with the version of the NVIDIA Container Toolkit that this machine has."""
+    return replace(engine.info(), nvidia_toolkit=installed_toolkit())
+
+
+def installed_toolkit() -> str:
+    """What the NVIDIA Container Toolkit's programs say of their version; empty where there are none."""
+    for program in ("nvidia-ctk", "nvidia-container-cli"):
+        with suppress(OSError, subprocess.SubprocessError):
+            command = [program, "--version"]
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True)
+            return ended.stdout
+    return ""
 
 
 def _room(info: EngineInfo) -> Iterator[Check]:

@@ -5,4 +5,4 @@ ARG BASE
 FROM ${BASE}
 LABEL harness=plugin
 COPY --chown=10001:10001 plugin /opt/plugin
-RUN /opt/harness/bin/python -I -m compileall -q --invalidation-mode unchecked-hash /opt/plugin > /dev/null 2>&1 || true
+RUN ulimit -v 4194304; ulimit -t 600; /opt/harness/bin/python -I -m compileall -q --invalidation-mode unchecked-hash /opt/plugin > /dev/null 2>&1 || true

@@ -44,6 +44,7 @@ NO_MODEL_FINISHED = 3
     help="One sandbox for all models, or one for each.",
 )
 @click.option("--gpus", default="auto", show_default=True, help="none, all, a number, or UUIDs with commas.")
+@click.option("--runtime", help="OCI runtime of the containers, e.g. runsc.  [default: the engine's]")
 @click.option("--torch", help="torch version inside the sandbox image.  [default: the host's]")
 @click.option("--base", help="Base image of the sandbox.")
 @click.option("--cpus", type=int, help="Cores of the sandbox.  [default: all]")

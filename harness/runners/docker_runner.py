@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.errors import GpuUnavailableError, SandboxError
+from harness.errors import GpuUnavailableError, SandboxError, UsageError
 from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.cgroups import Cgroup
 from harness.runners.docker_handle import DockerHandle, discard
@@ -40,10 +40,11 @@ class DockerRunner:
         limits: of each container.
         gpus: ``none``, ``all``, a number, or UUIDs separated by commas.
         cpuset: cores the containers may run on, e.g. "0-3"; None for all.
+        runtime: OCI runtime, as the engine names it; None for its default.
 
     Raises:
         GpuUnavailableError: GPUs are asked for and the engine has no way to hand them out.
-        UsageError: ``gpus`` is none of its forms.
+        UsageError: ``gpus`` is none of its forms, or the engine has no such runtime.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class DockerRunner:
         *,
         gpus: str = "none",
         cpuset: str | None = None,
+        runtime: str | None = None,
     ) -> None:
         remove_own_at_exit(engine)
         self._engine = engine
@@ -61,6 +63,7 @@ class DockerRunner:
         self._limits = limits or Limits()
         self._cpuset = cpuset
         self._info = engine.info()
+        self._runtime = known_runtime(runtime, self._info)
         self._gpu = gpu_request(gpus, self._info)
         self._gpus_text = gpus
         self._effective: Mapping[str, Any] | None = None
@@ -73,7 +76,7 @@ class DockerRunner:
             name="docker",
             isolation=ISOLATION,
             image=self._image.id,
-            engine=_engine_facts(self._info),
+            engine={**_engine_facts(self._info), "runtime": self._runtime or self._info.default_runtime},
             requested=self._limits,
             effective=self._effective,
             gpu=None if gpu is None else {"requested": self._gpus_text, "path": gpu.path, "ids": list(gpu.ids)},
@@ -142,6 +145,7 @@ class DockerRunner:
             read_only_files={setup.data_file.resolve(): DATA_PATH},
             gpu=self._gpu,
             selinux=self._info.selinux,
+            runtime=self._runtime,
         )
 
     def _environment(self) -> dict[str, str]:
@@ -166,6 +170,22 @@ class DockerRunner:
         }
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
         return variables if self._gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
+
+
+def known_runtime(name: str | None, info: EngineInfo) -> str | None:
+    """The runtime that was asked for.
+
+    Raises:
+        UsageError: the engine does not have it.
+    """
+    # Names of containerd's shims need not be listed; the engine itself says whether it has one.
+    if name is not None and name not in info.runtimes and not name.startswith("io.containerd."):
+        raise UsageError(
+            f"--runtime {name}: the engine {info.version} has no such runtime; it has {', '.join(info.runtimes) or 'none'}. "
+            "Install it and add it under `runtimes` in the engine's configuration (/etc/docker/daemon.json), then restart the "
+            "engine; `docker info` lists what it has."
+        )
+    return name
 
 
 def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | None) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Engine:
     def info(self) -> EngineInfo:
         """Version and properties of the engine."""
         with _translated("asking the Docker engine about itself"), self._client() as client:
-            return engine_info(client.info(), self._api_version)
+            return engine_info(client.info(), self._api_version, client.version())
 
     def image(self, reference: str) -> ImageInfo | None:
         """A local image by tag or id; None where there is none."""
@@ -107,9 +107,12 @@ class Engine:
 
     def images(self, labels: Mapping[str, str | None]) -> list[ImageInfo]:
         """Local images that carry all ``labels`` (a value of None: whatever its value), newest first."""
+        # Podman 4 finds nothing when asked for two labels at once.
+        first = dict([*labels.items()][:1])
         with _translated("listing images"), self._client() as client:
-            found = [image_info(image.attrs) for image in client.images.list(filters={"label": label_filter(labels)})]
-        return sorted(found, key=lambda image: image.created, reverse=True)
+            found = [image_info(image.attrs) for image in client.images.list(filters={"label": label_filter(first)})]
+        kept = (image for image in found if all(_carries(image, name, value) for name, value in labels.items()))
+        return sorted(kept, key=lambda image: image.created, reverse=True)
 
     def pull(self, reference: str, progress: Progress = silent) -> ImageInfo:
         """Fetch an image.
@@ -220,7 +223,8 @@ class Engine:
             try:
                 client.api.kill(container_id)
             except docker.errors.APIError as error:
-                if error.status_code not in {404, 409}:
+                # Podman 4 calls it a fault of the server that a container has just ended.
+                if error.status_code not in {404, 409} and "state improper" not in str(error):
                     raise
 
     def inspect(self, container_id: str) -> ContainerState | None:
@@ -256,6 +260,10 @@ class Engine:
             listed = client.api.containers(all=True, filters=filters)
         found = (self.inspect(str(entry["Id"])) for entry in listed)
         return [state for state in found if state is not None]
+
+
+def _carries(image: ImageInfo, name: str, value: str | None) -> bool:
+    return name in image.labels and value in (None, image.labels[name])
 
 
 @contextmanager

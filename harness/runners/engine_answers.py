@@ -8,10 +8,14 @@ from typing import Any
 from harness.errors import ImageBuildError, NoSpaceError
 from harness.runners.engine_types import ContainerState, EngineInfo, ImageInfo, Progress
 
+LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
+"""The engine's word for being able to limit something -> ours."""
 
-def engine_info(info: Mapping[str, Any], api_version: str) -> EngineInfo:
-    """From the answer to ``GET /info``."""
-    options = (option.split(",")[0].removeprefix("name=") for option in info.get("SecurityOptions") or ())
+
+def engine_info(info: Mapping[str, Any], api_version: str, version: Mapping[str, Any] | None = None) -> EngineInfo:
+    """From the answers to ``GET /info`` and ``GET /version``."""
+    options = [_security_option(option) for option in info.get("SecurityOptions") or ()]
+    components = (version or {}).get("Components") or ()
     return EngineInfo(
         version=str(info.get("ServerVersion", "")),
         api=api_version,
@@ -21,12 +25,22 @@ def engine_info(info: Mapping[str, Any], api_version: str) -> EngineInfo:
         storage_driver=str(info.get("Driver", "")),
         root_dir=str(info.get("DockerRootDir", "")),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
-        security_options=tuple(options),
+        security_options=tuple(option["name"] for option in options),
         cdi_dirs=tuple(info.get("CDISpecDirs") or ()),
         cdi_devices=tuple(str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or ()),
         cpus=int(info.get("NCPU") or 1),
         memory_mib=int(info.get("MemTotal") or 0) >> 20,
+        components={str(one.get("Name", "")): str(one.get("Version", "")) for one in components},
+        default_runtime=str(info.get("DefaultRuntime") or ""),
+        seccomp_profile=next((option.get("profile", "") for option in options if option["name"] == "seccomp"), ""),
+        missing_limits=tuple(ours for theirs, ours in LIMITS.items() if info.get(theirs) is False),
     )
+
+
+def _security_option(text: str) -> dict[str, str]:
+    """The parts of "name=seccomp,profile=default"; old engines say "seccomp" alone."""
+    parts = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    return {"name": text.split(",")[0], **parts}
 
 
 def image_info(attributes: Mapping[str, Any]) -> ImageInfo:

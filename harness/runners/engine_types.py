@@ -40,6 +40,11 @@ class EngineInfo:
         cdi_devices: names of the devices found there, where the engine tells.
         cpus: cores the engine can use.
         memory_mib: of the engine's machine.
+        components: name -> version as the engine gives them: "runc", "containerd", "Podman Engine", ...
+        default_runtime: the OCI runtime that containers get unless another is asked for.
+        seccomp_profile: "default", "builtin", "unconfined" or a path; empty where the engine does not say.
+        missing_limits: what the engine says that it cannot limit: "memory", "swap", "processes", "CPU".
+        nvidia_toolkit: version of the NVIDIA Container Toolkit on this machine; empty where there is none. Not from the engine.
     """
 
     version: str
@@ -55,6 +60,16 @@ class EngineInfo:
     cdi_devices: tuple[str, ...] = ()
     cpus: int = 1
     memory_mib: int = 0
+    components: Mapping[str, str] = field(default_factory=dict)
+    default_runtime: str = ""
+    seccomp_profile: str = ""
+    missing_limits: tuple[str, ...] = ()
+    nvidia_toolkit: str = ""
+
+    @property
+    def podman(self) -> bool:
+        """The engine is Podman, which speaks Docker's language."""
+        return any("podman" in name.lower() for name in self.components)
 
     @property
     def rootless(self) -> bool:
@@ -65,6 +80,11 @@ class EngineInfo:
     def selinux(self) -> bool:
         """The engine labels containers with SELinux."""
         return "selinux" in self.security_options
+
+    @property
+    def remaps_users(self) -> bool:
+        """Root in a container is an ordinary user of the engine's machine."""
+        return self.rootless or "userns" in self.security_options
 
 
 @dataclass(frozen=True)
@@ -121,6 +141,7 @@ class ContainerSpec:
         read_only_files: host file -> path in the container.
         gpu: GPUs to hand in.
         selinux: relabel the files so that the container may read them.
+        runtime: OCI runtime; None for the engine's default.
     """
 
     image: str
@@ -138,6 +159,7 @@ class ContainerSpec:
     read_only_files: Mapping[Path, str] = field(default_factory=dict)
     gpu: GpuRequest | None = None
     selinux: bool = False
+    runtime: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 from harness.runners.engine_types import LABEL, ContainerSpec, GpuRequest
 
 SCRATCH = "/tmp"  # noqa: S108  (the container's own)
+CLOSED = {"/var/tmp": "ro,noexec,nosuid,nodev,size=4k"}  # noqa: S108
+"""Where Podman would otherwise mount a folder that can be written to, without a limit."""
 USER = "10001:10001"
 
 
@@ -42,7 +44,8 @@ def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
         "pids_limit": spec.pids,
         "nano_cpus": None if spec.cpus is None else int(spec.cpus * 1e9),
         "cpuset_cpus": spec.cpuset,
-        "tmpfs": {SCRATCH: f"rw,exec,nosuid,nodev,mode=1777{size}"},
+        "runtime": spec.runtime,
+        "tmpfs": {SCRATCH: f"rw,exec,nosuid,nodev,mode=1777{size}", **CLOSED},
         # Segments, queues and semaphores of this kind outlive their makers, and would carry news from model to model.
         "sysctls": {"kernel.shmmni": "0", "kernel.msgmni": "0", "kernel.sem": "0 0 0 0"},
         "shm_size": None if spec.shm_mib is None else f"{spec.shm_mib}m",

@@ -58,7 +58,7 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
         RunnerRefusedError: a third party's plugin, no Docker, and the user did not ask for the process runner.
         PluginNotFoundError, DuplicatePluginError: a name that no, or more than one, distribution registers.
         GpuUnavailableError: GPUs were asked for and there is none.
-        UsageError: ``--gpus`` is none of its forms.
+        UsageError: ``--gpus`` is none of its forms, or the engine does not have the ``--runtime``.
     """
     _check_plugin_exists(config.plugin)
     if config.gpus != AUTO:
@@ -68,7 +68,7 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
     try:
         return _docker(config, progress)
     except (DockerUnavailableError, ImageBuildError) as error:
-        if config.runner == "docker":
+        if config.runner == "docker" or config.runtime is not None:
             raise
         if not _bundled(config.plugin):
             raise RunnerRefusedError(
@@ -82,11 +82,13 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
 
 
 def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
+    from harness.runners.docker_runner import known_runtime
     from harness.runners.engine import Engine
     from harness.runners.images import ensure_guest_image
     from harness.runners.reaper import reap
 
     engine = Engine.connect()
+    known_runtime(config.runtime, engine.info())
     for name in reap(engine):
         progress.notice(f"Removed the container {name}, left behind by a run that was killed.")
     with progress.step("sandbox image", None) as step:
@@ -132,7 +134,8 @@ class DockerWorkshop:
             bundle = resolve(plugin, engine=self._engine, guest=self._guest, progress=step.tell)
             image = ensure_plugin_image(self._engine, self._guest, bundle, progress=step.tell)
         limits = self._config.limits(hardware.available_cores())
-        return DockerRunner(self._engine, image, limits, gpus=_gpus(self._config)), bundle.facts
+        config = self._config
+        return DockerRunner(self._engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
         """See :class:`Workshop`."""
