@@ -120,7 +120,9 @@ def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) ->
 
 def _no_auc(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
     errors = [one.error for one in evaluators if one.name == EVALUATOR and one.error]
-    why = f"the evaluator failed: {errors[0]}" if errors else "it was not computed, or on too few models"
+    auc = _metric(evaluators, EVALUATOR, AUC)
+    noted = auc.note.removeprefix("Not computed: ").rstrip(".") if auc is not None and auc.value is None else ""
+    why = f"the evaluator failed: {errors[0]}" if errors else noted or "it was not computed, or on too few models"
     sentence = f"No verdict on forgetting: the attack's AUC is missing ({why}). {_rests_on(models)}"
     return VerdictRecord(level="unclear", sentence=sentence.strip(), rule=f"No usable {EVALUATOR} {AUC}.")
 

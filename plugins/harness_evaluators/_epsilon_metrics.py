@@ -139,7 +139,7 @@ def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ..
     phi = _populations.phi_values(models.evidence, "unlearned", "forget")[models.order["unlearned"]]
     constant, total = int((np.ptp(phi, axis=0) == 0).sum()), phi.shape[1]
     if constant:
-        return (_constant(constant, total, len(np.unique(models.evidence.unlearned_from)) == 1),)
+        return (_constant(constant, total),)
     if guarded["unlearned"]:
         text = (
             f"forgetting_quality: on {guarded['unlearned']} of {total} forgotten examples one population's range is less "
@@ -149,17 +149,12 @@ def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ..
     return ()
 
 
-def _constant(constant: int, total: int, one_original: bool) -> str:
+def _constant(constant: int, total: int) -> str:
     """The warning on examples that all unlearned models see alike."""
-    why = (
-        "All unlearned models come from one original: the method looks deterministic, and this design cannot judge such a "
-        "method. Run it on several originals."
-        if one_original
-        else "The method's output does not depend on the original it was given, or is saturated."
-    )
     return (
         f"forgetting_quality: on {constant} of {total} forgotten examples all unlearned models give the very same phi; by "
-        f"the competition's rule epsilon is 50 and no point is given there, which says nothing about forgetting. {why}"
+        "the competition's rule epsilon is 50 and no point is given there, which says nothing about forgetting. The "
+        "method's output there depends neither on its seed nor on the original that it was given, or is saturated."
     )
 
 

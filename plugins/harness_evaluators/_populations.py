@@ -2,6 +2,10 @@
 
 Numbers must not depend on the order in which models or examples happen to be stored, yet folds and resamples need some
 order. Models are therefore ordered by a hash of their outputs: pseudo-random, and the same however rows were permuted.
+
+Which unlearned models take part depends on the design. Under "per-original" it is the first row of each original, in the
+order in which rows are stored: further repeats of an original are not independent of it, and statistics that compare
+distributions suppose independent models. Under "one-original" it is every row.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ Statistic = Callable[[Evidence, Population, SplitName], Values]
 
 MIN_MODELS = 4
 """Fewest models a population may have for a comparison of distributions."""
+
+SAME = 1e-6
+"""Outputs that differ by no more than this share of the largest one are the same: what rounding on a GPU may do."""
 
 _BLOCK = 2_000_000
 """Most logits turned to float64 at once, which bounds the memory needed for large splits."""
@@ -57,10 +64,13 @@ class Models:
         evidence: the run.
         order: row numbers per population; control and original are cut to the number of unlearned models where they
             have more, because most statistics depend on how many models they compare.
+        same: under "one-original", that all unlearned models are the same one, as a sentence without capital and full
+            stop; empty where they are not.
     """
 
     evidence: Evidence
     order: Mapping[Population, Order]
+    same: str = ""
 
     def sizes(self) -> dict[str, int]:
         """Models per row of the report: unlearned, retrained, control, noop; 0 where missing."""
@@ -69,6 +79,10 @@ class Models:
 
     def why_not(self, split: SplitName) -> str:
         """Why the models' distributions on ``split`` cannot be compared, as a sentence; empty where they can."""
+        return f"Not computed: {self.same}." if self.same else self.why_none(split)
+
+    def why_none(self, split: SplitName) -> str:
+        """As :meth:`why_not` for a statistic of single models, which a deterministic method has under any design."""
         sizes = self.sizes()
         few = [f"{sizes[row]} {row}" for row in ("unlearned", "retrained") if sizes[row] < MIN_MODELS]
         if few:
@@ -94,15 +108,42 @@ class Models:
 
 
 def models(evidence: Evidence) -> Models:
-    """Order the models of a run by a hash of what they say of the forget set; cut the references to size."""
+    """Choose and order the models of a run, by a hash of what they say of the forget set; cut the references to size."""
     salt = int(evidence.rng("model-order").integers(2**63))
     names: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
     order = {name: _order(evidence, name, salt) for name in names}
+    if evidence.design == "per-original":
+        order["unlearned"] = _first_of_each(evidence.unlearned_from, order["unlearned"])
     size = len(order["unlearned"])
     if size >= MIN_MODELS:
         references: tuple[Population, ...] = ("control", "original")
         order |= {name: order[name][:size] for name in references}
-    return Models(evidence, order)
+    return Models(evidence, order, _same(evidence))
+
+
+def _first_of_each(origins: NDArray[np.int64], order: Order) -> Order:
+    """``order`` without the rows whose original has one before them."""
+    firsts = np.unique(origins, return_index=True)[1]
+    return order[np.isin(order, firsts)]
+
+
+def _same(evidence: Evidence) -> str:
+    """Words for a run of one original whose unlearned models say the same of every example; else empty."""
+    judged = [logits for logits in evidence.logits.get("unlearned", {}).values() if logits.size]
+    if evidence.design != "one-original" or not judged or len(judged[0]) < 2:
+        return ""
+    if not all(_alike(logits[0], row) for logits in judged for row in logits[1:]):
+        return ""
+    return (
+        f"all {len(judged[0])} unlearned models are the same model: this method is deterministic, and the design "
+        "one-original cannot judge it; use --design per-original"
+    )
+
+
+def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether two models' logits on a split are equal but for rounding."""
+    limit = SAME * float(np.abs(one).max())
+    return bool((np.abs(one.astype(np.float64) - other) <= limit).all())
 
 
 def phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:

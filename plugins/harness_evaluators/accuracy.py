@@ -194,5 +194,9 @@ def _warnings(models: Models) -> tuple[str, ...]:
     none = [row for row, size in sizes.items() if size == 0]
     if none:
         return (f"accuracy: there are no models for {', '.join(none)}.",)
-    smallest = min(sizes.values())
-    return () if smallest > 1 else ("accuracy: a population has a single model; no interval can be given.",)
+    found = []
+    if models.same:
+        found.append(f"accuracy: {models.same}. Here stand the accuracies of this one model.")
+    if min(sizes.values()) == 1:
+        found.append("accuracy: a population has a single model; no interval can be given.")
+    return tuple(found)

@@ -64,7 +64,7 @@ def harness_evaluator() -> EvaluatorInfo:
 def evaluate(evidence: Evidence) -> Result:
     """Attack every model alone, forgotten against test examples."""
     models = _populations.models(evidence)
-    why_not = models.why_not("forget") or models.why_not("test") or _too_few_examples(evidence)
+    why_not = models.why_none("forget") or models.why_none("test") or _too_few_examples(evidence)
     if why_not:
         missing = tuple(_calibration.missing(about, why_not) for about in (SIMPLE, *THRESHOLDS))
         return Result(missing, warnings=(f"membership: {why_not}",))
@@ -79,6 +79,8 @@ def evaluate(evidence: Evidence) -> Result:
             metrics.append(_gaps.metric(about, per_model, resamples))
     gaps = {about: _gaps.gaps(per_model, resamples) for about, per_model in found.items()}
     warnings = _calibration.warnings("membership", models, gaps)
+    if models.same:
+        warnings = (f"membership: {models.same}. Here stand the attacks on this one model.", *warnings)
     return Result(
         tuple(metrics),
         _calibration.position_intervals(gaps),

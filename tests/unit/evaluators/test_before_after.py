@@ -99,7 +99,8 @@ def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
 
 def test_one_original_is_attacked_with_a_warning(gaussian: Make) -> None:
     evidence = gaussian(0.3, n_models={"original": 1, "retrained": 8, "control": 8, "unlearned": 8}, n_examples=30)
-    evidence = Evidence(**{**vars(evidence), "unlearned_from": np.zeros(8, dtype=np.int64)})
+    origins = np.zeros(8, dtype=np.int64)
+    evidence = Evidence(**{**vars(evidence), "unlearned_from": origins, "design": "one-original"})
 
     result = before_after.evaluate(evidence)
 

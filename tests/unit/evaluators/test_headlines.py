@@ -14,10 +14,12 @@ from harness_evaluators import (
     divergence,
     efficiency,
     forgetting_quality,
+    interclass_confusion,
     klom,
     ks,
     lira,
     membership,
+    variance,
 )
 
 HEADLINES = (
@@ -26,10 +28,12 @@ HEADLINES = (
     (divergence, set()),
     (efficiency, {"ratio"}),
     (forgetting_quality, {"f_official"}),
+    (interclass_confusion, set()),
     (klom, set()),
     (ks, {"mean_d"}),
     (lira, {"auc", "direction"}),
     (membership, set()),
+    (variance, set()),
 )
 
 
