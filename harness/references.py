@@ -123,9 +123,9 @@ class References:
         """The population of one role; what the cache lacks, or has damaged, is trained one chunk after another."""
         chunks, keys, hits = [], [], []
         for inputs in self._chunks(role, models):
-            folder, hit = self.cache.get_or_build(
-                inputs, partial(self._train, role, inputs["seeds"], _ignore, Workers())
-            )
+            with Workers() as workers:
+                build = partial(self._train, role, inputs["seeds"], _ignore, workers)
+                folder, hit = self.cache.get_or_build(inputs, build)
             chunks.append(_read(folder))
             keys.append(key_of(inputs))
             hits.append(hit)

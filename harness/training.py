@@ -73,7 +73,7 @@ class Worker:
     """A process that trains one chunk after another; started when it is first needed."""
 
     def __init__(self) -> None:
-        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by stop)
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
         # A session of its own: Ctrl-C reaches the host, and the host ends its workers.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.reference_worker"],
@@ -126,6 +126,12 @@ class Worker:
         self._process.kill()
         self._process.wait()
 
+    def close(self) -> None:
+        """Close the files of a stopped process that no thread uses any more."""
+        for file in (self._process.stdin, self._process.stdout, self._complaints):
+            assert file is not None  # noqa: S101
+            file.close()
+
 
 class Workers:
     """Worker processes that several threads take from and give back to."""
@@ -153,6 +159,10 @@ class Workers:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+        with self._lock:
+            for worker in self._idle:
+                worker.close()
+            self._idle.clear()
 
     def stop(self) -> None:
         """Kill all workers; none is started any more."""

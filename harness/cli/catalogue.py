@@ -12,15 +12,19 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from harness.text import harmless
+
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     Console().print(table)
 
 
 def _print_faults(faults: Iterable[str]) -> None:
+    from harness.text import harmless
+
     for fault in faults:
-        click.echo(f"\nBroken: {fault}", err=True)
+        click.echo(f"\nBroken: {harmless(fault)}", err=True)
 
 
 @click.command("plugins", short_help="List the installed unlearners.")

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from harness.checks import Check
 
 DOCTOR_FOUND_FAULTS = 4
 
 
 @click.command("doctor", short_help="Check what this machine can do.")
-def doctor_command() -> None:
+@click.option("--attack", is_flag=True, help="Also run hostile plugins against the Docker engine; takes minutes.")
+def doctor_command(attack: bool) -> None:
     """Check what this machine can do and say what to do about the rest.
 
-    Exits with 4 when a check fails; warnings alone do not count.
+    With --attack, plugins that try to break the sandbox are run in it, each in containers with tight limits of their own, and
+    each of the sandbox's promises is said to hold on this engine or not.
+
+    Exits with 4 when a check fails or an attack was not withstood; warnings alone do not count.
     """
     from rich.console import Console
 
     from harness.doctor import diagnose, print_checks
 
+    console = Console()
     checks = diagnose()
-    print_checks(checks, Console())
+    print_checks(checks, console)
+    if attack:
+        found = _attacked()
+        print_checks(found, console)
+        checks += found
     if any(check.status == "fail" for check in checks):
         raise SystemExit(DOCTOR_FOUND_FAULTS)
+
+
+def _attacked() -> list[Check]:
+    from harness.cli.progress import RichProgress
+    from harness.doctor_attack import attack_checks
+
+    with RichProgress() as progress:
+        return attack_checks(progress)
 
 
 @click.command("schema", short_help="Print the report's JSON Schema.")

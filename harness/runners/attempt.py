@@ -14,7 +14,7 @@ from harness.runners.transcript import Transcript
 from harness.runners.weights import Manifest, State, WeightsInvalid, decode
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
 
-KILL_GRACE_S = 0.5
+KILL_GRACE_S = 0.35
 """How long after the limit the guest may still say what it saw before it is killed; no result that comes then is accepted."""
 
 WATCHDOG_GRACE_S = 0.75

@@ -73,7 +73,7 @@ ADVICE = {
     Status.PIDS_LIMIT: "No further process or thread could be started: use fewer data-loading workers and threads.",
     Status.OUTPUT_MISSING: "The process ended without a result: the hook must return, and never call os._exit.",
     Status.OUTPUT_INVALID: "What came back is not the original's architecture with finite values: see the message.",
-    Status.OUTPUT_TOO_LARGE: "The state that came back is larger than the original's: return the original architecture.",
+    Status.OUTPUT_TOO_LARGE: "The state that came back is larger than the original's: return its architecture and dtypes.",
     Status.POLICY_VIOLATION: "The sandbox's rules were broken: a plugin must not touch the guest, its pipes or forbidden calls.",
     Status.SETUP_ERROR: "The plugin could not be loaded inside the sandbox: see the message and check its dependencies.",
     Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",

@@ -49,7 +49,13 @@ class SandboxImage:
 
 def list_images(engine: Engine) -> list[SandboxImage]:
     """Our images on this engine, lower ones first, newest first."""
-    return [_row(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
+    found = [(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
+    return [_row(kind, image) for kind, image in found if _whole(kind, image)]
+
+
+def _whole(kind: str, image: ImageInfo) -> bool:
+    """Not a step of a build that is under way: such an image has the facts of the one below it."""
+    return kind != PLUGIN or "distribution" in json.loads(image.labels[FACTS])
 
 
 def _row(kind: str, image: ImageInfo) -> SandboxImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from pathlib import Path
 
 from packaging.metadata import InvalidMetadata, Metadata
@@ -10,6 +11,9 @@ from packaging.metadata import InvalidMetadata, Metadata
 from harness.errors import PluginPackagingError
 
 GROUP = "harness.unlearners"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DOTTED = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
+VALUE = re.compile(rf"{DOTTED}(\s*:\s*{DOTTED})?")
 
 
 def parse_metadata(path: Path, text: str) -> Metadata:
@@ -39,4 +43,16 @@ def parse_entry_points(path: Path, text: str) -> dict[str, str]:
         parser.read_string(text)
     except configparser.Error as error:
         raise PluginPackagingError(f"{path}: its entry_points.txt is not valid: {error}") from None
-    return dict(parser[GROUP]) if parser.has_section(GROUP) else {}
+    points = dict(parser[GROUP]) if parser.has_section(GROUP) else {}
+    for name, value in points.items():
+        if not NAME.fullmatch(name):
+            raise PluginPackagingError(
+                f"{path}: it registers an unlearner named {name[:80]!a}; a name is 1 to 64 letters, digits and any of ._- "
+                "and begins with a letter or digit"
+            )
+        if not VALUE.fullmatch(value):
+            raise PluginPackagingError(
+                f"{path}: its unlearner {name} is {value[:80]!a}, which is not of the form package.module or "
+                "package.module:attribute"
+            )
+    return points

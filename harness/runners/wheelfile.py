@@ -27,6 +27,7 @@ from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
 MAX_MEMBERS = 50_000
 MAX_UNPACKED_BYTES = 8 << 30
 MAX_METADATA_BYTES = 4 << 20
+MAX_NAME_BYTES = 255  # of one part of a path: what file systems take
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,11 @@ def _checked_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.
             continue
         if str(pure) in members:
             raise PluginPackagingError(f"{path}: {info.filename!r} is in it twice")
+        if not info.filename.isprintable() or any(len(part.encode()) > MAX_NAME_BYTES for part in pure.parts):
+            raise PluginPackagingError(f"{path}: a file in it has a name that no file should have: {pure.name[:80]!a}")
         members[str(pure)] = info
+    if clash := next((name for name in members for over in PurePosixPath(name).parents if str(over) in members), None):
+        raise PluginPackagingError(f"{path}: {clash!r} lies in a folder that is a file, too")
     unpacked = sum(info.file_size for info in members.values())
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED_BYTES:
         raise PluginPackagingError(
@@ -236,8 +241,11 @@ def _readable(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
 
 
 def _digest(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    sha = hashlib.sha256()
+    sha, n_bytes = hashlib.sha256(), 0
     with _readable(path, info), archive.open(info) as file:
         while chunk := file.read(1 << 20):
             sha.update(chunk)
+            n_bytes += len(chunk)
+    if n_bytes != info.file_size:
+        raise PluginPackagingError(f"{path}: {info.filename} has {n_bytes} bytes, not {info.file_size} as it says")
     return sha.hexdigest()

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -18,17 +19,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness_guest.confine import confine
 from harness_guest.context import Context
 from harness_guest.data import Normalisation, SplitData
 from harness_guest.linux import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
-from harness_guest.plugin import load_unlearner
+from harness_guest.plugin import PluginSetupError, load_unlearner
 from harness_guest.protocol import Hello, Job
-from harness_guest.state import chosen_model, load_state, serialise
+from harness_guest.state import OutputInvalidError, OutputTooLargeError, chosen_model, load_state, serialise
 from reference_models.architectures import build_model
 from reference_models.recipe import ModelSpec, Recipe
 
+CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
+OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError)
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
 LOADED_LINE = b'{"loaded": true}\n'
 
@@ -100,6 +104,8 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
         _detach(ends, parent)
         model, splits = _load(prepared, job, original)
         _write_all(ends.report, LOADED_LINE)
+        if parent == CONTAINER_INIT:
+            confine(parent)  # where it cannot be had, the guest still looks after each model what has changed
         if os.read(ends.go, 1) != b"g":
             return 1
         context = _context(prepared, job)
@@ -111,7 +117,7 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
         _write_all(ends.weights, raw)
         _report(ends, {"weights_bytes": len(raw), "peak_gpu_mib": _peak_gpu_mib(context.device)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
-        _report(ends, _described(error, getattr(error, "problem", problem)))
+        _report(ends, _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem))
         return 1
     finally:
         _flush_output()
@@ -163,11 +169,13 @@ def _peak_gpu_mib(device: torch.device) -> float | None:
 
 
 def _described(error: BaseException, problem: str) -> dict[str, Any]:
-    kind = type(error).__name__
-    message = _text_of(error)
+    kind = _safely(lambda: str(type(error).__name__), "(no name)")
+    message = _safely(lambda: str(error), "(the exception has no readable text)")
     if isinstance(error, SystemExit):
         message = f"the plugin called sys.exit({message})"
-    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    lines = _safely(
+        lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__)), "(no readable traceback)"
+    )
     return {
         "problem": problem,
         "error_type": kind[:200],
@@ -176,19 +184,21 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
     }
 
 
-def _text_of(error: BaseException) -> str:
+def _safely(read: Callable[[], str], instead: str) -> str:
+    """A text of the plugin's own making, which may fail at anything, and even try to leave."""
     try:
-        return str(error)
-    except Exception:  # the plugin's own exception class may fail at anything
-        return "(the exception has no readable text)"
+        return str.__str__(read())
+    except BaseException:
+        return instead
 
 
 def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception as error:  # the plugin may have closed or replaced it
-            os.write(2, f"output lost: {type(error).__name__}\n".encode())
+        except BaseException:  # the plugin may have closed or replaced it
+            with contextlib.suppress(OSError):
+                os.write(2, b"some output was lost: it could not be flushed\n")
 
 
 def _report(ends: ChildEnds, message: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ READ_BYTES = 1 << 20
 LOG_CHUNK_BYTES = 1 << 16
 MAX_REPORT_BYTES = 1 << 18
 MAX_LATE_LOG_BYTES = 1 << 22
+MAX_SIZE_MIB = 1e9
 PROBLEMS = frozenset({"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error"})
 
 
@@ -87,13 +88,13 @@ class Watch:
     def finish(self) -> Ended:
         """Collect what is left, send log tail and result, and say how it ended. Leftovers are not killed yet."""
         self._drain()
-        said = self._said()
-        if self._complete(said):
-            said = {**said, "problem": None}
+        said = self._judged(self._said())
         self._post_tail()
         ended = self._ended(said)
         if ended.problem is None and ended.exit_code == 0 and not ended.deadline:
-            self._wire.send_json(Kind.RESULT, {"index": self._job.index, "peak_gpu_mib": said.get("peak_gpu_mib")})
+            self._wire.send_json(
+                Kind.RESULT, {"index": self._job.index, "peak_gpu_mib": _size(said.get("peak_gpu_mib"))}
+            )
             self._wire.post(Kind.WEIGHTS, self.weights)
         self._wire.flush()
         return ended
@@ -198,8 +199,17 @@ class Watch:
             return {}
         return {} if said.get("loaded") else said
 
-    def _complete(self, said: dict[str, Any]) -> bool:
-        return said.get("weights_bytes") == len(self.weights) and not self._too_large and not said.get("problem")
+    def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
+        """The last word with what is true of the result: as many bytes came as were announced, or it is no result."""
+        announced = said.get("weights_bytes")
+        if type(announced) is not int or said.get("problem") or self._too_large:
+            return said
+        if announced == len(self.weights):
+            return {**said, "problem": None}
+        if not self.weights:
+            return said
+        message = f"the process announced {announced} bytes of weights and sent {len(self.weights)}"
+        return {**said, "problem": "output_invalid", "error_message": message}
 
     def _ended(self, said: dict[str, Any]) -> Ended:
         exit_ = self._exit
@@ -208,7 +218,7 @@ class Watch:
         problem = said.get("problem", "output_missing")
         if self._too_large:
             problem = "output_too_large"
-        elif problem is not None and problem not in PROBLEMS:
+        elif problem is not None and not (isinstance(problem, str) and problem in PROBLEMS):
             problem = "output_missing"
         return Ended(
             index=self._job.index,
@@ -222,6 +232,11 @@ class Watch:
             dropped_bytes=self._keeper.dropped_bytes,
             peak_rss_mib=exit_.peak_rss_mib,
         )
+
+
+def _size(value: object) -> float | None:
+    """What the process says of its memory, where it is a size; it may say anything."""
+    return float(value) if type(value) in (int, float) and 0 <= value < MAX_SIZE_MIB else None  # type: ignore[operator, arg-type]
 
 
 def _text(value: object, max_chars: int) -> str | None:

@@ -1,0 +1,120 @@
+"""What the tables say, in sentences that are made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.validity.findings import Summary
+from benchmarks.validity.levels import LEVELS
+from benchmarks.validity.study import Study
+
+Test = Callable[[Summary], bool]
+
+
+def text(studies: Sequence[Study]) -> str:
+    """The findings as a list."""
+    points = [
+        _right(studies),
+        _wrong(studies),
+        _unsure(studies),
+        *_best(studies),
+        _blind(studies),
+        _alarms(studies),
+        _silent(studies),
+    ]
+    return "".join(f"- {point}\n" for point in points)
+
+
+def names_where(studies: Sequence[Study], test: Test, *, everywhere: bool) -> list[str]:
+    """The metrics for which ``test`` holds for every task and N where they have a value, or for some."""
+    names = dict.fromkeys(name for one in studies for name in one.metrics())
+    combine = all if everywhere else any
+    return [name for name in names if combine(test(found) for _, _, found in cells(studies, name))]
+
+
+def cells(studies: Sequence[Study], name: str) -> list[tuple[Study, int, Summary]]:
+    """All task, N and summary of one metric."""
+    return [(one, n, found[name]) for one in studies for n, found in one.summaries.items() if name in found]
+
+
+def _right(studies: Sequence[Study]) -> str:
+    always = names_where(studies, lambda one: one.orders("right") == len(one.blocks), everywhere=True)
+    names = dict.fromkeys(name for one in studies for name in one.metrics())
+    good = names_where(studies, lambda one: one.orders("wrong") + one.orders("unsure") == 0, everywhere=True)
+    return (
+        f"The true order on every task, N and block: {len(always)} of {len(names)} metrics, {listed(always)}. "
+        f"On every one true but for what chance explains: {listed([name for name in good if name not in always])}."
+    )
+
+
+def _unsure(studies: Sequence[Study]) -> str:
+    """Metrics without interval that do not always rank strictly."""
+    parts = []
+    for name in names_where(studies, lambda one: one.orders("unsure") > 0, everywhere=False):
+        where = [f"{one.task} {n}" for one, n, found in cells(studies, name) if found.orders("unsure")]
+        parts.append(f"`{name}` ({', '.join(where)})")
+    return f"Not strictly the true order on some block, and no interval to say why: {'; '.join(parts) or 'none'}."
+
+
+def _wrong(studies: Sequence[Study]) -> str:
+    parts = []
+    for name in names_where(studies, lambda one: one.orders("wrong") > 0, everywhere=False):
+        where = [f"{one.task} {n}" for one, n, found in cells(studies, name) if found.orders("wrong")]
+        parts.append(f"`{name}` ({', '.join(where)})")
+    return f"**Fail to rank** on some block, by more than chance explains: {'; '.join(parts) or 'none'}."
+
+
+def _best(studies: Sequence[Study]) -> list[str]:
+    """For each task and N the metrics that see the least: by the first level that is told, then by the estimate."""
+    lines = []
+    for one in studies:
+        for n, found in one.summaries.items():
+            seen = {
+                name: (summary.detects_from, share)
+                for name, summary in found.items()
+                if summary.detects_from and (share := summary.visible_share) is not None
+            }
+            ranked = sorted(seen, key=lambda name: seen[name])[:5]
+            best = ", ".join(f"`{name}` {percent(seen[name][1])}" for name in ranked)
+            lines.append(
+                f"Most sensitive on {one.task} with {n} models, by the smallest share that is told (estimated): {best or 'none'}."
+            )
+    return lines
+
+
+def _blind(studies: Sequence[Study]) -> str:
+    parts = []
+    for name in names_where(studies, lambda one: one.has_interval and one.detects_from is None, everywhere=False):
+        where = [
+            f"{one.task} {n}" for one, n, found in cells(studies, name) if found.has_interval and not found.detects_from
+        ]
+        parts.append(f"`{name}` ({', '.join(where)})")
+    return f"**Blind**, not telling even the no-op on every block: {'; '.join(parts) or 'none'}."
+
+
+def _alarms(studies: Sequence[Study]) -> str:
+    """How often retraining itself was told from perfect."""
+    alarms: dict[str, int] = {}
+    tests = 0
+    for name in dict.fromkeys(name for one in studies for name in one.metrics()):
+        found = [summary for _, _, summary in cells(studies, name) if summary.has_interval]
+        tests += sum(len(summary.blocks) for summary in found)
+        alarms[name] = sum(summary.told(0) for summary in found)
+    by = ", ".join(f"`{name}` {count}" for name, count in alarms.items() if count)
+    total = sum(alarms.values())
+    return f"False alarms, where {LEVELS[0].name} is told from perfect: {total} of {tests} tests{f' ({by})' if by else ''}."
+
+
+def _silent(studies: Sequence[Study]) -> str:
+    names = names_where(studies, lambda one: not one.has_interval, everywhere=True)
+    return f"Without interval, so that nothing is told: {listed(names)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as code."""
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    return f"{100 * share:.0f} %" if share >= 0.005 else "under 1 %"

@@ -1,0 +1,194 @@
+"""What the study asks of a metric: does it rank the levels truly, and how little remembered forgetting does it see?
+
+Rules, all on the numbers that any report shows:
+
+- *Badness* is the distance from perfect: the value where less is better, its negative where more is better, and the
+  distance from the control where closeness to the reference is.
+- The *order* is right where badness rises strictly from level to level, all five of them, and by more than a thousandth of
+  its range, since a median over a lattice may differ in the last digits. A pair of levels that is the wrong
+  way round may be chance: it counts as *noise* where their intervals overlap or they differ by no more than
+  ``smallest_visible``. The order is wrong where a pair is wrong by more, and unsure where the metric has no interval to say.
+- A level is *told* from perfect where the metric is not like its control by the rule of the report's verdict: the two
+  intervals are apart, and the difference is at least ``smallest_visible``. To tell retraining is a false alarm.
+- A metric *detects from* the smallest share such that this level and all above it are told; it is *blind* where it does
+  not even tell the no-op, from which nothing was forgotten.
+- The *visible share* is where that rule begins to tell, on straight lines between the levels: an estimate for shares that
+  no level was trained with.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.validity.levels import LEVELS
+from harness.report.results import MetricRecord
+from harness.report.verdict import like_control
+
+Order = Literal["right", "noise", "unsure", "wrong"]
+ORDERS: tuple[Order, ...] = ("right", "noise", "unsure", "wrong")
+TIE = 1e-3
+"""Share of the range of badness up to which two levels count as equal."""
+
+Told = Literal["told", "like control", "no interval"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One metric on one block of models.
+
+    Attributes:
+        values: one per level.
+        control: what perfect scores.
+        smallest_visible: the smallest difference that could be told; None for a metric without interval.
+        order: whether it ranks the levels truly.
+        told: for each level, whether it is told from perfect.
+        visible_share: share of the forget set in [0, 1] from which on all is told; None where the no-op is not.
+    """
+
+    values: tuple[float, ...]
+    control: float
+    smallest_visible: float | None
+    order: Order
+    told: tuple[Told, ...]
+    visible_share: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric over all blocks of one size.
+
+    Attributes:
+        blocks: the findings, one a block.
+    """
+
+    blocks: tuple[Finding, ...]
+
+    def orders(self, kind: Order) -> int:
+        """On how many blocks the order was of that kind."""
+        return sum(block.order == kind for block in self.blocks)
+
+    def told(self, level: int) -> int:
+        """On how many blocks a level was told from perfect."""
+        return sum(block.told[level] == "told" for block in self.blocks)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether anything can be told at all."""
+        return all(block.smallest_visible is not None for block in self.blocks)
+
+    @property
+    def detects_from(self) -> int | None:
+        """The first level that is told on every block, with all after it; None for a blind metric."""
+        told = [self.told(level) == len(self.blocks) for level in range(len(LEVELS))]
+        unseen = [level for level, seen in enumerate(told) if not seen]
+        first = max(1, unseen[-1] + 1 if unseen else 1)
+        return first if first < len(LEVELS) else None
+
+    @property
+    def visible_share(self) -> float | None:
+        """The median over blocks; None where half of them or more see nothing."""
+        shares = sorted(2.0 if block.visible_share is None else block.visible_share for block in self.blocks)
+        middle = statistics.median_high(shares)
+        return None if middle > 1 else statistics.median(shares)
+
+
+def find(levels: Sequence[MetricRecord]) -> Finding:
+    """What one metric says of the levels, in the order of :data:`LEVELS`; each record has a value and a control."""
+    smallest = levels[0].smallest_visible
+    return Finding(
+        values=tuple(_value(record) for record in levels),
+        control=_control(levels[0]),
+        smallest_visible=smallest,
+        order=order_of(levels),
+        told=tuple(told(record) for record in levels),
+        visible_share=visible_share([margin(record) for record in levels]),
+    )
+
+
+def badness(record: MetricRecord) -> float:
+    """Distance from perfect, see the module."""
+    if record.direction == "closer_to_reference":
+        return abs(_value(record) - _control(record))
+    return -_value(record) if record.direction == "higher" else _value(record)
+
+
+def order_of(levels: Sequence[MetricRecord]) -> Order:
+    """Whether badness rises strictly, and if not, whether chance explains it."""
+    all_of_it = [badness(record) for record in levels]
+    tie = TIE * (max(all_of_it) - min(all_of_it))
+    falls = [(one, other) for one, other in itertools.combinations(levels, 2) if badness(other) - badness(one) <= tie]
+    if not falls:
+        return "right"
+    if any(one.interval is None or one.smallest_visible is None for one in levels):
+        return "unsure"
+    return "noise" if all(_by_chance(one, other) for one, other in falls) else "wrong"
+
+
+def _by_chance(one: MetricRecord, other: MetricRecord) -> bool:
+    """Whether two levels' values are too near each other to be told apart; as told from perfect, see the module."""
+    assert one.interval is not None
+    assert other.interval is not None
+    overlap = one.interval.low <= other.interval.high and other.interval.low <= one.interval.high
+    return overlap or abs(badness(one) - badness(other)) <= (one.smallest_visible or 0.0)
+
+
+def told(record: MetricRecord) -> Told:
+    """Whether a level is told from perfect by the rule of the report's verdict."""
+    if record.interval is None or record.smallest_visible is None:
+        return "no interval"
+    return "like control" if like_control(record) else "told"
+
+
+def margin(record: MetricRecord) -> float | None:
+    """By how much the rule tells the level, in the metric's unit; negative where it does not, None without interval."""
+    own, perfect = record.interval, record.control_interval
+    if own is None or perfect is None or record.smallest_visible is None:
+        return None
+    apart = max(own.low - perfect.high, perfect.low - own.high)
+    return min(apart, abs(_value(record) - _control(record)) - record.smallest_visible)
+
+
+def visible_share(margins: Sequence[float | None]) -> float | None:
+    """From which remembered share on everything is told, on straight lines between the levels' margins.
+
+    Args:
+        margins: of the levels in order.
+
+    Returns:
+        None where the last level, the no-op, is not told or a margin is not known; 0 where all levels are told.
+    """
+    known = [(level.remembered, one) for level, one in zip(LEVELS, margins, strict=True) if one is not None]
+    if len(known) < len(LEVELS) or known[-1][1] < 0:
+        return None
+    for (x0, y0), (x1, y1) in reversed(list(itertools.pairwise(known))):
+        if y0 < 0:
+            return x0 + (x1 - x0) * y0 / (y0 - y1)
+    return 0.0
+
+
+def _value(record: MetricRecord) -> float:
+    return _known(record.value, record)
+
+
+def _control(record: MetricRecord) -> float:
+    return _known(record.control, record)
+
+
+def _known(number: float | None, record: MetricRecord) -> float:
+    if number is None:
+        raise ValueError(f"{record.name} has no value or no control")
+    return number
+
+
+def summarise(blocks: Sequence[Mapping[str, Mapping[str, MetricRecord]]]) -> dict[str, Summary]:
+    """All metrics that every level of every block has a value of; ``blocks`` are readings by level."""
+    names = [
+        name for name in blocks[0][LEVELS[0].name] if all(name in one for block in blocks for one in block.values())
+    ]
+    return {
+        name: Summary(tuple(find([block[level.name][name] for level in LEVELS]) for block in blocks)) for name in names
+    }

@@ -1,0 +1,76 @@
+"""Training, or finding in the cache, of everything that the study judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.validity.levels import LEVELS, Level, level_data, level_task
+from harness.evaluation import SPLITS
+from harness.hardware import available_cores
+from harness.progress import Progress
+from harness.references import ROLES, References, Role
+from harness.tasks.model import Task, TaskData
+
+Logits = Mapping[str, NDArray[np.float32]]
+"""Per split, shape (N, n, C)."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All models of the study on one task, N a population.
+
+    Attributes:
+        task: the task.
+        data: its data.
+        references: logits of original, retrained and control.
+        levels: logits of every level, on the task's own splits, by its name.
+    """
+
+    task: Task
+    data: TaskData
+    references: Mapping[str, Logits]
+    levels: Mapping[str, Logits]
+
+
+def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
+    """All populations; a population is cached in chunks, so that a killed study goes on where it was.
+
+    On the CPU as many populations are trained at once as there are cores.
+    """
+    data = task.load()
+    jobs: dict[str, Callable[[], Logits]] = {}
+    for role in ROLES:
+        jobs[role] = partial(_population, References(task, data, device=device), role, models)
+    for level in LEVELS:
+        if not level.is_original:
+            jobs[level.name] = partial(_level, task, data, level, models, device)
+    at_once = 1 if device.startswith("cuda") else available_cores()
+    with progress.step(f"training on {task.name}", len(jobs)) as step, ThreadPoolExecutor(at_once) as pool:
+
+        def run(job: Callable[[], Logits]) -> Logits:
+            logits = job()
+            step.advance()
+            return logits
+
+        found = dict(zip(jobs, pool.map(run, jobs.values()), strict=True))
+    references: dict[str, Logits] = {role: found[role] for role in ROLES}
+    levels = {level.name: found["original" if level.is_original else level.name] for level in LEVELS}
+    return Trained(task, data, references, levels)
+
+
+def _population(references: References, role: Role, models: int) -> Logits:
+    return references.population(role, models).logits
+
+
+def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -> Logits:
+    """Models of a level: "retrained" ones of a task whose retain set holds what the level remembers."""
+    own = References(level_task(task, level), level_data(data, level, task.seed), device=device)
+    logits = own.population("retrained", models).logits
+    rows = {name: len(data.split(name)) for name in SPLITS}
+    return {name: logits[name][:, : rows[name]] for name in SPLITS}

@@ -1,0 +1,47 @@
+"""What a plugin can do to the guest's code in its own process: find the pipes and speak over them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, NoReturn
+
+
+def ends() -> Any:
+    """The process's ends of its pipes to the guest, found in the callers' frames."""
+    frame = sys._getframe()
+    while frame is not None:
+        if "ends" in frame.f_locals and hasattr(frame.f_locals["ends"], "weights"):
+            return frame.f_locals["ends"]
+        frame = frame.f_back
+    raise RuntimeError("the guest's pipes are not where they were")
+
+
+def largest() -> int:
+    """How many bytes of weights the guest takes."""
+    frame = sys._getframe()
+    while frame is not None:
+        if hasattr(frame.f_locals.get("job"), "max_weights_bytes"):
+            return int(frame.f_locals["job"].max_weights_bytes)
+        frame = frame.f_back
+    raise RuntimeError("the guest's job is not where it was")
+
+
+def write(fd: int, data: bytes) -> None:
+    """Write all of it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def say(raw: bytes) -> NoReturn:
+    """Give the guest this as the last word, and end as if all were well."""
+    write(ends().report, raw + b"\n")
+    os._exit(0)
+
+
+def send(weights: bytes, **claims: object) -> NoReturn:
+    """Give the guest these bytes as weights, announce them properly, and end as if all were well."""
+    write(ends().weights, weights)
+    say(json.dumps({"weights_bytes": len(weights), "peak_gpu_mib": None, **claims}).encode())

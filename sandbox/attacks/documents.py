@@ -1,0 +1,146 @@
+"""Plugins that write what is no document of weights straight into their pipe to the guest."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+
+import safetensors.torch
+import torch
+from harness_attacks import _inside
+
+
+def _document(header, data=b""):
+    raw = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + data
+
+
+def _parts(model):
+    """The header and the data of the original's own document."""
+    raw = safetensors.torch.save(model.state_dict())
+    length = struct.unpack("<Q", raw[:8])[0]
+    return json.loads(raw[8 : 8 + length]), raw[8 + length :]
+
+
+def nothing_sent():
+    """Send a result of no bytes."""
+    _inside.send(b"")
+
+
+def pickle_sent(model):
+    """Send what torch.save writes."""
+    stream = io.BytesIO()
+    torch.save(model.state_dict(), stream)
+    _inside.send(stream.getvalue())
+
+
+def old_pickle_sent():
+    """Send a pickle that makes a file where it is loaded."""
+    _inside.send(b"cos\nsystem\n(S'touch /tmp/unpickled-by-the-host'\ntR.")
+
+
+def script_sent():
+    """Send a page and a shell script in one."""
+    _inside.send(b"#!/bin/sh\n<script>alert(1)</script>\n" * 10)
+
+
+def long_header():
+    """Send a header that claims 100 MB."""
+    _inside.send(struct.pack("<Q", 100_000_000) + b"{}")
+
+
+def longest_header():
+    """Send a header that claims all bytes that a number can count."""
+    _inside.send(struct.pack("<Q", (1 << 64) - 1) + b"{}")
+
+
+def all_header():
+    """Send nothing but header, as long as is taken."""
+    _inside.send(_document(b"{" + b" " * (_inside.largest() - 10) + b"}"))
+
+
+def deep_header():
+    """Send a header that nests as deeply as its length allows."""
+    _inside.send(_document(b'{"a":' * ((_inside.largest() - 100) // 5)))
+
+
+def header_of_bytes():
+    """Send a header that is no text."""
+    _inside.send(_document(b"\xff\xfe\x00\x80" * 8))
+
+
+def huge_shape(model):
+    """Send a shape whose size overflows."""
+    header, data = _parts(model)
+    first = min(name for name in header if name != "__metadata__")
+    header[first]["shape"] = [1 << 32, 1 << 32, 1 << 32]
+    _inside.send(_document(header, data))
+
+
+def negative_offsets(model):
+    """Send offsets before the beginning."""
+    header, data = _parts(model)
+    first = min(name for name in header if name != "__metadata__")
+    header[first]["data_offsets"] = [-8, 0]
+    _inside.send(_document(header, data))
+
+
+def overlapping_tensors(model):
+    """Send tensors that lie over each other."""
+    header, data = _parts(model)
+    for entry in header.values():
+        length = entry["data_offsets"][1] - entry["data_offsets"][0]
+        entry["data_offsets"] = [0, length]
+    _inside.send(_document(header, data))
+
+
+def hole_between_tensors(model):
+    """Send bytes that belong to no tensor."""
+    header, data = _parts(model)
+    for entry in header.values():
+        entry["data_offsets"] = [offset + 8 for offset in entry["data_offsets"]]
+    _inside.send(_document(header, bytes(8) + data))
+
+
+def bytes_after_the_end(model):
+    """Send bytes after the last tensor."""
+    header, data = _parts(model)
+    _inside.send(_document(header, data + b"PK\x03\x04 a second document"))
+
+
+def truncated_document(model):
+    """Send all but the last byte."""
+    header, data = _parts(model)
+    _inside.send(_document(header, data[:-1]))
+
+
+def name_twice(model):
+    """Send a header in which every name stands twice, first with an entry that is wrong."""
+    header, data = _parts(model)
+    wrong = {name: {**entry, "dtype": "I8"} for name, entry in header.items()}
+    both = json.dumps(wrong).encode()[:-1] + b"," + json.dumps(header).encode()[1:]
+    _inside.send(_document(both, data))
+
+
+def many_empty_tensors(model):
+    """Send as many tensors of no bytes as the header has room for."""
+    header, data = _parts(model)
+    entry = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
+    room = (_inside.largest() - len(data)) // 64 - len(header) * 2
+    _inside.send(_document({**{f"{number:04d}": entry for number in range(room)}, **header}, data))
+
+
+def unknown_dtype(model):
+    """Send a dtype that there is not."""
+    header, data = _parts(model)
+    for entry in header.values():
+        entry["dtype"] = "PICKLE"
+    _inside.send(_document(header, data))
+
+
+def unending_result():
+    """Send more bytes than are taken, as fast as they go."""
+    chunk = bytes(1 << 20)
+    for _ in range(1 << 10):
+        _inside.write(_inside.ends().weights, chunk)

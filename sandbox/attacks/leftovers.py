@@ -1,0 +1,97 @@
+"""Leaving something behind that goes on when the model has been returned."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import torch
+from harness_attacks import _tools
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def daemons():
+    """Start daemons and return."""
+    for _ in range(8):
+        _tools.daemon(_tools.rest, _tools.CHILD_S)
+
+
+def goes_on(model):
+    """Return the model and go on with it in a daemon that prints, writes and changes weights."""
+    _tools.daemon(_work, model)
+
+
+def _work(model):
+    end = _tools.now() + _tools.CHILD_S
+    while _tools.now() < end:
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+        print("still at work")
+        with open(f"/tmp/{time.monotonic_ns()}", "w") as file:
+            file.write("still at work")
+
+
+def floods_after_the_end():
+    """Return, and let a daemon flood the output meanwhile."""
+    _tools.daemon(_flood)
+
+
+def _flood():
+    end = _tools.now() + _tools.CHILD_S
+    while _tools.now() < end:
+        os.write(1, b"z" * (1 << 20))
+
+
+def stopped_grandchild():
+    """Return, and leave a grandchild that is stopped."""
+    _tools.daemon(_tools.stop)
+
+
+def deaf_grandchild():
+    """Return, and leave a grandchild that blocks and ignores every signal."""
+    _tools.daemon(_deaf)
+
+
+def _deaf():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGALRM})
+    _tools.rest(_tools.CHILD_S)
+
+
+def adopts():
+    """Return, and leave a reaper of orphans that keeps its daemons away from the guest."""
+
+    def reaper():
+        _tools.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _tools.libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
+        for _ in range(4):
+            _tools.daemon(_tools.rest, _tools.CHILD_S)
+        _tools.rest(_tools.CHILD_S)
+
+    _tools.daemon(reaper)
+
+
+def assassin():
+    """Return, and leave a daemon that kills everything that it may kill, again and again."""
+    _tools.daemon(_assassinate, os.getpid())
+
+
+def _assassinate(model):
+    end = _tools.now() + _tools.CHILD_S
+    while _lives(model) and _tools.now() < end:
+        continue
+    while _tools.now() < end:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:  # nobody is left to be killed
+            continue
+
+
+def _lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

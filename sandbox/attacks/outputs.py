@@ -1,0 +1,168 @@
+"""Plugins that return what is no state of the original's architecture, by the guest's code or straight over the pipe."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import torch
+from torch import nn
+
+
+class Holder(nn.Module):
+    """A model whose state is whatever it was given."""
+
+    def __init__(self, state):
+        super().__init__()
+        self._given = state
+
+    def state_dict(self, *_arguments, **_options):
+        """What it was given."""
+        return self._given
+
+
+def _changed(model, change):
+    """A model that has the original's state but for its first tensor of floating point."""
+    state = dict(model.state_dict())
+    name = next(name for name, value in state.items() if value.is_floating_point() and value.dim() > 1)
+    change(state, name)
+    return Holder(state)
+
+
+def _with(value_of):
+    """A hook that returns the original with its first matrix replaced."""
+
+    def hook(model):
+        return _changed(model, lambda state, name: state.update({name: value_of(state[name])}))
+
+    return hook
+
+
+def _poked(number):
+    def poke(value):
+        value = value.clone()
+        value.view(-1)[0] = number
+        return value
+
+    return _with(poke)
+
+
+wrong_shape = _with(lambda value: value[:-1])
+transposed_shape = _with(lambda value: value.t().contiguous())
+flat_shape = _with(lambda value: value.reshape(-1))
+double_precision = _with(lambda value: value.double())
+half_precision = _with(lambda value: value.half())
+brain_floats = _with(lambda value: value.bfloat16())
+tiny_floats = _with(lambda value: value.to(torch.float8_e4m3fn))
+integers = _with(lambda value: value.to(torch.int32))
+complex_numbers = _with(lambda value: value.to(torch.complex64))
+not_a_number = _poked(float("nan"))
+infinity = _poked(float("inf"))
+minus_infinity = _poked(float("-inf"))
+meta_tensor = _with(lambda value: value.to("meta"))
+sparse_tensor = _with(lambda value: value.to_sparse())
+quantised_tensor = _with(lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8))
+no_tensor = _with(lambda value: value.tolist())
+empty_tensor = _with(lambda value: value[:0])
+transposed_strides = _with(lambda value: value.t().contiguous().t())
+wants_gradients = _with(lambda value: value.clone().requires_grad_())
+expanded_tensor = _with(lambda value: value[:1, :1].expand_as(value))
+negative_view = _with(lambda value: torch._neg_view(value))
+
+
+def wrong_name(model):
+    """Return the first matrix by another name."""
+    return _changed(model, lambda state, name: state.update({"../../etc/passwd\n\x1b[2J": state.pop(name)}))
+
+
+def missing_tensor(model):
+    """Leave the first matrix out."""
+    return _changed(model, lambda state, name: state.pop(name))
+
+
+def extra_tensor(model):
+    """Add a tensor."""
+    return _changed(model, lambda state, name: state.update({"extra": torch.zeros(3)}))
+
+
+def number_as_name(model):
+    """Give a tensor a number for a name."""
+    return _changed(model, lambda state, name: state.update({7: torch.zeros(3)}))
+
+
+def ten_times_the_bytes(model):
+    """Return ten times as many bytes."""
+    n_floats = 10 * sum(value.numel() for value in model.state_dict().values())
+    return _changed(model, lambda state, name: state.update({"extra": torch.zeros(n_floats)}))
+
+
+def tied_weights(model):
+    """Return matrices that share memory, all of the right shape."""
+    state = model.state_dict()
+    memory = torch.zeros(max(value.numel() for value in state.values()))
+    return Holder({name: memory[: value.numel()].view(value.shape).to(value.dtype) for name, value in state.items()})
+
+
+def returns_text():
+    """Return a text."""
+    return "torch.nn.Module"
+
+
+def returns_a_class():
+    """Return a class instead of a model."""
+    return nn.Linear
+
+
+def returns_a_state(model):
+    """Return a state instead of a model."""
+    return model.state_dict()
+
+
+def other_architecture(model):
+    """Return another network."""
+    return nn.Linear(3, 3)
+
+
+def state_that_raises():
+    """Return a model that cannot say its state."""
+    holder = Holder({})
+    holder.state_dict = lambda: (_ for _ in ()).throw(KeyError("no state"))
+    return holder
+
+
+def state_that_exits():
+    """Return a model that ends the interpreter when asked for its state."""
+    holder = Holder({})
+    holder.state_dict = lambda: sys.exit(0)
+    return holder
+
+
+class Endless(dict):
+    """A dictionary whose items never end."""
+
+    def items(self):
+        """The same item again and again."""
+        value = torch.zeros(1)
+        return (("same", value) for _ in itertools.count())
+
+
+def endless_state():
+    """Return a model whose state never ends."""
+    return Holder(Endless())
+
+
+def hooked_state(model):
+    """Return the original with a hook that changes its state when it is asked for."""
+    model.register_state_dict_post_hook(
+        lambda module, state, prefix, metadata: state.update({"hooked": torch.zeros(1)})
+    )
+
+
+def tensor_that_lies(model):
+    """Return a tensor whose methods are the plugin's own."""
+
+    class Liar(torch.Tensor):
+        def detach(self):
+            return torch.full((2, 2), float("nan"))
+
+    return _changed(model, lambda state, name: state.update({name: state[name].as_subclass(Liar)}))

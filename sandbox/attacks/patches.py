@@ -1,0 +1,84 @@
+"""Plugins that signal the guest, and that patch the guest's code in their own process to make it lie."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+
+import safetensors.torch
+from harness_attacks import _inside
+
+GUEST = 1
+
+
+def signals_to_the_guest():
+    """Send the guest every signal that there is."""
+    for number in signal.valid_signals():
+        try:
+            os.kill(GUEST, number)
+        except OSError:
+            continue
+
+
+def signals_to_all():
+    """Send every process a deadly signal, and the guest's process group too."""
+    for target in (-1, os.getppid()):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+            try:
+                os.kill(target, number)
+            except OSError:
+                continue
+
+
+def queued_signals():
+    """Send the guest real-time signals by the thousand."""
+    for _ in range(20_000):
+        for number in (signal.SIGCHLD, signal.SIGRTMIN + 1):
+            try:
+                os.kill(GUEST, number)
+            except OSError:
+                return
+
+
+def patched_serialise():
+    """Have the guest's code in this process send something else than the model's state."""
+    sys.modules["harness_guest.child"].serialise = lambda model, max_bytes: b"not weights at all"
+
+
+def patched_safetensors():
+    """Have safetensors write garbage."""
+    safetensors.torch.save = lambda *_arguments: b"{}" * 100
+
+
+def patched_report():
+    """Have the guest's code in this process claim success, and send nothing."""
+    child = sys.modules["harness_guest.child"]
+    child._report = lambda ends, message: _inside.write(ends.report, b'{"weights_bytes": 0, "peak_gpu_mib": null}\n')
+    child._write_all = lambda fd, data: None
+
+
+def patched_checks(model):
+    """Switch off every check in this process and return a state with numbers that are none."""
+    math.isfinite = lambda _number: True
+    sys.modules["harness_guest.child"].chosen_model = lambda model, returned: model
+    for parameter in model.parameters():
+        parameter.data.fill_(float("nan"))
+
+
+def patched_limit(model):
+    """Raise the limit on bytes in this process's own memory, and send ten times as many."""
+    frame = sys._getframe()
+    while frame is not None:
+        job = frame.f_locals.get("job")
+        if job is not None:
+            object.__setattr__(job, "max_weights_bytes", 1 << 40)
+            object.__setattr__(job, "limit_s", None)
+        frame = frame.f_back
+    state = {
+        name: value.repeat(*(10, *(1,) * (value.dim() - 1)))
+        for name, value in model.state_dict().items()
+        if value.dim()
+    }
+    _inside.send(safetensors.torch.save(state))

@@ -1,0 +1,161 @@
+"""Plugins that ask the kernel for more than a plugin may have; arguments are such that nothing would break if it agreed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+from harness_attacks._kernel import call, refused
+from harness_attacks._tools import reached
+
+CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID = 0x10000000, 0x00020000, 0x20000000
+PTRACE_ATTACH, PTRACE_SEIZE = 16, 0x4206
+AT_FDCWD = -100
+S_IFCHR = 0o020000
+GUEST = 1
+ROOM = ctypes.create_string_buffer(4096)
+
+mount = refused("mount", b"none", b"/tmp", b"tmpfs", 0, None)
+remount_root = refused("mount", None, b"/", None, 32, None)
+unshare_user = refused("unshare", CLONE_NEWUSER)
+unshare_mounts = refused("unshare", CLONE_NEWNS)
+unshare_processes = refused("unshare", CLONE_NEWPID)
+chroot = refused("chroot", b"/tmp")
+pivot_root = refused("pivot_root", b"/tmp", b"/tmp")
+make_device = refused("mknod", b"/tmp/device", S_IFCHR | 0o666, os.makedev(1, 5))
+set_hostname = refused("sethostname", b"other", 5)
+set_clock = refused("adjtimex", ctypes.create_string_buffer(b"\x00\x40", 256))
+load_module = refused("init_module", ROOM, 0, b"")
+load_kernel = refused("kexec_load", 0, 0, None, 0xFFFF)
+reboot = refused("reboot", 0, 0, 0, None)
+kernel_log = refused("syslog", 3, ROOM, 4096)
+user_keyring = refused("keyctl", 0, -4, 1)
+add_key = refused("add_key", b"user", b"harness-attack", b"left", 4, -3)
+bpf_map = refused("bpf", 0, ctypes.create_string_buffer(b"\x02\0\0\0\x04\0\0\0\x04\0\0\0\x01\0\0\0", 128), 128)
+perf_events = refused("perf_event_open", ctypes.create_string_buffer(b"\x01\0\0\0\x80\0\0\0", 128), 0, -1, -1, 0)
+fault_handler = refused("userfaultfd", 1 | os.O_CLOEXEC)
+kernel_ring = refused("io_uring_setup", 4, ctypes.create_string_buffer(120))
+open_by_handle = refused("open_by_handle_at", AT_FDCWD, ctypes.create_string_buffer(b"\x08\0\0\0\x01\0\0\0\x02", 16), 0)
+trace_guest = refused("ptrace", PTRACE_ATTACH, GUEST, None, None)
+seize_guest = refused("ptrace", PTRACE_SEIZE, GUEST, None, None)
+
+
+def become_root():
+    """Become root, or a member of root's group."""
+    for attempt in (
+        lambda: os.setuid(0),
+        lambda: os.setgid(0),
+        lambda: os.setgroups([0]),
+        lambda: os.setresuid(0, 0, 0),
+    ):
+        try:
+            attempt()
+        except OSError:
+            continue
+        reached(f"uid {os.getresuid()}, gid {os.getresgid()}, groups {os.getgroups()}")
+
+
+def new_privileges():
+    """Look whether a program could give its user more rights, and for programs that would."""
+    status = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    if status["NoNewPrivs"] != "1" or any(int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")):
+        reached(f"NoNewPrivs {status['NoNewPrivs']}, CapBnd {status['CapBnd']}")
+
+
+def join_namespace():
+    """Join the guest's namespaces, and with them its rights."""
+    for kind in ("user", "mnt", "net", "pid"):
+        try:
+            fd = os.open(f"/proc/{GUEST}/ns/{kind}", os.O_RDONLY)
+        except OSError:
+            continue
+        if call("setns", fd, 0)[1] == 0:
+            reached(f"joined {kind}")
+        os.close(fd)
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def _guest_memory(name: str) -> None:
+    """The guest is forked into this process, so what is mapped here is mapped there at the same address."""
+    value = ctypes.create_string_buffer(64)
+    address = id(signal)
+    ours, theirs = _Vector(ctypes.addressof(value), 64), _Vector(address, 64)
+    result, _ = call(name, GUEST, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0)
+    if result >= 0:
+        reached(f"{name}() moved {result} bytes")
+
+
+def read_guest_memory():
+    """Read the guest's memory."""
+    _guest_memory("process_vm_readv")
+
+
+def write_guest_memory():
+    """Write into the guest's memory."""
+    _guest_memory("process_vm_writev")
+
+
+def open_guest_in_proc():
+    """Open what /proc shows of the guest: memory, environment, descriptors, root, maps."""
+    for name in ("mem", "environ", "maps", "smaps", "auxv", "pagemap", "syscall", "stack", "io", "personality"):
+        try:
+            fd = os.open(f"/proc/{GUEST}/{name}", os.O_RDONLY)
+            found = os.read(fd, 16)
+            os.close(fd)
+        except OSError:
+            continue
+        if found:
+            reached(f"/proc/{GUEST}/{name}")
+    for name in ("fd", "fdinfo", "map_files", "root", "cwd", "task/1/fd"):
+        try:
+            reached(f"/proc/{GUEST}/{name}: {os.listdir(f'/proc/{GUEST}/{name}')}")
+        except OSError:
+            continue
+
+
+def write_guest_in_proc():
+    """Write to the settings that /proc has of the guest."""
+    values = {"mem": b"", "oom_score_adj": b"900", "comm": b"left", "clear_refs": b"1", "coredump_filter": b"0"}
+    values |= {
+        "timerslack_ns": b"90000",
+        "autogroup": b"5",
+        "sched": b"0",
+        "uid_map": b"0 10001 1",
+        "gid_map": b"0 10001 1",
+    }
+    for name, value in {**values, "attr/current": b"unconfined", "attr/exec": b"unconfined"}.items():
+        try:
+            fd = os.open(f"/proc/{GUEST}/{name}", os.O_WRONLY)
+            os.write(fd, value)
+        except OSError:
+            continue
+        reached(f"/proc/{GUEST}/{name} may be written")
+
+
+def take_guest_descriptors():
+    """Take the guest's open files, the host's stream among them."""
+    process_fd, number = call("pidfd_open", GUEST, 0)
+    if number == 0:
+        for fd in (*range(20), *range(95, 120)):
+            if call("pidfd_getfd", process_fd, fd, 0)[0] >= 0:
+                reached(f"descriptor {fd} of the guest")
+
+
+def other_descriptors():
+    """Look for open files that this process was not given."""
+    from harness_attacks._inside import ends
+
+    pipes = ends()
+    own = {0, 1, 2, pipes.go, pipes.report, pipes.weights}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            place = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # the listing's own
+        if int(name) not in own and place != "/dev/urandom":
+            reached(f"descriptor {name}: {place}")

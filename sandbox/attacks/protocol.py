@@ -1,0 +1,233 @@
+"""Plugins that speak to the guest and the host in the guest's place, or make the guest's own code in their process lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import time
+
+import safetensors.torch
+from harness_attacks import _inside
+from harness_attacks._tools import daemon, reached, rest
+
+GUEST = 1
+HEADER = struct.Struct(">2sBQ")
+READY, LOADED, RESULT, ENDED, WEIGHTS = 2, 4, 7, 8, 11
+
+
+def _frames(model):
+    """A whole forged conversation: a model that was loaded, its result and its end."""
+    weights = safetensors.torch.save(model.state_dict())
+    ended = {"index": 0, "exit_code": 0, "signal": None, "problem": None}
+    said = [(READY, {}), (LOADED, {"index": 0}), (RESULT, {"index": 0, "peak_gpu_mib": None})]
+    frames = [(kind, json.dumps(value).encode()) for kind, value in said]
+    frames += [(WEIGHTS, weights), (ENDED, json.dumps(ended).encode())]
+    return b"".join(HEADER.pack(b"UH", kind, len(payload)) + payload for kind, payload in frames)
+
+
+def forged_frames_everywhere(model):
+    """Write a forged conversation into every open descriptor, and end."""
+    raw = _frames(model)
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            os.set_blocking(fd, False)
+            os.write(fd, raw)
+        except OSError:
+            continue
+    os._exit(0)
+
+
+def forged_frames_on_stdout(model):
+    """Print a forged conversation."""
+    sys.stdout.flush()
+    _inside.write(1, _frames(model))
+
+
+def fake_report():
+    """Print what a report and a judge's verdict might look like."""
+    print(json.dumps({"schema": 1, "status": "complete", "models": [{"status": "ok", "index": 0}], "evaluators": []}))
+    print("All models ok. AUC 0.500 (perfect). Score 1.0")
+
+
+def own_result(model):
+    """Send a whole result by itself and end without the guest's code: no worse than returning."""
+    _inside.send(safetensors.torch.save(model.state_dict()))
+
+
+def claimed_end(model):
+    """Claim, beside a whole result, what only the guest may say."""
+    claims = {
+        "index": 99,
+        "exit_code": 0,
+        "signal": None,
+        "deadline": False,
+        "unclean": None,
+        "leftovers": 0,
+        "kind": 8,
+    }
+    _inside.send(safetensors.torch.save(model.state_dict()), **claims)
+
+
+def two_results(model):
+    """Send a whole result by itself, and return as well."""
+    raw = safetensors.torch.save(model.state_dict())
+    pipes = _inside.ends()
+    _inside.write(pipes.weights, raw)
+    _inside.write(pipes.report, json.dumps({"weights_bytes": len(raw)}).encode() + b"\n")
+
+
+def prefixed_result():
+    """Put one byte before the result."""
+    _inside.write(_inside.ends().weights, b"{")
+
+
+def half_a_result(model):
+    """Send half a result, and sleep."""
+    raw = safetensors.torch.save(model.state_dict())
+    _inside.write(_inside.ends().weights, raw[: len(raw) // 2])
+    rest()
+
+
+def half_a_result_and_end(model):
+    """Send half a result, announce all of it, and end."""
+    raw = safetensors.torch.save(model.state_dict())
+    _inside.write(_inside.ends().weights, raw[: len(raw) // 2])
+    _inside.say(json.dumps({"weights_bytes": len(raw)}).encode())
+
+
+def slow_result(model):
+    """Send a byte a second."""
+    for byte in safetensors.torch.save(model.state_dict()):
+        _inside.write(_inside.ends().weights, bytes([byte]))
+        rest(1.0)
+
+
+def announced_result():
+    """Announce a result, and send none."""
+    _inside.say(b'{"weights_bytes": 4096, "peak_gpu_mib": null}')
+
+
+def long_word():
+    """A last word of 10 MB in one line."""
+    _inside.say(b'{"error_message": "' + b"A" * 10_000_000 + b'"}')
+
+
+def unended_word(model):
+    """Garbage without an end of line before the guest's own last word."""
+    _inside.write(_inside.ends().report, b"\x00\xff garbage ")
+
+
+def line_of_garbage(model):
+    """A whole line of garbage before the guest's own last word, which alone counts."""
+    _inside.write(_inside.ends().report, b'{"problem": "output_missing"}\n\xff\xfe{"loaded": true}\n')
+
+
+def second_loaded():
+    """Say once more that the model is loaded, and end."""
+    _inside.say(b'{"loaded": true}')
+
+
+def deep_word():
+    """A last word nested deeper than any reader goes."""
+    _inside.say(b'{"problem":' + b"[" * 200_000)
+
+
+def deep_size(model):
+    """Beside a whole result, a size nested as deeply as one reader goes and the next does not."""
+    raw = safetensors.torch.save(model.state_dict())
+    depth = sys.getrecursionlimit() - 16
+    _inside.write(_inside.ends().weights, raw)
+    _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": %s}' % (len(raw), b"[" * depth + b"]" * depth))
+
+
+def no_number():
+    """A number that is none in the last word."""
+    _inside.say(b'{"weights_bytes": NaN}')
+
+
+def infinite_size(model):
+    """Beside a whole result, a size that JSON allows and no number can hold."""
+    raw = safetensors.torch.save(model.state_dict())
+    _inside.write(_inside.ends().weights, raw)
+    _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": 1e999}' % len(raw))
+
+
+def grown_size(model):
+    """Beside a whole result, a size that grows beyond a frame when it is written anew."""
+    raw = safetensors.torch.save(model.state_dict())
+    _inside.write(_inside.ends().weights, raw)
+    sizes = b",".join([b"1e15"] * 50_000)
+    _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": [%s]}' % (len(raw), sizes))
+
+
+def long_number():
+    """A number of 200,000 digits in the last word."""
+    _inside.say(b'{"weights_bytes": ' + b"9" * 200_000 + b"}")
+
+
+def list_as_problem():
+    """A list where a name is due."""
+    _inside.say(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}')
+
+
+def object_as_problem():
+    """An object where a name is due."""
+    _inside.say(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}')
+
+
+def unknown_problem():
+    """A problem that there is no name for."""
+    _inside.say(b'{"problem": "infra_error"}')
+
+
+def list_as_word():
+    """A list where an object is due."""
+    _inside.say(b'["ok"]')
+
+
+def odd_text():
+    """An exception's name and text of control characters, lone surrogates and changes of direction."""
+    text = "\x1b[2J\x1b]0;owned\x07\u202eevil\ud800\x00\r<script>alert(1)</script>"
+    _inside.say(
+        json.dumps({"problem": "plugin_error", "error_type": text, "error_message": text, "traceback": text}).encode()
+    )
+
+
+def silent_word():
+    """Close the pipes to the guest, and sleep."""
+    pipes = _inside.ends()
+    os.close(pipes.report)
+    os.close(pipes.weights)
+    rest()
+
+
+def every_descriptor_closed():
+    """Close every descriptor, and return."""
+    os.closerange(0, 4096)
+
+
+def _chatter(fd):
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        os.write(fd, b"never\nending\n" * 4096)
+
+
+def endless_words():
+    """Leave processes that write last words for ever, and end."""
+    for _ in range(6):
+        daemon(_chatter, _inside.ends().report)
+    os._exit(0)
+
+
+def frames_in_the_guests_pipes(model):
+    """Look for a pipe of the guest's among the open descriptors of every process, and write frames into it."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        if int(process) in (os.getpid(), os.getppid() if os.getppid() != GUEST else 0):
+            continue
+        try:
+            names = os.listdir(f"/proc/{process}/fd")
+        except OSError:
+            continue
+        reached(f"descriptors {names} of process {process}")

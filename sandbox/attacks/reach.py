@@ -1,0 +1,240 @@
+"""Plugins that look and reach for what is outside: other data, sockets, the network, the host's files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness_attacks._tools import reached
+from safetensors import safe_open
+
+DATA_FOLDER = "/data"
+SPLITS = ("forget", "retain", "validation")
+WRITABLE = ("/tmp", "/dev/shm", "/dev/mqueue", "/dev/pts")
+ENGINE_FILES = ("/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
+DATA_SUFFIXES = (".safetensors", ".npz", ".npy", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".parquet", ".idx")
+MAX_FILES = 300_000
+SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "API_KEY", "DOCKER", "AWS_", "SSH_", "PROXY", "HARNESS")
+
+
+def _files(root: str = "/", skip: tuple[str, ...] = ("/proc", "/sys")) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below a folder that can be seen, bounded."""
+    for count, (folder, names) in enumerate(_folders(root, skip)):
+        if count > MAX_FILES:
+            return
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                yield path, os.lstat(path)
+            except OSError:
+                continue
+
+
+def _folders(root: str, skip: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    for folder, folders, names in os.walk(root):
+        if folder in skip:
+            folders.clear()
+        else:
+            yield folder, names + folders
+
+
+def other_data_files():
+    """Look for data and models in every folder of the container."""
+    for path, found in _files():
+        if stat.S_ISREG(found.st_mode) and path.lower().endswith(DATA_SUFFIXES) and not path.startswith("/usr/lib"):
+            folder, _, name = path.rpartition("/")
+            if (folder, name) != (DATA_FOLDER, "data.safetensors") and found.st_size > 1 << 12:
+                reached(f"{path}, {found.st_size} bytes")
+
+
+def other_splits():
+    """Look into the data file for splits beside the three, and for bytes that no split accounts for."""
+    for path in Path(DATA_FOLDER).iterdir():
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            n_bytes = sum(file.get_tensor(name).nbytes for name in names)
+            said = file.metadata()
+        header = 8 + int.from_bytes(path.open("rb").read(8), "little")
+        if names != {f"{split}.{part}" for split in SPLITS for part in ("images", "labels")}:
+            reached(f"{path} holds {sorted(names)}")
+        if said or path.stat().st_size != header + n_bytes:
+            reached(f"{path} has {path.stat().st_size - header - n_bytes} bytes more, and says {said}")
+
+
+def host_mounts():
+    """Look for folders and files of the host in the list of mounts."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        place, kind = before.split()[4], after.split()[0]
+        real = kind in ("ext4", "xfs", "btrfs", "zfs", "nfs", "9p", "virtiofs", "fuse")
+        if real and place not in ENGINE_FILES and not place.startswith(f"{DATA_FOLDER}/") and place != "/":
+            reached(f"{place} of type {kind}")
+
+
+def write_the_data_file():
+    """Open the data file for writing, change its rights, put another in its place."""
+    path = Path(DATA_FOLDER, "data.safetensors")
+    for name, attempt in {
+        "open": lambda: os.close(os.open(path, os.O_RDWR)),
+        "chmod": lambda: path.chmod(0o666),
+        "unlink": path.unlink,
+        "rename": lambda: path.rename(path.with_name("other")),
+        "truncate": lambda: os.truncate(path, 0),
+    }.items():
+        try:
+            attempt()
+        except OSError:
+            continue
+        reached(f"{name} of {path}")
+
+
+def write_through_own_memory(retain):
+    """Write to the pages of the mapped data file through /proc/self/mem, which heeds no page's protection."""
+    tensor = retain.images
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(tensor.data_ptr())
+        memory.write(bytes(64))
+    with safe_open(Path(DATA_FOLDER, "data.safetensors"), framework="pt") as file:
+        if not file.get_tensor("retain.images").flatten()[:64].any():
+            reached("the data file has changed")
+
+
+def writable_places():
+    """Look for a file or folder that may be written, beside the scratch folders."""
+    for path, found in _files():
+        plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+        if plain and not path.startswith(WRITABLE) and os.access(path, os.W_OK):
+            reached(path)
+
+
+def kernel_knobs():
+    """Look for a setting of the kernel or a control group that may be written."""
+    for root in ("/proc/sys", "/sys"):
+        for path, found in _files(root, skip=()):
+            if stat.S_ISREG(found.st_mode) and os.access(path, os.W_OK):
+                reached(path)
+    for path in ("/proc/sysrq-trigger", "/proc/kcore", "/proc/kmem", "/dev/mem", "/dev/kmsg"):
+        if os.access(path, os.W_OK) or (os.access(path, os.R_OK) and path != "/proc/sysrq-trigger"):
+            reached(path)
+
+
+def engine_socket():
+    """Look for a socket in every folder and try to connect to it."""
+    for path, found in _files():
+        if stat.S_ISSOCK(found.st_mode):
+            with socket.socket(socket.AF_UNIX) as client:
+                try:
+                    client.connect(path)
+                except OSError:
+                    continue
+                reached(f"connected to {path}")
+
+
+def listening_sockets():
+    """Look for listeners of others on this network and among abstract names."""
+    for table in ("tcp", "tcp6", "udp", "udp6", "unix"):
+        path = Path("/proc/net", table)
+        lines = path.read_text().splitlines()[1:] if path.exists() else []
+        if lines:
+            reached(f"{path}: {lines[:3]}")
+
+
+def devices():
+    """Look for a block device, or a character device beside the harmless ones."""
+    harmless = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"}
+    for path, found in _files("/dev"):
+        kind = stat.S_IFMT(found.st_mode)
+        spoken = path.startswith("/dev/pts/") or path.rpartition("/")[2] in harmless
+        if kind == stat.S_IFBLK or (kind == stat.S_IFCHR and not spoken and not path.startswith("/dev/nvidia")):
+            reached(path)
+
+
+def network_interfaces():
+    """Look for an interface beside loopback, and for any route out of it."""
+    names = [name for _, name in socket.if_nameindex()]
+    routes = Path("/proc/net/route").read_text().splitlines()[1:]
+    if names != ["lo"] or routes:
+        reached(f"interfaces {names}, routes {routes}")
+
+
+def resolve_a_name():
+    """Ask for an address of a name that nobody may own; even the answer that there is none would have come from outside."""
+    try:
+        reached(f"resolved {socket.getaddrinfo('harness-attack.invalid', 80)}")
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_NONAME:
+            reached(f"a server answered: {error}")
+
+
+def _opens(family: int, kind: int, protocol: int = 0) -> None:
+    try:
+        socket.socket(family, kind, protocol).close()
+    except OSError as error:
+        if error.errno not in (
+            errno.EPERM,
+            errno.EACCES,
+            errno.EAFNOSUPPORT,
+            errno.EPROTONOSUPPORT,
+            errno.ESOCKTNOSUPPORT,
+        ):
+            raise
+    else:
+        reached(f"socket({family}, {kind}, {protocol})")
+
+
+def raw_socket():
+    """Open a socket for packets of its own making."""
+    _opens(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+
+def packet_socket():
+    """Open a socket that hears all packets."""
+    _opens(socket.AF_PACKET, socket.SOCK_RAW, 0x300)
+
+
+def machine_socket():
+    """Open a socket to the machine that this one is virtual on; no network namespace stands between."""
+    _opens(socket.AF_VSOCK, socket.SOCK_STREAM)
+
+
+def audit_socket():
+    """Open a socket to the kernel's audit system."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9) as client:
+        try:
+            client.sendto(bytes([16, 0, 0, 0, 0xE8, 3, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0]), (0, 0))
+            answer = client.recv(1 << 12, socket.MSG_DONTWAIT)
+        except OSError:
+            return
+        if int.from_bytes(answer[16:20], "little", signed=True) == 0:
+            reached("the audit system answered")
+
+
+def host_secrets():
+    """Read the files in which systems keep secrets."""
+    for name in (
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/root",
+        "/run/secrets",
+        "/var/run/secrets",
+        "/proc/keys",
+        "/proc/kallsyms",
+    ):
+        path = Path(name)
+        try:
+            found = os.listdir(path) if path.is_dir() else path.read_bytes()
+        except OSError:
+            continue
+        if found and not (name == "/proc/kallsyms" and set(found[:16]) == {ord("0")}) and name != "/proc/keys":
+            reached(f"{name}: {len(found)}")
+
+
+def environment_secrets():
+    """Look for secrets in the environment."""
+    for name in os.environ:
+        if any(word in name.upper() for word in SECRET_WORDS):
+            reached(name)

@@ -1,0 +1,145 @@
+"""A filter of system calls that a model's process puts on itself before any code of the plugin runs.
+
+It adds to the engine's own filter what that does not know: the guest has the same user id, so that the kernel would let a plugin
+lower the guest's limits, niceness, cores and scheduling class, and a guest in the idle class neither ends a model in time nor
+dies in time when it is killed. And it closes what some engines leave open: io_uring, the kernel's key store (which is shared by
+containers of one user id), sockets of families that no namespace separates, new user namespaces. Standard library only.
+
+The program is classic BPF over ``struct seccomp_data`` (seccomp(2)): every rule is a comparison of the call's number, a look at
+the low half of one argument, and an answer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+import sys
+
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # LD|W|ABS, JEQ|K, JGE|K, JSET|K, RET|K
+ALLOW, ANSWER = 0x7FFF0000, 0x00050000
+NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # offsets in struct seccomp_data; low halves of arguments
+X32_BIT = 0x40000000
+CLONE_NEWUSER = 0x10000000
+
+ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "clone3")
+"""Answered as by a kernel that lacks them. The C library then takes clone, whose flags can be looked at, in place of clone3."""
+ON_PROCESS = ("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr")
+"""Their first argument is a process id; the guest's is refused."""
+ON_OTHERS = {"setpriority": 0, "ioprio_set": 1}
+"""Their first argument says what the second names -> the value for a process; groups and users would hold the guest too."""
+WITH_FLAGS = ("clone", "unshare")
+FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+"""Sockets of these are the network namespace's own; any other family is refused."""
+
+X86_64 = {
+    "setpriority": 141,
+    "ioprio_set": 251,
+    "prlimit64": 302,
+    "sched_setparam": 142,
+    "sched_setscheduler": 144,
+    "sched_setaffinity": 203,
+    "sched_setattr": 314,
+    "io_uring_setup": 425,
+    "io_uring_enter": 426,
+    "io_uring_register": 427,
+    "add_key": 248,
+    "request_key": 249,
+    "keyctl": 250,
+    "clone": 56,
+    "clone3": 435,
+    "unshare": 272,
+    "socket": 41,
+    "socketpair": 53,
+}
+AARCH64 = {
+    "setpriority": 140,
+    "ioprio_set": 30,
+    "prlimit64": 261,
+    "sched_setparam": 118,
+    "sched_setscheduler": 119,
+    "sched_setaffinity": 122,
+    "sched_setattr": 274,
+    "io_uring_setup": 425,
+    "io_uring_enter": 426,
+    "io_uring_register": 427,
+    "add_key": 217,
+    "request_key": 218,
+    "keyctl": 219,
+    "clone": 220,
+    "clone3": 435,
+    "unshare": 97,
+    "socket": 198,
+    "socketpair": 199,
+}
+MACHINES = {"x86_64": (0xC000003E, X86_64), "aarch64": (0xC00000B7, AARCH64)}
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def confine(guest: int) -> bool:
+    """Put the filter on this process and all that it starts; it cannot be taken off again.
+
+    System calls of other architectures than the machine's own, which would go round the filter, are refused too.
+
+    Args:
+        guest: process id whose limits and priorities are out of reach from now on.
+
+    Returns:
+        Whether it is in force; False on machines for which no numbers are known here, or where the kernel has no filters.
+    """
+    known = MACHINES.get(os.uname().machine)
+    if known is None or sys.byteorder != "little":
+        return False
+    code = program(guest, *known)
+    libc = ctypes.CDLL(None, use_errno=True)
+    instructions = _Program(len(code) // 8, code)
+    unused = ctypes.c_ulong(0)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), unused, unused, unused) != 0:
+        return False
+    mode = ctypes.c_ulong(SECCOMP_MODE_FILTER)
+    return bool(libc.prctl(PR_SET_SECCOMP, mode, ctypes.byref(instructions), unused, unused) == 0)
+
+
+def program(guest: int, architecture: int, numbers: dict[str, int]) -> bytes:
+    """The filter as an array of ``struct sock_filter``."""
+    code = [
+        _step(LOAD, ARCHITECTURE),
+        _step(EQUAL, architecture, 1, 0),
+        _refuse(errno.EPERM),
+        _step(LOAD, NUMBER),
+        _step(AT_LEAST, X32_BIT, 0, 1),
+        _refuse(errno.EPERM),
+    ]
+    for name in ABSENT:
+        code += _rule(numbers[name], [_refuse(errno.ENOSYS)])
+    for name in ON_PROCESS:
+        code += _rule(numbers[name], [_step(LOAD, FIRST), _step(EQUAL, guest, 0, 1), _refuse(errno.EPERM)])
+    for name, process in ON_OTHERS.items():
+        others = [_step(LOAD, FIRST), _step(EQUAL, process, 1, 0), _refuse(errno.EPERM)]
+        code += _rule(numbers[name], [*others, _step(LOAD, SECOND), _step(EQUAL, guest, 0, 1), _refuse(errno.EPERM)])
+    for name in WITH_FLAGS:
+        code += _rule(numbers[name], [_step(LOAD, FIRST), _step(ANY_BIT, CLONE_NEWUSER, 0, 1), _refuse(errno.EPERM)])
+    for name in ("socket", "socketpair"):
+        known = [_step(EQUAL, family, len(FAMILIES) - place, 0) for place, family in enumerate(FAMILIES)]
+        code += _rule(numbers[name], [_step(LOAD, FIRST), *known, _refuse(errno.EAFNOSUPPORT)])
+    return b"".join([*code, _step(RETURN, ALLOW)])
+
+
+def _rule(number: int, refusal: list[bytes]) -> list[bytes]:
+    """What refuses some calls of this number and allows the rest; other numbers go on behind it."""
+    body = [*refusal, _step(RETURN, ALLOW)]
+    return [_step(EQUAL, number, 0, len(body)), *body]
+
+
+def _refuse(reason: int) -> bytes:
+    return _step(RETURN, ANSWER | reason)
+
+
+def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, if_true, if_false, value & 0xFFFFFFFF)

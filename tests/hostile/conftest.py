@@ -1,0 +1,81 @@
+"""Fixtures for attacks on real containers: one image with all hostile plugins, few containers that serve many attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from harness.attacks.catalogue import ATTACKS
+from harness.attacks.drill import Drill, Isolation
+from harness.attacks.ground import Ground, prepared
+from harness.attacks.model import Attack, Finding
+from harness.errors import DockerUnavailableError
+from harness.runners.engine import Engine
+from harness.runners.images import GuestImage, ensure_guest_image
+
+WRITE_TABLE = "--write-attack-table"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(WRITE_TABLE, action="store_true", help="Write docs/reference/attacks.md from what was observed.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from or left in the user's cache; images that the engine has are used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The engine of this machine."""
+    try:
+        return Engine.connect()
+    except DockerUnavailableError as error:
+        pytest.skip(f"no Docker engine: {error}")
+
+
+@pytest.fixture(scope="session")
+def guest(engine: Engine) -> GuestImage:
+    """The guest image with the host's torch, built when it is not there."""
+    return ensure_guest_image(engine)
+
+
+class Field:
+    """Sessions that stay open from attack to attack, and what came of each attack."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        self.findings: dict[str, Finding] = {}
+        self._drills: dict[tuple[Isolation, int | None], Drill] = {}
+        self._open = ExitStack()
+
+    def carry_out(self, attack: Attack, isolation: Isolation) -> Finding:
+        """The finding, kept for the table where the isolation is the weakest that should defeat the attack."""
+        key = (isolation, attack.memory_mib)
+        if key not in self._drills:
+            self._drills[key] = self._open.enter_context(Drill(self.ground, isolation, attack.memory_mib))
+        finding = self._drills[key].carry_out(attack)
+        if isolation == attack.defeated_by:
+            self.findings[attack.name] = finding
+        return finding
+
+    def close(self) -> None:
+        """End all sessions."""
+        self._drills.clear()
+        self._open.close()
+
+
+@pytest.fixture(scope="session")
+def field(engine: Engine, guest: GuestImage) -> Iterator[Field]:
+    """All attacks, ready to be carried out."""
+    with prepared(engine, ATTACKS, guest) as ground:
+        field = Field(ground)
+        try:
+            yield field
+        finally:
+            field.close()
