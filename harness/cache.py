@@ -13,18 +13,29 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harness.errors import CacheError, NoSpaceError
 
 ENTRY = "entry.json"
 ENVIRONMENT_VARIABLE = "HARNESS_CACHE_DIR"
+
+
+_untold: list[str] = []
+
+
+def take_rebuilt() -> list[str]:
+    """One sentence for each entry, of whatever kind, that this process has found damaged since it was last asked."""
+    told = [f"A damaged entry of the cache ({name}) was removed and is made anew." for name in _untold]
+    del _untold[: len(told)]
+    return told
 
 
 def cache_root() -> Path:
@@ -71,7 +82,6 @@ class Cache:
 
     def __init__(self, kind: str, root: Path | None = None) -> None:
         self._folder = (root or cache_root()) / kind
-        self.rebuilt: list[str] = []  # keys of entries that were found corrupt and built anew
 
     def get_or_build(self, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> tuple[Path, bool]:
         """The folder of the entry for ``inputs``, built by ``build(folder)`` where there is no sound one.
@@ -109,13 +119,13 @@ class Cache:
             return False
         if _verified(place):
             return True
-        self.rebuilt.append(place.name)
+        _untold.append(f"{self._folder.name}/{place.name[:12]}")
         shutil.rmtree(place)
         return False
 
     def _build(self, inputs: Mapping[str, Any], place: Path, build: Callable[[Path], None]) -> None:
         for leftover in place.parent.glob(f".{place.name}-*"):  # of a killed process; the lock is ours now
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)  # its orphaned worker may write on for a moment
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
         try:
             build(folder)
@@ -158,6 +168,26 @@ class Cache:
         """Remove one entry; another process that is just reading it has its files open and goes on."""
         with FileLock(entry.path.with_suffix(".lock")):
             shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def remove_abandoned(root: Path | None = None, *, dry_run: bool = False) -> list[Path]:
+    """Remove what killed builds have left, of whatever kind of entry; returns the folders.
+
+    A build that goes on holds its entry's lock and is left alone.
+
+    Args:
+        root: the cache directory; None for the user's.
+        dry_run: only tell what would be removed.
+    """
+    found = []
+    for partial in sorted((root or cache_root()).glob(f"*/??/.{'[0-9a-f]' * 64}-*")):
+        key = partial.name[1:65]
+        with suppress(Timeout), FileLock(partial.with_name(f"{key}.lock"), timeout=0):
+            if partial.is_dir():  # else its build has just come to its end
+                found.append(partial)
+                if not dry_run:
+                    shutil.rmtree(partial, ignore_errors=True)
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

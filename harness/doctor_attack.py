@@ -9,7 +9,6 @@ from harness.attacks.catalogue import ATTACKS, carry_out_all
 from harness.attacks.ground import prepared
 from harness.attacks.model import PROMISES, Attack, Finding
 from harness.checks import Check, CheckStatus
-from harness.doctor_docker import docker_checks
 from harness.progress import Progress
 from harness.runners.engine import Engine
 from harness.runners.reaper import reap
@@ -31,7 +30,7 @@ def attack_checks(progress: Progress, attacks: Sequence[Attack] = ATTACKS) -> li
     """
     engine = Engine.connect()
     reap(engine)
-    return [*told(carried_out(engine, attacks, progress)), *_weaknesses(engine)]
+    return list(told(carried_out(engine, attacks, progress)))
 
 
 def carried_out(engine: Engine, attacks: Sequence[Attack], progress: Progress) -> list[Finding]:
@@ -59,6 +58,7 @@ def told(findings: Sequence[Finding]) -> Iterator[Check]:
             advice = "" if status == "ok" else "See the attacks below."
             yield Check(f"Promise {promise}", status, f"{words}: withstood {held} of {len(of_it)} attacks", advice)
     yield from _latest(findings)
+    yield from _walls(findings)
     yield from _inexact(findings)
     for finding in findings:
         yield from _broken(finding)
@@ -69,6 +69,12 @@ def _latest(findings: Sequence[Finding]) -> Iterator[Check]:
     if late:
         detail = f"of {len(late)} that passed a time limit, the last was dead {max(late):.2f} s after it"
         yield Check("Deadline", "ok", detail)
+
+
+def _walls(findings: Sequence[Finding]) -> Iterator[Check]:
+    names = [finding.attack.name for finding in findings if finding.held and finding.attack.defeated_by == "model"]
+    if names:
+        yield Check("Isolation", "ok", f"withstood under --isolation model alone: {', '.join(names)}")
 
 
 def _inexact(findings: Sequence[Finding]) -> Iterator[Check]:
@@ -88,8 +94,3 @@ def _broken(finding: Finding) -> Iterator[Check]:
     elif finding.faults:
         detail = f"promise {attack.promise}; it {attack.tries}. {'; '.join(finding.faults)}"
         yield Check(f"Attack {attack.name}", "fail", detail, BROKEN)
-
-
-def _weaknesses(engine: Engine) -> Iterator[Check]:
-    """What is known to hold less well on this engine, whether or not an attack came through."""
-    return (check for check in docker_checks(lambda: engine) if check.status != "ok")

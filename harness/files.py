@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from safetensors.numpy import save
 
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError
 
+PARTIAL = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -61,6 +63,13 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         OSError: the disk is full, or the folder may not be written; the library's own writer hides which.
     """
     path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what writers that were killed have left anywhere below ``folder``, at which no other process is at work."""
+    for path in folder.rglob(".*.tmp"):
+        if PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

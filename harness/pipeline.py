@@ -13,7 +13,7 @@ from typing import Any
 from harness import hardware
 from harness._version import __version__
 from harness.budget import Limit
-from harness.cache import key_of
+from harness.cache import key_of, take_rebuilt
 from harness.config import RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
 from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError
@@ -144,8 +144,8 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
         raise InterruptedRunError(
             f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
         ) from None
-    except SandboxError as error:
-        raise SandboxError(
+    except (SandboxError, NoSpaceError) as error:
+        raise type(error)(
             f"{error}\nEvery finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
         ) from error
 
@@ -163,15 +163,13 @@ class _Job:
 
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
-        with self.phases("prepare"):
+        with self._phase("prepare"):
             data = self.task.load()
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, runner, facts)
-        with self.phases("references"):
+        with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-            for key in references.cache.rebuilt:
-                self.progress.notice(f"A cached population was damaged and has been built anew ({key[:12]}).")
         place = Workplace(
             self.task,
             data,
@@ -183,11 +181,21 @@ class _Job:
             self.begun["run_id"],
             self.device,
         )
-        with self.phases("budget"):
+        with self._phase("budget"):
             limit = self._limit(place)
         with self.phases("unlearn"):
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress)
         return self._judge(data, populations, limit, outcomes, runner, facts)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """A phase that uses the cache: what was damaged in it is told."""
+        try:
+            with self.phases(name):
+                yield
+        finally:
+            for text in take_rebuilt():
+                self.progress.notice(text)
 
     def _limit(self, place: Workplace) -> Limit:
         """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""

@@ -4,14 +4,16 @@ Small models do not fill several cores, so that one process a core trains a popu
 threads, and on a busy machine many times faster; and what one thread computes does not depend on how many cores there are.
 
 Reads one JSON object a line, {"folder": where to write, "job": a :class:`harness.training.TrainingJob`}; answers each with a line
-"done total" a step and then "finished". Ends with its input; a worker whose parent has gone ends with the next line that it
-cannot write.
+"done total" a step and then "finished". Ends with its input, which ends with the parent, however that ends.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
+import threading
 from pathlib import Path
 
 from safetensors.numpy import load_file
@@ -23,6 +25,7 @@ def main() -> None:
     """Train what standard input asks for."""
     import torch
 
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     torch.set_num_threads(1)
     answers, sys.stdout = sys.stdout, sys.stderr  # what a task's own network prints must not be taken for an answer
 
@@ -36,6 +39,14 @@ def main() -> None:
         train_into(Path(order["folder"]), job, load_file(job.data_file), report)
         answers.write(FINISHED)
         answers.flush()
+
+
+def _end_with_the_parent() -> None:
+    """Nobody wants what a worker without a parent trains; the cache sweeps up what it has half written."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), select.POLLHUP)
+    poll.poll()
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.budget import Limit
+from harness.cache import take_rebuilt
 from harness.config import RunConfig
 from harness.discovery import choose_evaluators, find_task
 from harness.errors import ResumeMismatchError
@@ -52,6 +53,8 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         models = config.models or task.models
         _check(report, data, references, models, folder)
         populations = references.populations(models, progress)
+        for text in take_rebuilt():
+            progress.notice(text)
         limit = Limit(**{**begun["limit"], "retrain_s": tuple(begun["limit"]["retrain_s"])})
         outcomes = [outcome for _, outcome in sorted(store.finished().items())]
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}

@@ -49,10 +49,7 @@ def _held_already(folder: Path) -> str:
 def _explained(error: OSError | HarnessError, folder: Path) -> HarnessError:
     """The error to raise for a file that could not be written in the run folder, with what to do about the run."""
     told = write_error(folder, error) if isinstance(error, OSError) else error
-    hint = (
-        f"Go on with `harness resume {folder}`." if isinstance(told, NoSpaceError) else "Or give another with --output."
-    )
-    return type(told)(f"{told} {hint}")
+    return told if isinstance(told, NoSpaceError) else type(told)(f"{told} Or give another with --output.")
 
 
 class RunStore:

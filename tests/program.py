@@ -38,10 +38,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class Program:
-    """Runs the command line with an environment of its own, without Docker unless a test says otherwise."""
+    """Runs the command line with an environment of its own, without Docker unless a test says otherwise.
+
+    Attributes:
+        environment: all of its variables.
+        folder: its working directory.
+        prefix: a command that runs the program, ``nsenter`` say.
+    """
 
     environment: dict[str, str]
     folder: Path
+    prefix: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
         process = self.start(*arguments, **environment)
@@ -51,7 +58,7 @@ class Program:
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         """Start a command and do not wait for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
+            [*self.prefix, sys.executable, "-m", "harness", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -216,7 +216,7 @@ def materialise(bundle: PluginBundle, target: Path) -> Path:
 
     Raises:
         PluginPackagingError: a wheel is damaged.
-        NoSpaceError: the disk is full.
+        OSError: the disk is full.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)

@@ -67,7 +67,7 @@ def build_on_host(source: Path, progress: Progress) -> Path:
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source}")
         # A copy, for build backends write into their source directory.
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
             with tarfile.open(fileobj=io.BytesIO(_tar(dict(_source_files(source)))), mode="r") as tar:
                 tar.extractall(scratch, filter="tar")
             try:

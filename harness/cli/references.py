@@ -16,6 +16,7 @@ def references_group() -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda where there is one]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train the populations of TASK, so that runs on it find them ready."""
+    from harness.cache import take_rebuilt
     from harness.cli.progress import RichProgress
     from harness.discovery import find_task
     from harness.errors import GpuUnavailableError
@@ -28,6 +29,8 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
     references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
     with RichProgress() as progress:
         populations = references.populations(models or found.models, progress)
+        for text in take_rebuilt():
+            progress.notice(text)
     for role, population in populations.items():
         click.echo(f"{role}: {len(population.seeds)} models")
 

@@ -10,7 +10,7 @@ from types import FrameType
 import click
 
 from harness._version import __version__
-from harness.cli import catalogue, images, references, runs, system
+from harness.cli import catalogue, images, logs, reap, references, runs, system
 from harness.errors import HarnessError, InterruptedRunError
 
 NOT_HANDLED = 70  # the operating system refused something where nobody reckoned with it: sysexits' EX_SOFTWARE
@@ -53,6 +53,8 @@ def cli() -> None:
 
 for command in (
     *runs.COMMANDS,
+    *logs.COMMANDS,
+    *reap.COMMANDS,
     *catalogue.COMMANDS,
     *images.COMMANDS,
     *references.COMMANDS,

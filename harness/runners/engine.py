@@ -75,9 +75,11 @@ class Engine:
         """
         try:
             client = docker.from_env(timeout=timeout_s)
-            api_version = str(client.version()["ApiVersion"])
-            base_url, own_version = str(client.api.base_url), str(client.api.api_version)
-            client.close()
+            try:
+                api_version = str(client.version()["ApiVersion"])
+                base_url, own_version = str(client.api.base_url), str(client.api.api_version)
+            finally:
+                client.close()
         except ENGINE_ERRORS as error:
             raise DockerUnavailableError(advice(error, os.environ.get("DOCKER_HOST"))) from error
         return cls(base_url, min(api_version, own_version, key=Version))

@@ -5,7 +5,6 @@ It speaks the same protocol as a container does, so that everything but the wall
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import importlib.metadata
 import os
@@ -124,15 +123,3 @@ def _held_folder() -> tuple[Path, int]:
 def _let_go(folder: Path, hold: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.close(hold)
-
-
-def reap_folders() -> None:
-    """Remove the temporary folders that killed runs of this user have left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
-        with contextlib.suppress(OSError):  # it is another user's, or its run lives and holds it
-            hold = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(hold)

@@ -45,7 +45,7 @@ def reap(engine: Engine) -> list[str]:
     Raises:
         SandboxError: the engine failed.
     """
-    orphans = [state for state in engine.containers({RUN: None}) if _orphaned(state.labels)]
+    orphans = [state for state in engine.containers({RUN: None}) if orphaned(state.labels)]
     for state in orphans:
         engine.remove(state.id)
     return [state.name for state in orphans]
@@ -66,7 +66,8 @@ def remove_own(engine: Engine) -> None:
             engine.remove(state.id)
 
 
-def _orphaned(labels: Mapping[str, str]) -> bool:
+def orphaned(labels: Mapping[str, str]) -> bool:
+    """Whether a container with these labels is nobody's: its deadline has passed or its host process is dead."""
     deadline = labels.get(DEADLINE, "")
     if not deadline.isdecimal() or int(deadline) < time.time():
         return True

@@ -18,9 +18,10 @@ from harness.errors import (
     RunnerRefusedError,
 )
 from harness.progress import Progress
+from harness.reaping import reap_guest_folders
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.gpus import parse_gpus
-from harness.runners.process_runner import ProcessRunner, reap_folders
+from harness.runners.process_runner import ProcessRunner
 
 if TYPE_CHECKING:
     from harness.runners.engine import Engine
@@ -146,7 +147,7 @@ class ProcessWorkshop:
     """Runners that start plain processes."""
 
     def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
-        reap_folders()
+        reap_guest_folders()
         self._config, self._progress = config, progress
         self._device = "cpu" if _gpus(config) == "none" else "cuda"
         if self._device == "cuda" and not hardware.gpu_names():

@@ -20,7 +20,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from harness.errors import NoSpaceError, PluginPackagingError
+from harness.errors import PluginPackagingError
 from harness.runners.target import PythonTarget
 from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
 
@@ -153,7 +153,7 @@ class WheelFile:
 
         Raises:
             PluginPackagingError: the archive is damaged.
-            NoSpaceError: the disk is full.
+            OSError: the disk is full.
         """
         for content in self.contents():
             place = target / content.name
@@ -164,7 +164,7 @@ class WheelFile:
                 place.chmod(content.mode)
             except OSError as error:
                 if error.errno == errno.ENOSPC:
-                    raise NoSpaceError(f"the disk of {target} is full; free some space there") from None
+                    raise  # whoever keeps the folder knows what to do about its disk
                 raise PluginPackagingError(f"{self.path}: {content.name} cannot be unpacked: {error}") from None
 
 

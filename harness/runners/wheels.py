@@ -5,6 +5,7 @@ The sandbox has no network: what goes into it is collected here and installed th
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -17,8 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from harness.cache import Cache, cache_root
-from harness.errors import NoSpaceError
+from harness.cache import Cache
 from harness.runners.engine_types import Progress, silent
 from harness.runners.target import PythonTarget
 from harness.runners.wheelfile import WheelFile
@@ -143,7 +143,7 @@ def run_pip(command: Sequence[str], progress: Progress) -> None:
 
     Raises:
         WheelsUnavailableError: it failed.
-        NoSpaceError: the disk is full.
+        OSError: the disk is full.
     """
     lines: list[str] = []
     with subprocess.Popen(
@@ -162,5 +162,6 @@ def run_pip(command: Sequence[str], progress: Progress) -> None:
         return
     text = "\n".join(lines[-20:])
     if "No space left on device" in text:
-        raise NoSpaceError(f"the disk is full; pip could not store a wheel in {cache_root()}")
+        # The cache, for which pip works here, says what to do.
+        raise OSError(errno.ENOSPC, "pip found no space left on the disk")
     raise WheelsUnavailableError(text)

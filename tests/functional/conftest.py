@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.functional.ground import Ground
+from tests.functional.killing import STEADY
 from tests.program import NO_DOCKER, TASK, Program, make_wheel
 
 
@@ -17,17 +19,39 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("functional-cache")
 
 
-@pytest.fixture
-def program(tmp_path: Path, shared_cache: Path) -> Program:
-    scratch = tmp_path / "scratch"
+def _program(folder: Path, cache: Path) -> Program:
+    scratch = folder / "scratch"
     scratch.mkdir()
     environment = {
         **os.environ,
-        "HARNESS_CACHE_DIR": str(shared_cache),
+        "HARNESS_CACHE_DIR": str(cache),
         "DOCKER_HOST": NO_DOCKER,
         "TMPDIR": str(scratch),
     }
-    return Program({**environment, "COLUMNS": "100"}, tmp_path)
+    return Program({**environment, "COLUMNS": "100"}, folder)
+
+
+@pytest.fixture
+def program(tmp_path: Path, shared_cache: Path) -> Program:
+    return _program(tmp_path, shared_cache)
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Ground:
+    """A task and a plugin that have run undisturbed, on the cache that all tests here share."""
+    folder = tmp_path_factory.mktemp("ground")
+    return Ground(folder, _program(folder, shared_cache), TASK, STEADY)
+
+
+@pytest.fixture
+def new_ground(tmp_path: Path) -> Callable[..., Ground]:
+    """``new_ground(task, plugin)``: a task and a plugin that have run undisturbed, with a cache of their own."""
+
+    def make(task: str, plugin: str = STEADY) -> Ground:
+        (tmp_path / "ground").mkdir()
+        return Ground(tmp_path / "ground", _program(tmp_path / "ground", tmp_path / "ground" / "warm"), task, plugin)
+
+    return make
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ def test_a_run_ends_with_a_valid_report_and_a_summary(program: Program, task: Pa
 
 
 def test_the_limit_is_measured_through_the_same_runner_and_kept(program: Program, task: Path, tmp_path: Path) -> None:
-    arguments = ("run", "--runner", "process", "--cpus", "1", "--plugin", "noop", "--task", task)
+    # Measured under a memory limit of its own, so that no other test has done it before.
+    arguments = ("run", "--runner", "process", "--cpus", "1", "--plugin", "noop", "--task", task, "--memory", "3001")
     budgets = []
     for name in ("a", "b"):
         ended = program(*arguments, "--budget-fraction", "50", "--output", tmp_path / name)

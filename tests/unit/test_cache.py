@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import Cache, key_of
+from harness.cache import Cache, key_of, take_rebuilt
 from harness.errors import CacheError, NoSpaceError
 
 INPUTS = {"what": "test", "number": 1}
@@ -44,11 +44,15 @@ def test_one_changed_byte_is_noticed_and_the_entry_built_anew(tmp_path: Path) ->
     folder, _ = cache.get_or_build(INPUTS, _write)
     (folder / "value.txt").write_text("contenT")
 
+    take_rebuilt()
+
     again, hit = cache.get_or_build(INPUTS, _write)
 
     assert not hit
     assert (again / "value.txt").read_text() == "content"
-    assert cache.rebuilt == [key_of(INPUTS)]
+    (notice,) = take_rebuilt()
+    assert f"things/{key_of(INPUTS)[:12]}" in notice
+    assert take_rebuilt() == []
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"files": 3}', "[]"])

@@ -63,6 +63,32 @@ def test_an_attempt_that_ended_badly_is_kept_when_the_model_is_done_again(store:
     assert store.begin_model(3) == ("interrupted", "timeout after 1.50 s")
 
 
+def test_an_interrupted_attempt_at_doing_a_model_again_is_counted(store: RunStore) -> None:
+    store.begin_model(3)
+    store.finish_model(OUTCOME, None)
+    store.begin_model(3)
+
+    assert store.begin_model(3) == ("interrupted", "timeout after 1.50 s", INTERRUPTED)
+
+
+def test_what_a_killed_writer_has_left_is_removed_and_nothing_else(store: RunStore) -> None:
+    left = store.folder / "models" / ".outcome.json.0123456789ab.tmp"
+    other = store.folder / "models" / ".mine.tmp"
+    left.touch()
+    other.touch()
+
+    with store.held():
+        assert (left.exists(), other.exists()) == (False, True)
+
+
+def test_a_damaged_outcome_is_told_with_what_to_do(store: RunStore) -> None:
+    store.finish_model(OUTCOME, None)
+    (store.folder / "models" / "0003" / "outcome.json").write_text("[1]")
+
+    with pytest.raises(RunNotFoundError, match=r"0003.*harness resume"):
+        store.finished()
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(store: RunStore) -> None:
     kept = {"config": {}, "run_id": "1", "created": "now"}
     store.write_run(kept)
@@ -70,6 +96,12 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(store: RunStore) -> None:
     with pytest.raises(OutputUnwritableError, match="harness resume"):
         RunStore.create(store.folder)
     assert store.read_run() == kept
+
+
+def test_a_folder_that_a_kill_left_before_the_run_was_recorded_is_not_said_to_hold_a_run(store: RunStore) -> None:
+    with pytest.raises(OutputUnwritableError, match="Choose another folder") as caught:
+        RunStore.create(store.folder)
+    assert "harness resume" not in str(caught.value)
 
 
 def test_a_run_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.reaping import reap_guest_folders
 from harness.runners.base import GuestSetup, Limits
 from harness.runners.process_handle import ProcessHandle
-from harness.runners.process_runner import FOLDER, ProcessRunner, reap_folders
+from harness.runners.process_runner import FOLDER, ProcessRunner
 
 
 def spawn(folder: Path, source: str) -> ProcessHandle:
@@ -124,7 +125,7 @@ def test_folders_of_killed_runs_are_removed_and_those_in_use_are_not(
     handle = ProcessRunner(None, 1, Limits()).start(GuestSetup(tmp_path / "data", "tests"))
     used = set(tmp_path.glob(f"{FOLDER}*")) - {orphan}
 
-    reap_folders()
+    reap_guest_folders()
 
     assert len(used) == 1
     assert set(tmp_path.glob(f"{FOLDER}*")) == used

@@ -1,0 +1,131 @@
+"""What dead runs have left is removed; what a living run holds is not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from harness.cache import Cache, key_of, remove_abandoned
+from harness.reaping import BUILD_LOCK, reap_build_contexts, reap_guest_folders
+from harness.runners import build_context
+from harness.runners.process_handle import MARK_VARIABLE
+from harness.runners.process_runner import FOLDER
+
+INPUTS = {"what": "test"}
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files of the test's own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def _abandoned_entry(root: Path) -> Path:
+    key = key_of(INPUTS)
+    partial = root / "things" / key[:2] / f".{key}-abcd1234"
+    partial.mkdir(parents=True)
+    (partial / "half").write_text("x")
+    return partial
+
+
+def test_a_half_built_entry_that_nobody_builds_is_removed(tmp_path: Path) -> None:
+    partial = _abandoned_entry(tmp_path)
+
+    assert remove_abandoned(tmp_path) == [partial]
+    assert not partial.exists()
+
+
+def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
+    partial = _abandoned_entry(tmp_path)
+
+    assert remove_abandoned(tmp_path, dry_run=True) == [partial]
+    assert partial.exists()
+
+
+def test_an_entry_that_is_being_built_is_left_alone(tmp_path: Path) -> None:
+    found: list[list[Path]] = []
+
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        found.append(remove_abandoned(tmp_path))
+        (folder / "other half").write_text("x")
+
+    place, _ = Cache("things", tmp_path).get_or_build(INPUTS, build)
+
+    assert found == [[]]
+    assert sorted(file.name for file in place.iterdir()) == ["entry.json", "half", "other half"]
+
+
+def test_finished_entries_are_left_alone(tmp_path: Path) -> None:
+    place, _ = Cache("things", tmp_path).get_or_build(INPUTS, lambda folder: (folder / "x").touch())
+
+    assert remove_abandoned(tmp_path) == []
+    assert (place / "x").exists()
+
+
+def test_a_guests_folder_that_nobody_holds_is_removed_with_the_process_that_runs_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / f"{FOLDER}dead"
+    folder.mkdir()
+    survivor = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], env={MARK_VARIABLE: str(folder)}, start_new_session=True
+    )
+
+    assert reap_guest_folders() == [folder]
+    assert survivor.wait() == -9
+    assert not folder.exists()
+
+
+def test_a_guests_folder_that_its_run_holds_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / f"{FOLDER}alive"
+    folder.mkdir()
+    hold = os.open(folder, os.O_RDONLY)
+    fcntl.flock(hold, fcntl.LOCK_EX)
+
+    assert reap_guest_folders() == []
+    assert folder.exists()
+    os.close(hold)
+
+
+def test_a_guests_folder_in_the_making_is_left_alone_and_an_old_one_is_not(tmp_path: Path) -> None:
+    new, old = tmp_path / f".{FOLDER}new", tmp_path / f".{FOLDER}old"
+    new.mkdir()
+    old.mkdir()
+    os.utime(old, (1, 1))
+
+    assert reap_guest_folders() == [old]
+
+
+def test_a_link_in_the_place_of_a_guests_folder_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (tmp_path / f"{FOLDER}link").symlink_to(precious)
+
+    assert reap_guest_folders() == []
+    assert precious.exists()
+
+
+def test_a_build_context_is_removed_unless_a_build_is_under_way(tmp_path: Path) -> None:
+    context = tmp_path / "tmpabcd1234"
+    context.touch()
+
+    with FileLock(tmp_path / BUILD_LOCK):
+        assert reap_build_contexts(tmp_path) == []
+    assert reap_build_contexts(tmp_path) == [context]
+    assert not context.exists()
+
+
+def test_the_builds_lock_is_the_one_that_builds_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(tmp_path))
+    context = tmp_path / "tmpabcd1234"
+    context.touch()
+
+    with build_context.building():
+        assert reap_build_contexts(tmp_path) == []
