@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+CONTAINERS = ("tests/docker/", "tests/hostile/")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("docker"):
-            item.add_marker(pytest.mark.xdist_group("docker"))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n``: all tests with containers to one worker, and the others file by file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ContainersTogether(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "containers" if nodeid.startswith(CONTAINERS) else nodeid.partition("::")[0]
+
+    return ContainersTogether(config, log)

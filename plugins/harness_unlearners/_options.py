@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
-def read_options(given: Mapping[str, Any], defaults: Mapping[str, float]) -> dict[str, Any]:
+def read_options(
+    given: Mapping[str, Any],
+    defaults: Mapping[str, float],
+    shares: Collection[str] = (),
+    positive: Collection[str] = (),
+) -> dict[str, Any]:
     """``defaults`` overridden by what the user gave.
 
     An option whose default is an int takes whole numbers of at least 0, any other a number of at least 0.
+
+    Args:
+        given: what the user set.
+        defaults: every known option.
+        shares: names of the options that may be at most 1.
+        positive: names of those that may not be 0; ``batch_size`` never may.
 
     Raises:
         ValueError: an unknown option or a value that is not allowed; the message names the option and what is known.
@@ -18,7 +29,31 @@ def read_options(given: Mapping[str, Any], defaults: Mapping[str, float]) -> dic
     if unknown:
         known = ", ".join(sorted(defaults)) or "none"
         raise ValueError(f"unknown option {unknown[0]!r}; known options: {known}")
-    return {name: _read(name, given.get(name, default), default) for name, default in defaults.items()}
+    options = {name: _read(name, given.get(name, default), default) for name, default in defaults.items()}
+    above_0 = {"batch_size", *positive}
+    for name, number in options.items():
+        if name in shares and number > 1:
+            raise ValueError(f"option {name!r} is a share: it must be at most 1, not {number!r}")
+        if name in above_0 and number == 0:
+            raise ValueError(f"option {name!r} must be above 0")
+    return options
+
+
+def training_defaults(recipe: Any, *, lr: float, epochs: float) -> dict[str, float]:
+    """Defaults of a short training, in proportion to the original's: ``lr``, ``epochs`` and ``batch_size``.
+
+    The batch size is the recipe's, but at least 64: that its learning rate suits.
+
+    Args:
+        recipe: how the original was trained.
+        lr: as a multiple of the recipe's learning rate.
+        epochs: as a share of the recipe's epochs; at least one epoch is taken.
+    """
+    return {
+        "lr": lr * recipe.lr,
+        "epochs": max(1, int(epochs * recipe.epochs)),
+        "batch_size": max(64, recipe.batch_size),
+    }
 
 
 def _read(name: str, value: Any, default: float) -> float:

@@ -1,21 +1,147 @@
-"""A plain training loop on the retain set that stops in time."""
+"""What every method that trains needs: modes kept, one optimizer for all, a step, and a plain loop on the retain set."""
 
 from __future__ import annotations
 
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-RESERVE = 0.1
-"""Share of the time limit that is kept for handing the weights over."""
+from harness_unlearners._clock import Clock
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Of logits (B, n_classes), images (B, C, H, W) and labels (B,); a scalar."""
+Rate = Callable[[float], float]
+"""The factor of the learning rate of a step, by the share of all steps that is done in its middle, in (0, 1)."""
+
+
+@contextmanager
+def restored(model: nn.Module) -> Iterator[None]:
+    """Afterwards every module is in the mode, and every parameter as trainable, as before; gradients are dropped."""
+    modes = [(module, module.training) for module in model.modules()]
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter, requires_grad in trainable:
+            parameter.requires_grad_(requires_grad).grad = None
+
+
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """A copy in eval mode that is not trained: the original as a teacher."""
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+def forward(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits (B, n_classes). One image alone has no variance: BatchNorm then uses its running statistics."""
+    if len(images) > 1:
+        logits: Tensor = model(images)
+        return logits
+    training = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.training]
+    for module in training:
+        module.eval()
+    logits = model(images)
+    for module in training:
+        module.train()
+    return logits
+
+
+def recipe_optimizer(
+    parameters: Iterable[Tensor], recipe: Any, lr: float, weight_decay: float | None = None
+) -> torch.optim.Optimizer:
+    """The recipe's kind of optimizer with another learning rate; its weight decay unless another is given.
+
+    Raises:
+        ValueError: an optimizer that is not known here.
+    """
+    decay = recipe.weight_decay if weight_decay is None else weight_decay
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay
+        )
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay)
+    raise ValueError(f"unknown optimizer {recipe.optimizer!r} in the recipe")
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of every parameter."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def take_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step down ``loss``."""
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def cross_entropy(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001
+    """Mean cross-entropy, in nats."""
+    return F.cross_entropy(logits, labels)
+
+
+def capped_cross_entropy(logits: Tensor, labels: Tensor, max_loss: float) -> Tensor:
+    """Mean cross-entropy whose examples count at most ``max_loss`` nats each: ascending it comes to an end."""
+    return F.cross_entropy(logits, labels, reduction="none").clamp(max=max_loss).mean()
+
+
+def divergence(target: Tensor, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """KL(softmax(target / T) || softmax(logits / T)) of each example, in nats; shape (B,)."""
+    log_p, log_q = F.log_softmax(target / temperature, 1), F.log_softmax(logits / temperature, 1)
+    return (log_p.exp() * (log_p - log_q)).sum(1)
+
+
+def constant(done: float) -> float:  # noqa: ARG001
+    """The same learning rate throughout."""
+    return 1.0
+
+
+def cosine(done: float) -> float:
+    """From 1 down to 0 along half a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def triangle(done: float) -> float:
+    """Linearly up to 1 at half of the steps, linearly down again."""
+    return 2 * min(done, 1 - done)
+
+
+def train_on(
+    model: nn.Module,
+    split: Any,
+    clock: Clock,
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    batch_size: int,
+    loss: Loss = cross_entropy,
+    rate: Rate = constant,
+) -> int:
+    """Train ``model`` in place, in the mode it is in, as long as there is time; returns the number of steps taken."""
+    peak_lr = optimizer.param_groups[0]["lr"]
+    n_steps = epochs * len(split.loader(batch_size=batch_size))
+    steps = 0
+    for images, labels in clock.batches(split, batch_size, epochs):
+        set_lr(optimizer, peak_lr * rate((steps + 0.5) / n_steps))
+        take_step(optimizer, loss(forward(model, images), images, labels))
+        steps += 1
+    return steps
 
 
 def fine_tune(model: nn.Module, split: Any, context: Any, *, epochs: int, lr: float, batch_size: int) -> int:
     """Train ``model`` in place on ``split`` with SGD (momentum 0.9) and cross-entropy; returns the number of steps taken.
 
-    Stops early, with a line in the log, when only a tenth of the time limit is left.
+    Stops early, with a line in the log, when another step would not leave a tenth of the time limit.
 
     Args:
         model: on ``context.device``.
@@ -28,17 +154,7 @@ def fine_tune(model: nn.Module, split: Any, context: Any, *, epochs: int, lr: fl
     Raises:
         ValueError: a batch size of 0.
     """
-    reserve_s = RESERVE * (context.time_limit_s or 0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    model.train()
-    steps = 0
-    for epoch in range(epochs):
-        for images, labels in split.loader(batch_size=batch_size, shuffle=True):
-            if context.remaining_s <= reserve_s:
-                print(f"stopped in epoch {epoch + 1} of {epochs} after {steps} steps: the time is nearly over")
-                return steps
-            optimizer.zero_grad()
-            F.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            steps += 1
-    return steps
+    with restored(model):
+        model.train()
+        return train_on(model, split, Clock(context), optimizer, epochs=epochs, batch_size=batch_size)

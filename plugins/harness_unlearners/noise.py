@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pluggy
-import torch
 from torch import nn
 
 from harness_unlearners._options import read_options
 from harness_unlearners._training import fine_tune
+from harness_unlearners._weights import add_relative_noise
 
 hookimpl = pluggy.HookimplMarker("harness")
 
@@ -23,13 +23,5 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     Options: ``sigma`` (0.3), and of the repair ``lr`` (0.02), ``epochs`` (1), ``batch_size`` (64).
     """
     options = read_options(context.options, DEFAULTS)
-    add_noise(model, options.pop("sigma"))
+    add_relative_noise(model.parameters(), options.pop("sigma"))
     fine_tune(model, retain, context, **options)
-
-
-@torch.no_grad()
-def add_noise(model: nn.Module, sigma: float) -> None:
-    """Add to every parameter Gaussian noise of ``sigma`` times its tensor's standard deviation (0 for a single value)."""
-    for parameter in model.parameters():
-        spread = parameter.std(correction=0)
-        parameter.add_(torch.randn_like(parameter) * (sigma * spread))

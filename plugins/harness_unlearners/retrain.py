@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pluggy
-import torch
 import torch.nn.functional as F
 from torch import nn
 
 from harness_unlearners._options import read_options
+from harness_unlearners._training import forward, recipe_optimizer, set_lr, take_step
 
 hookimpl = pluggy.HookimplMarker("harness")
 
@@ -22,7 +22,7 @@ def unlearn(retain: Any, context: Any) -> nn.Module:
     recipe = context.recipe
     model: nn.Module = context.new_model()
     model.train()
-    optimizer = make_optimizer(model, recipe)
+    optimizer = recipe_optimizer(model.parameters(), recipe, recipe.lr)
     batches = retain.loader(
         batch_size=recipe.batch_size, shuffle=True, augment=recipe.augment, drop_last=recipe.drop_last
     )
@@ -30,33 +30,12 @@ def unlearn(retain: Any, context: Any) -> nn.Module:
     step = 0
     for _ in range(recipe.epochs):
         for images, labels in batches:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step, total_steps)
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            set_lr(optimizer, learning_rate(recipe, step, total_steps))
+            take_step(
+                optimizer, F.cross_entropy(forward(model, images), labels, label_smoothing=recipe.label_smoothing)
+            )
             step += 1
-    return model
-
-
-def make_optimizer(model: nn.Module, recipe: Any) -> torch.optim.Optimizer:
-    """The recipe's optimizer.
-
-    Raises:
-        ValueError: one that this method does not know.
-    """
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-        )
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    raise ValueError(f"unknown optimizer {recipe.optimizer!r} in the recipe")
+    return model.eval()
 
 
 def learning_rate(recipe: Any, step: int, total_steps: int) -> float:

@@ -1,58 +1,25 @@
-"""The bundled methods, called as the guest calls them."""
+"""Options, controls and baselines, called as the guest calls them."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from harness_guest.context import Context
-from harness_guest.data import Normalisation, SplitData
-from harness_unlearners import finetune, noise, noop, retrain
-from harness_unlearners._options import read_options
+from harness_unlearners import retrain
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._weights import add_relative_noise
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
 from reference_models.schedules import learning_rate
-
-SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [8]}), 1, (6, 6), 3, (0.5,), (0.25,))
-METHODS = {"noop": noop, "finetune": finetune, "noise": noise, "retrain": retrain}
-
-
-def data(n_examples: int = 30) -> SplitData:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (n_examples, 1, 6, 6), dtype=torch.uint8, generator=generator)
-    labels = torch.randint(0, 3, (n_examples,), generator=generator)
-    return SplitData(images, labels, 3, Normalisation(SPEC.mean, SPEC.std))
-
-
-def context(options: Mapping[str, Any] | None = None, spec: ModelSpec = SPEC, **fields: Any) -> Context:
-    defaults = {"recipe": Recipe(epochs=2, batch_size=8), "spec": spec, "options": options or {}}
-    return Context(torch.device("cpu"), 0, 3, **{**defaults, **fields})
-
-
-def run(name: str, model: nn.Module, about: Context, split: SplitData | None = None) -> nn.Module:
-    """The unlearned model, from a copy of ``model``."""
-    torch.manual_seed(0)
-    model = copy.deepcopy(model).eval()
-    given = {"model": model, "retain": data() if split is None else split, "context": about}
-    hook = METHODS[name].unlearn
-    names = hook.__code__.co_varnames[: hook.__code__.co_argcount]
-    returned = hook(**{argument: given[argument] for argument in names})
-    return model if returned is None else returned
-
-
-def distance(first: nn.Module, second: nn.Module) -> float:
-    """Largest difference of any weight."""
-    pairs = zip(first.parameters(), second.parameters(), strict=True)
-    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+from tests.unit.unlearners.bench import METHODS, MLP, context, data, distance, run, stepped
 
 
 def test_noop_changes_nothing() -> None:
-    model = build_model(SPEC, 0)
+    model = build_model(MLP, 0)
 
     assert distance(run("noop", model, context()), model) == 0
 
@@ -60,7 +27,7 @@ def test_noop_changes_nothing() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_an_unknown_option_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match="unknown option 'learning_rate'; known options: "):
-        run(name, build_model(SPEC, 0), context({"learning_rate": 1}))
+        run(name, build_model(MLP, 0), context({"learning_rate": 1}))
 
 
 @pytest.mark.parametrize(
@@ -86,21 +53,33 @@ def test_options_may_be_texts_and_keep_their_type() -> None:
     }
 
 
+def test_a_share_above_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'alpha' is a share: it must be at most 1, not 1\.5"):
+        read_options({"alpha": 1.5}, {"alpha": 0.5}, shares=["alpha"])
+
+
+@pytest.mark.parametrize("name", ["temperature", "batch_size"])
+def test_what_must_be_positive_may_not_be_zero(name: str) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        read_options({name: 0}, {name: 1}, positive=["temperature"])
+
+
+def test_training_defaults_are_in_proportion_to_the_recipe() -> None:
+    recipe = Recipe(epochs=30, batch_size=128, lr=0.1)
+
+    assert training_defaults(recipe, lr=0.5, epochs=0.1) == {"lr": 0.05, "epochs": 3, "batch_size": 128}
+    assert training_defaults(Recipe(epochs=4, batch_size=8), lr=1.0, epochs=0.1)["epochs"] == 1
+
+
 def test_finetune_takes_the_steps_of_plain_sgd() -> None:
-    model = build_model(SPEC, 0)
+    model = build_model(MLP, 0)
     got = run("finetune", model, context({"lr": "0.1", "batch_size": 100}))
 
-    expected = copy.deepcopy(model)
-    images, labels = next(iter(data().loader(100)))
-    nn.functional.cross_entropy(expected(images), labels).backward()
-    with torch.no_grad():
-        for parameter in expected.parameters():
-            parameter -= 0.1 * parameter.grad
-    assert distance(got, expected) < 1e-6
+    assert distance(got, stepped(model, data(), 0.1)) < 1e-6
 
 
 def test_finetune_stops_when_the_time_is_nearly_over(capsys: pytest.CaptureFixture[str]) -> None:
-    model = build_model(SPEC, 0)
+    model = build_model(MLP, 0)
     late = context({"epochs": 10**9}, time_limit_s=0.0)
 
     assert distance(run("finetune", model, late), model) == 0
@@ -109,7 +88,7 @@ def test_finetune_stops_when_the_time_is_nearly_over(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("name", ["finetune", "noise", "retrain"])
 def test_a_method_is_a_function_of_torch_s_seed(name: str) -> None:
-    model = build_model(SPEC, 0)
+    model = build_model(MLP, 0)
 
     assert distance(run(name, model, context()), run(name, model, context())) == 0
     assert distance(run(name, model, context()), model) > 0
@@ -122,7 +101,7 @@ def test_noise_has_the_spread_asked_for_in_every_tensor() -> None:
         model[0].bias.normal_(0, 0.1)
     before = copy.deepcopy(model)
     torch.manual_seed(0)
-    noise.add_noise(model, 0.5)
+    add_relative_noise(model.parameters(), 0.5)
 
     added = model[0].weight - before[0].weight
     assert float(added.std().detach()) == pytest.approx(1.0, rel=0.02)
@@ -132,21 +111,38 @@ def test_noise_has_the_spread_asked_for_in_every_tensor() -> None:
 
 
 def test_noise_of_zero_and_no_repair_is_the_original() -> None:
-    model = build_model(SPEC, 0)
+    model = build_model(MLP, 0)
 
     assert distance(run("noise", model, context({"sigma": 0, "epochs": 0})), model) == 0
 
 
 def test_retrain_does_not_depend_on_the_original() -> None:
-    first, second = (run("retrain", build_model(SPEC, seed), context()) for seed in (0, 1))
+    first, second = (run("retrain", build_model(MLP, seed), context()) for seed in (0, 1))
 
     assert distance(first, second) == 0
+
+
+def test_retrain_refuses_an_optimizer_that_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="unknown optimizer 'lamb'"):
+        run("retrain", build_model(MLP, 0), context(recipe=Recipe(optimizer="lamb")))  # type: ignore[arg-type]
+
+
+def test_every_bundled_method_is_in_the_documentation_with_its_options() -> None:
+    """Each method's own names of options, as its refusal lists them."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "unlearners.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+
+    for name in METHODS:
+        with pytest.raises(ValueError, match="known options") as refusal:
+            run(name, build_model(MLP, 0), context({"no such option": 1}))
+        known = set(str(refusal.value).rpartition(": ")[2].split(", ")) - {"none", "batch_size"}
+        assert all(option in rows[name] for option in known), (name, known)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_retrain_learns_the_retain_set(optimizer: str) -> None:
     recipe = Recipe(epochs=60, batch_size=8, optimizer=optimizer, lr=0.05 if optimizer == "sgd" else 0.01)  # type: ignore[arg-type]
-    model = run("retrain", build_model(SPEC, 0), context(recipe=recipe)).eval()
+    model = run("retrain", build_model(MLP, 0), context(recipe=recipe)).eval()
     images, labels = next(iter(data().loader(100)))
 
     assert float((model(images).argmax(1) == labels).float().mean()) > 0.9

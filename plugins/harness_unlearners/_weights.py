@@ -1,0 +1,87 @@
+"""Choosing, replacing and disturbing weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from harness_unlearners._clock import Batch
+from harness_unlearners._training import forward
+
+
+def weight_layers(model: nn.Module) -> dict[str, _ConvNd | nn.Linear]:
+    """Convolutions and linear layers by name, in the order in which they were registered."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, (_ConvNd, nn.Linear))}
+
+
+def kernels(model: nn.Module) -> list[Tensor]:
+    """Weights of the convolutions; of the linear layers where there is no convolution."""
+    layers = weight_layers(model).values()
+    convolutions = [layer for layer in layers if isinstance(layer, _ConvNd)]
+    return [layer.weight for layer in convolutions or layers]
+
+
+def last_layers(model: nn.Module, k: int) -> list[str]:
+    """Names of the modules that make up the last ``k`` layers and hold parameters.
+
+    A layer is a convolution or a linear layer with all that is registered behind it and before the next one: its norm.
+
+    Raises:
+        ValueError: the network has fewer layers, or ``k`` is 0.
+    """
+    layers = weight_layers(model)
+    if not 1 <= k <= len(layers):
+        raise ValueError(f"option 'k' must be from 1 to the network's {len(layers)} layers, not {k}")
+    first = list(layers)[-k]
+    owners = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    return owners[owners.index(first) :]
+
+
+def train_only(model: nn.Module, names: Sequence[str]) -> list[nn.Parameter]:
+    """Put ``model`` into train mode but freeze all modules other than ``names``, BatchNorm's statistics included.
+
+    Returns:
+        The parameters that are left to train.
+    """
+    model.train().requires_grad_(False)
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and name not in names:
+            module.eval()
+    modules = [model.get_submodule(name) for name in names]
+    parameters = [parameter for module in modules for parameter in module.parameters(recurse=False)]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    return parameters
+
+
+def selected(scores: Sequence[Tensor], share: float, *, largest: bool) -> list[Tensor]:
+    """Masks, shaped as ``scores``, of the ``share`` of all entries together that score highest or lowest."""
+    flat = torch.cat([score.flatten() for score in scores])
+    mask = torch.zeros_like(flat, dtype=torch.bool)
+    mask[torch.topk(flat, round(share * len(flat)), largest=largest, sorted=False).indices] = True
+    parts = torch.split(mask, [score.numel() for score in scores])
+    return [part.view_as(score) for part, score in zip(parts, scores, strict=True)]
+
+
+@torch.no_grad()
+def replace_where(mask: Tensor, weight: Tensor, fresh: Tensor) -> None:
+    """Take ``fresh`` in place of ``weight`` wherever ``mask`` holds."""
+    weight.copy_(torch.where(mask, fresh, weight))
+
+
+@torch.no_grad()
+def add_relative_noise(weights: Iterable[Tensor], sigma: float) -> None:
+    """Add Gaussian noise of ``sigma`` times each tensor's own standard deviation (0 for a single value)."""
+    for weight in weights:
+        weight.add_(torch.randn_like(weight) * (sigma * weight.std(correction=0)))
+
+
+def gradients(model: nn.Module, weights: Sequence[Tensor], batches: Iterable[Batch]) -> Iterator[tuple[Tensor, ...]]:
+    """Of each batch's mean cross-entropy, in the mode that ``model`` is in; its own ``grad`` fields are left alone."""
+    for images, labels in batches:
+        loss = nn.functional.cross_entropy(forward(model, images), labels)
+        yield torch.autograd.grad(loss, weights, materialize_grads=True)

@@ -1,0 +1,43 @@
+"""Bad teaching: know as little of the forget set as a fresh network (Chundawat et al. 2022, arXiv:2205.08096).
+
+    loss = mean over a mixed batch of KL(softmax(teacher / T) || softmax(student / T))
+
+The teacher of forget examples is a freshly initialised network, that of retain examples the original; both are frozen in eval
+mode. Each pass takes ``share`` of the retain examples. The optimizer is Adam, as published, whatever the recipe's. Published
+settings: lr 1e-4, 1 epoch, share 0.3, T 1, batches of 256.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+import torch
+from torch import nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options
+from harness_unlearners._training import divergence, forward, frozen_copy, restored, take_step
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
+    """Learn from the bad teacher on the forget set, from the original on the retain set.
+
+    Options: ``lr`` (2e-3), ``epochs`` (0.2 x the recipe's), ``batch_size`` (64), ``share`` of the retain set (0.3),
+    ``temperature`` (1).
+    """
+    epochs = max(1, int(0.2 * context.recipe.epochs))
+    defaults = {"lr": 2e-3, "epochs": epochs, "batch_size": 64, "share": 0.3, "temperature": 1.0}
+    options = read_options(context.options, defaults, shares=["share"], positive=["temperature"])
+    good, bad = frozen_copy(model), frozen_copy(context.new_model())
+    optimizer = torch.optim.Adam(model.parameters(), lr=options["lr"])
+    sizes = options["batch_size"], options["epochs"], options["share"]
+    with restored(model):
+        model.train()
+        for (kept, _), (gone, _) in Clock(context).pairs(retain, forget, *sizes):
+            target = torch.cat([good(kept), bad(gone)])
+            logits = forward(model, torch.cat([kept, gone]))
+            take_step(optimizer, divergence(target, logits, options["temperature"]).mean())

@@ -1,0 +1,35 @@
+"""CF-k: fine-tune the last k layers alone on the retain set: catastrophic forgetting (Goel et al. 2022, arXiv:2201.06640).
+
+    the layers before the last k keep their weights and BatchNorm statistics; the others descend CE on retain
+
+A layer is a convolution or a linear layer with its norm. The source trains the last layers for as long as the original was; here
+for a share of that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+from torch import nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._training import recipe_optimizer, restored, train_on
+from harness_unlearners._weights import last_layers, train_only
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
+    """Fine-tune the last layers.
+
+    Options: ``k`` (2), ``lr`` (1 x the recipe's), ``epochs`` (0.25 x the recipe's), ``batch_size`` (the recipe's, at least 64).
+    """
+    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=0.25), "k": 2}
+    options = read_options(context.options, defaults)
+    names = last_layers(model, options.pop("k"))
+    with restored(model):
+        optimizer = recipe_optimizer(train_only(model, names), context.recipe, options.pop("lr"))
+        train_on(model, retain, Clock(context), optimizer, **options)

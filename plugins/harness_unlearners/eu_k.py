@@ -1,0 +1,45 @@
+"""EU-k: initialise the last k layers anew and train them alone on the retain set: exact unlearning of k layers.
+
+    the layers before the last k keep their weights and BatchNorm statistics; the others start afresh and descend CE on retain
+
+Source: Goel et al. 2022, arXiv:2201.06640. What the first layers remember stays. A layer is a convolution or a linear layer with
+its norm. The source trains for as long as the original was; here for a share of that, with the learning rate falling along half a
+cosine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+import torch
+from torch import nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._training import cosine, recipe_optimizer, restored, train_on
+from harness_unlearners._weights import last_layers, train_only
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
+    """Train the last layers from scratch.
+
+    Options: ``k`` (2), ``lr`` (1 x the recipe's), ``epochs`` (1/3 x the recipe's), ``batch_size`` (the recipe's, at least 64).
+    """
+    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=1 / 3), "k": 2}
+    options = read_options(context.options, defaults)
+    names = last_layers(model, options.pop("k"))
+    reset(model, context.new_model(), names)
+    with restored(model):
+        optimizer = recipe_optimizer(train_only(model, names), context.recipe, options.pop("lr"))
+        train_on(model, retain, Clock(context), optimizer, rate=cosine, **options)
+
+
+@torch.no_grad()
+def reset(model: nn.Module, fresh: nn.Module, names: list[str]) -> None:
+    """Copy parameters and buffers of the modules ``names`` from ``fresh``, a network of the same architecture."""
+    for name in names:
+        model.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())

@@ -1,0 +1,36 @@
+"""Gradient ascent on the forget set alone, also called NegGrad (Golatkar et al. 2020, arXiv:1911.04933).
+
+    theta <- theta + lr * gradient of the mean over a forget batch of min(CE, max_loss)
+
+The network stays in eval mode: BatchNorm's statistics are not those of the forget set. The cap, which is ours, keeps the
+weights finite where the ascent would never end. Published settings: 5 epochs, lr 1e-4 to 1e-3, for ResNet-18 on CIFAR-10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+from torch import nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._training import capped_cross_entropy, forward, recipe_optimizer, restored, take_step
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, forget: Any, context: Any) -> None:
+    """Climb the loss on the forget set.
+
+    Options: ``lr`` (0.01 x the recipe's), ``epochs`` over the forget set (0.5 x the recipe's), ``batch_size`` (the recipe's, at
+    least 64), ``max_loss`` (10 nats an example).
+    """
+    defaults = {**training_defaults(context.recipe, lr=0.01, epochs=0.5), "max_loss": 10.0}
+    options = read_options(context.options, defaults)
+    optimizer = recipe_optimizer(model.parameters(), context.recipe, options["lr"], weight_decay=0.0)
+    with restored(model):
+        model.eval()
+        for images, labels in Clock(context).batches(forget, options["batch_size"], options["epochs"]):
+            take_step(optimizer, -capped_cross_entropy(forward(model, images), labels, options["max_loss"]))

@@ -1,0 +1,74 @@
+"""Masked small gradients: start afresh where retain and forget do not pull (2nd of the 2023 Challenge, Kookmin).
+
+    g = sum over batches of the gradient of CE(retain) - CE(forget), from as many retain as forget batches
+    in each convolution the ``share`` of the weights with the smallest |g| is initialised anew
+    then CE on retain, the gradients of the other convolution weights times ``slowdown``
+
+The learning rate goes up and down linearly. Sources: Triantafillou et al. 2024, arXiv:2406.09073; as MSG in Cadet et al. 2024,
+arXiv:2410.01276. A network without convolutions has its linear layers treated so. Published settings: share 0.3, slowdown 0.1, 5
+epochs where training took 30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import Any
+
+import pluggy
+import torch
+from torch import Tensor, nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._training import recipe_optimizer, restored, train_on, triangle
+from harness_unlearners._weights import gradients, kernels, replace_where, selected
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
+    """Re-initialise the weights with small gradients, then train on the retain set.
+
+    Options: ``lr`` (1 x the recipe's), ``epochs`` (1/6 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
+    (0.3), ``slowdown`` (0.1).
+    """
+    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=5 / 30), "share": 0.3, "slowdown": 0.1}
+    options = read_options(context.options, defaults, shares=["share", "slowdown"])
+    share, slowdown = options.pop("share"), options.pop("slowdown")
+    optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
+    weights, fresh, clock = kernels(model), kernels(context.new_model()), Clock(context)
+    with restored(model), ExitStack() as hooks:
+        pulls = opposed_gradients(model.eval(), weights, retain, forget, clock, options["batch_size"])
+        if clock.stopped:
+            return
+        for weight, new, pull in zip(weights, fresh, pulls, strict=True):
+            (mask,) = selected([pull.abs()], share, largest=False)
+            replace_where(mask, weight, new)
+            hooks.callback(slow_down(weight, mask, slowdown))
+        model.train()
+        train_on(model, retain, clock, optimizer, rate=triangle, **options)
+
+
+def opposed_gradients(
+    model: nn.Module, weights: Sequence[Tensor], retain: Any, forget: Any, clock: Clock, batch_size: int
+) -> list[Tensor]:
+    """Sums over batches of the gradient of CE(retain) - CE(forget)."""
+    sums = [torch.zeros_like(weight) for weight in weights]
+    n_batches = math.ceil(len(forget) / batch_size)
+    for parts in gradients(model, weights, islice(clock.batches(retain, batch_size), n_batches)):
+        torch._foreach_add_(sums, parts)
+    for parts in gradients(model, weights, clock.batches(forget, batch_size)):
+        torch._foreach_sub_(sums, parts)
+    return sums
+
+
+def slow_down(weight: Tensor, mask: Tensor, factor: float) -> Callable[[], None]:
+    """Scale the gradients of ``weight`` outside ``mask`` from now on; returns what takes that back."""
+    scale = torch.where(mask, 1.0, factor)
+    handle = weight.register_hook(lambda gradient: gradient * scale)  # type: ignore[no-untyped-call]
+    take_back: Callable[[], None] = handle.remove
+    return take_back

@@ -1,0 +1,34 @@
+"""Random labels: train on the retain set and on the forget set with wrong labels (Golatkar et al. 2020, arXiv:1911.04933).
+
+    loss = CE over retain examples with their labels and forget examples with wrong ones, drawn anew in every pass
+
+Also known as the relabelling variant of amnesiac unlearning (Graves et al. 2021, arXiv:2010.10981). Published settings: Adam, lr
+1e-4, 3 epochs, batches of 128, for ResNet-18.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+from torch import nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._relabelling import train_relabelled
+from harness_unlearners._training import recipe_optimizer, restored
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
+    """Teach wrong labels for the forget set, true ones for the retain set.
+
+    Options: ``lr`` (0.2 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64).
+    """
+    options = read_options(context.options, training_defaults(context.recipe, lr=0.2, epochs=0.1))
+    optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
+    with restored(model):
+        model.train()
+        train_relabelled(model, retain, forget, Clock(context), optimizer, context.n_classes, **options)

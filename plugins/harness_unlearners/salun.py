@@ -1,0 +1,58 @@
+"""SalUn: random labels, but only the weights that matter to the forget set are trained (Fan et al. 2023, arXiv:2310.12508).
+
+    mask = the ``share`` of all weights with the largest |sum over forget batches of the gradient of CE|
+    then random labels, with every weight outside the mask held at its value
+
+The mask holds after the step, not on the gradient: momentum and weight decay must not move a masked weight either.
+Published settings: share 0.5, lr 0.013, 10 epochs, for ResNet-18 and a tenth of CIFAR-10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+import torch
+from torch import Tensor, nn
+
+from harness_unlearners._clock import Clock
+from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._relabelling import train_relabelled
+from harness_unlearners._training import recipe_optimizer, restored
+from harness_unlearners._weights import gradients, replace_where, selected
+
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+@hookimpl
+def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
+    """Find the salient weights, then train those alone.
+
+    Options: ``lr`` (0.3 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
+    of the weights (0.5).
+    """
+    defaults = {**training_defaults(context.recipe, lr=0.3, epochs=0.1), "share": 0.5}
+    options = read_options(context.options, defaults, shares=["share"])
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = recipe_optimizer(weights, context.recipe, options.pop("lr"))
+    clock = Clock(context)
+    with restored(model):
+        masks = salient(model.eval(), weights, forget, clock, options["batch_size"], options.pop("share"))
+        kept = [weight.detach().clone() for weight in weights]
+
+        def hold() -> None:
+            for mask, weight, value in zip(masks, weights, kept, strict=True):
+                replace_where(~mask, weight, value)
+
+        model.train()
+        train_relabelled(model, retain, forget, clock, optimizer, context.n_classes, after_step=hold, **options)
+
+
+def salient(
+    model: nn.Module, weights: list[nn.Parameter], forget: Any, clock: Clock, batch_size: int, share: float
+) -> list[Tensor]:
+    """Masks of the ``share`` of all weights whose summed gradient is largest in magnitude."""
+    sums = [torch.zeros_like(weight) for weight in weights]
+    for parts in gradients(model, weights, clock.batches(forget, batch_size)):
+        torch._foreach_add_(sums, parts)
+    return selected([total.abs() for total in sums], share, largest=True)
