@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 
-@click.group("image", short_help="Build and list sandbox images.")
+@click.group("image", short_help="Build, list and remove sandbox images.")
 def image_group() -> None:
-    """Build and list the images that sandboxes are started from."""
+    """Build, list and remove the images that sandboxes are started from."""
 
 
 @image_group.command("build")
@@ -37,6 +37,21 @@ def list_command() -> None:
         for image in list_images(Engine.connect())
     ]
     _print_table(("image", "kind", "torch", "Python", "content", "MiB"), rows)
+
+
+@image_group.command("prune")
+def prune_command() -> None:
+    """Remove images that no run needs any more: those of plugins, and of earlier versions of the guest.
+
+    What is needed again is built again in seconds; torch, which takes minutes, is kept.
+    """
+    from harness.runners.engine import Engine
+    from harness.runners.images import prune
+
+    removed = prune(Engine.connect())
+    for tag in removed:
+        click.echo(f"Removed {tag}")
+    click.echo(f"{len(removed)} images removed.")
 
 
 COMMANDS = (image_group,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.runners.engine import Engine
@@ -19,6 +20,7 @@ __all__ = [
     "ensure_guest_image",
     "ensure_plugin_image",
     "list_images",
+    "prune",
 ]
 
 
@@ -51,6 +53,26 @@ def list_images(engine: Engine) -> list[SandboxImage]:
     """Our images on this engine, lower ones first, newest first."""
     found = [(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
     return [_row(kind, image) for kind, image in found if _whole(kind, image)]
+
+
+def prune(engine: Engine) -> list[str]:
+    """Remove the images of all plugins, and all guests but the newest of each torch version; returns their names.
+
+    Raises:
+        SandboxError: the engine failed, or an image is in use.
+    """
+    removed = superfluous(list_images(engine))
+    for tag in removed:
+        engine.remove_image(tag)
+    return removed
+
+
+def superfluous(rows: Sequence[SandboxImage]) -> list[str]:
+    """Names of the images that no run needs any more, upper ones first; ``rows`` newest first, as they are listed."""
+    named = [row for row in rows if row.tag != row.id]
+    newest = {row.torch: row.tag for row in reversed(named) if row.kind == GUEST}
+    outdated = [row.tag for row in named if row.kind == GUEST and row.tag != newest[row.torch]]
+    return [row.tag for row in named if row.kind == PLUGIN] + outdated
 
 
 def _whole(kind: str, image: ImageInfo) -> bool:
