@@ -69,10 +69,10 @@ def prune(engine: Engine) -> list[str]:
 
 def superfluous(rows: Sequence[SandboxImage]) -> list[str]:
     """Names of the images that no run needs any more, upper ones first; ``rows`` newest first, as they are listed."""
-    named = [row for row in rows if row.tag != row.id]
-    newest = {row.torch: row.tag for row in reversed(named) if row.kind == GUEST}
-    outdated = [row.tag for row in named if row.kind == GUEST and row.tag != newest[row.torch]]
-    return [row.tag for row in named if row.kind == PLUGIN] + outdated
+    guests = [row for row in rows if row.kind == GUEST and row.tag != row.id]
+    newest = {row.torch: row.tag for row in reversed(guests)}
+    outdated = [row.tag for row in guests if row.tag != newest[row.torch]]
+    return [row.tag for row in rows if row.kind == PLUGIN] + outdated
 
 
 def _whole(kind: str, image: ImageInfo) -> bool:

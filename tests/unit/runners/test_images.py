@@ -21,5 +21,9 @@ def test_plugins_and_all_but_the_newest_guest_of_each_torch_are_superfluous() ->
     assert superfluous(rows) == ["plugin:p", "guest:old"]
 
 
-def test_what_has_no_name_is_left_to_the_engine() -> None:
-    assert superfluous([image("plugin", "sha256:1", id_="sha256:1")]) == []
+def test_a_guest_without_a_name_may_be_what_others_stand_on() -> None:
+    assert superfluous([image("guest", "sha256:1", id_="sha256:1")]) == []
+
+
+def test_a_plugin_without_a_name_is_superfluous() -> None:
+    assert superfluous([image("plugin", "sha256:1", id_="sha256:1")]) == ["sha256:1"]
