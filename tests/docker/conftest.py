@@ -13,17 +13,17 @@ import pytest
 from safetensors.numpy import save_file
 
 from harness.bundles import resolve
-from harness.errors import DockerUnavailableError
 from harness.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, Limits, PluginBundle
 from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_guest_image, ensure_plugin_image
+from harness.runners.images import GuestImage, ensure_plugin_image
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
+from tests.containers import _own_cache, engine, guest  # noqa: F401 -- fixtures
 
 RUN_ID = "tests"
 SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
@@ -33,29 +33,6 @@ HEADER = """
 import pluggy
 hookimpl = pluggy.HookimplMarker("harness")
 """
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is read from or left in the user's cache; images that the engine has are used."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARNESS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    """The engine of this machine."""
-    try:
-        return Engine.connect()
-    except DockerUnavailableError as error:
-        pytest.skip(f"no Docker engine: {error}")
-
-
-@pytest.fixture(scope="session")
-def guest(engine: Engine) -> GuestImage:
-    """The guest image with the host's torch, built when it is not there."""
-    return ensure_guest_image(engine)
 
 
 @pytest.fixture(autouse=True)

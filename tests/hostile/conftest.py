@@ -11,38 +11,15 @@ from harness.attacks.catalogue import ATTACKS
 from harness.attacks.drill import Drill, Isolation
 from harness.attacks.ground import Ground, prepared
 from harness.attacks.model import Attack, Finding
-from harness.errors import DockerUnavailableError
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_guest_image
+from harness.runners.images import GuestImage
+from tests.containers import _own_cache, engine, guest  # noqa: F401 -- fixtures
 
 WRITE_TABLE = "--write-attack-table"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(WRITE_TABLE, action="store_true", help="Write docs/reference/attacks.md from what was observed.")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is read from or left in the user's cache; images that the engine has are used."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HARNESS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="session")
-def engine() -> Engine:
-    """The engine of this machine."""
-    try:
-        return Engine.connect()
-    except DockerUnavailableError as error:
-        pytest.skip(f"no Docker engine: {error}")
-
-
-@pytest.fixture(scope="session")
-def guest(engine: Engine) -> GuestImage:
-    """The guest image with the host's torch, built when it is not there."""
-    return ensure_guest_image(engine)
 
 
 class Field:
