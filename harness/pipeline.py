@@ -26,6 +26,7 @@ from harness.recording import (
     design_record,
     evaluator_warnings,
     hardware_record,
+    left_out,
     populations_record,
     task_record,
 )
@@ -284,6 +285,6 @@ class _Job:
 
     def _warnings(self, evaluators: Sequence[EvaluatorRecord]) -> tuple[str, ...]:
         warnings = list(self.order.workshop.notices)
-        warnings += [f"Evaluator left out: {plugin.reason}" for plugin in self.order.broken]
+        warnings += [left_out(plugin.reason) for plugin in self.order.broken]
         warnings += evaluator_warnings(evaluators)
         return tuple(dict.fromkeys(warnings))

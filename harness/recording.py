@@ -20,6 +20,8 @@ from harness.report.model import (
 )
 from harness.tasks.model import Task, TaskData
 
+LEFT_OUT = "Evaluator left out: "
+
 
 def task_record(task: Task, data: TaskData) -> TaskRecord:
     """The task, with the digest and the sizes of its data."""
@@ -45,6 +47,11 @@ def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
     """What the evaluators have to say, each sentence with the name of its evaluator."""
     failed = [f"Evaluator {one.name} failed; its error is in the report." for one in evaluators if one.error]
     return failed + [named(one.name, text) for one in evaluators for text in one.warnings]
+
+
+def left_out(reason: str) -> str:
+    """The warning on an evaluator that is installed but cannot be used."""
+    return f"{LEFT_OUT}{reason}"
 
 
 def named(evaluator: str, warning: str) -> str:

@@ -14,7 +14,7 @@ from harness.errors import ResumeMismatchError
 from harness.judging import evaluate, make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
-from harness.recording import cache_keys, evaluator_warnings
+from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out
 from harness.references import ROLES, References
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
@@ -23,9 +23,13 @@ from harness.report.writing import load_report, write_report
 from harness.store import RunStore
 from harness.tasks.model import TaskData
 
+KEPT = "Judged again, but an earlier record stands: "
+
 
 def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult:
     """Put the evaluators' new records in the place of their old ones in the report of a finished run.
+
+    An evaluator that fails now leaves its old record where that holds numbers; a warning says so.
 
     Args:
         folder: of the run.
@@ -60,9 +64,12 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, config.seed, config.design)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
-        judged = _with(report, records, cache_keys(populations, limit))
+        judged = with_records(report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit))
         write_report(judged, folder)
         write_page(judged, folder)
+        if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with
+            begun["config"]["evaluators"] = [one.name for one in judged.evaluators]
+            store.write_run(begun)
     return RunResult(judged, folder)
 
 
@@ -79,16 +86,28 @@ def _check(report: Report, data: TaskData, references: References, models: int, 
         )
 
 
-def _with(report: Report, records: Sequence[EvaluatorRecord], keys: Mapping[str, str]) -> Report:
-    """The report with new records in place of old ones of the same name, and all that follows from them."""
-    by_name = {one.name: one for one in (*report.evaluators, *records)}
+def with_records(
+    report: Report, records: Sequence[EvaluatorRecord], broken: Sequence[str], keys: Mapping[str, str]
+) -> Report:
+    """The report with new records in place of old ones of the same name, and all that follows from them.
+
+    Args:
+        report: as it was.
+        records: what evaluators say now.
+        broken: why installed evaluators could not be used, one sentence each.
+        keys: of all that came from a cache.
+    """
+    good = {one.name for one in report.evaluators if not one.error}
+    failed = [one for one in records if one.error and one.name in good]
+    by_name = {one.name: one for one in (*report.evaluators, *(one for one in records if one not in failed))}
     evaluators = tuple(by_name[name] for name in sorted(by_name))
     outdated = set(evaluator_warnings(report.evaluators))
-    warnings = [text for text in report.warnings if text not in outdated] + evaluator_warnings(evaluators)
+    warnings = [text for text in report.warnings if text not in outdated and not text.startswith((LEFT_OUT, KEPT))]
+    warnings += [left_out(reason) for reason in broken] + [f"{KEPT}{one.name}, failed: {one.error}" for one in failed]
     changes: dict[str, Any] = {
         "evaluators": evaluators,
         "verdict": decide_verdict(evaluators, report.models),
-        "warnings": tuple(dict.fromkeys(warnings)),
+        "warnings": tuple(dict.fromkeys(warnings + evaluator_warnings(evaluators))),
         "cache_keys": dict(keys),
         "rejudged": utc_now(),
     }

@@ -18,8 +18,9 @@ ones; 0.5 is chance. ``value`` is the plugin's, ``control`` that of retrained mo
    does, by more than ``smallest_visible``.
 6. Otherwise: ``partial``.
 
-Two things are added in words whatever the level: an accuracy on the test set that lies below the control's by more than
-0.02 and more than its ``smallest_visible``, and on how many models the verdict rests where some failed.
+Three things are added in words whatever the level: an accuracy on the test set that lies below the control's by more than
+0.02 and more than its ``smallest_visible``; that all models come from one original; and on how many models the verdict rests
+where some failed or originals were unlearned repeatedly.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def decide_verdict(evaluators: Sequence[EvaluatorRecord], models: Sequence[Model
     if auc is None or not _usable(auc):
         return _no_auc(evaluators, models)
     level = _level(auc, _metric(evaluators, EVALUATOR, SHIFT))
-    parts = (_meaning(level, auc), _utility(evaluators), _rests_on(models))
+    parts = (_meaning(level, auc), _utility(evaluators), _of_one_original(models), _rests_on(models))
     return VerdictRecord(level=level, sentence=" ".join(part for part in parts if part), rule=_rule(level, auc))
 
 
@@ -121,10 +122,21 @@ def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) ->
 def _no_auc(evaluators: Sequence[EvaluatorRecord], models: Sequence[ModelRecord]) -> VerdictRecord:
     errors = [one.error for one in evaluators if one.name == EVALUATOR and one.error]
     auc = _metric(evaluators, EVALUATOR, AUC)
-    noted = auc.note.removeprefix("Not computed: ").rstrip(".") if auc is not None and auc.value is None else ""
-    why = f"the evaluator failed: {errors[0]}" if errors else noted or "it was not computed, or on too few models"
-    sentence = f"No verdict on forgetting: the attack's AUC is missing ({why}). {_rests_on(models)}"
+    if auc is not None and auc.value is not None:
+        why = f"the attack's AUC is {number(auc.value)}, but {_lacking(auc)}"
+    else:
+        noted = auc.note.removeprefix("Not computed: ").rstrip(".") if auc is not None else ""
+        missing = f"the evaluator failed: {errors[0]}" if errors else noted or "it was not computed"
+        why = f"the attack's AUC is missing ({missing})"
+    sentence = f"No verdict on forgetting: {why}. {_rests_on(models)}"
     return VerdictRecord(level="unclear", sentence=sentence.strip(), rule=f"No usable {EVALUATOR} {AUC}.")
+
+
+def _lacking(auc: MetricRecord) -> str:
+    """What an AUC lacks that is not usable."""
+    if auc.control is None:
+        return "no control shows what perfect unlearning scores"
+    return f"nothing says how uncertain that is (perfect unlearning: {number(auc.control)}); use more models"
 
 
 def _meaning(level: VerdictLevel, auc: MetricRecord) -> str:
@@ -177,11 +189,34 @@ def _utility(evaluators: Sequence[EvaluatorRecord]) -> str:
     return f"It costs accuracy: {ours} on the test set, where retrained models have {perfect}."
 
 
-def _rests_on(models: Sequence[ModelRecord]) -> str:
-    finished = sum(model.status.finished for model in models)
-    if finished == len(models):
+def _of_one_original(models: Sequence[ModelRecord]) -> str:
+    """Repeats of one original keep what is its own: even a method that forgets as retraining does on average shows it."""
+    if len(models) < 2 or len({model.original for model in models}) > 1:
         return ""
-    return f"This rests on the {finished} of {len(models)} models that finished; the others count nowhere."
+    return (
+        "All models come from one original, while doing nothing is scored over many: what a method keeps of that original's "
+        "own training seed tells against it here, whether or not the forget set has to do with it."
+    )
+
+
+def _rests_on(models: Sequence[ModelRecord]) -> str:
+    finished = [model.original for model in models if model.status.finished]
+    originals = len({model.original for model in models})
+    if 1 < originals < len(models):
+        return _rests_on_repeats(len(set(finished)), originals, len(models) - len(finished))
+    if len(finished) == len(models):
+        return ""
+    return f"This rests on the {len(finished)} of {len(models)} models that finished; the others count nowhere."
+
+
+def _rests_on_repeats(finished: int, originals: int, failed: int) -> str:
+    """With repeats, evaluators that compare distributions take one model of each original: repeats are not independent."""
+    if finished == originals:
+        text = f"This rests on one model of each of the {originals} originals"
+    else:
+        text = f"This rests on one model of each of the {finished} of {originals} originals that finished"
+    lost = f"; {failed} failed {'model counts' if failed == 1 else 'models count'} nowhere" if failed else ""
+    return f"{text}, since repeats are not independent{lost}."
 
 
 def _rule(level: VerdictLevel, auc: MetricRecord) -> str:

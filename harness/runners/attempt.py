@@ -37,7 +37,6 @@ class Attempt:
 
     Attributes:
         guest_is_spent: after :meth:`run`, whether the guest may not be used again.
-        guest_was_gone: after :meth:`run`, whether the guest died before it could make the model ready.
     """
 
     def __init__(
@@ -64,7 +63,6 @@ class Attempt:
         self._dead_s: float | None = None
         self._oom_before = 0
         self.guest_is_spent = False
-        self.guest_was_gone = False
 
     def run(self, original: bytes) -> None:
         """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
@@ -82,7 +80,6 @@ class Attempt:
             self._spend()
         except GuestGoneError:
             self._spend()
-            self.guest_was_gone = not self._facts.started
         if self._began_s is not None:
             self._dead_s = self._clock() - self._began_s
         self._facts = replace(

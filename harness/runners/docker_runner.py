@@ -22,9 +22,11 @@ from harness.runners.init_process import InitProcess
 from harness.runners.reaper import owner_labels, remove_own_at_exit
 
 ISOLATION = (
-    "container: no network, read-only root, user 10001 without capabilities or new privileges, default seccomp filter, "
-    "limits on memory (no swap), processes, CPU, /tmp and /dev/shm; the kernel is shared with the host"
+    "container: no network, read-only root, user 10001 without capabilities or new privileges, {filter}, limits on memory "
+    "(no swap), processes, CPU, /tmp and /dev/shm; {kernel}"
 )
+SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
+"""OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
 DATA_PATH = "/data/data.safetensors"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 HOME = "/tmp/home"  # noqa: S108
@@ -74,7 +76,7 @@ class DockerRunner:
         gpu = self._gpu
         return RunnerFacts(
             name="docker",
-            isolation=ISOLATION,
+            isolation=isolation(self._info, self._runtime),
             image=self._image.id,
             engine={**_engine_facts(self._info), "runtime": self._runtime or self._info.default_runtime},
             requested=self._limits,
@@ -170,6 +172,18 @@ class DockerRunner:
         }
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
         return variables if self._gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
+
+
+def isolation(info: EngineInfo, runtime: str | None) -> str:
+    """What isolates containers of this engine under ``runtime``, None for its default, in one sentence for the report."""
+    unfiltered = "seccomp" not in info.security_options or info.seccomp_profile == "unconfined"
+    own = info.seccomp_profile.startswith("/")
+    name = runtime or info.default_runtime
+    shared = not name or any(part in name for part in SHARING_RUNTIMES)
+    return ISOLATION.format(
+        filter="no seccomp filter of the engine's" if unfiltered else f"{'own' if own else 'default'} seccomp filter",
+        kernel="the kernel is shared with the host" if shared else f"between it and the host's kernel stands {name}",
+    )
 
 
 def known_runtime(name: str | None, info: EngineInfo) -> str | None:

@@ -16,6 +16,7 @@ from harness.errors import (
     ImageBuildError,
     PluginNotFoundError,
     RunnerRefusedError,
+    SandboxError,
 )
 from harness.progress import Progress
 from harness.reaping import reap_guest_folders
@@ -90,8 +91,11 @@ def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
 
     engine = Engine.connect()
     known_runtime(config.runtime, engine.info())
-    for name in reap(engine):
-        progress.notice(f"Removed the container {name}, left behind by a run that was killed.")
+    try:
+        for name in reap(engine):
+            progress.notice(f"Removed the container {name}, left behind by a run that was killed.")
+    except SandboxError as error:
+        progress.notice(f"Containers of killed runs could not all be removed; try `harness reap` later: {error}")
     with progress.step("sandbox image", None) as step:
         guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
     return DockerWorkshop(engine, guest, config, progress)

@@ -59,10 +59,12 @@ class Clock:
                 return
             yield epoch
 
-    def batches(self, split: Any, batch_size: int, passes: int = 1) -> Iterator[Batch]:
-        """Shuffled batches of ``passes`` passes over ``split``, as long as there is time."""
+    def batches(
+        self, split: Any, batch_size: int, passes: int = 1, generator: torch.Generator | None = None
+    ) -> Iterator[Batch]:
+        """Batches of ``passes`` passes over ``split``, shuffled by ``generator`` or else by chance, as long as there is time."""
         for _ in range(passes):
-            for batch in split.loader(batch_size=batch_size, shuffle=True):
+            for batch in split.loader(batch_size=batch_size, shuffle=True, generator=generator):
                 if not self.allows_step():
                     return
                 yield batch

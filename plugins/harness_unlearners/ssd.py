@@ -3,8 +3,9 @@
     importance I = mean over batches of the squared gradient of the batch's mean CE, of all training data (D) or of forget (f)
     theta_i <- min(lambda * I_D / I_f, 1) * theta_i   where I_f > alpha * I_D; all others stay
 
-No training, and no randomness but for the order of the batches. Batches are counted by their examples; D is forget and retain
-together, and retain is seen as far as there is time, in random order. Published settings: alpha 10, lambda 1, for ResNet-18 and
+No training and no randomness: batches are drawn in one order, whatever the seed. They are counted by their examples; D is forget
+and retain together, each counted by its size, and retain is seen as far as there is time; where there is none for it, nothing is
+changed. Published settings: alpha 10, lambda 1, for ResNet-18 and
 whole classes or single examples of CIFAR; alpha 50, lambda 0.1 for face identities. What alpha does
 depends on the network and the batch size; 10 selects nothing on the task ``faces``.
 """
@@ -40,9 +41,13 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
         model.eval()
         of_forget, n_forget = squared_gradients(model, weights, forget, clock, options["batch_size"])
         of_retain, n_retain = squared_gradients(model, weights, retain, clock, options["batch_size"])
+    if clock.stopped and not n_retain:
+        return  # nothing is known of the retain set
+    # Each part counts by its size, not by how much of it was seen: a retain set cut short would make D look like forget.
+    share = len(forget) / (len(forget) + len(retain))
     for weight, sum_forget, sum_retain in zip(weights, of_forget, of_retain, strict=True):
-        of_all = (sum_forget + sum_retain) / max(1, n_forget + n_retain)
-        dampen(weight, of_all, sum_forget / max(1, n_forget), options["alpha"], options["lambda"])
+        importance, other = sum_forget / max(1, n_forget), sum_retain / max(1, n_retain)
+        dampen(weight, share * importance + (1 - share) * other, importance, options["alpha"], options["lambda"])
 
 
 def squared_gradients(
@@ -52,7 +57,7 @@ def squared_gradients(
     sizes: list[int] = []
 
     def counted() -> Any:
-        for images, labels in clock.batches(split, batch_size):
+        for images, labels in clock.batches(split, batch_size, generator=torch.Generator().manual_seed(0)):
             sizes.append(len(labels))
             yield images, labels
 

@@ -18,7 +18,8 @@ import socket
 import struct
 import sys
 
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC = 1, 1
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # LD|W|ABS, JEQ|K, JGE|K, JSET|K, RET|K
 ALLOW, ANSWER = 0x7FFF0000, 0x00050000
 NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24  # offsets in struct seccomp_data; low halves of arguments
@@ -76,6 +77,7 @@ AARCH64 = {
     "socketpair": 199,
 }
 MACHINES = {"x86_64": (0xC000003E, X86_64), "aarch64": (0xC00000B7, AARCH64)}
+SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 
 class _Program(ctypes.Structure):
@@ -83,9 +85,11 @@ class _Program(ctypes.Structure):
 
 
 def confine(guest: int) -> bool:
-    """Put the filter on this process and all that it starts; it cannot be taken off again.
+    """Put the filter on every thread of this process and all that they start; it cannot be taken off again.
 
-    System calls of other architectures than the machine's own, which would go round the filter, are refused too.
+    Threads are there before it: torch's, from loading the model, and a GPU driver's. On one without the filter, any code of this
+    process could be run. System calls of other architectures than the machine's own, which would go round the filter, are
+    refused too.
 
     Args:
         guest: process id whose limits and priorities are out of reach from now on.
@@ -102,8 +106,9 @@ def confine(guest: int) -> bool:
     unused = ctypes.c_ulong(0)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), unused, unused, unused) != 0:
         return False
-    mode = ctypes.c_ulong(SECCOMP_MODE_FILTER)
-    return bool(libc.prctl(PR_SET_SECCOMP, mode, ctypes.byref(instructions), unused, unused) == 0)
+    number, mode = ctypes.c_long(SECCOMP[os.uname().machine]), ctypes.c_ulong(SECCOMP_SET_MODE_FILTER)
+    every_thread = ctypes.c_ulong(SECCOMP_FILTER_FLAG_TSYNC)
+    return bool(libc.syscall(number, mode, every_thread, ctypes.byref(instructions)) == 0)
 
 
 def program(guest: int, architecture: int, numbers: dict[str, int]) -> bytes:

@@ -42,9 +42,20 @@ def in_thread():
     thread.start()
     thread.join()
 
-assert confine(parent)
 nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
+confined, told = threading.Event(), []
+
+def wait_and_reach():
+    confined.wait()
+    told.append(answer(lambda: resource.prlimit(parent, resource.RLIMIT_NOFILE, nofile)))
+
+earlier = threading.Thread(target=wait_and_reach)
+earlier.start()
+assert confine(parent)
+confined.set()
+earlier.join()
 print(json.dumps({
+    "earlier thread": told[0],
     "niceness": both(lambda pid: os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0))),
     "limits": both(lambda pid: resource.prlimit(pid, resource.RLIMIT_NOFILE, nofile)),
     "cores": both(lambda pid: os.sched_setaffinity(pid, os.sched_getaffinity(0))),
@@ -80,6 +91,10 @@ def test_the_guest_s_priorities_and_limits_are_out_of_reach_and_its_own_are_not(
     seen: dict[str, Any], what: str
 ) -> None:
     assert seen[what] == {"guest": "EPERM", "self": "done"}
+
+
+def test_a_thread_that_was_there_before_the_filter_is_under_it_too(seen: dict[str, Any]) -> None:
+    assert seen["earlier thread"] == "EPERM"
 
 
 @pytest.mark.parametrize("what", ["group", "user"])

@@ -8,7 +8,7 @@ from harness.outcomes import Status
 from tests.unit.guest.lab import Lab
 
 CHANGES = {
-    "niceness": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 5)",
+    "niceness": "os.setpriority(os.PRIO_PROCESS, os.getppid(), os.getpriority(os.PRIO_PROCESS, 0) + 1)",
     "RLIMIT_NOFILE": "import resource; resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (64, 64))",
     "scheduling class": "os.sched_setscheduler(os.getppid(), os.SCHED_BATCH, os.sched_param(0))",
 }

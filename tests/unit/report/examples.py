@@ -29,7 +29,8 @@ from harness.runners.base import Limits, PluginFacts, RunnerFacts
 
 
 def outcome(index: int, status: Status = Status.OK, **more: Any) -> ModelOutcome:
-    return ModelOutcome(index=index, seed=100 + index, status=status, charged_s=0.4 + 0.01 * index, **more)
+    fields = {"original": index, "charged_s": 0.4 + 0.01 * index, **more}
+    return ModelOutcome(index=index, seed=100 + index, status=status, **fields)
 
 
 def timeout(index: int) -> ModelOutcome:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,6 +78,42 @@ def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
 
 def test_a_partial_run_says_on_how_many_models_it_rests() -> None:
     assert "2 of 3 models" in verdict(outcomes=[outcome(0), outcome(1), timeout(2)]).sentence
+
+
+def test_an_auc_without_interval_is_not_said_to_be_missing() -> None:
+    found = verdict(value=0.85, interval=None, smallest_visible=None)
+
+    assert found.level == "unclear"
+    assert "AUC is 0.850, but nothing says how uncertain that is" in found.sentence
+    assert "missing" not in found.sentence
+
+
+def test_an_auc_without_control_is_not_said_to_be_missing() -> None:
+    assert "AUC is 0.580, but no control" in verdict(control=None).sentence
+
+
+@pytest.mark.parametrize(
+    ("failed", "words"),
+    [
+        ((), "on one model of each of the 2 originals, since repeats are not independent."),
+        (
+            (3,),
+            "on one model of each of the 2 originals, since repeats are not independent; 1 failed model counts nowhere.",
+        ),
+        ((1, 3), "on one model of each of the 1 of 2 originals that finished"),
+    ],
+)
+def test_repeats_do_not_count_as_models_that_the_verdict_rests_on(failed: tuple[int, ...], words: str) -> None:
+    ends = [timeout(number) if number in failed else outcome(number) for number in range(4)]
+
+    assert words in verdict(outcomes=[replace(one, original=one.index % 2) for one in ends]).sentence
+
+
+def test_a_verdict_on_one_original_says_that_doing_nothing_was_scored_over_many() -> None:
+    found = verdict(outcomes=[outcome(number, original=0) for number in range(4)]).sentence
+
+    assert "All models come from one original" in found
+    assert "rests on" not in found
 
 
 def test_a_complete_run_does_not_speak_of_failed_models() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.config import RunConfig
 from harness.errors import UsageError
-from harness.runners.docker_runner import known_runtime
+from harness.runners.docker_runner import isolation, known_runtime
 from harness.runners.engine_types import ContainerSpec, EngineInfo
 from harness.runners.lockdown import create_arguments
 
@@ -31,3 +33,34 @@ def test_a_runtime_without_containers_is_a_mistake() -> None:
 def test_the_container_gets_the_runtime_that_was_asked_for() -> None:
     assert create_arguments(ContainerSpec("image", "name", runtime="runsc"))["runtime"] == "runsc"
     assert "runtime" not in create_arguments(ContainerSpec("image", "name"))
+
+
+@pytest.mark.parametrize(
+    ("default", "asked", "words"),
+    [
+        ("runc", None, "the kernel is shared with the host"),
+        ("", None, "the kernel is shared with the host"),
+        ("runsc", "io.containerd.runc.v2", "the kernel is shared with the host"),
+        ("runc", "runsc", "between it and the host's kernel stands runsc"),
+        ("kata-runtime", None, "between it and the host's kernel stands kata-runtime"),
+    ],
+)
+def test_the_report_says_whose_kernel_the_container_runs_on(default: str, asked: str | None, words: str) -> None:
+    info = replace(INFO, default_runtime=default, security_options=("seccomp",))
+
+    assert isolation(info, asked).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "words"),
+    [
+        (("seccomp",), "builtin", ", default seccomp filter,"),
+        (("seccomp",), "/etc/docker/seccomp.json", ", own seccomp filter,"),
+        (("seccomp",), "unconfined", ", no seccomp filter of the engine's,"),
+        ((), "", ", no seccomp filter of the engine's,"),
+    ],
+)
+def test_the_report_names_no_filter_that_the_engine_does_not_have(
+    options: tuple[str, ...], profile: str, words: str
+) -> None:
+    assert words in isolation(replace(INFO, security_options=options, seccomp_profile=profile), None)

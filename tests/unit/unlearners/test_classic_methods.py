@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness_guest.context import Context
+from harness_guest.data import SplitData
 from harness_unlearners import l1_sparse, neggrad_plus, salun, scrub, ssd
 from harness_unlearners._clock import Clock
 from reference_models.architectures import build_model
@@ -16,6 +18,7 @@ from reference_models.recipe import Recipe
 from tests.unit.unlearners.bench import (
     ARCHITECTURES,
     MLP,
+    N_CLASSES,
     as_images,
     context,
     data,
@@ -157,11 +160,40 @@ def test_ssd_measures_squared_gradients_over_forget_and_over_all() -> None:
         assert torch.allclose(after, before * factor, atol=1e-6)
 
 
-def test_ssd_draws_nothing() -> None:
-    """One original gives one outcome, apart from the order of retain when the time is short."""
-    model, about = build_model(MLP, 0), context({"alpha": 1.2, "batch_size": 100})
+def cut_short(monkeypatch: pytest.MonkeyPatch, steps: int) -> Context:
+    """A context for ssd whose time is over after so many batches."""
+    about = context({"alpha": 1.2, "batch_size": 10}, time_limit_s=10.0)
+    left = iter([10.0] * steps + [0.5])
+    monkeypatch.setattr(Context, "remaining_s", property(lambda _: next(left)))
+    return about
 
-    assert distance(run("ssd", model, about), run("ssd", model, about, seed=1)) < 1e-6
+
+def test_ssd_cut_short_counts_retain_by_its_size_and_not_by_what_was_seen_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = data(1)
+    retain = SplitData(one.images.repeat(30, 1, 1, 1), one.labels.repeat(30), N_CLASSES, one.normalisation)
+    model, forget = build_model(MLP, 0).eval(), data(9, seed=1)
+    got = run("ssd", model, cut_short(monkeypatch, 2), retain)
+
+    for before, after, kept, gone in zip(
+        model.parameters(), got.parameters(), gradient_of(model, one), gradient_of(model, forget), strict=True
+    ):
+        of_forget, of_all = gone**2, (30 * kept**2 + 9 * gone**2) / 39
+        factor = torch.where(of_forget > 1.2 * of_all, of_all / of_forget, torch.ones(()))
+        assert torch.allclose(after, before * factor, atol=1e-6)
+
+
+def test_ssd_without_time_for_the_retain_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(MLP, 0).eval()
+
+    assert distance(run("ssd", model, cut_short(monkeypatch, 1)), model) == 0
+
+
+def test_ssd_makes_one_outcome_of_one_original_whatever_the_seed() -> None:
+    model, about = build_model(MLP, 0), context({"alpha": 1.2, "batch_size": 4})
+
+    assert distance(run("ssd", model, about), run("ssd", model, about, seed=1)) == 0
 
 
 def test_bad_teacher_draws_the_forget_set_towards_a_fresh_network() -> None:
