@@ -10,7 +10,7 @@ from types import FrameType
 import click
 
 from harness._version import __version__
-from harness.cli import catalogue, images, logs, reap, references, runs, system
+from harness.cli import catalogue, check, images, logs, reap, references, runs, system
 from harness.errors import HarnessError, InterruptedRunError
 
 NOT_HANDLED = 70  # the operating system refused something where nobody reckoned with it: sysexits' EX_SOFTWARE
@@ -58,6 +58,7 @@ for command in (
     *catalogue.COMMANDS,
     *images.COMMANDS,
     *references.COMMANDS,
+    *check.COMMANDS,
     *system.COMMANDS,
 ):
     cli.add_command(command)

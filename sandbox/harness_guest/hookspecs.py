@@ -35,10 +35,11 @@ def unlearn(
         def unlearn(model, retain, context):
             optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
             model.train()
-            for images, labels in retain.loader(batch_size=64, shuffle=True):
+            for images, labels in retain.loader(batch_size=64, shuffle=True, drop_last=True):
                 optimizer.zero_grad()
                 torch.nn.functional.cross_entropy(model(images), labels).backward()
                 optimizer.step()
+            model.eval()
 
     Args:
         model: the original, trained on retain + forget, on ``context.device``, in eval mode. It may be changed in place.

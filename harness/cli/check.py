@@ -1,0 +1,72 @@
+"""``harness check``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.system import DOCTOR_FOUND_FAULTS
+
+if TYPE_CHECKING:
+    from harness.config import RunnerName
+    from harness.conformance.model import Finding
+
+STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
+
+
+@click.command("check", short_help="Check that an unlearner does what every unlearner must.")
+@click.argument("plugin")
+@click.option(
+    "--runner",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    show_default=True,
+    help="Where the plugin runs; `process` gives no isolation.",
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
+def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> None:
+    """Check that PLUGIN does what every unlearner must, on networks so small that it takes seconds.
+
+    PLUGIN is a name, the path of a wheel or source directory, or name==version.
+
+    Exits with 4 when a check fails; one that could not be made does not count.
+    """
+    from harness.cli.progress import RichProgress
+    from harness.config import parse_options
+    from harness.conformance.running import Examination, opened
+
+    with (
+        RichProgress() as progress,
+        opened(plugin, runner, parse_options(pairs), progress) as bench,
+        progress.step(f"checking {bench.facts.name}", None),
+    ):
+        findings = Examination(bench).findings()
+    _print(findings)
+    if any(finding.status == "fail" for finding in findings):
+        raise SystemExit(DOCTOR_FOUND_FAULTS)
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.text import harmless
+
+    table = Table.grid(padding=(0, 1))
+    for finding in findings:
+        said = f": {harmless(finding.detail)}" if finding.detail else ""
+        table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), said))
+        if finding.status == "fail":
+            table.add_row("", Text(f"demanded: {finding.check.demand}"))
+            table.add_row("", Text(f"-> {finding.advice}"))
+    console = Console()
+    console.print(table)
+    counts: Counter[str] = Counter(finding.status for finding in findings)
+    console.print(", ".join(f"{counts[status]} {status}" for status in STYLES), highlight=False)
+
+
+COMMANDS = (check_command,)

@@ -1,0 +1,115 @@
+"""The small tasks on which a plugin is tried: random pictures, untrained networks, a few milliseconds each."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from harness.cache import Cache
+from harness.runners.weights import State
+from harness_guest.witness import digest
+from reference_models.architectures import build_model
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+
+Arrays = dict[str, NDArray[Any]]
+SPLITS = ("retain", "forget", "validation")
+CHANNELS, IMAGE_SIZE, N_CLASSES = 1, (8, 8), 4
+RECIPE = Recipe(epochs=10, batch_size=16, lr=0.02, weight_decay=0.0)
+ENDLESS = replace(RECIPE, epochs=100_000)
+"""Minutes of training even on these networks, for methods whose work grows with the recipe's epochs."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One small task.
+
+    Attributes:
+        name: unique.
+        architecture: of :data:`reference_models.architectures.ARCHITECTURES`; "witness" for the network that looks around.
+        options: of the architecture, as (name, value) pairs.
+        sizes: examples of retain, forget and validation.
+        recipe: that the original is said to have been trained by.
+    """
+
+    name: str
+    architecture: str = "witness"
+    options: tuple[tuple[str, Any], ...] = ()
+    sizes: tuple[int, int, int] = (64, 16, 16)
+    recipe: Recipe = RECIPE
+
+    def spec(self) -> ModelSpec:
+        """Architecture and shape of the data."""
+        name, options = self.architecture, dict(self.options)
+        if name == "witness":
+            name, options = "harness_guest.witness:witness", {"hidden": [8], "digests": self._digests()}
+        return ModelSpec(ArchitectureSpec(name, options), CHANNELS, IMAGE_SIZE, N_CLASSES, (0.5,), (0.25,))
+
+    def original(self) -> State:
+        """The state that is to be unlearned; not trained, for that takes time and is nothing that a check looks at."""
+        return dict(_original(self))
+
+    def arrays(self) -> Arrays:
+        """``{split}.images``, (n, C, H, W) uint8, and ``{split}.labels``, (n,) int64."""
+        return _arrays(self.sizes)
+
+    def data_file(self) -> Path:
+        """The arrays as the file that a guest reads, kept in the cache."""
+
+        def build(folder: Path) -> None:
+            save_file(self.arrays(), folder / "data.safetensors")
+
+        folder, _ = Cache("conformance").get_or_build({"format": 1, "sizes": list(self.sizes)}, build)
+        return folder / "data.safetensors"
+
+    def _digests(self) -> dict[str, list[int]]:
+        arrays = self.arrays()
+        return {
+            split: [digest(torch.from_numpy(arrays[f"{split}.{part}"])) for part in ("images", "labels")]
+            for split in SPLITS
+        }
+
+
+@functools.cache
+def _original(case: Case) -> State:
+    return {name: tensor.numpy() for name, tensor in build_model(case.spec(), 0).state_dict().items()}
+
+
+@functools.cache
+def _arrays(sizes: tuple[int, int, int]) -> Arrays:
+    random = np.random.default_rng(0)
+    arrays: Arrays = {}
+    for split, n_examples in zip(SPLITS, sizes, strict=True):
+        arrays[f"{split}.images"] = random.integers(0, 256, (n_examples, CHANNELS, *IMAGE_SIZE), dtype=np.uint8)
+        arrays[f"{split}.labels"] = random.integers(0, N_CLASSES, n_examples)
+    return arrays
+
+
+MLP = Case("mlp")
+SMALL_CNN = Case("small-cnn", "small-cnn", (("width", 2),))
+RESNET18 = Case("resnet18", "resnet18", (("width", 2),))
+EMPTY_VALIDATION = replace(SMALL_CNN, name="small-cnn with an empty validation set", sizes=(64, 16, 0))
+# One more than a multiple of every usual batch size; BatchNorm over one picture of one pixel has no variance.
+LEFT_OVER = replace(RESNET18, name="resnet18 with one example left over", sizes=(129, 65, 16))
+FORGET_ONE = Case("a forget set of one", sizes=(64, 1, 16))
+LONG = Case("a long recipe", recipe=ENDLESS)
+
+SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE)
+"""Those that a plugin without fault is tried on, but for the one that takes its time."""
+
+
+def outputs_are_finite(case: Case, state: State) -> bool:
+    """Whether the network gives finite logits, in eval mode, for all examples of the case."""
+    model = build_model(case.spec(), None)
+    model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
+    arrays = case.arrays()
+    images = np.concatenate([arrays[f"{split}.images"] for split in SPLITS])
+    with torch.no_grad():
+        logits = model.eval()((torch.from_numpy(images) / 255 - 0.5) / 0.25)
+    return bool(logits.isfinite().all())
