@@ -6,11 +6,16 @@ wall-clock and processor time of one call on all examples and the growth of that
     python benchmarks/scoring.py
     python benchmarks/scoring.py --models 64 --examples 5000
     python benchmarks/scoring.py --scaling
+    python benchmarks/scoring.py --evaluators
+    python benchmarks/scoring.py --evaluators --scaling
+
+With ``--evaluators`` it is every registered evaluator, one after another in one process, on the evidence of a whole run:
+wall-clock and processor time and peak memory of each and of all; with ``--scaling`` also how they grow up to fourfold.
 
 The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is
 timed in the same run on a few examples and scaled linearly to all of them. It takes one right end at a time, while the
-released code first copies every number for every threshold: that took 3,500 s where this took 172 s and official-grid
-0.48 s (512 models, 1000 examples, two cores; the released code with its assertion mended and on the CPU, scaled).
+released code first copies every number for every threshold: that took 3,500 s where this took 172 s (512 models,
+1000 examples, two cores; the released code with its assertion mended and on the CPU, scaled).
 """
 
 from __future__ import annotations
@@ -21,25 +26,15 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scoring_evaluators import Cost, Size, peak_mib, reset_peak_mib, show, show_growth
 
 from harness_evaluators import _attack, _epsilon_rates, _ks, _lira, forgetting_quality
 
 Values = NDArray[np.float64]
 Score = Callable[[Values, Values], object]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one call takes: seconds of the wall clock and of the processors, and MiB of peak memory on top."""
-
-    wall_s: float
-    processor_s: float
-    extra_mib: float
 
 
 def official_grid(unlearned: Values, retrained: Values) -> Values:
@@ -119,24 +114,13 @@ def _measured(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
     score(*(side[:, :40].copy() for side in sides))
     walls: list[float] = []
     processors: list[float] = []
-    before = _reset_peak_mib()
+    before = reset_peak_mib()
     for _ in range(repeats):
         wall, processor = time.perf_counter(), time.process_time()
         score(*sides)
         walls.append(time.perf_counter() - wall)
         processors.append(time.process_time() - processor)
-    return Cost(statistics.median(walls), statistics.median(processors), _peak_mib() - before)
-
-
-def _reset_peak_mib() -> float:
-    """Let the kernel forget the peak of this process's memory; returns what it uses now, MiB. Linux only."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return _peak_mib()
-
-
-def _peak_mib() -> float:
-    status = Path("/proc/self/status").read_text()
-    return float(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return Cost(statistics.median(walls), statistics.median(processors), peak_mib() - before)
 
 
 def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> None:
@@ -185,7 +169,15 @@ def main() -> None:
     parser.add_argument("--literal-examples", type=int, default=4, help="examples timed with the literal transcription")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scaling", action="store_true", help="fit how cost grows with examples and models as well")
+    parser.add_argument(
+        "--evaluators", action="store_true", help="measure every registered evaluator on whole evidence"
+    )
+    parser.add_argument("--classes", type=int, default=10, help="of the whole evidence")
     arguments = parser.parse_args()
+    if arguments.evaluators:
+        size = Size(arguments.models, arguments.examples, arguments.classes)
+        (show_growth if arguments.scaling else show)(size)
+        return
     compare(arguments.models, arguments.examples, arguments.literal_examples, arguments.repeats)
     if arguments.scaling:
         scaling(arguments.models, arguments.examples, arguments.repeats)

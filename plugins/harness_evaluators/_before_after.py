@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from harness.evaluation import Evidence, Population
-from harness_evaluators import _change, _weighted_auc
+from harness.evaluation import Evidence, Population, SplitName
+from harness_evaluators import _change, _populations, _shared, _weighted_auc
 from harness_evaluators._change import Moments
 from harness_evaluators._examples import Examples
 from harness_evaluators._populations import MIN_MODELS, Models
@@ -20,7 +20,7 @@ Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
 
 MAX_FOLDS = 4
-_BLOCK = 400_000
+_BLOCK = 100_000
 """Most logits turned to features at once."""
 
 
@@ -48,7 +48,7 @@ def pairs(models: Models) -> dict[str, Pairs]:
     same originals, and an original is paired with itself in the noop row.
     """
     origins = models.evidence.unlearned_from[models.order["unlearned"]]
-    fold_of = _folds(origins, len(models.evidence.logits["original"]["forget"]))
+    fold_of = _folds(origins, models.order["original"], len(models.evidence.logits["original"]["forget"]))
     shared = len(set(origins.tolist())) == 1
 
     def paired(population: Population, before: Order) -> Pairs:
@@ -65,12 +65,18 @@ def pairs(models: Models) -> dict[str, Pairs]:
     return found
 
 
-def _folds(origins: Order, n_originals: int) -> Order:
-    """The fold of every original, in the order in which unlearned models name them; shape (n_originals,)."""
+def _folds(origins: Order, originals: Order, n_originals: int) -> Order:
+    """The fold of every original that takes part; shape (n_originals,), 0 for others.
+
+    They are dealt in the order in which unlearned models name them, those that none names in the order of ``originals``: the
+    row at which a model happens to be stored decides nothing.
+    """
     _, first = np.unique(origins, return_index=True)
     named = origins[np.sort(first)]
-    folds = np.arange(n_originals, dtype=np.int64) % MAX_FOLDS
+    others = originals[~np.isin(originals, named)]
+    folds = np.zeros(n_originals, dtype=np.int64)
     folds[named] = np.arange(len(named)) % min(MAX_FOLDS, len(named))
+    folds[others] = np.arange(len(others)) % MAX_FOLDS
     return folds
 
 
@@ -95,32 +101,36 @@ def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
     unseen = _features(evidence, row, "test", examples.unseen.rows, examples.unseen.labels)
     sides = (forgotten, examples.forgotten), (unseen, examples.unseen)
     learned = [[_change.moments(x, side.weights[half]) for x, side in sides] for half in range(2)]
-    auc = {name: np.zeros(len(row.before)) for name in _change.SETS}
-    gain, share = np.zeros(len(row.before)), np.zeros(len(row.before))
-    for fold in np.unique(row.folds):
-        mine, others = row.folds == fold, row.folds != fold
-        for half in range(2):
-            axes = _axes(learned[1 - half], others, evidence.n_classes)
-            parts = [np.flatnonzero(side.halves == half) for _, side in sides]
-            scores = [x[mine][:, part] @ axes[0] + axes[1] for (x, _), part in zip(sides, parts, strict=True)]
-            weights = tuple(side.weights[half, part] for (_, side), part in zip(sides, parts, strict=True))
-            found = _judged(scores, (weights[0], weights[1]))
-            for i, name in enumerate(_change.SETS):
-                auc[name][mine] += found[0][i] / 2
-            gain[mine] += found[1] / 2
-            share[mine] += found[2] / 2
-    return Outcome(auc, gain, share)
+
+    def work(part: tuple[int, int]) -> None:
+        fold, half = part
+        mine, others = np.flatnonzero(row.folds == fold), row.folds != fold
+        axes = _axes(learned[1 - half], others, evidence.n_classes)
+        parts = [np.flatnonzero(side.halves == half) for _, side in sides]
+        scores = [x[mine[:, None], c] @ axes[0] + axes[1] for (x, _), c in zip(sides, parts, strict=True)]
+        weights = tuple(side.weights[half, c] for (_, side), c in zip(sides, parts, strict=True))
+        found[half, :, mine] = np.stack(_judged(scores, (weights[0], weights[1])), axis=1)
+
+    found = np.zeros((2, len(_change.SETS) + 2, len(row.before)))
+    _shared.in_threads(work, [(int(fold), half) for fold in np.unique(row.folds) for half in range(2)])
+    *aucs, gain, share = found[0] / 2 + found[1] / 2
+    return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
 
 
-def _features(evidence: Evidence, row: Pairs, split: str, rows: Order, labels: Order) -> Singles:
+def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, labels: Order) -> Singles:
     """Features of the pairs on some examples of a split, shape (N, n, d)."""
-    before, after = evidence.logits["original"][split], evidence.logits[row.population][split]
-    step = max(1, _BLOCK // max(1, len(rows) * evidence.n_classes))
-    blocks = [
-        _change.features(before[row.before[i : i + step]][:, rows], after[row.after[i : i + step]][:, rows], labels)
-        for i in range(0, len(row.before), step)
-    ]
-    return np.concatenate(blocks)
+    pair: tuple[Population, Population] = ("original", row.population)
+    logits = [evidence.logits[population][split] for population in pair]
+    phis = [_populations.phi_values(evidence, population, split) for population in pair]
+
+    def of(chosen: slice) -> Singles:
+        models = row.before[chosen], row.after[chosen]
+        before, after = (each[i][:, rows] for each, i in zip(logits, models, strict=True))
+        first, second = (phi[i[:, None], rows] for phi, i in zip(phis, models, strict=True))
+        return _change.features_of(before, after, labels, (first, second))
+
+    step = _BLOCK // max(1, len(rows) * evidence.n_classes)
+    return np.concatenate(_shared.in_threads(of, _shared.slices(len(row.before), step)))
 
 
 def _axes(learned: list[Moments], others: NDArray[np.bool_], n_classes: int) -> tuple[Singles, Singles]:
@@ -132,8 +142,8 @@ def _axes(learned: list[Moments], others: NDArray[np.bool_], n_classes: int) -> 
     return weights, np.array([offset for _, offset in found], dtype=np.float32)
 
 
-def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> tuple[list[Values], Values, Values]:
-    """AUC by feature set, and mean and share of gains, per pair; scores of shape (N, n, n_sets) for both sides."""
+def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Values]:
+    """AUC by feature set, then mean and share of gains, per pair; scores of shape (N, n, n_sets) for both sides."""
     aucs = [_weighted_auc.aucs(scores[0][..., i], scores[1][..., i], weights) for i in range(len(_change.SETS))]
     base, whole = _change.SETS.index("before"), _change.SETS.index("all")
     gain, share = np.zeros(len(scores[0])), np.zeros(len(scores[0]))
@@ -141,4 +151,4 @@ def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> tuple[list
         gains = expit(sign * side[..., whole]) - expit(sign * side[..., base])
         gain += gains @ weight / 2
         share += (1 + np.sign(gains)) / 2 @ weight / 2
-    return aucs, gain, share
+    return [*aucs, gain, share]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import phi
-from harness_evaluators import _posteriors
+from harness_evaluators import _posteriors, _shared
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -28,6 +28,12 @@ CLIP = 30.0
 
 RIDGE = 1e-3
 """Added to the diagonal of the features' correlations, which are singular: posteriors sum to 1."""
+
+_BLOCK = 200_000
+"""Most numbers turned to float64 at once."""
+
+_EXAMPLES = 512
+"""Most examples in one product of matrices: longer ones start threads of their own, which contend with ours."""
 
 SETS = ("before", "sorted_diff", "direct_diff", "l2", "sorted_concat", "all")
 
@@ -52,24 +58,26 @@ def features(before: Singles, after: Singles, labels: Labels) -> Singles:
     Of the model before: its k largest posteriors, that of the true class, the logit-scaled confidence. Of the change
     (before less after): the same numbers in the same order, and the Euclidean distance of the posteriors.
     """
+    return features_of(before, after, labels, (phi(before, labels), phi(after, labels)))
+
+
+def features_of(before: Singles, after: Singles, labels: Labels, phis: tuple[Values, Values]) -> Singles:
+    """As :func:`features`, with the logit-scaled confidences of both models known, shape (B, n) each."""
     posteriors = _posteriors.softmax(before), _posteriors.softmax(after)
     k = min(LARGEST, before.shape[2])
+    # Flat positions of the posteriors that are taken: the largest ones of the model before, and the true class's.
     order = np.argsort(posteriors[0], axis=2)[..., : -k - 1 : -1]
-    index = np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))
-    sides = [
-        np.concatenate(
-            [
-                np.take_along_axis(p, order, axis=2),
-                np.take_along_axis(p, index, axis=2),
-                np.clip(phi(logits, labels), -CLIP, CLIP).astype(np.float32)[..., None],
-            ],
-            axis=2,
-        )
-        for p, logits in zip(posteriors, (before, after), strict=True)
-    ]
-    change = posteriors[0] - posteriors[1]
-    distance = np.sqrt(np.einsum("bnc,bnc->bn", change, change))
-    return np.concatenate([sides[0], sides[0] - sides[1], distance[..., None]], axis=2)
+    taken = np.concatenate([order, np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))], axis=2)
+    taken += np.arange(0, before.size, before.shape[2]).reshape(*before.shape[:2], 1)
+    found = np.empty((*before.shape[:2], 2 * k + 5), dtype=np.float32)
+    own, change = found[..., : k + 2], found[..., k + 2 : -1]
+    for side, p, confidence in zip((own, change), posteriors, phis, strict=True):
+        side[..., :-1] = p.ravel()[taken]
+        side[..., -1] = np.clip(confidence, -CLIP, CLIP)
+    np.subtract(own, change, out=change)
+    difference = posteriors[0] - posteriors[1]
+    found[..., -1] = np.sqrt(np.einsum("bnc,bnc->bn", difference, difference))
+    return found
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,17 @@ class Moments:
 def moments(x: Singles, weights: Values) -> Moments:
     """Moments of features of shape (B, n, d) under weights of shape (n,) that sum to 1."""
     used = np.flatnonzero(weights)
-    wide = x[:, used].astype(np.float64)
-    weighted = wide * weights[used, None]
-    return Moments(weighted.sum(axis=1), np.matmul(weighted.transpose(0, 2, 1), wide))
+    found = Moments(np.zeros((len(x), x.shape[2])), np.zeros((len(x), x.shape[2], x.shape[2])))
+
+    def work(rows: slice) -> None:
+        for part in _shared.slices(used.size, _EXAMPLES):
+            wide = x[rows, used[part]].astype(np.float64)
+            weighted = wide * weights[used[part], None]
+            found.mean[rows] += weighted.sum(axis=1)
+            found.square[rows] += np.matmul(weighted.transpose(0, 2, 1), wide)
+
+    _shared.in_threads(work, _shared.slices(len(x), _BLOCK // max(1, min(used.size, _EXAMPLES) * x.shape[2])))
+    return found
 
 
 def discriminant(positive: Moments, negative: Moments, chosen: Columns) -> tuple[Values, float]:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
+from harness_evaluators import _populations
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Answers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,17 @@ def true_labels(evidence: Evidence, split: SplitName) -> Labels:
     return evidence.true_labels.get(split, evidence.labels[split])
 
 
-def answers(evidence: Evidence, population: Population, split: SplitName) -> Labels:
+def answers(evidence: Evidence, population: Population, split: SplitName) -> Answers:
     """The class that each model gives each example, shape (N, n); of equal logits the first class is the answer."""
-    return np.asarray(evidence.logits[population][split].argmax(axis=2))
+    return _populations.answers(evidence, population, split)
 
 
-def share_answered(given: Labels, rows: Labels, wanted: Labels) -> Values:
+def share_answered(given: Answers, rows: Labels, wanted: Labels) -> Values:
     """Per model, the share of the examples at ``rows`` that are given the class in ``wanted``; (N, n) to (N,)."""
     return np.asarray((given[:, rows] == wanted).mean(axis=1))
 
 
-def share_confused(given: Labels, true: Labels, pairs: NDArray[np.bool_]) -> Values:
+def share_confused(given: Answers, true: Labels, pairs: NDArray[np.bool_]) -> Values:
     """Per model, the share of examples of confused classes that are given the other class of a pair; (N, n) to (N,).
 
     For one pair (A, B) that is (C[A, B] + C[B, A]) / (number of examples of A and of B), C the confusion matrix. There must
@@ -80,7 +82,7 @@ def share_confused(given: Labels, true: Labels, pairs: NDArray[np.bool_]) -> Val
     return np.asarray(pairs[true[rows], given[:, rows]].mean(axis=1))
 
 
-def matrix(given: Labels, true: Labels, classes: Labels) -> Values:
+def matrix(given: Answers, true: Labels, classes: Labels) -> Values:
     """The confusion matrix among ``classes``, mean over models; shape (k, k) for answers of shape (N, n).
 
     Row r, column c: the share of examples of class r that are given class c; rows of classes without an example are 0.

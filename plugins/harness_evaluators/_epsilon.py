@@ -9,9 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
@@ -19,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from harness_evaluators import _epsilon_exact, _epsilon_rates, _grid
+from harness_evaluators import _epsilon_exact, _epsilon_rates, _grid, _shared
 from harness_evaluators._epsilon_rates import Logs, Out
 
 Values = NDArray[np.float64]
@@ -27,7 +24,7 @@ Flags = NDArray[np.bool_]
 AttackName = Literal["official-grid", "exact"]
 
 ATTACKS: tuple[AttackName, ...] = ("official-grid", "exact")
-BLOCK = 32
+BLOCK = 128
 """Examples that a thread takes at once."""
 
 
@@ -55,10 +52,66 @@ class Attacks:
         no, none = np.zeros(n, dtype=np.bool_), np.full(n, math.inf)
         return cls(np.zeros(n), none, -none, ~no, no)
 
+    @property
+    def out(self) -> Out:
+        """What a search fills in."""
+        return self.epsilon, self.low, self.high, self.inside_is_unlearned
+
+    def part(self, rows: slice) -> Attacks:
+        """Views of some examples' attacks."""
+        return Attacks(*(values[rows] for values in vars(self).values()))
+
     def put(self, where: Flags, other: Attacks) -> None:
         """Take over the attacks on the examples ``where``."""
         for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
             mine[where] = theirs
+
+
+@dataclass(frozen=True)
+class Side:
+    """Phi of some models of a population, sorted once for all selections of them.
+
+    Attributes:
+        values: of all models, sorted rows, shape (n, N).
+        models: whose each value is, shape (n, N).
+        keep: which models take part, shape (N,).
+    """
+
+    values: Values
+    models: NDArray[np.int32]
+    keep: Flags
+
+    @property
+    def size(self) -> int:
+        """How many models take part."""
+        return int(self.keep.sum())
+
+    def only(self, keep: Flags) -> Side:
+        """Those models alone, whoever took part before."""
+        return Side(self.values, self.models, keep)
+
+    def rows(self, chosen: slice) -> Values:
+        """Sorted phi of some examples under the models that take part, shape (n, size)."""
+        if self.keep.all():
+            return self.values[chosen]
+        values = self.values[chosen]
+        found = np.empty((len(values), self.size))
+        kernels()[1].kept(values, self.models[chosen], self.keep, found)
+        return found
+
+
+def side(phi: Values) -> Side:
+    """All models of a population, finite phi of shape (N, n)."""
+    n_models, n = phi.shape
+    values, models = np.empty((n, n_models)), np.empty((n, n_models), dtype=np.int32)
+
+    def work(rows: slice) -> None:
+        block = np.ascontiguousarray(phi[:, rows].T)
+        models[rows] = block.argsort(axis=1)
+        values[rows] = np.take_along_axis(block, models[rows].astype(np.int64), axis=1)
+
+    _shared.in_threads(work, _shared.slices(n, BLOCK))
+    return Side(values, models, np.ones(n_models, dtype=np.bool_))
 
 
 @functools.cache
@@ -68,78 +121,64 @@ def kernels() -> tuple[ModuleType, ModuleType]:
         module = importlib.import_module("harness_evaluators._epsilon_kernels")
     except ImportError:
         return _grid, _epsilon_exact
-    return module, module
+    return module, importlib.import_module("harness_evaluators._epsilon_exact_kernels")
 
 
 def strongest(unlearned: Values, retrained: Values, attack: AttackName, delta: float) -> Attacks:
     """The strongest attack of a family on each example; finite phi of shape (N_unlearned, n) and (N_retrained, n)."""
-    u, r = _rows(unlearned), _rows(retrained)
-    found = _exact(u, r, delta) if attack == "exact" else _official(u, r, delta)
+    return strongest_of(side(unlearned), side(retrained), attack, delta)
+
+
+def strongest_of(unlearned: Side, retrained: Side, attack: AttackName, delta: float) -> Attacks:
+    """As :func:`strongest`, of models that were sorted before."""
+    found = Attacks.nothing(len(unlearned.values))
+    search = _exact if attack == "exact" else _official
+    sizes = unlearned.size, retrained.size
+
+    def work(rows: slice) -> None:
+        search(unlearned.rows(rows), retrained.rows(rows), sizes, delta, found.part(rows))
+
+    kernels()  # imported by one thread alone
+    _shared.in_threads(work, _shared.slices(len(found.epsilon), BLOCK))
     np.clip(found.epsilon, 0, _epsilon_rates.CAP, out=found.epsilon)
     return found
 
 
-def _rows(phi: Values) -> Values:
-    """Examples as sorted rows."""
-    rows = np.array(phi.T, dtype=np.float64, order="C")
-    rows.sort(axis=1)
-    return rows
+def inside(attacks: Attacks, side: Side) -> NDArray[np.int32]:
+    """How many of a side's models lie in the attacks' intervals, shape (n,)."""
+    found = np.empty(len(side.values), dtype=np.int32)
+
+    def work(rows: slice) -> None:
+        kernels()[1].inside(side.rows(rows), attacks.low[rows], attacks.high[rows], found[rows])
+
+    _shared.in_threads(work, _shared.slices(len(found), BLOCK))
+    return found
 
 
-def _exact(u: Values, r: Values, delta: float) -> Attacks:
-    logs = _logs(u, delta, np.float64), _logs(r, delta, np.float64)
-
-    def work(rows: slice, out: Out) -> None:
-        kernels()[1].exact(u[rows], r[rows], logs, out)
-
-    return _in_blocks(len(u), work)
+def _exact(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
+    kernels()[1].exact(u, r, _logs(sizes, delta, np.float64), found.out)
 
 
-def _official(u: Values, r: Values, delta: float) -> Attacks:
+def _official(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
     """The grid where it applies; the cap where the guard says so; all intervals where |phi| is beyond any grid."""
-    found = Attacks.nothing(len(u))
-    beyond = np.maximum(np.abs(u).max(axis=1), np.abs(r).max(axis=1)) > _grid.MAX_PHI
-    if beyond.any():
-        found.put(beyond, _exact(u[beyond], r[beyond], delta))
-    guarded = np.zeros_like(beyond)
-    guarded[~beyond] = _grid.guarded(u[~beyond], r[~beyond])
-    found.guarded[:] = guarded
-    found.epsilon[guarded] = _epsilon_rates.CAP
-    rest = ~beyond & ~guarded
-    if rest.any():
-        found.put(rest, _on_grid(u[rest], r[rest], delta))
-    return found
+    ends = [rows[:, i] for rows in (u, r) for i in (0, -1)]
+    beyond = np.abs(ends).max(axis=0) > _grid.MAX_PHI
+    found.guarded[:] = _grid.guarded(u, r) & ~beyond
+    found.epsilon[found.guarded] = _epsilon_rates.CAP
+    rest = ~beyond & ~found.guarded
+    for where, search in ((beyond, _exact), (rest, _on_grid)):
+        if where.all():
+            search(u, r, sizes, delta, found)
+        elif where.any():
+            some = Attacks.nothing(int(where.sum()))
+            search(u[where], r[where], sizes, delta, some)
+            found.put(where, some)
 
 
-def _on_grid(u: Values, r: Values, delta: float) -> Attacks:
-    logs = _logs(u, delta, np.float32), _logs(r, delta, np.float32)
-    positive = _grid.retrained_is_positive(u, r)
-
-    def work(rows: slice, out: Out) -> None:
-        kernels()[0].official(u[rows], r[rows], positive[rows], logs, out)
-
-    return _in_blocks(len(u), work)
+def _on_grid(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
+    kernels()[0].official(u, r, _grid.retrained_is_positive(u, r), _logs(sizes, delta, np.float32), found.out)
 
 
-def _logs(rows: Values, delta: float, dtype: DTypeLike) -> Logs:
-    return _epsilon_rates.logs(rows.shape[1], delta, dtype)
-
-
-def _in_blocks(n: int, work: Callable[[slice, Out], None]) -> Attacks:
-    """Run ``work`` on slices of the examples, each with its part of the outputs."""
-    found = Attacks.nothing(n)
-    slices = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
-
-    def block(rows: slice) -> None:
-        work(rows, (found.epsilon[rows], found.low[rows], found.high[rows], found.inside_is_unlearned[rows]))
-
-    if len(slices) < 2:
-        block(slice(n))
-        return found
-    with ThreadPoolExecutor(min(len(slices), _processors())) as pool:
-        list(pool.map(block, slices))
-    return found
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@functools.lru_cache(maxsize=64)
+def _logs(sizes: tuple[int, int], delta: float, dtype: DTypeLike) -> tuple[Logs, Logs]:
+    return _epsilon_rates.logs(sizes[0], delta, dtype), _epsilon_rates.logs(sizes[1], delta, dtype)

@@ -23,6 +23,7 @@ from harness_evaluators._epsilon_rates import Logs, Out, Sides
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
+Models = NDArray[np.int32]
 
 
 def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
@@ -35,6 +36,23 @@ def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
     sides = [(unlearned[rows], logs[0]), (retrained[rows], logs[1])]
     if rows.size:
         _among_windows(sides, rows, out)
+
+
+def kept(values: Values, models: Models, keep: Flags, out: Values) -> None:
+    """Set in every row of ``out``, shape (n, k), the values of the kept models, in their order.
+
+    Args:
+        values: shape (n, N).
+        models: whose each value is, shape (n, N).
+        keep: of k models, shape (N,).
+        out: what is set.
+    """
+    out[:] = values[keep[models]].reshape(out.shape)
+
+
+def inside(values: Values, low: Values, high: Values, out: Counts) -> None:
+    """Set how many values of each row lie in its closed interval; shapes (n, N), (n,), (n,) and (n,)."""
+    out[:] = ((values >= low[:, None]) & (values <= high[:, None])).sum(axis=1)
 
 
 def has_ties(unlearned: Values, retrained: Values) -> Flags:

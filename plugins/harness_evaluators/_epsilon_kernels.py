@@ -1,4 +1,4 @@
-"""Compiled twins of :mod:`harness_evaluators._grid` and :mod:`harness_evaluators._epsilon_exact`, with equal results.
+"""Compiled twin of :mod:`harness_evaluators._grid`, with equal results.
 
 Importing this module needs numba and takes its time, so it is imported only when epsilons are computed. Kernels release
 the interpreter lock. Compiled code is cached beside this file, or in the user's cache folder, or, where no folder can be
@@ -23,6 +23,12 @@ Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
 Best = tuple[float, float, float]
 Bounds = tuple[int, int, int, int]
+CELL = 0.08
+"""Width of the cells of left ends."""
+
+RIGHTS = 20
+"""Right ends of a bundle."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 numba = importlib.import_module("numba")
@@ -38,7 +44,7 @@ def compiled(function: Function) -> Function:
 
 
 @compiled
-def _epsilon(one: Logs, other: Logs, one_errors: int, other_errors: int) -> float:
+def epsilon_of(one: Logs, other: Logs, one_errors: int, other_errors: int) -> float:
     if one_errors == 0 and other_errors == 0:
         return math.inf
     return float(max(one[0, one_errors] - other[1, other_errors], other[0, other_errors] - one[1, one_errors]))
@@ -55,7 +61,7 @@ def _below(values: Values, bound: float, count: int) -> int:
 
 
 @compiled
-def _upto(values: Values, bound: float, count: int) -> int:
+def upto(values: Values, bound: float, count: int) -> int:
     """How many sorted values are not above the bound, sought from ``count`` on."""
     while count < len(values) and values[count] <= bound:
         count += 1
@@ -82,59 +88,87 @@ def _single(p: Values, q: Values, p_logs: Logs, q_logs: Logs) -> Best:
     for i in range(count):
         bound = _threshold(i, count, float(start), float(stop), float(step)) if count > 1 else float(start)
         missed, rejected = _below(p, bound, missed), _below(q, bound, rejected)
-        found = _epsilon(p_logs, q_logs, missed, len(q) - rejected)
+        found = epsilon_of(p_logs, q_logs, missed, len(q) - rejected)
         if found > best:
             best, left = found, bound
     return best, left, (math.inf if best > 0 else -math.inf)
 
 
 @compiled
-def _double(a: Values, b: Values, a_logs: Logs, b_logs: Logs) -> Best:
-    best, low, high = 0.0, math.inf, -math.inf
+def _cell_counts(values: Values, origin: float, counts: Counts) -> None:
+    """Set how many sorted values are below origin, origin + CELL, origin + 2 CELL..."""
+    count = 0
+    for c in range(len(counts)):
+        count = _below(values, origin + c * CELL, count)
+        counts[c] = count
+
+
+@compiled
+def _may_exceed(best: float, a_logs: Logs, b_logs: Logs, most_a: int, fewest_b: int) -> bool:
+    """Whether an interval with at most so many of A and at least so many of B inside may be better."""
+    missed = max(a_logs.shape[1] - 1 - most_a, 0)
+    if missed == 0 and fewest_b <= 0:
+        return True
+    return bool(epsilon_of(a_logs, b_logs, max(missed, 1), max(fewest_b, 1)) > best)
+
+
+@compiled
+def _double(a: Values, b: Values, a_logs: Logs, b_logs: Logs, best: float) -> Best:
+    """The first interval better than ``best`` by which no other is surpassed, in the order of the definition.
+
+    Intervals are passed over in bundles, RIGHTS right ends and left ends within a cell, where none can be better.
+    """
+    low, high = math.inf, -math.inf
     width = a[-1] - a[0]
     first, last = (a[0] + width) - BUFFER, a[-1] + BUFFER
     n_right = math.ceil((last - first) * PER_UNIT)
     step = (last - first) / (n_right - 1)
-    upto_a = upto_b = below_a = below_b = 0
-    for k in range(n_right):
-        right = last if k == n_right - 1 else k * step + first
-        upto_a, upto_b = _upto(a, right, upto_a), _upto(b, right, upto_b)
-        start = (right - width) - BUFFER
-        below_a, below_b = _below(a, start, below_a), _below(b, start, below_b)
-        found, left = _lefts(a, b, a_logs, b_logs, right - width, (below_a, upto_a, below_b, upto_b))
-        if found > best:
-            best, low, high = found, left, right
+    origin = (first - width) - BUFFER - CELL
+    n_cells = math.ceil(((last - width) + BUFFER - origin) / CELL) + 2
+    cells_a, cells_b = np.empty(n_cells, np.int32), np.empty(n_cells, np.int32)
+    _cell_counts(a, origin, cells_a)
+    _cell_counts(b, origin, cells_b)
+    live = np.empty(n_cells, np.bool_)
+    upto_a = upto_b = 0
+    for begin in range(0, n_right, RIGHTS):
+        end = min(begin + RIGHTS, n_right)
+        largest = last if end == n_right else (end - 1) * step + first
+        upto_a, upto_b = upto(a, largest, upto_a), upto(b, begin * step + first, upto_b)
+        c_first = max(0, int((((begin * step + first) - width) - BUFFER - origin) / CELL) - 1)
+        c_end = min(n_cells - 1, int(((largest - width) + BUFFER - origin) / CELL) + 2)
+        alive = False
+        for c in range(c_first, c_end):
+            live[c] = _may_exceed(best, a_logs, b_logs, upto_a - cells_a[c], upto_b - cells_b[c + 1])
+            alive |= live[c]
+        if not alive:
+            continue
+        for k in range(begin, end):
+            right = last if k == n_right - 1 else k * step + first
+            upto_a, upto_b = upto(a, right, upto_a), upto(b, right, upto_b)
+            for c in range(c_first, c_end):
+                if live[c] and _may_exceed(best, a_logs, b_logs, upto_a - cells_a[c], upto_b - cells_b[c + 1]):
+                    counts = cells_a[c], upto_a, cells_b[c], upto_b
+                    found, left = _lefts(a, b, a_logs, b_logs, right - width, origin + c * CELL, counts, best)
+                    if found > best:
+                        best, low, high = found, left, right
     return best, low, high
 
 
 @compiled
-def _lefts(a: Values, b: Values, a_logs: Logs, b_logs: Logs, centre: float, counts: Bounds) -> tuple[float, float]:
-    """The best left end for one right end; epsilon changes only where a count does."""
-    best, best_left = 0.0, math.inf
+def _lefts(
+    a: Values, b: Values, a_logs: Logs, b_logs: Logs, centre: float, cell: float, counts: Bounds, best: float
+) -> tuple[float, float]:
+    """The best left end of one right end within a cell, where it is better than ``best``; one more on either side."""
+    best_left = math.inf
     below_a, upto_a, below_b, upto_b = counts
     start, stop = centre - BUFFER, centre + BUFFER
     step = (stop - start) / (N_LEFT - 1)
-    sparse = upto_a + upto_b - below_a - below_b < N_LEFT
-    seen_a = seen_b = -1
-    j = 0
-    while j < N_LEFT:
+    for j in range(max(0, int((cell - start) / step) - 1), min(N_LEFT, int((cell + CELL - start) / step) + 2)):
         left = stop if j == N_LEFT - 1 else j * step + start
-        while below_a < upto_a and a[below_a] < left:
-            below_a += 1
-        while below_b < upto_b and b[below_b] < left:
-            below_b += 1
-        if below_a >= upto_a:
-            break
-        if below_a != seen_a or below_b != seen_b:
-            seen_a, seen_b = below_a, below_b
-            found = _epsilon(a_logs, b_logs, len(a) - (upto_a - below_a), max(upto_b - below_b, 0))
-            if found > best:
-                best, best_left = found, left
-        if below_b >= upto_b:
-            break
-        j += 1
-        if sparse:  # nothing changes before the next value; one step less allows for rounding
-            j = max(j, int((min(a[below_a], b[below_b]) - start) / step))
+        below_a, below_b = _below(a, left, below_a), _below(b, left, below_b)
+        found = epsilon_of(a_logs, b_logs, len(a) - max(upto_a - below_a, 0), max(upto_b - below_b, 0))
+        if found > best:
+            best, best_left = found, left
     return best, best_left
 
 
@@ -151,97 +185,7 @@ def official(unlearned: Values, retrained: Values, retrained_positive: Flags, lo
         narrow_is_q = p[-1] - p[0] >= q[-1] - q[0]
         if narrow_is_q:
             p, p_logs, q, q_logs = q, q_logs, p, p_logs
-        best, left, right = _double(p, q, p_logs, q_logs)
+        best, left, right = _double(p, q, p_logs, q_logs, epsilon[s])
         if best > epsilon[s]:
             epsilon[s], low[s], high[s] = best, left, right
             inside[s] = retrained_positive[s] == narrow_is_q
-
-
-@compiled
-def _count_below(a: Values, b: Values, below: Counts) -> bool:
-    """Set how many of b lie below each of a; whether any two of all values are equal."""
-    count, tied = 0, False
-    for i in range(len(a)):
-        while count < len(b) and b[count] < a[i]:
-            count += 1
-        below[i] = count
-        tied |= (count < len(b) and b[count] == a[i]) or (i > 0 and a[i] == a[i - 1])
-    return bool(tied)
-
-
-@compiled
-def _fewest(below: Counts, size: int) -> int:
-    """The fewest of B in a window over ``size`` consecutive values of A."""
-    ends = below[size - 1 :]  # an index that cannot be negative lets the loop run on vectors
-    fewest = ends[0] - below[0]
-    for i in range(len(ends)):
-        fewest = min(fewest, ends[i] - below[i])
-    return int(fewest)
-
-
-@compiled
-def _of_windows(a: Values, below: Counts, a_logs: Logs, b_logs: Logs) -> Best:
-    best, best_size, n = 0.0, 0, len(a)
-    for size in range(1, n + 1):
-        fewest = _fewest(below, size)
-        found = _epsilon(a_logs, b_logs, n - size, fewest if size == n else max(fewest, 1))
-        if found > best:
-            best, best_size = found, size
-    if best_size == 0:
-        return best, math.inf, -math.inf
-    start, fewest = 0, _fewest(below, best_size)
-    while below[start + best_size - 1] - below[start] != fewest:
-        start += 1
-    return best, a[start], a[start + best_size - 1]
-
-
-@compiled
-def _distinct(u: Values, r: Values, ends: Values, upto_u: Counts, upto_r: Counts) -> int:
-    """Set the distinct values and how many of either side lie up to each; returns their number."""
-    i = j = count = 0
-    while i < len(u) or j < len(r):
-        value = u[i] if j == len(r) or (i < len(u) and u[i] < r[j]) else r[j]
-        i, j = _upto(u, value, i), _upto(r, value, j)
-        ends[count], upto_u[count], upto_r[count] = value, i, j
-        count += 1
-    return count
-
-
-@compiled
-def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float, float, float, bool]:
-    best, low, high, role = 0.0, math.inf, -math.inf, True
-    ends = np.empty(len(u) + len(r))
-    upto_u, upto_r = np.empty(len(ends), np.int32), np.empty(len(ends), np.int32)
-    count = _distinct(u, r, ends, upto_u, upto_r)
-    for i in range(count):
-        before_u, before_r = (upto_u[i - 1], upto_r[i - 1]) if i else (0, 0)
-        for j in range(i, count):
-            inside_u, inside_r = upto_u[j] - before_u, upto_r[j] - before_r
-            found = _epsilon(u_logs, r_logs, len(u) - inside_u, inside_r)
-            if found > best:
-                best, low, high, role = found, ends[i], ends[j], True
-            found = _epsilon(u_logs, r_logs, inside_u, len(r) - inside_r)
-            if found > best:
-                best, low, high, role = found, ends[i], ends[j], False
-    return best, low, high, role
-
-
-@compiled
-def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
-    """As :func:`harness_evaluators._epsilon_exact.exact`."""
-    epsilon, low, high, inside = out
-    u_logs, r_logs = logs
-    below_u = np.empty(unlearned.shape[1], np.int32)
-    below_r = np.empty(retrained.shape[1], np.int32)
-    for s in range(len(unlearned)):
-        u, r = unlearned[s], retrained[s]
-        tied = _count_below(u, r, below_u)
-        tied |= _count_below(r, u, below_r)
-        if tied:
-            epsilon[s], low[s], high[s], inside[s] = _among_all(u, r, u_logs, r_logs)
-            continue
-        epsilon[s], low[s], high[s] = _of_windows(u, below_u, u_logs, r_logs)
-        inside[s] = True
-        best, left, right = _of_windows(r, below_r, r_logs, u_logs)
-        if best > epsilon[s]:
-            epsilon[s], low[s], high[s], inside[s] = best, left, right, False

@@ -177,8 +177,7 @@ def size_warnings(models: Models) -> tuple[str, ...]:
 
 def _accuracies(evidence: Evidence, population: Population, split: SplitName) -> Values:
     """Accuracy of every model, shape (N,)."""
-    hits = evidence.logits[population][split].argmax(axis=2) == evidence.labels[split]
-    return np.asarray(hits.mean(axis=1))
+    return np.asarray(_populations.hits(evidence, population, split).mean(axis=1))
 
 
 def _product(factors: list[Sampled]) -> Sampled:

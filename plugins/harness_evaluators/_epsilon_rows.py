@@ -13,11 +13,12 @@ from scipy.special import expit
 from harness.evaluation import Evidence, Population, SplitName
 from harness_evaluators import _epsilon, _epsilon_rates, _jackknife, _lira, _populations
 from harness_evaluators._bootstrap import Linear
-from harness_evaluators._epsilon import AttackName, Attacks
+from harness_evaluators._epsilon import AttackName, Attacks, Side
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 Folds = NDArray[np.int64]
+Sides = tuple[Side, Side]
 
 MIN_TO_RESAMPLE = 8
 """Fewest models a side for intervals: the jackknife leaves an eighth of them out."""
@@ -61,17 +62,18 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
     The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions:
     they would triple the cost.
     """
-    full = _epsilon.strongest(left, right, attack, _epsilon_rates.DELTA)
+    sides = _epsilon.side(left), _epsilon.side(right)
+    full = _epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA)
     folds = _lira.fold_numbers(len(left), 2, rng), _lira.fold_numbers(len(right), 2, rng)
     size = min(len(left), len(right))
 
     def statistics(keep_left: Keep, keep_right: Keep) -> Values:
-        return _resampled(left[keep_left], right[keep_right], attack, (folds[0][keep_left], folds[1][keep_right]), size)
+        return _resampled((sides[0].only(keep_left), sides[1].only(keep_right)), attack, folds, size)
 
-    crossed = _crossed(cross_fitted(left, right, attack, folds), size)
+    crossed = _crossed(_cross_fitted(sides, attack, folds), size)
     values = np.append(_in_sample(full.epsilon, size), crossed)
-    sides = _sides(len(left), len(right), statistics)
-    named = {name: _linear(values, sides, i) for i, name in enumerate((*IN_SAMPLE, *CROSS_FITTED))}
+    contributions = _contributions(len(left), len(right), statistics)
+    named = {name: _linear(values, contributions, i) for i, name in enumerate((*IN_SAMPLE, *CROSS_FITTED))}
     return Row(named, full.epsilon, int(full.guarded.sum()))
 
 
@@ -81,21 +83,24 @@ def exchanged_sd(left: Values, right: Values, attack: AttackName, rng: np.random
     Control and retrained models are exchangeable, so this is the noise of the null itself. The jackknife overstates it
     two- to threefold, because the largest epsilon of alike populations is far from a mean over models.
     """
-    both, size = np.concatenate([left, right]), min(len(left), len(right))
+    both, size = _epsilon.side(np.concatenate([left, right])), min(len(left), len(right))
     folds = _lira.fold_numbers(len(left), 2, rng), _lira.fold_numbers(len(right), 2, rng)
     found = []
     for _ in range(EXCHANGES):
-        order = rng.permutation(len(both))
-        found.append(_resampled(both[order[: len(left)]], both[order[len(left) :]], attack, folds, size))
+        order = rng.permutation(len(left) + len(right))
+        # Model order[i] takes the place, and the fold, of model i.
+        places = np.argsort(order)
+        is_left, fold = places < len(left), np.concatenate(folds)[places]
+        found.append(_resampled((both.only(is_left), both.only(~is_left)), attack, (fold, fold), size))
     return dict(zip((*IN_SAMPLE, *CROSS_FITTED), np.std(found, axis=0, ddof=1).tolist(), strict=False))
 
 
-def _resampled(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds], size: int) -> Values:
-    """The statistics that are resampled, in the order of IN_SAMPLE and CROSS_FITTED."""
-    values = _in_sample(_epsilon.strongest(left, right, attack, _epsilon_rates.DELTA).epsilon, size)
+def _resampled(sides: Sides, attack: AttackName, folds: tuple[Folds, Folds], size: int) -> Values:
+    """The statistics that are resampled, in the order of IN_SAMPLE and CROSS_FITTED; folds of all models."""
+    values = _in_sample(_epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA).epsilon, size)
     if attack == "official-grid":
         return values
-    return np.append(values, _crossed(cross_fitted(left, right, attack, folds), size))
+    return np.append(values, _crossed(_cross_fitted(sides, attack, folds), size))
 
 
 def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
@@ -105,22 +110,29 @@ def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[F
     reverse. Both rates 0 give the cap as in-sample; where exactly one of them is 0, one error is counted in its place,
     because an attack that was chosen elsewhere cannot be discarded without looking at what it is judged by.
     """
+    return _cross_fitted((_epsilon.side(left), _epsilon.side(right)), attack, folds)
+
+
+def _cross_fitted(sides: Sides, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
+    """As :func:`cross_fitted`, of models that were sorted before."""
     halves = []
     for fold in (0, 1):
-        fit = _epsilon.strongest(left[folds[0] != fold], right[folds[1] != fold], attack, _epsilon_rates.DELTA)
-        halves.append(_held_out(fit, left[folds[0] == fold], right[folds[1] == fold]))
+        fitted = [one.only(one.keep & (of != fold)) for one, of in zip(sides, folds, strict=True)]
+        judged = [one.only(one.keep & (of == fold)) for one, of in zip(sides, folds, strict=True)]
+        fit = _epsilon.strongest_of(fitted[0], fitted[1], attack, _epsilon_rates.DELTA)
+        halves.append(_held_out(fit, judged[0], judged[1]))
     return np.array(halves)
 
 
-def _held_out(attacks: Attacks, left: Values, right: Values) -> Values:
+def _held_out(attacks: Attacks, left: Side, right: Side) -> Values:
     """Epsilon that given attacks reach on given models, shape (n,)."""
     errors = []
     for side, is_left in ((left, True), (right, False)):
-        inside = ((side >= attacks.low) & (side <= attacks.high)).sum(axis=0)
-        errors.append(np.where(attacks.inside_is_unlearned == is_left, len(side) - inside, inside))
+        inside = _epsilon.inside(attacks, side)
+        errors.append(np.where(attacks.inside_is_unlearned == is_left, side.size - inside, inside))
     perfect = (errors[0] == 0) & (errors[1] == 0)
     errors = [np.where(perfect, 0, np.maximum(count, 1)) for count in errors]
-    logs = [_epsilon_rates.logs(len(side), _epsilon_rates.DELTA, np.float64) for side in (left, right)]
+    logs = [_epsilon_rates.logs(side.size, _epsilon_rates.DELTA, np.float64) for side in (left, right)]
     found = _epsilon_rates.epsilons(logs[0], logs[1], errors[0], errors[1])
     found[attacks.guarded] = math.inf
     return np.clip(np.asarray(found, dtype=np.float64), 0, _epsilon_rates.CAP)
@@ -136,7 +148,7 @@ def _crossed(epsilon: Values, n_models: int) -> Values:
     return np.array([_epsilon_rates.points(epsilon, max(n_models // 2, 2)).mean(), epsilon.mean()])
 
 
-def _sides(n_left: int, n_right: int, statistics: Callable[[Keep, Keep], Values]) -> list[Values]:
+def _contributions(n_left: int, n_right: int, statistics: Callable[[Keep, Keep], Values]) -> list[Values]:
     """Contributions of either population's models, shape (N, n_statistics); empty where they are too few."""
     if min(n_left, n_right) < MIN_TO_RESAMPLE:
         return []

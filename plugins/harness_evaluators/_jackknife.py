@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from harness_evaluators import _shared
+
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 
@@ -27,6 +29,6 @@ def contributions(n_models: int, statistic: Callable[[Keep], Values]) -> Values:
     """
     count = min(n_models, GROUPS)
     group = np.arange(n_models) % count
-    without = np.array([statistic(group != g) for g in range(count)])
+    without = np.array(_shared.in_threads(lambda g: statistic(group != g), range(count)))
     scale = np.sqrt(n_models / count) * (count - 1)
     return np.asarray((scale * (without.mean(axis=0) - without))[group])

@@ -9,20 +9,43 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness_evaluators import _shared
 from harness_evaluators._bootstrap import Linear
 
 Values = NDArray[np.float64]
+Numbers = NDArray[np.floating]
 Counts = NDArray[np.int64]
 
 MAX_LEVELS = 256
 """Most distances whose exact probability is computed; beyond, they are rounded down to as many, so that p is safe."""
 
+_LEVELS = 32
+"""How many probabilities are computed at once."""
 
-def distances(left: Values, right: Values) -> tuple[Values, Values]:
+_BLOCK = 50_000
+"""Most numbers compared at once."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two samples of every column.
+
+    Attributes:
+        signed: D = sup |F_left - F_right| with the sign of F_left - F_right where it is reached, shape (n,).
+        mean: of D over columns; a model contributes by what it adds to the gap at the point where D is reached.
+    """
+
+    signed: Values
+    mean: Linear
+
+
+def distances(left: Numbers, right: Numbers) -> tuple[Values, Values]:
     """D = sup |F_left - F_right| for every column of (m, n) and (N, n), and a point where it is reached, with D's sign.
 
     Returns:
@@ -38,16 +61,42 @@ def distances(left: Values, right: Values) -> tuple[Values, Values]:
     return signed, np.take_along_axis(ordered, at, axis=1)[:, 0]
 
 
-def mean_distance(left: Values, right: Values) -> Linear:
-    """Mean D over examples; a model contributes by what it adds to the gap at the point where D is reached."""
-    signed, points = distances(left, right)
-    sign, n_examples = np.sign(signed), signed.size
-    contributions = [(values <= points) @ sign / n_examples for values in (left, right)]
-    return Linear(float(np.abs(signed).mean()), contributions[0], -contributions[1])
+def compared(left: Numbers, right: Numbers) -> Compared:
+    """Distances of every column of (m, n) and (N, n), and their mean."""
+    columns = left.shape[1]
+    signed = np.empty(columns)
+
+    def work(chosen: slice) -> tuple[Values, Values]:
+        sides = [np.asarray(side[:, chosen], dtype=np.float64) for side in (left, right)]
+        signed[chosen], points = distances(sides[0], sides[1])
+        sign = np.sign(signed[chosen])
+        return np.asarray((sides[0] <= points) @ sign), np.asarray((sides[1] <= points) @ sign)
+
+    parts = _in_blocks(work, len(left) + len(right), columns)
+    lefts, rights = (sum(part[i] for part in parts) / columns for i in (0, 1))
+    return Compared(signed, Linear(float(np.abs(signed).mean()), lefts, -rights))
+
+
+def mean_distance(left: Numbers, right: Numbers) -> Linear:
+    """Mean D over examples, see :class:`Compared`."""
+    return compared(left, right).mean
 
 
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
     """Mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,)."""
+    columns = left.shape[1]
+
+    def work(chosen: slice) -> tuple[Values, Values]:
+        return _wasserstein(left[:, chosen], right[:, chosen], scale[chosen])
+
+    parts = _in_blocks(work, len(left) + len(right), columns)
+    distance = np.concatenate([part[0] for part in parts])
+    contributions = np.asarray(sum(part[1] for part in parts)) / columns
+    return Linear(float(distance.mean()), contributions[: len(left)], -contributions[len(left) :])
+
+
+def _wasserstein(left: Values, right: Values, scale: Values) -> tuple[Values, Values]:
+    """The distance of every column, shape (n,), and the sum of both sides' contributions, shape (m + N,)."""
     both = np.concatenate([left, right]).T / scale[:, None]
     order = np.argsort(both, axis=1, kind="stable")
     ordered = np.take_along_axis(both, order, axis=1)
@@ -58,9 +107,12 @@ def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
     after = np.cumsum((np.sign(gaps) * steps)[:, ::-1], axis=1)[:, ::-1]
     tails = np.zeros_like(both)
     np.put_along_axis(tails, order[:, :-1], after, axis=1)
-    contributions = tails.mean(axis=0)
-    value = float((np.abs(gaps) * steps).sum(axis=1).mean())
-    return Linear(value, contributions[: len(left)], -contributions[len(left) :])
+    return (np.abs(gaps) * steps).sum(axis=1), tails.sum(axis=0)
+
+
+def _in_blocks(work: Callable[[slice], tuple[Values, Values]], rows: int, columns: int) -> list[tuple[Values, Values]]:
+    """``work`` on blocks of columns that stay near the processor."""
+    return _shared.in_threads(work, _shared.slices(columns, _BLOCK // rows))
 
 
 def p_values(distance: Values, m: int, n: int) -> Values:
@@ -87,8 +139,11 @@ def null_mean(m: int, n: int) -> float:
     total = m * n // unit
     if total <= MAX_LEVELS:
         return float(tail_probabilities(unit * np.arange(1, total + 1), m, n).sum() / total)
-    grid = np.ceil((np.arange(MAX_LEVELS) + 0.5) / MAX_LEVELS * m * n).astype(np.int64)
-    return float(tail_probabilities(grid, m, n).mean())
+    middles = (np.arange(MAX_LEVELS) + 0.5) / MAX_LEVELS
+    # P(D >= d) <= 2 e exp(-2 d^2 m n / (m + n)): beyond 1e-18 nothing is left to add (Wei and Dudley, 2012).
+    middles = middles[2 * middles**2 * m * n / (m + n) < 18 * math.log(10) + 2]
+    grid = np.ceil(middles * m * n).astype(np.int64)
+    return float(tail_probabilities(grid, m, n).sum() / MAX_LEVELS)
 
 
 def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
@@ -99,21 +154,42 @@ def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
     itself does, else that of its predecessors weighted by i / t and j / t. Nothing is subtracted, so small
     probabilities keep their precision.
     """
-    levels = np.asarray(levels, dtype=np.int64)[:, None]
-    i = np.arange(m + 1)
-    reached = np.zeros((len(levels), m + 1))
-    reached[:, 0] = (levels[:, 0] <= 0).astype(np.float64)
+    levels = np.asarray(levels, dtype=np.int64)
+    order = np.argsort(levels, kind="stable")
+    found = np.empty(len(levels))
+
+    def work(part: slice) -> None:
+        found[order[part]] = _tails(levels[order[part]], m, n)
+
+    _shared.in_threads(work, _shared.slices(len(levels), _LEVELS))
+    return found
+
+
+def _tails(levels: Counts, m: int, n: int) -> Values:
+    """As :func:`tail_probabilities`; the columns are i, from 0 to m, on the diagonal t.
+
+    Where |i n - j m| reaches the largest of the levels the probability is 1 for all, and is not computed.
+    """
+    largest, above = int(levels.max(initial=0)), levels.astype(np.float64)[:, None]
+    i = np.arange(m + 1, dtype=np.float64)
+    reached = np.ones((len(levels), m + 2))
+    now = reached[:, 1:]  # column 0 is the way in from i = -1, which no path takes
+    now[:, 0] = levels <= 0
+    spare = np.empty_like(now)
     for t in range(1, m + n + 1):
-        j = t - i
-        from_left = np.concatenate([np.zeros((len(levels), 1)), reached[:, :-1]], axis=1)
-        reached = (from_left * i + reached * j) / t
-        outside = np.abs(i * n - j * m) >= levels
-        valid = (j >= 0) & (j <= n)
-        reached = np.where(valid, np.where(outside, 1.0, reached), 0.0)
-    return np.asarray(reached[:, m])
+        low = max(0, t - n, (t * m - largest) // (m + n))
+        high = min(m, t, (t * m + largest) // (m + n) + 1) + 1
+        places = i[low:high]
+        from_left = np.multiply(reached[:, low:high], places, out=spare[:, : high - low])
+        here = now[:, low:high]
+        here *= t - places
+        here += from_left
+        here /= t
+        np.copyto(here, 1.0, where=np.abs(places * n - (t - places) * m) >= above)
+    return np.asarray(now[:, m].copy())
 
 
-def _merge(left: Values, right: Values) -> tuple[Values, NDArray[np.bool_]]:
+def _merge(left: Numbers, right: Numbers) -> tuple[Values, NDArray[np.bool_]]:
     """Both samples of every column sorted together, shape (n, m + N), and which values are of the left one.
 
     The origin travels in the last bit of each number: one sort in place of an indirect one. Values that differ in that

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 Values = NDArray[np.float64]
 
@@ -42,9 +41,17 @@ def fit(x: Values, y: Values, penalty: Values, start: Values | None = None) -> V
     return found
 
 
+def _expit(z: Values) -> Values:
+    """1 / (1 + exp(-z)), written over ``z``; an exponential beyond all numbers gives 0, as it should."""
+    with np.errstate(over="ignore"):
+        np.exp(np.negative(z, out=z), out=z)
+    z += 1
+    return np.reciprocal(z, out=z)
+
+
 def _newton_step(x: Values, y: Values, penalty: Values, at: Values) -> Values:
     """Inverse Hessian times gradient, shape (B, 2)."""
-    p = expit(x * at[:, :1] + at[:, 1:])
+    p = _expit(x * at[:, :1] + at[:, 1:])
     curvature = p * (1 - p)
     p -= y
     weighted = curvature * x

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName, phi
+from harness_evaluators import _shared
 
 Values = NDArray[np.float64]
 Order = NDArray[np.int64]
+Classes = NDArray[np.unsignedinteger]
 Statistic = Callable[[Evidence, Population, SplitName], Values]
 """Maps a population on a split to an array whose first axis is the models."""
 
@@ -29,8 +31,8 @@ MIN_MODELS = 4
 SAME = 1e-6
 """Outputs that differ by no more than this share of the largest one are the same: what rounding on a GPU may do."""
 
-_BLOCK = 2_000_000
-"""Most logits turned to float64 at once, which bounds the memory needed for large splits."""
+_BLOCK = 100_000
+"""Most logits turned to float64 at once: so many stay near the processor, however large the split."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,13 @@ class Models:
 
 def models(evidence: Evidence) -> Models:
     """Choose and order the models of a run, by a hash of what they say of the forget set; cut the references to size."""
+    order, same = _shared.once(evidence, "models", lambda: _chosen(evidence))
+    # The evidence is no part of what is kept: it could never be let go.
+    return Models(evidence, order, same)
+
+
+def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], str]:
+    """Rows by population, and :func:`_same`."""
     salt = int(evidence.rng("model-order").integers(2**63))
     names: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
     order = {name: _order(evidence, name, salt) for name in names}
@@ -118,7 +127,7 @@ def models(evidence: Evidence) -> Models:
     if size >= MIN_MODELS:
         references: tuple[Population, ...] = ("control", "original")
         order |= {name: order[name][:size] for name in references}
-    return Models(evidence, order, _same(evidence))
+    return order, _same(evidence)
 
 
 def _first_of_each(origins: NDArray[np.int64], order: Order) -> Order:
@@ -147,11 +156,39 @@ def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
 
 
 def phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
-    """Phi, shape (N, n), as :func:`harness.evaluation.phi`, computed in blocks of examples to bound memory."""
+    """Phi, shape (N, n), as :func:`harness.evaluation.phi`; computed once for all evaluators, so not to be written to."""
+    return _shared.once(evidence, ("phi", population, split), lambda: _phi_values(evidence, population, split))
+
+
+def _phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
     logits, labels = evidence.logits[population][split], evidence.labels[split]
-    step = max(1, _BLOCK // max(1, logits.shape[0] * logits.shape[2]))
-    blocks = [phi(logits[:, i : i + step], labels[i : i + step]) for i in range(0, len(labels), step)]
-    return np.concatenate(blocks, axis=1)
+    found = np.empty(logits.shape[:2])
+
+    def work(rows: slice) -> None:
+        found[rows] = phi(logits[rows], labels)
+
+    _shared.in_threads(work, _blocks(logits))
+    return found
+
+
+def answers(evidence: Evidence, population: Population, split: SplitName) -> Classes:
+    """The class that each model gives each example, shape (N, n); of equal logits the first class is the answer."""
+    return _shared.once(evidence, ("answers", population, split), lambda: _answers(evidence.logits[population][split]))
+
+
+def hits(evidence: Evidence, population: Population, split: SplitName) -> NDArray[np.bool_]:
+    """Which examples each model classifies rightly, shape (N, n)."""
+    return np.asarray(answers(evidence, population, split) == evidence.labels[split])
+
+
+def _answers(logits: NDArray[np.float32]) -> Classes:
+    # Small integers, since they are kept: a tenth of the logits' size at most.
+    return np.asarray(logits.argmax(axis=2), dtype=np.min_scalar_type(max(logits.shape[2] - 1, 0)))
+
+
+def _blocks(logits: NDArray[np.float32]) -> list[slice]:
+    """Slices of the models that hold about _BLOCK logits each."""
+    return _shared.slices(len(logits), _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
 
 
 def _order(evidence: Evidence, population: Population, salt: int) -> Order:
@@ -159,14 +196,22 @@ def _order(evidence: Evidence, population: Population, salt: int) -> Order:
     logits = evidence.logits.get(population, {}).get("forget")
     if logits is None or logits.shape[0] == 0:
         return np.zeros(0, dtype=np.int64)
-    bits = np.ascontiguousarray(logits, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    bits += np.arange(logits.shape[2], dtype=np.uint64) << np.uint64(32)
-    keys = _mix(_mix(bits).sum(axis=(1, 2), dtype=np.uint64) + np.uint64(salt))
-    return np.argsort(keys, kind="stable").astype(np.int64)
+    places = np.arange(logits.shape[2], dtype=np.uint64) << np.uint64(32)
+
+    def of(rows: slice) -> NDArray[np.uint64]:
+        bits = np.ascontiguousarray(logits[rows], dtype=np.float32).view(np.uint32).astype(np.uint64)
+        bits += places
+        return np.asarray(_mix(bits).sum(axis=(1, 2), dtype=np.uint64))
+
+    sums = np.concatenate(_shared.in_threads(of, _blocks(logits)))
+    return np.argsort(_mix(sums + np.uint64(salt)), kind="stable").astype(np.int64)
 
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that scatters neighbouring integers."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(bits ^ (bits >> np.uint64(31)))
+    bits = bits ^ (bits >> np.uint64(30))
+    bits *= np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= bits >> np.uint64(27)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    return bits

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators import _logistic
+from harness_evaluators import _logistic, _shared
 
 Values = NDArray[np.float64]
 Order = NDArray[np.int64]
@@ -53,11 +53,11 @@ def shuffle_splits(size: int, rng: np.random.Generator) -> list[tuple[Order, Ord
 
 def accuracies(unseen: Values, forgotten: Values, splits: list[tuple[Order, Order]]) -> Values:
     """Mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
-    blocks = [
-        _accuracies(np.concatenate([unseen[i : i + _BLOCK], forgotten[i : i + _BLOCK]], axis=1), splits)
-        for i in range(0, len(unseen), _BLOCK)
-    ]
-    return np.concatenate(blocks)
+
+    def work(rows: slice) -> Values:
+        return _accuracies(np.concatenate([unseen[rows], forgotten[rows]], axis=1), splits)
+
+    return np.concatenate(_shared.in_threads(work, _shared.slices(len(unseen), _BLOCK)))
 
 
 def _accuracies(x: Values, splits: list[tuple[Order, Order]]) -> Values:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from harness_evaluators import _shared
 from harness_evaluators._examples import Examples
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Rows = NDArray[np.int64]
 Folds = NDArray[np.int64]
 
 FEATURES = ("confidence", "entropy", "modified_entropy")
@@ -22,7 +24,7 @@ MIN_PER_CLASS = 10
 MAX_SHADOWS = 32
 """Most models that thresholds are fitted on: beyond, they depend on the examples, not on the number of models."""
 
-_BLOCK = 500_000
+_BLOCK = 100_000
 """Most logits at once; so many stay near the processor."""
 
 
@@ -33,37 +35,51 @@ def features(logits: NDArray[np.floating], labels: Labels) -> Values:
     negative entropy sum_k p_k log p_k; and the negative modified entropy (1 - p_y) log p_y + sum_{k != y} p_k log(1 -
     p_k).
     """
-    step = max(1, _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
-    blocks = [_features(logits[i : i + step], labels) for i in range(0, len(logits), step)]
-    return np.concatenate(blocks, axis=1)
+    return features_of(logits, np.arange(len(logits)), np.arange(logits.shape[1]), labels)
 
 
-def _features(logits: NDArray[np.floating], labels: Labels) -> Values:
-    log_p, log_rest = _log_posteriors(np.asarray(logits, dtype=np.float64))
-    index = np.broadcast_to(labels[None, :, None], (*log_p.shape[:2], 1))
-    true, rest = (np.take_along_axis(one, index, axis=2) for one in (log_p, log_rest))
+def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labels: Labels) -> Values:
+    """As :func:`features`, of some models and examples, in the order that is given; labels are those of the examples."""
+    found = np.empty((len(FEATURES), len(models), len(examples)))
+
+    def work(rows: slice) -> None:
+        # Classes first: sums over them then run along whole rows.
+        z = logits[models[rows]][:, examples].transpose(2, 0, 1)
+        found[:, rows] = _features(np.ascontiguousarray(z, dtype=np.float64), labels)
+
+    _shared.in_threads(work, _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2])))
+    return found
+
+
+def _features(z: Values, labels: Labels) -> Values:
+    """Features of logits of shape (C, N, n), which are written over."""
+    log_p, log_rest = _log_posteriors(z)
+    index = np.broadcast_to(labels[None, None, :], (1, *z.shape[1:]))
+    true, rest = (np.take_along_axis(one, index, axis=0)[0] for one in (log_p, log_rest))
     p = np.exp(log_p)
-    entropy = np.einsum("mnc,mnc->mn", p, log_p)
-    np.put_along_axis(p, index, 0.0, axis=2)
-    others = np.einsum("mnc,mnc->mn", p, log_rest)
-    modified = (np.exp(rest) * true)[..., 0] + others
-    return np.stack([(true - rest)[..., 0], entropy, modified])
+    log_p *= p
+    entropy = log_p.sum(axis=0)
+    np.put_along_axis(p, index, 0.0, axis=0)
+    p *= log_rest
+    return np.stack([true - rest, entropy, np.exp(rest) * true + p.sum(axis=0)])
 
 
 def _log_posteriors(z: Values) -> tuple[Values, Values]:
-    """log p_k and log(1 - p_k), both finite and exact to rounding where p_k is next to 0 or 1; shape (N, n, C)."""
-    top = z.argmax(axis=2)[..., None]
-    z -= np.take_along_axis(z, top, axis=2)
+    """log p_k and log(1 - p_k), both finite and exact to rounding where p_k is next to 0 or 1; shape (C, N, n)."""
+    top = z.argmax(axis=0)[None]
+    z -= np.take_along_axis(z, top, axis=0)
     rest = z.copy()
-    np.put_along_axis(rest, top, -np.inf, axis=2)
-    second = rest.max(axis=2, keepdims=True)
+    np.put_along_axis(rest, top, -np.inf, axis=0)
+    second = rest.max(axis=0)
     # Probability of all classes but the largest, relative to the largest, as a logarithm.
-    odds = second + np.log(np.exp(rest - second).sum(axis=2, keepdims=True))
+    rest -= second
+    odds = second + np.log(np.exp(rest, out=rest).sum(axis=0))
     total = np.log1p(np.exp(odds))
     log_p = z - total
     # Every class but the largest has p <= 1/2, so that 1 - p loses nothing.
-    log_rest = np.log1p(-np.minimum(np.exp(log_p), 0.5))
-    np.put_along_axis(log_rest, top, odds - total, axis=2)
+    np.minimum(np.exp(log_p, out=rest), 0.5, out=rest)
+    log_rest = np.log1p(np.negative(rest, out=rest), out=rest)
+    np.put_along_axis(log_rest, top, (odds - total)[None], axis=0)
     return log_p, log_rest
 
 
@@ -95,10 +111,13 @@ def balanced_accuracies(
     """Balanced accuracy of the attack on each model, arguments as for :func:`learn`; result (N,)."""
     found = np.zeros(len(forgotten))
     for half in range(2):
-        limits = thresholds[folds, half]
-        caught = forgotten >= limits[:, examples.forgotten.labels]
-        spared = unseen < limits[:, examples.unseen.labels]
-        found += (caught @ examples.forgotten.weights[half] + spared @ examples.unseen.weights[half]) / 4
+        sides = (examples.forgotten, forgotten), (examples.unseen, unseen)
+        parts = [(side, values, np.flatnonzero(side.halves == half)) for side, values in sides]
+        for fold in range(2):
+            mine, limits = np.flatnonzero(folds == fold), thresholds[fold, half]
+            member = [values[mine[:, None], c] >= limits[side.labels[c]] for side, values, c in parts]
+            weights = [side.weights[half, c] for side, _, c in parts]
+            found[mine] += (member[0] @ weights[0] + ~member[1] @ weights[1]) / 4
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _populations
+from harness_evaluators import _bootstrap, _calibration, _finite, _populations
 from harness_evaluators._bootstrap import Linear, Resamples, Sampled
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import Models, Panel
@@ -77,6 +77,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Accuracies of all splits, gaps to retrained models, and their summaries."""
     models = _populations.models(evidence)
@@ -90,14 +91,9 @@ def evaluate(evidence: Evidence) -> Result:
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
 
 
-def _hits(evidence: Evidence, population: Population, split: SplitName) -> NDArray[np.bool_]:
-    """Which examples each model classifies rightly, shape (N, n); of equal logits the first class is the answer."""
-    return np.asarray(evidence.logits[population][split].argmax(axis=2) == evidence.labels[split])
-
-
 def _right(evidence: Evidence, population: Population, split: SplitName) -> Values:
     """Accuracy of every model, shape (N,)."""
-    return np.asarray(_hits(evidence, population, split).mean(axis=1))
+    return np.asarray(_populations.hits(evidence, population, split).mean(axis=1))
 
 
 def _rows(panel: Panel) -> dict[str, Values]:
@@ -184,7 +180,7 @@ def _per_class(models: Models, split: SplitName) -> dict[str, Values]:
     for population in populations:
         order = models.order[population]
         if len(order):
-            hits = _hits(models.evidence, population, split)[order].mean(axis=0)
+            hits = _populations.hits(models.evidence, population, split)[order].mean(axis=0)
             arrays[f"{split}_per_class_{population}"] = np.array([hits[labels == label].mean() for label in classes])
     return arrays
 

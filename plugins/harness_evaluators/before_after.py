@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Result, hookimpl
-from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _gaps, _populations
+from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _finite, _gaps, _populations
 from harness_evaluators._before_after import Outcome
 from harness_evaluators._calibration import Description
 from harness_evaluators._populations import Models
@@ -96,13 +96,14 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="before_after",
-        version="1",
+        version="2",
         summary="What the models before and after unlearning together reveal about who was forgotten",
         evaluate=evaluate,
         source="Chen et al. 2021 (arXiv 2005.02205)",
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Attack pairs of models, forgotten against test examples."""
     models = _populations.models(evidence)

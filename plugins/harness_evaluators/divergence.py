@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _gaps, _populations, _posteriors
+from harness_evaluators import _bootstrap, _calibration, _finite, _gaps, _populations, _posteriors
 from harness_evaluators._bootstrap import Linear, Resamples
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import MIN_MODELS, Models
@@ -87,6 +87,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Compare posteriors on the forget set, and by their mean divergence on retain and test."""
     models = _populations.models(evidence)
@@ -119,7 +120,7 @@ def _sides(models: Models, split: SplitName) -> Sides:
     orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
     logits = models.evidence.logits
     return {
-        row: _posteriors.softmax(logits[key][split])[order]
+        row: _posteriors.softmax_of(logits[key][split], order)
         for row, (key, order) in orders.items()
         if len(order) >= MIN_MODELS
     }

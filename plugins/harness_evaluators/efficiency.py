@@ -84,14 +84,14 @@ def evaluate(evidence: Evidence) -> Result:
         _longest(unlearn[0]),
         _summarised(RETRAIN, retrain, _median, _NO_RETRAIN),
         _ratio(unlearn, retrain),
-        _limit_share(timings.unlearn_s, timings.limit_s),
+        _limit_share(unlearn[0], timings.limit_s),
         _total(unlearn[0]),
         _summarised(FULL, unlearn, _hours(FULL_MODELS)),
         _summarised(FULL_REFERENCES, retrain, _hours(_REFERENCE_POPULATIONS * FULL_MODELS), _NO_RETRAIN),
         _peak(RSS, timings.peak_rss_mib, "memory was not measured"),
         _peak(GPU, timings.peak_gpu_mib, "no GPU was used, or its memory was not measured"),
     ]
-    return Result(tuple(metrics), {"unlearn_s": np.sort(timings.unlearn_s)}, _warnings(evidence))
+    return Result(tuple(metrics), {"unlearn_s": unlearn[0]}, _warnings(evidence))
 
 
 def _median(values: Values) -> Values:
@@ -109,10 +109,16 @@ def _hours(n_models: int) -> Summary:
 
 def _resampled(values: Values, evidence: Evidence, name: str) -> tuple[Values, Values | None]:
     """Values in ascending order, and resamples of them, shape (RESAMPLES, n); None for fewer than two."""
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    ordered = _known(values)
     if ordered.size < 2:
         return ordered, None
     return ordered, evidence.rng(f"efficiency-{name}").choice(ordered, size=(RESAMPLES, ordered.size))
+
+
+def _known(values: Values) -> Values:
+    """The measured ones, in ascending order."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return np.sort(numbers[np.isfinite(numbers)])
 
 
 def _sampled(times: tuple[Values, Values | None], summary: Summary) -> Sampled:
@@ -167,8 +173,8 @@ def _peak(about: Description, values: Values, why_not: str) -> Metric:
 
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
     found = []
-    if evidence.timings.unlearn_s.size == 0:
+    if _known(evidence.timings.unlearn_s).size == 0:
         found.append("efficiency: no model was finished, so there are no times.")
-    if evidence.timings.retrain_s.size == 0:
+    if _known(evidence.timings.retrain_s).size == 0:
         found.append("efficiency: the time of retraining was not measured, so there is no ratio.")
     return tuple(found)

@@ -20,6 +20,7 @@ from harness_evaluators import (
     _epsilon_metrics,
     _epsilon_rates,
     _epsilon_rows,
+    _finite,
     _populations,
 )
 from harness_evaluators._calibration import Description, Rows
@@ -96,6 +97,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Epsilons on the forget set by both families of attacks, their points, and the competition's score."""
     models = _equal_sizes(_populations.models(evidence))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _confusion, _gaps, _populations
+from harness_evaluators import _bootstrap, _calibration, _confusion, _finite, _gaps, _populations
 from harness_evaluators._bootstrap import Resamples
 from harness_evaluators._calibration import Description
 from harness_evaluators._confusion import Confused
@@ -71,6 +71,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Memorisation and generalisation of the corrupted labels; nothing is computed where a task corrupts none."""
     confused = _confusion.confused(evidence)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _klom, _populations
+from harness_evaluators import _bootstrap, _calibration, _finite, _klom, _populations
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import Models
 
@@ -49,6 +49,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Histogram divergences on every split that was judged."""
     models = _populations.models(evidence)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _ks, _lira, _multiple, _populations, _shift
+from harness_evaluators import _bootstrap, _calibration, _finite, _ks, _lira, _multiple, _populations, _shift
 from harness_evaluators._bootstrap import Linear
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import Models
@@ -74,6 +74,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Compare distributions on the forget set, and by their mean distance on retain and test."""
     models = _populations.models(evidence)
@@ -83,10 +84,11 @@ def evaluate(evidence: Evidence) -> Result:
         return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
     resamples = _bootstrap.resamples(evidence, models.sizes())
     comparisons = models.panel("forget", _populations.phi_values).comparisons()
-    arrays = _arrays(comparisons)
+    found = {row: _ks.compared(*pair) for row, pair in comparisons.items()}
+    arrays = _arrays(comparisons, found)
     rejected = {row: _multiple.rejected_share(arrays[f"p_{row}"]) for row in comparisons}
     rows = {
-        MEAN_D: _rows({row: _ks.mean_distance(*pair) for row, pair in comparisons.items()}, resamples),
+        MEAN_D: _rows({row: one.mean for row, one in found.items()}, resamples),
         REJECTED: _calibration.without_interval(rejected),
         WASSERSTEIN: _rows({row: _wasserstein(*pair) for row, pair in comparisons.items()}, resamples),
         LOGITS: _rows(_on_logits(models), resamples),
@@ -106,16 +108,13 @@ def _wasserstein(left: Values, right: Values) -> Linear:
 
 
 def _on_logits(models: Models) -> dict[str, Linear]:
-    """The mean distance over classes, one class at a time to bound memory."""
-    by_class = []
-    for label in range(models.evidence.n_classes):
+    """The mean distance over examples and classes, each logit a column."""
 
-        def logit(evidence: Evidence, population: Population, split: SplitName, label: int = label) -> Values:
-            return evidence.logits[population][split][:, :, label].astype(np.float64)
+    def logits(evidence: Evidence, population: Population, split: SplitName) -> Values:
+        found = evidence.logits[population][split]
+        return found.reshape(len(found), -1)  # type: ignore[return-value]  # in single precision as it comes
 
-        pairs = models.panel("forget", logit).comparisons()
-        by_class.append({row: _ks.mean_distance(*pair) for row, pair in pairs.items()})
-    return {row: _bootstrap.mean_of([one[row] for one in by_class]) for row in by_class[0]}
+    return {row: _ks.mean_distance(*pair) for row, pair in models.panel("forget", logits).comparisons().items()}
 
 
 def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples) -> Metric:
@@ -138,10 +137,10 @@ def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
     )
 
 
-def _arrays(comparisons: Comparisons) -> dict[str, Values]:
+def _arrays(comparisons: Comparisons, found: Mapping[str, _ks.Compared]) -> dict[str, Values]:
     """D and its exact p for each example, in the order of the forget set's ids."""
     arrays: dict[str, Values] = {}
     for row, (left, right) in comparisons.items():
-        distance = np.abs(_ks.distances(left, right)[0])
+        distance = np.abs(found[row].signed)
         arrays |= {f"d_{row}": distance, f"p_{row}": _ks.p_values(distance, len(left), len(right))}
     return arrays

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _attack, _bootstrap, _calibration, _lira, _populations, _shift
+from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _lira, _populations, _shift
 from harness_evaluators._calibration import Description, Rows
 
 Values = NDArray[np.float64]
@@ -101,6 +101,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Attack the forget set; the formulas are in the metrics' descriptions and in the modules named above."""
     models = _populations.models(evidence)

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _examples, _gaps, _populations, _simple_mia, _threshold_mia
+from harness_evaluators import (
+    _bootstrap,
+    _calibration,
+    _examples,
+    _finite,
+    _gaps,
+    _populations,
+    _simple_mia,
+    _threshold_mia,
+)
 from harness_evaluators._calibration import Description
 from harness_evaluators._populations import Models
 
@@ -61,6 +70,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Attack every model alone, forgotten against test examples."""
     models = _populations.models(evidence)
@@ -134,7 +144,7 @@ def _by_thresholds(models: Models) -> dict[Description, PerModel]:
     def scores(population: Population) -> list[Values]:
         order, logits = models.order[population], evidence.logits[population]
         sides = (("forget", examples.forgotten), ("test", examples.unseen))
-        return [_threshold_mia.features(logits[split][order][:, side.rows], side.labels) for split, side in sides]
+        return [_threshold_mia.features_of(logits[split], order, side.rows, side.labels) for split, side in sides]
 
     known = folds["original"]
     learned = [

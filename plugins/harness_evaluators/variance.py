@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _calibration, _populations, _spread, _variance, _variance_metrics
+from harness_evaluators import _calibration, _finite, _populations, _spread, _variance, _variance_metrics
 from harness_evaluators._calibration import Z95, Description
 from harness_evaluators._populations import MIN_MODELS, Models, Panel
 from harness_evaluators._spread import Ratio, Spread
@@ -56,6 +56,7 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
+@_finite.finite
 def evaluate(evidence: Evidence) -> Result:
     """Analyse variances on the forget set, and of accuracies on every split."""
     models = _populations.models(evidence)
@@ -83,7 +84,7 @@ def _values(evidence: Evidence) -> dict[str, Values]:
         found = {"phi": phi, "mean_phi": phi.mean(axis=1, keepdims=True)}
     for split in SPLITS:
         if split in judged:
-            right = evidence.logits["unlearned"][split].argmax(axis=2) == evidence.labels[split]
+            right = _populations.hits(evidence, "unlearned", split)
             found[f"{split}_accuracy"] = right.mean(axis=1, keepdims=True)
     return found
 

@@ -1,0 +1,96 @@
+"""Evidence with numbers in place of infinities, and without models whose outputs are none.
+
+The harness lets no model through whose logits are not finite; evidence that was made elsewhere may hold any.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence, Result
+from harness_evaluators import _shared
+
+Evaluate = Callable[[Evidence], Result]
+Logits = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+LARGEST = 1e38
+"""What stands for an infinite logit: the posterior is 0 or 1 either way. Differences stay within single precision."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Evidence whose logits are within LARGEST, and what had to be done, as sentences without a beginning."""
+
+    evidence: Evidence
+    warnings: tuple[str, ...]
+
+
+def finite(evaluate: Evaluate) -> Evaluate:
+    """Let an evaluator see finite logits alone, and say where they were not."""
+    name = evaluate.__module__.rpartition(".")[2]
+
+    @functools.wraps(evaluate)
+    def wrapped(evidence: Evidence) -> Result:
+        mended = _shared.once(evidence, "finite", lambda: _mended(evidence))
+        if mended is None:
+            return evaluate(evidence)
+        result = evaluate(mended.evidence)
+        return replace(result, warnings=(*result.warnings, *(f"{name}: {text}" for text in mended.warnings)))
+
+    return wrapped
+
+
+def _mended(evidence: Evidence) -> Mended | None:
+    """None where all logits are within LARGEST."""
+    if all(_all_finite(array) for by in evidence.logits.values() for array in by.values()):
+        return None
+    usable = {name: _usable(by) for name, by in evidence.logits.items()}
+    logits = {
+        name: {split: _bounded(array, usable[name]) for split, array in by.items()}
+        for name, by in evidence.logits.items()
+    }
+    lost = {name: int((~rows).sum()) for name, rows in usable.items() if not rows.all()}
+    warnings = [
+        f"{count} {name} models gave logits that are no numbers and are left out." for name, count in lost.items()
+    ]
+    warnings.append(
+        f"some logits were no numbers, infinite or beyond {LARGEST:g}; those beyond are taken as that number."
+    )
+    origins = _renumbered(evidence.unlearned_from, usable.get("original"))
+    if "unlearned" in usable:
+        origins = origins[usable["unlearned"]]
+    return Mended(replace(evidence, logits=logits, unlearned_from=origins), tuple(warnings))
+
+
+def _all_finite(array: Logits) -> bool:
+    """Whether all are numbers within LARGEST; without a copy of them."""
+    if not array.size:
+        return True
+    return bool(array.min() >= -LARGEST and array.max() <= LARGEST)  # false for NaN
+
+
+def _usable(by_split: Mapping[str, Logits]) -> Flags:
+    """Which models of a population have no NaN on any split, shape (N,)."""
+    return np.asarray(np.all([~np.isnan(array).any(axis=(1, 2)) for array in by_split.values()], axis=0))
+
+
+def _bounded(array: Logits, rows: Flags) -> Logits:
+    found = np.clip(array[rows], -LARGEST, LARGEST)
+    found.flags.writeable = False
+    return found
+
+
+def _renumbered(origins: NDArray[np.int64], usable: Flags | None) -> NDArray[np.int64]:
+    """Row numbers of originals once the unusable ones are gone, which get numbers beyond all rows that are left."""
+    if usable is None or usable.all():
+        return origins
+    numbers = np.empty(len(usable), dtype=np.int64)
+    numbers[np.argsort(~usable, kind="stable")] = np.arange(len(usable))
+    known = origins < len(usable)
+    return np.where(known, numbers[np.where(known, origins, 0)], origins)

@@ -1,0 +1,82 @@
+"""All bundled evaluators, and evidence that every one of them has something to say about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+
+from harness.evaluation import Evidence
+from harness_evaluators import (
+    accuracy,
+    before_after,
+    divergence,
+    efficiency,
+    forgetting_quality,
+    interclass_confusion,
+    klom,
+    ks,
+    lira,
+    membership,
+    variance,
+)
+from tests.unit.evaluators.conftest import gaussian_evidence
+
+EVERY = (
+    accuracy,
+    before_after,
+    divergence,
+    efficiency,
+    forgetting_quality,
+    interclass_confusion,
+    klom,
+    ks,
+    lira,
+    membership,
+    variance,
+)
+ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)
+POPULATIONS = ("original", "retrained", "control", "unlearned")
+
+
+def name_of(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def complete(evidence: Evidence, seed: int = 0) -> Evidence:
+    """With times, memory, and true labels that differ from those of the forget set on about a half."""
+    rng = np.random.default_rng(seed)
+    n_unlearned = len(evidence.unlearned_from)
+    times = replace(
+        evidence.timings,
+        unlearn_s=rng.exponential(1, n_unlearned),
+        retrain_s=rng.exponential(5, 6),
+        limit_s=20.0,
+        peak_rss_mib=rng.exponential(300, n_unlearned),
+        peak_gpu_mib=np.full(n_unlearned, np.nan),
+    )
+    labels = evidence.labels["forget"]
+    true = np.where(np.arange(len(labels)) % 2 == 0, labels, (labels + 1) % evidence.n_classes)
+    return replace(evidence, timings=times, true_labels={"forget": true})
+
+
+def usual(shift: float = 0.4, n_models: int | Mapping[str, int] = 16, n_examples: int = 30, seed: int = 0) -> Evidence:
+    """Complete evidence of Gaussian phi, see :func:`gaussian_evidence`."""
+    return complete(gaussian_evidence(shift, 1.5, n_models, n_examples, seed=seed), seed)
+
+
+def with_population(evidence: Evidence, name: str, source: str) -> Evidence:
+    """The same run with the models of ``source`` in place of those of ``name``."""
+    return replace(evidence, logits={**evidence.logits, name: evidence.logits[source]})
+
+
+def swapped(evidence: Evidence) -> Evidence:
+    """The same run with the unlearned models called retrained, and the reverse."""
+    logits = {**evidence.logits}
+    logits["unlearned"], logits["retrained"] = evidence.logits["retrained"], evidence.logits["unlearned"]
+    times = replace(
+        evidence.timings, unlearn_s=evidence.timings.retrain_s, retrain_s=evidence.timings.unlearn_s, limit_s=None
+    )
+    return replace(evidence, logits=logits, timings=times)

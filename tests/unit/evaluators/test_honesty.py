@@ -1,0 +1,232 @@
+"""What every evaluator owes: the null where nothing differs, the same numbers in any order."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from harness.evaluation import Evidence
+from harness_evaluators import (
+    _shared,
+    accuracy,
+    before_after,
+    divergence,
+    efficiency,
+    forgetting_quality,
+    interclass_confusion,
+    klom,
+    ks,
+    lira,
+    membership,
+    variance,
+)
+from tests.unit.evaluators.conftest import gaussian_evidence
+from tests.unit.evaluators.every import (
+    EVERY,
+    name_of,
+    usual,
+    with_population,
+)
+from tests.unit.evaluators.helpers import metric, numbers, value
+
+SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6}
+"""Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9."""
+
+
+def test_every_registered_evaluator_is_held_to_this() -> None:
+    points = importlib.metadata.entry_points(group="harness.evaluators")
+
+    assert {name_of(module) for module in EVERY} == {
+        point.name for point in points if point.module.startswith("harness_evaluators.")
+    }
+
+
+def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
+    """The same run with models and examples stored in another order, and the order of examples."""
+    rng = np.random.default_rng(9)
+    order = {split: rng.permutation(len(labels)) for split, labels in evidence.labels.items()}
+    rows = {name: rng.permutation(len(by["forget"])) for name, by in evidence.logits.items()}
+    origins = np.argsort(rows["original"])[evidence.unlearned_from[rows["unlearned"]]]
+    times = evidence.timings
+    return replace(
+        evidence,
+        logits={n: {s: a[rows[n]][:, order[s]] for s, a in by.items()} for n, by in evidence.logits.items()},
+        labels={split: array[order[split]] for split, array in evidence.labels.items()},
+        ids={split: array[order[split]] for split, array in evidence.ids.items()},
+        true_labels={split: array[order[split]] for split, array in evidence.true_labels.items()},
+        unlearned_from=origins,
+        timings=replace(
+            times,
+            unlearn_s=times.unlearn_s[rows["unlearned"]],
+            retrain_s=times.retrain_s[::-1],
+            peak_rss_mib=times.peak_rss_mib[rows["unlearned"]],
+        ),
+    ), order
+
+
+SIZES = {"original": 12, "retrained": 14, "control": 13, "unlearned": 9}
+
+
+@pytest.mark.parametrize("module", EVERY, ids=name_of)
+def test_the_order_of_models_of_examples_and_of_ids_changes_no_number(module: ModuleType) -> None:
+    evidence = usual(n_models=SIZES)
+    tolerance = SINGLE_PRECISION.get(module, 1e-9)
+
+    first, second = module.evaluate(evidence), module.evaluate(_permuted(evidence)[0])
+
+    assert any(one.value is not None for one in first.metrics)
+    for one, other in zip(first.metrics, second.metrics, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=tolerance, abs=tolerance), one.name
+
+
+PER_EXAMPLE = {
+    forgetting_quality: ("epsilon_official_unlearned", "epsilon_exact_unlearned"),
+    klom: ("kl_unlearned",),
+    ks: ("d_unlearned", "p_unlearned"),
+    lira: ("shift_unlearned",),
+    variance: ("variance_unlearned", "variance_retrained"),
+}
+
+
+@pytest.mark.parametrize("module", PER_EXAMPLE, ids=name_of)
+def test_numbers_of_examples_follow_the_ids(module: ModuleType) -> None:
+    evidence = usual(n_models=SIZES)
+    other, order = _permuted(evidence)
+
+    first, second = module.evaluate(evidence).arrays, module.evaluate(other).arrays
+
+    for name in PER_EXAMPLE[module]:
+        assert np.ptp(first[name]) > 0
+        assert second[name] == pytest.approx(first[name][order["forget"]], abs=1e-9)
+
+
+@pytest.mark.parametrize("module", EVERY, ids=name_of)
+def test_read_only_evidence_gives_what_writable_evidence_gives(module: ModuleType) -> None:
+    """Where logits cannot change, evaluators share what they compute; no number may depend on who came first."""
+    evidence = usual(n_models=8)
+    alone = module.evaluate(evidence)
+    for by in evidence.logits.values():
+        for array in by.values():
+            array.flags.writeable = False
+    for other in EVERY:
+        other.evaluate(evidence)
+
+    assert module.evaluate(evidence).metrics == alone.metrics
+
+
+def test_evidence_that_is_written_to_is_judged_anew() -> None:
+    evidence = usual(n_models=8)
+    before = value(ks.evaluate(evidence), "mean_d")
+    evidence.logits["unlearned"]["forget"][:] = evidence.logits["retrained"]["forget"]
+
+    assert before > 0.1
+    assert value(ks.evaluate(evidence), "mean_d") == 0
+
+
+def test_what_is_shared_goes_with_the_evidence() -> None:
+    evidence = usual(n_models=8)
+    for by in evidence.logits.values():
+        for array in by.values():
+            array.flags.writeable = False
+    before = len(_shared._KEPT)
+
+    ks.evaluate(evidence)
+    during = len(_shared._KEPT)
+    del evidence
+
+    assert during == before + 1
+    assert len(_shared._KEPT) == before
+
+
+EXACTLY_NOTHING = [
+    (accuracy, "forget_gap", 0.0),
+    (accuracy, "tow", 1.0),
+    (accuracy, "average_gap", 0.0),
+    (before_after, "excess_auc", 0.0),
+    (efficiency, "ratio", 1.0),
+    (forgetting_quality, "mean_epsilon_exact", 0.0),
+    (forgetting_quality, "f_exact", 1.0),
+    (klom, "forget_median", 0.0),
+    (klom, "test_p95", 0.0),
+    (ks, "mean_d", 0.0),
+    (ks, "mean_d_logits", 0.0),
+    (ks, "share_rejected", 0.0),
+    (ks, "wasserstein", 0.0),
+    (lira, "direction", 0.0),
+    (lira, "share_under_forgotten", 0.0),
+    (lira, "share_over_forgotten", 0.0),
+    (variance, "variance_ratio", 1.0),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "expected"), EXACTLY_NOTHING, ids=lambda x: getattr(x, "__name__", str(x)))
+def test_the_very_same_models_differ_in_nothing(module: ModuleType, name: str, expected: float) -> None:
+    evidence = with_population(usual(n_models=20), "unlearned", "retrained")
+    evidence = replace(evidence, timings=replace(evidence.timings, unlearn_s=evidence.timings.retrain_s))
+
+    assert value(module.evaluate(evidence), name) == pytest.approx(expected, abs=1e-7)
+
+
+REFERENCED = [
+    (divergence, "zrf_uniform"),
+    (interclass_confusion, "forget_wrong"),
+    (interclass_confusion, "forget_true"),
+    (membership, "simple_mia"),
+    (membership, "confidence_mia"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), REFERENCED, ids=lambda x: getattr(x, "__name__", str(x)))
+def test_retrained_models_in_place_of_unlearned_ones_score_what_the_note_says_of_retrained(
+    module: ModuleType, name: str
+) -> None:
+    """Of a number whose ideal is the retrained models' own; folds may differ, so that attacks agree but for their fit."""
+    found = metric(module.evaluate(with_population(usual(n_models=20), "unlearned", "retrained")), name)
+
+    retrained = float(found.note.split("Retrained models: ")[1].rstrip("."))
+    assert found.value == pytest.approx(retrained, abs=1e-4 if name != "confidence_mia" else 0.05)
+
+
+SLACK = [
+    (before_after, "excess_auc", 0.03),
+    (divergence, "js_excess", 0.004),
+    (forgetting_quality, "mean_epsilon_exact", 0.15),
+    (forgetting_quality, "mean_epsilon_official", 0.25),
+    (interclass_confusion, "forget_wrong", 0.06),
+    (klom, "forget_median", 0.12),
+    (ks, "mean_d", 0.02),
+    (ks, "wasserstein", 0.05),
+    (lira, "auc", 0.02),
+    (lira, "direction", 0.1),
+    (membership, "confidence_mia", 0.03),
+    (variance, "variance_ratio", 0.2),
+]
+
+
+@pytest.fixture(scope="module")
+def alike() -> Evidence:
+    """Unlearned models drawn as retrained ones are."""
+    return usual(0.0, n_models=24, n_examples=80, seed=2)
+
+
+@pytest.mark.parametrize(("module", "name", "slack"), SLACK, ids=lambda x: getattr(x, "__name__", str(x)))
+def test_identical_populations_give_the_control_s_number(
+    alike: Evidence, module: ModuleType, name: str, slack: float
+) -> None:
+    found = metric(module.evaluate(alike), name)
+
+    assert found.value == pytest.approx(found.control, abs=slack)
+    if found.noop is not None:
+        assert abs(found.noop - found.control) > slack or module in (interclass_confusion, variance)
+
+
+def test_p_values_in_the_report_are_flat_where_populations_are_alike() -> None:
+    """P(p <= a) = a at every value that p takes: no larger than chance allows, and no smaller."""
+    p = ks.evaluate(gaussian_evidence(0.0, n_models=32, n_examples=4000)).arrays["p_unlearned"]
+
+    for level in np.unique(p)[::2]:
+        assert (p <= level + 1e-12).mean() == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / 4000) + 2e-3)
