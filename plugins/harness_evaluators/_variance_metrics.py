@@ -20,7 +20,8 @@ Values = NDArray[np.float64]
 NO_MODELS = "Not computed: no model was finished, or none was judged on this set."
 NO_REPEATS = "Not computed: needs --repeats 2 or more."
 ONE_ORIGINAL = (
-    "Not computed: all models came from one original; needs the design per-original with --repeats 2 or more."
+    "Not computed: all models came from one original; needs the design per-original with two originals or more, and "
+    "--repeats 2 or more."
 )
 ONE_MODEL = "Not computed: needs two unlearned models or more."
 DETERMINISTIC = "Repeats of an original do not differ in this, as those of a deterministic method."
@@ -46,6 +47,7 @@ CORRELATION = Description(
     "none",
     "Correlation between two repeats of one original, of the logit-scaled confidence, mean over the middle half of the "
     "forgotten examples; not cut at 0.",
+    bounds=(-1.0, 1.0),
 )
 
 
@@ -117,7 +119,10 @@ def analysis(values: Values, origins: NDArray[np.int64]) -> Analysis:
 
 
 def valued(about: Description, value: float, interval: Interval | None = None, note: str = "") -> Metric:
-    """A metric without control or no-op."""
+    """A metric without control or no-op; its interval is cut to what it can be."""
+    low, high = about.bounds
+    if interval is not None:
+        interval = replace(interval, low=max(low, interval.low), high=min(high, interval.high))
     return replace(_calibration.missing(about, note), value=value, interval=interval)
 
 

@@ -62,6 +62,15 @@ def test_both_parts_of_the_variance_are_recovered(sizes: list[int]) -> None:
     assert value(result, "phi_intraclass_correlation") == pytest.approx(0.6, abs=0.12)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_interval_of_the_correlation_goes_beyond_what_a_correlation_can_be(seed: int) -> None:
+    metrics = variance.evaluate(_nested([2] * 4, between=1.0, within=0.3, n_examples=8, seed=seed)).metrics
+    found = next(one.interval for one in metrics if one.name == "phi_intraclass_correlation")
+
+    assert found is not None
+    assert -1.0 <= found.low <= found.high <= 1.0
+
+
 def test_the_mean_over_examples_has_components_of_its_own() -> None:
     """Independent examples: the mean of 150 has a 150th of the variance, and the same share."""
     result = variance.evaluate(_nested([2] * 64, between=0.6, within=0.4))
