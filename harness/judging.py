@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,9 @@ from harness.report.model import EvaluatorRecord
 from harness.tasks.model import TaskData
 from reference_models.recipe import ModelSpec
 
+MAX_AT_ONCE = 4
+"""Most evaluators that run side by side."""
+
 
 def logits_of(
     spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str
@@ -31,6 +37,19 @@ def logits_of(
 
     state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
     return {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """So many threads for torch's operations that this thread calls in a block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def make_evidence(
@@ -88,14 +107,23 @@ def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
 def evaluate(
     evaluators: Sequence[LoadedEvaluator], evidence: Evidence, progress: Progress
 ) -> tuple[EvaluatorRecord, ...]:
-    """What each evaluator says; one that raises becomes a record with its error, and the others go on."""
-    records = []
-    with progress.step("evaluating", len(evaluators)) as step:
-        for entry in evaluators:
-            step.tell(entry.info.name)
-            records.append(_evaluate_one(entry, evidence))
+    """What each evaluator says, in their order; one that raises becomes a record with its error, and the others go on.
+
+    They are pure functions with streams of random numbers of their own, so they run side by side, one to a processor; the
+    seconds of a record are those that passed while others ran as well.
+    """
+    with progress.step("evaluating", len(evaluators)) as step, ThreadPoolExecutor(_at_once()) as pool:
+        records = {pool.submit(_evaluate_one, entry, evidence): entry.info.name for entry in evaluators}
+        for done in as_completed(records):
+            step.tell(records[done])
             step.advance()
-    return tuple(records)
+    return tuple(record.result() for record in records)
+
+
+def _at_once() -> int:
+    """As many as there are processors, but few: each needs memory."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_AT_ONCE, processors)
 
 
 def _evaluate_one(entry: LoadedEvaluator, evidence: Evidence) -> EvaluatorRecord:

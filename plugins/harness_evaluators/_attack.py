@@ -58,8 +58,8 @@ def attack(left: Values, right: Values, where: list[Split], rates: Values) -> At
     """
 
     def numbers(keep_left: Keep, keep_right: Keep) -> Values:
-        kept = left[keep_left], right[keep_right]
-        each = [_roc.numbers(_lira.cross_fit(*kept, one[keep_left], other[keep_right])) for one, other in where]
+        kept = [(np.where(keep_left, one, -1), np.where(keep_right, other, -1)) for one, other in where]
+        each = [_roc.numbers(_lira.cross_fit(left, right, *folds)) for folds in kept]
         return np.asarray(np.mean(each, axis=0))
 
     everyone = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)

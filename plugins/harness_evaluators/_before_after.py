@@ -20,6 +20,9 @@ Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
 
 MAX_FOLDS = 4
+_PAIRS = 32
+"""Most pairs judged at once."""
+
 _BLOCK = 100_000
 """Most logits turned to features at once."""
 
@@ -101,18 +104,35 @@ def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
     unseen = _features(evidence, row, "test", examples.unseen.rows, examples.unseen.labels)
     sides = (forgotten, examples.forgotten), (unseen, examples.unseen)
     learned = [[_change.moments(x, side.weights[half]) for x, side in sides] for half in range(2)]
+    compiled = _shared.kernels("_change_kernels", forgotten.size + unseen.size)
 
-    def work(part: tuple[int, int]) -> None:
-        fold, half = part
-        mine, others = np.flatnonzero(row.folds == fold), row.folds != fold
-        axes = _axes(learned[1 - half], others, evidence.n_classes)
+    def work(part: tuple[int, int, slice]) -> None:
+        fold, half, block = part
+        mine = np.flatnonzero(row.folds == fold)[block]
+        weights, offsets = _axes(learned[1 - half], row.folds != fold, evidence.n_classes)
         parts = [np.flatnonzero(side.halves == half) for _, side in sides]
-        scores = [x[mine[:, None], c] @ axes[0] + axes[1] for (x, _), c in zip(sides, parts, strict=True)]
-        weights = tuple(side.weights[half, c] for (_, side), c in zip(sides, parts, strict=True))
-        found[half, :, mine] = np.stack(_judged(scores, (weights[0], weights[1])), axis=1)
+        scores = []
+        for (x, _), columns in zip(sides, parts, strict=True):
+            if compiled:
+                scores.append(np.empty((len(_change.SETS), len(mine), len(columns)), np.float32))
+                compiled.set_scores(x, mine, columns, weights, offsets, scores[-1])
+            else:
+                scores.append(np.moveaxis(x[mine[:, None], columns] @ weights.T + offsets, 2, 0))
+        own = tuple(side.weights[half, c] for (_, side), c in zip(sides, parts, strict=True))
+        judged = _judged(scores, (own[0], own[1]))
+        found[half, :, mine] = np.stack(judged, axis=1)
 
     found = np.zeros((2, len(_change.SETS) + 2, len(row.before)))
-    _shared.in_threads(work, [(int(fold), half) for fold in np.unique(row.folds) for half in range(2)])
+    folds, sizes = np.unique(row.folds, return_counts=True)
+    _shared.in_threads(
+        work,
+        [
+            (int(fold), half, block)
+            for fold, size in zip(folds, sizes, strict=True)
+            for half in range(2)
+            for block in _shared.slices(int(size), _PAIRS)
+        ],
+    )
     *aucs, gain, share = found[0] / 2 + found[1] / 2
     return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
 
@@ -122,33 +142,40 @@ def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, lab
     pair: tuple[Population, Population] = ("original", row.population)
     logits = [evidence.logits[population][split] for population in pair]
     phis = [_populations.phi_values(evidence, population, split) for population in pair]
+    found = np.empty((len(row.before), len(rows), _change.width(evidence.n_classes)), dtype=np.float32)
+    compiled = _shared.kernels("_change_kernels", logits[0].size)
 
-    def of(chosen: slice) -> Singles:
+    def work(chosen: slice) -> None:
         models = row.before[chosen], row.after[chosen]
+        if compiled:
+            sides = (logits[0], logits[1]), (phis[0], phis[1])
+            compiled.set_features(*sides, models, (rows, labels), _change.CLIP, found[chosen])
+            return
         before, after = (each[i][:, rows] for each, i in zip(logits, models, strict=True))
         first, second = (phi[i[:, None], rows] for phi, i in zip(phis, models, strict=True))
-        return _change.features_of(before, after, labels, (first, second))
+        found[chosen] = _change.features_of(before, after, labels, (first, second))
 
     step = _BLOCK // max(1, len(rows) * evidence.n_classes)
-    return np.concatenate(_shared.in_threads(of, _shared.slices(len(row.before), step)))
+    _shared.in_threads(work, _shared.slices(len(row.before), step))
+    return found
 
 
 def _axes(learned: list[Moments], others: NDArray[np.bool_], n_classes: int) -> tuple[Singles, Singles]:
-    """Weights, shape (d, n_sets), and offsets, shape (n_sets,), of the attacks by each set of features."""
+    """Weights, shape (n_sets, d), and offsets, shape (n_sets,), of the attacks by each set of features."""
     positive, negative = (side.average(others) for side in learned)
     columns = _change.columns(n_classes)
     found = [_change.discriminant(positive, negative, columns[name]) for name in _change.SETS]
-    weights = np.stack([axis for axis, _ in found], axis=1).astype(np.float32)
+    weights = np.array([axis for axis, _ in found], dtype=np.float32)
     return weights, np.array([offset for _, offset in found], dtype=np.float32)
 
 
 def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Values]:
-    """AUC by feature set, then mean and share of gains, per pair; scores of shape (N, n, n_sets) for both sides."""
-    aucs = [_weighted_auc.aucs(scores[0][..., i], scores[1][..., i], weights) for i in range(len(_change.SETS))]
+    """AUC by feature set, then mean and share of gains, per pair; scores of shape (n_sets, N, n) for both sides."""
+    aucs = [_weighted_auc.aucs(one, other, weights) for one, other in zip(*scores, strict=True)]
     base, whole = _change.SETS.index("before"), _change.SETS.index("all")
-    gain, share = np.zeros(len(scores[0])), np.zeros(len(scores[0]))
+    gain, share = np.zeros(len(aucs[0])), np.zeros(len(aucs[0]))
     for side, weight, sign in zip(scores, weights, (1, -1), strict=True):
-        gains = expit(sign * side[..., whole]) - expit(sign * side[..., base])
+        gains = expit(sign * side[whole]) - expit(sign * side[base])
         gain += gains @ weight / 2
         share += (1 + np.sign(gains)) / 2 @ weight / 2
     return [*aucs, gain, share]

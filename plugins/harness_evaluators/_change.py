@@ -38,6 +38,11 @@ _EXAMPLES = 512
 SETS = ("before", "sorted_diff", "direct_diff", "l2", "sorted_concat", "all")
 
 
+def width(n_classes: int) -> int:
+    """How many features there are."""
+    return 2 * min(LARGEST, n_classes) + 5
+
+
 def columns(n_classes: int) -> Mapping[str, Columns]:
     """Which columns of :func:`features` belong to each of SETS."""
     k = min(LARGEST, n_classes)
@@ -66,7 +71,7 @@ def features_of(before: Singles, after: Singles, labels: Labels, phis: tuple[Val
     posteriors = _posteriors.softmax(before), _posteriors.softmax(after)
     k = min(LARGEST, before.shape[2])
     # Flat positions of the posteriors that are taken: the largest ones of the model before, and the true class's.
-    order = np.argsort(posteriors[0], axis=2)[..., : -k - 1 : -1]
+    order = np.argsort(posteriors[0], axis=2, kind="stable")[..., : -k - 1 : -1]
     taken = np.concatenate([order, np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))], axis=2)
     taken += np.arange(0, before.size, before.shape[2]).reshape(*before.shape[:2], 1)
     found = np.empty((*before.shape[:2], 2 * k + 5), dtype=np.float32)
@@ -105,6 +110,11 @@ def moments(x: Singles, weights: Values) -> Moments:
     """Moments of features of shape (B, n, d) under weights of shape (n,) that sum to 1."""
     used = np.flatnonzero(weights)
     found = Moments(np.zeros((len(x), x.shape[2])), np.zeros((len(x), x.shape[2], x.shape[2])))
+    if compiled := _shared.kernels("_change_kernels", x.size):
+        add_moments = compiled.add_moments
+        blocks = _shared.slices(len(x), _BLOCK // max(1, x[0].size))
+        _shared.in_threads(lambda rows: add_moments(x[rows], weights, found.mean[rows], found.square[rows]), blocks)
+        return found
 
     def work(rows: slice) -> None:
         for part in _shared.slices(used.size, _EXAMPLES):

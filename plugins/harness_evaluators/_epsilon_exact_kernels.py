@@ -10,7 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._epsilon_kernels import Best, Counts, Flags, Values, compiled, epsilon_of, upto
+from harness_evaluators._compiled import compiled
+from harness_evaluators._epsilon_kernels import Best, Counts, Flags, Values, epsilon_of, upto
 from harness_evaluators._epsilon_rates import Logs, Out, Sides
 
 Models = NDArray[np.int32]

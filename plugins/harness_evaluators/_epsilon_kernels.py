@@ -1,20 +1,16 @@
 """Compiled twin of :mod:`harness_evaluators._grid`, with equal results.
 
-Importing this module needs numba and takes its time, so it is imported only when epsilons are computed. Kernels release
-the interpreter lock. Compiled code is cached beside this file, or in the user's cache folder, or, where no folder can be
-written, not at all.
+Importing this module needs numba and takes its time, so it is imported only when epsilons are computed.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness_evaluators._compiled import compiled
 from harness_evaluators._epsilon_rates import Logs, Out, Sides
 from harness_evaluators._grid import BUFFER, N_LEFT, PER_UNIT
 
@@ -28,19 +24,6 @@ CELL = 0.08
 
 RIGHTS = 20
 """Right ends of a bundle."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-numba = importlib.import_module("numba")
-
-
-def compiled(function: Function) -> Function:
-    """Compile on first call, and keep the result on disk where that is possible."""
-    try:
-        kernel: Function = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no folder that it may write
-        kernel = numba.njit(nogil=True)(function)
-    return kernel
 
 
 @compiled

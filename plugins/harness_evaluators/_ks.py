@@ -1,16 +1,14 @@
 """Two-sample Kolmogorov-Smirnov distances and Wasserstein-1 distances of many examples at once.
 
-Arrays hold one column per example. Sources: Hodges, "The significance probability of the Smirnov two-sample test"
-(1958) for the exact distribution; Vallender, "Calculation of the Wasserstein distance between probability distributions
-on the line" (1974).
+Arrays hold one column per example. Sources: Vallender, "Calculation of the Wasserstein distance between probability
+distributions on the line" (1974); the exact distribution of D under the null: :mod:`harness_evaluators._ks_null`.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +18,6 @@ from harness_evaluators._bootstrap import Linear
 
 Values = NDArray[np.float64]
 Numbers = NDArray[np.floating]
-Counts = NDArray[np.int64]
-
-MAX_LEVELS = 256
-"""Most distances whose exact probability is computed; beyond, they are rounded down to as many, so that p is safe."""
-
-_LEVELS = 32
-"""How many probabilities are computed at once."""
 
 _BLOCK = 50_000
 """Most numbers compared at once."""
@@ -63,18 +54,73 @@ def distances(left: Numbers, right: Numbers) -> tuple[Values, Values]:
 
 def compared(left: Numbers, right: Numbers) -> Compared:
     """Distances of every column of (m, n) and (N, n), and their mean."""
-    columns = left.shape[1]
-    signed = np.empty(columns)
+    return each_compared({"": left}, right)[""]
 
-    def work(chosen: slice) -> tuple[Values, Values]:
-        sides = [np.asarray(side[:, chosen], dtype=np.float64) for side in (left, right)]
-        signed[chosen], points = distances(sides[0], sides[1])
-        sign = np.sign(signed[chosen])
-        return np.asarray((sides[0] <= points) @ sign), np.asarray((sides[1] <= points) @ sign)
 
-    parts = _in_blocks(work, len(left) + len(right), columns)
-    lefts, rights = (sum(part[i] for part in parts) / columns for i in (0, 1))
-    return Compared(signed, Linear(float(np.abs(signed).mean()), lefts, -rights))
+def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Compared]:
+    """:func:`compared` for several populations against one, whose columns are then sorted once."""
+    columns, size = right.shape[1], sum(left.size for left in lefts.values())
+    kernels = _shared.kernels("_ks_kernels", size + right.size)
+    signed = {name: np.empty(columns) for name in lefts}
+
+    def work(chosen: slice) -> dict[str, tuple[Values, Values]]:
+        if kernels is None:
+            block = np.asarray(right[:, chosen], dtype=np.float64)
+            return {name: _distances(left[:, chosen], block, signed[name][chosen]) for name, left in lefts.items()}
+        other = _sorted_columns(right[:, chosen])
+        return {
+            name: _compiled_distances(kernels, (left[:, chosen], right[:, chosen]), other, signed[name][chosen])
+            for name, left in lefts.items()
+        }
+
+    parts = _shared.in_threads(work, _shared.slices(columns, _BLOCK // (max(map(len, lefts.values())) + len(right))))
+    found = {}
+    for name, distance in signed.items():
+        one, other = (np.sum([part[name][i] for part in parts], axis=0) / columns for i in (0, 1))
+        found[name] = Compared(distance, Linear(float(np.abs(distance).mean()), one, -other))
+    return found
+
+
+def _distances(left: Numbers, right: Values, out: Values) -> tuple[Values, Values]:
+    """Set the signed distances of a block of columns; how both sides' models contribute to their sum."""
+    one = np.asarray(left, dtype=np.float64)
+    out[:], points = distances(one, right)
+    points = _upto(points)
+    sign = np.sign(out)
+    return np.asarray((one <= points) @ sign), np.asarray((right <= points) @ sign)
+
+
+def _upto(points: Values) -> Values:
+    """The largest numbers that are equal to ``points`` but for their last bit, which is 0 in these."""
+    return np.where(points > 0, np.nextafter(points, np.inf), points)
+
+
+def _compiled_distances(
+    kernels: ModuleType, sides: tuple[Numbers, Numbers], right: Values, out: Values
+) -> tuple[Values, Values]:
+    """As :func:`_distances`, with the right side's columns sorted."""
+    points, contributions = np.empty(len(out)), [np.zeros(len(side)) for side in sides]
+    kernels.set_distances(_sorted_columns(sides[0]), right, out, points)
+    points = _upto(points)
+    for side, contribution in zip(sides, contributions, strict=True):
+        kernels.add_contributions(side, out, points, contribution)
+    out /= len(sides[0]) * len(sides[1])
+    return contributions[0], contributions[1]
+
+
+def _sorted_columns(values: Numbers) -> Values:
+    """Sorted columns of (N, n) as rows that end with infinity, shape (n, N + 1); without the last bit of each number."""
+    found = np.empty((values.shape[1], len(values) + 1))
+    found[:, -1] = np.inf
+    if values.dtype == np.float32:
+        found[:, :-1] = np.sort(values.T.copy(), axis=1)
+        return found
+    turned = values.T.astype(np.float64, order="C")
+    bits = turned.view(np.int64)
+    bits &= -2
+    turned.sort(axis=1)
+    found[:, :-1] = turned
+    return found
 
 
 def mean_distance(left: Numbers, right: Numbers) -> Linear:
@@ -85,6 +131,8 @@ def mean_distance(left: Numbers, right: Numbers) -> Linear:
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
     """Mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,)."""
     columns = left.shape[1]
+    if compiled := _shared.kernels("_ks_kernels", left.size + right.size):
+        return _compiled_wasserstein(compiled, (left, right), scale)
 
     def work(chosen: slice) -> tuple[Values, Values]:
         return _wasserstein(left[:, chosen], right[:, chosen], scale[chosen])
@@ -93,6 +141,27 @@ def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
     distance = np.concatenate([part[0] for part in parts])
     contributions = np.asarray(sum(part[1] for part in parts)) / columns
     return Linear(float(distance.mean()), contributions[: len(left)], -contributions[len(left) :])
+
+
+def _compiled_wasserstein(kernels: ModuleType, sides: tuple[Values, Values], scale: Values) -> Linear:
+    distance = np.empty(len(scale))
+
+    def work(chosen: slice) -> tuple[Values, Values]:
+        one, other = (_ranked_columns(side[:, chosen]) for side in sides)
+        out = np.zeros(len(sides[0])), np.zeros(len(sides[1]))
+        kernels.add_wasserstein(one, other, scale[chosen], distance[chosen], out)
+        return out
+
+    parts = _in_blocks(work, len(sides[0]) + len(sides[1]), len(scale))
+    one, other = (np.sum([part[i] for part in parts], axis=0) / len(scale) for i in (0, 1))
+    return Linear(float(distance.mean()), one, -other)
+
+
+def _ranked_columns(values: Values) -> tuple[Values, NDArray[np.int32]]:
+    """Sorted columns of (N, n) as rows, and whose each value is, shape (n, N) each."""
+    turned = np.ascontiguousarray(values.T)
+    order = turned.argsort(axis=1)
+    return np.take_along_axis(turned, order, axis=1), order.astype(np.int32)
 
 
 def _wasserstein(left: Values, right: Values, scale: Values) -> tuple[Values, Values]:
@@ -113,80 +182,6 @@ def _wasserstein(left: Values, right: Values, scale: Values) -> tuple[Values, Va
 def _in_blocks(work: Callable[[slice], tuple[Values, Values]], rows: int, columns: int) -> list[tuple[Values, Values]]:
     """``work`` on blocks of columns that stay near the processor."""
     return _shared.in_threads(work, _shared.slices(columns, _BLOCK // rows))
-
-
-def p_values(distance: Values, m: int, n: int) -> Values:
-    """Exact P(D >= distance) for samples of m and n from one continuous distribution, shape as ``distance``.
-
-    With more than MAX_LEVELS different distances they are rounded down to as many: p is then slightly too large. Ties
-    within the samples also make p too large, never too small.
-    """
-    counts = np.rint(distance * (m * n)).astype(np.int64)
-    levels = np.unique(counts)
-    if len(levels) > MAX_LEVELS:
-        levels = levels[np.linspace(0, len(levels) - 1, MAX_LEVELS).astype(np.int64)]
-    return tail_probabilities(levels, m, n)[np.searchsorted(levels, counts, side="right") - 1]
-
-
-@functools.lru_cache
-def null_mean(m: int, n: int) -> float:
-    """E[D] for samples of m and n from one continuous distribution.
-
-    The sum over D's possible values k of P(D >= k) times their spacing; with more than MAX_LEVELS values an even grid
-    of midpoints, in error by less than 1 / MAX_LEVELS.
-    """
-    unit = math.gcd(m, n)
-    total = m * n // unit
-    if total <= MAX_LEVELS:
-        return float(tail_probabilities(unit * np.arange(1, total + 1), m, n).sum() / total)
-    middles = (np.arange(MAX_LEVELS) + 0.5) / MAX_LEVELS
-    # P(D >= d) <= 2 e exp(-2 d^2 m n / (m + n)): beyond 1e-18 nothing is left to add (Wei and Dudley, 2012).
-    middles = middles[2 * middles**2 * m * n / (m + n) < 18 * math.log(10) + 2]
-    grid = np.ceil(middles * m * n).astype(np.int64)
-    return float(tail_probabilities(grid, m, n).sum() / MAX_LEVELS)
-
-
-def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
-    """Exact P(m n D >= level) for each level, shape (n_levels,).
-
-    A merged sample is a lattice path from (0, 0) to (m, n), all equally likely; D m n is its largest |i n - j m|. Going
-    through the diagonals i + j = t, the probability that a path to (i, j) has reached the level is 1 where the point
-    itself does, else that of its predecessors weighted by i / t and j / t. Nothing is subtracted, so small
-    probabilities keep their precision.
-    """
-    levels = np.asarray(levels, dtype=np.int64)
-    order = np.argsort(levels, kind="stable")
-    found = np.empty(len(levels))
-
-    def work(part: slice) -> None:
-        found[order[part]] = _tails(levels[order[part]], m, n)
-
-    _shared.in_threads(work, _shared.slices(len(levels), _LEVELS))
-    return found
-
-
-def _tails(levels: Counts, m: int, n: int) -> Values:
-    """As :func:`tail_probabilities`; the columns are i, from 0 to m, on the diagonal t.
-
-    Where |i n - j m| reaches the largest of the levels the probability is 1 for all, and is not computed.
-    """
-    largest, above = int(levels.max(initial=0)), levels.astype(np.float64)[:, None]
-    i = np.arange(m + 1, dtype=np.float64)
-    reached = np.ones((len(levels), m + 2))
-    now = reached[:, 1:]  # column 0 is the way in from i = -1, which no path takes
-    now[:, 0] = levels <= 0
-    spare = np.empty_like(now)
-    for t in range(1, m + n + 1):
-        low = max(0, t - n, (t * m - largest) // (m + n))
-        high = min(m, t, (t * m + largest) // (m + n) + 1) + 1
-        places = i[low:high]
-        from_left = np.multiply(reached[:, low:high], places, out=spare[:, : high - low])
-        here = now[:, low:high]
-        here *= t - places
-        here += from_left
-        here /= t
-        np.copyto(here, 1.0, where=np.abs(places * n - (t - places) * m) >= above)
-    return np.asarray(now[:, m].copy())
 
 
 def _merge(left: Numbers, right: Numbers) -> tuple[Values, NDArray[np.bool_]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import Evidence, Population, SplitName, phi
+from harness.evaluation import Evidence, Population, SplitName
 from harness_evaluators import _shared
 
 Values = NDArray[np.float64]
@@ -163,17 +163,28 @@ def phi_values(evidence: Evidence, population: Population, split: SplitName) -> 
 def _phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
     logits, labels = evidence.logits[population][split], evidence.labels[split]
     found = np.empty(logits.shape[:2])
-
-    def work(rows: slice) -> None:
-        found[rows] = phi(logits[rows], labels)
-
-    _shared.in_threads(work, _blocks(logits))
+    compiled = _shared.kernels("_phi_kernels", logits.size)
+    set_phi = compiled.set_phi if compiled else _set_phi
+    _shared.in_threads(lambda rows: set_phi(logits[rows], labels, found[rows]), _blocks(logits))
     return found
+
+
+def _set_phi(logits: NDArray[np.floating], labels: NDArray[np.int64], out: Values) -> None:
+    """Set ``out`` to :func:`harness.evaluation.phi`, with classes first: what is summed over them runs along whole rows."""
+    z = _shared.scratch("phi", (logits.shape[2], *out.shape), np.float64)
+    z[:] = logits.transpose(2, 0, 1)
+    columns = np.arange(len(labels))
+    out[:] = z[labels, :, columns].T
+    z[labels, :, columns] = -np.inf
+    top = z.max(axis=0)
+    z -= top
+    out -= top
+    out -= np.log(np.exp(z, out=z).sum(axis=0))
 
 
 def answers(evidence: Evidence, population: Population, split: SplitName) -> Classes:
     """The class that each model gives each example, shape (N, n); of equal logits the first class is the answer."""
-    return _shared.once(evidence, ("answers", population, split), lambda: _answers(evidence.logits[population][split]))
+    return _shared.once(evidence, ("answers", population, split), lambda: largest(evidence.logits[population][split]))
 
 
 def hits(evidence: Evidence, population: Population, split: SplitName) -> NDArray[np.bool_]:
@@ -181,12 +192,28 @@ def hits(evidence: Evidence, population: Population, split: SplitName) -> NDArra
     return np.asarray(answers(evidence, population, split) == evidence.labels[split])
 
 
-def _answers(logits: NDArray[np.float32]) -> Classes:
+def largest(logits: NDArray[np.floating]) -> Classes:
+    """The class of the largest of numbers of shape (N, n, C), the first of equal ones; shape (N, n)."""
     # Small integers, since they are kept: a tenth of the logits' size at most.
-    return np.asarray(logits.argmax(axis=2), dtype=np.min_scalar_type(max(logits.shape[2] - 1, 0)))
+    found = np.empty(logits.shape[:2], dtype=np.min_scalar_type(max(logits.shape[2] - 1, 0)))
+
+    compiled = _shared.kernels("_phi_kernels", logits.size)
+    set_largest = compiled.set_largest if compiled else _set_largest
+    _shared.in_threads(lambda rows: set_largest(logits[rows], found[rows]), _blocks(logits))
+    return found
 
 
-def _blocks(logits: NDArray[np.float32]) -> list[slice]:
+def _set_largest(logits: NDArray[np.floating], out: Classes) -> None:
+    z = _shared.scratch("largest", (logits.shape[2], *out.shape), logits.dtype)
+    z[:] = logits.transpose(2, 0, 1)
+    best = z[0]
+    out[:] = 0
+    for label in range(1, len(z)):
+        np.copyto(out, label, where=z[label] > best)
+        np.maximum(best, z[label], out=best)
+
+
+def _blocks(logits: NDArray[np.floating]) -> list[slice]:
     """Slices of the models that hold about _BLOCK logits each."""
     return _shared.slices(len(logits), _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
 
@@ -199,19 +226,20 @@ def _order(evidence: Evidence, population: Population, salt: int) -> Order:
     places = np.arange(logits.shape[2], dtype=np.uint64) << np.uint64(32)
 
     def of(rows: slice) -> NDArray[np.uint64]:
-        bits = np.ascontiguousarray(logits[rows], dtype=np.float32).view(np.uint32).astype(np.uint64)
+        bits = _shared.scratch("hash", logits[rows].shape, np.uint64)
+        bits[:] = np.ascontiguousarray(logits[rows], dtype=np.float32).view(np.uint32)
         bits += places
-        return np.asarray(_mix(bits).sum(axis=(1, 2), dtype=np.uint64))
+        return np.asarray(_mix(bits).reshape(len(bits), -1).sum(axis=1, dtype=np.uint64))
 
     sums = np.concatenate(_shared.in_threads(of, _blocks(logits)))
     return np.argsort(_mix(sums + np.uint64(salt)), kind="stable").astype(np.int64)
 
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): a bijection that scatters neighbouring integers."""
-    bits = bits ^ (bits >> np.uint64(30))
-    bits *= np.uint64(0xBF58476D1CE4E5B9)
-    bits ^= bits >> np.uint64(27)
-    bits *= np.uint64(0x94D049BB133111EB)
-    bits ^= bits >> np.uint64(31)
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection that scatters neighbours; written over ``bits``."""
+    shifted = _shared.scratch("shifted", bits.shape, np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= np.right_shift(bits, np.uint64(shift), out=shifted)
+        bits *= np.uint64(factor)
+    bits ^= np.right_shift(bits, np.uint64(31), out=shifted)
     return bits

@@ -8,27 +8,18 @@ forgetting?" (2023) for the zero retrain forgetting score.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators import _shared
+from harness_evaluators import _pairs, _populations, _shared
 from harness_evaluators._bootstrap import Linear
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
-Distance = Callable[[Order, Order], Values]
-"""Maps row numbers of two populations, shape (b,) each, to the distances of these pairs."""
-
-PAIRS = 64
-"""About how many pairs of models are compared at least, where there are as many."""
-
-LEAST_PARTNERS = 4
-"""Fewest retrained models that every model is compared with, where there are as many."""
-
-_BLOCK = 100_000
+_BLOCK = 50_000
 """Most posteriors at once; so many stay near the processor."""
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
@@ -43,20 +34,81 @@ def softmax(logits: NDArray[np.floating]) -> Singles:
     return np.asarray(p, dtype=np.float32)
 
 
-def softmax_of(logits: NDArray[np.floating], models: Order) -> Singles:
-    """Posteriors of some models, in the order that is given; logits of shape (N, n, C)."""
-    found = np.empty((len(models), *logits.shape[1:]), dtype=np.float32)
+@dataclass(frozen=True)
+class Side:
+    """Posteriors of one population, prepared for pairs; classes come before examples, so that sums run along whole rows.
+
+    Attributes:
+        halves: half of the posteriors, shape (N, C, n), never 0 (which changes no number here).
+        entropies: shape (N, n), nats.
+    """
+
+    halves: Singles
+    entropies: Singles
+
+
+def side(p: Singles) -> Side:
+    """Of posteriors of shape (N, n, C)."""
+    found = _empty(p.shape)
 
     def work(rows: slice) -> None:
-        found[rows] = softmax(logits[models[rows]])
+        found.halves[rows] = p[rows].transpose(0, 2, 1)
+        _finish(found, rows, np.float32(2))
 
-    _shared.in_threads(work, _shared.slices(len(models), _BLOCK // max(1, logits[0].size)))
+    _shared.in_threads(work, _blocks(len(p), p))
     return found
+
+
+def side_of(logits: NDArray[np.floating], models: Order) -> Side:
+    """Of the posteriors of some models, in the order that is given; logits of shape (N, n, C)."""
+    found = _empty((len(models), *logits.shape[1:]))
+    blocks = _shared.slices(len(models), _BLOCK // max(1, logits[0].size))
+    if compiled := _shared.kernels("_posterior_kernels", logits.size):
+        set_side = compiled.set_side
+        _shared.in_threads(
+            lambda rows: set_side(logits, models[rows], found.halves[rows], found.entropies[rows]), blocks
+        )
+        return found
+
+    def work(rows: slice) -> None:
+        p = found.halves[rows]
+        p[:] = logits[models[rows]].transpose(0, 2, 1)
+        p -= p.max(axis=1, keepdims=True)
+        np.exp(p, out=p)
+        _finish(found, rows, 2 * p.sum(axis=1, keepdims=True))
+
+    _shared.in_threads(work, blocks)
+    return found
+
+
+def _empty(shape: tuple[int, ...]) -> Side:
+    n_models, n, n_classes = shape
+    return Side(np.empty((n_models, n_classes, n), np.float32), np.empty((n_models, n), np.float32))
+
+
+def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
+    """Divide some models' halves, so that they are half of posteriors, and fill in the entropies."""
+    halves = found.halves[rows]
+    halves /= divisor
+    np.maximum(halves, _TINY, out=halves)
+    whole = np.multiply(halves, 2, out=_shared.scratch("posteriors", halves.shape, np.float32))
+    _set_entropies(whole, found.entropies[rows])
 
 
 def entropies(p: Singles) -> Singles:
     """Shannon entropy in nats along the last axis; 0 log 0 = 0."""
-    return np.asarray(-np.einsum("...c,...c->...", p, np.log(np.maximum(p, _TINY))), dtype=np.float32)
+    classes_first = np.moveaxis(np.asarray(p, dtype=np.float32), -1, 0).reshape(1, p.shape[-1], -1)
+    found = np.empty((1, classes_first.shape[2]), dtype=np.float32)
+    _set_entropies(np.maximum(classes_first, _TINY), found)
+    return found.reshape(p.shape[:-1])
+
+
+def _set_entropies(p: Singles, out: Singles) -> None:
+    """Set ``out``, shape (N, n), to the entropies in nats of posteriors above 0, shape (N, C, n)."""
+    logs = np.log(p, out=_shared.scratch("logs", p.shape, np.float32))
+    logs *= p
+    logs.sum(axis=1, out=out)
+    np.negative(out, out=out)
 
 
 def jensen_shannon(p: Singles, q: Singles) -> Values:
@@ -70,29 +122,33 @@ def _in_bits(middle: Singles, one: Singles, other: Singles) -> Values:
     return np.asarray(np.clip(nats / _LN2, 0.0, 1.0))
 
 
-def zero_retrain_forgetting(p: Singles, reference: Singles) -> Values:
-    """1 - mean over examples of the Jensen-Shannon divergence in bits from ``reference``; (N, n, C) to (N,).
+def zero_retrain_forgetting(p: Singles | Side, reference: Singles) -> Values:
+    """1 - mean over examples of the Jensen-Shannon divergence in bits from ``reference`` (C,); (N, n, C) to (N,).
 
     Both sum and mean run over whole posteriors: a mean over classes as well, which public code takes, would bring every
     model close to 1.
     """
-    return np.asarray(1 - jensen_shannon(p, reference).mean(axis=-1))
+    known = p if isinstance(p, Side) else side(p)
+    half, own = np.maximum(reference / 2, _TINY)[:, None], entropies(reference)
+
+    def work(rows: slice) -> Values:
+        halves = known.halves[rows]
+        middle = np.add(halves, half, out=_shared.scratch("middle", halves.shape, np.float32))
+        return np.asarray(1 - _from_middle(middle, known.entropies[rows], own))
+
+    return np.concatenate(_shared.in_threads(work, _blocks(len(known.halves), known.halves)))
 
 
-def partners(n_left: int, n_right: int) -> list[Order]:
-    """With which retrained model each model is compared: lists of row numbers, shape (n_left,) each; no pair twice."""
-    count = min(n_right, max(LEAST_PARTNERS, -(-PAIRS // n_left)))
-    return [(np.arange(n_left) + k * n_right // count) % n_right for k in range(count)]
-
-
-def mean_jensen_shannon(left: Singles, right: Singles) -> Linear:
+def mean_jensen_shannon(left: Singles | Side, right: Singles | Side) -> Linear:
     """Jensen-Shannon divergence in bits, mean over pairs and examples of (m, n, C) and (N, n, C)."""
-    return _over_pairs(left, right, _divergence(left, right))
+    one, other = _sides(left, right)
+    return _pairs.over_pairs(one, other, _divergence(one, other))
 
 
-def jensen_shannon_within(p: Singles) -> Linear:
+def jensen_shannon_within(p: Singles | Side) -> Linear:
     """Jensen-Shannon divergence in bits, mean over pairs of different models of (N, n, C); contributions in ``left``."""
-    return _within(p, _divergence(p, p))
+    one, other = _sides(p, p)
+    return _pairs.within(one, _divergence(one, other))
 
 
 def excess(across: Linear, left: Linear, right: Linear) -> Linear:
@@ -109,75 +165,67 @@ def excess(across: Linear, left: Linear, right: Linear) -> Linear:
     return Linear(value, 2 * across.left - left.left, 2 * across.right - right.left)
 
 
-def _divergence(left: Singles, right: Singles) -> Distance:
+def _sides(left: Singles | Side, right: Singles | Side) -> tuple[Side, Side]:
+    one = left if isinstance(left, Side) else side(left)
+    return one, right if isinstance(right, Side) else side(right)
+
+
+def _divergence(left: Side, right: Side) -> _pairs.Distance:
     """Mean divergence over examples of models i of ``left`` and models j of ``right``."""
-    one, other = _entropies(left), _entropies(right)
+
+    compiled = _shared.kernels("_posterior_kernels", left.halves.size)
 
     def distance(i: Order, j: Order) -> Values:
-        middle = left[i]
-        middle += right[j]
-        middle *= np.float32(0.5)
-        return np.asarray(_in_bits(entropies(middle), one[i], other[j]).mean(axis=1))
+        if compiled:
+            found = np.empty(len(i))
+            compiled.divergences((left.halves, left.entropies), (right.halves, right.entropies), i, j, found)
+            return found
+        middle = _taken("middle", left.halves, i)
+        middle += _taken("other", right.halves, j)
+        return _from_middle(middle, _taken("one", left.entropies, i), _taken("two", right.entropies, j))
 
     return distance
 
 
-def _entropies(p: Singles) -> Singles:
-    """:func:`entropies` of posteriors of shape (N, n, C), a few models at a time."""
-    return np.concatenate(_shared.in_threads(lambda rows: entropies(p[rows]), _blocks(len(p), p)))
+def _from_middle(middle: Singles, one: Singles, other: Singles) -> Values:
+    """Mean divergence in bits, shape (N,), from the mean of posteriors, shape (N, C, n), and entropies, shape (N, n)."""
+    found = _shared.scratch("middle entropies", (len(middle), middle.shape[2]), np.float32)
+    _set_entropies(middle, found)
+    return np.asarray(_in_bits(found, one, other).mean(axis=1))
 
 
-def mean_activation_distance(left: Singles, right: Singles) -> Linear:
+def _taken(name: str, values: Singles, rows: Order) -> Singles:
+    """``values[rows]`` in scratch memory."""
+    out = _shared.scratch(name, (len(rows), *values.shape[1:]), np.float32)
+    return np.take(values, rows, axis=0, out=out, mode="clip")
+
+
+def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Linear:
     """Euclidean distance between posteriors, mean over pairs and examples; at most sqrt(2)."""
+    one, other = _sides(left, right)
+    compiled = _shared.kernels("_posterior_kernels", one.halves.size)
 
     def distance(i: Order, j: Order) -> Values:
-        change = left[i]
-        change -= right[j]
-        return np.asarray(np.sqrt(np.einsum("bnc,bnc->bn", change, change)).mean(axis=1, dtype=np.float64))
+        if compiled:
+            found = np.empty(len(i))
+            compiled.distances(one.halves, other.halves, i, j, found)
+            return found
+        change = _taken("middle", one.halves, i)
+        change -= _taken("other", other.halves, j)
+        change *= change
+        squares = change.sum(axis=1)
+        return np.asarray(2 * np.sqrt(squares, out=squares).mean(axis=1, dtype=np.float64))
 
-    return _over_pairs(left, right, distance)
+    return _pairs.over_pairs(one, other, distance)
 
 
-def mean_completeness(left: Singles, right: Singles) -> Linear:
+def mean_completeness(left: Singles | Side, right: Singles | Side) -> Linear:
     """Share of equal answers, mean over pairs and examples; of equal posteriors the first class is the answer."""
-    one, other = left.argmax(axis=2), right.argmax(axis=2)
-    return _over_pairs(left, right, lambda i, j: np.asarray((one[i] == other[j]).mean(axis=1)))
-
-
-def _of_pairs(left: Order, right: Order, p: Singles, distance: Distance) -> Values:
-    """``distance`` of every pair, in their order; ``p`` tells how much a model takes."""
-    return np.concatenate(_shared.in_threads(lambda part: distance(left[part], right[part]), _blocks(len(left), p)))
+    sides = _sides(left, right)
+    one, other = (_populations.largest(known.halves.transpose(0, 2, 1)) for known in sides)
+    return _pairs.over_pairs(*sides, lambda i, j: np.asarray((one[i] == other[j]).mean(axis=1)))
 
 
 def _blocks(length: int, p: Singles) -> list[slice]:
     """Slices of models or of pairs that hold about _BLOCK posteriors each."""
     return _shared.slices(length, _BLOCK // max(1, p[0].size))
-
-
-def _over_pairs(left: Singles, right: Singles, distance: Distance) -> Linear:
-    """The mean of ``distance`` over pairs; a model contributes by how far its own pairs are from that mean."""
-    n_left, n_right = len(left), len(right)
-    lists = partners(n_left, n_right)
-    rights = np.concatenate(lists)
-    found = _of_pairs(np.tile(np.arange(n_left), len(lists)), rights, left, distance).reshape(len(lists), n_left)
-    value = float(found.mean())
-    excess = (found - value).ravel() / found.size
-    by_right = np.bincount(rights, weights=excess, minlength=n_right)
-    by_left = excess.reshape(found.shape).sum(axis=0)
-    return Linear(value, n_left * by_left, np.asarray(n_right * by_right, dtype=np.float64))
-
-
-def _within(p: Singles, distance: Distance) -> Linear:
-    """The mean of ``distance`` over pairs of different models of one population, and the models' contributions.
-
-    Model i meets i + 1, i + 2, ... around the circle, no further than half of it: no pair twice, except that opposite
-    models of an even circle meet from both sides.
-    """
-    n_models = len(p)
-    count = min(n_models // 2, max(LEAST_PARTNERS, -(-PAIRS // n_models)))
-    shifts = [1 + k * (n_models // 2) // count for k in range(count)]
-    pairs = np.array([(i, (i + shift) % n_models) for shift in shifts for i in range(n_models)])
-    found = _of_pairs(pairs[:, 0], pairs[:, 1], p, distance)
-    share = (found - found.mean()) / found.size
-    contributions = n_models * np.bincount(pairs.ravel(), np.repeat(share, 2), n_models)
-    return Linear(float(found.mean()), np.asarray(contributions, dtype=np.float64))

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import math
 import os
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from harness.evaluation import Evidence
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
-_KEPT: dict[int, dict[Hashable, Any]] = {}
-"""By identity of the evidence; an entry goes when its evidence does."""
+_KEPT: dict[int, dict[Hashable, Future[Any]]] = {}
+"""By identity of the evidence; an entry goes when its evidence does. Who asks for what is under way waits for it."""
+
+_LOCK = threading.Lock()
 
 _THREAD = threading.local()
+
+LEAST = 1_000_000
+"""Numbers from which on :func:`kernels` gives any."""
 
 
 def once(evidence: Evidence, key: Hashable, compute: Callable[[], Found]) -> Found:
@@ -30,16 +40,28 @@ def once(evidence: Evidence, key: Hashable, compute: Callable[[], Found]) -> Fou
     """
     if not _fixed(evidence):
         return compute()
-    if id(evidence) not in _KEPT:
-        weakref.finalize(evidence, _KEPT.pop, id(evidence), None)
-        _KEPT[id(evidence)] = {}
-    kept = _KEPT[id(evidence)]
-    if key not in kept:
+    with _LOCK:
+        if id(evidence) not in _KEPT:
+            weakref.finalize(evidence, _KEPT.pop, id(evidence), None)
+            _KEPT[id(evidence)] = {}
+        kept = _KEPT[id(evidence)]
+        mine, promise = key not in kept, kept.setdefault(key, Future())
+    if mine:
+        _fulfil(promise, compute)
+    elif getattr(_THREAD, "at_work", False) and not promise.done():
+        return compute()  # who computes it may be waiting for this very thread
+    return cast(Found, promise.result())
+
+
+def _fulfil(promise: Future[Any], compute: Callable[[], Any]) -> None:
+    try:
         found = compute()
-        if isinstance(found, np.ndarray):
-            found.flags.writeable = False
-        kept[key] = found
-    return cast(Found, kept[key])
+    except BaseException as error:
+        promise.set_exception(error)
+        return
+    if isinstance(found, np.ndarray):
+        found.flags.writeable = False
+    promise.set_result(found)
 
 
 def _fixed(evidence: Evidence) -> bool:
@@ -52,16 +74,54 @@ def processors() -> int:
 
 
 def in_threads(work: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
-    """``work`` on every item, in their order; NumPy's large operations run side by side.
+    """``work`` on every item, in their order; NumPy's large operations and compiled loops run side by side.
 
-    What is done in such a thread starts no further ones: they would only contend for the processors.
+    What is done in such a thread starts no further ones: they would only contend for the processors. All callers share
+    the same threads, one for each processor.
     """
     every = list(items)
-    count = min(len(every), processors())
-    if count < 2 or getattr(_THREAD, "at_work", False):
+    if min(len(every), processors()) < 2 or getattr(_THREAD, "at_work", False):
         return [work(item) for item in every]
-    with ThreadPoolExecutor(count, initializer=_begin) as pool:
-        return list(pool.map(work, every))
+    return list(_pool().map(work, every))
+
+
+def kernels(name: str, numbers: int) -> ModuleType | None:
+    """Compiled twins of an evaluator's loops; None for little work, and where numba cannot be imported.
+
+    Args:
+        name: of the module.
+        numbers: how many it would go through: below LEAST, NumPy is done before compiled code has been loaded.
+    """
+    return _kernels(name) if numbers >= LEAST else None
+
+
+@functools.cache
+def _kernels(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(f"harness_evaluators.{name}")
+    except ImportError:
+        return None
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Memory of this thread's own, of any content, which the next call with ``name`` hands out again.
+
+    Fresh memory of some hundred kilobytes costs more to obtain than a pass over it.
+    """
+    kept: dict[str, NDArray[Any]] = _THREAD.__dict__.setdefault("scratch", {})
+    size, kind = math.prod(shape), np.dtype(dtype)
+    if name not in kept or kept[name].nbytes < size * kind.itemsize:
+        kept[name] = np.empty(size * kind.itemsize, dtype=np.uint8)
+    return kept[name][: size * kind.itemsize].view(kind).reshape(shape)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(processors(), thread_name_prefix="evaluators", initializer=_begin)
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in a forked process
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _begin() -> None:

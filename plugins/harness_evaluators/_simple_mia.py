@@ -5,6 +5,9 @@ Source: NeurIPS 2023 Machine Unlearning Challenge, starting kit (2023).
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,7 @@ from harness_evaluators import _logistic, _shared
 
 Values = NDArray[np.float64]
 Order = NDArray[np.int64]
+Splits = list[tuple[Order, Order]]
 
 SPLITS = 10
 TEST_SHARE = 0.1
@@ -32,7 +36,7 @@ def subsample(ids: NDArray[np.str_], size: int, rng: np.random.Generator) -> Ord
     return np.argsort(ids, kind="stable")[rng.permutation(len(ids))[:size]].astype(np.int64)
 
 
-def shuffle_splits(size: int, rng: np.random.Generator) -> list[tuple[Order, Order]]:
+def shuffle_splits(size: int, rng: np.random.Generator) -> Splits:
     """SPLITS random splits of ``size`` examples of either label into training and test parts, 90 to 10 %.
 
     Row r < size is example r of label 0, row size + r that of label 1. Both parts hold as many of one label as of the
@@ -51,25 +55,30 @@ def shuffle_splits(size: int, rng: np.random.Generator) -> list[tuple[Order, Ord
     return found
 
 
-def accuracies(unseen: Values, forgotten: Values, splits: list[tuple[Order, Order]]) -> Values:
+def accuracies(unseen: Values, forgotten: Values, splits: Splits) -> Values:
     """Mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
 
+    judge = _accuracies
+    if compiled := _shared.kernels("_logistic_kernels", (unseen.size + forgotten.size) * len(splits)):
+        judge = functools.partial(_compiled_accuracies, compiled)
+
     def work(rows: slice) -> Values:
-        return _accuracies(np.concatenate([unseen[rows], forgotten[rows]], axis=1), splits)
+        x, penalty = _standardised(np.concatenate([unseen[rows], forgotten[rows]], axis=1))
+        return judge(x, np.repeat([0.0, 1.0], x.shape[1] // 2), penalty, splits)
 
     return np.concatenate(_shared.in_threads(work, _shared.slices(len(unseen), _BLOCK)))
 
 
-def _accuracies(x: Values, splits: list[tuple[Order, Order]]) -> Values:
-    """As :func:`accuracies`, for the losses of both labels, shape (B, 2 size).
-
-    The feature is standardised and the penalty with it, which leaves the optimum where it was.
-    """
-    labels = np.repeat([0.0, 1.0], x.shape[1] // 2)
+def _standardised(x: Values) -> tuple[Values, Values]:
+    """The feature of mean 0 and deviation 1, shape (B, n), and its penalty, shape (B,): the optimum stays where it was."""
     scale = x.std(axis=1, keepdims=True)
     scale[scale <= 1e-12 * np.abs(x).max(axis=1, keepdims=True)] = 1.0
-    x = (x - x.mean(axis=1, keepdims=True)) / scale
     penalty = np.maximum(1 / scale[:, 0] / scale[:, 0], 1e-300)
+    return (x - x.mean(axis=1, keepdims=True)) / scale, penalty
+
+
+def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
+    """As :func:`accuracies`, for a standardised feature of shape (B, 2 size)."""
     everywhere = _logistic.fit(x, labels, penalty)
     right = np.zeros(len(x))
     for train, test in splits:
@@ -77,3 +86,18 @@ def _accuracies(x: Values, splits: list[tuple[Order, Order]]) -> Values:
         answers = x[:, test] * found[:, :1] + found[:, 1:] > 0
         right += (answers == (labels[test] > 0.5)).mean(axis=1)
     return right / len(splits)
+
+
+def _compiled_accuracies(kernels: ModuleType, x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
+    found = np.empty(len(x))
+    steps = _logistic.MAX_STEPS, _logistic.TOLERANCE
+    kernels.accuracies(x, labels, _trains(splits, len(labels)), penalty, *steps, found)
+    return found
+
+
+def _trains(splits: Splits, size: int) -> Values:
+    """1 where a split trains on an example, 0 where it tests it, shape (n_splits, size)."""
+    found = np.zeros((len(splits), size))
+    for row, (train, _) in zip(found, splits, strict=True):
+        row[train] = 1
+    return found

@@ -41,13 +41,18 @@ def features(logits: NDArray[np.floating], labels: Labels) -> Values:
 def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labels: Labels) -> Values:
     """As :func:`features`, of some models and examples, in the order that is given; labels are those of the examples."""
     found = np.empty((len(FEATURES), len(models), len(examples)))
+    blocks = _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2]))
+    if compiled := _shared.kernels("_threshold_kernels", logits.size):
+        set_features = compiled.set_features
+        _shared.in_threads(lambda rows: set_features(logits, models[rows], examples, labels, found[:, rows]), blocks)
+        return found
 
     def work(rows: slice) -> None:
         # Classes first: sums over them then run along whole rows.
         z = logits[models[rows]][:, examples].transpose(2, 0, 1)
         found[:, rows] = _features(np.ascontiguousarray(z, dtype=np.float64), labels)
 
-    _shared.in_threads(work, _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2])))
+    _shared.in_threads(work, blocks)
     return found
 
 

@@ -164,12 +164,17 @@ def _mean_gap(gaps: Values) -> Values:
 
 
 def _arrays(models: Models) -> dict[str, Values]:
-    """Accuracy on each class of every split, mean over models; only classes that it holds, in ``<split>_classes``."""
+    """Accuracy per model and split; and on each class, mean over models, only classes it holds, in ``<split>_classes``."""
     arrays: dict[str, Values] = {}
     for split in SPLITS:
         if models.has(split):
-            arrays |= _per_class(models, split)
+            arrays |= _per_class(models, split) | _per_model(models, split)
     return arrays
+
+
+def _per_model(models: Models, split: SplitName) -> dict[str, Values]:
+    found = {name: _right(models.evidence, name, split)[order] for name, order in models.order.items() if len(order)}
+    return {f"{split}_per_model_{name}": right for name, right in found.items()}
 
 
 def _per_class(models: Models, split: SplitName) -> dict[str, Values]:

@@ -18,8 +18,8 @@ from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import MIN_MODELS, Models
 
 Singles = NDArray[np.float32]
-Sides = Mapping[str, Singles]
-Distance = Callable[[Singles, Singles], Linear]
+Sides = Mapping[str, _posteriors.Side]
+Distance = Callable[[_posteriors.Side, _posteriors.Side], Linear]
 
 _BESIDE = "; two retrained models differ as well, so read it beside the control."
 
@@ -80,7 +80,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="divergence",
-        version="1",
+        version="2",
         summary="Jensen-Shannon, activation distance and agreement between unlearned and retrained models",
         evaluate=evaluate,
         source="Lin 1991; Chundawat et al. 2023 (arXiv 2205.08096); Golatkar et al. 2021 (arXiv 2012.13431)",
@@ -115,12 +115,12 @@ def _uniform(evidence: Evidence) -> Singles:
 
 
 def _sides(models: Models, split: SplitName) -> Sides:
-    """Posteriors of shape (N, n, C), models in order, for each population that has enough of them."""
+    """Posteriors, models in order, for each population that has enough of them."""
     names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
     orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
     logits = models.evidence.logits
     return {
-        row: _posteriors.softmax_of(logits[key][split], order)
+        row: _posteriors.side_of(logits[key][split], order)
         for row, (key, order) in orders.items()
         if len(order) >= MIN_MODELS
     }

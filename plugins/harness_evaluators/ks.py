@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _ks, _lira, _multiple, _populations, _shift
+from harness_evaluators import _bootstrap, _calibration, _finite, _ks, _ks_null, _lira, _multiple, _populations, _shift
 from harness_evaluators._bootstrap import Linear
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import Models
 
 Values = NDArray[np.float64]
 Comparisons = Mapping[str, tuple[Values, Values]]
+
+NULL = (0.025, 0.5, 0.975)
+"""Probabilities of the quantiles of D between models that are alike, for the plot."""
 
 MEAN_D = Description(
     "mean_d",
@@ -67,7 +70,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="ks",
-        version="1",
+        version="2",
         summary="Kolmogorov-Smirnov and Wasserstein distances between unlearned and retrained models' outputs",
         evaluate=evaluate,
         source="Hodges 1958; Benjamini and Hochberg 1995; Vallender 1974",
@@ -84,7 +87,7 @@ def evaluate(evidence: Evidence) -> Result:
         return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
     resamples = _bootstrap.resamples(evidence, models.sizes())
     comparisons = models.panel("forget", _populations.phi_values).comparisons()
-    found = {row: _ks.compared(*pair) for row, pair in comparisons.items()}
+    found = _compared(comparisons)
     arrays = _arrays(comparisons, found)
     rejected = {row: _multiple.rejected_share(arrays[f"p_{row}"]) for row in comparisons}
     rows = {
@@ -114,7 +117,12 @@ def _on_logits(models: Models) -> dict[str, Linear]:
         found = evidence.logits[population][split]
         return found.reshape(len(found), -1)  # type: ignore[return-value]  # in single precision as it comes
 
-    return {row: _ks.mean_distance(*pair) for row, pair in models.panel("forget", logits).comparisons().items()}
+    return {row: one.mean for row, one in _compared(models.panel("forget", logits).comparisons()).items()}
+
+
+def _compared(comparisons: Comparisons) -> dict[str, _ks.Compared]:
+    lefts, rights = ({row: pair[i] for row, pair in comparisons.items()} for i in (0, 1))
+    return _ks.each_compared(lefts, rights["unlearned"])
 
 
 def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples) -> Metric:
@@ -122,7 +130,7 @@ def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples)
     if why_not := models.why_not(split):
         return _calibration.missing(about, why_not)
     pairs = models.panel(split, _populations.phi_values).comparisons()
-    statistics = {row: _ks.mean_distance(*pair) for row, pair in pairs.items()}
+    statistics = {row: one.mean for row, one in _compared(pairs).items()}
     return _with_null(_calibration.metric(about, _rows(statistics, resamples)), pairs)
 
 
@@ -131,16 +139,17 @@ def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
     if not metric.name.startswith("mean_d"):
         return metric
     left, right = comparisons["unlearned"]
-    null = _ks.null_mean(len(left), len(right))
+    null = _ks_null.null_mean(len(left), len(right))
     return replace(
         metric, note=f"Its expectation for {len(left)} and {len(right)} models that are alike is {null:.4f}."
     )
 
 
 def _arrays(comparisons: Comparisons, found: Mapping[str, _ks.Compared]) -> dict[str, Values]:
-    """D and its exact p for each example, in the order of the forget set's ids."""
+    """D and its exact p for each example, in the order of the forget set's ids; quantiles of D where models are alike."""
     arrays: dict[str, Values] = {}
     for row, (left, right) in comparisons.items():
         distance = np.abs(found[row].signed)
-        arrays |= {f"d_{row}": distance, f"p_{row}": _ks.p_values(distance, len(left), len(right))}
-    return arrays
+        arrays |= {f"d_{row}": distance, f"p_{row}": _ks_null.p_values(distance, len(left), len(right))}
+    left, right = comparisons["unlearned"]
+    return arrays | {"d_null_quantiles": np.array(_ks_null.null_quantiles(len(left), len(right), NULL))}

@@ -9,7 +9,7 @@ import pytest
 
 from harness_evaluators import _epsilon
 
-KERNELS = "harness_evaluators._epsilon_kernels"
+KERNELS = ("harness_evaluators._epsilon_kernels", "harness_evaluators._compiled")
 
 
 @pytest.fixture(params=["compiled", "numpy"])
@@ -18,7 +18,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     if request.param == "compiled":
         pytest.importorskip("numba")
     else:
-        monkeypatch.delitem(sys.modules, KERNELS, raising=False)
+        for name in KERNELS:
+            monkeypatch.delitem(sys.modules, name, raising=False)
         monkeypatch.setitem(sys.modules, "numba", None)
     _epsilon.kernels.cache_clear()
     yield request.param

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from harness.evaluation import Evidence
-from harness_evaluators import _posteriors, divergence
+from harness_evaluators import _pairs, _posteriors, divergence
 from tests.unit.evaluators.helpers import metric, value
 
 Make = Callable[..., Evidence]
@@ -90,7 +90,7 @@ def test_the_reference_itself_scores_one() -> None:
 
 @pytest.mark.parametrize(("left", "right"), [(4, 4), (8, 64), (64, 8), (5, 7), (100, 100)])
 def test_no_pair_is_taken_twice_and_no_retrained_model_is_left_out(left: int, right: int) -> None:
-    lists = _posteriors.partners(left, right)
+    lists = _pairs.partners(left, right)
     pairs = {(i, int(j)) for row in lists for i, j in enumerate(row)}
 
     assert len(pairs) == left * len(lists)

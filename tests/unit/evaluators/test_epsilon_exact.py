@@ -117,7 +117,7 @@ def test_importing_the_evaluator_does_not_import_numba() -> None:
 def test_a_kernel_is_compiled_where_no_cache_can_be_written() -> None:
     """A function without a source file has no place for its cache, as an installation that cannot be written."""
     pytest.importorskip("numba")
-    from harness_evaluators._epsilon_kernels import compiled
+    from harness_evaluators._compiled import compiled
 
     def doubled(x: float) -> float:
         return 2 * x

@@ -1,0 +1,92 @@
+"""Evaluators that run side by side: what they share, and what each says."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from harness import judging
+from harness.discovery import FoundPlugin, LoadedEvaluator
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
+from harness.progress import SilentProgress
+from harness_evaluators import _shared
+from tests.unit.evaluators.every import EVERY, usual
+
+
+def _loaded(info: EvaluatorInfo) -> LoadedEvaluator:
+    return LoadedEvaluator(FoundPlugin("harness.evaluators", info.name, "somewhere", "some-package", "1"), info)
+
+
+def _fixed(evidence: Evidence) -> Evidence:
+    for by in evidence.logits.values():
+        for array in by.values():
+            array.flags.writeable = False
+    return evidence
+
+
+def test_they_say_what_they_say_alone_in_the_order_asked_for() -> None:
+    infos = [module.harness_evaluator() for module in EVERY]
+
+    records = judging.evaluate([_loaded(info) for info in infos], _fixed(usual()), SilentProgress())
+
+    assert [record.name for record in records] == [info.name for info in infos]
+    for record, info in zip(records, infos, strict=True):
+        alone = info.evaluate(_fixed(usual()))
+        values = {one.name: one.value for one in alone.metrics}
+        assert {one.name: one.value for one in record.metrics} == values, info.name
+
+
+def test_one_that_raises_leaves_the_others() -> None:
+    def broken(evidence: Evidence) -> Result:
+        raise ValueError(f"no use for {evidence.n_classes} classes")
+
+    def whole(evidence: Evidence) -> Result:
+        return Result((Metric("one", 1.0, "none", "One."),))
+
+    infos = [EvaluatorInfo(name, "1", "", of) for name, of in (("a", broken), ("b", whole), ("c", broken))]
+
+    first, second, third = judging.evaluate([_loaded(info) for info in infos], usual(), SilentProgress())
+
+    assert "no use for 4 classes" in str(first.error)
+    assert "no use for 4 classes" in str(third.error)
+    assert second.error is None
+    assert second.metrics[0].value == 1.0
+
+
+def test_who_asks_for_what_is_under_way_waits_for_it() -> None:
+    evidence, asked, calls = _fixed(usual()), threading.Event(), []
+
+    def compute() -> int:
+        calls.append(1)
+        asked.wait(20)
+        return 7
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_shared.once, evidence, "number", compute)
+        second = pool.submit(_shared.once, evidence, "number", compute)
+        asked.set()
+        assert (first.result(), second.result()) == (7, 7)
+
+    assert len(calls) == 1
+
+
+def test_what_failed_fails_for_everybody() -> None:
+    evidence = _fixed(usual())
+
+    def compute() -> int:
+        raise ArithmeticError("impossible")
+
+    for _ in range(2):
+        with pytest.raises(ArithmeticError, match="impossible"):
+            _shared.once(evidence, "number", compute)
+
+
+def test_other_evidence_shares_nothing() -> None:
+    evidence = _fixed(usual())
+    other = replace(evidence, seed=evidence.seed + 1)
+
+    assert _shared.once(evidence, "number", lambda: 1) == 1
+    assert _shared.once(other, "number", lambda: 2) == 2
