@@ -1,20 +1,27 @@
-"""Time to train a population: all members at once against one after the other.
+"""Time to train a population: as the harness does it, against one model after the other.
 
-The ordinary way is a plain PyTorch loop with ``torch.utils.data.DataLoader``, one model after the other. Both ways run
-in this process with the same threads, recipe and pictures, in turns; the ratio is that of the medians::
+The ordinary way is a plain PyTorch loop with ``torch.utils.data.DataLoader``, one model after the other, in one
+process with as many threads as torch takes. The harness trains chunks of models side by side, in one process a core
+with one thread each. Both ways have the same recipe and pictures and are timed in turns; ratios are those of the
+medians. Processor time counts all threads and processes; on a machine that others use too it is the better guide.
+Start-up of processes is not timed on either side::
 
     python benchmarks/reference_training.py
-    python benchmarks/reference_training.py --architecture mlp --models 64
+    python benchmarks/reference_training.py --case mlp --models 64
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
+import resource
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +29,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
+from harness.hardware import available_cores
 from reference_models.architectures import build_model
 from reference_models.images import normalise
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
@@ -33,15 +41,38 @@ from reference_models.training import make_optimizer, set_learning_rate, train_c
 class Case:
     """What is trained, on which pictures (n, C, H, W)."""
 
+    name: str
     spec: ModelSpec
     recipe: Recipe
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
 
-def make_case(architecture: str, n_images: int, epochs: int, chunk: int) -> Case:
-    """The small CNN on 32x32 RGB pictures or the MLP on 8x8 grey ones: ten blurred prototypes with noise."""
-    channels, side, options = (1, 8, {"hidden": [64]}) if architecture == "mlp" else (3, 32, {})
+@dataclass(frozen=True)
+class Cost:
+    """Seconds: wall clock, and processor time of all threads and processes."""
+
+    wall_s: float
+    cpu_s: float
+
+
+CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], Recipe]] = {
+    "fashion-mnist": ("small-cnn", (1, 28), {}, Recipe(batch_size=20, lr=0.03, chunk=8)),
+    "faces": (
+        "small-cnn",
+        (3, 32),
+        {"width": 8, "norm": "batch"},
+        Recipe(batch_size=40, lr=0.05, augment=("horizontal-flip",), chunk=8),
+    ),
+    "small-cnn-32x32": ("small-cnn", (3, 32), {}, Recipe(batch_size=64, lr=0.05, chunk=8)),
+    "mlp": ("mlp", (1, 8), {"hidden": [64]}, Recipe(batch_size=60, lr=0.05, chunk=32)),
+}
+"""Architecture, channels and side of its pictures, options, recipe: two bundled tasks, and two larger and smaller networks."""
+
+
+def make_case(name: str, n_images: int, epochs: int, chunk: int | None) -> Case:
+    """Pictures of ten classes: blurred prototypes with noise."""
+    architecture, (channels, side), options, recipe = CASES[name]
     rng = np.random.default_rng(0)
     prototypes = rng.integers(0, 256, (10, channels, side // 4, side // 4)).repeat(4, axis=2).repeat(4, axis=3)
     labels = rng.integers(0, 10, n_images)
@@ -49,24 +80,25 @@ def make_case(architecture: str, n_images: int, epochs: int, chunk: int) -> Case
     spec = ModelSpec(
         ArchitectureSpec(architecture, options), channels, (side, side), 10, (0.5,) * channels, (0.3,) * channels
     )
-    return Case(spec, Recipe(epochs=epochs, lr=0.05, chunk=chunk), noisy.clip(0, 255).astype(np.uint8), labels)
+    recipe = replace(recipe, epochs=epochs, chunk=chunk or recipe.chunk)
+    return Case(name, spec, recipe, noisy.clip(0, 255).astype(np.uint8), labels)
 
 
 def train_ordinarily(case: Case, seed: int) -> None:
-    """One model with a DataLoader."""
+    """One model with a DataLoader; pictures are normalised beforehand and mirrored batch by batch."""
     model = build_model(case.spec, seed)
     inputs = normalise(torch.from_numpy(case.images), case.spec.mean, case.spec.std)
-    loader = DataLoader(
-        TensorDataset(inputs, torch.from_numpy(case.labels)),
-        batch_size=case.recipe.batch_size,
-        shuffle=True,
-        generator=torch.Generator().manual_seed(seed),
-    )
+    generator = torch.Generator().manual_seed(seed)
+    data = TensorDataset(inputs, torch.from_numpy(case.labels))
+    loader = DataLoader(data, batch_size=case.recipe.batch_size, shuffle=True, generator=generator)
     optimizer = make_optimizer(case.recipe, model.parameters())
     steps = case.recipe.epochs * len(loader)
     step = 0
     for _ in range(case.recipe.epochs):
         for batch, targets in loader:
+            if case.recipe.augment:
+                flips = torch.rand(len(batch), 1, 1, 1, generator=generator) < 0.5
+                batch = torch.where(flips, batch.flip(-1), batch)
             set_learning_rate(optimizer, learning_rate(case.recipe, step, steps))
             optimizer.zero_grad()
             F.cross_entropy(model(batch), targets).backward()  # type: ignore[no-untyped-call]
@@ -74,53 +106,81 @@ def train_ordinarily(case: Case, seed: int) -> None:
             step += 1
 
 
-def train_together(case: Case, n_models: int) -> None:
-    """All models, ``recipe.chunk`` at a time."""
-    for start in range(0, n_models, case.recipe.chunk):
-        seeds = range(start, min(start + case.recipe.chunk, n_models))
-        train_chunk(case.spec, case.recipe, case.images, case.labels, seeds)
+def train_part(case: Case, seeds: range) -> tuple[float, int]:
+    """Train one chunk in a worker; its processor seconds, and the most memory that the worker ever held, KiB."""
+    begin = time.process_time()
+    train_chunk(case.spec, case.recipe, case.images, case.labels, seeds)
+    return time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall-clock time of one call."""
+def train_population(pool: ProcessPoolExecutor, case: Case, n_models: int) -> tuple[Cost, int]:
+    """All models, ``recipe.chunk`` at a time, as many chunks at once as there are workers; and a worker's peak memory, KiB."""
+    parts = [range(start, min(start + case.recipe.chunk, n_models)) for start in range(0, n_models, case.recipe.chunk)]
     begin = time.perf_counter()
+    done = list(pool.map(functools.partial(train_part, case), parts))
+    wall_s = time.perf_counter() - begin
+    return Cost(wall_s / n_models, sum(cpu_s for cpu_s, _ in done) / n_models), max(peak for _, peak in done)
+
+
+def cost(work: Callable[[], object]) -> Cost:
+    """What one call in this process costs."""
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return Cost(time.perf_counter() - begin, time.process_time() - cpu_begin)
 
 
-def compare(case: Case, n_models: int, n_ordinary: int, repeats: int) -> None:
-    """Print both times per model and their ratio; the ordinary way is timed on ``n_ordinary`` models."""
-    train_ordinarily(case, 0)
-    train_together(case, min(n_models, case.recipe.chunk))
-    ordinary, together = [], []
-    for repeat in range(repeats):
-        seeds = range(repeat * n_ordinary, (repeat + 1) * n_ordinary)
-        ordinary += [seconds(functools.partial(train_ordinarily, case, seed)) for seed in seeds]
-        together.append(seconds(functools.partial(train_together, case, n_models)) / n_models)
-    one, other = statistics.median(ordinary), statistics.median(together)
-    print(f"{case.spec.architecture.name}: {n_models} models, {len(case.labels)} images, {case.recipe.epochs} epochs")
-    print(f"  one after the other  {one * 1000:9.1f} ms a model (median of {len(ordinary)})")
-    print(f"  together             {other * 1000:9.1f} ms a model (median of {repeats}, chunks of {case.recipe.chunk})")
-    print(f"  ratio                {one / other:9.2f}", flush=True)
+def start_worker() -> None:
+    """A worker computes with one thread."""
+    torch.set_num_threads(1)
+
+
+def compare(case: Case, n_models: int, n_ordinary: int, repeats: int, n_workers: int) -> None:
+    """Print both costs per model and their ratio; the ordinary way is timed on ``n_ordinary`` models a repeat."""
+    ordinary: list[Cost] = []
+    together: list[Cost] = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=start_worker) as pool:
+        train_ordinarily(case, 0)
+        train_population(pool, case, min(n_models, 2 * n_workers * case.recipe.chunk))
+        for repeat in range(repeats):
+            seeds = range(repeat * n_ordinary, (repeat + 1) * n_ordinary)
+            ordinary += [cost(functools.partial(train_ordinarily, case, seed)) for seed in seeds]
+            spent, peak_kib = train_population(pool, case, n_models)
+            together.append(spent)
+    one, all_ = _median(ordinary), _median(together)
+    print(
+        f"{case.name}: {case.spec.architecture.name}, {n_models} models, {len(case.labels)} images, "
+        f"{case.recipe.epochs} epochs, batches of {case.recipe.batch_size}"
+    )
+    print(f"  one after the other {_text(one)} a model ({len(ordinary)} models, {torch.get_num_threads()} threads)")
+    print(f"  together            {_text(all_)} a model ({repeats} times, {n_workers} workers x {case.recipe.chunk})")
+    print(f"  ratio               {one.wall_s / all_.wall_s:8.2f}         {one.cpu_s / all_.cpu_s:8.2f}")
+    print(f"  peak memory of a worker, torch included: {peak_kib / 1024:.0f} MiB", flush=True)
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(statistics.median(c.wall_s for c in costs), statistics.median(c.cpu_s for c in costs))
+
+
+def _text(spent: Cost) -> str:
+    return f"{spent.wall_s * 1000:8.1f} ms wall {spent.cpu_s * 1000:8.1f} ms of processor time"
 
 
 def main() -> None:
     """Parse the arguments and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--architecture", choices=["small-cnn", "mlp"], action="append", help="default: both")
+    parser.add_argument("--case", choices=list(CASES), action="append", help="default: all")
     parser.add_argument("--models", type=int, default=64)
     parser.add_argument("--ordinary-models", type=int, default=4, help="models timed one after the other, a repeat")
-    parser.add_argument("--images", type=int, default=512)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--images", type=int, default=1200)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--chunk", type=int, help="models at once; default: 8 for the CNN, 64 for the MLP")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--chunk", type=int, help="models that one worker trains at once; default: the recipe's")
+    parser.add_argument("--workers", type=int, default=available_cores())
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    for architecture in arguments.architecture or ["small-cnn", "mlp"]:
-        chunk = arguments.chunk or (64 if architecture == "mlp" else 8)
-        case = make_case(architecture, arguments.images, arguments.epochs, chunk)
-        compare(case, arguments.models, arguments.ordinary_models, arguments.repeats)
+    for name in arguments.case or CASES:
+        case = make_case(name, arguments.images, arguments.epochs, arguments.chunk)
+        compare(case, arguments.models, arguments.ordinary_models, arguments.repeats, arguments.workers)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from reference_models.chains import ChainEnsemble
+from reference_models.examples import Examples
 from reference_models.grouped import grouped_module, has_only_linear_layers, load_members, members_of
-from reference_models.images import channel_scale
+from reference_models.images import Normaliser
+from reference_models.losses import summed_loss
 from reference_models.recipe import ModelSpec
+from reference_models.sampling import Batch
 from reference_models.states import StackedState, member_state, n_members, on_cpu, stack_states
 
-Mechanism = Literal["grouped", "vmap", "loop"]
-"""Side by side in one K-fold module; vmap over stacked tensors; one module after the other."""
+Mechanism = Literal["chained", "grouped", "vmap", "loop"]
+"""A chain of K-fold layers with their own backward pass; side by side in one K-fold module; vmap over stacked tensors; one module
+after the other."""
 
 
 class Ensemble(Protocol):
@@ -24,6 +29,10 @@ class Ensemble(Protocol):
 
     def logits(self, images: Tensor) -> Tensor:
         """Outputs (K, B, n_classes), float32, of uint8 images (K, B, H, W, C), or (1, B, H, W, C) shared by all."""
+        ...
+
+    def gradients(self, examples: Examples, batch: Batch) -> None:
+        """Write the gradient of each member's own loss, on its part (K, B) of ``batch``, to ``.grad`` of all parameters."""
         ...
 
     def train(self, training: bool) -> None:
@@ -39,33 +48,26 @@ class Ensemble(Protocol):
         ...
 
 
-class _Normaliser:
-    """Normalises uint8 images whose last dimension is the channel."""
+class _Differentiated:
+    """Gradients by autograd."""
 
-    def __init__(self, spec: ModelSpec, device: torch.device) -> None:
-        self._scale, self._shift = channel_scale(spec.mean, spec.std, device)
+    def logits(self, images: Tensor) -> Tensor:
+        """See :class:`Ensemble`."""
+        raise NotImplementedError
 
-    def _apply(self, values: Tensor) -> Tensor:
-        """In place, on contiguous float32 (B, H, ..., C); over whole rows, as a dimension of length C would be slow."""
-        rows = values.flatten(2)
-        repeats = rows.shape[2] // len(self._scale)
-        rows.mul_(self._scale.repeat(repeats)).add_(self._shift.repeat(repeats))
-        return values
+    def parameters(self) -> Iterator[Tensor]:
+        """See :class:`Ensemble`."""
+        raise NotImplementedError
 
-    def channels_side_by_side(self, images: Tensor) -> Tensor:
-        """(K, B, H, W, C) to (B, K * C, H, W), channels last in memory."""
-        k, n, height, width, channels = images.shape
-        values = torch.empty((n, height, width, k, channels), device=images.device)
-        values.copy_(images.permute(1, 2, 3, 0, 4))
-        return self._apply(values).view(n, height, width, k * channels).permute(0, 3, 1, 2)
-
-    def members_first(self, images: Tensor) -> Tensor:
-        """(K, B, H, W, C) to (K, B, C, H, W)."""
-        values = images.to(torch.float32, memory_format=torch.contiguous_format)
-        return self._apply(values.flatten(0, 1)).view(images.shape).permute(0, 1, 4, 2, 3)
+    def gradients(self, examples: Examples, batch: Batch) -> None:
+        """See :class:`Ensemble`."""
+        for parameter in self.parameters():
+            parameter.grad = None
+        loss = summed_loss(self.logits(examples.pictures(batch)), examples.targets(batch), examples.recipe)
+        loss.backward()  # type: ignore[no-untyped-call]
 
 
-class GroupedEnsemble:
+class GroupedEnsemble(_Differentiated):
     """Members side by side in one K-fold module (:mod:`reference_models.grouped`)."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
@@ -73,12 +75,12 @@ class GroupedEnsemble:
         self._members_first = has_only_linear_layers(template)
         self._module = grouped_module(template, self._k).to(device)
         load_members(self._module, state)
-        self._normaliser = _Normaliser(spec, device)
+        self._normaliser = Normaliser(spec.mean, spec.std, device)
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
         if self._members_first:
-            out: Tensor = self._module(self._normaliser.members_first(images))
+            out: Tensor = self._module(self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3))
             return out
         out = self._module(self._normaliser.channels_side_by_side(images))
         return out.view(len(out), self._k, -1).transpose(0, 1)
@@ -96,7 +98,7 @@ class GroupedEnsemble:
         return members_of(self._module, self._template, self._k)
 
 
-class VmapEnsemble:
+class VmapEnsemble(_Differentiated):
     """Members in stacked tensors, computed by ``torch.func.vmap``: for any architecture without in-batch randomness."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
@@ -106,7 +108,7 @@ class VmapEnsemble:
         own = {name: tensor.detach().to(device, copy=True) for name, tensor in state.items()}
         self._buffers = {name: tensor for name, tensor in own.items() if name not in trained}
         self._parameters = {name: tensor.requires_grad_() for name, tensor in own.items() if name in trained}
-        self._normaliser = _Normaliser(spec, device)
+        self._normaliser = Normaliser(spec.mean, spec.std, device)
 
     def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
         out: Tensor = functional_call(self._module, (parameters, buffers), (images,))
@@ -114,7 +116,7 @@ class VmapEnsemble:
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = self._normaliser.members_first(images).expand(self._k, *[-1] * 4)
+        values = self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3).expand(self._k, *[-1] * 4)
         out: Tensor = vmap(self._one)(self._parameters, self._buffers, values)
         return out
 
@@ -132,7 +134,7 @@ class VmapEnsemble:
         return {name: on_cpu(own[name]) for name in self._names}
 
 
-class LoopEnsemble:
+class LoopEnsemble(_Differentiated):
     """One ordinary module a member, one after the other: for what neither of the other two can compute."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
@@ -140,11 +142,11 @@ class LoopEnsemble:
         for member, module in enumerate(self._modules):
             module.load_state_dict(member_state(state, member))
             module.to(device)
-        self._normaliser = _Normaliser(spec, device)
+        self._normaliser = Normaliser(spec.mean, spec.std, device)
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = self._normaliser.members_first(images).expand(len(self._modules), *[-1] * 4)
+        values = self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3).expand(len(self._modules), *[-1] * 4)
         return torch.stack([module(own) for module, own in zip(self._modules, values, strict=True)])
 
     def train(self, training: bool) -> None:
@@ -162,6 +164,7 @@ class LoopEnsemble:
 
 
 ENSEMBLES: dict[Mechanism, Callable[[ModelSpec, nn.Module, StackedState, torch.device], Ensemble]] = {
+    "chained": ChainEnsemble,
     "grouped": GroupedEnsemble,
     "vmap": VmapEnsemble,
     "loop": LoopEnsemble,

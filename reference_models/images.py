@@ -21,3 +21,29 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     """(x / 255 - mean) / std of uint8 images of shape (..., C, H, W); float32, same shape and memory layout."""
     scale, shift = (value.view(-1, 1, 1) for value in channel_scale(mean, std, images.device))
     return torch.addcmul(shift, images.to(torch.float32), scale)
+
+
+class Normaliser:
+    """Normalises uint8 images whose last dimension is the channel."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> None:
+        self._scale, self._shift = channel_scale(mean, std, device)
+
+    def apply(self, values: Tensor) -> Tensor:
+        """In place, on contiguous float32 (B, H, ..., C); over whole rows, as a dimension of length C would be slow."""
+        rows = values.flatten(2)
+        repeats = rows.shape[2] // len(self._scale)
+        rows.mul_(self._scale.repeat(repeats)).add_(self._shift.repeat(repeats))
+        return values
+
+    def channels_side_by_side(self, images: Tensor) -> Tensor:
+        """(K, B, H, W, C) to (B, K * C, H, W), channels last in memory."""
+        k, n, height, width, channels = images.shape
+        values = torch.empty((n, height, width, k, channels), device=images.device)
+        values.copy_(images.permute(1, 2, 3, 0, 4))
+        return self.apply(values).view(n, height, width, k * channels).permute(0, 3, 1, 2)
+
+    def channels_last(self, images: Tensor) -> Tensor:
+        """(..., H, W, C) to float32 of the same shape, contiguous."""
+        values = images.to(torch.float32, memory_format=torch.contiguous_format)
+        return self.apply(values.flatten(0, -4)).view(images.shape)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reference_models.architectures import build_model
 from reference_models.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
+from reference_models.grouped import has_only_linear_layers
 from reference_models.recipe import ModelSpec, model_spec_from_json
 from reference_models.states import StackedState, stack_states
 
@@ -39,24 +40,26 @@ def make_ensemble(
 ) -> Ensemble:
     """The members of ``state`` on ``device``, in training mode, computed by ``mechanism`` or by the one that suits."""
     template = build_model(spec, None)
-    chosen = mechanism or choose_mechanism(spec)
+    chosen = mechanism or choose_mechanism(spec, device)
     return ENSEMBLES[chosen](spec, template, state, torch.device(device))
 
 
-def choose_mechanism(spec: ModelSpec) -> Mechanism:
+def choose_mechanism(spec: ModelSpec, device: torch.device | str = "cpu") -> Mechanism:
     """The fastest mechanism whose outputs agree with ordinary modules, in training and in evaluation mode.
 
-    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours.
+    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours. "chained"
+    on the CPU for networks of linear layers.
     """
-    return _choose(json.dumps(asdict(spec), sort_keys=True))
+    return _choose(json.dumps(asdict(spec), sort_keys=True), torch.device(device).type == "cpu")
 
 
 @functools.lru_cache(maxsize=64)
-def _choose(spec_json: str) -> Mechanism:
+def _choose(spec_json: str, on_cpu: bool) -> Mechanism:
     spec = model_spec_from_json(json.loads(spec_json))
     if any(isinstance(layer, RANDOM_LAYERS) for layer in build_model(spec, None).modules()):
         return "loop"
-    candidates: tuple[Mechanism, ...] = ("grouped", "vmap")
+    chained = on_cpu and has_only_linear_layers(build_model(spec, None))
+    candidates: tuple[Mechanism, ...] = ("chained", "grouped", "vmap") if chained else ("grouped", "vmap")
     return next((mechanism for mechanism in candidates if _agrees(spec, mechanism)), "loop")
 
 

@@ -78,6 +78,15 @@ class ArchitectureSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+SHARDED = "reference_models.sisa:sharded_network"
+
+
+def sharded(architecture: ArchitectureSpec, shards: int) -> ArchitectureSpec:
+    """The architecture of a network of ``shards`` constituents of an architecture; see :mod:`reference_models.sisa`."""
+    options = {"shards": shards, "name": architecture.name, "options": dict(architecture.options)}
+    return ArchitectureSpec(SHARDED, options)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """An architecture with the shape of its data: all that is needed to build the module.

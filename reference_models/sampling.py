@@ -35,6 +35,10 @@ class Batch:
         """The same draws on ``device``."""
         return Batch(self.index.to(device), tuple(draw.to(device) for draw in self.draws))
 
+    def of(self, members: slice) -> Batch:
+        """The draws of some of the members that lie side by side."""
+        return Batch(self.index[members], tuple(draw[members] for draw in self.draws))
+
 
 def _generator(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed("member", purpose, seed))
@@ -63,10 +67,9 @@ def member_batches(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch
 
 def population_batches(recipe: Recipe, n_examples: int, seeds: Sequence[int]) -> Iterator[Batch]:
     """The steps of all members side by side: tensors have a first dimension of length ``len(seeds)``."""
-    streams = [member_batches(recipe, n_examples, seed) for seed in seeds]
-    for members in zip(*streams, strict=True):
-        draws = zip(*(member.draws for member in members), strict=True)
-        yield Batch(
-            torch.stack([member.index for member in members]),
-            tuple(torch.stack(list(draw)) for draw in draws),
-        )
+    for epochs in zip(*(_epochs(recipe, n_examples, seed) for seed in seeds), strict=True):
+        index = torch.stack([epoch.index for epoch in epochs])
+        draws = [torch.stack(list(draw)) for draw in zip(*(epoch.draws for epoch in epochs), strict=True)]
+        for step in range(steps_per_epoch(recipe, n_examples)):
+            rows = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+            yield Batch(index[:, rows], tuple(draw[:, rows] for draw in draws))

@@ -9,17 +9,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from reference_models.architectures import build_model
-from reference_models.augmentation import augment
-from reference_models.ensembles import Mechanism
+from reference_models.ensembles import Ensemble, Mechanism
+from reference_models.examples import Examples
 from reference_models.images import normalise
+from reference_models.journal import Recorder, recorded
 from reference_models.mechanism import choose_mechanism, initial_state, make_ensemble
 from reference_models.recipe import ModelSpec, Recipe, derive_seed
 from reference_models.sampling import Batch, member_batches, population_batches
 from reference_models.schedules import learning_rate, steps_per_epoch
-from reference_models.states import StackedState, State, on_cpu, stack_states
+from reference_models.states import StackedState, State, member_state, on_cpu, stack_states
 
 OnStep = Callable[[int, int], None]
 """Called after every step with the number of steps done and of all steps."""
@@ -35,6 +36,8 @@ def train_chunk(
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
     mechanism: Mechanism | None = None,
+    recorder: Recorder | None = None,
+    initial: StackedState | None = None,
 ) -> StackedState:
     """Train one model a seed on the same examples, all at once; member k depends on ``seeds[k]`` alone.
 
@@ -51,6 +54,8 @@ def train_chunk(
         device: where to train; the examples are kept there.
         on_step: called after every step, with the number of steps done and the number in all.
         mechanism: how members are computed together; by default the fastest that suits the architecture.
+        recorder: writes the members' journals; the weights are the same with one and without.
+        initial: the members' weights to begin with, in place of those that their seeds give.
 
     Returns:
         The trained members as CPU tensors, in the order of ``seeds``.
@@ -59,17 +64,19 @@ def train_chunk(
         ValueError: no seeds, shapes that do not fit, an unknown architecture, or fewer examples than one step takes.
     """
     _check(spec, images, labels, seeds)
-    mechanism = mechanism or choose_mechanism(spec)
+    mechanism = mechanism or choose_mechanism(spec, device)
     if mechanism == "loop":
-        return _train_in_turn(spec, recipe, images, labels, seeds, torch.device(device), on_step)
-    data = _Examples(images, labels, torch.device(device))
+        return _train_in_turn(spec, recipe, images, labels, seeds, torch.device(device), on_step, recorder, initial)
+    examples = Examples(images, labels, recipe, torch.device(device))
     total_steps = recipe.epochs * steps_per_epoch(recipe, len(labels))
     with reproducible():
-        ensemble = make_ensemble(spec, initial_state(spec, seeds), device, mechanism)
-        optimizer = make_optimizer(recipe, ensemble.parameters())
+        ensemble = make_ensemble(spec, initial or initial_state(spec, seeds), device, mechanism)
+        optimizer = make_optimizer(
+            recipe, ensemble.parameters(), fused=True if torch.device(device).type == "cpu" else None
+        )
         for step, batch in enumerate(population_batches(recipe, len(labels), seeds)):
-            pictures, targets = data.batch(recipe, batch)
-            take_step(ensemble.logits, optimizer, pictures, targets, recipe, learning_rate(recipe, step, total_steps))
+            with recorded(recorder, step, ensemble.state):
+                take_step(ensemble, optimizer, examples, batch, learning_rate(recipe, step, total_steps))
             if on_step is not None:
                 on_step(step + 1, total_steps)
     return ensemble.state()
@@ -83,78 +90,62 @@ def train_one(
     seed: int,
     device: torch.device | str = "cpu",
     on_step: OnStep | None = None,
+    recorder: Recorder | None = None,
+    initial: State | None = None,
 ) -> State:
     """Train one model with an ordinary module and optimizer; arguments and errors as in :func:`train_chunk`.
 
     Random layers draw from the global generators, which are seeded from ``seed`` for the time of the training.
     """
     _check(spec, images, labels, [seed])
-    data = _Examples(images, labels, torch.device(device))
+    examples = Examples(images, labels, recipe, torch.device(device))
     total_steps = recipe.epochs * steps_per_epoch(recipe, len(labels))
-    model = build_model(spec, seed).to(device)
+    model = build_model(spec, seed)
+    if initial is not None:
+        model.load_state_dict(initial)
+    model.to(device)
     optimizer = make_optimizer(recipe, model.parameters())
     with reproducible(), torch.random.fork_rng():
         torch.manual_seed(derive_seed("member", "layers", seed))
         for step, batch in enumerate(member_batches(recipe, len(labels), seed)):
-            pictures, targets = data.batch(recipe, batch)
-            inputs = normalise(pictures.permute(0, 3, 1, 2), spec.mean, spec.std)
+            inputs = normalise(examples.pictures(batch).permute(0, 3, 1, 2), spec.mean, spec.std)
+            targets = examples.targets(batch)
             optimizer.zero_grad()
-            F.cross_entropy(model(inputs), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
             set_learning_rate(optimizer, learning_rate(recipe, step, total_steps))
-            optimizer.step()
+            with recorded(recorder, step, lambda: _alone(model)):
+                F.cross_entropy(model(inputs), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
             if on_step is not None:
                 on_step(step + 1, total_steps)
     return {name: on_cpu(tensor) for name, tensor in model.state_dict().items()}
 
 
 def take_step(
-    logits_of: Callable[[Tensor], Tensor],
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    lr: float,
+    ensemble: Ensemble, optimizer: torch.optim.Optimizer, examples: Examples, batch: Batch, lr: float
 ) -> None:
-    """One step of K members at learning rate ``lr``.
-
-    Args:
-        logits_of: maps ``images`` to logits of shape (K, B, n_classes).
-        optimizer: of all members' parameters.
-        images: as ``logits_of`` takes them.
-        labels: shape (K, B), int64.
-        recipe: for its loss.
-        lr: learning rate.
-    """
+    """One step of K members, each on its own part (K, B) of ``batch``, at learning rate ``lr``."""
     set_learning_rate(optimizer, lr)
-    optimizer.zero_grad()
-    summed_loss(logits_of(images), labels, recipe).backward()  # type: ignore[no-untyped-call]
+    ensemble.gradients(examples, batch)
     optimizer.step()
 
 
-def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Sum over members of each one's mean cross-entropy, so that every member's gradient is its own.
+def make_optimizer(recipe: Recipe, parameters: Iterable[Tensor], *, fused: bool | None = None) -> torch.optim.Optimizer:
+    """The recipe's optimizer; its update is elementwise, so that stacked members do not touch each other.
 
     Args:
-        logits: shape (K, B, n_classes).
-        labels: shape (K, B), int64.
-        recipe: for its label smoothing.
+        recipe: its optimizer, decay and moments.
+        parameters: the tensors to move.
+        fused: whether the whole update is one pass over memory; by default as torch chooses.
     """
-    loss = F.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=recipe.label_smoothing
-    )
-    return loss / labels.shape[1]
-
-
-def make_optimizer(recipe: Recipe, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    """The recipe's optimizer; its update is elementwise, so that stacked members do not touch each other."""
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
+        return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
         parameters,
         lr=recipe.lr,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
+        fused=fused,
     )
 
 
@@ -171,25 +162,16 @@ def reproducible() -> Iterator[None]:
         yield
 
 
-class _Examples:
-    """The training set, resident on a device."""
-
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64], device: torch.device) -> None:
-        self._images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 2, 3, 1))).to(device)
-        self._labels = torch.from_numpy(np.ascontiguousarray(labels)).to(device)
-
-    def batch(self, recipe: Recipe, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Augmented uint8 images (..., B, H, W, C) and labels (..., B)."""
-        drawn = batch.to(self._images.device)
-        return augment(self._images[drawn.index], recipe.augment, drawn.draws), self._labels[drawn.index]
-
-
 def _check(spec: ModelSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], seeds: Sequence[int]) -> None:
     shape = (len(labels), spec.in_channels, *spec.image_size)
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(f"images must be uint8 of shape {shape}, not {images.dtype} of shape {images.shape}")
     if len(seeds) == 0:
         raise ValueError("there are no seeds: name one for each model")
+
+
+def _alone(model: nn.Module) -> StackedState:
+    return stack_states([{name: on_cpu(tensor) for name, tensor in model.state_dict().items()}])
 
 
 def _train_in_turn(
@@ -200,6 +182,8 @@ def _train_in_turn(
     seeds: Sequence[int],
     device: torch.device,
     on_step: OnStep | None,
+    recorder: Recorder | None,
+    initial: StackedState | None,
 ) -> StackedState:
     states = []
     for member, seed in enumerate(seeds):
@@ -208,5 +192,7 @@ def _train_in_turn(
             if on_step is not None:
                 on_step(before * total + done, len(seeds) * total)
 
-        states.append(train_one(spec, recipe, images, labels, seed, device, report))
+        own = None if recorder is None else recorder.only(member)
+        begun = None if initial is None else member_state(initial, member)
+        states.append(train_one(spec, recipe, images, labels, seed, device, report, own, begun))
     return stack_states(states)

@@ -49,6 +49,12 @@ def channel_mixer(in_channels: int, image_size: tuple[int, int], n_classes: int)
     return ChannelMixer(in_channels, n_classes)
 
 
+def smooth(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+    """A chain with a smooth activation and a layer without bias."""
+    n_inputs = in_channels * image_size[0] * image_size[1]
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_inputs, 6, bias=False), nn.Tanh(), nn.Linear(6, n_classes))
+
+
 def with_dropout(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
     """A factory of a network with a random layer."""
     n_inputs = in_channels * image_size[0] * image_size[1]

@@ -84,7 +84,8 @@ def test_an_architecture_that_mixes_channels_is_computed_by_vmap(examples: Examp
 
 @pytest.mark.parametrize("name", SPECS)
 def test_bundled_architectures_are_computed_side_by_side(name: str) -> None:
-    assert choose_mechanism(SPECS[name]) == "grouped"
+    assert choose_mechanism(SPECS[name]) == ("chained" if name == "mlp" else "grouped")
+    assert choose_mechanism(SPECS[name], "cuda") == "grouped"
 
 
 @pytest.mark.parametrize(("drop_last", "steps"), [(False, 6), (True, 4)])

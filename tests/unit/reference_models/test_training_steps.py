@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
-from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
+from reference_specs import SPECS, Examples, assert_close, assert_steps_agree, spec_of
 
 from reference_models.architectures import build_model
 from reference_models.augmentation import augment
+from reference_models.chains import ChainEnsemble
 from reference_models.ensembles import Ensemble, Mechanism
+from reference_models.examples import Examples as ResidentExamples
 from reference_models.images import normalise
 from reference_models.mechanism import initial_state, make_ensemble
-from reference_models.recipe import ModelSpec, Recipe
+from reference_models.recipe import Augmentation, ModelSpec, Recipe
 from reference_models.sampling import Batch, member_batches, population_batches
-from reference_models.states import StackedState, State, member_state, stack_states
+from reference_models.states import State, member_state, stack_states
 from reference_models.training import make_optimizer, take_step, train_chunk, train_one
 
 SEEDS = (11, 12, 13)
@@ -24,6 +27,8 @@ SGD = Recipe(
     epochs=2, batch_size=8, lr=0.05, nesterov=True, label_smoothing=0.1, augment=("horizontal-flip", "crop-pad-4")
 )
 RECIPES = {"sgd": SGD, "adam": replace(SGD, optimizer="adam", lr=0.001, nesterov=False)}
+CHAINS = {"mlp": SPECS["mlp"], "smooth": spec_of("reference_specs:smooth")}
+ALL = {**SPECS, **CHAINS}
 STEPS = 4
 LR = 0.01
 
@@ -54,59 +59,66 @@ def _plain_step(
     return model.state_dict()
 
 
-def _moments(optimizer: torch.optim.Optimizer, spec: ModelSpec, member: int) -> list[dict[str, torch.Tensor]]:
+def _moments(
+    optimizer: torch.optim.Optimizer, ensemble: Ensemble, spec: ModelSpec, member: int
+) -> list[dict[str, torch.Tensor]]:
     """The optimizer's state of one member, copied out of the stacked one."""
     shapes = [parameter.shape for parameter in build_model(spec, None).parameters()]
     stacked = [optimizer.state.get(parameter, {}) for parameter in optimizer.param_groups[0]["params"]]
-    return [
-        {
-            name: value.clone() if name == "step" else value.reshape(len(SEEDS), *shape)[member].clone()
-            for name, value in own.items()
-        }
-        for own, shape in zip(stacked, shapes, strict=True)
-    ]
+    moments: list[dict[str, torch.Tensor]] = [{} for _ in shapes]
+    for kind in sorted({kind for own in stacked for kind in own}):
+        values = [own[kind] for own in stacked]
+        if kind != "step":
+            values = [_members(ensemble, place, value, shapes[place])[member] for place, value in enumerate(values)]
+        for own, value in zip(moments, values, strict=True):
+            own[kind] = value.clone()
+    return moments
 
 
-def _step_of_all(
-    ensemble: Ensemble, optimizer: torch.optim.Optimizer, recipe: Recipe, examples: Examples, batch: Batch
-) -> StackedState:
-    images, labels = (torch.from_numpy(array)[batch.index] for array in examples)
-    images = augment(images.permute(0, 1, 3, 4, 2), recipe.augment, batch.draws)
-    take_step(ensemble.logits, optimizer, images, labels, recipe, LR)
-    return ensemble.state()
+def _members(ensemble: Ensemble, place: int, values: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Values laid out as the ensemble's parameter number ``place`` is, as (K, ...) in the ordinary layout."""
+    if isinstance(ensemble, ChainEnsemble):
+        stand_ins = [values if i == place else own for i, own in enumerate(ensemble.parameters())]
+        return list(ensemble.plain(iter(stand_ins)).values())[place]
+    return values.reshape(len(SEEDS), *shape)
 
 
-@pytest.mark.parametrize("mechanism", ["grouped", "vmap"])
+WAYS = [*itertools.product(SPECS, ["grouped", "vmap"]), *itertools.product(CHAINS, ["chained"])]
+
+
 @pytest.mark.parametrize("optimizer_name", RECIPES)
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(("name", "mechanism"), WAYS)
 def test_every_step_equals_the_plain_step_from_the_same_state(
     name: str, optimizer_name: str, mechanism: Mechanism, examples: Examples
 ) -> None:
-    spec, recipe = SPECS[name], RECIPES[optimizer_name]
+    spec, recipe = ALL[name], RECIPES[optimizer_name]
     ensemble = make_ensemble(spec, initial_state(spec, SEEDS), "cpu", mechanism)
-    optimizer = make_optimizer(recipe, ensemble.parameters())
+    optimizer = make_optimizer(recipe, ensemble.parameters(), fused=True)
+    resident = ResidentExamples(*examples, recipe, torch.device("cpu"))
     streams = [member_batches(recipe, len(examples[1]), seed) for seed in SEEDS]
 
     for _, batch in zip(range(STEPS), population_batches(recipe, len(examples[1]), SEEDS), strict=False):
         before = ensemble.state()
         expected = [
-            _plain_step(spec, recipe, examples, member_state(before, k), _moments(optimizer, spec, k), next(stream))
+            _plain_step(
+                spec, recipe, examples, member_state(before, k), _moments(optimizer, ensemble, spec, k), next(stream)
+            )
             for k, stream in enumerate(streams)
         ]
-        assert_steps_agree(_step_of_all(ensemble, optimizer, recipe, examples, batch), stack_states(expected), recipe)
+        take_step(ensemble, optimizer, resident, batch, LR)
+        assert_steps_agree(ensemble.state(), stack_states(expected), recipe)
 
 
-@pytest.mark.parametrize("mechanism", ["grouped", "vmap", "loop"])
 @pytest.mark.parametrize("optimizer_name", RECIPES)
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize(("name", "mechanism"), [*WAYS, *itertools.product(SPECS, ["loop"])])
 def test_a_chunk_trained_for_one_step_equals_models_trained_alone(
     name: str, optimizer_name: str, mechanism: Mechanism, examples: Examples
 ) -> None:
     recipe = replace(RECIPES[optimizer_name], epochs=1, batch_size=20)
 
-    chunk = train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism=mechanism)
+    chunk = train_chunk(ALL[name], recipe, *examples, SEEDS, mechanism=mechanism)
 
-    alone = stack_states([train_one(SPECS[name], recipe, *examples, seed) for seed in SEEDS])
+    alone = stack_states([train_one(ALL[name], recipe, *examples, seed) for seed in SEEDS])
     assert_steps_agree(chunk, alone, recipe)
 
 
@@ -131,3 +143,25 @@ def test_running_statistics_equal_those_of_models_trained_alone(examples: Exampl
     assert len(statistics) == 9
     assert_close({name: chunk[name] for name in statistics}, {name: alone[name] for name in statistics})
     assert chunk["1.num_batches_tracked"].tolist() == [3, 3, 3]
+
+
+def test_few_members_at_a_time_give_what_all_at_once_do(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(SGD, epochs=1, batch_size=20)
+    together = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+
+    monkeypatch.setattr("reference_models.chains.BLOCK_BYTES", 1)
+
+    alone = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+    assert_close(alone, together, 1e-6)
+
+
+@pytest.mark.parametrize("augment_by", [(), ("horizontal-flip",)])
+def test_prepared_examples_give_the_same_weights(
+    augment_by: tuple[Augmentation, ...], examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SGD, epochs=1, augment=augment_by)
+    prepared = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+
+    monkeypatch.setattr("reference_models.chains.PREPARED_BYTES", 0)
+
+    assert_close(train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained"), prepared, 1e-6)

@@ -1,0 +1,40 @@
+"""A training set that stays on the device where it is trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reference_models.augmentation import augment
+from reference_models.recipe import Recipe
+from reference_models.sampling import Batch
+
+
+class Examples:
+    """Pictures and labels, resident on a device, and how they are augmented.
+
+    Attributes:
+        images: shape (n, H, W, C), uint8.
+        labels: shape (n,), int64.
+        recipe: for its augmentation and its loss.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64], recipe: Recipe, device: torch.device
+    ) -> None:
+        self.images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 2, 3, 1))).to(device)
+        self.labels = torch.from_numpy(np.ascontiguousarray(labels)).to(device)
+        self.recipe = recipe
+        self._flat = self.images.flatten(1)
+
+    def pictures(self, batch: Batch) -> Tensor:
+        """Augmented images (..., B, H, W, C), uint8."""
+        drawn = batch.to(self.images.device)
+        taken = self._flat.index_select(0, drawn.index.flatten()).view(*drawn.index.shape, *self.images.shape[1:])
+        return augment(taken, self.recipe.augment, drawn.draws)
+
+    def targets(self, batch: Batch) -> Tensor:
+        """Labels (..., B), int64."""
+        return self.labels[batch.index.to(self.labels.device)]

@@ -1,0 +1,213 @@
+"""SISA training (Bourtoule et al. 2021, arXiv:1912.03817): sharded, isolated, sliced, aggregated.
+
+A network of S constituents with parameters of their own. Every training example belongs to one shard and in it to one
+slice, by its key and a seed alone, so that taking others out moves none. Constituent s sees shard s alone, in R stages:
+stage r, from 0, trains on slices 0 to r, by the recipe from its beginning (learning rate, momentum), and the state
+before each stage is kept. Forgetting an example of slice r is to go on from before stage r, without it: a model that
+has been made so has the very distribution of one that never saw the example.
+
+A stage has ``2 / (R + 1)`` times the recipe's epochs, at least 1, after the paper: all stages together then see as many
+examples as the recipe's epochs over the whole shard. The outputs are ``log mean_s softmax(logits_s)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reference_models.architectures import find_architecture
+from reference_models.journal import FORMAT, TensorFile, journal_name
+from reference_models.mechanism import initial_state
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, derive_seed
+from reference_models.schedules import steps_per_epoch
+from reference_models.states import StackedState
+from reference_models.training import OnStep, train_chunk
+
+PREFIX = "constituents"
+
+
+class Sharded(nn.Module):
+    """Networks of one form whose class probabilities are averaged.
+
+    Args:
+        constituents: each maps images to logits (B, n_classes).
+    """
+
+    def __init__(self, constituents: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.constituents = nn.ModuleList(constituents)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logarithms (B, n_classes) of the constituents' mean probabilities."""
+        each = torch.stack([constituent(images).log_softmax(1) for constituent in self.constituents])
+        return each.logsumexp(0) - math.log(len(self.constituents))
+
+
+def sharded_network(
+    in_channels: int,
+    image_size: tuple[int, int],
+    n_classes: int,
+    *,
+    shards: int,
+    name: str,
+    options: Mapping[str, Any],
+) -> nn.Module:
+    """``shards`` networks of the architecture ``name`` with ``options``, initialised one after the other."""
+    factory = find_architecture(name)
+    return Sharded([factory(in_channels, image_size, n_classes, **options) for _ in range(shards)])
+
+
+def constituent_spec(spec: ModelSpec) -> ModelSpec:
+    """The network that each constituent of a sharded one is."""
+    options = spec.architecture.options
+    return replace(spec, architecture=ArchitectureSpec(options["name"], options["options"]))
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """Where the training examples belong.
+
+    Attributes:
+        shards: shape (n,), int32: in which shard each example is.
+        slices: shape (n,), int32: in which slice of it.
+        n_shards: S.
+        n_slices: R.
+    """
+
+    shards: NDArray[np.int32]
+    slices: NDArray[np.int32]
+    n_shards: int
+    n_slices: int
+
+    def rows(self, shard: int, stage: int) -> NDArray[np.int64]:
+        """Positions of the examples of a shard that a stage is trained on."""
+        return np.flatnonzero((self.shards == shard) & (self.slices <= stage))
+
+    def take(self, n_examples: int) -> Sharding:
+        """That of the first examples alone."""
+        return replace(self, shards=self.shards[:n_examples], slices=self.slices[:n_examples])
+
+
+def assign(keys: Sequence[str], seed: int, n_shards: int, n_slices: int) -> Sharding:
+    """Shard and slice of each example, from its key and the seed alone: SHA-256, read as a number, modulo S and then R.
+
+    Examples of one key, such as the pictures of one person, stay together.
+    """
+    drawn = {key: derive_seed("sisa", seed, key) for key in dict.fromkeys(keys)}
+    shards = np.array([drawn[key] % n_shards for key in keys], dtype=np.int32)
+    slices = np.array([drawn[key] // n_shards % n_slices for key in keys], dtype=np.int32)
+    return Sharding(shards, slices, n_shards, n_slices)
+
+
+def stage_recipe(recipe: Recipe, n_slices: int) -> Recipe:
+    """The recipe of each stage."""
+    return replace(recipe, epochs=max(1, round(2 * recipe.epochs / (n_slices + 1))))
+
+
+def train_sharded(
+    spec: ModelSpec,
+    recipe: Recipe,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    sharding: Sharding,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    on_step: OnStep | None = None,
+    journal_folder: Path | None = None,
+) -> StackedState:
+    """Train one sharded network a seed, all at once, each constituent on its shard alone, slice by slice.
+
+    Args:
+        spec: of the sharded network.
+        recipe: of a training on all examples; see :func:`stage_recipe`.
+        images: shape (n, C, H, W), uint8.
+        labels: shape (n,), int64.
+        sharding: of these examples; a stage without examples is left out.
+        seeds: one a member.
+        device: where to train.
+        on_step: called after every step, with the number of steps done and the number in all.
+        journal_folder: where a journal of each member is written, with its state before every stage; None for none.
+
+    Returns:
+        The trained members as CPU tensors, in the order of ``seeds``.
+    """
+    state = initial_state(spec, seeds)
+    files = [] if journal_folder is None else _journals(journal_folder, state, sharding)
+    steps = _Steps(stage_recipe(recipe, sharding.n_slices), sharding, on_step)
+    for stage in range(sharding.n_slices):
+        _keep(files, state, stage)
+        for shard in range(sharding.n_shards):
+            rows = sharding.rows(shard, stage)
+            if len(rows):
+                prefix = f"{PREFIX}.{shard}."
+                own = {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}
+                own_seeds = [derive_seed("sisa", seed, shard, stage) for seed in seeds]
+                trained = train_chunk(
+                    constituent_spec(spec),
+                    steps.recipe,
+                    images[rows],
+                    labels[rows],
+                    own_seeds,
+                    device=device,
+                    on_step=steps.count(shard, stage),
+                    initial=own,
+                )
+                state = state | {prefix + name: tensor for name, tensor in trained.items()}
+    for file in files:
+        file.close()
+    return state
+
+
+class _Steps:
+    """Counts the steps of all stages as those of one training."""
+
+    def __init__(self, recipe: Recipe, sharding: Sharding, on_step: OnStep | None) -> None:
+        self.recipe, self._on_step = recipe, on_step
+        self._before: dict[tuple[int, int], int] = {}
+        self._total = 0
+        for stage in range(sharding.n_slices):
+            for shard in range(sharding.n_shards):
+                self._before[shard, stage] = self._total
+                n_examples = len(sharding.rows(shard, stage))
+                self._total += recipe.epochs * steps_per_epoch(recipe, n_examples) if n_examples else 0
+
+    def count(self, shard: int, stage: int) -> OnStep | None:
+        """What is called after each step of one training."""
+        tell = self._on_step
+        if tell is None:
+            return None
+        return lambda done, _total: tell(self._before[shard, stage] + done, self._total)
+
+
+def _journals(folder: Path, state: StackedState, sharding: Sharding) -> list[TensorFile]:
+    """One file a member, with the sharding; checkpoints are still due."""
+    n_members = len(next(iter(state.values())))
+    shape = (len(sharding.shards),)
+    layout: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
+        "shards": (torch.int32, shape),
+        "slices": (torch.int32, shape),
+    }
+    for name, tensor in state.items():
+        layout[f"checkpoints/{name}"] = (tensor.dtype, (sharding.n_slices, *tensor.shape[1:]))
+    names = ",".join(f"{PREFIX}.{shard}" for shard in range(sharding.n_shards))
+    metadata = {"format": FORMAT, "constituents": names, "n_slices": str(sharding.n_slices)}
+    files = [TensorFile(folder / journal_name(member), layout, metadata) for member in range(n_members)]
+    for file in files:
+        file.write("shards", torch.from_numpy(sharding.shards))
+        file.write("slices", torch.from_numpy(sharding.slices))
+    return files
+
+
+def _keep(files: Sequence[TensorFile], state: StackedState, stage: int) -> None:
+    for member, file in enumerate(files):
+        for name, tensor in state.items():
+            file.write(f"checkpoints/{name}", tensor[member], stage)
