@@ -12,6 +12,7 @@ import numpy as np
 from typing_extensions import Self
 
 from harness.conformance.cases import MLP, SHORT_CASES, Case
+from harness.conformance.journals import journal_file
 from harness.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.session import Session
@@ -122,7 +123,8 @@ class Bench:
         """
         key = _Key(case, seed, repeat, limit_s, on_gpu)
         if key not in self._trials:
-            outcome, state = self._session(case, on_gpu).unlearn(0, seed, case.original(), limit_s)
+            session, journal = self._session(case, on_gpu), journal_file(case)
+            outcome, state = session.unlearn(0, seed, case.original(), limit_s, journal)
             seen = () if state is None else state.pop(BUFFER, ())
             self._trials[key] = Trial(outcome, state, dict(zip(SIGHTS, map(float, seen), strict=False)))
         return self._trials[key]

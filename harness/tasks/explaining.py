@@ -18,6 +18,8 @@ _UNIONS = {"dataset": schema.Dataset, "forget": schema.Forget, "corrupt": schema
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
+    "journal": schema.JournalSection,
+    "sisa": schema.SisaSection,
     "budget": schema.BudgetSection,
     "recipe": Recipe,
     "architecture": ArchitectureSpec,

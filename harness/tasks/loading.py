@@ -15,7 +15,7 @@ from harness.errors import TaskInvalidError
 from harness.tasks import schema
 from harness.tasks.explaining import explain
 from harness.tasks.located_yaml import Document, Json, Problem, line_of, parse
-from harness.tasks.model import Budget, Task, TaskData
+from harness.tasks.model import Budget, JournalRequest, SisaRequest, Task, TaskData
 from harness.tasks.wording import listed, near_match
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     else:
         from importlib.abc import Traversable
 
-BUNDLED = ("faces", "faces-mislabelled", "faces-class", "fashion-mnist", "cifar10", "image-folder")
+BUNDLED = (
+    "faces",
+    "faces-mislabelled",
+    "faces-class",
+    "faces-journal",
+    "faces-sisa",
+    "fashion-mnist",
+    "cifar10",
+    "image-folder",
+)
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -115,9 +124,17 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         models=definition.models,
         budget=Budget(fraction=definition.budget.fraction, measurements=definition.budget.measurements),
         seed=definition.seed,
-        definition=definition.model_dump(mode="json", by_alias=True),
+        definition=_plain(definition),
         source=source,
+        journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
+        sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
     )
+
+
+def _plain(definition: schema.TaskFile) -> dict[str, object]:
+    """As JSON values; sections of the training-time record that a task does not ask for leave no trace in it."""
+    values = definition.model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in values.items() if value is not None or key not in ("journal", "sisa")}
 
 
 def _load(definition: schema.TaskFile, base_dir: Path) -> TaskData:

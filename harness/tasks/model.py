@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,32 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class JournalRequest:
+    """What is recorded while the originals are trained, for methods that need it.
+
+    Attributes:
+        updates: of every batch that holds a forget example ("touched"), or of all.
+    """
+
+    updates: Literal["touched", "all"] = "touched"
+
+
+@dataclass(frozen=True)
+class SisaRequest:
+    """Training in shards and slices; see :mod:`reference_models.sisa`.
+
+    Attributes:
+        shards: constituents of the network, each trained on a shard of its own.
+        slices: stages of the training of each.
+        by: what is given to a shard and a slice as a whole: an example, or all examples of a subject.
+    """
+
+    shards: int
+    slices: int
+    by: Literal["example", "subject"] = "example"
+
+
+@dataclass(frozen=True)
 class Task:
     """A benchmark task: dataset, splits, architecture, recipe, population size, budget.
 
@@ -109,8 +136,10 @@ class Task:
         name: unique among registered tasks.
         description: one sentence.
         load: reads or makes the data; raises DatasetMissingError or DatasetInvalidError. Deterministic.
-        architecture: which network.
+        architecture: which network; under ``sisa``, which network each constituent is.
         recipe: how it is trained.
+        journal: what is recorded of the originals' training; None for nothing.
+        sisa: training in shards and slices; None for ordinary training.
         models: default number of models per population.
         budget: default budget.
         seed: of the reference populations.
@@ -128,12 +157,14 @@ class Task:
     seed: int = 0
     definition: dict[str, object] = field(default_factory=dict)
     source: str = ""
+    journal: JournalRequest | None = None
+    sisa: SisaRequest | None = None
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """The network's specification for this data."""
         _, channels, height, width = data.retain.images.shape
         return ModelSpec(
-            architecture=self.architecture,
+            architecture=self.architecture if self.sisa is None else sharded(self.architecture, self.sisa.shards),
             in_channels=channels,
             image_size=(height, width),
             n_classes=data.n_classes,

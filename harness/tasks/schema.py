@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.tasks.fields import Amount, ClassRef, Count, Name, Noise, Section, Seed, Sized, SomeAmount
 from harness.tasks.wording import listed, near_match
@@ -167,6 +167,25 @@ class Normalization(Section):
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
+class JournalSection(Section):
+    """What is recorded while the originals are trained."""
+
+    updates: Literal["touched", "all"] = "touched"
+
+
+def _journal(value: object) -> object:
+    """``true`` is a journal as it is by default, ``false`` is none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+class SisaSection(Section):
+    """Training in shards and slices, each constituent of the network on its own shard."""
+
+    shards: Annotated[int, Field(ge=1, le=64)] = 5
+    slices: Annotated[int, Field(ge=1, le=64)] = 2
+    by: Literal["example", "subject"] = "example"
+
+
 class BudgetSection(Section):
     """How long a method may take."""
 
@@ -187,9 +206,19 @@ class TaskFile(Section):
     normalization: Normalization | None = None
     architecture: Annotated[ArchitectureSpec, AfterValidator(_check_architecture)] = ArchitectureSpec()
     recipe: Recipe = Recipe()
+    journal: Annotated[JournalSection | None, BeforeValidator(_journal)] = None
+    sisa: SisaSection | None = None
     models: Annotated[int, Field(ge=2)] = 32
     budget: BudgetSection = BudgetSection()
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_record(self) -> TaskFile:
+        if self.journal is not None and self.sisa is not None:
+            raise ValueError(
+                "sisa keeps a journal of its own, of the network before every stage; take journal out ('journal: false')"
+            )
+        return self
 
     @model_validator(mode="after")
     def _corrupt_and_forget_agree(self) -> TaskFile:

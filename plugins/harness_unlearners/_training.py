@@ -72,6 +72,25 @@ def recipe_optimizer(
     raise ValueError(f"unknown optimizer {recipe.optimizer!r} in the recipe")
 
 
+def learning_rate(recipe: Any, step: int, total_steps: int) -> float:
+    """The recipe's learning rate of step ``step``, from 0, out of ``total_steps``.
+
+    Raises:
+        ValueError: a schedule that this method does not know.
+    """
+    lr = float(recipe.lr)
+    if recipe.schedule == "constant":
+        return lr
+    if recipe.schedule == "cosine":
+        return lr * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+    if recipe.schedule == "one-cycle":
+        warm_steps = round(float(recipe.warmup) * total_steps)
+        if step < warm_steps:
+            return lr * (step + 1) / warm_steps
+        return lr * (total_steps - step) / (total_steps - warm_steps)
+    raise ValueError(f"unknown schedule {recipe.schedule!r} in the recipe")
+
+
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of every parameter."""
     for group in optimizer.param_groups:

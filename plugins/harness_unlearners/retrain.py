@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pluggy
@@ -10,18 +9,27 @@ import torch.nn.functional as F
 from torch import nn
 
 from harness_unlearners._options import read_options
-from harness_unlearners._training import forward, recipe_optimizer, set_lr, take_step
+from harness_unlearners._stages import train_stages
+from harness_unlearners._training import forward, learning_rate, recipe_optimizer, set_lr, take_step
 
 hookimpl = pluggy.HookimplMarker("harness")
 
 
 @hookimpl
 def unlearn(retain: Any, context: Any) -> nn.Module:
-    """Train a freshly initialised model by the recipe; the time limit is not looked at. Takes no options."""
+    """Train a freshly initialised model by the recipe; the time limit is not looked at. Takes no options.
+
+    Where the originals were trained in shards and slices, so is this.
+    """
     read_options(context.options, {})
     recipe = context.recipe
     model: nn.Module = context.new_model()
     model.train()
+    sharding = None if context.journal is None else context.journal.sharding
+    if sharding is not None:
+        for shard, name in enumerate(sharding.constituents):
+            train_stages(model.get_submodule(name), retain, sharding, shard, 0, recipe, None)
+        return model.eval()
     optimizer = recipe_optimizer(model.parameters(), recipe, recipe.lr)
     batches = retain.loader(
         batch_size=recipe.batch_size, shuffle=True, augment=recipe.augment, drop_last=recipe.drop_last
@@ -36,22 +44,3 @@ def unlearn(retain: Any, context: Any) -> nn.Module:
             )
             step += 1
     return model.eval()
-
-
-def learning_rate(recipe: Any, step: int, total_steps: int) -> float:
-    """The recipe's learning rate of step ``step``, from 0, out of ``total_steps``.
-
-    Raises:
-        ValueError: a schedule that this method does not know.
-    """
-    lr = float(recipe.lr)
-    if recipe.schedule == "constant":
-        return lr
-    if recipe.schedule == "cosine":
-        return lr * 0.5 * (1 + math.cos(math.pi * step / total_steps))
-    if recipe.schedule == "one-cycle":
-        warm_steps = round(float(recipe.warmup) * total_steps)
-        if step < warm_steps:
-            return lr * (step + 1) / warm_steps
-        return lr * (total_steps - step) / (total_steps - warm_steps)
-    raise ValueError(f"unknown schedule {recipe.schedule!r} in the recipe")

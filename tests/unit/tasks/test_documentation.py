@@ -13,7 +13,7 @@ from harness.tasks.explaining import allowed_keys, tags
 from harness.tasks.loading import BUNDLED, task_from_text
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/tasks.md").read_text(encoding="utf-8")
-SECTIONS = ["splits", "normalization", "architecture", "recipe", "budget"]
+SECTIONS = ["splits", "normalization", "architecture", "recipe", "journal", "sisa", "budget"]
 
 
 def part(heading: str) -> str:
@@ -83,4 +83,4 @@ def test_bundled_tasks_are_listed() -> None:
 def test_the_pages_examples_are_valid_tasks(example: str) -> None:
     task = task_from_text(example, "the page", Path())
 
-    assert task.name in ("my-faces", "fewer-labels-wrong", "my-task", "shirts-and-coats")
+    assert task.name in ("my-faces", "fewer-labels-wrong", "my-task", "shirts-and-coats", "faces-journal-all")

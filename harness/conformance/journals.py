@@ -1,0 +1,59 @@
+"""The record of training that every trial offers, so that methods which need one can be tried: small and real.
+
+One epoch of training from the case's original, with the updates of all batches; and the sharding of one shard of one slice, whose
+checkpoint is the original. A method on either finds what it would find in a task with ``journal`` or ``sisa``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from harness.cache import Cache
+from harness.conformance.cases import Case
+from harness.references import training_code_digest
+from reference_models.journal import JournalPlan, Recorder, journal_name
+from reference_models.recipe import to_json
+from reference_models.training import train_chunk
+
+SEED = 0
+
+
+def journal_file(case: Case) -> Path:
+    """The journal of a case's original, made once and kept in the cache."""
+    inputs = {
+        "format": 1,
+        "journal": to_json(case.spec()),
+        "sizes": list(case.sizes),
+        "recipe": to_json(case.recipe),
+        "torch": torch.__version__,
+        "code": training_code_digest(),
+    }
+    folder, _ = Cache("conformance").get_or_build(inputs, lambda folder: _record(case, folder))
+    return folder / journal_name(0)
+
+
+def _record(case: Case, folder: Path) -> None:
+    arrays, recipe = case.arrays(), replace(case.recipe, epochs=1)
+    images, labels = (
+        np.concatenate([arrays[f"{split}.{part}"] for split in ("retain", "forget")]) for part in ("images", "labels")
+    )
+    initial = {name: torch.from_numpy(np.array(array))[None] for name, array in case.original().items()}
+    plan = JournalPlan(case.sizes[0], "all")
+    recorder = Recorder.of(folder, plan, recipe, len(labels), [SEED])
+    train_chunk(case.spec(), recipe, images, labels, [SEED], recorder=recorder, initial=initial)
+    _add_sharding(folder / journal_name(0), initial, len(labels))
+
+
+def _add_sharding(file: Path, initial: dict[str, torch.Tensor], n_examples: int) -> None:
+    with safe_open(file, framework="pt") as recorded:
+        tensors = {name: recorded.get_tensor(name).clone() for name in recorded.keys()}  # noqa: SIM118 -- no mapping
+        metadata = dict(recorded.metadata())
+    tensors |= {f"checkpoints/{name}": tensor for name, tensor in initial.items()}
+    tensors |= {part: torch.zeros(n_examples, dtype=torch.int32) for part in ("shards", "slices")}
+    save_file(tensors, file, {**metadata, "constituents": "", "n_slices": "1"})
