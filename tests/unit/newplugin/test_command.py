@@ -1,0 +1,37 @@
+"""``harness new``, as its users give it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.new import LICENCES
+from harness.cli.root import cli
+from harness.newplugin import rendering
+
+
+def test_a_package_is_made_and_the_next_steps_are_told(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["new", "my-toy", "--dir", str(tmp_path), "--author", "Ada <ada@example.org>"])
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "my-toy" / "src" / "my_toy" / "__init__.py").is_file()
+    assert 'name = "Ada"' in (tmp_path / "my-toy" / "pyproject.toml").read_text()
+    assert "pip install -e '.[test]'" in result.output
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["class"], 14), (["my-toy"], 45), (["other", "--author", "<"], 2)])
+def test_what_cannot_be_made_ends_with_a_code_of_its_own_and_makes_nothing(
+    tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    (tmp_path / "my-toy").mkdir()
+    (tmp_path / "my-toy" / "mine.txt").write_text("mine")
+    result = CliRunner().invoke(cli, ["new", *arguments, "--dir", str(tmp_path)])
+
+    assert result.exit_code == code, result.output
+    assert [path.name for path in tmp_path.rglob("*")] == ["my-toy", "mine.txt"]
+
+
+def test_the_command_offers_the_licences_that_there_are() -> None:
+    assert LICENCES == rendering.LICENCES
