@@ -1,0 +1,179 @@
+"""From reports to a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from packaging.version import InvalidVersion, Version
+
+from harness.comparing import choosing, comparability, differences
+from harness.comparing.comparability import Labelled, torch_of
+from harness.comparing.labels import labels
+from harness.comparing.loading import LoadedReport
+from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
+from harness.comparing.trade_off import FORGETTING, UTILITY, trade_off
+from harness.errors import UsageError
+from harness.report.model import MetricRecord, Report
+from harness.report.words import plain
+
+NO_INTERVAL = "no interval"
+NO_VALUE = "no value"
+TIME = "times and memory depend on what else the machine did"
+
+
+def compare(
+    reports: Sequence[LoadedReport],
+    *,
+    metrics: Sequence[str] = (),
+    everything: bool = False,
+    forgetting: str = FORGETTING,
+    utility: str = UTILITY,
+) -> Comparison:
+    """Compare methods; the first report is the one that all others are held against.
+
+    Args:
+        reports: two or more.
+        metrics: names such as "lira.auc"; empty for the headline metrics.
+        everything: all metrics.
+        forgetting: the metric whose way from no-op to control the plots show.
+        utility: the metric that the plots hold against it.
+
+    Raises:
+        NotComparableError: the runs' numbers do not mean the same thing; the message says why and what to do.
+        UsageError: fewer than two reports, or a metric that none of them has.
+    """
+    runs = _labelled(reports, "methods")
+    made = _compared(reports, runs, "methods", metrics, everything)
+    return replace(made, trade_off=trade_off(runs, forgetting, utility))
+
+
+def drift(reports: Sequence[LoadedReport], *, metrics: Sequence[str] = (), everything: bool = False) -> Comparison:
+    """Hold one method's numbers under several versions of torch against those under the oldest.
+
+    Raises:
+        NotComparableError: other methods, or something other than torch differs; the message says why and what to do.
+        UsageError: fewer than two reports, or a metric that none of them has.
+    """
+    ordered = sorted(reports, key=lambda one: _version(torch_of(one.report)))
+    return _compared(ordered, _labelled(ordered, "drift"), "drift", metrics, everything)
+
+
+def is_drift(reports: Sequence[LoadedReport]) -> bool:
+    """Whether the reports are of one method, each under another version of torch."""
+    methods = {(one.report.plugin.name, one.report.plugin.distribution, one.report.plugin.version) for one in reports}
+    alike = all(one.report.plugin.options == reports[0].report.plugin.options for one in reports)
+    return len(methods) == 1 and alike and len({torch_of(one.report) for one in reports}) == len(reports)
+
+
+def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Labelled]:
+    if len(reports) < 2:
+        raise UsageError(
+            f"A comparison needs two finished runs or more; {len(reports)} given (one named twice counts once)."
+        )
+    return [Labelled(label, one.report) for label, one in zip(labels(reports, kind), reports, strict=True)]
+
+
+def _compared(
+    reports: Sequence[LoadedReport], runs: Sequence[Labelled], kind: Kind, metrics: Sequence[str], everything: bool
+) -> Comparison:
+    comparability.check(runs, kind)
+    evaluators, dropped = choosing.fit_evaluators(runs)
+    rows = [_row(runs, kind, *pair) for pair in choosing.choose(runs, evaluators, metrics, everything)]
+    rows, count = _corrected(rows)
+    first = reports[0].report
+    return Comparison(
+        kind=kind,
+        task=first.task,
+        models=first.populations.retrained.size,
+        methods=tuple(_method(one, run.label) for one, run in zip(reports, runs, strict=True)),
+        rows=tuple(rows),
+        comparisons=count,
+        notices=(*comparability.notices(runs, kind), *dropped),
+        trade_off=None,
+    )
+
+
+def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: MetricRecord) -> Row:
+    first = runs[0].report
+    found = [one.report.metric(evaluator, metric.name) for one in runs]
+    cells = [Cell(found[0])]
+    for run, record in zip(runs[1:], found[1:], strict=True):
+        cells.append(_cell(first, run.report, found[0], record, kind, choosing.is_time(evaluator, metric)))
+    return Row(evaluator, metric, tuple(cells))
+
+
+def _cell(
+    first: Report, other: Report, one: MetricRecord | None, record: MetricRecord | None, kind: Kind, time: bool
+) -> Cell:
+    if record is None or one is None or record.value is None or one.value is None:
+        return Cell(record, unjudged=NO_VALUE)
+    if time:
+        return Cell(record, unjudged=TIME)
+    direction = "none" if kind == "drift" else record.direction
+    tested = differences.difference(one, record, min(_models(first), _models(other)), direction)
+    if tested is None:
+        return Cell(record, unjudged=NO_INTERVAL)
+    return Cell(record, Difference(tested.value, tested.low, tested.high, tested.p, _mark(tested.badness, direction)))
+
+
+def _mark(badness: float, direction: differences.Direction) -> Mark:
+    """What may be said if chance does not explain the difference."""
+    if direction == "none":
+        return "differs"
+    if direction == "closer_to_reference":
+        return "closer" if badness < 0 else "farther"
+    return "better" if badness < 0 else "worse"
+
+
+def _corrected(rows: Sequence[Row]) -> tuple[list[Row], int]:
+    """The rows with p-values adjusted for all comparisons in them, marks only where chance does not explain; how many."""
+    judged = [cell.difference for row in rows for cell in row.cells if cell.difference is not None]
+    adjusted = iter(differences.holm([one.p for one in judged]))
+
+    def settled(cell: Cell) -> Cell:
+        if cell.difference is None:
+            return cell
+        p = next(adjusted)
+        mark: Mark = cell.difference.mark if p <= FAMILY_ERROR else ""
+        return replace(cell, difference=replace(cell.difference, p=p, mark=mark))
+
+    return [replace(row, cells=tuple(map(settled, row.cells))) for row in rows], len(judged)
+
+
+def _models(report: Report) -> int:
+    """On how many independent models a run's numbers rest, at most: of each original one, unless all are of one."""
+    finished = [model.original for model in report.models if model.status.finished]
+    independent = len(finished) if report.design.name == "one-original" else len(set(finished))
+    return min(independent, report.populations.retrained.size)
+
+
+def _method(loaded: LoadedReport, label: str) -> Method:
+    report = loaded.report
+    plugin = report.plugin
+    return Method(
+        label=label,
+        plugin=plugin.name,
+        distribution=plugin.distribution,
+        version=plugin.version,
+        options=plugin.options,
+        torch=torch_of(report),
+        runner=report.runner.name,
+        isolation=report.runner.isolation,
+        hardware=comparability.machine(report),
+        finished=report.populations.unlearned.size,
+        models=len(report.models),
+        limit_s=report.budget.limit_s,
+        verdict=report.verdict.level,
+        run_id=report.run_id,
+        created=report.created,
+        folder=str(loaded.folder or ""),
+    )
+
+
+def _version(text: str) -> tuple[int, Version, str]:
+    """A key that orders versions; what is none comes first."""
+    try:
+        return 1, Version(text), text
+    except InvalidVersion:
+        return 0, Version("0"), plain(text)

@@ -1,0 +1,102 @@
+"""Which metrics are compared: the headline ones, all, or those asked for by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from harness.comparing.comparability import Labelled
+from harness.errors import NotComparableError, UsageError
+from harness.report.model import EvaluatorRecord, MetricRecord, Report
+from harness.report.words import plain
+
+TIME = "efficiency"
+TIME_UNITS = frozenset({"s", "h", "MiB"})
+
+
+def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
+    """Evaluators whose numbers mean the same in all runs, and a sentence for each of the others.
+
+    Raises:
+        NotComparableError: no evaluator is left.
+    """
+    names = dict.fromkeys(record.name for one in runs for record in _sound(one.report))
+    unfit = {name: text for name in names if (text := _unlike(name, runs))}
+    if len(unfit) == len(names):
+        why = " ".join(unfit.values()) or "No evaluator gave a number in any of them."
+        raise NotComparableError(
+            f"These runs cannot be compared. {why} harness evaluate RUN judges a finished run again."
+        )
+    return [name for name in names if name not in unfit], list(unfit.values())
+
+
+def choose(
+    runs: Sequence[Labelled], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
+) -> list[tuple[str, MetricRecord]]:
+    """The metrics to compare, with their evaluators' names, in the reports' order.
+
+    Args:
+        runs: the runs.
+        evaluators: whose metrics may be compared.
+        wanted: names such as "lira.auc"; empty for the headline metrics.
+        everything: all metrics that have a value anywhere; ``wanted`` must be empty.
+
+    Raises:
+        UsageError: a name is not known, or both ways of choosing are used.
+    """
+    if wanted and everything:
+        raise UsageError("Either all metrics or some by name; give only one of --all and --metric.")
+    known = _known(runs, evaluators)
+    if wanted:
+        return [_named(name, known) for name in dict.fromkeys(wanted)]
+    chosen = [pair for pair in known.values() if everything or pair[1].headline]
+    return [pair for pair in chosen if any(_value(one.report, *pair) is not None for one in runs)]
+
+
+def is_time(evaluator: str, metric: MetricRecord) -> bool:
+    """Whether a number says what a machine did rather than what a method does."""
+    return evaluator == TIME or metric.unit in TIME_UNITS
+
+
+def _sound(report: Report) -> list[EvaluatorRecord]:
+    return [record for record in report.evaluators if not record.error]
+
+
+def _unlike(name: str, runs: Sequence[Labelled]) -> str:
+    """Why an evaluator's numbers do not mean the same in all runs; empty where they do."""
+    found = [(one.label, record) for one in runs for record in _sound(one.report) if record.name == name]
+    versions: dict[str, list[str]] = {}
+    for label, record in found:
+        versions.setdefault(plain(f"{record.version} of {record.distribution}"), []).append(label)
+    if len(versions) > 1:
+        listed = "; ".join(f"version {version} ({', '.join(labels)})" for version, labels in versions.items())
+        return f"The evaluator {plain(name)} is left out, for its versions give other numbers: {listed}."
+    units = {(m.name, m.unit, m.direction) for _, record in found for m in record.metrics}
+    if len(units) > len({metric for metric, _, _ in units}):
+        return f"The evaluator {plain(name)} is left out, for one of its metrics changes its unit or direction."
+    return ""
+
+
+def _known(runs: Sequence[Labelled], evaluators: Sequence[str]) -> dict[str, tuple[str, MetricRecord]]:
+    known: dict[str, tuple[str, MetricRecord]] = {}
+    for one in runs:
+        for record in _sound(one.report):
+            if record.name in evaluators:
+                for metric in record.metrics:
+                    known.setdefault(f"{record.name}.{metric.name}", (record.name, metric))
+    return known
+
+
+def _named(name: str, known: dict[str, tuple[str, MetricRecord]]) -> tuple[str, MetricRecord]:
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)[:5]
+    raise UsageError(
+        f"No metric {plain(name)!r} can be compared in these runs. Metrics are named evaluator.metric, "
+        f"e.g. {plain(', '.join(near))}."
+    )
+
+
+def _value(report: Report, evaluator: str, metric: MetricRecord) -> float | None:
+    found = report.metric(evaluator, metric.name)
+    return None if found is None else found.value

@@ -1,0 +1,59 @@
+"""A comparison as a file: HTML, CSV, LaTeX or JSON, whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from harness.comparing.csv_file import csv_text
+from harness.comparing.json_file import json_text
+from harness.comparing.latex import latex_text
+from harness.comparing.loading import LoadedReport
+from harness.comparing.model import Comparison
+from harness.comparing.page import page_text
+from harness.errors import UsageError
+from harness.files import atomic_write_text
+from harness.report.writing import REPORT_NAME
+
+Format = Literal["html", "csv", "latex", "json"]
+FORMATS: tuple[Format, ...] = ("html", "csv", "latex", "json")
+STDOUT = Path("-")
+_TEXTS: Mapping[Format, Callable[[Comparison], str]] = {
+    "html": page_text,
+    "csv": csv_text,
+    "latex": latex_text,
+    "json": json_text,
+}
+
+
+def write(comparison: Comparison, kind: Format, path: Path) -> None:
+    """Write the comparison to ``path``, or to standard output where it is ``-``.
+
+    Raises:
+        NoSpaceError: the disk is full; an older file stays as it was.
+        OutputUnwritableError: the folder is not there or may not be written.
+    """
+    text = _TEXTS[kind](comparison)
+    if path == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        atomic_write_text(path, text)
+
+
+def check_targets(targets: Sequence[Path], reports: Sequence[LoadedReport]) -> None:
+    """Refuse what would be lost: two documents in one place, or one in the place of a report that is compared.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    twice = next((path for path in targets if targets.count(path) > 1), None)
+    if twice is not None:
+        place = "standard output" if twice == STDOUT else str(twice)
+        raise UsageError(f"Two documents cannot go to {place}. Give each a file of its own.")
+    read = {one.folder / REPORT_NAME for one in reports if one.folder is not None}
+    for path in targets:
+        if path.resolve() in read:
+            raise UsageError(f"{path} is one of the reports that are compared. Give the document another name.")

@@ -1,0 +1,53 @@
+"""Finding and reading the reports that are to be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import RunNotFoundError
+from harness.report.model import Report
+from harness.report.writing import REPORT_NAME, load_report
+
+
+@dataclass(frozen=True)
+class LoadedReport:
+    """A report and where it lies.
+
+    Attributes:
+        report: the report.
+        folder: the run's folder; None for a report that was never read from a file.
+    """
+
+    report: Report
+    folder: Path | None = None
+
+
+def load_reports(paths: Sequence[Path]) -> list[LoadedReport]:
+    """Read reports in the given order, each once however often it is named.
+
+    Args:
+        paths: run folders, ``report.json`` files, or folders of run folders, whose runs are taken in the order of their names.
+
+    Raises:
+        RunNotFoundError: there is no report at a path, nor in any folder of it.
+        ReportInvalidError: a file is not a report of this schema version.
+    """
+    files = dict.fromkeys(file.resolve() for path in paths for file in _files(path))
+    return [LoadedReport(load_report(file), file.parent) for file in files]
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    if (path / REPORT_NAME).is_file():
+        yield path / REPORT_NAME
+        return
+    found = sorted(path.glob(f"*/{REPORT_NAME}"))
+    if not found:
+        raise RunNotFoundError(
+            f"There is no report in {path}, nor in a folder of it. Give finished runs' folders, or a folder that holds some."
+        )
+    yield from found

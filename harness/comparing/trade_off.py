@@ -1,0 +1,129 @@
+"""Forgetting against utility and time, and which runs are dominated."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.comparing.comparability import Labelled
+from harness.comparing.model import Point, TradeOff
+from harness.errors import UsageError
+from harness.report.model import IntervalRecord, MetricRecord, Report
+
+FORGETTING = "lira.auc"
+UTILITY = "accuracy.test"
+SECONDS = ("efficiency", "unlearn_median")
+Ends = tuple[float, float]
+
+
+def trade_off(runs: Sequence[Labelled], forgetting: str = FORGETTING, utility: str = UTILITY) -> TradeOff | None:
+    """Every run's place; None where not even two of them have one.
+
+    Raises:
+        UsageError: a metric was asked for by name, and no run has it.
+    """
+    for name, default in ((forgetting, FORGETTING), (utility, UTILITY)):
+        if name != default and not any(_metric(one.report, name) for one in runs):
+            raise UsageError(
+                f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
+            )
+    points = [_point(one, forgetting, utility) for one in runs]
+    if sum(point.forgetting is not None for point in points) < 2:
+        return None
+    first = runs[0].report
+    metric = _metric(first, utility)
+    return TradeOff(
+        forgetting=forgetting,
+        utility=utility,
+        utility_unit=metric.unit if metric else "",
+        utility_control=metric.control if metric else None,
+        utility_noop=metric.noop if metric else None,
+        retrain_s=first.budget.retrain_median_s,
+        points=tuple(replace(point, dominated_by=tuple(_dominating(point, points))) for point in points),
+    )
+
+
+def forgotten(position: float) -> float:
+    """1 less the distance to the control: a method that overshoots is as far from it as one that falls short."""
+    return 1 - abs(1 - position)
+
+
+def forgotten_ends(low: float, high: float) -> Ends:
+    """The values of :func:`forgotten` over an interval of positions: its lowest and its highest."""
+    ends = sorted((forgotten(low), forgotten(high)))
+    return ends[0], 1.0 if low <= 1 <= high else ends[1]
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other is at least as good as on both axes, where more is better on both, by falling second value."""
+    best: list[tuple[float, float]] = []
+    for x, y in sorted(set(points), reverse=True):
+        if not best or y > best[-1][1]:
+            best.append((x, y))
+    return best
+
+
+def _point(one: Labelled, forgetting: str, utility: str) -> Point:
+    report = one.report
+    worth = _metric(report, utility)
+    seconds, seconds_ends = seconds_per_model(report)
+    place, place_ends = way_to_perfect(report, forgetting)
+    return Point(
+        label=one.label,
+        forgetting=place,
+        forgetting_ends=place_ends,
+        utility=worth.value if worth else None,
+        utility_ends=_ends(worth.interval if worth else None),
+        time_s=seconds,
+        time_ends=seconds_ends,
+    )
+
+
+def way_to_perfect(report: Report, name: str) -> tuple[float | None, Ends | None]:
+    """How much a run forgot by a metric (:func:`forgotten`), and the ends of its interval; None where they are not known."""
+    metric = _metric(report, name)
+    if metric is None or metric.position is None:
+        return None, None
+    evaluator, _, short = name.partition(".")
+    record = report.evaluator(evaluator)
+    ends = record.arrays.get(f"position_interval_{short}") if record else None
+    if not ends or len(ends) != 2:
+        return forgotten(metric.position), None
+    low, high = np.asarray(ends, dtype=np.float64).ravel()[:2].tolist()
+    return forgotten(metric.position), forgotten_ends(low, high)
+
+
+def seconds_per_model(report: Report) -> tuple[float | None, Ends | None]:
+    """Median seconds per finished model, from the evaluator's record where there is one."""
+    metric = report.metric(*SECONDS)
+    if metric is not None and metric.value is not None:
+        return metric.value, _ends(metric.interval)
+    charged = [model.charged_s for model in report.models if model.status.finished and model.charged_s is not None]
+    return (statistics.median(charged), None) if charged else (None, None)
+
+
+def _metric(report: Report, name: str) -> MetricRecord | None:
+    evaluator, _, short = name.partition(".")
+    return report.metric(evaluator, short)
+
+
+def _ends(interval: IntervalRecord | None) -> Ends | None:
+    return None if interval is None else (interval.low, interval.high)
+
+
+def _dominating(point: Point, points: Sequence[Point]) -> Iterator[str]:
+    ours = _goodness(point)
+    for other in points:
+        theirs = _goodness(other)
+        if ours and theirs and ours != theirs and all(b >= a for a, b in zip(ours, theirs, strict=True)):
+            yield other.label
+
+
+def _goodness(point: Point) -> tuple[float, float, float] | None:
+    """What is better the more there is of it; None where one of the three is missing."""
+    if point.forgetting is None or point.utility is None or point.time_s is None:
+        return None
+    return point.forgetting, point.utility, -point.time_s

@@ -1,0 +1,110 @@
+"""How a comparison is worded, alike on the terminal, on the page and in its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Row
+from harness.report.words import NOTHING, label, number, plain
+
+
+@dataclass(frozen=True)
+class Said:
+    """A marked difference in words.
+
+    Attributes:
+        sign: one character that does not depend on colour.
+        word: one word.
+        meaning: a sentence's part, e.g. "closer to perfect than finetune".
+        tone: "good", "bad" or "other".
+    """
+
+    sign: str
+    word: str
+    meaning: str
+    tone: str
+
+
+def said(comparison: Comparison, cell: Cell) -> Said | None:
+    """What may be said of a cell's difference; None where nothing may."""
+    difference = cell.difference
+    if difference is None or not difference.mark:
+        return None
+    first = plain(comparison.methods[0].label)
+    if comparison.kind == "drift":
+        up = difference.value > 0
+        word = "rose" if up else "fell"
+        return Said("▲" if up else "▼", word, f"{word} against {first}", "other")
+    words = {
+        "better": Said("▲", "better", f"better than {first}", "good"),
+        "worse": Said("▼", "worse", f"worse than {first}", "bad"),
+        "closer": Said("▲", "closer", f"closer to perfect than {first}", "good"),
+        "farther": Said("▼", "farther", f"farther from perfect than {first}", "bad"),
+    }
+    return words.get(difference.mark, Said("≠", "differs", f"differs from {first}", "other"))
+
+
+def rule(comparison: Comparison) -> str:
+    """What a mark means, in one or two sentences."""
+    first = plain(comparison.methods[0].label)
+    if not comparison.comparisons:
+        return "No difference is marked: no metric has an interval in two of these runs."
+    pairs = "difference was" if comparison.comparisons == 1 else "differences were"
+    return (
+        f"Marked is what differs from {first} by more than both intervals explain. {comparison.comparisons} {pairs} judged "
+        f"together, corrected after Holm: the chance of any false mark is at most {100 * FAMILY_ERROR:g} %, as far as the "
+        "intervals hold."
+    )
+
+
+def title(comparison: Comparison) -> str:
+    """What is compared."""
+    task = plain(comparison.task.name)
+    if comparison.kind == "drift":
+        first = comparison.methods[0]
+        return f"{plain(first.plugin)} {plain(first.version)} on {task}: {len(comparison.methods)} versions of torch"
+    return f"{len(comparison.methods)} methods on {task}"
+
+
+def measured(comparison: Comparison) -> str:
+    """On what all numbers rest."""
+    sizes = comparison.task.split_sizes
+    return (
+        f"{comparison.models} models per population; {sizes.get('forget', 0)} examples to forget, "
+        f"{sizes.get('retain', 0)} to keep. All runs are held against the first, {plain(comparison.methods[0].label)}."
+    )
+
+
+def ends_of_scale(row: Row) -> tuple[str, str]:
+    """Control and no-op as they stand in all runs: one number, or the lowest and the highest."""
+    records = [cell.metric for cell in row.cells if cell.metric is not None]
+    unit = row.metric.unit
+    return (
+        _spanned([one.control for one in records], unit),
+        _spanned([one.noop for one in records], unit),
+    )
+
+
+def heading(row: Row) -> str:
+    """The metric's name for people."""
+    return label(row.evaluator, row.metric)
+
+
+def unjudged(comparison: Comparison) -> list[str]:
+    """Why some numbers bear no mark whatever they are, one sentence per reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        for why in dict.fromkeys(cell.unjudged for cell in row.cells if cell.unjudged):
+            reasons.setdefault(why, []).append(heading(row))
+    return [f"Never marked: {why} ({_few(names)})." for why, names in reasons.items()]
+
+
+def _few(names: list[str], limit: int = 6) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def _spanned(values: list[float | None], unit: str) -> str:
+    shown = list(dict.fromkeys(number(value, unit) for value in sorted(v for v in values if v is not None)))
+    if len(shown) < 2:
+        return shown[0] if shown else NOTHING
+    return f"{shown[0]} to {shown[-1]}"

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli.compare import DRIFT_FOUND
+from harness.cli.root import cli
+from harness.comparing import LoadedReport
+from harness.errors import NotComparableError, OutputUnwritableError, RunNotFoundError, UsageError
+from harness.report.writing import write_report
+from tests.unit.comparing.samples import loaded, under_torch
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["compare", *map(str, arguments)])
+
+
+def saved(folder: Path, **runs: LoadedReport) -> list[Path]:
+    for name, one in runs.items():
+        (folder / name).mkdir(parents=True)
+        write_report(one.report, folder / name)
+    return [folder / name for name in runs]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    return saved(tmp_path / "runs", finetune=loaded("finetune", 0.8), scrub=loaded("scrub", 0.6))
+
+
+def drifting(folder: Path, auc: float) -> list[Path]:
+    return saved(folder / "runs", new=under_torch("2.13.0", auc), old=under_torch("2.4.1", 0.8))
+
+
+def test_runs_are_held_against_the_first(runs: list[Path]) -> None:
+    ended = call(*reversed(runs))
+
+    assert ended.exit_code == 0
+    assert "worse ▼ 0.800" in ended.output
+
+
+def test_a_folder_of_runs_will_do(runs: list[Path]) -> None:
+    assert "better ▲ 0.600" in call(runs[0].parent).output
+
+
+def test_all_documents_are_written_and_the_table_shown(runs: list[Path], tmp_path: Path) -> None:
+    names = {"-o": "c.html", "--csv": "c.csv", "--latex": "c.tex", "--json": "c.json"}
+    options = [part for option, name in names.items() for part in (option, tmp_path / name)]
+
+    ended = call(*runs, *options)
+
+    assert ended.exit_code == 0
+    assert "2 methods on faces" in ended.output
+    assert (tmp_path / "c.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "c.csv").read_text().startswith("task,metric,")
+    assert r"\begin{table*}" in (tmp_path / "c.tex").read_text()
+    assert json.loads((tmp_path / "c.json").read_text())["kind"] == "methods"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["runs", *names.values()])
+
+
+def test_a_dash_is_standard_output_and_nothing_else_is_printed_there(runs: list[Path]) -> None:
+    lines = list(csv.reader(io.StringIO(call(*runs, "--csv", "-").stdout)))
+
+    assert {len(line) for line in lines} == {len(lines[0])}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--csv", "-", "--json", "-"], "Two documents cannot go to standard output"),
+        (["--all", "--metric", "lira.auc"], "only one of --all and --metric"),
+        (["--fail-on-drift", "--no-drift"], "contradict each other"),
+        (["--metric", "lira.nothing"], "No metric"),
+    ],
+)
+def test_contradicting_options_are_refused(runs: list[Path], options: list[str], message: str) -> None:
+    ended = call(*runs, *options)
+
+    assert ended.exit_code == UsageError.exit_code
+    assert message in ended.output
+
+
+def test_no_report_is_written_over(runs: list[Path]) -> None:
+    before = (runs[0] / "report.json").read_bytes()
+
+    ended = call(*runs, "--json", runs[0] / "report.json")
+
+    assert ended.exit_code == UsageError.exit_code
+    assert (runs[0] / "report.json").read_bytes() == before
+
+
+def test_what_cannot_be_compared_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    other: dict[str, Any] = {"recipe": {"epochs": 99}}
+
+    ended = call(*saved(tmp_path, a=loaded("a"), b=loaded("b", **other)))
+
+    assert ended.exit_code == NotComparableError.exit_code
+    assert "Other training recipe" in ended.output
+
+
+def test_a_folder_that_holds_no_run_has_its_own(runs: list[Path], tmp_path: Path) -> None:
+    assert call(*runs, tmp_path / "missing").exit_code == RunNotFoundError.exit_code
+
+
+def test_a_file_that_cannot_be_written_has_its_own(runs: list[Path], tmp_path: Path) -> None:
+    assert call(*runs, "-o", tmp_path / "no" / "such.html").exit_code == OutputUnwritableError.exit_code
+
+
+def test_one_method_under_two_versions_of_torch_is_drift_without_being_told(tmp_path: Path) -> None:
+    ended = call(*drifting(tmp_path, 0.6))
+
+    assert ended.exit_code == 0
+    assert "2 versions of torch" in ended.output
+    assert "fell ▼ 0.600" in ended.output
+
+
+def test_it_can_be_compared_as_methods_all_the_same(tmp_path: Path) -> None:
+    assert "2 methods on faces" in call(*drifting(tmp_path, 0.6), "--no-drift").output
+
+
+@pytest.mark.parametrize(("auc", "code"), [(0.6, DRIFT_FOUND), (0.81, 0)])
+def test_drift_fails_where_that_is_asked_for_and_a_number_has_moved(tmp_path: Path, auc: float, code: int) -> None:
+    assert call(*drifting(tmp_path, auc), "--fail-on-drift").exit_code == code
+
+
+def test_other_methods_are_no_drift(runs: list[Path]) -> None:
+    assert call(*runs, "--drift").exit_code == NotComparableError.exit_code
