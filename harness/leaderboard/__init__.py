@@ -1,0 +1,22 @@
+"""A static site that ranks runs by their reports, and only those whose numbers mean the same thing.
+
+``find_reports(folders)`` reads all reports, ``rank_all(...)`` makes a :class:`Leaderboard` of them, ``write_site(...)`` its site.
+"""
+
+from harness.leaderboard.building import rank_all
+from harness.leaderboard.finding import Entry, Found, Skipped, find_reports
+from harness.leaderboard.model import Board, Leaderboard, Row
+from harness.leaderboard.site import check_target, write_site
+
+__all__ = [
+    "Board",
+    "Entry",
+    "Found",
+    "Leaderboard",
+    "Row",
+    "Skipped",
+    "check_target",
+    "find_reports",
+    "rank_all",
+    "write_site",
+]

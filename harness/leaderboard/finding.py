@@ -1,0 +1,181 @@
+"""All reports below some folders: each run once, and why a file is left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import HarnessError, ReportInvalidError, RunNotFoundError
+from harness.leaderboard.marker import is_site
+from harness.report.model import LogRecord, Report
+from harness.report.records import EvidenceRecord
+from harness.report.words import plain
+from harness.report.writing import REPORT_NAME, load_report
+
+NEEDED_ARRAYS = "position_interval_"
+REASON_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A report that stands on the leaderboard.
+
+    Attributes:
+        report: without what makes a report large: logs, tracebacks, arrays for plots, digests of files.
+        path: of the file.
+        digest: SHA-256 of the file's bytes, in hex.
+    """
+
+    report: Report
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is left out.
+
+    Attributes:
+        source: the file, from the folder that was given on; it tells nothing of the machine.
+        reason: a sentence.
+    """
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was found: ``entries`` by digest, ``skipped`` by source."""
+
+    entries: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def find_reports(folders: Sequence[Path]) -> Found:
+    """Read every ``report.json`` below the folders, or files given by name.
+
+    Folders whose names begin with a dot and sites of leaderboards are not entered, links to folders not followed. A report
+    found twice counts once; of several judgements of one run the last counts.
+
+    Raises:
+        RunNotFoundError: a folder is not there, or there is no report that can be read; the message says what was left out.
+    """
+    entries: dict[str, tuple[Entry, str]] = {}
+    skipped = []
+    for path, source in _files(folders):
+        try:
+            entry = _entry(path)
+        except (HarnessError, OSError) as error:
+            skipped.append(Skipped(source, _reason(error, path)))
+        else:
+            entries.setdefault(entry.digest, (entry, source))
+    kept, older = _last_judgements(list(entries.values()))
+    skipped += older
+    if not kept:
+        raise RunNotFoundError(_nothing(folders, skipped))
+    return Found(tuple(sorted(kept, key=lambda one: one.digest)), tuple(sorted(skipped, key=lambda one: one.source)))
+
+
+def whole_report(entry: Entry) -> tuple[Report, bytes]:
+    """The report with all that it holds, and the file's bytes.
+
+    Raises:
+        ReportInvalidError: the file has changed since it was read first.
+    """
+    raw = entry.path.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != entry.digest:
+        raise ReportInvalidError(f"{entry.path} changed while the leaderboard was made. Make it again.")
+    return _parsed(raw, entry.path), raw
+
+
+def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Each file once, with what it is called on the page."""
+    seen = set()
+    for folder in folders:
+        if not folder.exists():
+            raise RunNotFoundError(f"There is no {folder}. Give folders in which finished runs lie.")
+        root = folder.resolve()
+        for path in [root] if root.is_file() else _below(root):
+            if path not in seen:
+                seen.add(path)
+                yield path, plain((Path(root.name) / path.relative_to(root)).as_posix())
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for place, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if not name.startswith(".") and not is_site(Path(place, name)))
+        if REPORT_NAME in files and Path(place, REPORT_NAME).is_file():
+            yield Path(place, REPORT_NAME)
+
+
+def _entry(path: Path) -> Entry:
+    raw = path.read_bytes()
+    report = _parsed(raw, path)
+    shown = [report.plugin.options, report.recipe, report.architecture.options]
+    try:
+        json.dumps(shown, allow_nan=False)
+    except ValueError as error:
+        raise ReportInvalidError("An option in it is no number: NaN or infinity.") from error
+    return Entry(_slim(report), path, hashlib.sha256(raw).hexdigest())
+
+
+def _parsed(raw: bytes, path: Path) -> Report:
+    """The report. The model is what the schema is made from and is checked much faster; the schema words the refusal."""
+    try:
+        return Report.model_validate_json(raw, strict=True)
+    except ValidationError:
+        pass
+    try:
+        return load_report(path)
+    except RecursionError as error:
+        raise ReportInvalidError("It is nested too deeply to be a report.") from error
+
+
+def _slim(report: Report) -> Report:
+    models = tuple(
+        one.model_copy(update={"log": LogRecord(), "evidence": EvidenceRecord(), "earlier_attempts": ()})
+        for one in report.models
+    )
+    evaluators = tuple(
+        one.model_copy(
+            update={"arrays": {key: value for key, value in one.arrays.items() if key.startswith(NEEDED_ARRAYS)}}
+        )
+        for one in report.evaluators
+    )
+    plugin = report.plugin.model_copy(update={"files": {}, "dependencies": {}})
+    return report.model_copy(update={"models": models, "evaluators": evaluators, "plugin": plugin})
+
+
+def _last_judgements(found: Sequence[tuple[Entry, str]]) -> tuple[list[Entry], list[Skipped]]:
+    runs: dict[tuple[object, ...], list[tuple[Entry, str]]] = {}
+    for entry, source in found:
+        report = entry.report
+        key = report.run_id, report.created, report.plugin.digest, report.hardware, report.seeds
+        runs.setdefault(key, []).append((entry, source))
+    kept, older = [], []
+    for copies in runs.values():
+        copies.sort(key=lambda one: (one[0].report.rejudged or "", one[0].digest))
+        kept.append(copies[-1][0])
+        older += [
+            Skipped(source, "The same run was judged again later, and that report stands here.")
+            for _, source in copies[:-1]
+        ]
+    return kept, older
+
+
+def _reason(error: Exception, path: Path) -> str:
+    text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return plain(text.replace(str(path), "It").replace(str(path.parent), "its folder"))[:REASON_CHARS]
+
+
+def _nothing(folders: Sequence[Path], skipped: Sequence[Skipped]) -> str:
+    places = ", ".join(map(str, folders))
+    left_out = "".join(f"\n{one.source}: {one.reason}" for one in skipped[:10])
+    return f"There is no report that can be read in {places}. Give folders in which finished runs lie.{left_out}"

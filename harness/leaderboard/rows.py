@@ -1,0 +1,104 @@
+"""One report as a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.comparing.comparability import machine, torch_of
+from harness.comparing.trade_off import seconds_per_model, way_to_perfect
+from harness.leaderboard.finding import Entry
+from harness.leaderboard.model import Number, Row
+from harness.report.model import Report
+from harness.report.words import STATUS_WORDS, duration, plain
+
+GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
+
+
+def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Sequence[str]) -> Row:
+    """The row of a report, not yet ranked; ``metrics`` are names such as "lira.auc"."""
+    report = entry.report
+    plugin, runner = report.plugin, report.runner
+    return Row(
+        slug=slug,
+        digest=entry.digest,
+        run_id=report.run_id,
+        label=label,
+        plugin=plugin.name,
+        distribution=plugin.distribution,
+        version=plugin.version,
+        options=plugin.options,
+        rank=None,
+        unranked="",
+        way=_number(*way_to_perfect(report, ranked_by)),
+        overshoots=_overshoots(report, ranked_by),
+        metrics={name: found for name in metrics if (found := _metric(report, name)) is not None},
+        seconds=_number(*seconds_per_model(report)),
+        finished=report.populations.unlearned.size,
+        models=len(report.models),
+        failures=tuple(_failures(report).most_common()),
+        verdict=report.verdict.level,
+        sentence=report.verdict.sentence,
+        isolation=isolation_words(report),
+        isolation_sentence=runner.isolation,
+        runner=runner.name,
+        torch=torch_of(report),
+        device=device(report),
+        machine=machine(report),
+        limit_s=report.budget.limit_s,
+        limit=limit_words(report),
+        created=report.created,
+        rejudged=report.rejudged or "",
+        harness=report.harness_version,
+        python=runner.python or "",
+        warnings=report.warnings,
+    )
+
+
+def isolation_words(report: Report) -> str:
+    """E.g. "docker, a guest per model", or "not isolated (process)"."""
+    runner = report.runner
+    if runner.isolation.startswith("none"):
+        return plain(f"not isolated ({runner.name})")
+    return plain(f"{runner.name}, {GUESTS[runner.isolation_level]}")
+
+
+def device(report: Report) -> str:
+    """The GPUs that the plugin was given, or CPU."""
+    if not report.runner.gpu:
+        return "CPU"
+    return plain(", ".join(dict.fromkeys(report.hardware.gpus))) or "GPU"
+
+
+def limit_words(report: Report) -> str:
+    """E.g. "0.56 s (20 % of retraining)"."""
+    budget = report.budget
+    if budget.limit_s is None:
+        return "none"
+    share = f" ({100 * budget.fraction:g} % of retraining)" if budget.how == "fraction" and budget.fraction else ""
+    return duration(budget.limit_s) + share
+
+
+def _overshoots(report: Report, name: str) -> bool:
+    evaluator, _, short = name.partition(".")
+    record = report.evaluator(evaluator)
+    ends = record.arrays.get(f"position_interval_{short}") if record else None
+    return bool(ends) and all(isinstance(end, float) and end > 1 for end in ends or ())
+
+
+def _metric(report: Report, name: str) -> Number | None:
+    evaluator, _, short = name.partition(".")
+    record = report.evaluator(evaluator)
+    metric = record.metric(short) if record and not record.error else None
+    if metric is None:
+        return None
+    ends = metric.interval
+    return Number(metric.value) if ends is None else Number(metric.value, ends.low, ends.high)
+
+
+def _number(value: float | None, ends: tuple[float, float] | None) -> Number:
+    return Number(value) if ends is None else Number(value, *ends)
+
+
+def _failures(report: Report) -> Counter[str]:
+    return Counter(STATUS_WORDS[one.status] for one in report.models if not one.status.finished)

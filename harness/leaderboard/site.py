@@ -1,0 +1,115 @@
+"""The site's folder: written beside its place, swapped in when it is whole, never in the place of what is not ours."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.errors import SiteOccupiedError
+from harness.files import write_error
+from harness.leaderboard import words
+from harness.leaderboard.csv_file import csv_text
+from harness.leaderboard.finding import Entry, whole_report
+from harness.leaderboard.json_file import json_text
+from harness.leaderboard.marker import MARKER_NAME, listed_files, marker_text
+from harness.leaderboard.model import Leaderboard
+from harness.leaderboard.page import page_text
+from harness.report.page import render_page
+
+INDEX = "index.html"
+MOVE = "Move it away, or choose another folder."
+
+
+def write_site(leaderboard: Leaderboard, entries: Sequence[Entry], folder: Path) -> Path:
+    """Write the site and return its index; a site that was there is replaced as a whole, or stays as it was.
+
+    Raises:
+        SiteOccupiedError: something stands there that no leaderboard wrote.
+        ReportInvalidError: a report changed meanwhile.
+        NoSpaceError: the disk is full.
+        OutputUnwritableError: the folder cannot be made or written.
+    """
+    place = folder.resolve()
+    check_target(place)
+    temporary = place.with_name(f".{place.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        names = [_write(temporary, name, content) for name, content in _contents(leaderboard, entries)]
+        _write(temporary, MARKER_NAME, marker_text(names).encode())
+        _swap(temporary, place)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder / INDEX
+
+
+def check_target(folder: Path) -> None:
+    """Refuse a place in which there is anything but a site that a leaderboard wrote, or an empty folder.
+
+    Raises:
+        SiteOccupiedError: with what stands there.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise SiteOccupiedError(f"{folder} is not a folder. {MOVE}")
+    ours = listed_files(folder)
+    there = sorted(_files(folder))
+    if ours is None and any(folder.iterdir()):
+        raise SiteOccupiedError(f"{folder} is not empty, and no leaderboard wrote it. {MOVE}")
+    foreign = [name for name in there if name not in (ours or ())]
+    if foreign:
+        raise SiteOccupiedError(
+            f"{folder} holds what no leaderboard wrote and what would be lost: {', '.join(foreign[:5])}. {MOVE}"
+        )
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """All that is no folder, links included, from the folder on."""
+    for place, folders, files in os.walk(folder):
+        for name in (*files, *(one for one in folders if Path(place, one).is_symlink())):
+            yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _contents(leaderboard: Leaderboard, entries: Sequence[Entry]) -> Iterator[tuple[str, bytes]]:
+    rows = {row.digest: row for row in leaderboard.rows}
+    for entry in entries:
+        report, raw = whole_report(entry)
+        row = rows[entry.digest]
+        # Made anew: a page that came with somebody's report could bring scripts to the site.
+        yield words.page_of(row), _encoded(render_page(report))
+        yield words.report_of(row), raw
+    yield INDEX, _encoded(page_text(leaderboard))
+    yield "leaderboard.json", _encoded(json_text(leaderboard))
+    yield "leaderboard.csv", _encoded(csv_text(leaderboard))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="backslashreplace")
+
+
+def _write(folder: Path, name: str, content: bytes) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return name
+
+
+def _swap(new: Path, place: Path) -> None:
+    """Put the new folder in its place; the old one goes when the new one stands."""
+    if not place.exists():
+        new.rename(place)
+        return
+    old = new.with_name(f"{new.name}.old")
+    place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Names of folders that are safe in every file system and every address, whatever the plugin is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MAX_CHARS, DIGITS = 40, 10
+
+
+def slugs(names: Sequence[tuple[str, str]]) -> list[str]:
+    """A slug for each pair of name and hex digest, e.g. "neggrad-plus-3f2a9c01de": lower-case ASCII, digits and hyphens.
+
+    Where two would be alike, both take as much more of their digests as tells them apart; equal pairs are numbered.
+    """
+    digits = DIGITS
+    while True:
+        made = [f"{_safe(name)}-{_safe(digest)[:digits]}" for name, digest in names]
+        if len(set(made)) == len(set(names)) or digits > max(len(digest) for _, digest in names):
+            return _unlike(made)
+        digits += DIGITS
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:64].strip("-")[:MAX_CHARS].strip("-") or "run"
+
+
+def _unlike(made: Sequence[str]) -> list[str]:
+    taken: set[str] = set()
+    unlike = []
+    for slug in made:
+        number, found = 1, slug
+        while found in taken:
+            number += 1
+            found = f"{slug}-{number}"
+        taken.add(found)
+        unlike.append(found)
+    return unlike

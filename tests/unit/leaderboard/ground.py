@@ -1,0 +1,54 @@
+"""Folders with reports as runs leave them, and sites made of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from harness.leaderboard import Found, Leaderboard, find_reports, rank_all, write_site
+from harness.report.model import Report
+from harness.report.records import RunnerRecord
+from harness.report.writing import write_report
+from tests.unit.comparing.samples import report
+from tests.unit.report.examples import RUNNER
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}=cmd|' /C calc'!A0\x1b[31m\u202e"
+
+
+def save(root: Path, name: str, made: Report) -> Path:
+    """A run's folder, with the report in it."""
+    folder = root / name
+    folder.mkdir(parents=True)
+    write_report(made, folder)
+    return folder
+
+
+def saved(root: Path, name: str, auc: float | None = 0.8, half: float | None = 0.02, **changes: Any) -> Path:
+    """A run of the method ``name``, in a folder called so."""
+    return save(root, name, report(name, auc, half, **changes))
+
+
+def runner(torch: str = "2.13.0+cpu", **changes: Any) -> RunnerRecord:
+    record = RunnerRecord.from_facts(RUNNER, "run")
+    return record.model_copy(update={"torch": torch, **changes})
+
+
+def board_of(root: Path) -> Leaderboard:
+    return rank_all(find_reports([root]))
+
+
+def site_of(root: Path, site: Path) -> Found:
+    found = find_reports([root])
+    write_site(rank_all(found), found.entries, site)
+    return found
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its content."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def texts(markup: str) -> str:
+    """A page without its tags, for looking at words alone."""
+    return re.sub(r"<[^>]*>", " ", markup)
