@@ -1,0 +1,231 @@
+"""What the command line does, as functions: each returns a report or raises a :class:`harness.errors.HarnessError`.
+
+Nothing here prints to standard output or ends the program.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import RunNotFoundError, UsageError
+from harness.progress import Progress, SilentProgress
+
+from .result import RunReport
+
+if TYPE_CHECKING:
+    from harness.config import Isolation, RunnerName
+    from harness.evaluation import Design
+
+PathLike = str | os.PathLike[str]
+ShownProgress = Progress | Literal["rich"] | None
+_log = logging.getLogger("harness")
+
+
+def run(
+    plugin: PathLike,
+    task: PathLike = "faces",
+    *,
+    runner: RunnerName = "auto",
+    output: PathLike | None = None,
+    models: int | None = None,
+    repeats: int = 1,
+    design: Design = "per-original",
+    seed: int = 0,
+    time_limit_s: float | None = None,
+    budget_fraction: float | None = None,
+    evaluators: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    isolation: Isolation = "run",
+    gpus: str = "auto",
+    runtime: str | None = None,
+    torch: str | None = None,
+    base: str | None = None,
+    cpus: int | None = None,
+    memory_mib: int = 8192,
+    keep_weights: bool = False,
+    workers: int = 1,
+    progress: ShownProgress = None,
+) -> RunReport:
+    """Run an unlearning plugin on a task and report, as ``harness run`` does; the run folder is the report's ``folder``.
+
+    A failure of the plugin is not an error: the models' statuses are in the report, and ``report.status`` is "failed" when no
+    model came back.
+
+    Args:
+        plugin: entry-point name, path of a wheel or source directory, or name==version.
+        task: registered name, or path of a YAML file.
+        runner: "auto" takes Docker where it is reachable; "process" gives no isolation.
+        output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
+        models: models per population; None for the task's own number.
+        repeats: how often each original is unlearned, with other seeds of the method.
+        design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
+        seed: of the unlearning runs; the reference populations have the task's.
+        time_limit_s: limit per model, seconds; None to measure it.
+        budget_fraction: limit as a fraction of the retraining time; None for the task's own.
+        evaluators: names; empty for all that are installed.
+        options: handed to the plugin; JSON values.
+        isolation: "run" forks models from one guest, "model" starts a guest for each.
+        gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        runtime: OCI runtime of the containers; None for the engine's default.
+        torch: version inside the image; None for the host's.
+        base: base image; None to choose.
+        cpus: cores of a guest; None for all that this process may use, shared out evenly among workers.
+        memory_mib: of a guest, MiB.
+        keep_weights: keep every model's unlearned weights in the run folder.
+        workers: models unlearned at the same time, each in a guest of its own on cores and GPUs of its own.
+        progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error as the command line
+            does; or an implementation of :class:`harness.progress.Progress`.
+
+    Raises:
+        HarnessError: a mistake in the arguments or a broken engine; the subclass says which.
+        InterruptedRunError: after Ctrl-C, or a notebook's interrupt, once the run folder was made; the message names it, for
+            :func:`resume`. Before that a KeyboardInterrupt comes through as it is.
+    """
+    options = dict(options or {})
+    chosen = {name: value for name, value in locals().items() if name != "progress"}
+    return _run(chosen, progress)
+
+
+def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
+    from harness import pipeline
+    from harness.config import RunConfig
+
+    for name in ("plugin", "task", "output"):
+        options[name] = options[name] if options[name] is None else os.fspath(options[name])
+    if "," in (options["torch"] or ""):
+        raise UsageError("harness.run takes one version of torch: call it once for each.")
+    config = RunConfig(**{**options, "evaluators": _names(options["evaluators"], "evaluators")})
+    with _shown(progress) as drawn:
+        result = pipeline.run(config, drawn)
+    return RunReport.of(result.report, result.folder)
+
+
+def resume(folder: PathLike, *, workers: int | None = None, progress: ShownProgress = None) -> RunReport:
+    """Go on with an interrupted run, as ``harness resume`` does; models that have ended are not done again.
+
+    Args:
+        folder: of the run.
+        workers: models at the same time from now on, each with as many cores as before; None for as many as before.
+        progress: as of :func:`run`.
+
+    Raises:
+        HarnessError: as :func:`run`; RunNotFoundError: no run there; ResumeMismatchError: what the result depends on has changed.
+    """
+    from harness import pipeline
+
+    with _shown(progress) as drawn:
+        result = pipeline.resume(Path(folder), drawn, workers)
+    return RunReport.of(result.report, result.folder)
+
+
+def evaluate(folder: PathLike, evaluators: Sequence[str] = (), *, progress: ShownProgress = None) -> RunReport:
+    """Judge a finished run again, as ``harness evaluate`` does; nothing is unlearned again.
+
+    Args:
+        folder: of the run; its report and its page are written anew.
+        evaluators: names; empty for all that are installed. Records of others stay as they are.
+        progress: as of :func:`run`.
+
+    Raises:
+        RunNotFoundError: no finished run there.
+        ResumeMismatchError: the task's data or the reference models are not those of the run.
+        EvaluatorError: an evaluator asked for is not there.
+    """
+    from harness.rejudging import rejudge
+
+    with _shown(progress) as drawn:
+        result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn)
+    return RunReport.of(result.report, result.folder)
+
+
+def load_report(path: PathLike) -> RunReport:
+    """Read a report.
+
+    Args:
+        path: a run folder, or a report's file; ``folder`` is known where the file is called ``report.json``.
+
+    Raises:
+        RunNotFoundError: there is none.
+        ReportInvalidError: it is not a report of this schema version.
+    """
+    from harness.report import writing
+
+    place = Path(path)
+    report = writing.load_report(place)
+    if place.is_dir():
+        return RunReport.of(report, place)
+    return RunReport.of(report, place.parent if place.name == writing.REPORT_NAME else None)
+
+
+def load_reports(folder: PathLike) -> list[RunReport]:
+    """Read all reports under a folder, e.g. ``runs``, at any depth, in the order in which their runs began.
+
+    Raises:
+        RunNotFoundError: there is none.
+        ReportInvalidError: one of them is not a report of this schema version; the message names it.
+    """
+    from harness.report.writing import REPORT_NAME
+
+    files = sorted(Path(folder).rglob(REPORT_NAME))
+    if not files:
+        raise RunNotFoundError(f"There is no {REPORT_NAME} under {folder}. Give the folder that holds run folders.")
+    return sorted(map(load_report, files), key=lambda report: (report.created, report.run_id))
+
+
+def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
+    """Hand a finished run to installed exporters, as ``harness export`` does.
+
+    Args:
+        report: with its folder, or a run folder.
+        exporters: their names, at least one.
+
+    Returns:
+        What the exporters said about where the run is to be found.
+
+    Raises:
+        PluginNotFoundError, DuplicatePluginError, PluginLoadError: an exporter cannot be used; none was called.
+        ExportError: one or more failed, after all were called; the traceback is in ``export-NAME.log`` in the run folder.
+    """
+    from harness.exporting import choose_exporters, export_run
+
+    chosen = choose_exporters(_names(exporters, "exporters"))
+    if not chosen:
+        raise UsageError("Name at least one exporter; `harness exporters` lists what is there.")
+    given = report if isinstance(report, RunReport) else load_report(report)
+    if given.folder is None:
+        raise UsageError("This report's run folder is not known: give the folder, or a report that was loaded from it.")
+    return export_run(given, given.folder, chosen)
+
+
+def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise UsageError(f"{what} must be a list of names, not the text {names!r}: write [{names!r}].")
+    return tuple(names)
+
+
+class _LoggedProgress(SilentProgress):
+    """Draws nothing; notices go to the log."""
+
+    def notice(self, text: str) -> None:
+        """Tell the log."""
+        _log.warning("%s", text)
+
+
+@contextmanager
+def _shown(progress: ShownProgress) -> Iterator[Progress]:
+    if progress is None:
+        yield _LoggedProgress()
+    elif progress == "rich":
+        from harness.progress_bars import RichProgress
+
+        with RichProgress() as bars:
+            yield bars
+    elif isinstance(progress, str):
+        raise UsageError(f'progress is None, "rich" or an object with the methods of a Progress, not {progress!r}.')
+    else:
+        yield progress
