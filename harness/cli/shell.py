@@ -1,0 +1,96 @@
+"""``harness shell``, and ``harness run --pdb``: a person beside the plugin."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import click
+
+from harness.errors import InterruptedRunError
+
+PLUGIN_FAILED = 3  # as of a run without one finished model
+
+
+@click.command("shell", short_help="Enter the sandbox of a plugin.")
+@click.argument("plugin")
+@click.option("--task", default="faces", show_default=True, help="Name of a task, or path of a YAML file.")
+@click.option(
+    "--runner",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    show_default=True,
+    help="Where the shell runs; `process` gives no isolation.",
+)
+@click.option("--command", "-c", help="Carry this code out instead, without a terminal.")
+@click.option("--sh", "program", flag_value="sh", help="The system's shell instead of a Python prompt.")
+@click.option("--untrained", is_flag=True, help="A network that was never trained, instead of an original.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the unlearning.")
+@click.option(
+    "--time-limit", "time_limit_s", type=float, help="What the plugin is told, seconds; not enforced.  [default: none]"
+)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
+@click.option("--gpus", default="auto", show_default=True, help="none, all, a number, or UUIDs with commas.")
+@click.option("--runtime", help="OCI runtime of the container, e.g. runsc.  [default: the engine's]")
+@click.option("--torch", help="torch version inside the sandbox image.  [default: the host's]")
+@click.option("--base", help="Base image of the sandbox.")
+@click.option("--cpus", type=int, help="Cores of the sandbox.  [default: all]")
+@click.option("--memory", "memory_mib", type=int, default=8192, show_default=True, help="Memory of the sandbox, MiB.")
+def shell_command(
+    command: str | None, program: str | None, untrained: bool, pairs: tuple[str, ...], **options: Any
+) -> None:
+    """Enter the sandbox in which a run holds PLUGIN: the same image, mounts, user, limits and system-call filter.
+
+    A Python prompt has the first model of the task as `model`, then `retain`, `forget`, `validation`, `context`, and the
+    plugin's own function `unlearn`; `run()` calls it as a run does. Only one original is trained, unless runs have left theirs
+    in the cache.
+
+    With --command, or code on standard input, that is carried out and the command ends with its exit status. What is printed in
+    the sandbox reaches your terminal; nothing is limited in time.
+
+    PLUGIN is a name, the path of a wheel or source directory, or name==version.
+    """
+    from harness.cli.progress import RichProgress
+    from harness.config import RunConfig, parse_options
+    from harness.shell import ShellOrder, code_from, open_shell
+
+    config = RunConfig(options=parse_options(pairs), **options)
+    order = ShellOrder(config, program or "python", code_from(sys.stdin.isatty(), command), untrained)
+    signal.signal(signal.SIGHUP, _stop)  # the terminal was closed: the sandbox goes with it
+    try:
+        with RichProgress() as progress:
+            opened = open_shell(order, progress)
+        end = opened.talk()
+    except KeyboardInterrupt:
+        raise SystemExit(InterruptedRunError.exit_code) from None
+    if end.out_of_memory:
+        click.echo(f"The memory limit of {config.memory_mib} MiB struck; give more with --memory.", err=True)
+    raise SystemExit(end.status)
+
+
+def debug_command(options: dict[str, Any]) -> None:
+    """Carry out ``harness run --pdb``."""
+    from harness.cli.progress import RichProgress
+    from harness.config import RunConfig
+    from harness.debugging import debug
+    from harness.outcomes import told
+    from harness.text import harmless
+
+    ended = debug(RunConfig(**options, debug=True), RichProgress())  # not entered: the terminal is the plugin's
+    unscored = f"Nothing was limited in time and nothing is scored with --pdb; {ended.folder} has no report."
+    if ended.failed is None:
+        click.echo(f"The plugin failed on none of {ended.models} models. {unscored} Run it again without --pdb.")
+        return
+    click.echo(
+        f"Stopped after model {ended.failed.index}, which ended with {harmless(told(ended.failed))}. {unscored}",
+        err=True,
+    )
+    raise SystemExit(PLUGIN_FAILED)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+COMMANDS = (shell_command,)

@@ -1,0 +1,95 @@
+"""One plugin under several versions of torch: an ordinary run for each, side by side in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from harness.config import RunConfig
+from harness.discovery import find_task
+from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
+from harness.files import atomic_write_json
+from harness.pipeline import RunResult, resume, run
+from harness.progress import Progress
+from harness.report.writing import REPORT_NAME, load_report
+from harness.store import RUN, RunStore, default_run_folder
+
+MATRIX = "matrix.json"
+
+
+def torch_versions(text: str) -> tuple[str, ...]:
+    """The versions of a list with commas, oldest first.
+
+    Raises:
+        UsageError: an entry is no version, or stands there twice.
+    """
+    names = [part.strip() for part in text.split(",")]
+    try:
+        versions = sorted(names, key=Version)
+    except InvalidVersion as error:
+        raise UsageError(f"--torch takes versions with commas, e.g. 2.4.1,2.13.0: {error}.") from None
+    if len({Version(name) for name in versions}) < len(versions):
+        raise UsageError(f"--torch names a version twice: {text}.")
+    return tuple(versions)
+
+
+def is_matrix(folder: Path) -> bool:
+    """Whether a folder was made by :func:`run_matrix`."""
+    return (folder / MATRIX).is_file()
+
+
+def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -> list[RunResult]:
+    """Run a plugin once for every version of torch, in images; the folder of each is ``torch-VERSION`` below the output folder.
+
+    The reference models are weights, trained by the host's torch once, and the same for all.
+
+    Raises:
+        HarnessError: as :func:`harness.pipeline.run`; what is finished is kept, for :func:`resume_matrix`.
+    """
+    if config.runner == "process":
+        raise UsageError(
+            "Several versions of torch need images: `--runner docker`. A process has the torch that is installed."
+        )
+    config = replace(config, runner="docker").with_absolute_paths()
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
+    (RunStore.create(folder).folder / "models").rmdir()
+    atomic_write_json(folder / MATRIX, {"format": 1, "torch": list(versions), "config": config.to_json()})
+    return _go_on(folder, config, versions, progress)
+
+
+def resume_matrix(folder: Path, progress: Progress) -> list[RunResult]:
+    """Go on with an interrupted matrix; finished versions, and finished models of the others, are not done again.
+
+    Raises:
+        RunNotFoundError: there is none.
+        ResumeMismatchError: something that the result depends on has changed since.
+    """
+    try:
+        kept: dict[str, Any] = json.loads((folder / MATRIX).read_text())
+        versions, config = list(map(str, kept["torch"])), RunConfig.from_json(kept["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunNotFoundError(f"{folder / MATRIX} cannot be read: {error}") from error
+    return _go_on(folder, config, versions, progress)
+
+
+def _go_on(folder: Path, config: RunConfig, versions: Sequence[str], progress: Progress) -> list[RunResult]:
+    try:
+        return [_one(folder / f"torch-{version}", config, version, progress) for version in versions]
+    except (InterruptedRunError, KeyboardInterrupt):
+        raise InterruptedRunError(
+            f"Stopped. What was finished is kept in {folder}; go on with: harness resume {folder}"
+        ) from None
+
+
+def _one(folder: Path, config: RunConfig, version: str, progress: Progress) -> RunResult:
+    if (folder / REPORT_NAME).is_file():
+        return RunResult(load_report(folder), folder)
+    progress.notice(f"torch {version}")
+    if (folder / RUN).is_file():
+        return resume(folder, progress)
+    return run(replace(config, torch=version, output=str(folder)), progress)
