@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,16 @@ class Limit:
 
 
 def measure(
-    inputs: Mapping[str, Any], retrain: Callable[[int], ModelOutcome], measurements: int, cache: Cache | None = None
+    inputs: Mapping[str, Any],
+    retrain: Callable[[int], Sequence[ModelOutcome]],
+    measurements: int,
+    cache: Cache | None = None,
 ) -> tuple[tuple[float, ...], str, bool]:
     """Seconds of retraining, from the cache or measured now.
 
     Args:
         inputs: all that the time depends on: data, recipe, network, runner, image, CPU and GPU model, cores.
-        retrain: runs the bundled ``retrain`` unlearner once through the runner and tells how it ended.
+        retrain: runs the bundled ``retrain`` unlearner so often through the runner and tells how each ended.
         measurements: how often.
         cache: where to keep it.
 
@@ -65,7 +68,7 @@ def measure(
     inputs = {**inputs, "format": 1, "measurements": measurements}
 
     def build(folder: Path) -> None:
-        times = [_one(retrain, number) for number in range(measurements)]
+        times = [_charged_s(outcome) for outcome in retrain(measurements)]
         (folder / MEASUREMENT).write_text(json.dumps({"retrain_s": times}))
 
     folder, hit = (cache or Cache("budgets")).get_or_build(inputs, build)
@@ -73,8 +76,7 @@ def measure(
     return tuple(times), key_of(inputs), hit
 
 
-def _one(retrain: Callable[[int], ModelOutcome], number: int) -> float:
-    outcome = retrain(number)
+def _charged_s(outcome: ModelOutcome) -> float:
     if not outcome.status.finished or outcome.charged_s is None:
         detail = outcome.evidence.error_message or outcome.advice
         raise BudgetError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,18 @@ import numpy as np
 from harness.budget import Limit, from_fraction, measure
 from harness.cache import Cache
 from harness.config import RunConfig
-from harness.hardware import cpu_model
-from harness.judging import logits_of
+from harness.hardware import cpu_model, cuda_device
+from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
 from harness.references import DATA_FILE, Population, write_splits
 from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.seats import Seat
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
 from harness.store import RunStore
 from harness.tasks.model import Task, TaskData
+from harness.workers import Queue, share_out
 from harness_guest.protocol import Hello
 from reference_models.recipe import ModelSpec, derive_seed, to_json
 
@@ -56,6 +61,8 @@ class Workplace:
         cores: of a guest.
         run_id: for labels.
         judge_device: where logits are computed on the host.
+        terminal: path of the terminal on which a failing plugin is debugged; None for none.
+        seats: of the workers, one each.
     """
 
     task: Task
@@ -67,10 +74,38 @@ class Workplace:
     cores: int
     run_id: str
     judge_device: str
+    terminal: str | None = None
+    seats: tuple[Seat, ...] = (Seat(),)
 
-    def session(self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float) -> Session:
+    def judge_device_of(self, seat: Seat) -> str:
+        """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
+        if self.judge_device != "cuda" or seat.gpus is None:
+            return self.judge_device
+        return cuda_device(seat.gpus.partition(",")[0])
+
+    @contextmanager
+    def sessions(
+        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
+    ) -> Iterator[list[Session]]:
+        """One conversation for each worker, to work off a queue."""
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
+                for seat in self.seats
+            ]
+
+    def session(
+        self,
+        runner: Runner,
+        facts: PluginFacts,
+        options: Mapping[str, Any],
+        seconds: float,
+        seat: Seat = Seat(),  # noqa: B008 -- it is frozen
+        due: Callable[[], int] = lambda: 0,
+    ) -> Session:
         """A conversation with guests of this runner that may go on for ``seconds``."""
-        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S)
+        first = seat.waiting if self.config.isolation == "model" else seat.cores
+        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S, first, seat.gpus)
         kept = runner.facts.requested.log_bytes // 2
         hello = Hello(
             plugin=facts.name,
@@ -85,9 +120,17 @@ class Workplace:
             options=dict(options),
             log_head_bytes=kept,
             log_tail_bytes=kept,
+            terminal=self.terminal,
         )
         manifest = Manifest.of(self.originals.state(0))
-        return Session(lambda: runner.start(setup), hello, manifest=manifest, isolation=self.config.isolation)
+        return Session(
+            lambda: runner.start(setup),
+            hello,
+            manifest=manifest,
+            isolation=self.config.isolation,
+            seat=seat if self.config.isolation == "model" else replace(seat, spare=(), ahead=1),
+            due=due,
+        )
 
 
 def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:
@@ -96,21 +139,33 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
     if config.time_limit_s is not None:
         return Limit(config.time_limit_s, "explicit", None, (), "", False)
     runner, facts = retrain_runner()
-    with (
-        progress.step("measuring retraining", budget.measurements) as step,
-        place.session(runner, facts, {}, 24 * 3600.0) as session,
-    ):
+    workers = len(place.seats)
+    # Side by side, as the models will be: sandboxes share caches and memory bandwidth, and what slows one slows the other.
+    measurements = math.ceil(budget.measurements / workers) * workers
+    with progress.step("measuring retraining", measurements) as step:
 
-        def retrain(number: int) -> ModelOutcome:
-            index = number % len(place.originals.seeds)
-            seed = derive_seed("retraining time", place.task.seed, number)
-            outcome, _ = session.unlearn(index, seed, place.originals.state(index), None)
-            step.advance()
-            return outcome
+        def retrain(measurements: int) -> list[ModelOutcome]:
+            outcomes: list[ModelOutcome] = []
 
-        times, key, hit = measure(_timing_inputs(place, runner, facts), retrain, budget.measurements)
+            def work(session: Session, number: int) -> None:
+                outcomes.append(_retrain_one(place, session, number))
+                step.advance()
+
+            queue = Queue(range(measurements))
+            with place.sessions(runner, facts, {}, 24 * 3600.0, queue) as sessions:
+                share_out(queue, sessions, place.seats, work)
+            return outcomes
+
+        times, key, hit = measure(_timing_inputs(place, runner, facts), retrain, measurements)
     fraction = config.budget_fraction if config.budget_fraction is not None else budget.fraction
     return from_fraction(fraction, times, key, hit)
+
+
+def _retrain_one(place: Workplace, session: Session, number: int) -> ModelOutcome:
+    index = number % len(place.originals.seeds)
+    seed = derive_seed("retraining time", place.task.seed, number)
+    outcome, _ = session.unlearn(index, seed, place.originals.state(index), None, place.originals.journal(index))
+    return outcome
 
 
 def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
@@ -126,13 +181,14 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
         "cores": place.cores,
         "cpu": cpu_model(),
         "memory_mib": place.config.memory_mib,
+        "workers": len(place.seats),
     }
 
 
 def unlearn_all(
     place: Workplace, runner: Runner, facts: PluginFacts, limit: Limit, store: RunStore, progress: Progress
 ) -> list[ModelOutcome]:
-    """Unlearn every original that has not ended yet; each one's end is on disk before the next begins.
+    """Unlearn every original that has not ended yet; each one's end is on disk before its worker begins the next.
 
     A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again.
     """
@@ -140,15 +196,16 @@ def unlearn_all(
     plan = place.config.plan(len(place.originals.seeds))
     models = len(plan)
     seconds = models * (limit.limit_s + 60.0)
-    with (
-        progress.step(f"unlearning with {facts.name}", models) as step,
-        place.session(runner, facts, place.config.options, seconds) as session,
-    ):
+    queue = Queue(index for index in range(models) if index not in finished)
+    with progress.step(f"unlearning with {facts.name}", models) as step:
         step.advance(len(finished))
-        for index in range(models):
-            if index not in finished:
-                finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
-                step.advance()
+
+        def work(session: Session, index: int) -> None:
+            finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
+            step.advance()
+
+        with place.sessions(runner, facts, place.config.options, seconds, queue) as sessions:
+            share_out(queue, sessions, place.seats, work)
     return [finished[index] for index in range(models)]
 
 
@@ -157,15 +214,18 @@ def _unlearn_one(
 ) -> ModelOutcome:
     before = store.begin_model(index)
     seed = derive_seed("unlearn", place.config.seed, index)
-    outcome, weights = session.unlearn(index, seed, place.originals.state(original), limit.limit_s)
+    journal = place.originals.journal(original)
+    outcome, weights = session.unlearn(index, seed, place.originals.state(original), limit.limit_s, journal)
     earlier = (*before, *outcome.earlier_attempts)
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
-    logits = None
+    began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
         if place.config.keep_weights:
             store.keep_weights(index, weights)
-        logits = logits_of(place.spec, weights, place.data, place.judge_device)
+        with torch_threads(place.cores):  # however many workers there are
+            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat))
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
+    outcome = replace(outcome, judge_s=time.monotonic() - began_s)
     store.finish_model(outcome, logits)
     return outcome

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from harness.outcomes import Evidence, ModelOutcome
 from harness.runners.base import GuestExit, GuestHandle
@@ -37,6 +39,7 @@ class Attempt:
 
     Attributes:
         guest_is_spent: after :meth:`run`, whether the guest may not be used again.
+        span_s: after :meth:`run`, when the clock began and stopped; None when the model was never started.
     """
 
     def __init__(
@@ -63,13 +66,14 @@ class Attempt:
         self._dead_s: float | None = None
         self._oom_before = 0
         self.guest_is_spent = False
+        self.span_s: tuple[float, float] | None = None
 
-    def run(self, original: bytes) -> None:
+    def run(self, original: bytes, journal: Path | None = None) -> None:
         """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
         self._oom_before = self._handle.oom_kills()
         forks_before = self._handle.refused_forks()
         try:
-            if self._prepare(original):
+            if self._prepare(original, journal):
                 self._unlearn()
             self.guest_is_spent = self._transcript.ended is None or self._transcript.ended.unclean is not None
         except ProtocolError as error:
@@ -94,15 +98,23 @@ class Attempt:
         self._handle.kill()
         self.guest_is_spent = True
 
-    def _prepare(self, original: bytes) -> bool:
+    def _prepare(self, original: bytes, journal: Path | None) -> bool:
         """Hand over the model; False when its process ended before it could be started."""
         began_s = self._clock()
         deadline_s = began_s + self._setup_timeout_s
         model = encode_json(Kind.MODEL, self._job)
         self._channel.send(deadline_s, model, header(Kind.WEIGHTS, len(original)), original)
+        if journal is not None:
+            self._send_journal(journal, deadline_s)
         loaded = self._transcript.until((Kind.LOADED, Kind.ENDED), self._channel, deadline_s)
         self._prepare_s = self._clock() - began_s
         return loaded is Kind.LOADED
+
+    def _send_journal(self, journal: Path, deadline_s: float) -> None:
+        """Send the file as it lies on the disk, never all of it in memory; the guest was told its length."""
+        n_bytes = self._job.journal_bytes
+        with journal.open("rb") as file, mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ) as content:
+            self._channel.send(deadline_s, header(Kind.JOURNAL, n_bytes), content)
 
     def _unlearn(self) -> None:
         """Start the model and read to the end of it, the clock running."""
@@ -119,7 +131,8 @@ class Attempt:
             self._channel.send(deadline_s, encode_json(Kind.START, {"index": self._job.index}))
             self._transcript.until((Kind.WEIGHTS, Kind.ENDED), self._channel, deadline_s)
         finally:
-            self._facts = replace(self._facts, elapsed_s=self._clock() - began_s)
+            self.span_s = (began_s, self._clock())
+            self._facts = replace(self._facts, elapsed_s=self.span_s[1] - began_s)
             if watchdog is not None:
                 watchdog.cancel()
         if self._transcript.ended is None:

@@ -69,6 +69,13 @@ class GuestHandle(Protocol):
     def refused_forks(self) -> int | None:
         """How many processes and threads the limit on them has refused so far; None where that cannot be told."""
 
+    def move(self, cores: tuple[int, ...]) -> None:
+        """Let the guest run on these cores and no others from now on; only while nothing of a plugin runs in it.
+
+        Raises:
+            SandboxError: it could not be moved.
+        """
+
     def kill(self) -> None:
         """Kill the guest and everything in it, now. Never raises; may be called more than once and from any thread."""
 
@@ -84,11 +91,15 @@ class GuestSetup:
         data_file: safetensors file with retain, forget and validation (host path); the guest may only read it.
         run_id: for labels and names.
         deadline_s: seconds from now after which the guest is surely forgotten and may be reaped by any later run.
+        cores: numbers of the cores that it may run on; None for wherever the system puts it.
+        gpus: devices of this guest, as ``--gpus`` has them; None for the runner's own.
     """
 
     data_file: Path
     run_id: str
     deadline_s: float = 86_400.0
+    cores: tuple[int, ...] | None = None
+    gpus: str | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +187,10 @@ class Runner(Protocol):
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in a started guest."""
+
+    @property
+    def pins(self) -> bool:
+        """Whether guests stay on the cores that they are given."""
 
     @property
     def device(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import select
 from collections.abc import Callable
 
@@ -34,7 +35,7 @@ class Channel:
         self._clock = clock
         self._max_weights_bytes = max_weights_bytes
 
-    def send(self, deadline_s: float | None, *parts: bytes) -> None:
+    def send(self, deadline_s: float | None, *parts: bytes | mmap.mmap) -> None:
         """Send bytes; waits until the guest's stream has taken them.
 
         Raises:
@@ -42,12 +43,14 @@ class Channel:
             DeadlineError: the clock passed ``deadline_s``.
         """
         for part in parts:
-            view = memoryview(part)
-            while view:
-                taken = self._write(view[:CHUNK_BYTES])
-                view = view[taken:]
-                if not taken:
-                    self._wait(self._handle.write_fd, select.POLLOUT, deadline_s)
+            with memoryview(part) as view:
+                sent = 0
+                while sent < len(view):
+                    with view[sent : sent + CHUNK_BYTES] as chunk:
+                        taken = self._write(chunk)
+                    sent += taken
+                    if not taken:
+                        self._wait(self._handle.write_fd, select.POLLOUT, deadline_s)
 
     def receive(self, deadline_s: float | None) -> tuple[Kind, bytearray]:
         """The next frame.

@@ -13,6 +13,7 @@ from harness.runners.cgroups import Cgroup
 from harness.runners.engine import Engine
 from harness.runners.frames import Demultiplexer
 from harness.runners.init_process import InitProcess
+from harness.runners.seats import core_list
 from harness.text import harmless_bytes
 
 CLOSE_WAIT_S = 10.0
@@ -100,6 +101,14 @@ class DockerHandle:
             found = self._cgroup.refused_forks()
             self._refused_forks = self._refused_forks if found is None else found
         return self._refused_forks
+
+    def move(self, cores: tuple[int, ...]) -> None:
+        """The whole container to these cores.
+
+        Raises:
+            SandboxError: the engine failed.
+        """
+        self._engine.move(self._container_id, core_list(cores))
 
     def kill(self) -> None:
         """Kill every process of the container; without the engine where that can be done."""

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import GpuUnavailableError, SandboxError, UsageError
+from harness.hardware import usable_cores
 from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.cgroups import Cgroup
 from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo
+from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo, GpuRequest
 from harness.runners.gpus import gpu_request
 from harness.runners.images import PluginImage
 from harness.runners.init_process import InitProcess
 from harness.runners.reaper import owner_labels, remove_own_at_exit
+from harness.runners.seats import core_list
 
 ISOLATION = (
     "container: no network, read-only root, user 10001 without capabilities or new privileges, {filter}, limits on memory "
@@ -92,6 +94,11 @@ class DockerRunner:
         return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH)
 
     @property
+    def pins(self) -> bool:
+        """Guests stay on the cores that they are given: the engine can do it, and numbers its cores as this machine does."""
+        return self._info.cpuset and max(usable_cores()) < self._info.cpus
+
+    @property
     def device(self) -> str:
         """ "cuda" when GPUs are handed in."""
         return "cpu" if self._gpu is None else "cuda"
@@ -133,24 +140,25 @@ class DockerRunner:
 
     def _spec(self, setup: GuestSetup) -> ContainerSpec:
         limits = self._limits
+        gpu = self._gpu if setup.gpus is None else gpu_request(setup.gpus, self._info)
         return ContainerSpec(
             image=self._image.id,
             name=f"harness-{setup.run_id[:40]}-{secrets.token_hex(6)}",
             labels=owner_labels(setup.run_id, setup.deadline_s),
-            environment=self._environment(),
+            environment=self._environment(gpu),
             memory_mib=limits.memory_mib,
             pids=limits.pids,
             cpus=None if limits.cpus is None else min(limits.cpus, float(self._info.cpus)),
-            cpuset=self._cpuset,
+            cpuset=self._cpuset if setup.cores is None else core_list(setup.cores),
             tmpfs_mib=limits.tmpfs_mib,
             shm_mib=limits.shm_mib,
             read_only_files={setup.data_file.resolve(): DATA_PATH},
-            gpu=self._gpu,
+            gpu=gpu,
             selinux=self._info.selinux,
             runtime=self._runtime,
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, gpu: GpuRequest | None) -> dict[str, str]:
         """All variables of the container; torch's caches need a place that can be written to and executed from."""
         threads = str(max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus))))
         variables = {
@@ -171,7 +179,7 @@ class DockerRunner:
             **dict.fromkeys(THREAD_VARIABLES, threads),
         }
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
-        return variables if self._gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
+        return variables if gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 def isolation(info: EngineInfo, runtime: str | None) -> str:

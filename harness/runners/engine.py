@@ -219,6 +219,11 @@ class Engine:
         with _translated("starting the container"), self._client(CREATE_TIMEOUT_S) as client:
             client.api.start(container_id)
 
+    def move(self, container_id: str, cpuset: str) -> None:
+        """Let a running container run on these cores and no others from now on."""
+        with _translated("moving the container to other cores"), self._client() as client:
+            client.api.update_container(container_id, cpuset_cpus=cpuset)
+
     def kill(self, container_id: str) -> None:
         """Kill a container's every process; one that is gone or ended is no error."""
         with _translated("killing the container"), self._client() as client:

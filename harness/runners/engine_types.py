@@ -44,6 +44,7 @@ class EngineInfo:
         default_runtime: the OCI runtime that containers get unless another is asked for.
         seccomp_profile: "default", "builtin", "unconfined" or a path; empty where the engine does not say.
         missing_limits: what the engine says that it cannot limit: "memory", "swap", "processes", "CPU".
+        cpuset: it can keep containers on cores.
         nvidia_toolkit: version of the NVIDIA Container Toolkit on this machine; empty where there is none. Not from the engine.
     """
 
@@ -64,6 +65,7 @@ class EngineInfo:
     default_runtime: str = ""
     seccomp_profile: str = ""
     missing_limits: tuple[str, ...] = ()
+    cpuset: bool = True
     nvidia_toolkit: str = ""
 
     @property

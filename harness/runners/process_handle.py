@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from harness.errors import SandboxError
 from harness.runners.base import GuestExit
+from harness.runners.seats import core_list, pinned
 from harness.text import harmless_bytes
 from harness_guest.linux import descendants
 
@@ -33,6 +35,7 @@ class ProcessHandle:
         environment: all of its variables.
         arguments: of the Python interpreter.
         hold: a descriptor that says that the folder is in use, closed at the end.
+        cores: that it may run on; None for those of this process.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class ProcessHandle:
         arguments: Sequence[str] = GUEST_ARGUMENTS,
         *,
         hold: int | None = None,
+        cores: tuple[int, ...] | None = None,
     ) -> None:
         self._folder = folder
         self._hold = hold
@@ -53,15 +57,16 @@ class ProcessHandle:
         guest_in, self._write_fd = os.pipe()
         self._read_fd, guest_out = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, *arguments],
-                stdin=guest_in,
-                stdout=guest_out,
-                stderr=self._stderr,
-                cwd=folder,
-                env={**environment, MARK_VARIABLE: str(folder)},
-                start_new_session=True,
-            )
+            with pinned(cores):  # inherited, so that no moment of the guest's is on others
+                self._process = subprocess.Popen(
+                    [sys.executable, *arguments],
+                    stdin=guest_in,
+                    stdout=guest_out,
+                    stderr=self._stderr,
+                    cwd=folder,
+                    env={**environment, MARK_VARIABLE: str(folder)},
+                    start_new_session=True,
+                )
         except OSError:
             os.close(self._write_fd)
             os.close(self._read_fd)
@@ -106,6 +111,14 @@ class ProcessHandle:
     def refused_forks(self) -> int | None:
         """Not known without a container."""
         return None
+
+    def move(self, cores: tuple[int, ...]) -> None:
+        """Every thread of the guest's to these cores."""
+        try:
+            for thread in Path("/proc", str(self._process.pid), "task").iterdir():
+                os.sched_setaffinity(int(thread.name), cores)
+        except OSError as error:
+            raise SandboxError(f"The guest could not be moved to the cores {core_list(cores)}: {error}.") from error
 
     def kill(self) -> None:
         """Kill the guest and all below it."""

@@ -66,6 +66,11 @@ class ProcessRunner:
         return GuestPaths(DATA_NAME, None if self._plugin_path is None else str(self._plugin_path.resolve()))
 
     @property
+    def pins(self) -> bool:
+        """Where the system can keep processes on cores."""
+        return hasattr(os, "sched_setaffinity")
+
+    @property
     def device(self) -> str:
         """What guests compute on."""
         return self._device
@@ -82,7 +87,7 @@ class ProcessRunner:
             raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
             (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
-            return ProcessHandle(folder, self._environment(folder), hold=hold)
+            return ProcessHandle(folder, self._environment(folder, setup.gpus), hold=hold, cores=setup.cores)
         except OSError as error:
             _let_go(folder, hold)
             raise SandboxError(
@@ -92,7 +97,7 @@ class ProcessRunner:
             _let_go(folder, hold)
             raise
 
-    def _environment(self, folder: Path) -> dict[str, str]:
+    def _environment(self, folder: Path, gpus: str | None = None) -> dict[str, str]:
         """Named variables only: what a user's shell holds is nothing for a plugin."""
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         threads = str(self._threads)
@@ -102,6 +107,8 @@ class ProcessRunner:
         environment |= dict.fromkeys(("USER", "LOGNAME"), "harness")
         if self._device == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = ""
+        elif gpus is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = gpus
         return environment | {
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -17,41 +18,16 @@ from harness.errors import SandboxError
 from harness.outcomes import ModelOutcome, Status, told
 from harness.runners.attempt import Attempt
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.channel import Channel, DeadlineError, GuestGoneError
+from harness.runners.channel import DeadlineError, GuestGoneError
+from harness.runners.greeting import Ready
+from harness.runners.seats import Seat, Span
+from harness.runners.terminal import Screen, ShellEnd, converse
+from harness.runners.warming import Guest, Guests, StoppedError
 from harness.runners.weights import Manifest, State, encode
-from harness.text import harmless
-from harness_guest.protocol import Hello, Job, Kind, ProtocolError, decode_json, encode_json
+from harness_guest.protocol import Hello, Job, ProtocolError, Shell
 
 SETUP_TIMEOUT_S = 120.0
 MAX_ATTEMPTS = 2  # a sandbox that fails is given one more chance at a model; a plugin that fails is not
-BYE_GRACE_S = 2.0
-READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What a guest said of itself when it was ready.
-
-    Attributes:
-        torch, python: versions inside the sandbox.
-        device: what it computes on.
-        threads: of torch in a model's process.
-        pid1: it is the first process of a container.
-        start_s: seconds from asking for the guest to this answer; never charged.
-    """
-
-    torch: str
-    python: str
-    device: str
-    threads: int
-    pid1: bool
-    start_s: float
-
-
-@dataclass(frozen=True)
-class _Guest:
-    handle: GuestHandle
-    channel: Channel
 
 
 class Session:
@@ -64,6 +40,11 @@ class Session:
         isolation: "run" keeps one warm guest, "model" takes a fresh one for every model.
         clock: monotonic seconds.
         setup_timeout_s: how long a guest may take to be ready, and to make one model ready.
+        seat: where guests run; ``start`` starts them on its waiting cores.
+        due: how many models are still to come, that which is being unlearned left out; guests are kept ready for no more.
+
+    Attributes:
+        ready: what the present guest said of itself, or the last one.
     """
 
     def __init__(
@@ -75,14 +56,20 @@ class Session:
         isolation: Literal["run", "model"] = "run",
         clock: Callable[[], float] = time.monotonic,
         setup_timeout_s: float = SETUP_TIMEOUT_S,
+        seat: Seat | None = None,
+        due: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._start = start
+        self._seat = seat or Seat()
+        self._guests = Guests(start, hello, manifest.max_bytes, self._seat, clock, setup_timeout_s)
+        self._due = due
+        self._starting_s = 0.0
+        self._measured: list[Span] = []
         self._hello = hello
         self._manifest = manifest
         self._isolation = isolation
         self._clock = clock
         self._setup_timeout_s = setup_timeout_s
-        self._guest: _Guest | None = None
+        self._guest: Guest | None = None
         self.ready: Ready | None = None
 
     def __enter__(self) -> Session:  # noqa: PYI034 -- typing.Self is not in Python 3.10
@@ -92,7 +79,12 @@ class Session:
         self.close()
 
     def unlearn(
-        self, index: int, seed: int, weights: Mapping[str, NDArray[Any]], limit_s: float | None
+        self,
+        index: int,
+        seed: int,
+        weights: Mapping[str, NDArray[Any]],
+        limit_s: float | None,
+        journal: Path | None = None,
     ) -> tuple[ModelOutcome, State | None]:
         """Unlearn one model; its failure is a value and leaves the session usable.
 
@@ -101,32 +93,62 @@ class Session:
             seed: of every random stream in the model's process.
             weights: the original's state.
             limit_s: seconds on the host's clock; None for no limit.
+            journal: file with the record of the original's training; None where there is none.
 
         Returns:
             The outcome, and the unlearned state when its status is ok.
 
         Raises:
             SandboxError: no guest could be started.
+            StoppedError: :meth:`stop` was called.
         """
-        job = Job(index, seed, limit_s, self._manifest.max_bytes)
+        began_s = self._clock()
+        self._starting_s = 0.0
+        job = Job(index, seed, limit_s, self._manifest.max_bytes, 0 if journal is None else journal.stat().st_size)
         original = encode(weights)
         earlier: list[str] = []
         try:
-            outcome, state = self._try(job, original, tried_before=False)
+            outcome, state = self._try(job, original, journal, tried_before=False)
             # A guest that lives has told what is wrong, and would tell it again; one that died may have been unlucky.
             while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
                 earlier.append(told(outcome))
-                outcome, state = self._try(job, original, tried_before=outcome.charged_s is not None)
+                outcome, state = self._try(job, original, journal, tried_before=outcome.charged_s is not None)
+            if self._guests.stopped:
+                raise StoppedError
+            if self._isolation == "model":
+                self._drop()  # it has told all that it had to tell
+                self._stock_up()
         except BaseException:
             self._drop()
+            self._guests.close()
             raise
-        if self._isolation == "model":
-            self.close()
+        outcome = replace(outcome, start_s=self._starting_s, after_s=self._rest_s(outcome, began_s))
         return replace(outcome, attempts=len(earlier) + 1, earlier_attempts=tuple(earlier)), state
 
-    def _try(self, job: Job, original: bytes, *, tried_before: bool) -> tuple[ModelOutcome, State | None]:
+    @property
+    def seat(self) -> Seat:
+        """Where its guests run."""
+        return self._seat
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """When guests warmed up and when models were measured, and on which cores."""
+        return (*self._guests.spans, *self._measured)
+
+    def stop(self) -> None:
+        """Let :meth:`unlearn`, which another thread is in, end soon with StoppedError; from any thread."""
+        self._guests.stop()
+
+    def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
+        """Seconds of a model that were neither start of a guest, nor hand-over, nor charged."""
+        known_s = self._starting_s + (outcome.prepare_s or 0.0) + (outcome.charged_s or 0.0)
+        return max(0.0, self._clock() - began_s - known_s)
+
+    def _try(
+        self, job: Job, original: bytes, journal: Path | None, *, tried_before: bool
+    ) -> tuple[ModelOutcome, State | None]:
         """One attempt at a model."""
-        guest = self._open()
+        guest = self._opened()
         attempt = Attempt(
             guest.handle,
             guest.channel,
@@ -137,78 +159,85 @@ class Session:
             guest_is_init=self.ready is not None and self.ready.pid1,
             tried_before=tried_before,
         )
-        attempt.run(original)
+        attempt.run(original, journal)
+        if attempt.span_s is not None:
+            self._measured.append(Span("measured", self._seat.cores, *attempt.span_s))
         exit_ = self._drop() if attempt.guest_is_spent else None
         return attempt.judge(self._manifest, exit_)
 
-    def close(self) -> None:
-        """Dismiss the guest and make sure that it is gone."""
-        guest = self._guest
-        if guest is None:
-            return
+    def shell(
+        self,
+        shell: Shell,
+        index: int,
+        seed: int,
+        weights: Mapping[str, NDArray[Any]],
+        limit_s: float | None,
+        screen: Screen,
+        journal: Path | None = None,
+    ) -> ShellEnd:
+        """Let somebody look at one model with the plugin, in a guest like any other, which ends with it.
+
+        Args:
+            shell: what they want.
+            index, seed, weights, limit_s, journal: as of :meth:`unlearn`; the limit is told to the plugin and not enforced.
+            screen: where they are.
+
+        Raises:
+            SandboxError: the guest did not start, or broke.
+            OSError: the terminal was closed.
+        """
+        guest = self._open()
+        job = Job(index, seed, limit_s, self._manifest.max_bytes, 0 if journal is None else journal.stat().st_size)
         try:
-            deadline_s = self._clock() + BYE_GRACE_S
-            guest.channel.send(deadline_s, encode_json(Kind.BYE, {}))
-            guest.channel.receive(deadline_s)
-        except (GuestGoneError, DeadlineError, ProtocolError):
-            guest.handle.kill()
+            return converse(guest.handle, guest.channel, shell, job, encode(weights), screen, self._clock, journal)
+        except (GuestGoneError, DeadlineError, ProtocolError) as error:
+            exit_ = self._drop()
+            said = "" if exit_ is None else exit_.stderr.strip()
+            raise SandboxError(
+                f"The sandbox ended before the shell did: {said or str(error) or type(error).__name__}."
+            ) from error
         finally:
             self._drop()
+
+    def close(self) -> None:
+        """Dismiss the guest and make sure that it is gone, and those that wait for a model with it."""
+        try:
+            self._dismiss()
+        finally:
+            self._guests.close()
+
+    def _dismiss(self) -> None:
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            self._guests.dismiss(guest)
 
     def _drop(self) -> GuestExit | None:
         """Kill the guest, if there is one, and make sure that it is gone."""
         guest, self._guest = self._guest, None
-        if guest is None:
-            return None
-        guest.handle.kill()
-        return guest.handle.close()
+        return None if guest is None else self._guests.drop(guest)
 
-    def _open(self) -> _Guest:
+    def _opened(self) -> Guest:
+        """:meth:`_open`, with guests for the models after this one where they may warm up beside it; the time is kept."""
+        began_s = self._clock()
+        guest = self._open()
+        if self._isolation == "model" and self._seat.spare:
+            self._guests.restock(self._due())
+        self._starting_s += self._clock() - began_s
+        return guest
+
+    def _stock_up(self) -> None:
+        """Start guests for the models to come; the time is kept."""
+        began_s = self._clock()
+        self._guests.restock(self._due())
+        self._starting_s += self._clock() - began_s
+
+    def _open(self) -> Guest:
         """The guest, started and ready.
 
         Raises:
             SandboxError: it did not become ready; with what it wrote to its error stream.
         """
         if self._guest is None:
-            began_s = self._clock()
-            handle = self._start()
-            self._guest = _Guest(handle, Channel(handle, self._clock, self._manifest.max_bytes))
-            try:
-                self.ready = self._greet(self._guest.channel, began_s)
-            except (GuestGoneError, DeadlineError, ProtocolError, TypeError, ValueError) as error:
-                exit_ = self._drop()
-                raise SandboxError(self._why_not_ready(error, exit_)) from error
+            self._guest = self._guests.take(self._due() + 1)
+            self.ready = self._guest.ready
         return self._guest
-
-    def _greet(self, channel: Channel, began_s: float) -> Ready:
-        deadline_s = self._clock() + self._setup_timeout_s
-        channel.send(deadline_s, encode_json(Kind.HELLO, self._hello))
-        kind, payload = channel.receive(deadline_s)
-        said = decode_json(bytes(payload))
-        if kind is Kind.REFUSED:
-            raise ValueError(harmless(str(said.get("message")), 2000))
-        if kind is not Kind.READY:
-            raise ProtocolError(f"{kind.name} came where READY was due")
-        missing = READY_FIELDS - set(said)
-        if missing:
-            raise ProtocolError(f"READY lacks {max(missing)!r}")
-        return Ready(
-            torch=harmless(str(said["torch"]), 100),
-            python=harmless(str(said["python"]), 100),
-            device=harmless(str(said["device"]), 100),
-            threads=int(said["threads"]),
-            pid1=bool(said["pid1"]),
-            start_s=self._clock() - began_s,
-        )
-
-    def _why_not_ready(self, error: Exception, exit_: GuestExit | None) -> str:
-        if isinstance(error, DeadlineError):
-            what = f"it was not ready after {self._setup_timeout_s:.0f} s"
-        else:
-            what = str(error) or type(error).__name__
-        status = "" if exit_ is None or exit_.exit_code is None else f" (exit status {exit_.exit_code})"
-        stderr = f"\nIts error stream ends:\n{exit_.stderr}" if exit_ is not None and exit_.stderr.strip() else ""
-        return (
-            f"The sandbox's guest did not start: {what}{status}. Check the memory limit and the image "
-            f"(`harness image build`), and run `harness doctor`.{stderr}"
-        )

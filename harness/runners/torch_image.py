@@ -56,7 +56,7 @@ def ensure_torch_image(
         ImageBuildError: no base image, no wheels, or a build step failed.
         NoSpaceError: a disk is full.
     """
-    versions = [torch] if torch else _host_torch()
+    versions = _builds(torch)
     reference, base_info = resolve_base(engine, base, progress)
     dockerfile = sandbox_file("Dockerfile")
     recipe = digest_of(base_info.id, versions, PACKAGES, dockerfile.decode())
@@ -85,8 +85,19 @@ def ensure_torch_image(
     return _torch_image(built)
 
 
+def _builds(torch: str | None) -> list[str]:
+    """Versions to try: of the host's own release its own build (CPU only, say), else what was asked for."""
+    if torch is None:
+        return _host_torch()
+    try:
+        host = _host_torch()
+    except ImageBuildError:
+        return [torch]
+    return host if torch in host else [torch]
+
+
 def _host_torch() -> list[str]:
-    """Versions to try: the host's own build (CPU only, say), then the release without its local part."""
+    """The host's own build, then the release without its local part."""
     try:
         full = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:

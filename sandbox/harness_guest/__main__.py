@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness_guest.linux import Family, hide_from_same_user, private_standard_streams
 from harness_guest.logs import LogKeeper
 from harness_guest.posture import changed, posture
-from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, decode_json
+from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
 
@@ -66,15 +66,17 @@ def _converse(wire: Wire, family: Family) -> None:
     prepared = _prepare(hello)
     wakeup_fd = _wakeup_pipe()
     wire.send_json(Kind.READY, _ready(hello))
-    before = posture()
     clean = True
     while clean:
         kind, payload = wire.receive()
         if kind is Kind.BYE:
             return
+        if kind is Kind.SHELL:
+            _shell(payload, wire, family, prepared, wakeup_fd)
+            return
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
-        clean = _unlearn(_job(payload), wire, family, prepared, wakeup_fd, before)
+        clean = _unlearn(_job(payload), wire, family, prepared, wakeup_fd)
 
 
 def _hello(wire: Wire) -> Hello:
@@ -102,8 +104,9 @@ def _prepare(hello: Hello) -> Prepared:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
-    import harness_guest.watch  # noqa: F401 -- so that no model's process has to import it
-    from harness_guest.child import Prepared
+    import harness_guest.spawn  # -- so that no model's process has to import them
+    import harness_guest.watch  # noqa: F401
+    from harness_guest.child import Prepared, warm_up
     from harness_guest.state import read_splits
     from reference_models.recipe import model_spec_from_json, recipe_from_json
 
@@ -119,7 +122,9 @@ def _prepare(hello: Hello) -> Prepared:
         splits = read_splits(hello.data_path)
     except Exception as error:
         raise RefusedError(f"the data cannot be read: {type(error).__name__}: {error}") from error
-    return Prepared(hello, spec, recipe, splits)
+    prepared = Prepared(hello, spec, recipe, splits)
+    warm_up(prepared)
+    return prepared
 
 
 def _ready(hello: Hello) -> dict[str, object]:
@@ -147,9 +152,22 @@ def _wakeup_pipe() -> int:
     return read_fd
 
 
-def _unlearn(
-    job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int, before: dict[str, object]
-) -> bool:
+def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> None:
+    """Serve somebody who looks at a model; the guest ends with it."""
+    from harness_guest.interactive import serve_shell
+
+    try:
+        shell, job = Shell(**decode_json(payload)), Job(**wire.receive_json(Kind.MODEL))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ProtocolError(f"SHELL or MODEL cannot be read: {error}") from error
+    kind, original = wire.receive()
+    if kind is not Kind.WEIGHTS:
+        raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
+    journal = wire.receive_mapped(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None
+    serve_shell(shell, job, original, wire, family, replace(prepared, journal=journal), wakeup_fd)
+
+
+def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> bool:
     """Serve one model; returns whether the guest is clean enough for another."""
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
@@ -158,7 +176,11 @@ def _unlearn(
     if kind is not Kind.WEIGHTS:
         raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
     hello = prepared.hello
-    running = fork_model(prepared, job, original)
+    journal = wire.receive_mapped(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None
+    before = posture()  # as the host may have changed it since the last model: its cores
+    running = fork_model(replace(prepared, journal=journal), job, original)
+    if journal is not None:
+        journal.close()  # the model's process has it; no process after it shall
     watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
     if watch.until_loaded():
         wire.send_json(Kind.LOADED, {"index": job.index})

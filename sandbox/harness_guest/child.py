@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import json
+import mmap
 import os
 import random
 import signal
@@ -13,17 +14,19 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness_guest.confine import confine
+from harness_guest.confine import confine, filter_for
 from harness_guest.context import Context
 from harness_guest.data import Normalisation, SplitData
+from harness_guest.journal import Journal
 from harness_guest.linux import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
-from harness_guest.plugin import PluginSetupError, load_unlearner
+from harness_guest.plugin import PluginSetupError, load_unlearner, warm_lookup
 from harness_guest.protocol import Hello, Job
 from harness_guest.state import OutputInvalidError, OutputTooLargeError, chosen_model, load_state, serialise
 from reference_models.architectures import build_model
@@ -46,12 +49,14 @@ class Prepared:
         spec: of the network.
         recipe: how the originals were trained.
         splits: per split images (n, C, H, W) uint8 and labels (n,) int64, mapped from the data file.
+        journal: of the training of the model at hand alone; None where there is none.
     """
 
     hello: Hello
     spec: ModelSpec
     recipe: Recipe
     splits: dict[str, tuple[Tensor, Tensor]]
+    journal: mmap.mmap | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
             return 1
         context = _context(prepared, job)
         hello = prepared.hello
+        if hello.terminal is not None:
+            _debugger().take_terminal(hello.terminal)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
@@ -117,6 +124,8 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
         _write_all(ends.weights, raw)
         _report(ends, {"weights_bytes": len(raw), "peak_gpu_mib": _peak_gpu_mib(context.device)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
+        if prepared.hello.terminal is not None:
+            _debugger().post_mortem(error)
         _report(ends, _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem))
         return 1
     finally:
@@ -145,6 +154,23 @@ def _load(prepared: Prepared, job: Job, original: bytes) -> tuple[nn.Module, dic
     return model, splits
 
 
+def warm_up(prepared: Prepared) -> None:
+    """Do once, in the guest, what every model's process does before it is started: what is imported, compiled and looked up then
+    is there in all of them. Nothing here runs a parallel region, and no code of a plugin is touched.
+
+    What fails here fails again, and is told, in the model's own process.
+    """
+    hello = prepared.hello
+    with contextlib.suppress(Exception):
+        model = build_model(prepared.spec, seed=None)
+        raw = serialise(model, sys.maxsize)
+        load_state(model, raw)
+    seed_everything(0)
+    warm_lookup(hello.distribution)
+    if os.getpid() == CONTAINER_INIT:
+        filter_for(CONTAINER_INIT)
+
+
 def seed_everything(seed: int) -> None:
     """Seed python's, numpy's and torch's random streams, those of every GPU included."""
     random.seed(seed)
@@ -161,7 +187,15 @@ def _context(prepared: Prepared, job: Job) -> Context:
         spec=prepared.spec,
         options=dict(prepared.hello.options),
         time_limit_s=job.limit_s,
+        journal=None if prepared.journal is None else Journal(prepared.journal, torch.device(prepared.hello.device)),
     )
+
+
+def _debugger() -> ModuleType:
+    """Imported only where it is asked for."""
+    import harness_guest.debugger
+
+    return harness_guest.debugger
 
 
 def _peak_gpu_mib(device: torch.device) -> float | None:

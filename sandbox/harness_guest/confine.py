@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import socket
 import struct
@@ -97,10 +98,9 @@ def confine(guest: int) -> bool:
     Returns:
         Whether it is in force; False on machines for which no numbers are known here, or where the kernel has no filters.
     """
-    known = MACHINES.get(os.uname().machine)
-    if known is None or sys.byteorder != "little":
+    code = filter_for(guest)
+    if code is None:
         return False
-    code = program(guest, *known)
     libc = ctypes.CDLL(None, use_errno=True)
     instructions = _Program(len(code) // 8, code)
     unused = ctypes.c_ulong(0)
@@ -109,6 +109,13 @@ def confine(guest: int) -> bool:
     number, mode = ctypes.c_long(SECCOMP[os.uname().machine]), ctypes.c_ulong(SECCOMP_SET_MODE_FILTER)
     every_thread = ctypes.c_ulong(SECCOMP_FILTER_FLAG_TSYNC)
     return bool(libc.syscall(number, mode, every_thread, ctypes.byref(instructions)) == 0)
+
+
+@functools.lru_cache(maxsize=1)
+def filter_for(guest: int) -> bytes | None:
+    """The filter for this machine; None where no numbers are known here."""
+    known = MACHINES.get(os.uname().machine)
+    return None if known is None or sys.byteorder != "little" else program(guest, *known)
 
 
 def program(guest: int, architecture: int, numbers: dict[str, int]) -> bytes:

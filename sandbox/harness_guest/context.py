@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from harness_guest.journal import Journal
 from reference_models.architectures import build_model
 from reference_models.recipe import ModelSpec, Recipe
 
@@ -27,6 +28,7 @@ class Context:
         options: what the user set with ``--set name=value``.
         time_limit_s: seconds from start to the last byte of the weights; None without a limit.
         started_s: the process's monotonic clock when the time began to run, seconds.
+        journal: of the original's training, where the task says ``journal`` or ``sisa``; else None. Reading it takes of the time.
     """
 
     device: torch.device
@@ -37,6 +39,7 @@ class Context:
     options: Mapping[str, Any] = field(default_factory=dict)
     time_limit_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
+    journal: Journal | None = None
 
     @property
     def elapsed_s(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import pluggy
 
 from harness_guest import hookspecs
+from harness_guest.precedence import prefer_folder
 
 
 class PluginSetupError(Exception):
@@ -32,6 +33,8 @@ def load_unlearner(name: str, distribution: str | None, plugin_path: str | None)
     if plugin_path is not None:
         sys.path.append(plugin_path)
     point = _find(name, distribution, plugin_path)
+    if plugin_path is not None:
+        prefer_folder(point, plugin_path)
     plugin = point.load()
     if plugin_path is not None:
         _refuse_shadowed(point, plugin_path)
@@ -50,20 +53,46 @@ def load_unlearner(name: str, distribution: str | None, plugin_path: str | None)
 
 def _find(name: str, distribution: str | None, plugin_path: str | None) -> EntryPoint:
     """The one entry point of that name; a distribution in ``plugin_path`` comes before one of the same name elsewhere."""
-    found: dict[str, EntryPoint] = {}
-    wanted = None if distribution is None else _normal(distribution)
-    for candidate in _searched(plugin_path):
-        owner = _normal(candidate.metadata["Name"] or "")
-        if wanted in (None, owner):
-            for point in candidate.entry_points:
-                if point.group == hookspecs.GROUP and point.name == name:
-                    found.setdefault(owner, point)
+    # By its name first: reading the metadata of all that is installed takes longer than all else together.
+    found = _points(name, distribution, _named(distribution, plugin_path))
+    if not found:
+        found = _points(name, distribution, _searched(plugin_path))
     if len(found) == 1:
         return next(iter(found.values()))
     who = f" in the distribution {distribution!r}" if distribution else ""
     if not found:
         raise PluginSetupError(f"no entry point {name!r} of group {hookspecs.GROUP!r}{who} inside the sandbox")
     raise PluginSetupError(f"the entry point {name!r} is registered by {' and '.join(sorted(found))}")
+
+
+def _points(name: str, distribution: str | None, candidates: Iterable[Distribution]) -> dict[str, EntryPoint]:
+    """The entry points of that name, by the normal name of their distribution; of two of one name the first."""
+    found: dict[str, EntryPoint] = {}
+    wanted = None if distribution is None else _normal(distribution)
+    for candidate in candidates:
+        owner = _normal(candidate.metadata["Name"] or "")
+        if wanted in (None, owner):
+            for point in candidate.entry_points:
+                if point.group == hookspecs.GROUP and point.name == name:
+                    found.setdefault(owner, point)
+    return found
+
+
+def _named(distribution: str | None, plugin_path: str | None) -> Iterable[Distribution]:
+    """Distributions whose folders carry that name."""
+    if distribution is None:
+        return
+    if plugin_path is not None:
+        yield from distributions(name=distribution, path=[plugin_path])
+    yield from distributions(name=distribution)
+
+
+def warm_lookup(distribution: str | None) -> None:
+    """List the folders in which distributions lie, which is remembered; nothing is imported."""
+    for _ in _named(distribution, None):
+        continue
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
 
 
 def _searched(plugin_path: str | None) -> Iterable[Distribution]:

@@ -4,14 +4,15 @@ A conversation is a sequence of frames over two byte streams: host to guest (the
 (its file descriptor 1). What a plugin prints never touches these: the guest moves them away before any plugin runs.
 
 A frame is ``b"UH"``, one byte of kind, eight bytes of payload length (unsigned, big-endian), payload. Payloads are JSON
-objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS (safetensors bytes; the reader states its own cap) and LOG.
+objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap) and LOG.
 
 ==========  =========  ==========================================================================================
 kind        direction  payload
 ==========  =========  ==========================================================================================
 HELLO       to guest   :class:`Hello`: what the guest needs once: model specification, where the data lies, plugin, ...
 READY       to host    {"torch", "python", "device", "threads", "pid1", "isolation"}: data mapped, torch imported
-MODEL       to guest   :class:`Job`; a WEIGHTS frame with the original's state follows at once
+MODEL       to guest   :class:`Job`; a WEIGHTS frame with the original's state follows at once, and then, where the job says
+                       that there is one, a JOURNAL frame of just the announced length: the record of its training
 LOADED      to host    {"index"}: the model's own process has been forked and holds the model on its device
 START       to guest   {"index"}: the clock runs. Only now is the plugin imported, by that process
 LOG         to host    8 bytes index, 8 bytes count of dropped bytes before this chunk, then raw bytes of output
@@ -20,10 +21,17 @@ ENDED       to host    :class:`Ended`: how the model's process ended; always the
                        leftovers were killed and scratch space wiped
 BYE         to guest   {}: the guest exits with status 0
 REFUSED     to host    {"reason", "message"}: the guest cannot work (bad HELLO, no such plugin data); it exits
+SHELL       to guest   :class:`Shell`; MODEL and WEIGHTS follow at once: somebody is to look at the model with the plugin
+TERMINAL    both       one byte of stream (0 in, 1 out, 2 error), then raw bytes that were typed or are to be shown
+RESIZE      to guest   {"rows", "columns"} of the terminal
 ==========  =========  ==========================================================================================
 
-The conversation is lock-step: HELLO, READY, then per model MODEL+WEIGHTS, LOADED, START, (LOG)*, [RESULT+WEIGHTS], ENDED.
+The conversation is lock-step: HELLO, READY, then per model MODEL+WEIGHTS[+JOURNAL], LOADED, START, (LOG)*, [RESULT+WEIGHTS],
+ENDED.
 A frame out of order is a violation; the host kills the guest.
+
+For ``harness shell`` the conversation is: HELLO, READY, SHELL+MODEL+WEIGHTS, (TERMINAL | RESIZE)*, ENDED. No clock
+runs, and no weights come back.
 """
 
 from __future__ import annotations
@@ -56,6 +64,10 @@ class Kind(enum.IntEnum):
     BYE = 9
     REFUSED = 10
     WEIGHTS = 11
+    JOURNAL = 12
+    SHELL = 20
+    TERMINAL = 21
+    RESIZE = 22
 
 
 class ProtocolError(Exception):
@@ -80,6 +92,7 @@ class Hello:
         threads: of torch in a model's process.
         options: the user's ``--set`` options for the plugin.
         log_head_bytes, log_tail_bytes: how much output is kept per model.
+        terminal: path of the terminal on which a failing plugin is debugged, and on which it prints; None for none.
         version: of this protocol.
     """
 
@@ -95,6 +108,7 @@ class Hello:
     options: dict[str, Any] = field(default_factory=dict)
     log_head_bytes: int = 1 << 16
     log_tail_bytes: int = 1 << 16
+    terminal: str | None = None
     version: int = VERSION
 
 
@@ -107,12 +121,34 @@ class Job:
         seed: of every random stream in the model's process.
         limit_s: seconds from START after which the guest ends the process on its own account; None for no limit.
         max_weights_bytes: the guest forwards no more than this many bytes of weights.
+        journal_bytes: length of the JOURNAL frame; 0 when none follows.
     """
 
     index: int
     seed: int
     limit_s: float | None
     max_weights_bytes: int
+    journal_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What somebody wants to do with a model and the plugin.
+
+    Attributes:
+        program: "python", or "sh" for the system's shell.
+        code: what the program is to carry out; None to read it from a terminal.
+        rows, columns: size of that terminal, characters.
+        term: its kind, as the variable TERM has it.
+        about: what the host knows of the sandbox, shown first on a terminal.
+    """
+
+    program: str
+    code: str | None = None
+    rows: int = 24
+    columns: int = 80
+    term: str = "dumb"
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,7 +213,7 @@ def decode_header(raw: bytes) -> tuple[Kind, int]:
         kind = Kind(kind_number)
     except ValueError:
         raise ProtocolError(f"unknown frame kind {kind_number}") from None
-    cap = {Kind.WEIGHTS: None, Kind.LOG: MAX_LOG_FRAME_BYTES}.get(kind, MAX_JSON_BYTES)
+    cap = {Kind.WEIGHTS: None, Kind.JOURNAL: None, Kind.LOG: MAX_LOG_FRAME_BYTES}.get(kind, MAX_JSON_BYTES)
     if cap is not None and length > cap:
         raise ProtocolError(f"a {kind.name} frame of {length} bytes; at most {cap} are allowed")
     return kind, length

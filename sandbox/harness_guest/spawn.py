@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness_guest.child import ChildEnds, Prepared, run_child
 from harness_guest.protocol import Job
@@ -50,7 +49,9 @@ def fork_model(prepared: Prepared, job: Job, original: bytes) -> Running:
 
 
 def _close_all_but(kept: set[int]) -> None:
-    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+    with os.scandir("/proc/self/fd") as entries:
+        numbers = [int(entry.name) for entry in entries]
+    for fd in numbers:
         if fd > 2 and fd not in kept:
             with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
                 os.close(fd)

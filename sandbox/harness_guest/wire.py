@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 from collections import deque
@@ -48,6 +49,23 @@ class Wire:
         if kind is not expected:
             raise ProtocolError(f"{kind.name} came where {expected.name} was due")
         return decode_json(payload)
+
+    def receive_mapped(self, expected: Kind, n_bytes: int) -> mmap.mmap:
+        """The next frame's payload, of ``n_bytes``, in memory of its own: nothing of it is left when that is closed."""
+        kind, length = decode_header(bytes(self._read(HEADER.size)))
+        if kind is not expected or length != n_bytes:
+            raise ProtocolError(f"{kind.name} of {length} bytes came where {expected.name} of {n_bytes} bytes was due")
+        memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with memoryview(memory) as view:
+            received = 0
+            while received < n_bytes:
+                select.select([self.read_fd], [], [])
+                with view[received : received + CHUNK_BYTES] as rest:
+                    count = os.readv(self.read_fd, [rest])
+                if not count:
+                    raise HostGoneError("the host closed the conversation")
+                received += count
+        return memory
 
     def post(self, kind: Kind, payload: bytes | bytearray) -> None:
         """Queue a frame; :meth:`push` or :meth:`flush` send it."""

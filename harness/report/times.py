@@ -1,0 +1,77 @@
+"""Where the time of a run went: what the method was charged with, and what the program took for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from pydantic import Field
+
+from harness.report.records import ModelRecord, Record
+
+
+class SpreadRecord(Record):
+    """How long something took, over the models it was measured for."""
+
+    models: int = Field(ge=1, description="For how many models.")
+    total_s: float = Field(ge=0, description="Sum, seconds.")
+    p50_s: float = Field(ge=0, description="Median, seconds.")
+    p90_s: float = Field(ge=0, description="90th percentile, seconds.")
+    max_s: float = Field(ge=0, description="Longest, seconds.")
+
+    @classmethod
+    def of(cls, seconds: Iterable[float | None]) -> SpreadRecord | None:
+        """Of what was measured, models for which nothing was left out; None when that are all."""
+        known = [value for value in seconds if value is not None]
+        if not known:
+            return None
+        p50, p90 = np.percentile(known, (50, 90))
+        values = {"total_s": sum(known), "p50_s": p50, "p90_s": p90, "max_s": max(known)}
+        return cls(models=len(known), **{name: round(float(value), 4) for name, value in values.items()})
+
+
+class TimesRecord(Record):
+    """Where the time of the models went; null where no model came so far. Only charged_s counts against the limit."""
+
+    workers: int = Field(1, ge=1, description="Models unlearned at the same time.")
+    cores: int | None = Field(None, ge=1, description="Cores of each worker.")
+    charged: SpreadRecord | None = Field(None, description="Charged to the method: its own work, its import included.")
+    start: SpreadRecord | None = Field(None, description="Waiting for the start of guests; the program's.")
+    hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
+    after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
+    judge: SpreadRecord | None = Field(None, description="Computing and keeping logits; the program's.")
+    charged_share: float | None = Field(
+        None, ge=0, le=1, description="Of all seconds spent on models, the share that was charged to the method."
+    )
+
+    @property
+    def parts(self) -> tuple[tuple[str, SpreadRecord | None], ...]:
+        """The five parts with a name for people each, in the order in which they come."""
+        return (
+            ("start of the sandbox", self.start),
+            ("hand-over", self.hand_over),
+            ("the method, charged", self.charged),
+            ("checking and cleaning up", self.after),
+            ("logits", self.judge),
+        )
+
+    @property
+    def uncharged_s(self) -> float:
+        """Seconds of all models that were the program's."""
+        return sum(part.total_s for _, part in self.parts if part is not None and part is not self.charged)
+
+
+def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None) -> TimesRecord:
+    """Sums and percentiles over the models."""
+    models = list(models)
+    parts = {
+        "charged": SpreadRecord.of(model.charged_s for model in models),
+        "start": SpreadRecord.of(model.start_s for model in models),
+        "hand_over": SpreadRecord.of(model.prepare_s for model in models),
+        "after": SpreadRecord.of(model.after_s for model in models),
+        "judge": SpreadRecord.of(model.judge_s for model in models),
+    }
+    all_s = sum(part.total_s for part in parts.values() if part is not None)
+    charged_s = 0.0 if parts["charged"] is None else parts["charged"].total_s
+    share = round(charged_s / all_s, 4) if all_s > 0 else None
+    return TimesRecord(workers=workers, cores=cores, charged_share=share, **parts)

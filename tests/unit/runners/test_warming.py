@@ -1,0 +1,230 @@
+"""Guests in stock: when they warm up, on which cores, and that none outlives its session."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import SandboxError
+from harness.hardware import usable_cores
+from harness.outcomes import Status
+from harness.runners.process_handle import ProcessHandle
+from harness.runners.seats import Seat
+from harness.runners.session import Session
+from harness.runners.warming import StoppedError
+from harness.runners.weights import Manifest
+from harness.workers import Queue, share_out
+from harness_guest.protocol import Hello
+from tests.unit.runners.test_session import GOOD, PRELUDE, READY, STATE, TO_READY
+
+# Each guest says in a file of its own where it runs when it is ready and when it is told to start.
+TELLING = """
+def tell(when):
+    with open(f"{NOTES}/{os.getpid()}", "a") as file:
+        file.write(f"{when} {','.join(map(str, sorted(os.sched_getaffinity(0))))}\\n")
+
+get(); tell("ready"); put(Kind.READY, READY)
+get(); get(); put(Kind.LOADED, {"index": 0})
+get(); tell("started"); put(Kind.RESULT, {"index": 0, "peak_gpu_mib": None})
+weights(); put(Kind.ENDED, ENDED)
+"""
+HANGING = TO_READY + "get(); get(); put(Kind.LOADED, {'index': 0}); time.sleep(600)\n"
+OWN, OTHER = usable_cores()[0], usable_cores()[-1]
+two_cores = pytest.mark.skipif(OWN == OTHER, reason="needs two cores")
+
+
+class Hall:
+    """Sessions with scripted guests, and where those said that they ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "notes"
+        self.notes.mkdir()
+        self._folder, self._numbers = folder, count()
+        self.pids: list[int] = []
+        self.sessions: list[Session] = []
+
+    def session(self, script: str, seat: Seat, models: int, **options: Any) -> tuple[Session, list[int]]:
+        """A session of ``--isolation model``, and the number of models that are due, to be counted down."""
+        left = [models]
+        source = f"NOTES, READY = {str(self.notes)!r}, {READY!r}\n{script}"
+
+        def start() -> ProcessHandle:
+            folder = self._folder / f"guest-{next(self._numbers)}"
+            folder.mkdir()
+            handle = ProcessHandle(folder, {}, ("-c", PRELUDE + textwrap.dedent(source)), cores=seat.waiting)
+            self.pids.append(handle._process.pid)
+            return handle
+
+        hello = Hello("p", None, {}, {}, "d", log_head_bytes=100, log_tail_bytes=0)
+        session = Session(
+            start, hello, manifest=Manifest.of(STATE), isolation="model", seat=seat, due=lambda: left[0], **options
+        )
+        self.sessions.append(session)
+        return session, left
+
+    def unlearn(self, script: str, seat: Seat, models: int) -> Session:
+        """Unlearn so many models."""
+        session, left = self.session(script, seat, models)
+        for _ in range(models):
+            left[0] -= 1
+            outcome, _ = session.unlearn(0, 0, STATE, 60.0)
+            assert outcome.status is Status.OK, outcome
+        return session
+
+    def told(self, when: str) -> set[str]:
+        """On which cores guests were at that moment."""
+        lines = [line for file in self.notes.iterdir() for line in file.read_text().splitlines()]
+        return {line.partition(" ")[2] for line in lines if line.startswith(when)}
+
+    def living(self) -> list[int]:
+        """Guests that have not ended."""
+        return [pid for pid in self.pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Hall]:
+    hall = Hall(tmp_path)
+    yield hall
+    for session in hall.sessions:
+        session.close()
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 9])
+def test_no_more_guests_are_started_than_there_are_models(hall: Hall, ahead: int) -> None:
+    hall.unlearn(GOOD, Seat(ahead=ahead), 4)
+
+    assert len(hall.pids) == 4
+
+
+@two_cores
+def test_with_a_spare_core_no_more_guests_are_started_than_there_are_models(hall: Hall) -> None:
+    hall.unlearn(GOOD, Seat((OWN,), (OTHER,), ahead=2), 4)
+
+    assert len(hall.pids) == 4
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_without_a_spare_core_no_guest_warms_up_while_a_model_is_measured(hall: Hall, ahead: int) -> None:
+    spans = hall.unlearn(TELLING, Seat((OWN,), ahead=ahead), 4).spans
+
+    assert sorted(span.kind for span in spans) == ["measured"] * 4 + ["warming"] * 4
+    assert not any(one.disturbs(other) for one in spans for other in spans)
+    assert hall.told("ready") == hall.told("started") == {str(OWN)}
+
+
+@two_cores
+def test_guests_warm_up_on_the_spare_core_and_are_measured_on_their_own(hall: Hall) -> None:
+    spans = hall.unlearn(TELLING, Seat((OWN,), (OTHER,), ahead=2), 4).spans
+
+    assert hall.told("ready") == {str(OTHER)}
+    assert hall.told("started") == {str(OWN)}
+    assert not any(one.disturbs(other) for one in spans for other in spans)
+    # Some did warm up while others were measured, or nothing would be won.
+    measured = [span for span in spans if span.kind == "measured"]
+    assert any(
+        one.began_s < other.began_s and other.ended_s < one.ended_s
+        for one in spans if one.kind == "warming" for other in measured
+    )  # fmt: skip
+
+
+def test_guests_that_no_model_came_for_are_gone_when_the_session_is_closed(hall: Hall) -> None:
+    session, _ = hall.session(GOOD, Seat(ahead=3), 5)
+    session.unlearn(0, 0, STATE, 60.0)
+    assert len(hall.living()) == 2
+
+    session.close()
+
+    assert hall.living() == []
+
+
+def test_an_interruption_leaves_no_guest(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, _ = hall.session(GOOD, Seat(ahead=3), 5)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.runners.session.Attempt.run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        session.unlearn(0, 0, STATE, 60.0)
+
+    assert len(hall.pids) == 3
+    assert hall.living() == []
+
+
+def test_a_guest_that_does_not_become_ready_leaves_none_of_the_others(hall: Hall) -> None:
+    session, _ = hall.session("get(); sys.exit(9)", Seat(ahead=2), 5)
+
+    with pytest.raises(SandboxError, match="exit status 9"):
+        session.unlearn(0, 0, STATE, 60.0)
+
+    assert hall.living() == []
+
+
+def test_a_guest_that_died_in_stock_costs_no_model(hall: Hall) -> None:
+    session, left = hall.session(GOOD, Seat(ahead=2), 2)
+    left[0] = 1
+    session.unlearn(0, 0, STATE, 60.0)
+    (waiting,) = hall.living()
+    os.kill(waiting, 9)
+    left[0] = 0
+
+    outcome, _ = session.unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.attempts) == (Status.OK, 2)
+
+
+def test_all_seconds_of_a_model_are_accounted_for(hall: Hall) -> None:
+    seconds = iter(range(1000))
+    session, _ = hall.session(GOOD, Seat(), 1, clock=lambda: float(next(seconds)))
+    before = next(seconds)
+
+    outcome, _ = session.unlearn(0, 0, STATE, None)
+
+    parts = (outcome.start_s, outcome.prepare_s, outcome.charged_s, outcome.after_s)
+    assert all(part is not None and part > 0 for part in parts)
+    assert before < sum(part or 0.0 for part in parts) < next(seconds) - before
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
+def test_what_goes_wrong_in_one_worker_stops_the_others(hall: Hall, error: BaseException) -> None:
+    good, _ = hall.session(GOOD, Seat(), 1)
+    endless, _ = hall.session(HANGING, Seat(ahead=2), 5)
+    ended: list[BaseException] = []
+
+    def work(session: Session, _number: int) -> None:
+        if session is good:
+            while len(hall.pids) < 2:
+                os.sched_yield()
+            raise error
+        try:
+            session.unlearn(0, 0, STATE, None)
+        except BaseException as caught:
+            ended.append(caught)
+            raise
+
+    with pytest.raises(type(error)):
+        share_out(Queue(range(2)), [good, endless], [Seat(), Seat()], work)
+
+    assert [type(caught) for caught in ended] == [StoppedError]
+    assert hall.living() == []
+
+
+def test_every_number_is_worked_on_once_by_a_worker_that_stays_on_its_cores(hall: Hall) -> None:
+    seats = [Seat((OWN,)), Seat((OTHER,))]
+    sessions = [hall.session(GOOD, seat, 0)[0] for seat in seats]
+    done: list[tuple[int, bool]] = []
+    before = os.sched_getaffinity(0)
+
+    def work(session: Session, number: int) -> None:
+        done.append((number, os.sched_getaffinity(0) == set(seats[sessions.index(session)].cores or ())))
+
+    share_out(Queue(range(50)), sessions, seats, work)
+
+    assert sorted(done) == [(number, True) for number in range(50)]
+    assert os.sched_getaffinity(0) == before
