@@ -1,8 +1,10 @@
-"""Which plots a report's page shows: found by the names of the evaluators' arrays, so that any evaluator may have some.
+"""Which plots a report's page shows: the ones it is made for, and what any evaluator's arrays ask for by their names.
 
 - ``<name>_unlearned``, ``<name>_control``, ``<name>_noop`` (each 1-D) are drawn as histograms of one figure, but for names
-  that end in ``_per_class``, which hold a value per class, and p-values (``p``), which say what their statistic says;
-- where ``roc_fpr`` and ``roc_tpr_<population>`` are there, as ROC curves, false against true positive rate.
+  that end in ``_per_class`` or ``_per_model``, which hold a value per class or model, and p-values (``p``), which say what
+  their statistic says;
+- where ``roc_fpr`` and ``roc_tpr_<population>`` are there, as ROC curves, false against true positive rate;
+- ``d_<population>`` of ``ks``, by size, over the band of ``d_null_quantiles``.
 """
 
 from __future__ import annotations
@@ -11,81 +13,92 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.report.model import EvaluatorRecord, ModelRecord, Report
-from harness.report.plots import Bar, Series, bars, fences, histogram, log_curves
-from harness.report.words import STATUS_WORDS, duration
+from harness.report.figure import Figure, Missing, missing
+from harness.report.model import EvaluatorRecord, Report
+from harness.report.model_figures import accuracies, model_parts, phases, times, trade_off
+from harness.report.plots import Series, Values, fences, histogram, ranked, roc
+from harness.report.words import plain
 
 KINDS = ("control", "noop", "unlearned")  # drawn in this order, the plugin's on top
-PER_CLASS, P_VALUES = "_per_class", "p"
+NOT_DRAWN = ("_per_class", "_per_model")
+P_VALUES = "p"
 ROC_X, ROC_Y = "roc_fpr", "roc_tpr"
+KS, DISTANCE, NULL = "ks", "d", "d_null_quantiles"
+ROUNDING = 1e-9  # of distances that are equal
+SHORT = {"control": "control", "noop": "no-op", "unlearned": "this plugin"}
 
 
 @dataclass(frozen=True)
 class Words:
-    """A histogram's words: title, label of the axis with unit, and how to read it."""
+    """A histogram's words: title, label of the axis with unit, how to read it, and what value stands for infinity."""
 
     title: str
     axis: str
     caption: str
+    cap: float = np.inf
 
 
-_EPSILON = "The larger, the better an attack tells unlearned from retrained models."
+CAP = 50.0  # epsilon of an attack that makes no error, by the challenge's rule
+_EPSILON = "The larger, the better an attack tells unlearned from retrained models on this example: lower is better."
 WORDS = {  # by evaluator and array; others are named after their arrays
+    ("forgetting_quality", "epsilon_official"): Words(
+        "Epsilon by example, the challenge's attacks", "epsilon", _EPSILON, CAP
+    ),
+    ("forgetting_quality", "epsilon_exact"): Words("Epsilon by example, all thresholds", "epsilon", _EPSILON, CAP),
     ("lira", "shift"): Words(
         "Change of confidence per forgotten example",
         "shift of confidence, standard deviations of retrained models",
         "Above 0: more confident than retrained models, too little forgotten. Below 0: too much.",
     ),
-    ("ks", "d"): Words(
-        "Kolmogorov-Smirnov distance per forgotten example",
-        "distance of confidence, unlearned against retrained models",
-        "At 1 the two never overlap. Even retrained models do not reach 0, for they are finitely many.",
-    ),
     ("klom", "kl"): Words(
         "KL divergence of margins per forgotten example",
         "divergence from retrained models, nats",
-        "Even retrained models do not reach 0, for they are finitely many.",
+        "Lower is better; even retrained models do not reach 0, for they are finitely many.",
     ),
-    ("forgetting_quality", "epsilon_official"): Words(
-        "Epsilon per forgotten example, the challenge's attacks", "epsilon", _EPSILON
-    ),
-    ("forgetting_quality", "epsilon_exact"): Words(
-        "Epsilon per forgotten example, all thresholds", "epsilon", _EPSILON
+    ("variance", "variance"): Words(
+        "Variance of confidence by forgotten example",
+        "variance of the confidence (logit) over models",
+        "A right method varies as retraining does.",
     ),
 }
+ROC_TITLE = "ROC of the likelihood-ratio attack"
+KS_TITLE = "Kolmogorov-Smirnov distance by forgotten example"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A plot with its words.
-
-    Attributes:
-        title: what is shown.
-        svg: the plot, safe to put into a page.
-        caption: how to read it.
-        kinds: populations shown, for the legend.
-    """
-
-    title: str
-    svg: str
-    caption: str
-    kinds: tuple[str, ...] = ()
+def figures(report: Report) -> list[Figure | Missing]:
+    """All plots of the page in their order; in the place of one that the report cannot give stands why."""
+    first: list[Figure | Missing] = [trade_off(report), _curve(report), *_epsilons(report), _ks(report)]
+    rest = [figure for record in report.evaluators for figure in _of_evaluator(record)]
+    last = [accuracies(report), times(report), model_parts(report), phases(report)]
+    return [*first, *rest, *(one for one in last if one is not None)]
 
 
-def figures(report: Report) -> list[Figure]:
-    """All plots that the report has arrays for, and the models' times."""
-    found = [figure for one in report.evaluators for figure in _of_evaluator(one)]
-    return found + ([_times(report)] if any(model.charged_s is not None for model in report.models) else [])
+def _curve(report: Report) -> Figure | Missing:
+    record = report.evaluator("lira")
+    return (record and _roc(record)) or missing(ROC_TITLE, report, "lira")
+
+
+def _epsilons(report: Report) -> list[Figure | Missing]:
+    record = report.evaluator("forgetting_quality")
+    named = [(stem, words) for (name, stem), words in WORDS.items() if name == "forgetting_quality"]
+    made = [record and _histogram(record, stem) for stem, _ in named]
+    if any(made):
+        return [figure for figure in made if figure]
+    return [missing("Epsilon by example", report, "forgetting_quality")]
 
 
 def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
+    """Histograms of what is not drawn elsewhere, and other evaluators' ROC curves."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
-    made = (
-        _roc(record) if stem == ROC_Y else _histogram(record, stem)
-        for stem in stems
-        if stem and stem != P_VALUES and not stem.endswith(PER_CLASS)
-    )
+    made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
+    made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
+
+
+def _elsewhere(evaluator: str, stem: str) -> bool:
+    if not stem or stem == P_VALUES or stem.endswith(NOT_DRAWN):
+        return True
+    return (evaluator == "forgetting_quality" and (evaluator, stem) in WORDS) or (evaluator, stem) == (KS, DISTANCE)
 
 
 def _series(record: EvaluatorRecord, stem: str) -> list[Series]:
@@ -98,45 +111,70 @@ def _histogram(record: EvaluatorRecord, stem: str) -> Figure | None:
     series = _series(record, stem)
     if not series:
         return None
-    named = stem.replace("_", " ")
-    words = WORDS.get((record.name, stem)) or Words(f"{record.name}: {named}", named, "")
-    parts = (words.caption, "Perfect unlearning looks like the control.", _beyond(series))
+    named = plain(stem.replace("_", " "))
+    words = WORDS.get((record.name, stem)) or Words(f"{plain(record.name)}: {named}", named, "")
+    parts = (words.caption, "Perfect unlearning looks like the control.", _beyond(series, words.cap))
     caption = " ".join(part for part in parts if part)
-    return Figure(words.title, histogram(series, words.axis, words.title), caption, tuple(one.kind for one in series))
+    return Figure(
+        words.title, histogram(series, words.axis, words.title, words.cap), caption, tuple(one.kind for one in series)
+    )
 
 
-def _beyond(series: list[Series]) -> str:
-    """What the reader must know of values that the plot holds in its outermost bins."""
+def _beyond(series: list[Series], cap: float) -> str:
+    """What the reader must know of values that the plot holds apart."""
     pooled = np.concatenate([one.values for one in series])
-    low, high = fences(pooled)
+    low, high = fences(pooled, cap)
     outside = pooled[(pooled < low) | (pooled > high)]
     if not outside.size:
         return ""
-    return f"The outermost bin counts the values beyond it as well, which reach to {outside[np.abs(outside).argmax()]:.3g}."
+    if outside.min() >= cap:
+        return f"Counted apart, at the edge: {cap:g}, which stands for an attack without error."
+    return f"Far values are counted apart, at the edge; they reach to {outside[np.abs(outside).argmax()]:.3g}."
 
 
 def _roc(record: EvaluatorRecord) -> Figure | None:
-    x = np.asarray(record.arrays.get(ROC_X, []), dtype=np.float64)
-    series = [one for one in _series(record, ROC_Y) if one.values.shape == x.shape]
-    if not series or not 0 < x.min() < 1:
+    rates = np.asarray(record.arrays.get(ROC_X, []), dtype=np.float64)
+    series = [one for one in _series(record, ROC_Y) if one.values.shape == rates.shape]
+    if not series or not 0 < rates.min() < 1 or rates.max() > 1:
         return None
-    title = f"ROC of the attack ({record.name})"
-    labels = ("false positive rate", "true positive rate")
-    caption = "The nearer to the diagonal, the less the attack can tell. Perfect unlearning looks like the control."
-    svg = log_curves(x, series, labels, title)
-    return Figure(title, svg, caption, tuple(one.kind for one in series))
-
-
-def _times(report: Report) -> Figure:
-    charged = [(model, model.charged_s) for model in report.models if model.charged_s is not None]
-    items = [Bar(model.index, seconds, model.status.finished, _hint(model)) for model, seconds in charged]
-    limit = report.budget.limit_s
-    caption = "Seconds charged to each model." + (
-        "" if limit is None else f" The line is the limit, {duration(limit)}."
+    title = ROC_TITLE if record.name == "lira" else f"ROC of the attack ({plain(record.name)})"
+    caption = (
+        "How many unlearned models an attack finds, and how many retrained ones it takes for them. The nearer to chance, "
+        "the less it can tell; perfect unlearning looks like the control. A curve begins where it leaves 0."
     )
-    title = "Time per model"
-    return Figure(title, bars(items, limit, title), caption)
+    return Figure(title, roc(rates, series, title), caption, (*(one.kind for one in series), "mark"))
 
 
-def _hint(model: ModelRecord) -> str:
-    return f"model {model.index}: {duration(model.charged_s)}, {STATUS_WORDS[model.status]}"
+def _ks(report: Report) -> Figure | Missing:
+    record = report.evaluator(KS)
+    series = _series(record, DISTANCE) if record else []
+    if record is None or not series:
+        return missing(KS_TITLE, report, KS)
+    band, source = _band(record, series)
+    if band is None:
+        return missing(KS_TITLE, report, KS)
+    above = ", ".join(
+        f"{int((one.values > band[2] + ROUNDING).sum())} of {one.values.size} ({SHORT[one.kind]})" for one in series
+    )
+    caption = (
+        "How far the confidences of unlearned and retrained models lie apart, 0 alike, 1 without overlap: lower is better. "
+        f"Every curve is sorted by itself. The band holds 95 % of examples where nothing differs ({source}), the dotted line "
+        f"halves them. Above the band: {above}."
+    )
+    return Figure(KS_TITLE, ranked(series, band, KS_TITLE), caption, (*(one.kind for one in series), "band"))
+
+
+def _band(record: EvaluatorRecord, series: list[Series]) -> tuple[tuple[float, float, float] | None, str]:
+    """Where a single example's distance lies when nothing differs, and how that is known."""
+    exact = np.asarray(record.arrays.get(NULL, []), dtype=np.float64)
+    if exact.shape == (3,):
+        return _three(exact), "exact, for as many models"
+    control = next((one.values for one in series if one.kind == "control"), None)
+    if control is None:
+        return None, ""
+    return _three(np.quantile(control, (0.025, 0.5, 0.975))), "from the control; newer reports have it exactly"
+
+
+def _three(values: Values) -> tuple[float, float, float]:
+    low, middle, high = map(float, values)
+    return low, middle, high

@@ -11,9 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecord, PhiRecord
 from harness.report.records import (
     EvidenceRecord,
     IsolationLevel,
+    JournalRecord,
     LimitsRecord,
     LogRecord,
     ModelRecord,
@@ -22,20 +24,26 @@ from harness.report.records import (
     RunnerRecord,
 )
 from harness.report.results import EvaluatorRecord, IntervalRecord, MetricRecord
+from harness.report.times import SpreadRecord, TimesRecord
 
 __all__ = [
     "ArchitectureRecord",
     "BudgetRecord",
     "DesignRecord",
+    "DistanceRecord",
     "EvaluatorRecord",
     "EvidenceRecord",
+    "ExampleRecord",
+    "ExamplesRecord",
     "HardwareRecord",
     "IntervalRecord",
     "IsolationLevel",
+    "JournalRecord",
     "LimitsRecord",
     "LogRecord",
     "MetricRecord",
     "ModelRecord",
+    "PhiRecord",
     "PluginRecord",
     "PopulationRecord",
     "PopulationsRecord",
@@ -43,7 +51,9 @@ __all__ = [
     "RunStatus",
     "RunnerRecord",
     "SeedsRecord",
+    "SpreadRecord",
     "TaskRecord",
+    "TimesRecord",
     "UtcTime",
     "VerdictLevel",
     "VerdictRecord",
@@ -182,9 +192,16 @@ class Report(Record):
     design: DesignRecord = Field(description="Which originals were unlearned, and how often.")
     budget: BudgetRecord = Field(description="The time limit and where it came from.")
     populations: PopulationsRecord = Field(description="On how many models the numbers rest.")
+    journal: JournalRecord | None = Field(
+        None, description="The record of training that the method was given; null where the task keeps none."
+    )
     models: tuple[ModelRecord, ...] = Field(description="What became of each model, by index.")
     evaluators: tuple[EvaluatorRecord, ...] = Field(description="What each evaluator said.")
+    examples: ExamplesRecord | None = Field(
+        None, description="A few forgotten examples, one by one; null in older reports and where no model finished."
+    )
     phases: dict[str, float] = Field(default_factory=dict, description="Seconds per phase of the run.")
+    times: TimesRecord | None = Field(None, description="Where the time of the models went; null in older reports.")
     cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of all that came from a cache.")
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
 

@@ -1,7 +1,12 @@
-"""The report as one self-contained HTML page: no network, no script, all text of plugins escaped."""
+"""The report as one self-contained HTML page: no network, all text of plugins escaped.
+
+Its policy lets one script run, the one that picks an example, by its hash; without scripts all examples are shown.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -11,12 +16,24 @@ import jinja2
 
 from harness.files import atomic_write_text
 from harness.report import words
+from harness.report.deaths import deaths, talkers
 from harness.report.figures import figures
+from harness.report.journal_words import journal_sentences
 from harness.report.model import Report
+from harness.report.single_examples import NO_PICTURES, single_examples, why_none
+from harness.report.time_words import model_sentence, phase_sentence
 from harness.text import harmless
 
 PAGE_NAME = "report.html"
-POPULATION_WORDS = {"unlearned": "this plugin", "control": "perfect (control)", "noop": "nothing done (no-op)"}
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
+MODEL_COLUMNS = (
+    ("Charged", "Seconds of the method itself, which count against the limit; less is better."),
+    ("Hand-over", "Seconds of giving it the model, which do not count."),
+    ("Peak memory", "Most resident memory of its process."),
+    ("Peak GPU memory", "Most memory of the CUDA allocator; none on a CPU."),
+    ("Starts", "How many times it was started; more than once where the sandbox broke."),
+)
 
 
 def write_page(report: Report, run_dir: Path) -> Path:
@@ -33,20 +50,42 @@ def write_page(report: Report, run_dir: Path) -> Path:
 
 def render_page(report: Report) -> str:
     """The page's HTML."""
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            report=report,
-            headlines=words.headlines(report),
-            failures=words.failures(report.models),
-            figures=figures(report),
-            populations=POPULATION_WORDS,
-            arrays={one.name: one.arrays for one in report.evaluators},
-            wanted=words.WANTED,
-            status_words=words.STATUS_WORDS,
-        )
+    shown = single_examples(report)
+    script = _environment().get_template("picker.js.j2").render() if shown else ""
+    return render(
+        "page.html.j2",
+        report=report,
+        policy=_policy(script),
+        script=script,
+        headlines=words.headlines(report),
+        deaths=deaths(report),
+        talkers=talkers(report),
+        figures=figures(report),
+        examples=shown,
+        no_examples=why_none(report),
+        no_pictures="" if report.examples is None else NO_PICTURES[report.examples.pictures],
+        legend=LEGEND,
+        warnings=words.gathered(report.warnings),
+        arrays={one.name: one.arrays for one in report.evaluators},
+        wanted=words.WANTED,
+        better=words.BETTER,
+        status_words=words.STATUS_WORDS,
+        model_columns=MODEL_COLUMNS,
+        journal=journal_sentences(report),
     )
+
+
+def _policy(script: str) -> str:
+    """What the page may do: nothing but its own style, pictures that it holds, and this script."""
+    if not script:
+        return POLICY
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"{POLICY}; img-src data:; script-src 'sha256-{digest}'"
+
+
+def render(template: str, **values: Any) -> str:
+    """Any page of this package's templates, with the report page's filters; what is not marked safe is escaped."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache
@@ -64,11 +103,13 @@ def _environment() -> jinja2.Environment:
         duration=words.duration,
         plain=words.plain,
         way=words.way,
+        tip=words.tip,
         harmless=harmless,
         pretty=_pretty,
         origin=words.origin,
     )
     environment.globals["label"] = words.label
+    environment.globals.update(phase_sentence=phase_sentence, model_sentence=model_sentence)
     return environment
 
 

@@ -1,21 +1,28 @@
-"""Small plots as SVG elements, made by hand so that a page needs neither network nor script.
+"""Plots of many examples at once, as SVG elements: histograms, ROC curves, and values sorted by size.
 
-Colours come from the page's CSS classes (``unlearned``, ``control``, ``noop``, ``bad``), so that they follow a dark
-theme; lines differ in their dashes as well, for readers who do not tell the colours apart.
+Colours come from the page's CSS classes (``unlearned``, ``control``, ``noop``), so that they follow a dark theme; lines
+differ in their dashes as well, for readers who do not tell the colours apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-WIDTH, HEIGHT = 460.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 56.0, 14.0, 12.0, 44.0
-BINS = 20
+from harness.report.drawing import Frame, Picture, Scale
+from harness.report.words import POPULATION_WORDS, number
+
+Values = NDArray[np.float64]
+
+FRAME = Frame(width=480, height=290, left=58, right=466, top=12, bottom=242)
+SQUARE = Frame(width=480, height=400, left=66, right=466, top=14, bottom=352)
+BINS, FEWEST_BINS = 24, 6
+LABEL_ROOM = 0.16  # of the axis
+WELL_FILLED = 0.03  # of all values
+STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -28,165 +35,169 @@ class Series:
     """
 
     kind: str
-    values: NDArray[np.float64]
+    values: Values
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis: label and range; a range of no length is widened; values below a logarithmic one lie at its end."""
+def histogram(series: Sequence[Series], label: str, title: str, cap: float = np.inf) -> str:
+    """Outlines of the series' histograms over common bins, as per cent of each series; the plugin's is filled.
 
-    label: str
-    low: float
-    high: float
-    log: bool = False
-
-    @property
-    def span(self) -> float:
-        """Length of the range, in decades on a logarithmic axis, never 0."""
-        return (float(np.log10(self.high / self.low)) if self.log else self.high - self.low) or 1.0
-
-    def share(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Where on the axis values lie: 0 at ``low``, 1 at ``high``."""
-        array = np.asarray(values, dtype=np.float64)
-        from_low = np.log10(np.maximum(array, self.low) / self.low) if self.log else array - self.low
-        return np.asarray(from_low / self.span)
-
-
-class Canvas:
-    """An SVG element with two axes, on which lines and bars are drawn in data coordinates."""
-
-    def __init__(self, x: Axis, y: Axis, description: str) -> None:
-        self.x, self.y = x, y
-        self.svg = ElementTree.Element("svg", {"viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}", "role": "img"})
-        self._child("title", {}, description)
-        self._axes()
-
-    def text(self) -> str:
-        """The SVG as text, escaped."""
-        return ElementTree.tostring(self.svg, encoding="unicode")
-
-    def line(self, xs: ArrayLike, ys: ArrayLike, kind: str) -> None:
-        """A line through points."""
-        pairs = zip(self._px(xs), self._py(ys), strict=True)
-        self._child("polyline", {"class": f"line {kind}", "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)})
-
-    def bar(self, left: float, right: float, height: float, kind: str, hint: str) -> None:
-        """A bar from the x axis, with a hint shown under the pointer."""
-        x = self._px([left, right])
-        y = self._py([height, self.y.low])
-        place = {"x": x[0], "width": max(x[1] - x[0], 0.5), "y": y[0], "height": max(y[1] - y[0], 0.5)}
-        rectangle = self._child("rect", {"class": f"bar {kind}"} | {name: f"{v:.1f}" for name, v in place.items()})
-        ElementTree.SubElement(rectangle, "title").text = hint
-
-    def _px(self, values: ArrayLike) -> NDArray[np.float64]:
-        return LEFT + (WIDTH - LEFT - RIGHT) * self.x.share(values)
-
-    def _py(self, values: ArrayLike) -> NDArray[np.float64]:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * self.y.share(values)
-
-    def _child(self, tag: str, attributes: dict[str, str], text: str = "") -> ElementTree.Element:
-        element = ElementTree.SubElement(self.svg, tag, attributes)
-        element.text = text or None
-        return element
-
-    def _label(self, x: float, y: float, text: str, anchor: str = "middle", **more: str) -> None:
-        self._child("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, **more}, text)
-
-    def _axes(self) -> None:
-        base, top = HEIGHT - BOTTOM, TOP
-        self._child("path", {"class": "axis", "d": f"M{LEFT},{top}V{base}H{WIDTH - RIGHT}"})
-        for tick in ticks(self.x):
-            self._label(float(self._px(tick)), base + 15, f"{tick:g}")
-        for tick in ticks(self.y):
-            self._label(LEFT - 6, float(self._py(tick)) + 4, f"{tick:g}", "end")
-        self._label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, self.x.label)
-        middle = (top + base) / 2
-        self._label(12, middle, self.y.label, transform=f"rotate(-90 12 {middle:g})")
-
-
-def ticks(axis: Axis, about: int = 5) -> list[float]:
-    """Round numbers within the axis's range, about as many as asked for; powers of ten on a logarithmic axis."""
-    if axis.log:
-        exponents = range(int(np.ceil(np.log10(axis.low) - 1e-9)), int(np.floor(np.log10(axis.high) + 1e-9)) + 1)
-        return [10.0**exponent for exponent in exponents]
-    raw = axis.span / about
-    power = 10.0 ** np.floor(np.log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
-    first = int(np.ceil(axis.low / step - 1e-9))
-    last = int(np.floor(axis.high / step + 1e-9))
-    return [round(number * step, 12) for number in range(first, last + 1)]
-
-
-def histogram(series: Sequence[Series], label: str, description: str, reference: float | None = None) -> str:
-    """Outlines of the series' histograms over common bins, as shares of each series; ``reference`` is marked.
-
-    The outermost bins also count what lies beyond them, see :func:`fences`.
+    What lies beyond the fences (:func:`fences`) is counted in a bin of its own, apart from the others.
     """
-    pooled = np.concatenate([one.values for one in series] + ([] if reference is None else [np.array([reference])]))
-    edges = _edges(pooled)
-    within = (np.clip(one.values, edges[0], edges[-1]) for one in series)
-    shares = [np.histogram(values, bins=edges)[0] / max(values.size, 1) for values in within]
-    top = max(float(share.max()) for share in shares)
-    canvas = Canvas(
-        Axis(label, float(edges[0]), float(edges[-1])), Axis("share of examples", 0, top * 1.05), description
-    )
-    if reference is not None:
-        canvas.line([reference, reference], [0, top * 1.05], "mark")
+    bins = _bins([one.values for one in series], cap)
+    shares = [100 * np.histogram(bins.held(one.values), bins=bins.edges)[0] / one.values.size for one in series]
+    top = 1.05 * max(float(share.max()) for share in shares)
+    x = Scale(float(bins.edges[0]), float(bins.edges[-1]))
+    picture = Picture(FRAME, x, Scale(0, top), title, described(series))
+    picture.x_axis(label, bins.labelled)
+    picture.y_axis("examples, %")
     for one, share in zip(series, shares, strict=True):
-        canvas.line(np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]]), one.kind)
-    return canvas.text()
+        heights = np.concatenate([[0], np.repeat(share, 2), [0]])
+        pairs = zip(np.repeat(bins.edges, 2), heights, strict=True)
+        points = [(picture.px(float(at)), picture.py(float(height))) for at, height in pairs]
+        if one.kind == "unlearned":
+            picture.area(points, "fill unlearned")
+        picture.path(points, f"line {one.kind}")
+    if bins.edges[0] < bins.low:
+        picture.words(FRAME.left, FRAME.bottom + 18, "below", "start")
+    if bins.edges[-1] > bins.high:
+        picture.words(FRAME.right, FRAME.bottom + 18, "above", "end")
+    return picture.text()
 
 
-def fences(values: NDArray[np.float64]) -> tuple[float, float]:
+def described(series: Sequence[Series]) -> str:
+    """The numbers of a picture in words, for those who do not see it."""
+    told = []
+    for one in series:
+        middle, low, high = (number(float(value)) for value in np.quantile(one.values, (0.5, 0.05, 0.95)))
+        told.append(f"{POPULATION_WORDS[one.kind]}: median {middle}, 90 % of examples between {low} and {high}")
+    return "; ".join(told) + "."
+
+
+def fences(values: Values, cap: float = np.inf) -> tuple[float, float]:
     """The range that is worth drawing: all values, but for those beyond the quartiles by over three times their distance.
 
-    Such a value (Tukey's "far out") would squeeze all others into one bin. Source: Tukey, "Exploratory Data Analysis" (1977).
+    Such a value (Tukey's "far out") would squeeze all others into one bin, as would one of ``cap`` or more, which stands for
+    infinity. Source: Tukey, "Exploratory Data Analysis" (1977).
     """
+    values = values[values < cap] if (values < cap).any() else values
     low, high = float(values.min()), float(values.max())
     lower, upper = np.quantile(values, [0.25, 0.75])
     reach = 3 * float(upper - lower)
     return (max(low, float(lower) - reach), min(high, float(upper) + reach)) if reach else (low, high)
 
 
-def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges of about ``BINS`` bins; values on a coarse lattice get whole numbers of its steps, lest the plot be a comb."""
-    low, high = fences(values)
+@dataclass(frozen=True)
+class _Bins:
+    """Edges of a histogram's bins; between ``low`` and ``high`` they are ordinary ones, beyond lie a gap and one for the rest."""
+
+    edges: Values
+    low: float
+    high: float
+
+    @property
+    def labelled(self) -> tuple[float, float]:
+        """Where there is room for numbers beside the words at the outermost bins."""
+        room = LABEL_ROOM * float(self.edges[-1] - self.edges[0])
+        low = max(self.low, self.edges[0] + room) if self.edges[0] < self.low else self.low
+        high = min(self.high, self.edges[-1] - room) if self.edges[-1] > self.high else self.high
+        return float(low), float(high)
+
+    def held(self, values: Values) -> Values:
+        """The values, those beyond in the middle of the outermost bins."""
+        below, above = self.edges[:2].mean(), self.edges[-2:].mean()
+        return np.asarray(np.where(values < self.low, below, np.where(values > self.high, above, values)))
+
+
+def _bins(series: Sequence[Values], cap: float) -> _Bins:
+    values = np.concatenate(series)
+    fenced = fences(values, cap)
+    edges = _edges([one[(one >= fenced[0]) & (one <= fenced[1])] for one in series])
+    low, high, width = float(edges[0]), float(edges[-1]), float(edges[1] - edges[0])
+    if values.min() < fenced[0]:
+        edges = np.concatenate([[low - 2.5 * width, low - width], edges])
+    if values.max() > fenced[1]:
+        edges = np.concatenate([edges, [high + width, high + 2.5 * width]])
+    return _Bins(edges, low, high)
+
+
+def _edges(series: Sequence[Values]) -> Values:
+    """Edges of at most ``BINS`` bins: fewer where they would be a comb, and whole steps where values lie on a coarse lattice."""
+    values = np.concatenate(series)
+    low, high = float(values.min()), float(values.max())
     gaps = np.diff(np.unique(np.round(values, 9)))
-    if not gaps.size or (high - low) / gaps.min() > 4 * BINS:
-        return np.histogram_bin_edges(values, bins=BINS, range=(low, high))
+    if not gaps.size:
+        return np.histogram_bin_edges(values, bins=1)
     step = float(gaps.min())
+    if (high - low) / step > 4 * BINS or np.abs(gaps / step - np.round(gaps / step)).max() > 1e-3:
+        counts = (np.histogram_bin_edges(values, bins=number) for number in range(BINS, FEWEST_BINS, -1))
+        smooth = (edges for edges in counts if not any(_is_comb(one, edges) for one in series))
+        return next(smooth, np.histogram_bin_edges(values, bins=FEWEST_BINS))
     width = step * max(1.0, np.ceil((high - low) / step / BINS))
     count = int(np.floor((high - low + step / 2) / width)) + 1
     return np.asarray(low - step / 2 + width * np.arange(count + 1), dtype=np.float64)
 
 
-def log_curves(x: NDArray[np.float64], series: Sequence[Series], labels: tuple[str, str], description: str) -> str:
-    """Rates against rates on logarithmic axes, with the diagonal, e.g. ROC; ``x`` holds values in (0, 1]."""
-    low = float(x.min())
-    canvas = Canvas(Axis(labels[0], low, 1, log=True), Axis(labels[1], low, 1, log=True), description)
-    canvas.line([low, 1], [low, 1], "mark")
+def _is_comb(values: Values, edges: Values) -> bool:
+    """Whether any bin is all but empty between two that are well filled."""
+    counts = np.histogram(values, bins=edges)[0]
+    beside = np.minimum(counts[:-2], counts[2:])
+    return bool(((beside >= WELL_FILLED * values.size) & (counts[1:-1] < beside / 4)).any())
+
+
+def roc(rates: Values, series: Sequence[Series], title: str) -> str:
+    """True against false positive rate on logarithmic axes, with the diagonal; points that are 0 have no place there.
+
+    Args:
+        rates: false positive rates in (0, 1], rising.
+        series: true positive rates, as many.
+        title: of the picture.
+    """
+    scale = Scale(float(rates.min()), 1, log=True)
+    picture = Picture(SQUARE, scale, scale, title, _described_roc(rates, series))
+    picture.x_axis("false positive rate: retrained models taken for unlearned ones")
+    picture.y_axis("true positive rate: unlearned models found")
+    frame = SQUARE
+    picture.path([(frame.left, frame.bottom), (frame.right, frame.top)], "line mark")
     for one in series:
-        canvas.line(x, one.values, one.kind)
-    return canvas.text()
+        seen = one.values >= scale.low
+        points = zip(rates[seen], one.values[seen], strict=True)
+        picture.path([(picture.px(float(x)), picture.py(float(y))) for x, y in points], f"line {one.kind}")
+    return picture.text()
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One model's bar: height in seconds, whether it finished, a hint."""
-
-    index: int
-    seconds: float
-    ok: bool
-    hint: str
+def _described_roc(rates: Values, series: Sequence[Series]) -> str:
+    at = int(np.argmin(np.abs(np.log(rates / 0.01))))
+    found = (f"{POPULATION_WORDS[one.kind]} {number(float(one.values[at]), 'share')}" for one in series)
+    return f"True positive rate at a false positive rate of {number(float(rates[at]), 'share')}: {'; '.join(found)}."
 
 
-def bars(items: Sequence[Bar], limit_s: float | None, description: str) -> str:
-    """Seconds per model, failed ones marked, with the limit as a line where there is one."""
-    count = max((item.index for item in items), default=0) + 1
-    top = 1.08 * max([item.seconds for item in items] + [limit_s or 0.0, 1e-9])
-    canvas = Canvas(Axis("model", 0, count), Axis("seconds charged", 0, top), description)
-    for item in items:
-        canvas.bar(item.index + 0.1, item.index + 0.9, item.seconds, "unlearned" if item.ok else "bad", item.hint)
-    if limit_s is not None:
-        canvas.line([0, count], [limit_s, limit_s], "mark")
-    return canvas.text()
+def ranked(series: Sequence[Series], band: tuple[float, float, float], title: str) -> str:
+    """Distances by example, each series sorted from large to small by itself, over the band where nothing differs.
+
+    Args:
+        series: distances in [0, 1], one per example.
+        band: lower end, middle and upper end of what a single example has where nothing differs.
+        title: of the picture.
+    """
+    count = max(one.values.size for one in series)
+    picture = Picture(FRAME, Scale(0, count), Scale(0, 1), title, described(series))
+    picture.x_axis("forgotten examples, the farthest first")
+    picture.y_axis("KS distance")
+    low, middle, high = map(picture.py, band)
+    picture.box(FRAME.left, high, FRAME.right, low, "band", "where nothing differs: 95 % of examples")
+    picture.path([(FRAME.left, middle), (FRAME.right, middle)], "line mark")
+    for one in series:
+        points = [(picture.px(count * share), picture.py(value)) for share, value in _stairs(one.values)]
+        picture.path(points, f"line {one.kind}")
+    return picture.text()
+
+
+def _stairs(values: Values) -> list[tuple[float, float]]:
+    """Corners of the values sorted from large to small, over 0 to 1; at most ``STEPS`` steps, the median of each part."""
+    sizes = np.sort(values)[::-1]
+    if sizes.size > STEPS:
+        sizes = np.array([np.median(part) for part in np.array_split(sizes, STEPS)])
+    starts = np.flatnonzero(np.diff(sizes, prepend=np.inf))
+    ends = np.append(starts[1:], sizes.size)
+    pairs = zip(sizes[starts], starts / sizes.size, ends / sizes.size, strict=True)
+    return [(float(x), float(size)) for size, start, end in pairs for x in (start, end)]

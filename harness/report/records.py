@@ -66,6 +66,9 @@ class ModelRecord(Record):
     advice: str = Field("", description="What the plugin's author can do; empty when ok.")
     charged_s: float | None = Field(None, description="Seconds charged to the method; null when it never started.")
     prepare_s: float | None = Field(None, description="Seconds of handing over the model; not charged.")
+    start_s: float | None = Field(None, description="Seconds of waiting for the start of guests; not charged.")
+    after_s: float | None = Field(None, description="All other seconds that the sandbox took for it; not charged.")
+    judge_s: float | None = Field(None, description="Seconds of computing and keeping its logits; not charged.")
     peak_rss_mib: float | None = Field(None, description="Peak resident memory of the model's process, MiB.")
     peak_gpu_mib: float | None = Field(None, description="Peak memory of the CUDA allocator, MiB; null on CPU.")
     evidence: EvidenceRecord = Field(default_factory=EvidenceRecord, description="What the status was decided from.")
@@ -102,6 +105,28 @@ class PluginRecord(Record):
         """The record of a plugin; ``options`` are JSON values handed to it."""
         nested = {"files": dict(facts.files), "dependencies": dict(facts.dependencies), "options": dict(options or {})}
         return cls(**{**vars(facts), **nested})
+
+
+class JournalRecord(Record):
+    """The record of the originals' training that the method was given, and what the disk paid for it."""
+
+    kind: Literal["updates", "checkpoints"] = Field(
+        description="updates: what batches did to the weights; checkpoints: the network before each stage of SISA."
+    )
+    originals: int = Field(ge=1, description="How many originals have a journal.")
+    bytes_total: int = Field(ge=0, description="Length of all journals' files, bytes.")
+    bytes_per_original: float = Field(ge=0, description="Their mean length, bytes.")
+    updates: Literal["touched", "all"] | None = Field(
+        None, description="touched: of batches that hold a forget example; null for checkpoints."
+    )
+    steps: int | None = Field(None, ge=0, description="Steps of a training; null for checkpoints.")
+    touched_steps: float | None = Field(None, ge=0, description="Steps whose batch holds a forget example, mean.")
+    stored_steps: float | None = Field(None, ge=0, description="Steps whose update is stored, mean over originals.")
+    shards: int | None = Field(None, ge=1, description="Constituents of the network (SISA).")
+    slices: int | None = Field(None, ge=1, description="Slices of a shard, and checkpoints kept (SISA).")
+    shard_by: Literal["example", "subject"] | None = Field(
+        None, description="What stays together in a shard and a slice (SISA)."
+    )
 
 
 class LimitsRecord(Record):

@@ -10,7 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.journal_words import journal_sentences
 from harness.report.model import MetricRecord, Report
+from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.words import (
     WANTED,
     FailureGroup,
@@ -40,12 +42,16 @@ def print_summary(report: Report, run_dir: Path, console: Console | None = None)
     (console or Console()).print(render_summary(report, run_dir))
 
 
-def render_summary(report: Report, run_dir: Path) -> RenderableType:
-    """The summary as something rich can print; all text of plugins is shown as text, never as markup."""
+def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
+    """The summary as something rich can print; all text of plugins is shown as text, never as markup.
+
+    Without ``run_dir`` nothing is said of where the report lies.
+    """
     parts: list[RenderableType] = [_title(report), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
-    parts += [_statuses(report), _budget(report), _isolation(report), *_warnings(report), Text()]
-    parts += [_verdict(report), Text(), _where(run_dir)]
+    parts += [_statuses(report), _budget(report), *_times(report), *_journal(report), _isolation(report)]
+    parts += [*_warnings(report), Text()]
+    parts += [_verdict(report)] + ([] if run_dir is None else [Text(), _where(run_dir)])
     return Group(*parts)
 
 
@@ -132,6 +138,15 @@ def _budget(report: Report) -> Text:
     if budget.how == "fraction" and budget.fraction is not None:
         share = f"{100 * budget.fraction:g} % of retraining's {duration(budget.retrain_median_s)}"
     return Text(f"Time: {used} a model; the limit was {duration(budget.limit_s)} ({share}).")
+
+
+def _times(report: Report) -> list[RenderableType]:
+    return [Text(plain(text)) for text in (model_sentence(report), phase_sentence(report)) if text]
+
+
+def _journal(report: Report) -> list[RenderableType]:
+    text = journal_sentences(report)
+    return [Text(text)] if text else []
 
 
 def _isolation(report: Report) -> Text:

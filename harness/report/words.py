@@ -18,6 +18,13 @@ WANTED = {
     "closer_to_reference": "as perfect",
     "none": "",
 }
+BETTER = {
+    "higher": "Higher is better.",
+    "lower": "Lower is better.",
+    "closer_to_reference": "The nearer to perfect, the better: more is as wrong as less.",
+    "none": "",
+}
+POPULATION_WORDS = {"unlearned": "this plugin", "control": "perfect (control)", "noop": "nothing done (no-op)"}
 STATUS_WORDS = {
     Status.OK: "finished",
     Status.OK_DEGRADED: "finished, though a limit of the sandbox struck",
@@ -48,7 +55,7 @@ def number(value: float | None, unit: str = "") -> str:
         return NOTHING
     if unit == "share":
         return f"{100 * value:.1f} %"
-    return _digits(value) if unit in PURE else f"{_digits(value)} {unit}"
+    return _digits(value) if unit in PURE else f"{_digits(value)} {plain(unit)}"
 
 
 def _digits(value: float) -> str:
@@ -63,7 +70,7 @@ def interval(record: IntervalRecord | None, unit: str = "") -> str:
     if record is None:
         return ""
     low, high = number(record.low, unit), number(record.high, unit)
-    shared = "" if unit in PURE else f" {'%' if unit == 'share' else unit}"
+    shared = "" if unit in PURE else f" {'%' if unit == 'share' else plain(unit)}"
     return f"{low.removesuffix(shared)} to {high}"
 
 
@@ -133,6 +140,26 @@ def gist(metric: MetricRecord) -> str:
     """What a metric is, in few words: its description's first clause, and the note where there is no number."""
     clause = re.split(r"[:;.](?:\s|$)", metric.description, maxsplit=1)[0]
     return plain(clause if metric.value is not None else f"{clause}. {metric.note}")
+
+
+def tip(metric: MetricRecord) -> str:
+    """All that is needed to read a number: what it is, which way is better, what perfect and what nothing done scores."""
+    perfect, nothing = number(metric.control, metric.unit), number(metric.noop, metric.unit)
+    scale = f"Perfect unlearning (control) scores {perfect}, doing nothing (no-op) {nothing}."
+    if (metric.control, metric.noop) == (None, None):
+        scale = "There is no such number for perfect unlearning or for doing nothing."
+    parts = (plain(metric.description), plain(metric.note), BETTER[metric.direction], scale)
+    return " ".join(part for part in parts if part)
+
+
+def gathered(warnings: Iterable[str]) -> list[str]:
+    """Warnings "name: text" of one text told once, with all names before it, in the order in which they first came."""
+    names: dict[str, list[str]] = {}
+    for warning in warnings:
+        name, colon, text = warning.partition(": ")
+        named = bool(colon) and name.isidentifier()
+        names.setdefault(text if named else warning, []).extend([name] if named else [])
+    return [f"{', '.join(found)}: {text}" if found else text for text, found in names.items()]
 
 
 def headlines(report: Report) -> list[tuple[str, MetricRecord]]:

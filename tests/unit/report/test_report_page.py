@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,26 +10,17 @@ import numpy as np
 import pytest
 
 from harness.errors import OutputUnwritableError
-from harness.report.figures import figures
+from harness.report.model import ExamplesRecord, Report
 from harness.report.page import render_page, write_page
-from harness.report.plots import Axis, Bar, Series, bars, histogram, ticks
-from tests.unit.report.examples import PLUGIN, auc_metric, build_report, evaluator, outcome, plugin_error, timeout
-
-HOSTILE = "<script>alert(1)</script>"
-ARRAYS = {
-    "shift_unlearned": np.linspace(-1, 1, 40),
-    "shift_control": np.linspace(-1, 0, 40),
-    "roc_fpr": np.array([0.001, 0.01, 0.1, 1.0]),
-    "roc_tpr_unlearned": np.array([0.0, 0.03, 0.2, 1.0]),
-    "roc_tpr_control": np.array([0.001, 0.01, 0.1, 1.0]),
-    "roc_tpr_noop": np.array([0.1, 0.2, 0.6, 1.0]),
-}
+from harness.report.words import gathered
+from tests.unit.report.examples import auc_metric, build_report, evaluator, outcome, plugin_error, timeout
+from tests.unit.report.samples import example, full_report, hostile_report
 
 
 class Tags(HTMLParser):
     """Collects the start tags of a page, and checks that they are closed in order."""
 
-    VOID = frozenset({"meta", "br"})
+    VOID = frozenset({"meta", "br", "img", "input"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -49,42 +41,101 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def shares(svg: str) -> np.ndarray:
-    """Heights of a histogram's bins, read from its first line; all of them sum to 1 whatever the scale of the plot."""
-    points = [point.split(",") for point in re.findall('points="([^"]*)"', svg)[0].split()]
-    heights = float(points[0][1]) - np.array([float(y) for _, y in points[1:-1:2]])
-    return np.asarray(heights / heights.sum())
-
-
-def hostile_page() -> str:
-    return render_page(
-        build_report(
-            plugin_facts=replace(PLUGIN, name=HOSTILE, location=HOSTILE, dependencies={HOSTILE: HOSTILE}),
-            outcomes=[outcome(0), plugin_error(1, HOSTILE, log=HOSTILE)],
-            evaluators=(evaluator("lira", auc_metric(description=HOSTILE), **{f"{HOSTILE}_unlearned": np.ones(3)}),),
-            warnings=(HOSTILE,),
-        )
-    )
-
-
 def test_hostile_text_is_escaped_wherever_it_stands() -> None:
-    page = hostile_page()
+    page = render_page(hostile_report())
+
+    assert page.count("<script") == page.count("</script>") == 1
+    assert page.count("&lt;script&gt;") >= 40
+    assert "<style>*" not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+
+
+def test_no_element_can_fetch_anything_or_run_code_but_the_one_script_of_the_policy() -> None:
+    page = render_page(hostile_report())
+    tags = Tags(page).seen
+    script = page[page.index("<script>") + 8 : page.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert {tag for tag, _ in tags} & {"link", "iframe", "object", "embed", "base", "form", "image", "use"} == set()
+    assert all(attributes["href"] == "#main" for _, attributes in tags if "href" in attributes)
+    assert all(
+        (attributes["src"] or "").startswith("data:image/png;base64,") for _, attributes in tags if "src" in attributes
+    )
+    assert [name for _, attributes in tags for name in attributes if name.startswith(("on", "style"))] == []
+    policy = next(attributes["content"] for _, attributes in tags if "http-equiv" in attributes)
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_a_page_without_examples_has_no_script_and_allows_none() -> None:
+    page = render_page(build_report())
 
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") >= 10
+    assert "script-src" not in page
 
 
-def test_no_element_can_run_code_or_fetch_anything() -> None:
-    tags = Tags(hostile_page()).seen
+def test_a_picture_that_is_no_base64_is_left_out() -> None:
+    shown = ExamplesRecord(of=1, shown=(example(1, picture='A" onerror="x'),), pictures="shown")
 
-    assert {tag for tag, _ in tags} & {"script", "link", "img", "iframe", "object", "embed"} == set()
-    assert [
-        name for _, attributes in tags for name in attributes if name in {"src", "href"} or name.startswith("on")
-    ] == []
+    assert "<img" not in render_page(full_report(examples=shown))
 
 
-def test_all_elements_are_closed_in_order() -> None:
-    assert Tags(hostile_page()).open == []
+@pytest.mark.parametrize("report", [full_report(), hostile_report(), build_report()], ids=["full", "hostile", "older"])
+def test_all_elements_are_closed_in_order_and_ids_are_unique(report: Report) -> None:
+    tags = Tags(render_page(report))
+    ids = [attributes["id"] for _, attributes in tags.seen if "id" in attributes]
+    named = " ".join(
+        attributes.get(f"aria-{kind}") or "" for _, attributes in tags.seen for kind in ("labelledby", "describedby")
+    )
+
+    assert tags.open == []
+    assert len(set(ids)) == len(ids)
+    assert set(named.split()) <= set(ids)
+
+
+def test_every_value_has_a_tooltip_with_its_meaning_its_better_way_and_both_ends_of_the_scale() -> None:
+    tags = Tags(render_page(full_report())).seen
+    tips = [attributes["title"] or "" for _, attributes in tags if attributes.get("data-label") == "This plugin"]
+
+    assert len(tips) >= 4
+    assert "0.5 is chance" in tips[1]
+    assert "The nearer to perfect, the better" in tips[1]
+    assert "(control) scores 0.500, doing nothing (no-op) 0.710" in tips[1]
+
+
+def test_every_picture_and_image_says_in_words_what_it_shows() -> None:
+    page = render_page(full_report())
+    tags = Tags(page).seen
+
+    assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+    assert page.count("<svg") == page.count("<desc") == page.count('role="img"') == page.count("<svg viewBox")
+
+
+def test_the_same_warning_of_several_evaluators_is_told_once() -> None:
+    assert gathered(["ks: few models.", "The limit: was rough.", "lira: few models."]) == [
+        "ks, lira: few models.",
+        "The limit: was rough.",
+    ]
+
+
+def test_a_cause_of_death_shows_what_was_seen_of_its_first_models_and_counts_the_others() -> None:
+    report = full_report(outcomes=[outcome(0), *(plugin_error(index, log=f"epoch {index}") for index in range(1, 7))])
+    page = re.sub(r"<[^>]+>", " ", render_page(report))
+
+    assert "6 plugin_error" in " ".join(page.split())
+    assert "exit status: 1" in page
+    assert [index for index in range(1, 7) if f"epoch {index}" in page] == [1, 2, 3]
+    assert "3 more of them left behind" in page
+
+
+def test_a_failed_run_says_why_there_are_no_plots_and_no_examples() -> None:
+    page = render_page(build_report(outcomes=[timeout(0)], evaluators=()))
+
+    assert "No model was judged" in page
+    assert "No model finished, so no example" in page
+    assert "over the time limit" in page
 
 
 def test_terminal_codes_and_direction_changes_become_visible() -> None:
@@ -113,83 +164,6 @@ def test_the_way_to_perfect_stands_beside_its_interval() -> None:
     assert "62 % 47 to 76 %" in " ".join(page.split())
 
 
-def test_figures_follow_from_the_arrays_names() -> None:
-    made = figures(build_report(evaluators=(evaluator("lira", auc_metric(), **ARRAYS),)))
-
-    assert [figure.title for figure in made] == [
-        "Change of confidence per forgotten example",
-        "ROC of the attack (lira)",
-        "Time per model",
-    ]
-    assert made[0].kinds == ("control", "unlearned")
-    assert made[1].kinds == ("control", "noop", "unlearned")
-
-
-def test_arrays_of_other_names_make_no_figure() -> None:
-    arrays = {"something": np.ones(3), "matrix_unlearned": np.ones((2, 2)), "accuracy_per_class_control": np.ones(10)}
-    record = evaluator("mine", **arrays, roc_tpr_control=np.ones(2))
-
-    assert [figure.title for figure in figures(build_report(evaluators=(record,)))] == ["Time per model"]
-
-
-def test_intervals_of_positions_and_p_values_make_no_figure() -> None:
-    arrays = {"position_interval_auc": np.ones(2), "p_unlearned": np.ones(9), "p_control": np.ones(9)}
-
-    assert len(figures(build_report(evaluators=(evaluator("mine", **arrays),)))) == 1
-
-
-def test_an_array_without_words_is_named_after_itself() -> None:
-    made = figures(build_report(evaluators=(evaluator("mine", some_thing_unlearned=np.arange(9.0)),)))
-
-    assert made[0].title == "mine: some thing"
-    assert ">some thing</text>" in made[0].svg
-
-
-def test_a_far_value_does_not_squeeze_the_others_and_is_told() -> None:
-    values = np.append(np.linspace(0, 3, 40), 50.0)
-    made = figures(build_report(evaluators=(evaluator("mine", x_unlearned=values),)))[0]
-
-    assert "reach to 50." in made.caption
-    assert ">50</text>" not in made.svg
-    assert shares(made.svg).sum() == pytest.approx(1)
-
-
-def test_values_on_a_lattice_make_no_comb() -> None:
-    svg = histogram([Series("control", np.repeat(np.arange(33) / 32, 5))], "x", "y")
-
-    assert (shares(svg)[:-1] > 0).all()
-    assert np.ptp(shares(svg)[:-1]) < 0.002
-
-
-def test_a_run_that_never_charged_time_has_no_time_plot() -> None:
-    assert figures(build_report(outcomes=[replace(timeout(0), charged_s=None)], evaluators=())) == []
-
-
-def test_a_failed_model_is_marked_in_the_time_plot() -> None:
-    svg = bars([Bar(0, 0.5, True, "a"), Bar(1, 1.0, False, "b")], 1.0, "times")
-
-    assert re.findall('<rect class="([^"]*)"', svg) == ["bar unlearned", "bar bad"]
-
-
-def test_a_histogram_shows_shares_and_copes_with_equal_values() -> None:
-    svg = histogram([Series("control", np.zeros(5))], "x", "y")
-    points = re.findall('points="([^"]*)"', svg)[0].split()
-
-    assert len({point.split(",")[1] for point in points}) == 2
-
-
-@pytest.mark.parametrize(
-    ("axis", "expected"),
-    [
-        (Axis("", 0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]),
-        (Axis("", -3, 7), [-2, 0, 2, 4, 6]),
-        (Axis("", 0.001, 1, log=True), [0.001, 0.01, 0.1, 1]),
-    ],
-)
-def test_ticks_are_round_numbers_in_range(axis: Axis, expected: list[float]) -> None:
-    assert ticks(axis) == pytest.approx(expected)
-
-
 def test_the_page_is_written_whole_beside_the_report(tmp_path: Path) -> None:
     path = write_page(build_report(), tmp_path)
 
@@ -200,3 +174,33 @@ def test_the_page_is_written_whole_beside_the_report(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_unwritable(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritableError):
         write_page(build_report(), tmp_path / "missing")
+
+
+def test_plots_that_are_missing_for_one_reason_are_told_together() -> None:
+    lone = (
+        evaluator(name, auc_metric(value=None, interval=None, note="Not computed: one model."))
+        for name in ("accuracy", "lira", "ks")
+    )
+    page = " ".join(render_page(build_report(evaluators=tuple(lone))).split())
+
+    assert "attack; Kolmogorov-Smirnov distance by forgotten example" in page
+    assert "Why: one model." in page
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb", by WCAG 2.2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_colour_of_text_and_of_lines_stands_out_from_what_it_lies_on(theme: str) -> None:
+    style = render_page(build_report())
+    light, dark = style.split("@media (prefers-color-scheme: dark)")[:2]
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", light if theme == "light" else dark))
+
+    for ground in ("page", "panel"):
+        for text in ("ink", "quiet", "unlearned", "control", "noop", "bad"):
+            bright, dim = sorted((luminance(colours[ground]), luminance(colours[text])), reverse=True)
+            assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ground, text)

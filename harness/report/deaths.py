@@ -1,0 +1,75 @@
+"""The page's causes of death: failed models in groups, with what was seen of some and what they printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.report.model import LogRecord, ModelRecord, Report
+from harness.report.words import FailureGroup, duration, failures, plain
+
+SHOWN = 3  # of each group; models that die alike leave the same behind
+TALKERS = 8  # finished models whose output is shown
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one dead model left behind; all text but the log's and the traceback's is harmless."""
+
+    index: int
+    seen: tuple[str, ...]
+    traceback: str
+    log: LogRecord
+
+
+@dataclass(frozen=True)
+class Death:
+    """One cause of death, the first models that died of it, and how many more did."""
+
+    group: FailureGroup
+    models: tuple[Seen, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Talkers:
+    """Finished models that printed something, and how many more did."""
+
+    models: tuple[ModelRecord, ...]
+    left_out: int
+
+
+def deaths(report: Report) -> list[Death]:
+    """All causes, the most frequent first."""
+    by_index = {model.index: model for model in report.models}
+    return [
+        Death(
+            group, tuple(_seen(by_index[index]) for index in group.indices[:SHOWN]), max(0, len(group.indices) - SHOWN)
+        )
+        for group in failures(report.models)
+    ]
+
+
+def talkers(report: Report) -> Talkers:
+    """The first finished models that printed something."""
+    found = [model for model in report.models if model.status.finished and model.log.head]
+    return Talkers(tuple(found[:TALKERS]), max(0, len(found) - TALKERS))
+
+
+def _seen(model: ModelRecord) -> Seen:
+    evidence = model.evidence
+    facts = {
+        "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),
+        "limit": None if evidence.limit_s is None else duration(evidence.limit_s),
+        "exit status": evidence.exit_code,
+        "signal": evidence.signal,
+        "killed for memory by the kernel": "yes" if evidence.oom_killed else None,
+        "processes and threads refused": evidence.refused_forks,
+        "bytes of weights received": evidence.bytes_received,
+        "last message from the sandbox": evidence.last_frame,
+        "exception": evidence.error_type,
+        "peak memory": None if model.peak_rss_mib is None else f"{model.peak_rss_mib:.0f} MiB",
+        "started": f"{model.attempts} times" if model.attempts > 1 else None,
+    }
+    told = [plain(f"{name}: {value}") for name, value in facts.items() if value is not None]
+    told += [plain(text) for text in (*evidence.notes, *model.earlier_attempts)]
+    return Seen(model.index, tuple(told or ["nothing but its end"]), evidence.traceback or "", model.log)

@@ -1,0 +1,97 @@
+"""The page's forgotten examples one by one: words, plot and picture of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.report.drawing import shortened
+from harness.report.example_plots import ROWS, example_plot, shared_scale
+from harness.report.examples import ExampleRecord
+from harness.report.model import Report
+from harness.report.words import number, plain
+
+NAME_CHARS = 60
+NO_PICTURES = {
+    "shown": "",
+    "private": "The task's pictures are a user's own, and no report holds them.",
+    "size": "The task's pictures are too large for a report, or not of one or three channels.",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One example on the page.
+
+    Attributes:
+        option: its line in the list to pick from.
+        title: its id and class.
+        words: its distances.
+        svg: the plot, safe to put into a page.
+        picture: PNG in base64; None where there is none.
+        rank: its place, the worst is 1.
+    """
+
+    option: str
+    title: str
+    words: str
+    svg: str
+    picture: str | None
+    rank: int
+
+
+def single_examples(report: Report) -> list[Shown]:
+    """The examples of the report, the worst first; empty where it has none."""
+    record = report.examples
+    if record is None:
+        return []
+    scale = shared_scale(record)
+    made = []
+    for one in record.shown:
+        title = f"{shortened(plain(one.id), NAME_CHARS)}, {_class(one, report)}"
+        words = _distances(one)
+        option = f"{one.rank} of {record.of}: {title}, distance {number(one.distance.unlearned)}"
+        made.append(Shown(option, title, words, example_plot(one, scale, title, _told(one)), _picture(one), one.rank))
+    return made
+
+
+def why_none(report: Report) -> str:
+    """Why the page shows no single example."""
+    if report.populations.unlearned.size == 0:
+        return "No model finished, so no example can be looked at."
+    return (
+        "This report holds no single examples: an older version wrote it, or a population was empty. harness evaluate, on "
+        "the run's folder, adds them."
+    )
+
+
+def _class(one: ExampleRecord, report: Report) -> str:
+    names = report.task.class_names
+
+    def name(label: int) -> str:
+        return shortened(plain(names[label]), NAME_CHARS) if label < len(names) else str(label)
+
+    if one.true_label is not None and one.true_label != one.label:
+        return f"trained as {name(one.label)}, truly {name(one.true_label)}"
+    return f"class {name(one.label)}"
+
+
+def _distances(one: ExampleRecord) -> str:
+    return (
+        f"KS distance from retrained models {number(one.distance.unlearned)}; the control's "
+        f"{number(one.distance.control)}, the no-op's {number(one.distance.original)}."
+    )
+
+
+def _told(one: ExampleRecord) -> str:
+    """The plot in words."""
+    means = []
+    for population, _, name in ROWS:
+        values = getattr(one.phi, population)
+        means.append(f"{name}: mean {number(sum(values) / len(values))} over {len(values)} models")
+    return f"Confidence in its class. {'; '.join(means)}. {_distances(one)}"
+
+
+def _picture(one: ExampleRecord) -> str | None:
+    """Only what is base64 and nothing else may become an address in the page."""
+    allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+    return one.picture if one.picture and set(one.picture) <= set(allowed) else None
