@@ -1,0 +1,48 @@
+"""Writes the pages that follow from the code: ``python docs/generate``; with ``--check`` it only says which are out of date."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+
+import cli_reference
+import hook_reference
+import notebook_page
+import report_reference
+
+DOCS = Path(__file__).parents[1]
+PAGES = {
+    "reference/cli.md": cli_reference.page,
+    "reference/hooks.md": hook_reference.page,
+    "reference/report.md": report_reference.page,
+    "tutorials/notebook.md": notebook_page.page,
+}
+
+
+def main() -> int:
+    """Write all pages, or compare them; 1 where a compared page differs."""
+    parser = argparse.ArgumentParser(prog="python docs/generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; end with 1 where a page is out of date")
+    only_check = parser.parse_args().check
+    stale = [name for name in PAGES if _handle(name, only_check)]
+    if stale and only_check:
+        sys.stdout.write(f"Out of date: {', '.join(stale)}. Run `python docs/generate`.\n")
+    return int(bool(stale) and only_check)
+
+
+def _handle(name: str, only_check: bool) -> bool:
+    """Whether the page was not what it should be; it is written unless only a check was asked for."""
+    path, text = DOCS / name, PAGES[name]()
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if only_check:
+        lines = (before.splitlines(keepends=True), text.splitlines(keepends=True))
+        sys.stdout.writelines(difflib.unified_diff(*lines, f"{name} as it is", f"{name} as it should be", n=1))
+    elif before != text:
+        path.write_text(text, encoding="utf-8")
+    return before != text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

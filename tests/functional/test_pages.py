@@ -1,0 +1,109 @@
+"""Pages are carried out as their readers would, without network and without Docker, and what they show is compared.
+
+``first-run.md``, ``define-a-task.md`` and ``write-an-evaluator.md`` are walked through from top to bottom: a block that
+begins with a comment of a path is a file, a block ``console`` is typed. The commands of all other pages that no test of their
+own carries out are one session, on a small task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from harness.report.model import VerdictLevel
+from tests.environment import Environment, make_environment
+from tests.pages import LEFT_OUT, Step, blocks, missing, steps
+from tests.program import TASK
+from tests.shown import BLOCK, ROOT, WALKED, commands
+
+FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
+TINY = "tiny.yaml"
+SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
+ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
+"""Pages whose Python reads what the session's commands have made."""
+
+
+@dataclass
+class Reader:
+    """Somebody who follows a page.
+
+    Attributes:
+        environment: in which commands run.
+        home: where the page begins; the small task is there.
+        folder: the working directory; changed by ``cd``.
+    """
+
+    environment: Environment
+    home: Path
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: Path, cache: Path) -> Reader:
+        """A reader with an environment and a small task."""
+        (folder / TINY).write_text(TASK)
+        return cls(make_environment(folder / "venv", cache), folder, folder)
+
+    def type(self, command: str) -> str:
+        """What a command printed; a run on no task of the page is one on the small task."""
+        quick = f"harness run --task {self.home / TINY} --time-limit 60 --cpus 1 --evaluator accuracy --evaluator lira "
+        done = command if "--task" in command else command.replace("harness run ", quick)
+        printed = self.environment.run(done, self.folder)
+        if moved := re.search(r"(?:^|&& )cd (\S+)$", command):
+            self.folder /= moved[1]
+        return printed.replace("tiny", "faces")
+
+
+def written_or_typed(page: Path) -> Iterator[tuple[str, str] | Step]:
+    """A page's files (path, content) and commands in order."""
+    typed = iter(steps(page))
+    for language, text in BLOCK.findall(page.read_text()):
+        if language == "console":
+            yield from (next(typed) for _ in re.findall(r"^\$ ", text, flags=re.MULTILINE))
+        elif named := FILE.match(text):
+            yield named[1], text
+
+
+@pytest.mark.parametrize("page", [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name])
+def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
+    page: str, tmp_path: Path, shared_cache: Path
+) -> None:
+    reader = Reader.at(tmp_path, shared_cache)
+    seen = 0
+    for part in written_or_typed(ROOT / page):
+        if isinstance(part, Step):
+            printed = reader.type(part.command)
+            assert missing(part, printed) is None, f"{part.command}\n{printed}"
+            seen += len(part.shown)
+        else:
+            path = reader.folder / part[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(part[1])
+    assert seen
+
+
+def test_commands_that_no_page_of_their_own_carries_out_work_one_after_another(
+    tmp_path: Path, shared_cache: Path
+) -> None:
+    reader = Reader.at(tmp_path, shared_cache)
+    for command in dict.fromkeys(shown.command for shown in SESSION):
+        reader.type(command)
+
+    code = "\n".join(block for page in ON_RUNS for block in blocks(ROOT / page, "python"))
+    (tmp_path / "code.py").write_text(code)
+    for name in set(re.findall(r"runs/([\w.-]+)", code)):
+        if not (tmp_path / "runs" / name).exists():
+            (tmp_path / "runs" / name).symlink_to("finetune")
+    assert reader.type("python code.py").splitlines()[-1].split()[0] in get_args(VerdictLevel)
+
+
+def test_what_is_left_out_of_an_answer_is_no_part_of_what_is_compared() -> None:
+    step = Step("ls", "", ("a 1", "b"))
+
+    assert missing(step, "a 27\nelse\nb") is None
+    assert missing(step, "b\na 27") == "b"
+    assert LEFT_OUT not in step.shown
