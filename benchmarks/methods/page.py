@@ -1,0 +1,113 @@
+"""The study as the page and the pictures in ``docs``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from benchmarks.methods.running import RETRAIN_FRACTION, UNLIMITED
+from benchmarks.methods.table import failures, table
+from harness.comparing import Comparison, LoadedReport, compare
+from harness.comparing.scatter import panels, scatter
+from harness.report.model import Report
+from harness.report.words import duration, plain
+
+INTRODUCTION = """\
+# The bundled methods, side by side
+
+<!-- Written by `python -m benchmarks.methods --write`; do not edit. -->
+
+Every method unlearned the same originals, through the same sandbox, within the same wall-clock limit, with the default
+hyper-parameters of the harness; nothing was tuned on `fashion-mnist`, while most defaults were chosen on `faces`. So the tables
+say what the methods do as shipped here, on small networks, and not what their authors' code does on ResNet-18.
+"""
+
+READING = """\
+## How to read the tables
+
+- **forgotten**: how far the LiRA AUC went from the no-op (0 %) to the control (100 %), the order of the table. Below 0 %, the
+  attack finds the forget set more easily than in the untouched model; above 100 % is chance.
+- **LiRA AUC**: an attack that tells unlearned from retrained models by the confidence on each forgotten example; .5 is chance;
+  with a 95 % interval over models. A method that has forgotten *too much* has a high AUC as well: its verdict says so.
+- **KS distance**: between the confidences of unlearned and retrained models, mean over the examples.
+  **F (Challenge)**: forgetting quality by the 2023 Challenge's grid, higher is better.
+- **before/after leakage**: how much of an attack's AUC the model *after* adds for somebody who has the model *before* and wants
+  to know who was forgotten. Retraining leaks too (the control), the no-op nothing; above the control's is worse than retraining.
+- **retain**, **forget**, **test**: accuracies; as the control's is best.
+- **time a model**: median on the host's clock, import of the method included; **of retraining**: the same as a share.
+- **finished**: a model that did not come back in time counts nowhere.
+
+The definitions are on [the evaluators' page](reference/evaluators.md), the methods on
+[the unlearners' page](reference/unlearners.md).
+"""
+
+
+def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -> None:
+    """Write ``methods.md`` and a picture per task."""
+    parts = [INTRODUCTION]
+    for task, reports in tasks.items():
+        name = Path(task).stem
+        found = _comparison(reports)
+        (docs / f"methods-{name}.svg").write_text(_picture(found))
+        parts.append(_section(name, reports, found))
+    parts += [READING, _made(tasks, command)]
+    (docs / "methods.md").write_text("\n".join(parts))
+
+
+def _section(name: str, reports: Mapping[str, Report], found: Comparison) -> str:
+    report = next(iter(reports.values()))
+    limit = next(one.budget for method, one in reports.items() if method != UNLIMITED)
+    facts = (
+        f"{report.populations.original.size} originals, as many retrained models and controls; "
+        f"{report.task.split_sizes['forget']} examples to forget, {report.task.split_sizes['retain']} to keep. Limit: "
+        f"{duration(limit.limit_s)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
+        f"({duration(limit.retrain_median_s)}); `{UNLIMITED}` may take {RETRAIN_FRACTION:g} times retraining's time."
+    )
+    lines = [
+        f"## {name}\n",
+        facts + "\n",
+        f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n",
+    ]
+    lines += [table(reports), *(f"- {text}" for text in failures(reports))]
+    beaten = [point for point in (found.trade_off.points if found.trade_off else ()) if point.dominated_by]
+    if beaten:
+        lines.append(
+            "\nBeaten on forgetting, utility and time at once, differences within chance included: "
+            + "; ".join(f"`{plain(point.label)}` by {', '.join(point.dominated_by)}" for point in beaten)
+            + "."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _comparison(reports: Mapping[str, Report]) -> Comparison:
+    return compare([LoadedReport(report) for report in reports.values()])
+
+
+def _picture(found: Comparison) -> str:
+    """The plot of forgetting against utility as a file of its own: with the page's style, on white."""
+    assert found.trade_off is not None  # a comparison of methods has one
+    svg = scatter(panels(found.trade_off)[0], found.trade_off)
+    folder = resources.files("harness.report")
+    style = "\n".join((folder / name).read_text() for name in ("page.css", "compare.css"))
+    light = style.split("@media (prefers-color-scheme: dark)", 1)
+    rules = light[0] + light[1].split("}\n}\n", 1)[1].split("@media", 1)[0]
+    opened, rest = svg.split(">", 1)
+    if "xmlns=" not in opened:
+        opened += ' xmlns="http://www.w3.org/2000/svg"'
+    return f'{opened}><style>{rules}</style><rect width="100%" height="100%" fill="#fff"/>{rest}\n'
+
+
+def _made(tasks: Mapping[str, Mapping[str, Report]], command: str) -> str:
+    report = next(iter(next(iter(tasks.values())).values()))
+    evaluators = ", ".join(f"{one.name} {one.version}" for one in report.evaluators)
+    machine = f"{report.hardware.cpu_model}, {report.hardware.cores} cores"
+    versions = f"unlearning-harness {report.harness_version}, torch {report.libraries.get('torch', '')}"
+    return "\n".join(
+        [
+            "## How this was made\n",
+            f"- `{command}`",
+            f"- {machine}; runner {report.runner.name}; {versions}",
+            f"- evaluators {evaluators}\n",
+        ]
+    )

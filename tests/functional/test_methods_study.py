@@ -1,0 +1,66 @@
+"""The study of the bundled methods on a task of a few seconds: its tables, its pages, and that nothing is made twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.methods.__main__ import main
+from benchmarks.methods.running import NEEDS_JOURNAL, bundled_methods
+from harness.discovery import UNLEARNERS, find_plugins
+
+METHODS = ("noop", "finetune")
+
+
+def _study(folder: Path, task: Path) -> None:
+    named = [argument for method in METHODS for argument in ("--method", method)]
+    main(
+        [
+            "--task",
+            str(task),
+            *named,
+            "--runner",
+            "process",
+            "--runs",
+            str(folder / "runs"),
+            "--write",
+            "--docs",
+            str(folder),
+        ]
+    )
+
+
+@pytest.fixture
+def studied(tmp_path: Path, task: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
+    _study(tmp_path, task)
+    return tmp_path
+
+
+def test_the_page_has_a_row_for_every_method_and_for_both_ends_of_the_scale(studied: Path) -> None:
+    rows = [
+        line.split("|")[1].strip()
+        for line in (studied / "methods.md").read_text().splitlines()
+        if line.startswith("| ")
+    ]
+    assert sorted(rows[2:]) == sorted(["`noop`", "`finetune`", "*perfect (control)*", "*nothing done (no-op)*"])
+
+
+def test_the_page_shows_a_picture_that_can_be_drawn(studied: Path) -> None:
+    assert "](methods-tiny.svg)" in (studied / "methods.md").read_text()
+    drawn = ElementTree.parse(studied / "methods-tiny.svg").getroot()  # noqa: S314  (written just now)
+    assert all(method in "".join(drawn.itertext()) for method in METHODS)
+
+
+def test_runs_that_are_there_are_read_and_not_made_again(studied: Path, task: Path) -> None:
+    reports = {method: studied / "runs" / "tiny" / method / "report.json" for method in METHODS}
+    before = {method: file.stat().st_mtime_ns for method, file in reports.items()}
+    _study(studied, task)
+    assert {method: file.stat().st_mtime_ns for method, file in reports.items()} == before
+
+
+def test_every_bundled_method_is_in_the_study_unless_it_needs_a_journal() -> None:
+    bundled = {one.name for one in find_plugins(UNLEARNERS) if one.bundled}
+    assert set(bundled_methods()) == bundled - set(NEEDS_JOURNAL)
