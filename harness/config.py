@@ -39,9 +39,11 @@ class RunConfig:
         runtime: OCI runtime of the containers, as the engine names it; None for the engine's default.
         torch: version inside the image; None for the host's.
         base: base image; None to choose.
-        cpus: cores of a guest; None for all that the host process may use.
+        cpus: cores of a guest; None for all that the host process may use, shared out evenly among workers.
         memory_mib: of a guest.
         keep_weights: keep every model's unlearned weights in the run folder.
+        debug: the user's terminal is handed to a plugin that fails; nothing is limited and nothing is scored.
+        workers: models unlearned at the same time, each in a sandbox of its own on cores and GPUs of its own.
     """
 
     plugin: str
@@ -64,12 +66,19 @@ class RunConfig:
     cpus: int | None = None
     memory_mib: int = 8192
     keep_weights: bool = False
+    debug: bool = False
+    workers: int = 1
 
     def __post_init__(self) -> None:
         if not self.plugin:
             raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
         if self.runtime is not None and self.runner == "process":
             raise UsageError("--runtime is for containers, and `--runner process` starts none.")
+        if self.debug and self.runner != "process":
+            raise UsageError(
+                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, as you, without isolation. "
+                f"To look at a plugin inside the sandbox: harness shell {self.plugin}"
+            )
         if self.models is not None and self.models < 1:
             raise UsageError(f"--models must be at least 1, not {self.models}.")
         if self.repeats < 1:
@@ -85,6 +94,10 @@ class RunConfig:
             raise UsageError(f"--budget-fraction must be a number above 0, not {self.budget_fraction}.")
         if self.time_limit_s is not None and self.budget_fraction is not None:
             raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+        if self.workers < 1:
+            raise UsageError(f"--workers must be at least 1, not {self.workers}.")
+        if self.debug and self.workers > 1:
+            raise UsageError("--pdb debugs one model at a time; leave --workers out.")
         if self.cpus is not None and self.cpus < 1:
             raise UsageError(f"--cpus must be at least 1, not {self.cpus}.")
         if self.memory_mib < 256:
@@ -97,8 +110,12 @@ class RunConfig:
         return tuple(range(models)) * self.repeats
 
     def limits(self, cores: int) -> Limits:
-        """The sandbox's limits on a host with ``cores`` cores."""
-        return Limits(memory_mib=self.memory_mib, cpus=float(min(self.cpus or cores, cores)))
+        """Each sandbox's limits on a host with ``cores`` cores."""
+        return Limits(memory_mib=self.memory_mib, cpus=float(self.cores_of_one(cores)))
+
+    def cores_of_one(self, cores: int) -> int:
+        """Cores of one worker's sandbox on a host with ``cores`` cores."""
+        return min(self.cpus or max(1, cores // self.workers), cores)
 
     def with_absolute_paths(self) -> RunConfig:
         """The same, but with paths of plugin and task that hold from any working directory."""

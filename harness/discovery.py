@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-
-from harness import hookspecs
 from harness.errors import (
     DuplicatePluginError,
     EvaluatorError,
@@ -23,14 +20,17 @@ from harness.errors import (
     PluginNotFoundError,
     TaskNotFoundError,
 )
-from harness.evaluation import PROJECT, EvaluatorInfo
 
 if TYPE_CHECKING:
+    import pluggy
+
+    from harness.evaluation import EvaluatorInfo
     from harness.tasks.model import Task
 
 UNLEARNERS = "harness.unlearners"
 EVALUATORS = "harness.evaluators"
 TASKS = "harness.tasks"
+EXPORTERS = "harness.exporters"
 OWN_DISTRIBUTION = "unlearning-harness"
 
 
@@ -91,14 +91,16 @@ def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
     """All entry points of a group, by name; the same distribution seen twice on ``sys.path`` counts once."""
     found: dict[tuple[str, str], FoundPlugin] = {}
     for distribution in importlib.metadata.distributions():
+        points = [point for point in distribution.entry_points if point.group == group]
+        if not points:  # most distributions, and reading their metadata takes longest
+            continue
         metadata = distribution.metadata
-        if "Name" not in metadata:  # a broken installation left an empty dist-info folder behind
+        if "Name" not in metadata:  # a broken installation left a dist-info folder behind
             continue
         name, version = metadata["Name"], metadata["Version"]
-        for point in distribution.entry_points:
-            if point.group == group:
-                key = (point.name, name.lower().replace("_", "-"))
-                found.setdefault(key, FoundPlugin(group, point.name, point.value, name, version or "unknown"))
+        for point in points:
+            key = (point.name, name.lower().replace("_", "-"))
+            found.setdefault(key, FoundPlugin(group, point.name, point.value, name, version or "unknown"))
     return tuple(sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution)))
 
 
@@ -147,29 +149,52 @@ def find_unlearner(name: str) -> FoundPlugin:
     )
 
 
-def _hook_results(found: FoundPlugin, hook: str) -> Any:
-    """Import one trusted plugin and call its hook.
+def hook_of(found: FoundPlugin, hook: str) -> pluggy.HookCaller:
+    """Import one trusted plugin; its hook, ready to be called.
 
     Raises:
         PluginLoadError: it cannot be imported or does not implement the hook; names distribution and version.
     """
+    import pluggy
+
+    from harness import hookspecs
+    from harness.evaluation import PROJECT
+
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     point = importlib.metadata.EntryPoint(found.name, found.value, found.group)
-    where = f"{found.group} {found.name!r} of {found.provider}"
     try:
         manager.register(point.load(), name=found.name)
         manager.check_pending()
-        caller = getattr(manager.hook, hook)
-        if not caller.get_hookimpls():
-            raise PluginLoadError(f"{where} does not implement the hook {hook!r}.")
+    except (Exception, SystemExit) as error:
+        raise _unusable(found, error) from error
+    caller: pluggy.HookCaller = getattr(manager.hook, hook)
+    if not caller.get_hookimpls():
+        raise PluginLoadError(f"{_described(found)} does not implement the hook {hook!r}.")
+    return caller
+
+
+def _hook_results(found: FoundPlugin, hook: str) -> Any:
+    """Import one trusted plugin and call its hook.
+
+    Raises:
+        PluginLoadError: it cannot be used; names distribution and version.
+    """
+    caller = hook_of(found, hook)
+    try:
         results = caller()
         # A hook that yields tasks runs only now.
         return [list(tasks) for tasks in results] if isinstance(results, list) else results
-    except PluginLoadError:
-        raise
     except (Exception, SystemExit) as error:
-        raise PluginLoadError(f"{where} cannot be used: {type(error).__name__}: {error}") from error
+        raise _unusable(found, error) from error
+
+
+def _described(found: FoundPlugin) -> str:
+    return f"{found.group} {found.name!r} of {found.provider}"
+
+
+def _unusable(found: FoundPlugin, error: BaseException) -> PluginLoadError:
+    return PluginLoadError(f"{_described(found)} cannot be used: {type(error).__name__}: {error}")
 
 
 def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[list[Any], list[BrokenPlugin]]:
@@ -187,6 +212,8 @@ def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[lis
 
 def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
     info = _hook_results(found, "harness_evaluator")
+    from harness.evaluation import EvaluatorInfo
+
     if not isinstance(info, EvaluatorInfo):
         raise PluginLoadError(
             f"harness.evaluators {found.name!r} of {found.provider} returns {type(info).__name__}, not an EvaluatorInfo."

@@ -35,7 +35,7 @@ class DuplicatePluginError(HarnessError):
 
 
 class PluginLoadError(HarnessError):
-    """A trusted plugin (evaluator or task) could not be imported or does not implement its hook."""
+    """A trusted plugin (evaluator, task or exporter) could not be imported or does not implement its hook."""
 
     exit_code = 12
 
@@ -44,6 +44,18 @@ class PluginPackagingError(HarnessError):
     """A plugin's wheel could not be built, collected or read."""
 
     exit_code = 13
+
+
+class PluginNameError(HarnessError):
+    """A new plugin cannot have this name: no package or module can, or it is taken."""
+
+    exit_code = 14
+
+
+class LibraryMissingError(HarnessError, ImportError):
+    """A library that only this feature needs is not installed; the message names the command that installs it."""
+
+    exit_code = 15
 
 
 class TaskNotFoundError(HarnessError):
@@ -130,6 +142,18 @@ class ResumeMismatchError(HarnessError):
     exit_code = 44
 
 
+class FolderOccupiedError(HarnessError):
+    """Where a new plugin's folder was to be made there is something already."""
+
+    exit_code = 45
+
+
+class SiteOccupiedError(HarnessError):
+    """Where a leaderboard's site was to be made there is something that no leaderboard wrote."""
+
+    exit_code = 46
+
+
 class ReportInvalidError(HarnessError):
     """A report does not agree with its schema: a fault of ours or of an evaluator; nothing is written over."""
 
@@ -146,6 +170,18 @@ class BudgetError(HarnessError):
     """The retraining time could not be measured, so that no limit can be set."""
 
     exit_code = 52
+
+
+class ExportError(HarnessError):
+    """A finished run could not be exported; the run and its report are whole, and the export can be given again."""
+
+    exit_code = 53
+
+
+class NotComparableError(HarnessError):
+    """Runs were to be compared whose numbers do not mean the same thing; the message says why and what to do."""
+
+    exit_code = 54
 
 
 class InterruptedRunError(HarnessError):

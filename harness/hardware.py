@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,39 @@ def cpu_model() -> str:
 
 def available_cores() -> int:
     """Cores that this process may use; at least 1."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return len(usable_cores())
+
+
+def usable_cores() -> tuple[int, ...]:
+    """Numbers of the cores that this process may use, in order; at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def cuda_device(uuid: str) -> str:
+    """The name under which torch knows the GPU of this UUID, e.g. "cuda:1"; "cuda" where it does not know it."""
+    import torch
+
+    for index in range(torch.cuda.device_count()):
+        if f"GPU-{getattr(torch.cuda.get_device_properties(index), 'uuid', '')}" == uuid:
+            return f"cuda:{index}"
+    return "cuda"
+
+
+def gpu_uuids() -> tuple[str, ...]:
+    """UUIDs of NVIDIA's GPUs as its own tool lists them; empty where it is not there or finds none."""
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in told.stdout.splitlines() if line.strip())
 
 
 @functools.lru_cache(maxsize=1)
@@ -53,7 +86,11 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
 
 
+def memory_mib() -> int:
+    """Physical memory, MiB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+
+
 def describe() -> Hardware:
     """This host."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    return Hardware(cpu_model(), available_cores(), memory, gpu_names(), platform.platform())
+    return Hardware(cpu_model(), available_cores(), memory_mib(), gpu_names(), platform.platform())

@@ -96,6 +96,9 @@ class ModelOutcome:
         advice: one sentence that tells the author what to do; empty when ok.
         charged_s: seconds charged to the method on the host's clock; None when it never started.
         prepare_s: seconds from handing over the model to the guest being ready to start it; not charged.
+        start_s: seconds of starting guests that this model, or the next ones, had to wait for; not charged.
+        after_s: all other seconds that the sandbox took for it: cleaning up, looking at what came back; not charged.
+        judge_s: seconds of computing its logits on the host and keeping them; not charged.
         peak_rss_mib: peak resident memory of the model's process, MiB, as the kernel counted it.
         peak_gpu_mib: peak memory of the CUDA allocator, MiB, as the guest reported it; None on CPU.
         evidence: what the status was decided from.
@@ -118,6 +121,9 @@ class ModelOutcome:
     attempts: int = 1
     earlier_attempts: tuple[str, ...] = ()
     original: int = 0
+    start_s: float | None = None
+    after_s: float | None = None
+    judge_s: float | None = None
 
 
 def told(outcome: ModelOutcome) -> str:

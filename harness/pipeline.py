@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ from harness.budget import Limit
 from harness.cache import key_of, take_rebuilt
 from harness.config import RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
-from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError
+from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError, UsageError
+from harness.exemplars import examples_record
+from harness.journals import journal_record
 from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome
+from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
 from harness.recording import (
     budget_record,
@@ -43,9 +46,11 @@ from harness.report.model import (
     utc_now,
 )
 from harness.report.page import write_page
+from harness.report.times import times_record
 from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.runners.base import PluginFacts, Runner
+from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
 from harness.tasks.model import Task, TaskData
@@ -93,6 +98,7 @@ class Order:
     evaluators: Sequence[LoadedEvaluator]
     broken: Sequence[BrokenPlugin]
     workshop: Workshop
+    seats: tuple[Seat, ...] = (Seat(),)
 
 
 def run(config: RunConfig, progress: Progress) -> RunResult:
@@ -110,8 +116,13 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
     return _stoppable(order, store, begun, progress)
 
 
-def resume(folder: Path, progress: Progress) -> RunResult:
+def resume(folder: Path, progress: Progress, workers: int | None = None) -> RunResult:
     """Go on with an interrupted run; models that have ended are not done again.
+
+    Args:
+        folder: of the run.
+        progress: told what is going on.
+        workers: how many there are from now on, each with as many cores as before; None for as many as before.
 
     Raises:
         RunNotFoundError: no run there.
@@ -119,17 +130,27 @@ def resume(folder: Path, progress: Progress) -> RunResult:
     """
     store = RunStore.open(folder)
     begun = store.read_run()
-    order = _check(RunConfig.from_json(begun["config"]), progress)
+    config = RunConfig.from_json(begun["config"])
+    if config.debug:
+        raise UsageError(f"{folder} was a run with --pdb, which is never scored. Run the plugin again without --pdb.")
+    if workers is not None:
+        config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
+    order = _check(config, progress)
     return _stoppable(order, store, begun, progress)
 
 
 def _check(config: RunConfig, progress: Progress) -> Order:
     task = find_task(config.task)
+    seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
     evaluators, broken = choose_evaluators(config.evaluators)
     workshop = choose_workshop(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
-    return Order(config, task, evaluators, broken, workshop)
+    return Order(config, task, evaluators, broken, workshop, seats)
+
+
+def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
+    return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
 
 
 def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
@@ -169,6 +190,7 @@ class _Job:
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, runner, facts)
+            references.check_journals(self.models, runner.facts.requested.memory_mib)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
         place = Workplace(
@@ -181,6 +203,7 @@ class _Job:
             self.cores,
             self.begun["run_id"],
             self.device,
+            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
         )
         with self._phase("budget"):
             limit = self._limit(place)
@@ -273,8 +296,11 @@ class _Job:
             design=design_record(self.config, self.models),
             budget=budget_record(limit),
             populations=populations_record(populations, outcomes),
+            journal=journal_record(self.task, populations["original"].journals),
             models=models,
             evaluators=evaluators,
+            examples=examples_record(self.task, data, evidence),
+            times=times_record(models, self.config.workers, self.cores),
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),
             warnings=self._warnings(evaluators),

@@ -24,6 +24,7 @@ from harness.cache import Cache, CacheEntry, key_of
 from harness.evaluation import SPLITS
 from harness.files import write_tensors
 from harness.hardware import available_cores
+from harness.journals import check, job_fields, key_inputs
 from harness.progress import Progress, Step
 from harness.tasks.model import Task, TaskData
 from harness.training import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
@@ -31,6 +32,7 @@ from reference_models.recipe import ModelSpec, derive_seed, to_json
 
 Role = Literal["original", "retrained", "control"]
 ROLES: tuple[Role, ...] = ("original", "retrained", "control")
+JOURNALS = "journal-*.safetensors"
 DATA_FILE = "data.safetensors"
 
 
@@ -43,6 +45,7 @@ class Population:
         seeds: one per model.
         logits: per split, shape (N, n, C), float32.
         weights: the originals' states, name -> array of shape (N, ...); empty for other roles.
+        journals: the originals' journals, one file a model; empty for other roles and for tasks without.
         keys: cache keys of its chunks.
         from_cache: whether nothing had to be trained.
     """
@@ -53,6 +56,11 @@ class Population:
     weights: Mapping[str, NDArray[Any]]
     keys: tuple[str, ...]
     from_cache: bool
+    journals: tuple[Path, ...] = ()
+
+    def journal(self, index: int) -> Path | None:
+        """The journal of one model's training; None where there is none."""
+        return self.journals[index] if self.journals else None
 
     def state(self, index: int) -> dict[str, NDArray[Any]]:
         """The state of one model, name -> array."""
@@ -102,6 +110,10 @@ class References:
         self.cache = cache or Cache("references")
         self._digest = data.digest()
 
+    def check_journals(self, models: int, memory_mib: int | None) -> None:
+        """Before any training: whether a task with a record of training can be recorded; see :func:`harness.journals.check`."""
+        check(self.task, self.data, self.spec, member_seeds(self.task, "original", 1)[0], models, memory_mib)
+
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """All three populations of ``models`` members each, trained where the cache has no sound copy.
 
@@ -119,14 +131,19 @@ class References:
         """The cache keys of a population's chunks, whether they are there or not."""
         return tuple(key_of(inputs) for inputs in self._chunks(role, models))
 
+    def holds(self, role: Role, models: int) -> bool:
+        """Whether a population is in the cache."""
+        return all(self.cache.holds(inputs) for inputs in self._chunks(role, models))
+
     def population(self, role: Role, models: int) -> Population:
         """The population of one role; what the cache lacks, or has damaged, is trained one chunk after another."""
-        chunks, keys, hits = [], [], []
+        chunks, keys, hits, journals = [], [], [], []
         for inputs in self._chunks(role, models):
             with Workers() as workers:
                 build = partial(self._train, role, inputs["seeds"], _ignore, workers)
                 folder, hit = self.cache.get_or_build(inputs, build)
             chunks.append(_read(folder))
+            journals += sorted(folder.glob(JOURNALS))
             keys.append(key_of(inputs))
             hits.append(hit)
         logits: dict[str, NDArray[np.float32]] = {
@@ -134,7 +151,8 @@ class References:
         }
         names = chunks[0][1]
         weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
-        return Population(role, member_seeds(self.task, role, models), logits, weights, tuple(keys), all(hits))
+        seeds = member_seeds(self.task, role, models)
+        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals))
 
     def _missing(self, models: int) -> list[tuple[Role, dict[str, Any]]]:
         chunks = [(role, inputs) for role in ROLES for inputs in self._chunks(role, models)]
@@ -183,17 +201,20 @@ class References:
                 "torch": torch.__version__,
                 "device": device_kind(self.device),
                 "code": training_code_digest(),
+                **key_inputs(self.task, self.data, is_original=role == "original"),
             }
 
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
+        splits = ["retain", "forget"] if role == "original" else ["retain"]
         job = TrainingJob(
             data_file=str(self._data_file()),
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
-            splits=["retain", "forget"] if role == "original" else ["retain"],
+            splits=splits,
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
+            **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )
         if self.device.startswith("cuda"):
             train_into(folder, job, load_file(job.data_file), on_step)

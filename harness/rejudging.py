@@ -11,6 +11,7 @@ from harness.cache import take_rebuilt
 from harness.config import RunConfig
 from harness.discovery import choose_evaluators, find_task
 from harness.errors import ResumeMismatchError
+from harness.exemplars import examples_record
 from harness.judging import evaluate, make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
@@ -65,6 +66,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, config.seed, config.design)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
         judged = with_records(report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit))
+        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})
         write_report(judged, folder)
         write_page(judged, folder)
         if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with

@@ -9,9 +9,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from harness.errors import CacheError
 from harness.evaluation import SPLITS
 from harness.files import write_tensors
 from reference_models.recipe import model_spec_from_json, recipe_from_json
+
+if TYPE_CHECKING:
+    from reference_models.states import StackedState
 
 LOGITS = "logits.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -41,6 +44,11 @@ class TrainingJob:
         seeds: one a member.
         keep_weights: write the weights too, not the logits alone.
         device: "cpu" or "cuda".
+        journal: which updates are recorded, "touched" or "all"; None for no journal of an ordinary training.
+        n_retain: examples of the training set from this position on are the forget set.
+        sisa: number of shards and of slices; None for ordinary training. A journal is written where weights are kept.
+        keys: under ``sisa``, what decides on the shard and slice of each training example, in order.
+        sisa_seed: under ``sisa``, the seed of that.
     """
 
     data_file: str
@@ -50,23 +58,47 @@ class TrainingJob:
     seeds: list[int]
     keep_weights: bool
     device: str
+    journal: Literal["touched", "all"] | None = None
+    n_retain: int = 0
+    sisa: tuple[int, int] | None = None
+    keys: list[str] = field(default_factory=list)
+    sisa_seed: int = 0
 
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
     """Train a chunk and write the logits on every split, (K, n, C) float32, and where asked for the weights."""
     from reference_models.prediction import stacked_logits
-    from reference_models.training import train_chunk
 
-    spec, recipe = model_spec_from_json(job.model), recipe_from_json(job.recipe)
+    spec = model_spec_from_json(job.model)
     images = np.concatenate([arrays[f"{name}.images"] for name in job.splits])
     labels = np.concatenate([arrays[f"{name}.labels"] for name in job.splits])
-    state = train_chunk(spec, recipe, images, labels, job.seeds, device=job.device, on_step=on_step)
+    state = _trained(folder, job, images, labels, on_step)
     logits: dict[str, NDArray[Any]] = {
         name: stacked_logits(spec, state, arrays[f"{name}.images"], device=job.device) for name in SPLITS
     }
     write_tensors(folder / LOGITS, logits)
     if job.keep_weights:
         write_tensors(folder / WEIGHTS, {name: tensor.numpy() for name, tensor in state.items()})
+
+
+def _trained(
+    folder: Path, job: TrainingJob, images: NDArray[np.uint8], labels: NDArray[np.int64], on_step: OnStep
+) -> StackedState:
+    from reference_models.journal import JournalPlan, Recorder
+    from reference_models.sisa import assign, train_sharded
+    from reference_models.training import train_chunk
+
+    spec, recipe = model_spec_from_json(job.model), recipe_from_json(job.recipe)
+    if job.sisa is not None:
+        sharding = assign(job.keys, job.sisa_seed, *job.sisa)
+        kept = folder if job.keep_weights else None
+        return train_sharded(
+            spec, recipe, images, labels, sharding, job.seeds, device=job.device, on_step=on_step, journal_folder=kept
+        )
+    recorder = None
+    if job.journal is not None:
+        recorder = Recorder.of(folder, JournalPlan(job.n_retain, job.journal), recipe, len(labels), job.seeds)
+    return train_chunk(spec, recipe, images, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
 
 
 class Worker:

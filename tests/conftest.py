@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser import browser, chromium  # noqa: F401 -- fixtures
+
 CONTAINERS = ("tests/docker/", "tests/hostile/")
 
 

@@ -7,10 +7,11 @@ from xml.etree import ElementTree
 
 from benchmarks.validity.findings import Summary
 from benchmarks.validity.study import Study
-from harness.report.plots import Axis, ticks
+from harness.report.drawing import Scale
 
 ROW, NAMES, PANEL, GAP, ASIDE, TOP, BOTTOM = 17, 300, 300, 24, 96, 74, 52
-AXIS = Axis("smallest remembered share that is seen, % (estimated)", 1, 100, log=True)
+AXIS, LABEL = Scale(1, 100, log=True), "smallest remembered share that is seen, % (estimated)"
+TICKS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 RADII = (2.6, 3.8, 5.2)
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #0f172a }
@@ -52,11 +53,11 @@ def _sorted(studies: Sequence[Study]) -> list[str]:
 def _panel(svg: ElementTree.Element, one: Study, names: Sequence[str], left: float) -> None:
     bottom = TOP + ROW * len(names)
     _add(svg, "text", f"{one.task}, {one.models} models", "title", x=left, y=TOP - 12)
-    for tick in (1.0, 2.0, 5.0, *ticks(AXIS)[1:2], 20.0, 50.0, 100.0):
+    for tick in TICKS:
         x = _x(left, tick / 100)
         _add(svg, "line", None, "grid", x1=x, x2=x, y1=TOP, y2=bottom)
         _add(svg, "text", f"{tick:g}", "quiet", x=x, y=bottom + 15, text_anchor="middle")
-    _add(svg, "text", AXIS.label, "quiet", x=left + PANEL / 2, y=bottom + 33, text_anchor="middle")
+    _add(svg, "text", LABEL, "quiet", x=left + PANEL / 2, y=bottom + 33, text_anchor="middle")
     for row, name in enumerate(names):
         found = [(size, one.summaries[size].get(name)) for size in one.sizes]
         _row(svg, [(size, summary) for size, summary in found if summary is not None], left, _middle(row), one.sizes)
@@ -121,7 +122,7 @@ def _middle(row: int) -> float:
 
 
 def _x(left: float, share: float) -> float:
-    return left + PANEL * float(AXIS.share(100 * share))
+    return left + PANEL * AXIS.share(100 * share)
 
 
 def _add(

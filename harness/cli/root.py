@@ -10,7 +10,21 @@ from types import FrameType
 import click
 
 from harness._version import __version__
-from harness.cli import catalogue, check, images, logs, reap, references, runs, system
+from harness.cli import (
+    catalogue,
+    check,
+    compare,
+    export,
+    images,
+    leaderboard,
+    logs,
+    new,
+    reap,
+    references,
+    runs,
+    shell,
+    system,
+)
 from harness.errors import HarnessError, InterruptedRunError
 
 NOT_HANDLED = 70  # the operating system refused something where nobody reckoned with it: sysexits' EX_SOFTWARE
@@ -59,6 +73,11 @@ for command in (
     *images.COMMANDS,
     *references.COMMANDS,
     *check.COMMANDS,
+    *shell.COMMANDS,
+    *compare.COMMANDS,
+    *leaderboard.COMMANDS,
+    *export.COMMANDS,
+    *new.COMMANDS,
     *system.COMMANDS,
 ):
     cli.add_command(command)

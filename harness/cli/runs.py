@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from harness.library.result import RunReport
+
 # A run that ends without one finished model writes its report and ends with this code.
 NO_MODEL_FINISHED = 3
+
+export_option = click.option(
+    "--export", "exporters", multiple=True, help="Hand the finished run to this exporter; may be repeated."
+)
 
 
 @click.command("run", short_help="Run an unlearning plugin on a task and report.")
@@ -45,64 +53,98 @@ NO_MODEL_FINISHED = 3
 )
 @click.option("--gpus", default="auto", show_default=True, help="none, all, a number, or UUIDs with commas.")
 @click.option("--runtime", help="OCI runtime of the containers, e.g. runsc.  [default: the engine's]")
-@click.option("--torch", help="torch version inside the sandbox image.  [default: the host's]")
+@click.option(
+    "--torch", help="torch version of the sandbox image; several with commas: a run each.  [default: the host's]"
+)
 @click.option("--base", help="Base image of the sandbox.")
-@click.option("--cpus", type=int, help="Cores of the sandbox.  [default: all]")
-@click.option("--memory", "memory_mib", type=int, default=8192, show_default=True, help="Memory of the sandbox, MiB.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Models at the same time, a sandbox each.")
+@click.option("--cpus", type=int, help="Cores of a sandbox.  [default: all, shared out among the workers]")
+@click.option("--memory", "memory_mib", type=int, default=8192, show_default=True, help="Memory of a sandbox, MiB.")
 @click.option("--keep-weights", is_flag=True, help="Keep every unlearned model's weights in the run folder.")
-def run_command(pairs: tuple[str, ...], **options: Any) -> None:
+@click.option("--pdb", "debug", is_flag=True, help="Debug a failing plugin on this terminal; needs --runner process.")
+@export_option
+def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool, **options: Any) -> None:
     """Run an unlearning plugin on a task and report.
 
     Trains the reference models (once; they are cached), measures how long retraining takes, runs the plugin on every original
     model within a fraction of that time, and writes report.json and report.html into the run folder.
 
     Exits with 3 when the plugin returned no model at all; the report then says why.
-    """
-    from harness.cli.progress import RichProgress
-    from harness.config import RunConfig, parse_options
-    from harness.pipeline import run
 
-    config = RunConfig(options=parse_options(pairs), **options)
-    with RichProgress() as progress:
-        result = run(config, progress)
-    _show(result)
+    With several versions of torch, the run folder has an ordinary run for each, and what is printed at the end says which numbers
+    moved by more than chance. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
+    """
+    from harness.config import parse_options
+    from harness.library.calls import run
+
+    several = "," in (options["torch"] or "")
+    if debug or several:
+        _run_otherwise({**options, "options": parse_options(pairs)}, exporters, debug)
+        return
+    _check(exporters)
+    _show(run(options=parse_options(pairs), **options, progress="rich"), exporters)
 
 
 @click.command("resume", short_help="Go on with an interrupted run.")
 @click.argument("folder", type=click.Path(path_type=Path))
-def resume_command(folder: Path) -> None:
+@click.option("--workers", type=int, help="Models at the same time from now on, each with as many cores as before.")
+@export_option
+def resume_command(folder: Path, workers: int | None, exporters: tuple[str, ...]) -> None:
     """Go on with the interrupted run in FOLDER; finished models are not done again."""
-    from harness.cli.progress import RichProgress
-    from harness.pipeline import resume
+    from harness.cli.matrix import resume_versions
+    from harness.library.calls import resume
 
-    with RichProgress() as progress:
-        result = resume(folder, progress)
-    _show(result)
+    if resume_versions(folder, exporters):
+        return
+    _check(exporters)
+    _show(resume(folder, workers=workers, progress="rich"), exporters)
 
 
 @click.command("evaluate", short_help="Judge a finished run again, without running it again.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
-def evaluate_command(folder: Path, evaluators: tuple[str, ...]) -> None:
+@export_option
+def evaluate_command(folder: Path, evaluators: tuple[str, ...], exporters: tuple[str, ...]) -> None:
     """Judge the finished run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
 
     The report and its page are written anew. Records of evaluators that were not asked for stay as they are.
     """
-    from harness.cli.progress import RichProgress
-    from harness.rejudging import rejudge
+    from harness.library.calls import evaluate
 
-    with RichProgress() as progress:
-        result = rejudge(folder, evaluators, progress)
-    _show(result)
+    _check(exporters)
+    _show(evaluate(folder, evaluators, progress="rich"), exporters)
 
 
-def _show(result: Any) -> None:
+def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: bool) -> None:
+    """What ends in no report, or in several."""
+    from harness.cli.matrix import refuse_export, run_versions
+    from harness.cli.shell import debug_command
+
+    refuse_export(exporters)
+    if debug:
+        debug_command(options)
+    else:
+        run_versions(options.pop("torch"), options)
+
+
+def _check(exporters: Sequence[str]) -> None:
+    """A misspelled exporter must not be told after hours of work."""
+    from harness.exporting import choose_exporters
+
+    choose_exporters(exporters)
+
+
+def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
+    """Print the summary and export the run; a failure to export goes before the plugin's."""
     from rich.console import Console
 
-    from harness.report.summary import print_summary
+    from harness.cli.export import export_and_tell
+    from harness.report.summary import render_summary
 
-    print_summary(result.report, result.folder, Console())
-    if result.report.status == "failed":
+    Console().print(render_summary(report, report.folder))
+    if exporters:
+        export_and_tell(report, exporters)
+    if report.status == "failed":
         raise SystemExit(NO_MODEL_FINISHED)
 
 

@@ -75,6 +75,7 @@ class PrivateEngine:
             self._process.terminate()
             self._process.wait(START_S)
         self._kill_containerd()
+        self._kill_shims()
         for mount in self._mounts():
             subprocess.run(["umount", "--lazy", mount], check=True)
         shutil.rmtree(self.folder)
@@ -87,6 +88,13 @@ class PrivateEngine:
     @property
     def _exec(self) -> Path:
         return self.folder / "exec"
+
+    def _kill_shims(self) -> None:
+        """End what holds a container of this engine: an engine that was killed does not always find it again."""
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if str(self._exec).encode() in file.read_bytes():
+                    os.kill(int(file.parent.name), signal.SIGKILL)
 
     def _kill_containerd(self) -> None:
         file = self._exec / "containerd" / "containerd.pid"

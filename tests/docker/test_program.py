@@ -119,3 +119,17 @@ def test_real_images_rank_retrain_before_finetune_before_noop(program: Program, 
         auc[plugin] = metric.value
 
     assert sorted(auc, key=lambda plugin: auc[plugin] or 0.0) == ["retrain", "finetune", "noop"]
+
+
+def test_a_journal_of_training_reaches_the_model_in_its_container(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "recorded.yaml").write_text(TASK.replace("name: tiny", "name: tiny-recorded") + "journal: true\n")
+    ended = program(
+        "run", "--plugin", "amnesiac", "--task", tmp_path / "recorded.yaml", "--runner", "docker", "--time-limit", "60",
+        "--models", "2", "--evaluator", "accuracy", "--output", tmp_path / "r",
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err + ended.out
+    report = load_report(tmp_path / "r")
+    assert (report.status, report.runner.name) == ("complete", "docker")
+    assert report.journal is not None
+    assert report.journal.originals == 2

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 from harness import errors
-from harness.cli import root, runs, system
+from harness.cli import compare, root, runs, system
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.md"
 
@@ -17,6 +17,7 @@ def _codes() -> dict[str, int]:
     return codes | {
         "no model finished": runs.NO_MODEL_FINISHED,
         "doctor": system.DOCTOR_FOUND_FAULTS,
+        "drift found": compare.DRIFT_FOUND,
         "internal": root.NOT_HANDLED,
     }
 
