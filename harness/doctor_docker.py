@@ -100,8 +100,11 @@ def _images(engine: Engine) -> Iterator[Check]:
 
     guests = engine.images({LABEL: GUEST})
     if guests:
-        tags = ", ".join(tag for image in guests for tag in image.tags[:1])
-        yield Check("Sandbox image", "ok", tags or f"{len(guests)} without a name")
+        tags = [tag for image in guests for tag in image.tags[:1]]
+        several = (
+            f"{len(guests)} images; `harness image list` shows them, `harness image prune` removes what is not needed"
+        )
+        yield Check("Sandbox image", "ok", tags[0] if len(guests) == 1 and tags else several)
         return
     yield Check(
         "Sandbox image", "warn", "not built yet", "It is built on first use; `harness image build` does it now."

@@ -71,7 +71,8 @@ class Evidence:
             seeds of the method (``--repeats``); rows of one original are not independent, and an evaluator that compares
             distributions takes the first one of each. Under ``one-original`` all are the same, and every row counts.
         timings: seconds and memory.
-        seed: what :meth:`rng` derives its streams from.
+        seed: what :meth:`rng` derives its streams from; the task's in a run, so that all runs of a task are judged by the same
+            draws (splits of examples, folds) and differ by their models alone.
         class_names: C names.
         design: "per-original": as many originals as unlearned models, the default; "one-original": one original unlearned
             again and again with other seeds, the 2023 Challenge's design.

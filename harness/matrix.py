@@ -14,6 +14,7 @@ from harness.config import RunConfig
 from harness.discovery import find_task
 from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
 from harness.files import atomic_write_json
+from harness.hardware import available_cores
 from harness.pipeline import RunResult, resume, run
 from harness.progress import Progress
 from harness.report.writing import REPORT_NAME, load_report
@@ -62,8 +63,13 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
     return _go_on(folder, config, versions, progress)
 
 
-def resume_matrix(folder: Path, progress: Progress) -> list[RunResult]:
+def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) -> list[RunResult]:
     """Go on with an interrupted matrix; finished versions, and finished models of the others, are not done again.
+
+    Args:
+        folder: as :func:`run_matrix` made it.
+        progress: told what is going on.
+        workers: how many there are from now on, each with as many cores as before; None for as many as before.
 
     Raises:
         RunNotFoundError: there is none.
@@ -74,22 +80,26 @@ def resume_matrix(folder: Path, progress: Progress) -> list[RunResult]:
         versions, config = list(map(str, kept["torch"])), RunConfig.from_json(kept["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunNotFoundError(f"{folder / MATRIX} cannot be read: {error}") from error
-    return _go_on(folder, config, versions, progress)
+    if workers is not None:
+        config = replace(config, workers=workers, cpus=config.cores_of_one(available_cores()))
+    return _go_on(folder, config, versions, progress, workers)
 
 
-def _go_on(folder: Path, config: RunConfig, versions: Sequence[str], progress: Progress) -> list[RunResult]:
+def _go_on(
+    folder: Path, config: RunConfig, versions: Sequence[str], progress: Progress, workers: int | None = None
+) -> list[RunResult]:
     try:
-        return [_one(folder / f"torch-{version}", config, version, progress) for version in versions]
+        return [_one(folder / f"torch-{version}", config, version, progress, workers) for version in versions]
     except (InterruptedRunError, KeyboardInterrupt):
         raise InterruptedRunError(
             f"Stopped. What was finished is kept in {folder}; go on with: harness resume {folder}"
         ) from None
 
 
-def _one(folder: Path, config: RunConfig, version: str, progress: Progress) -> RunResult:
+def _one(folder: Path, config: RunConfig, version: str, progress: Progress, workers: int | None) -> RunResult:
     if (folder / REPORT_NAME).is_file():
         return RunResult(load_report(folder), folder)
     progress.notice(f"torch {version}")
     if (folder / RUN).is_file():
-        return resume(folder, progress)
+        return resume(folder, progress, workers)
     return run(replace(config, torch=version, output=str(folder)), progress)

@@ -268,9 +268,7 @@ class _Job:
     ) -> RunResult:
         with self.phases("evaluate"):
             unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
-            evidence = make_evidence(
-                data, populations, outcomes, unlearned, limit, self.config.seed, self.config.design
-            )
+            evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.task.seed, self.config.design)
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
         models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
         status = run_status(models)

@@ -63,7 +63,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         limit = Limit(**{**begun["limit"], "retrain_s": tuple(begun["limit"]["retrain_s"])})
         outcomes = [outcome for _, outcome in sorted(store.finished().items())]
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-        evidence = make_evidence(data, populations, outcomes, unlearned, limit, config.seed, config.design)
+        evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
         judged = with_records(report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit))
         judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})

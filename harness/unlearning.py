@@ -104,8 +104,8 @@ class Workplace:
         due: Callable[[], int] = lambda: 0,
     ) -> Session:
         """A conversation with guests of this runner that may go on for ``seconds``."""
-        first = seat.waiting if self.config.isolation == "model" else seat.cores
-        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S, first, seat.gpus)
+        seat = self._held(seat)
+        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus)
         kept = runner.facts.requested.log_bytes // 2
         hello = Hello(
             plugin=facts.name,
@@ -128,9 +128,18 @@ class Workplace:
             hello,
             manifest=manifest,
             isolation=self.config.isolation,
-            seat=seat if self.config.isolation == "model" else replace(seat, spare=(), ahead=1),
+            seat=seat,
             due=due,
         )
+
+    def _held(self, seat: Seat) -> Seat:
+        """A guest that nobody warms up beside is kept on cores only where other workers have theirs.
+
+        Alone it goes where the system puts it: a second run on this machine would else share the first cores with it.
+        """
+        if self.config.isolation == "model":
+            return seat
+        return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
 
 
 def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:

@@ -9,13 +9,14 @@ Tensors of a file, for T steps of at most B examples, U of them stored, and C ch
 ====================  ================  ========================================================================================
 name                  shape             what
 ====================  ================  ========================================================================================
-``initial/NAME``      as the state      every tensor of the state before the first step ``batches``           (T, B),
-int32     positions in the training set, retain first; -1 where a batch is smaller than B ``stored``            (U,),
-int64       numbers of the steps whose updates are here, rising ``updates/NAME``      (U, ...)          state after a
-stored step minus the state before it; buffers too, by their own names ``shards``            (n,), int32       which
-constituent has seen an example; with ``slices`` and ``checkpoints`` for SISA alone ``slices``            (n,), int32
-in which slice of its shard an example is ``checkpoints/NAME``  (C, ...)          the state before stage c of the
-training of each shard, c from 0; row 0 is ``initial``
+``initial/NAME``      as the state      every tensor of the state before the first step
+``batches``           (T, B), int32     positions in the training set, retain first; -1 where a batch is smaller than B
+``stored``            (U,), int64       numbers of the steps whose updates are here, rising
+``updates/NAME``      (U, ...)          state after a stored step minus the state before it; buffers too, by their names
+``shards``            (n,), int32       which constituent has seen an example; this and what follows for SISA alone
+``slices``            (n,), int32       in which slice of its shard an example is
+``checkpoints/NAME``  (C, ...)          the state before stage c of the training of each shard, c from 0; row 0 is
+                                        ``initial``
 ====================  ================  ========================================================================================
 """
 

@@ -9,12 +9,14 @@ import click
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from harness.text import harmless
 
-    table = Table(*columns, box=None, pad_edge=False)
+    first, *others = columns  # the first is what one copies into the next command
+    names = (Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
+    table = Table(*names, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(harmless(cell)) for cell in row))
     Console().print(table)

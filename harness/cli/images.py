@@ -33,10 +33,15 @@ def list_command() -> None:
     from harness.runners.images import list_images
 
     rows = [
-        (image.tag, image.kind, image.torch, image.python, image.content, f"{image.size_mib:.0f}")
+        (_short(image.tag), image.kind, image.torch, image.python, image.content, f"{image.size_mib:.0f}")
         for image in list_images(Engine.connect())
     ]
     _print_table(("image", "kind", "torch", "Python", "content", "MiB"), rows)
+
+
+def _short(name: str) -> str:
+    """An image without a tag is named by its digest, of which the engine takes the first 12 digits."""
+    return name[: len("sha256:") + 12] if name.startswith("sha256:") else name
 
 
 @image_group.command("prune")

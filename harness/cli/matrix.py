@@ -34,7 +34,7 @@ def refuse_export(exporters: Sequence[str]) -> None:
         raise UsageError("--export is for one run with a report; give each run to `harness export` afterwards.")
 
 
-def resume_versions(folder: Path, exporters: Sequence[str]) -> bool:
+def resume_versions(folder: Path, exporters: Sequence[str], workers: int | None = None) -> bool:
     """Go on with a run of several versions; False where ``folder`` is an ordinary run's."""
     from harness.cli.progress import RichProgress
     from harness.matrix import is_matrix, resume_matrix
@@ -43,7 +43,7 @@ def resume_versions(folder: Path, exporters: Sequence[str]) -> bool:
         return False
     refuse_export(exporters)
     with RichProgress() as progress:
-        results = resume_matrix(folder, progress)
+        results = resume_matrix(folder, progress, workers)
     _show(results)
     return True
 

@@ -94,7 +94,7 @@ def resume_command(folder: Path, workers: int | None, exporters: tuple[str, ...]
     from harness.cli.matrix import resume_versions
     from harness.library.calls import resume
 
-    if resume_versions(folder, exporters):
+    if resume_versions(folder, exporters, workers):
         return
     _check(exporters)
     _show(resume(folder, workers=workers, progress="rich"), exporters)

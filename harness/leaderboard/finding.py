@@ -100,7 +100,7 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     seen = set()
     for folder in folders:
         if not folder.exists():
-            raise RunNotFoundError(f"There is no {folder}. Give folders in which finished runs lie.")
+            raise RunNotFoundError(f"There is no folder {folder}. Give folders in which finished runs lie.")
         root = folder.resolve()
         for path in [root] if root.is_file() else _below(root):
             if path not in seen:

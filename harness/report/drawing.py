@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from harness.text import harmless
 
+LARGEST = 1e290  # what lies beyond is drawn at the edge: its distance from others might be no number
 CHAR_WIDTH = 7.2  # of the page's 13 px sans-serif, a little on the safe side
 
 
@@ -58,6 +59,8 @@ class Scale:
         if self.log:
             return self._log_ticks(about)
         raw = ((self.high - self.low) or 1.0) / about
+        if not math.isfinite(raw):
+            return []
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
@@ -73,8 +76,8 @@ class Scale:
 
 
 def padded(values: Sequence[float], log: bool = False, by: float = 0.08) -> Scale:
-    """A scale that holds all values with some room on either side; logarithmic ones take positive values."""
-    low, high = min(values), max(values)
+    """A scale that holds all values with some room on either side, up to LARGEST; logarithmic ones take positive values."""
+    low, high = (min(max(end, -LARGEST), LARGEST) for end in (min(values), max(values)))
     if log:
         room = max((high / low) ** by, 1.1)
         return Scale(low / room, high * room, log=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -83,7 +84,10 @@ def origin(design: DesignRecord) -> str:
 
 def way(position: float | None) -> str:
     """A metric's position between no-op and control as per cent; a dash where there is none."""
-    return NOTHING if position is None else f"{round(100 * position)} %"
+    if position is None:
+        return NOTHING
+    share = 100 * position
+    return f"{round(share)} %" if math.isfinite(share) else f"{share:g} %"
 
 
 def duration(seconds: float | None) -> str:

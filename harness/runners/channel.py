@@ -11,6 +11,8 @@ from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header
 
 CHUNK_BYTES = 1 << 20
 MAX_WAIT_S = 0.5
+TO_GUEST = frozenset({Kind.HELLO, Kind.MODEL, Kind.START, Kind.BYE, Kind.JOURNAL, Kind.SHELL, Kind.RESIZE})
+"""Frames that a guest never sends; some may be of any length."""
 
 
 class GuestGoneError(Exception):
@@ -58,9 +60,11 @@ class Channel:
         Raises:
             GuestGoneError: the stream ended.
             DeadlineError: the clock passed ``deadline_s``.
-            ProtocolError: the bytes are no frame, or one that is too long.
+            ProtocolError: the bytes are no frame, one that is too long, or one that only the host sends.
         """
         kind, length = decode_header(bytes(self._read(HEADER.size, deadline_s)))
+        if kind in TO_GUEST:
+            raise ProtocolError(f"{kind.name} came from the guest")
         if kind is Kind.WEIGHTS and length > self._max_weights_bytes:
             raise ProtocolError(
                 f"the guest announced {length} bytes of weights; at most {self._max_weights_bytes} are due"

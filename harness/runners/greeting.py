@@ -42,7 +42,7 @@ def read_ready(channel: Channel, began_s: float, clock: Callable[[], float], tim
         timeout_s: how long to wait from now.
 
     Raises:
-        ValueError: it refuses, or what it says of itself is of the wrong type; TypeError likewise.
+        ValueError: it refuses.
         ProtocolError, GuestGoneError, DeadlineError: as :meth:`Channel.receive`.
     """
     kind, payload = channel.receive(clock() + timeout_s)
@@ -54,11 +54,13 @@ def read_ready(channel: Channel, began_s: float, clock: Callable[[], float], tim
     missing = READY_FIELDS - set(said)
     if missing:
         raise ProtocolError(f"READY lacks {max(missing)!r}")
+    if type(said["threads"]) is not int:
+        raise ProtocolError(f"READY has threads of type {type(said['threads']).__name__}")
     return Ready(
         torch=harmless(str(said["torch"]), 100),
         python=harmless(str(said["python"]), 100),
         device=harmless(str(said["device"]), 100),
-        threads=int(said["threads"]),
+        threads=said["threads"],
         pid1=bool(said["pid1"]),
         start_s=clock() - began_s,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from packaging.version import Version
 
 from harness import hardware
 from harness.bundles import CHOICE, materialise, resolve
@@ -17,6 +20,7 @@ from harness.errors import (
     PluginNotFoundError,
     RunnerRefusedError,
     SandboxError,
+    UsageError,
 )
 from harness.progress import Progress
 from harness.reaping import reap_guest_folders
@@ -56,22 +60,25 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
     """The workshop that the user asked for; ``auto`` takes Docker where it is reachable.
 
     Raises:
-        DockerUnavailableError: Docker was asked for and no engine answers.
+        DockerUnavailableError, ImageBuildError: Docker, or what it alone has (a base image, another torch, a runtime), was asked
+            for and cannot be had.
         RunnerRefusedError: a third party's plugin, no Docker, and the user did not ask for the process runner.
         PluginNotFoundError, DuplicatePluginError: a name that no, or more than one, distribution registers.
         GpuUnavailableError: GPUs were asked for and there is none.
-        UsageError: ``--gpus`` is none of its forms, or the engine does not have the ``--runtime``.
+        UsageError: ``--gpus`` is none of its forms, the engine does not have the ``--runtime``, or a process would not have the
+            ``--torch``.
     """
     _check_plugin_exists(config.plugin)
     if config.gpus != AUTO:
         parse_gpus(config.gpus)
     if config.runner == "process":
+        _check_torch_is_installed(config.torch)
         return ProcessWorkshop(config, progress)
     try:
         return _docker(config, progress)
     except (DockerUnavailableError, ImageBuildError) as error:
-        if config.runner == "docker" or config.runtime is not None:
-            raise
+        if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
+            raise  # a process would have none of these, and its report would say nothing of it
         if not _bundled(config.plugin):
             raise RunnerRefusedError(
                 f"{error}\n{config.plugin!r} is a third party's plugin and would run without isolation. Mend the above, "
@@ -110,6 +117,15 @@ def _check_plugin_exists(plugin: str) -> None:
             raise PluginNotFoundError(f"There is no wheel or source directory at {stem!r}.")
     elif REQUIREMENT_SIGNS.isdisjoint(stem) and not path.is_dir():
         find_unlearner(stem)
+
+
+def _check_torch_is_installed(asked: str | None) -> None:
+    """Refuse a version of torch that a process on this host does not have; releases are compared without their local part."""
+    installed = importlib.metadata.version("torch")
+    if asked is not None and asked not in (installed, Version(installed).public):
+        raise UsageError(
+            f"--torch {asked} needs an image: `--runner docker`. A process has the torch that is installed, {installed}."
+        )
 
 
 def _bundled(plugin: str) -> bool:

@@ -112,6 +112,7 @@ class Session:
             # A guest that lives has told what is wrong, and would tell it again; one that died may have been unlucky.
             while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
                 earlier.append(told(outcome))
+                self._guests.close()  # what killed it may have killed those that waited beside it
                 outcome, state = self._try(job, original, journal, tried_before=outcome.charged_s is not None)
             if self._guests.stopped:
                 raise StoppedError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
@@ -14,6 +13,7 @@ from harness_guest.protocol import LOG_HEADER, Ended, Kind, ProtocolError, decod
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
+MAX_SIZE_MIB = 1e9
 TEXT_LIMITS = {
     "error_type": 200,
     "error_message": MAX_MESSAGE_CHARS,
@@ -138,7 +138,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _mib(value: object) -> float | None:
-    """A size as the guest reported it; None where it is no finite number of at least 0."""
+    """A size as the guest reported it; None where it is no number that a size may be."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    return float(value) if 0 <= value < MAX_SIZE_MIB else None

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from harness.errors import SandboxError
+from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.channel import Channel, DeadlineError, GuestGoneError
 from harness.runners.greeting import Ready, read_ready
@@ -81,6 +81,16 @@ class Guests:
             SandboxError: it did not become ready; with what it wrote to its error stream.
             StoppedError: :meth:`stop` was called.
         """
+        waited = bool(self._stock)
+        try:
+            return self._taken(due)
+        except SandboxError:
+            if not waited:
+                raise
+        self.close()  # a guest that waits may die of what has nothing to do with the model; so may those beside it
+        return self._taken(due)
+
+    def _taken(self, due: int) -> Guest:
         if not self._stock:
             self._fill(max(1, min(due, self._batch)))
         guest = self._stock.popleft()
@@ -99,7 +109,7 @@ class Guests:
             return
         try:
             self._fill(min(due, self._batch))
-        except SandboxError:
+        except HarnessError:
             return
 
     @property

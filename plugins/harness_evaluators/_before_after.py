@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _change, _populations, _shared, _weighted_auc
+from harness_evaluators import _change, _jackknife, _populations, _shared, _weighted_auc
 from harness_evaluators._change import Moments
-from harness_evaluators._examples import Examples
+from harness_evaluators._examples import Examples, Side
 from harness_evaluators._populations import MIN_MODELS, Models
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
+Keep = NDArray[np.bool_]
 
 MAX_FOLDS = 4
 _PAIRS = 32
@@ -98,43 +99,92 @@ class Outcome:
     share: Values
 
 
-def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
-    """Attack every pair with what was learned from pairs of other folds and from other examples."""
-    forgotten = _features(evidence, row, "forget", examples.forgotten.rows, examples.forgotten.labels)
-    unseen = _features(evidence, row, "test", examples.unseen.rows, examples.unseen.labels)
-    sides = (forgotten, examples.forgotten), (unseen, examples.unseen)
-    learned = [[_change.moments(x, side.weights[half]) for x, side in sides] for half in range(2)]
-    compiled = _shared.kernels("_change_kernels", forgotten.size + unseen.size)
+@dataclass(frozen=True)
+class Trial:
+    """The pairs of a row with all that the attack needs of them, so that it can be fitted to a part of them again.
 
-    def work(part: tuple[int, int, slice]) -> None:
-        fold, half, block = part
-        mine = np.flatnonzero(row.folds == fold)[block]
-        weights, offsets = _axes(learned[1 - half], row.folds != fold, evidence.n_classes)
-        parts = [np.flatnonzero(side.halves == half) for _, side in sides]
-        scores = []
-        for (x, _), columns in zip(sides, parts, strict=True):
+    Attributes:
+        row: the pairs, N of them.
+        sides: features of the pairs, shape (N, n, d), on forgotten and on unseen examples, with those examples.
+        learned: by half of the examples, moments of the features of forgotten and unseen ones, a row per pair.
+        n_classes: number of classes.
+    """
+
+    row: Pairs
+    sides: Sequence[tuple[Singles, Side]]
+    learned: Sequence[Sequence[Moments]]
+    n_classes: int
+
+    def outcome(self, keep: Keep) -> Outcome:
+        """Attack the pairs kept, shape (N,), with what was learned from those of other folds and from other examples."""
+        folds, sizes = np.unique(self.row.folds[keep], return_counts=True)
+        found = np.zeros((2, len(_change.SETS) + 2, len(keep)))
+
+        def work(part: tuple[int, int, slice]) -> None:
+            fold, half, block = part
+            mine = np.flatnonzero(keep & (self.row.folds == fold))[block]
+            axes = _axes(self.learned[1 - half], keep & (self.row.folds != fold), self.n_classes)
+            found[half, :, mine] = self._judged(mine, half, axes)
+
+        _shared.in_threads(
+            work,
+            [
+                (int(fold), half, block)
+                for fold, size in zip(folds, sizes, strict=True)
+                for half in range(2)
+                for block in _shared.slices(int(size), _PAIRS)
+            ],
+        )
+        *aucs, gain, share = (found[0] / 2 + found[1] / 2)[:, keep]
+        return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
+
+    def _judged(self, mine: Order, half: int, axes: tuple[Singles, Singles]) -> Values:
+        """What :func:`_judged` says of some pairs on the examples of a half, shape (b, n_sets + 2)."""
+        compiled = _shared.kernels("_change_kernels", sum(x.size for x, _ in self.sides))
+        weights, offsets = axes
+        scores, own = [], []
+        for x, side in self.sides:
+            columns = np.flatnonzero(side.halves == half)
+            own.append(side.weights[half, columns])
             if compiled:
                 scores.append(np.empty((len(_change.SETS), len(mine), len(columns)), np.float32))
                 compiled.set_scores(x, mine, columns, weights, offsets, scores[-1])
             else:
                 scores.append(np.moveaxis(x[mine[:, None], columns] @ weights.T + offsets, 2, 0))
-        own = tuple(side.weights[half, c] for (_, side), c in zip(sides, parts, strict=True))
-        judged = _judged(scores, (own[0], own[1]))
-        found[half, :, mine] = np.stack(judged, axis=1)
+        return np.stack(_judged(scores, (own[0], own[1])), axis=1)
 
-    found = np.zeros((2, len(_change.SETS) + 2, len(row.before)))
-    folds, sizes = np.unique(row.folds, return_counts=True)
-    _shared.in_threads(
-        work,
-        [
-            (int(fold), half, block)
-            for fold, size in zip(folds, sizes, strict=True)
-            for half in range(2)
-            for block in _shared.slices(int(size), _PAIRS)
-        ],
-    )
-    *aucs, gain, share = found[0] / 2 + found[1] / 2
-    return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
+
+def trial(evidence: Evidence, row: Pairs, examples: Examples) -> Trial:
+    """Compute the features of a row's pairs and their moments."""
+    forgotten = _features(evidence, row, "forget", examples.forgotten.rows, examples.forgotten.labels)
+    unseen = _features(evidence, row, "test", examples.unseen.rows, examples.unseen.labels)
+    sides = (forgotten, examples.forgotten), (unseen, examples.unseen)
+    learned = [[_change.moments(x, side.weights[half]) for x, side in sides] for half in range(2)]
+    return Trial(row, sides, learned, evidence.n_classes)
+
+
+def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
+    """Attack every pair with what was learned from pairs of other folds and from other examples."""
+    return trial(evidence, row, examples).outcome(np.ones(len(row.before), dtype=np.bool_))
+
+
+def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Values:
+    """Each pair's contribution to statistics, shape (N, n_statistics), whose mean over pairs are the statistics.
+
+    A pair is attacked, and the attack is fitted to it: both are in its contribution, which is therefore found by leaving
+    pairs out and fitting again. What the attack says of single pairs varies far less where there is little to learn.
+
+    Args:
+        tried: the pairs.
+        statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), of which the mean counts.
+    """
+
+    def means(keep: Keep) -> Values:
+        return np.asarray(statistic(tried.outcome(keep)).mean(axis=1))
+
+    n = len(tried.row.before)
+    found = _jackknife.contributions(n, means)
+    return np.asarray(means(np.ones(n, dtype=np.bool_)) + found - found.mean(axis=0))
 
 
 def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, labels: Order) -> Singles:
@@ -160,7 +210,7 @@ def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, lab
     return found
 
 
-def _axes(learned: list[Moments], others: NDArray[np.bool_], n_classes: int) -> tuple[Singles, Singles]:
+def _axes(learned: Sequence[Moments], others: NDArray[np.bool_], n_classes: int) -> tuple[Singles, Singles]:
     """Weights, shape (n_sets, d), and offsets, shape (n_sets,), of the attacks by each set of features."""
     positive, negative = (side.average(others) for side in learned)
     columns = _change.columns(n_classes)

@@ -96,7 +96,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="before_after",
-        version="3",
+        version="4",
         summary="What the models before and after unlearning together reveal about who was forgotten",
         evaluate=evaluate,
         source="Chen et al. 2021 (arXiv 2005.02205)",
@@ -117,8 +117,11 @@ def evaluate(evidence: Evidence) -> Result:
         return Result(missing, warnings=(f"before_after: {why_not}",))
     resamples = _bootstrap.resamples(evidence, models.sizes())
     rows = _before_after.pairs(models)
-    outcomes = {row: _before_after.attack(evidence, one, examples) for row, one in rows.items()}
-    found = {about: {row: of(one) for row, one in outcomes.items()} for about, of in STATISTICS.items()}
+    every = {
+        row: _before_after.contributions(_before_after.trial(evidence, one, examples), _statistics)
+        for row, one in rows.items()
+    }
+    found = {about: {row: values[:, i] for row, values in every.items()} for i, about in enumerate(STATISTICS)}
     gaps = _gaps.gaps(found[AUC], resamples)
     whole = [_gaps.metric(AUC, found.pop(AUC), resamples), _calibration.metric(EXCESS, gaps)]
     # Between no-op and control, parts of the attack may hardly differ: they have no scale of their own.
@@ -126,6 +129,10 @@ def evaluate(evidence: Evidence) -> Result:
     warnings = (*_calibration.warnings("before_after", models, {AUC: gaps}), *_warnings(models))
     arrays = _calibration.position_intervals({AUC: gaps, EXCESS: gaps})
     return Result((*whole, *parts), arrays, warnings)
+
+
+def _statistics(outcome: Outcome) -> Values:
+    return np.stack([of(outcome) for of in STATISTICS.values()])
 
 
 def _why_no_pairs(evidence: Evidence) -> str:

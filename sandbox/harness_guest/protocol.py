@@ -4,7 +4,8 @@ A conversation is a sequence of frames over two byte streams: host to guest (the
 (its file descriptor 1). What a plugin prints never touches these: the guest moves them away before any plugin runs.
 
 A frame is ``b"UH"``, one byte of kind, eight bytes of payload length (unsigned, big-endian), payload. Payloads are JSON
-objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap) and LOG.
+objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap), LOG
+and TERMINAL (raw bytes).
 
 ==========  =========  ==========================================================================================
 kind        direction  payload

@@ -48,6 +48,20 @@ def test_same_seeds_give_the_same_numbers_and_another_seed_others(program: Progr
     assert numbers_of(tmp_path / "a") != numbers_of(tmp_path / "c")
 
 
+def test_evaluators_draw_alike_whatever_the_seed_of_the_run(program: Program, task: Path, tmp_path: Path) -> None:
+    """Else two runs of one method would differ by which examples an attack happened to be tried on."""
+    controls = []
+    for seed in ("7", "8"):
+        chosen = ("--seed", seed, "--evaluator", "membership", "--output", tmp_path / seed)
+        ended = program(*RUN, "--plugin", "noise", "--task", task, *chosen)
+        assert ended.code == 0, ended.err
+        metrics = report_of(tmp_path / seed)["evaluators"][0]["metrics"]
+        controls.append(next(one["control"] for one in metrics if one["name"] == "simple_mia"))
+
+    assert controls[0] is not None
+    assert controls[0] == controls[1]
+
+
 DRAWS = """
 import pluggy, torch
 @pluggy.HookimplMarker("harness")

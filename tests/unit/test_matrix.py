@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,16 @@ def test_a_damaged_record_is_told(tmp_path: Path) -> None:
     assert is_matrix(tmp_path)
     with pytest.raises(RunNotFoundError, match="cannot be read"):
         resume_matrix(tmp_path, SilentProgress())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_another_number_of_workers_holds_for_all_versions_that_are_left(tmp_path: Path, begun: bool) -> None:
+    config = RunConfig("noop", runner="docker", cpus=1, output=str(tmp_path / "m")).to_json()
+    folder = tmp_path / "torch-2.4.1"
+    folder.mkdir()
+    (tmp_path / "matrix.json").write_text(json.dumps({"torch": [folder.name.partition("-")[2]], "config": config}))
+    if begun:
+        (folder / "run.json").write_text(json.dumps({"config": config, "run_id": "x", "created": "x"}))
+
+    with pytest.raises(UsageError, match="--workers 4097 needs 4097 x 1 cores"):
+        resume_matrix(tmp_path, SilentProgress(), workers=4097)

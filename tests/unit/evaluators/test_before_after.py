@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import _before_after, _change, _populations, _weighted_auc, before_after
+from harness_evaluators import _before_after, _change, _examples, _populations, _weighted_auc, before_after
 from harness_evaluators._change import Moments
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
@@ -18,10 +18,13 @@ from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, v
 Make = Callable[..., Evidence]
 
 
-def _paired_evidence(forget_drop: float, noise: float, n_models: int = 8, n_examples: int = 120) -> Evidence:
+def _paired_evidence(
+    forget_drop: float, noise: float, n_models: int = 8, n_examples: int = 120, models_seed: int | None = None
+) -> Evidence:
     """Unlearned models are their originals plus noise on every split alike, and less confident by a drop on forget."""
     rng = np.random.default_rng(7)
     centres = {split: rng.normal(1, 1, n_examples) for split in SPLITS}
+    rng = rng if models_seed is None else np.random.default_rng(models_seed)
 
     def independent() -> dict[str, np.ndarray]:
         return {s: centres[s] + rng.standard_normal((n_models, n_examples)) for s in SPLITS}
@@ -52,6 +55,38 @@ def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
     assert value(result, "auc_gain") > 0.3
     assert value(result, "deg_rate") > 0.2
     assert value(result, "deg_count") > 0.8
+
+
+def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
+    """Over models drawn anew, on the same examples. By what the attack says of single models alone the values would seem to vary
+    half as much as they do: the fit varies with the models too."""
+    values, claimed = [], []
+    for seed in range(20):
+        evidence = _paired_evidence(0.05, noise=0.1, n_examples=40, models_seed=seed)
+        examples = _examples.matched(evidence, np.random.default_rng(0))
+        assert examples is not None
+        row = _before_after.pairs(_populations.models(evidence))["unlearned"]
+        found = _before_after.contributions(
+            _before_after.trial(evidence, row, examples), lambda outcome: np.array([outcome.auc["l2"], outcome.gain])
+        )
+        values.append(found.mean(axis=0))
+        claimed.append(found.var(axis=0, ddof=1) / len(found))
+
+    assert (np.std(values, axis=0, ddof=1) < 1.1 * np.sqrt(np.mean(claimed, axis=0))).all()
+
+
+def test_contributions_leave_the_value_as_it_is() -> None:
+    evidence = _paired_evidence(0.5, 0.5, n_models=9, n_examples=40)
+    examples = _examples.matched(evidence, np.random.default_rng(0))
+    assert examples is not None
+    row = _before_after.pairs(_populations.models(evidence))["unlearned"]
+
+    found = _before_after.contributions(
+        _before_after.trial(evidence, row, examples), lambda outcome: np.array([outcome.auc["all"]])
+    )
+
+    assert found.shape == (9, 1)
+    assert found.mean() == pytest.approx(_before_after.attack(evidence, row, examples).auc["all"].mean(), rel=1e-12)
 
 
 def test_doing_nothing_adds_nothing(gaussian: Make) -> None:

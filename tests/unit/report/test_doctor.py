@@ -82,6 +82,12 @@ def test_known_weaknesses_of_an_engine_are_told(change: dict[str, object], name:
     assert check.advice
 
 
+def test_many_guest_images_are_counted_instead_of_listed() -> None:
+    images = {str(number): replace(GUEST, tags=(f"unlearning-harness/guest:{number}",)) for number in range(9)}
+
+    assert found(KnownEngine(images=images))["Sandbox image"].detail.startswith("9 images; ")
+
+
 def test_a_missing_guest_image_is_told_with_the_command_that_builds_it() -> None:
     assert "harness image build" in found(KnownEngine())["Sandbox image"].advice
 

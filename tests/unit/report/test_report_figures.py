@@ -10,6 +10,7 @@ from harness.report.figure import Figure, Missing
 from harness.report.figures import figures
 from harness.report.model import Report
 from harness.report.model_plots import Bar, bars
+from harness.report.page import render_page
 from harness.report.plots import Series, histogram, ranked, roc
 from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator, timeout
 from tests.unit.report.samples import ROC, full_evaluators, full_report
@@ -46,6 +47,21 @@ def test_a_full_report_has_every_plot_of_the_page() -> None:
         "Where the run's time went",
     ]
     assert reasons(report) == {}
+
+
+@pytest.mark.parametrize("size", [1e308, -1e308])
+def test_a_report_with_numbers_near_the_end_of_the_range_is_drawn(size: float) -> None:
+    report = full_report()
+    odd = tuple(
+        one.model_copy(
+            update={"metrics": tuple(m.model_copy(update={"value": size, "position": size}) for m in one.metrics)}
+        )
+        for one in report.evaluators
+    )
+
+    page = render_page(report.model_copy(update={"evaluators": odd}))
+
+    assert "Utility against forgetting" in page
 
 
 def test_what_cannot_be_drawn_says_why() -> None:

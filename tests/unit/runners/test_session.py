@@ -114,6 +114,11 @@ def test_a_good_conversation_gives_weights_times_and_what_the_guest_is(open_sess
         (TO_START + "log(0, b'x' * 101)", "more output than is kept"),
         (TO_START + "log(1, b'x')", "another model"),
         (TO_START + "log(0, b'')", "without output"),
+        (TO_START + "os.write(1, HEADER.pack(MAGIC, Kind.JOURNAL, 1 << 40))", "JOURNAL"),
+        (TO_READY + "get(); get(); os.write(1, HEADER.pack(MAGIC, Kind.JOURNAL, 1 << 40))", "JOURNAL"),
+        (TO_START + "put(Kind.SHELL, {})", "SHELL"),
+        (TO_START + "put(Kind.RESIZE, {'rows': 1, 'columns': 1})", "RESIZE"),
+        (TO_START + "put(Kind.TERMINAL, bytes([1]) + b'shown')", "TERMINAL came after LOADED"),
     ],
 )
 def test_a_broken_protocol_is_a_policy_violation(open_session: Open, script: str, message: str) -> None:
@@ -122,6 +127,14 @@ def test_a_broken_protocol_is_a_policy_violation(open_session: Open, script: str
     assert outcome.status is Status.POLICY_VIOLATION
     assert message in (outcome.evidence.error_message or "")
     assert state is None
+
+
+def test_a_size_that_no_float_can_hold_is_no_size(open_session: Open) -> None:
+    result = "put(Kind.RESULT, {'index': 0, 'peak_gpu_mib': 10**400}); weights()\n"
+    ended = "put(Kind.ENDED, {**ENDED, 'peak_rss_mib': 10**400})\n"
+    outcome, _ = open_session(TO_START + result + ended).unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.peak_gpu_mib, outcome.peak_rss_mib) == (Status.OK, None, None)
 
 
 def test_the_next_model_gets_a_new_guest_after_a_violation(open_session: Open) -> None:
@@ -266,6 +279,10 @@ def test_a_model_that_is_never_ready_is_the_sandbox_s_failure(open_session: Open
         ("os.write(2, b'no torch here'); put(Kind.REFUSED, {'message': 'other version'})", "other version"),
         ("os.write(2, b'no torch here'); put(Kind.READY, {})", "READY lacks 'torch'"),
         ("os.write(2, b'no torch here'); put(Kind.LOADED, {})", "LOADED came where READY was due"),
+        (
+            f"os.write(2, b'no torch here'); put(Kind.READY, json.dumps({READY!r}).replace(': 1,', ': 1e400,').encode())",
+            "threads",
+        ),
         ("os.write(2, b'no torch here'); print('Hello there, this is torch', flush=True); time.sleep(600)", "mark"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import SandboxError
+from harness.errors import GpuUnavailableError, HarnessError, NoSpaceError, SandboxError
 from harness.hardware import usable_cores
 from harness.outcomes import Status
 from harness.runners.process_handle import ProcessHandle
@@ -177,6 +177,58 @@ def test_a_guest_that_died_in_stock_costs_no_model(hall: Hall) -> None:
     outcome, _ = session.unlearn(0, 0, STATE, 60.0)
 
     assert (outcome.status, outcome.attempts) == (Status.OK, 2)
+
+
+def test_all_guests_that_died_in_stock_cost_no_model(hall: Hall) -> None:
+    session, left = hall.session(GOOD, Seat(ahead=3), 3)
+    left[0] = 2
+    session.unlearn(0, 0, STATE, 60.0)
+    for waiting in hall.living():
+        os.kill(waiting, 9)
+    left[0] = 1
+
+    outcome, _ = session.unlearn(0, 0, STATE, 60.0)
+
+    assert (outcome.status, outcome.attempts) == (Status.OK, 2)
+
+
+@two_cores
+def test_a_guest_that_died_while_it_warmed_up_on_a_spare_core_costs_no_model(hall: Hall) -> None:
+    second_dies = """
+    number = len(os.listdir(NOTES))
+    open(f"{NOTES}/{os.getpid()}", "w").close()
+    if number == 1:
+        sys.exit(9)
+    """
+    session, left = hall.session(textwrap.dedent(second_dies) + GOOD, Seat((OWN,), (OTHER,)), 2)
+    for due in (1, 0):
+        left[0] = due
+        outcome, _ = session.unlearn(0, 0, STATE, 60.0)
+        assert (outcome.status, outcome.attempts) == (Status.OK, 1)
+
+    assert len(hall.pids) == 3
+
+
+@pytest.mark.parametrize("error", [SandboxError, NoSpaceError, GpuUnavailableError])
+def test_a_guest_that_cannot_be_started_for_a_later_model_costs_the_one_that_has_ended_nothing(
+    hall: Hall, error: type[HarnessError]
+) -> None:
+    session, left = hall.session(GOOD, Seat(), 2)
+    left[0] = 1
+
+    def fail() -> ProcessHandle:
+        raise error("broken")
+
+    def due() -> int:
+        session._guests._start = fail if hall.pids else session._guests._start
+        return left[0]
+
+    session._due = due
+    outcome, _ = session.unlearn(0, 0, STATE, 60.0)
+
+    assert outcome.status is Status.OK
+    with pytest.raises(error):
+        session.unlearn(0, 0, STATE, 60.0)
 
 
 def test_all_seconds_of_a_model_are_accounted_for(hall: Hall) -> None:

@@ -1,0 +1,35 @@
+"""Which runner a plugin gets, and when none is taken in another's place."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.config import RunConfig
+from harness.errors import DockerUnavailableError, UsageError
+from harness.progress import SilentProgress
+from harness.runners.selection import ProcessWorkshop, choose_workshop
+
+
+@pytest.fixture
+def _no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")  # nothing listens there
+
+
+@pytest.mark.usefixtures("_no_docker")
+def test_without_docker_a_bundled_plugin_gets_a_plain_process_with_a_notice() -> None:
+    workshop = choose_workshop(RunConfig("noop"), SilentProgress())
+
+    assert isinstance(workshop, ProcessWorkshop)
+    assert "without isolation" in workshop.notices[0]
+
+
+@pytest.mark.usefixtures("_no_docker")
+@pytest.mark.parametrize("asked", [{"torch": "2.4.1"}, {"base": "mine:1"}])
+def test_what_only_an_image_can_have_is_never_replaced_by_a_process(asked: dict[str, str]) -> None:
+    with pytest.raises(DockerUnavailableError):
+        choose_workshop(RunConfig("noop", **asked), SilentProgress())  # type: ignore[arg-type]
+
+
+def test_a_process_is_refused_with_another_torch_than_the_installed_one() -> None:
+    with pytest.raises(UsageError, match=r"--torch 0\.1 needs an image"):
+        choose_workshop(RunConfig("noop", runner="process", torch="0.1"), SilentProgress())
