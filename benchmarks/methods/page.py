@@ -48,14 +48,16 @@ def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -
     parts = [INTRODUCTION]
     for task, reports in tasks.items():
         name = Path(task).stem
-        found = _comparison(reports)
-        (docs / f"methods-{name}.svg").write_text(_picture(found))
-        parts.append(_section(name, reports, found))
+        found = compare([LoadedReport(report) for report in reports.values()])
+        picture = _picture(found)
+        if picture:
+            (docs / f"methods-{name}.svg").write_text(picture)
+        parts.append(_section(name, reports, found, drawn=bool(picture)))
     parts += [READING, _made(tasks, command)]
     (docs / "methods.md").write_text("\n".join(parts))
 
 
-def _section(name: str, reports: Mapping[str, Report], found: Comparison) -> str:
+def _section(name: str, reports: Mapping[str, Report], found: Comparison, *, drawn: bool) -> str:
     report = next(iter(reports.values()))
     limit = next(one.budget for method, one in reports.items() if method != UNLIMITED)
     facts = (
@@ -64,11 +66,9 @@ def _section(name: str, reports: Mapping[str, Report], found: Comparison) -> str
         f"{duration(limit.limit_s)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
         f"({duration(limit.retrain_median_s)}); `{UNLIMITED}` may take {RETRAIN_FRACTION:g} times retraining's time."
     )
-    lines = [
-        f"## {name}\n",
-        facts + "\n",
-        f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n",
-    ]
+    lines = [f"## {name}\n", facts + "\n"]
+    if drawn:
+        lines.append(f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n")
     lines += [table(reports), *(f"- {text}" for text in failures(reports))]
     beaten = [point for point in (found.trade_off.points if found.trade_off else ()) if point.dominated_by]
     if beaten:
@@ -80,14 +80,11 @@ def _section(name: str, reports: Mapping[str, Report], found: Comparison) -> str
     return "\n".join(lines) + "\n"
 
 
-def _comparison(reports: Mapping[str, Report]) -> Comparison:
-    return compare([LoadedReport(report) for report in reports.values()])
-
-
 def _picture(found: Comparison) -> str:
-    """The plot of forgetting against utility as a file of its own: with the page's style, on white."""
-    assert found.trade_off is not None  # a comparison of methods has one
-    svg = scatter(panels(found.trade_off)[0], found.trade_off)
+    """The plot of forgetting against utility as a file of its own; empty where fewer than two methods have numbers."""
+    svg = scatter(panels(found.trade_off)[0], found.trade_off) if found.trade_off else ""
+    if not svg:
+        return ""
     folder = resources.files("harness.report")
     style = "\n".join((folder / name).read_text() for name in ("page.css", "compare.css"))
     light = style.split("@media (prefers-color-scheme: dark)", 1)

@@ -97,6 +97,7 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
     assert _containers(engine, "tests-warming") == []
 
 
+@pytest.mark.slow
 @two_cores
 def test_the_numbers_depend_neither_on_the_workers_nor_on_the_isolation(
     program: Program, engine: Engine, task: Path, tmp_path: Path

@@ -45,6 +45,7 @@ def test_a_command_runs_as_it_stands(program: Program, reports: Path, command: s
     assert ended.out == "site/index.html: 2 runs of 2 methods on 1 task\n"
 
 
+@pytest.mark.slow
 def test_the_runs_of_the_page_can_be_made_and_ranked(program: Program, task: Path) -> None:
     commands = [line.split() for line in _commands("", "harness run")]
     assert len(commands) == 2

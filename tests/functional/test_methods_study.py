@@ -10,6 +10,7 @@ import pytest
 from benchmarks.methods.__main__ import main
 from benchmarks.methods.running import NEEDS_JOURNAL, bundled_methods
 from harness.discovery import UNLEARNERS, find_plugins
+from tests.program import TASK
 
 METHODS = ("noop", "finetune")
 
@@ -35,6 +36,7 @@ def _study(folder: Path, task: Path) -> None:
 @pytest.fixture
 def studied(tmp_path: Path, task: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
+    task.write_text(TASK.replace("measurements: 1", "measurements: 1, fraction: 100"))  # enough for any machine
     _study(tmp_path, task)
     return tmp_path
 
@@ -59,6 +61,17 @@ def test_runs_that_are_there_are_read_and_not_made_again(studied: Path, task: Pa
     before = {method: file.stat().st_mtime_ns for method, file in reports.items()}
     _study(studied, task)
     assert {method: file.stat().st_mtime_ns for method, file in reports.items()} == before
+
+
+def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(
+    tmp_path: Path, task: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
+    task.write_text(TASK.replace("measurements: 1", "measurements: 1, fraction: 0.0001"))
+    _study(tmp_path, task)
+    text = (tmp_path / "methods.md").read_text()
+    assert "`finetune`: 4 of 4 models did not come back (4 x timeout)." in text
+    assert ".svg" not in text
 
 
 def test_every_bundled_method_is_in_the_study_unless_it_needs_a_journal() -> None:

@@ -86,6 +86,7 @@ def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     assert seen
 
 
+@pytest.mark.slow
 def test_commands_that_no_page_of_their_own_carries_out_work_one_after_another(
     tmp_path: Path, shared_cache: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_names_are_what_the_hook_gets(program: Program, task: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_run_gives_the_very_weights_that_a_run_gives(program: Program, task: Path, tmp_path: Path) -> None:
     run = ("run", *PROCESS, "--time-limit", "60", "--plugin", "noise", "--task", task, "--keep-weights")
     assert program(*run, "--output", tmp_path / "r").code == 0

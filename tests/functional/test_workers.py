@@ -33,6 +33,7 @@ def test_the_numbers_do_not_depend_on_how_many_workers_there_are(program: Progra
     assert [len(report["budget"]["retrain_s"]) for report in (one, two)] == [1, 2]  # side by side, as the models
 
 
+@pytest.mark.slow
 @two_cores
 def test_a_stopped_run_of_two_workers_leaves_no_process_and_goes_on_with_one(
     program: Program, wheel: Callable[[str], Path], task: Path, tmp_path: Path
