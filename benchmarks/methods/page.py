@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.methods.running import RETRAIN_FRACTION, UNLIMITED
 from benchmarks.methods.table import failures, table
-from harness.comparing import Comparison, LoadedReport, compare
+from harness.comparing import LoadedReport, compare
+from harness.comparing.model import TradeOff
 from harness.comparing.scatter import panels, scatter
 from harness.report.model import Report
 from harness.report.words import duration, plain
@@ -48,7 +49,7 @@ def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -
     parts = [INTRODUCTION]
     for task, reports in tasks.items():
         name = Path(task).stem
-        found = compare([LoadedReport(report) for report in reports.values()])
+        found = _trade_off(reports)
         picture = _picture(found)
         if picture:
             (docs / f"methods-{name}.svg").write_text(picture)
@@ -57,7 +58,7 @@ def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -
     (docs / "methods.md").write_text("\n".join(parts))
 
 
-def _section(name: str, reports: Mapping[str, Report], found: Comparison, *, drawn: bool) -> str:
+def _section(name: str, reports: Mapping[str, Report], found: TradeOff | None, *, drawn: bool) -> str:
     report = next(iter(reports.values()))
     limit = next(one.budget for method, one in reports.items() if method != UNLIMITED)
     facts = (
@@ -70,7 +71,7 @@ def _section(name: str, reports: Mapping[str, Report], found: Comparison, *, dra
     if drawn:
         lines.append(f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n")
     lines += [table(reports), *(f"- {text}" for text in failures(reports))]
-    beaten = [point for point in (found.trade_off.points if found.trade_off else ()) if point.dominated_by]
+    beaten = [point for point in (found.points if found else ()) if point.dominated_by]
     if beaten:
         lines.append(
             "\nBeaten on forgetting, utility and time at once, differences within chance included: "
@@ -80,9 +81,15 @@ def _section(name: str, reports: Mapping[str, Report], found: Comparison, *, dra
     return "\n".join(lines) + "\n"
 
 
-def _picture(found: Comparison) -> str:
-    """The plot of forgetting against utility as a file of its own; empty where fewer than two methods have numbers."""
-    svg = scatter(panels(found.trade_off)[0], found.trade_off) if found.trade_off else ""
+def _trade_off(reports: Mapping[str, Report]) -> TradeOff | None:
+    """Forgetting against utility and time; None where fewer than two methods have numbers."""
+    judged = [LoadedReport(report) for report in reports.values() if report.evaluators]
+    return compare(judged).trade_off if len(judged) > 1 else None
+
+
+def _picture(found: TradeOff | None) -> str:
+    """The plot of forgetting against utility as a file of its own; empty where fewer than two methods have a place in it."""
+    svg = scatter(panels(found)[0], found) if found else ""
     if not svg:
         return ""
     folder = resources.files("harness.report")

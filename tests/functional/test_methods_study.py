@@ -7,10 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.methods import page
 from benchmarks.methods.__main__ import main
 from benchmarks.methods.running import NEEDS_JOURNAL, bundled_methods
 from harness.discovery import UNLEARNERS, find_plugins
 from tests.program import TASK
+from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator
 
 METHODS = ("noop", "finetune")
 
@@ -50,10 +52,12 @@ def test_the_page_has_a_row_for_every_method_and_for_both_ends_of_the_scale(stud
     assert sorted(rows[2:]) == sorted(["`noop`", "`finetune`", "*perfect (control)*", "*nothing done (no-op)*"])
 
 
-def test_the_page_shows_a_picture_that_can_be_drawn(studied: Path) -> None:
-    assert "](methods-tiny.svg)" in (studied / "methods.md").read_text()
-    drawn = ElementTree.parse(studied / "methods-tiny.svg").getroot()  # noqa: S314  (written just now)
-    assert all(method in "".join(drawn.itertext()) for method in METHODS)
+def test_the_page_shows_a_picture_that_can_be_drawn(tmp_path: Path) -> None:
+    scored = (evaluator("lira", auc_metric(position=0.6)), evaluator("accuracy", accuracy_metric()))
+    page.write({"faces": {name: build_report(evaluators=scored) for name in METHODS}}, tmp_path, "the command")
+    assert "](methods-faces.svg)" in (tmp_path / "methods.md").read_text()
+    drawn = ElementTree.parse(tmp_path / "methods-faces.svg").getroot()  # noqa: S314  (written just now)
+    assert "retrained (perfect)" in "".join(drawn.itertext())
 
 
 def test_runs_that_are_there_are_read_and_not_made_again(studied: Path, task: Path) -> None:
