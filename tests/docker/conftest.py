@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,13 +18,14 @@ from harness.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, Limits, PluginBundle
 from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_plugin_image
+from harness.runners.images import GuestImage, ensure_plugin_image, list_images
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 from tests.containers import _own_cache, engine, guest  # noqa: F401 -- fixtures
+from tests.program import TASK, Program
 
 RUN_ID = "tests"
 SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
@@ -35,12 +37,41 @@ hookimpl = pluggy.HookimplMarker("harness")
 """
 
 
+@pytest.fixture
+def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
+    before = {image.tag for image in list_images(engine)}
+    yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
+    for image in list_images(engine):
+        if image.kind == "plugin" and image.tag not in before:
+            engine.remove_image(image.tag)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TASK)
+    return path
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(engine: Engine) -> Iterator[None]:
     """No test leaves a container."""
     yield
     assert [state.name for state in engine.containers({"harness.run": RUN_ID})] == []
     assert [state.name for state in engine.containers({"harness.run": "oneshot"})] == []
+
+
+def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
+    """What a guest of ``runner`` is told first, with the network of this folder."""
+    return Hello(
+        plugin=bundle.facts.name,
+        distribution=bundle.facts.distribution,
+        model=to_json(SPEC),
+        recipe=to_json(Recipe()),
+        data_path=runner.paths.data_path,
+        plugin_path=runner.paths.plugin_path,
+        scratch=list(runner.paths.scratch),
+    )
 
 
 def make_wheel(folder: Path, source: str, *, name: str = "probe", files: dict[str, str] | None = None) -> Path:
@@ -100,15 +131,7 @@ class Bench:
         """Outcome, original state and unlearned state (empty where there is none)."""
         runner, bundle = self.runner(spec, limits)
         original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
-        hello = Hello(
-            plugin=bundle.facts.name,
-            distribution=bundle.facts.distribution,
-            model=to_json(SPEC),
-            recipe=to_json(Recipe()),
-            data_path=runner.paths.data_path,
-            plugin_path=runner.paths.plugin_path,
-            scratch=list(runner.paths.scratch),
-        )
+        hello = hello_to(runner, bundle)
         with Session(lambda: runner.start(self.setup()), hello, manifest=Manifest.of(original)) as session:
             outcome, state = session.unlearn(0, 1, original, limit_s)
         return outcome, original, state or {}

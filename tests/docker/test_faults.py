@@ -38,15 +38,6 @@ def unlearn(model):
 
 
 @pytest.fixture
-def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
-    before = {image.tag for image in list_images(engine)}
-    yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.tag not in before:
-            engine.remove_image(image.tag)
-
-
-@pytest.fixture
 def order(tmp_path: Path) -> tuple[str | Path, ...]:
     """The arguments of ``harness run`` but for ``--output``."""
     (tmp_path / "tiny.yaml").write_text(TASK)

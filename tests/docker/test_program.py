@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.report.writing import load_report
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, list_images
 from harness.runners.reaper import RUN
 from tests.program import TASK, Program, make_wheel, report_of
 
 pytestmark = pytest.mark.docker
 STRANGER = Path(__file__).parent.parent / "assets" / "stranger"
 ENDLESS = 'import pluggy, time\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    while True:\n        time.sleep(1)\n'
-
-
-@pytest.fixture
-def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
-    before = {image.tag for image in list_images(engine)}
-    yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.tag not in before:
-            engine.remove_image(image.tag)
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TASK)
-    return path
 
 
 def _containers(engine: Engine) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,16 +14,13 @@ from harness.hardware import usable_cores
 from harness.outcomes import Status
 from harness.runners.base import GuestSetup
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, list_images
 from harness.runners.reaper import RUN
 from harness.runners.seats import Seat
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
-from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
-from reference_models.recipe import Recipe, to_json
-from tests.docker.conftest import SPEC, Bench
-from tests.program import TASK, Program, make_wheel, numbers_of
+from tests.docker.conftest import SPEC, Bench, hello_to
+from tests.program import Program, make_wheel, numbers_of
 
 pytestmark = pytest.mark.docker
 OWN, OTHER = usable_cores()[0], usable_cores()[-1]
@@ -39,22 +35,6 @@ def unlearn(model):
 ENDLESS = 'import pluggy, time\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    while True:\n        time.sleep(1)\n'
 
 
-@pytest.fixture
-def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
-    before = {image.tag for image in list_images(engine)}
-    yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.tag not in before:
-            engine.remove_image(image.tag)
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TASK)
-    return path
-
-
 def _containers(engine: Engine, run: Path | str) -> list[str]:
     """Of one run, for others may be going on."""
     run_id = run if isinstance(run, str) else json.loads((run / "run.json").read_text())["run_id"]
@@ -67,15 +47,7 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
 ) -> None:
     runner, bundle = bench.runner(plugin(SAYING))  # type: ignore[operator]
     original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
-    hello = Hello(
-        plugin=bundle.facts.name,
-        distribution=bundle.facts.distribution,
-        model=to_json(SPEC),
-        recipe=to_json(Recipe()),
-        data_path=runner.paths.data_path,
-        plugin_path=runner.paths.plugin_path,
-        scratch=list(runner.paths.scratch),
-    )
+    hello = hello_to(runner, bundle)
     seat, left, cpusets = Seat((OWN,), (OTHER,), ahead=1), [3], []
     setup: GuestSetup = replace(bench.setup(), run_id="tests-warming", cores=seat.waiting)
     session = Session(
