@@ -83,8 +83,15 @@ class Cache:
     def __init__(self, kind: str, root: Path | None = None) -> None:
         self._folder = (root or cache_root()) / kind
 
-    def get_or_build(self, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> tuple[Path, bool]:
+    def get_or_build(
+        self,
+        inputs: Mapping[str, Any],
+        build: Callable[[Path], None],
+        out_of_date: Callable[[Path], bool] = lambda _folder: False,
+    ) -> tuple[Path, bool]:
         """The folder of the entry for ``inputs``, built by ``build(folder)`` where there is no sound one.
+
+        One that is ``out_of_date`` is built anew.
 
         A second process that asks for the same entry waits for the first and takes its result.
 
@@ -101,8 +108,10 @@ class Cache:
             place.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(place.with_suffix(".lock")):
                 if self._sound(place):
-                    os.utime(place / ENTRY)
-                    return place, True
+                    if not out_of_date(place):
+                        os.utime(place / ENTRY)
+                        return place, True
+                    shutil.rmtree(place)
                 self._build(inputs, place, build)
                 return place, False
         except OSError as error:

@@ -99,6 +99,8 @@ class ModelOutcome:
         start_s: seconds of starting guests that this model, or the next ones, had to wait for; not charged.
         after_s: all other seconds that the sandbox took for it: cleaning up, looking at what came back; not charged.
         judge_s: seconds of computing its logits on the host and keeping them; not charged.
+        cpu_pressure: share of the charged time, 0 to 1, in which some process of this machine waited for a core; None if
+            unknown.
         peak_rss_mib: peak resident memory of the model's process, MiB, as the kernel counted it.
         peak_gpu_mib: peak memory of the CUDA allocator, MiB, as the guest reported it; None on CPU.
         evidence: what the status was decided from.
@@ -114,6 +116,7 @@ class ModelOutcome:
     advice: str = ""
     charged_s: float | None = None
     prepare_s: float | None = None
+    cpu_pressure: float | None = None
     peak_rss_mib: float | None = None
     peak_gpu_mib: float | None = None
     evidence: Evidence = field(default_factory=Evidence)

@@ -31,6 +31,7 @@ from harness.recording import (
     hardware_record,
     left_out,
     populations_record,
+    pressure_warnings,
     task_record,
 )
 from harness.references import Population, References, device_kind, training_code_digest
@@ -46,7 +47,7 @@ from harness.report.model import (
     utc_now,
 )
 from harness.report.page import write_page
-from harness.report.times import times_record
+from harness.report.times import TimesRecord, times_record
 from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.runners.base import PluginFacts, Runner
@@ -271,6 +272,7 @@ class _Job:
             evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.task.seed, self.config.design)
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
         models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
+        times = times_record(models, self.config.workers, self.cores)
         status = run_status(models)
         report = Report(
             harness_version=__version__,
@@ -298,17 +300,17 @@ class _Job:
             models=models,
             evaluators=evaluators,
             examples=examples_record(self.task, data, evidence),
-            times=times_record(models, self.config.workers, self.cores),
+            times=times,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),
-            warnings=self._warnings(evaluators),
+            warnings=self._warnings(evaluators, limit, times),
         )
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)
 
-    def _warnings(self, evaluators: Sequence[EvaluatorRecord]) -> tuple[str, ...]:
-        warnings = list(self.order.workshop.notices)
+    def _warnings(self, evaluators: Sequence[EvaluatorRecord], limit: Limit, times: TimesRecord) -> tuple[str, ...]:
+        warnings = [*self.order.workshop.notices, *pressure_warnings(limit, times)]
         warnings += [left_out(plugin.reason) for plugin in self.order.broken]
         warnings += evaluator_warnings(evaluators)
         return tuple(dict.fromkeys(warnings))

@@ -8,6 +8,7 @@ from harness import hardware
 from harness.budget import Limit
 from harness.config import RunConfig
 from harness.outcomes import ModelOutcome
+from harness.pressure import busy
 from harness.references import Population
 from harness.report.model import (
     BudgetRecord,
@@ -18,6 +19,7 @@ from harness.report.model import (
     PopulationsRecord,
     TaskRecord,
 )
+from harness.report.times import TimesRecord
 from harness.tasks.model import Task, TaskData
 
 LEFT_OUT = "Evaluator left out: "
@@ -77,7 +79,24 @@ def budget_record(limit: Limit) -> BudgetRecord:
         retrain_median_s=limit.retrain_median_s,
         measured_on=limit.key or None,
         cached=limit.from_cache,
+        cpu_pressure=limit.cpu_pressure,
     )
+
+
+def pressure_warnings(limit: Limit, times: TimesRecord) -> list[str]:
+    """Which times are not dependable because the machine was busy."""
+    warnings = []
+    if busy(limit.cpu_pressure):
+        warnings.append(
+            f"The machine was busy while retraining was measured: for {limit.cpu_pressure:.0%} of that time something waited "
+            "for a core. The limit may be too generous; a run on the machine at rest measures it again."
+        )
+    if busy(times.cpu_pressure):
+        warnings.append(
+            f"For {times.cpu_pressure:.0%} of the models' time something waited for a core: other programs, or more threads "
+            "of the plugin than it has cores. Times are not dependable, and a model may have run into its limit for it."
+        )
+    return warnings
 
 
 def populations_record(populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome]) -> PopulationsRecord:

@@ -165,9 +165,9 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
                 share_out(queue, sessions, place.seats, work)
             return outcomes
 
-        times, key, hit = measure(_timing_inputs(place, runner, facts), retrain, measurements)
+        measured = measure(_timing_inputs(place, runner, facts), retrain, measurements)
     fraction = config.budget_fraction if config.budget_fraction is not None else budget.fraction
-    return from_fraction(fraction, times, key, hit)
+    return from_fraction(fraction, measured)
 
 
 def _retrain_one(place: Workplace, session: Session, number: int) -> ModelOutcome:

@@ -38,6 +38,7 @@ MODEL_COLUMNS: Mapping[str, str] = {
     "status": "object",
     "charged_s": "float64",
     "prepare_s": "float64",
+    "cpu_pressure": "float64",
     "peak_rss_mib": "float64",
     "peak_gpu_mib": "float64",
     "attempts": "int64",

@@ -132,6 +132,9 @@ class BudgetRecord(Record):
     retrain_median_s: float | None = Field(None, description="Median of retrain_s, seconds.")
     measured_on: str | None = Field(None, description="Key of the hardware, runner and recipe it was measured on.")
     cached: bool = Field(False, description="The measurement was taken from the cache.")
+    cpu_pressure: float | None = Field(
+        None, ge=0, le=1, description="Share of the measured time in which something on the machine waited for a core."
+    )
     charged: str = Field(CHARGED, description="What is charged and what is not.")
 
 

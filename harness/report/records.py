@@ -69,6 +69,9 @@ class ModelRecord(Record):
     start_s: float | None = Field(None, description="Seconds of waiting for the start of guests; not charged.")
     after_s: float | None = Field(None, description="All other seconds that the sandbox took for it; not charged.")
     judge_s: float | None = Field(None, description="Seconds of computing and keeping its logits; not charged.")
+    cpu_pressure: float | None = Field(
+        None, ge=0, le=1, description="Share of charged_s in which something on this machine waited for a core."
+    )
     peak_rss_mib: float | None = Field(None, description="Peak resident memory of the model's process, MiB.")
     peak_gpu_mib: float | None = Field(None, description="Peak memory of the CUDA allocator, MiB; null on CPU.")
     evidence: EvidenceRecord = Field(default_factory=EvidenceRecord, description="What the status was decided from.")

@@ -40,6 +40,9 @@ class TimesRecord(Record):
     hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
     after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
     judge: SpreadRecord | None = Field(None, description="Computing and keeping logits; the program's.")
+    cpu_pressure: float | None = Field(
+        None, ge=0, le=1, description="Share of the charged time in which something on the machine waited for a core."
+    )
     charged_share: float | None = Field(
         None, ge=0, le=1, description="Of all seconds spent on models, the share that was charged to the method."
     )
@@ -74,4 +77,13 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
     all_s = sum(part.total_s for part in parts.values() if part is not None)
     charged_s = 0.0 if parts["charged"] is None else parts["charged"].total_s
     share = round(charged_s / all_s, 4) if all_s > 0 else None
-    return TimesRecord(workers=workers, cores=cores, charged_share=share, **parts)
+    return TimesRecord(workers=workers, cores=cores, cpu_pressure=_pressure(models), charged_share=share, **parts)
+
+
+def _pressure(models: Iterable[ModelRecord]) -> float | None:
+    """Over the charged time of all models for which it is known."""
+    known = [(m.charged_s, m.cpu_pressure) for m in models if m.charged_s and m.cpu_pressure is not None]
+    if not known:
+        return None
+    seconds, shares = zip(*known, strict=True)
+    return round(float(np.average(shares, weights=seconds)), 4)

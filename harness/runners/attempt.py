@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.outcomes import Evidence, ModelOutcome
+from harness.pressure import Stopwatch
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.causes import Facts, decide
 from harness.runners.channel import Channel, DeadlineError, GuestGoneError
@@ -64,6 +65,7 @@ class Attempt:
         self._prepare_s: float | None = None
         self._began_s: float | None = None
         self._dead_s: float | None = None
+        self._cpu_pressure: float | None = None
         self._oom_before = 0
         self.guest_is_spent = False
         self.span_s: tuple[float, float] | None = None
@@ -124,6 +126,7 @@ class Attempt:
             watchdog = threading.Timer(limit_s + WATCHDOG_GRACE_S, self._handle.kill)
             watchdog.daemon = True
             watchdog.start()
+        stopwatch = Stopwatch()
         self._began_s = began_s = self._clock()
         deadline_s = None if limit_s is None else began_s + limit_s + KILL_GRACE_S
         self._facts = replace(self._facts, started=True)
@@ -133,6 +136,7 @@ class Attempt:
         finally:
             self.span_s = (began_s, self._clock())
             self._facts = replace(self._facts, elapsed_s=self.span_s[1] - began_s)
+            self._cpu_pressure = stopwatch.share(self.span_s[1] - began_s)
             if watchdog is not None:
                 watchdog.cancel()
         if self._transcript.ended is None:
@@ -168,6 +172,7 @@ class Attempt:
             advice=verdict.advice,
             charged_s=self._facts.elapsed_s,
             prepare_s=self._prepare_s,
+            cpu_pressure=self._cpu_pressure,
             peak_rss_mib=None if ended is None else ended.peak_rss_mib,
             peak_gpu_mib=self._transcript.peak_gpu_mib,
             evidence=self._evidence(refusal),
