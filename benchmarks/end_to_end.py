@@ -1,17 +1,17 @@
 """A whole study, from no cached model to the numbers: ``harness run`` against a straightforward script.
 
 Both sides train originals, retrained models and a second set of retrained models, unlearn every original by
-fine-tuning, each in a fresh process or container, and score. The script is what one writes in a day: one model after
-another with a ``DataLoader``, a ``docker run`` for each unlearning, and a loop over examples with scipy. Its parts do
-the same work for every model (or example), so each is timed on a few and multiplied by their number; that is exact
-but for noise. ``harness run`` is timed whole, in a fresh cache; it does more: it measures retraining and the no-op,
-and runs all evaluators::
+fine-tuning, each in a fresh container, and score. The script is what one writes in a day: one model after another with a
+``DataLoader``, a ``docker run`` for each unlearning, and a loop over examples with scipy. Its parts do the same work for
+every model (or example), so each is timed on a few and multiplied by their number; that is exact but for noise.
+``harness run`` is timed whole, in a fresh cache, with the sandbox's image there beforehand as the script's is; it does
+more: it measures retraining, compares with the no-op, and runs all evaluators::
 
     python benchmarks/end_to_end.py
-    python benchmarks/end_to_end.py --models 128 --runner docker --image IMAGE-WITH-TORCH
+    python benchmarks/end_to_end.py --models 32 --runner process
 
-Last it estimates, from what was measured, how many models a population may have for a study that ends within half an
-hour.
+Last it estimates, from the runs that it measured, how many models a population may have for a study that ends within
+half an hour.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from harness.discovery import find_task
+from harness.runners.engine import Engine
+from harness.runners.images import ensure_guest_image
 from harness.tasks.model import Task, TaskData
 from reference_models.architectures import build_model
 from reference_models.images import normalise
@@ -136,70 +139,111 @@ def score(unlearned: NDArray[np.float64], retrained: NDArray[np.float64]) -> Non
         literal_grid(u[:, None], r[:, None])
 
 
-def measure_script(script: Script, models: int, measured: int, n_scored: int) -> dict[str, float]:
-    """Seconds of each part for ``models`` models, from ``measured`` of each kind and ``n_scored`` examples."""
+@dataclass(frozen=True)
+class Costs:
+    """Seconds of the script for one model of each kind, whatever their number."""
+
+    original_s: float
+    retrained_s: float
+    unlearn_s: float
+    logits_s: float
+
+    def of(self, models: int, score_s: float) -> dict[str, float]:
+        """Seconds of each part for populations of ``models`` models."""
+        return {
+            "training": models * (self.original_s + 2 * self.retrained_s),
+            "unlearning": models * self.unlearn_s,
+            "logits": 4 * models * self.logits_s,
+            "scoring": 2 * score_s,  # the method and, beside it, the control
+        }
+
+
+def measure_script(script: Script, measured: int) -> Costs:
+    """What one model costs the script, from ``measured`` of each kind."""
     script.train(("forget",), 0)
     begin = time.perf_counter()
     originals = [script.train(("retain", "forget"), seed) for seed in range(measured)]
-    original_s = (time.perf_counter() - begin) / measured
-    retrained_s = seconds(lambda: [script.train(("retain",), seed) for seed in range(measured)]) / measured
-    unlearn_s = seconds(lambda: [script.unlearn(model) for model in originals]) / measured
-    logits_s = seconds(lambda: [script.logits(model) for model in originals]) / measured
-    rng = np.random.default_rng(0)
-    sides = rng.normal(size=(2, models, n_scored))
-    score_s = seconds(lambda: score(*sides)) / n_scored * len(script.data["forget"][1])
-    return {
-        "training": models * (original_s + 2 * retrained_s),
-        "unlearning": models * unlearn_s,
-        "logits": 4 * models * logits_s,
-        "scoring": 2 * score_s,  # the method and, beside it, the control
-    }
+    original_s = time.perf_counter() - begin
+    retrained_s = seconds(lambda: [script.train(("retain",), seed) for seed in range(measured)])
+    unlearn_s = seconds(lambda: [script.unlearn(model) for model in originals])
+    logits_s = seconds(lambda: [script.logits(model) for model in originals])
+    return Costs(original_s / measured, retrained_s / measured, unlearn_s / measured, logits_s / measured)
 
 
-def measure_harness(task: str, models: int, runner: str, folder: Path) -> float:
-    """Seconds of a whole run in a fresh cache; the image of the sandbox is there beforehand."""
+def measure_scoring(models: int, n_scored: int, n_examples: int) -> float:
+    """Seconds of the script's scoring of ``n_examples`` examples, from ``n_scored`` of them."""
+    sides = np.random.default_rng(0).normal(size=(2, models, n_scored))
+    return seconds(lambda: score(*sides)) / n_scored * n_examples
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole ``harness run``: its wall-clock seconds, and those of its phases."""
+
+    models: int
+    wall_s: float
+    phases: Mapping[str, float]
+
+
+def measure_harness(task: str, models: int, runner: str, folder: Path) -> Whole:
+    """A whole run in a fresh cache; the image of the sandbox is there beforehand."""
+    output = folder / f"run{models}"
     command = [sys.executable, "-m", "harness", "run", "--plugin", "finetune", "--task", task]
-    command += ["--models", str(models), "--runner", runner, "--output", str(folder / f"run{models}")]
+    command += ["--models", str(models), "--runner", runner, "--output", str(output)]
     environment = {**os.environ, "HARNESS_CACHE_DIR": str(folder / f"cache{models}")}
-    return seconds(lambda: subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL))
+    wall_s = seconds(lambda: subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL))
+    phases = json.loads((output / "report.json").read_text())["phases"]
+    return Whole(models, wall_s, {**phases, "start and end of the program": wall_s - sum(phases.values())})
 
 
-def report(models: int, parts: Mapping[str, float], ours_s: float, fewer: int, fewer_s: float, measured: int) -> None:
-    """Print both sides, their ratio and the estimate."""
+def report(parts: Mapping[str, float], ours: Whole, measured: int) -> None:
+    """Print both sides and their ratio."""
     theirs_s = sum(parts.values())
-    print(f"{models} models a population")
+    print(f"{ours.models} models a population")
     for name, spent_s in parts.items():
-        print(f"  script, {name:10} {spent_s:9.1f} s  (from {measured} models or a few examples, times their number)")
-    print(f"  script            {theirs_s:9.1f} s")
-    print(f"  harness run       {ours_s:9.1f} s  (measured whole)")
-    print(f"  ratio             {theirs_s / ours_s:9.1f}")
-    per_model_s = (ours_s - fewer_s) / (models - fewer)
-    fixed_s = max(0.0, ours_s - models * per_model_s)
-    if per_model_s > 0:
-        print(f"  estimated: {fixed_s:.0f} s and {per_model_s:.2f} s a model, from runs of {fewer} and {models};")
-        print(f"  half an hour is enough for {int((HALF_HOUR_S - fixed_s) / per_model_s)} models a population")
+        print(f"  script, {name:32} {spent_s:9.1f} s  (from {measured} models or a few examples, times their number)")
+    print(f"  script                                   {theirs_s:9.1f} s")
+    for name, spent_s in ours.phases.items():
+        print(f"  harness run, {name:27} {spent_s:9.1f} s")
+    print(f"  harness run                              {ours.wall_s:9.1f} s  (measured whole)")
+    print(f"  ratio                                    {theirs_s / ours.wall_s:9.1f}", flush=True)
+
+
+def estimate(fewer: Whole, more: Whole) -> None:
+    """Print how many models half an hour is enough for, on a line through two measured runs."""
+    per_model_s = (more.wall_s - fewer.wall_s) / (more.models - fewer.models)
+    if per_model_s <= 0:
+        print("no estimate: the larger run took no longer than the smaller one")
+        return
+    fixed_s = more.wall_s - more.models * per_model_s
+    print(
+        f"estimated from the runs of {fewer.models} and {more.models}: {fixed_s:.0f} s and {per_model_s:.2f} s a model;"
+    )
+    print(f"half an hour is enough for {int((HALF_HOUR_S - fixed_s) / per_model_s)} models a population")
 
 
 def main() -> None:
     """Parse the arguments and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="faces")
-    parser.add_argument("--models", type=int, default=32)
-    parser.add_argument("--runner", choices=["docker", "process"], default="process")
-    parser.add_argument("--image", default="", help="an image with torch, for the script's docker run")
+    parser.add_argument("--models", type=int, nargs="+", default=[32, 128])
+    parser.add_argument("--runner", choices=["docker", "process"], default="docker")
     parser.add_argument("--measured", type=int, default=3, help="models of each kind that the script is timed on")
     parser.add_argument("--scored", type=int, default=5, help="examples that the script's scoring is timed on")
     arguments = parser.parse_args()
-    if arguments.runner == "docker" and not arguments.image:
-        parser.error("--runner docker needs --image; `harness image list` names one")
     task = find_task(arguments.task)
+    image = ensure_guest_image(Engine.connect()).tag if arguments.runner == "docker" else ""
+    runs = []
     with tempfile.TemporaryDirectory() as name:
-        folder, fewer = Path(name), max(2, arguments.models // 4)
-        script = Script(task, task.load(), folder, arguments.runner, arguments.image)
-        parts = measure_script(script, arguments.models, arguments.measured, arguments.scored)
-        fewer_s = measure_harness(arguments.task, fewer, arguments.runner, folder)
-        ours_s = measure_harness(arguments.task, arguments.models, arguments.runner, folder)
-    report(arguments.models, parts, ours_s, fewer, fewer_s, arguments.measured)
+        folder = Path(name)
+        script = Script(task, task.load(), folder, arguments.runner, image)
+        costs = measure_script(script, arguments.measured)
+        for models in sorted(arguments.models):
+            score_s = measure_scoring(models, arguments.scored, len(script.data["forget"][1]))
+            runs.append(measure_harness(arguments.task, models, arguments.runner, folder))
+            report(costs.of(models, score_s), runs[-1], arguments.measured)
+    if len(runs) > 1:
+        estimate(runs[0], runs[-1])
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ def resume(folder: Path, progress: Progress, workers: int | None = None) -> RunR
         raise UsageError(f"{folder} was a run with --pdb, which is never scored. Run the plugin again without --pdb.")
     if workers is not None:
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
+        begun["config"] = config.to_json()  # kept as soon as the run is ours
     order = _check(config, progress)
     return _stoppable(order, store, begun, progress)
 
@@ -162,6 +163,7 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
         )
     try:
         with store.held():
+            store.write_run(begun)
             return _Job(order, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
         raise InterruptedRunError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.comparing import words
 from harness.comparing.model import Cell, Comparison, Row
-from harness.report.drawing import Frame, Picture, Scale, padded, shortened, width_of
+from harness.report.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
 from harness.report.words import WANTED, interval, number, plain
 
 WIDTH, ROW_HEIGHT, TOP, BELOW = 480.0, 24.0, 8.0, 46.0
@@ -19,7 +19,7 @@ def intervals_plot(comparison: Comparison, row: Row) -> str:
     values = _values(row, factor)
     if not values:
         return ""
-    names = [shortened(plain(method.label), LABEL_CHARS) for method in comparison.methods]
+    names = shortened_apart([plain(method.label) for method in comparison.methods], LABEL_CHARS)
     frame = _frame(names)
     levels = Scale(len(names) - 0.5, -0.5) if len(names) > 1 else Scale(0.5, -0.5)
     picture = Picture(frame, padded(values), levels, words.heading(row), _description(comparison, row))

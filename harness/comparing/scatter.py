@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.comparing.model import Point, TradeOff
 from harness.comparing.trade_off import frontier
-from harness.report.drawing import Frame, Picture, Scale, padded, shortened, width_of
+from harness.report.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
 from harness.report.placing import Box, place
 from harness.report.words import duration, number, plain, way
 
@@ -196,7 +196,9 @@ def _labels(
     picture: Picture, spots: Sequence[Spot], ends: Sequence[tuple[float, float, str]], strokes: Sequence[Box]
 ) -> None:
     marks = [(picture.px(spot.x), picture.py(spot.y)) for spot in spots] + [(x, y) for x, y, _ in ends]
-    texts = [_name(spot, picture) for spot in spots] + [text for _, _, text in ends]
+    names = shortened_apart([plain(spot.point.label) for spot in spots], LABEL_CHARS)
+    texts = [_named(name, spot, picture) for name, spot in zip(names, spots, strict=True)]
+    texts += [text for _, _, text in ends]
     area = Box(FRAME.left + 2, 2, FRAME.width - 2, FRAME.bottom - 2)
     boxes = place(marks, [width_of(text) for text in texts], area, strokes)
     for index, (mark, text, box) in enumerate(zip(marks, texts, boxes, strict=True)):
@@ -205,9 +207,9 @@ def _labels(
         picture.words((box.left + box.right) / 2, box.bottom - 4, text, kind=kind)
 
 
-def _name(spot: Spot, picture: Picture) -> str:
-    short = shortened(plain(spot.point.label), LABEL_CHARS)
-    return f"{short} ({spot.y:.0f})" if spot.y < picture.y.low else short
+def _named(name: str, spot: Spot, picture: Picture) -> str:
+    """With its value where it lies below the axis."""
+    return f"{name} ({spot.y:.0f})" if spot.y < picture.y.low else name
 
 
 def _strokes(picture: Picture, spots: Sequence[Spot], stairs: Sequence[tuple[float, float]]) -> list[Box]:

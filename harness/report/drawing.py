@@ -190,3 +190,15 @@ def width_of(text: str) -> float:
 def shortened(text: str, chars: int) -> str:
     """The text, cut with an ellipsis where it is longer than ``chars``."""
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
+
+
+def shortened_apart(texts: Sequence[str], chars: int) -> list[str]:
+    """The texts, cut with an ellipsis where they are longer than ``chars``: at the end, or in the middle where their beginnings
+    are alike, as those of folders named by the time often are.
+    """
+    cut = [shortened(text, chars) for text in texts]
+    half = (chars - 1) // 2
+    return [
+        f"{text[: chars - 1 - half]}…{text[-half:]}" if len(text) > chars and cut.count(short) > 1 else short
+        for text, short in zip(texts, cut, strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -54,6 +55,7 @@ def test_a_stopped_run_of_two_workers_leaves_no_process_and_goes_on_with_one(
     (tmp_path / "gate").unlink()
     resumed = program("resume", tmp_path / "r", "--workers", "1")
     assert resumed.code == 0, resumed.err
+    assert json.loads((tmp_path / "r" / "run.json").read_text())["config"]["workers"] == 1
     undisturbed = program(*order, "--output", tmp_path / "u")
     assert undisturbed.code == 0, undisturbed.err
     assert numbers_of(tmp_path / "r") == numbers_of(tmp_path / "u")

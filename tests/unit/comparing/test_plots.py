@@ -11,7 +11,7 @@ from harness.comparing import compare
 from harness.comparing.intervals_plot import intervals_plot
 from harness.comparing.scatter import panels, scatter
 from harness.comparing.trade_off import forgotten, forgotten_ends, frontier
-from harness.report.drawing import Scale, padded
+from harness.report.drawing import Scale, padded, shortened_apart
 from harness.report.placing import Box, place
 from tests.unit.comparing.samples import HOSTILE, loaded, records
 from tests.unit.report.examples import evaluator
@@ -148,3 +148,13 @@ def test_an_interval_plot_shows_each_method_its_interval_and_both_ends_of_the_sc
     assert picture.count('class="sign good"') == 1
     assert "better than a" in picture
     assert "<script" not in picture
+
+
+def test_names_that_begin_alike_are_cut_in_the_middle() -> None:
+    texts = ["noise (noise-faces-20261122-101500)", "noise (noise-faces-20261122-113000)", "short"]
+
+    assert shortened_apart(texts, 20) == ["noise (noi…2-101500)", "noise (noi…2-113000)", "short"]
+
+
+def test_a_long_name_unlike_the_others_is_cut_at_its_end() -> None:
+    assert shortened_apart(["noise (a-folder-of-ours)", "finetune"], 20) == ["noise (a-folder-of-…", "finetune"]

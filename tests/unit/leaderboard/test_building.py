@@ -9,6 +9,7 @@ import pytest
 from harness.errors import UsageError
 from harness.leaderboard import Board, Row, find_reports, rank_all
 from harness.leaderboard.building import MAX_DRAWN
+from harness.leaderboard.page import page_text
 from harness.outcomes import Status
 from harness.report.model import DesignRecord
 from tests.unit.comparing.samples import metric, records, report
@@ -131,6 +132,14 @@ def test_what_was_not_isolated_is_called_so(tmp_path: Path) -> None:
     saved(tmp_path, "scrub", runner=runner(name="process", isolation="none: an ordinary process"))
 
     assert only(tmp_path).rows[0].isolation == "not isolated (process)"
+
+
+def test_rows_of_unknown_torch_can_be_filtered_by_that(tmp_path: Path) -> None:
+    saved(tmp_path, "scrub", runner=runner(torch=""), libraries={})
+
+    text = page_text(board_of(tmp_path))
+    assert '<option value="not known">' in text
+    assert 'data-torch="not known"' in text
 
 
 def test_the_ends_of_the_scale_are_the_lowest_and_the_highest_of_all_rows(tmp_path: Path) -> None:
