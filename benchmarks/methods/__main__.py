@@ -20,10 +20,11 @@ from pathlib import Path
 from benchmarks.methods import page
 from benchmarks.methods.running import Setting, bundled_methods, report_of
 from benchmarks.methods.table import table
+from harness.discovery import find_task
 from harness.progress import SilentProgress
 from harness.report.model import Report
 
-TASKS = ("faces", "fashion-mnist")
+TASKS = ("faces", "fashion-mnist", "faces-journal", "faces-sisa")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _reports(task: str, options: argparse.Namespace) -> dict[str, Report]:
     setting = Setting(task, options.models, options.runner, options.runs)
     found = {}
-    for method in options.method or bundled_methods():
+    for method in options.method or bundled_methods(find_task(task)):
         print(f"{task}: {method}", file=sys.stderr, flush=True)
         found[method] = report_of(method, setting, SilentProgress())
     return found

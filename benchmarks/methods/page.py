@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from benchmarks.methods.running import RETRAIN_FRACTION, UNLIMITED
+from benchmarks.methods.running import NEEDS, RETRAIN_FRACTION, UNLIMITED
 from benchmarks.methods.table import failures, table
 from harness.comparing import LoadedReport, compare
 from harness.comparing.model import TradeOff
 from harness.comparing.scatter import panels, scatter
+from harness.report.journal_words import journal_sentences
 from harness.report.model import Report
 from harness.report.words import duration, plain
 
@@ -22,6 +23,9 @@ INTRODUCTION = """\
 Every method unlearned the same originals, through the same sandbox, within the same wall-clock limit, with the default
 hyper-parameters of the harness; nothing was tuned on `fashion-mnist`, while most defaults were chosen on `faces`. So the tables
 say what the methods do as shipped here, on small networks, and not what their authors' code does on ResNet-18.
+
+Methods that need a record of the originals' training stand in tables of their own, since that training is another one: small
+batches without momentum for `amnesiac` and `replay`, shards and slices for `sisa`. `finetune` and `noop` are their yardsticks.
 """
 
 READING = """\
@@ -61,13 +65,15 @@ def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -
 def _section(name: str, reports: Mapping[str, Report], found: TradeOff | None, *, drawn: bool) -> str:
     report = next(iter(reports.values()))
     limit = next(one.budget for method, one in reports.items() if method != UNLIMITED)
+    unlimited = f"; `{UNLIMITED}` may take {RETRAIN_FRACTION:g} times retraining's time" if UNLIMITED in reports else ""
     facts = (
         f"{report.populations.original.size} originals, as many retrained models and controls; "
         f"{report.task.split_sizes['forget']} examples to forget, {report.task.split_sizes['retain']} to keep. Limit: "
         f"{duration(limit.limit_s)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
-        f"({duration(limit.retrain_median_s)}); `{UNLIMITED}` may take {RETRAIN_FRACTION:g} times retraining's time."
+        f"({duration(limit.retrain_median_s)}){unlimited}."
     )
     lines = [f"## {name}\n", facts + "\n"]
+    lines += [f"`{method}`: {journal_sentences(one)}\n" for method, one in reports.items() if method in NEEDS]
     if drawn:
         lines.append(f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n")
     lines += [table(reports), *(f"- {text}" for text in failures(reports))]

@@ -12,10 +12,15 @@ from harness.progress import Progress
 from harness.report.model import Report
 from harness.report.writing import REPORT_NAME, load_report
 from harness.store import RUN
+from harness.tasks.model import Task
 
 UNLIMITED = "retrain"  # keeps no limit: it is the end of the scale, not a method
 RETRAIN_FRACTION = 4.0
-NEEDS_JOURNAL = ("amnesiac", "replay", "sisa")
+NEEDS = {"amnesiac": "updates", "replay": "updates", "sisa": "checkpoints"}
+"""The kind of journal of its training that a method must have an original of."""
+
+YARDSTICKS = ("noop", "finetune")
+"""What methods with a journal are measured against: their tasks train originals of their own."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,16 @@ class Setting:
     folder: Path
 
 
-def bundled_methods() -> tuple[str, ...]:
-    """The names of all unlearners that come with the harness and need nothing but model and data."""
-    return tuple(one.name for one in find_plugins(UNLEARNERS) if one.bundled and one.name not in NEEDS_JOURNAL)
+def bundled_methods(task: Task) -> tuple[str, ...]:
+    """The names of the unlearners that come with the harness and can show on this task what they are good for.
+
+    On a task without journal these are all that need none; on one with a journal, those that need it, and yardsticks.
+    """
+    bundled = [one.name for one in find_plugins(UNLEARNERS) if one.bundled]
+    kind = "checkpoints" if task.sisa is not None else "updates" if task.journal is not None else None
+    if kind is None:
+        return tuple(name for name in bundled if name not in NEEDS)
+    return tuple(name for name in bundled if NEEDS.get(name) == kind or name in YARDSTICKS)
 
 
 def report_of(method: str, setting: Setting, progress: Progress) -> Report:
