@@ -125,6 +125,35 @@ class MemberLinear(nn.Module):
         return torch.bmm(members, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], members, weight)
 
 
+class _SideBySide(torch.autograd.Function):
+    """K linear layers on (B, K * n), with gradients that autograd would compute member by member and copy."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, K * n) to (B, K * n')."""
+        ctx.save_for_backward(x, weight)
+        members, transposed = _members_first(x, len(weight)), weight.transpose(1, 2)
+        out = torch.bmm(members, transposed) if bias is None else torch.baddbmm(bias[:, None], members, transposed)
+        return out.transpose(0, 1).flatten(1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """Gradients of the input, the weights (K, n', n) and the biases (K, n')."""
+        x, weight = ctx.saved_tensors
+        own = _members_first(gradient, len(weight)).contiguous()
+        of_input = None
+        if ctx.needs_input_grad[0]:
+            of_input = torch.empty_like(x)
+            torch.bmm(own, weight, out=_members_first(of_input, len(weight)))
+        of_weight = torch.bmm(own.transpose(1, 2), _members_first(x, len(weight)))
+        return of_input, of_weight, own.sum(1) if ctx.needs_input_grad[2] else None
+
+
+def _members_first(x: Tensor, k: int) -> Tensor:
+    """(B, K * n) to (K, B, n), a view where it can be."""
+    return x.reshape(len(x), k, -1).transpose(0, 1)
+
+
 class GroupedLinear(MemberLinear):
     """K linear layers on (B, K * n)."""
 
@@ -132,8 +161,38 @@ class GroupedLinear(MemberLinear):
         """(B, K * n) to (B, K * n')."""
         if x.dim() != 2:
             raise UnsupportedLayerError("a K-fold linear layer takes one vector an example")
-        members = x.view(len(x), self.k, -1).transpose(0, 1)
-        return super().forward(members).transpose(0, 1).reshape(len(x), -1)
+        out: Tensor = _SideBySide.apply(x.contiguous(), self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _Flattened(torch.autograd.Function):
+    """Flattens pictures; their gradient comes back channels last, as the layers before want it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C * H * W)."""
+        ctx.shape = x.shape
+        return x.flatten(1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """(B, C * H * W) to (B, C, H, W)."""
+        return gradient.view(ctx.shape).contiguous(memory_format=torch.channels_last)
+
+
+class GroupedFlatten(nn.Flatten):
+    """As ``nn.Flatten``; of pictures (B, K * C, H, W) with channels last in memory the gradient has channels last too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K * C, H, W) to (B, K * n)."""
+        if x.is_contiguous() or x.dim() != 4 or (self.start_dim, self.end_dim) != (1, -1):
+            return super().forward(x)
+        out: Tensor = _Flattened.apply(x)  # type: ignore[no-untyped-call]
+        return out
+
+
+def _grouped_flatten(flatten: nn.Flatten, k: int) -> nn.Module:  # noqa: ARG001
+    return GroupedFlatten(flatten.start_dim, flatten.end_dim)
 
 
 class MemberFlatten(nn.Module):
@@ -156,6 +215,7 @@ IN_CHANNELS: Mapping[type[nn.Module], Replacement] = {
     nn.BatchNorm1d: GroupedBatchNorm,
     nn.BatchNorm2d: GroupedBatchNorm,
     nn.GroupNorm: GroupedGroupNorm,
+    nn.Flatten: _grouped_flatten,
     nn.Linear: GroupedLinear,
 }
 IN_MEMBERS: Mapping[type[nn.Module], Replacement] = {nn.Linear: MemberLinear, nn.Flatten: _member_flatten}

@@ -15,6 +15,7 @@ from reference_models.augmentation import augment
 from reference_models.chains import ChainEnsemble
 from reference_models.ensembles import Ensemble, Mechanism
 from reference_models.examples import Examples as ResidentExamples
+from reference_models.grouped import GroupedLinear, grouped_module
 from reference_models.images import normalise
 from reference_models.mechanism import initial_state, make_ensemble
 from reference_models.recipe import Augmentation, ModelSpec, Recipe
@@ -165,3 +166,33 @@ def test_prepared_examples_give_the_same_weights(
     monkeypatch.setattr("reference_models.chains.PREPARED_BYTES", 0)
 
     assert_close(train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained"), prepared, 1e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_layers_side_by_side_have_the_gradients_of_each_alone(bias: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = GroupedLinear(torch.nn.Linear(6, 4, bias=bias), 3)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    x = torch.randn(5, 3 * 6, generator=generator).requires_grad_()
+    wanted = torch.randn(5, 3 * 4, generator=generator)
+    layer(x).backward(wanted)
+    for member in range(3):
+        alone = torch.nn.Linear(6, 4, bias=bias)
+        alone.load_state_dict({name: values[member] for name, values in layer.state_dict().items()})
+        own = x.detach()[:, 6 * member : 6 * (member + 1)].requires_grad_()
+        alone(own).backward(wanted[:, 4 * member : 4 * (member + 1)])
+        torch.testing.assert_close(x.grad[:, 6 * member : 6 * (member + 1)], own.grad)
+        for together, parameter in zip(layer.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(together.grad[member], parameter.grad)
+
+
+def test_the_gradient_of_flattened_pictures_is_channels_last_where_they_are() -> None:
+    flatten = grouped_module(torch.nn.Sequential(torch.nn.BatchNorm2d(4), torch.nn.Flatten()), 1)[1]
+    pictures = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    pictures = pictures.contiguous(memory_format=torch.channels_last).requires_grad_()
+    flat = flatten(pictures)
+    (gradient,) = torch.autograd.grad(flat, pictures, flat.detach())
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(gradient, pictures.detach())
