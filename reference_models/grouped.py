@@ -177,7 +177,7 @@ class _Flattened(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """(B, C * H * W) to (B, C, H, W)."""
-        return gradient.view(ctx.shape).contiguous(memory_format=torch.channels_last)
+        return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last)
 
 
 class GroupedFlatten(nn.Flatten):
