@@ -128,7 +128,8 @@ def _billed(size: Size) -> Bill:
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         each[name] = Cost(wall, processor, peak_mib() - before)
         peak = max(peak, peak_mib())
-    together = _together(replace(found, seed=found.seed + 1))  # other evidence: what was kept of the first is of no use
+    found = replace(found, seed=found.seed + 1)  # other evidence: what was kept of the first goes with it
+    together = _together(found)
     return Bill(each, together, mib, max(peak, peak_mib()))
 
 

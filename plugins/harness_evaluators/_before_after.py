@@ -18,9 +18,13 @@ from harness_evaluators._populations import MIN_MODELS, Models
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
-Keep = NDArray[np.bool_]
+Flags = NDArray[np.bool_]
+Axes = tuple[Singles, Singles]
 
 MAX_FOLDS = 4
+_COMPARED = _change.SETS.index("all"), _change.SETS.index("before")
+"""The feature sets whose probabilities are compared."""
+
 _PAIRS = 32
 """Most pairs judged at once."""
 
@@ -105,7 +109,8 @@ class Trial:
 
     Attributes:
         row: the pairs, N of them.
-        sides: features of the pairs, shape (N, n, d), on forgotten and on unseen examples, with those examples.
+        sides: features of the pairs, shape (N, d, n), on forgotten and on unseen examples, with those examples, in the order
+            of their halves.
         learned: by half of the examples, moments of the features of forgotten and unseen ones, a row per pair.
         n_classes: number of classes.
     """
@@ -115,57 +120,95 @@ class Trial:
     learned: Sequence[Sequence[Moments]]
     n_classes: int
 
-    def outcome(self, keep: Keep) -> Outcome:
-        """Attack the pairs kept, shape (N,), with what was learned from those of other folds and from other examples."""
-        folds, sizes = np.unique(self.row.folds[keep], return_counts=True)
-        found = np.zeros((2, len(_change.SETS) + 2, len(keep)))
+    def outcomes(self, keeps: Flags) -> list[Outcome]:
+        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach."""
+        found = np.zeros((2, len(keeps), len(self.row.folds), len(_change.SETS) + 2))
+        every = [(int(fold), half) for fold in np.unique(self.row.folds) for half in range(2)]
+        sums = [[_Cells.of(side, self.row.folds, keeps) for side in self.learned[1 - half]] for half in range(2)]
 
-        def work(part: tuple[int, int, slice]) -> None:
-            fold, half, block = part
-            mine = np.flatnonzero(keep & (self.row.folds == fold))[block]
-            axes = _axes(self.learned[1 - half], keep & (self.row.folds != fold), self.n_classes)
-            found[half, :, mine] = self._judged(mine, half, axes)
+        def axes(one: tuple[int, int]) -> Axes:
+            fold, half = one
+            return _axes([[cells.average(k, fold) for cells in sums[half]] for k in range(len(keeps))], self.n_classes)
 
+        def work(part: tuple[tuple[int, int], Axes, slice]) -> None:
+            (fold, half), learned, block = part
+            mine = np.flatnonzero(self.row.folds == fold)[block]
+            found[half][:, mine] = self._judged(mine, half, learned, keeps[:, mine])
+
+        parts = zip(every, _shared.in_threads(axes, every), strict=True)
+        sizes = np.bincount(self.row.folds)
         _shared.in_threads(
             work,
-            [
-                (int(fold), half, block)
-                for fold, size in zip(folds, sizes, strict=True)
-                for half in range(2)
-                for block in _shared.slices(int(size), _PAIRS)
-            ],
+            [(one, learned, block) for one, learned in parts for block in _shared.slices(int(sizes[one[0]]), _PAIRS)],
         )
-        *aucs, gain, share = (found[0] / 2 + found[1] / 2)[:, keep]
-        return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
+        return [_outcome(each[keep]) for keep, each in zip(keeps, found[0] / 2 + found[1] / 2, strict=True)]
 
-    def _judged(self, mine: Order, half: int, axes: tuple[Singles, Singles]) -> Values:
-        """What :func:`_judged` says of some pairs on the examples of a half, shape (b, n_sets + 2)."""
-        compiled = _shared.kernels("_change_kernels", sum(x.size for x, _ in self.sides))
-        weights, offsets = axes
-        scores, own = [], []
-        for x, side in self.sides:
-            columns = np.flatnonzero(side.halves == half)
-            own.append(side.weights[half, columns])
-            if compiled:
-                scores.append(np.empty((len(_change.SETS), len(mine), len(columns)), np.float32))
-                compiled.set_scores(x, mine, columns, weights, offsets, scores[-1])
-            else:
-                scores.append(np.moveaxis(x[mine[:, None], columns] @ weights.T + offsets, 2, 0))
-        return np.stack(_judged(scores, (own[0], own[1])), axis=1)
+    def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags) -> Values:
+        """What :func:`_judged` says of some pairs on the examples of a half, by axes of every selection that has them.
+
+        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept.
+        """
+        columns = [side.of_half(half) for _, side in self.sides]
+        own = [side.weights[half, c] for (_, side), c in zip(self.sides, columns, strict=True)]
+        found = np.zeros((*keep.shape, len(_change.SETS) + 2))
+        if compiled := _shared.kernels("_pair_kernels", sum(x.size for x, _ in self.sides)):
+            x, ends = (self.sides[0][0], self.sides[1][0]), tuple((c.start, c.stop) for c in columns)
+            compiled.judge(x, mine, ends, tuple(own), axes, keep, _COMPARED, found)
+            return found
+        for one, kept, weights, offsets in zip(found, keep, *axes, strict=True):
+            some = mine[kept]
+            scores = [
+                np.moveaxis(weights @ x[some, :, c] + offsets[:, None], 1, 0)
+                for (x, _), c in zip(self.sides, columns, strict=True)
+            ]
+            one[kept] = np.stack(_judged(scores, (own[0], own[1])), axis=1)
+        return found
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Sums of moments over pairs that are of one fold and are kept by the same selections.
+
+    Attributes:
+        sums: a row per cell.
+        sizes: pairs of each, shape (n_cells,).
+        folds: of each, shape (n_cells,).
+        keeps: by which selections it is kept, shape (n_selections, n_cells).
+    """
+
+    sums: Moments
+    sizes: Order
+    folds: Order
+    keeps: Flags
+
+    @classmethod
+    def of(cls, learned: Moments, folds: Order, keeps: Flags) -> _Cells:
+        """Of the moments of all pairs."""
+        labels = np.concatenate([folds[None], keeps])
+        kinds, cell, sizes = np.unique(labels, axis=1, return_inverse=True, return_counts=True)
+        rows = [np.flatnonzero(cell.ravel() == i) for i in range(len(sizes))]
+        mean, square = (np.array([values[r].sum(axis=0) for r in rows]) for values in (learned.mean, learned.square))
+        return cls(Moments(mean, square), sizes, kinds[0], kinds[1:].astype(np.bool_))
+
+    def average(self, selection: int, fold: int) -> Moments:
+        """Over the pairs that a selection keeps, without those of a fold."""
+        return self.sums.average(self.keeps[selection] & (self.folds != fold), self.sizes)
 
 
 def trial(evidence: Evidence, row: Pairs, examples: Examples) -> Trial:
     """Compute the features of a row's pairs and their moments."""
-    forgotten = _features(evidence, row, "forget", examples.forgotten.rows, examples.forgotten.labels)
-    unseen = _features(evidence, row, "test", examples.unseen.rows, examples.unseen.labels)
-    sides = (forgotten, examples.forgotten), (unseen, examples.unseen)
-    learned = [[_change.moments(x, side.weights[half]) for x, side in sides] for half in range(2)]
+    forgotten, unseen = examples.forgotten.by_halves(), examples.unseen.by_halves()
+    sides = (
+        (_features(evidence, row, "forget", forgotten), forgotten),
+        (_features(evidence, row, "test", unseen), unseen),
+    )
+    learned = [[_change.moments(x, side.weights[half], side.of_half(half)) for x, side in sides] for half in range(2)]
     return Trial(row, sides, learned, evidence.n_classes)
 
 
 def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
     """Attack every pair with what was learned from pairs of other folds and from other examples."""
-    return trial(evidence, row, examples).outcome(np.ones(len(row.before), dtype=np.bool_))
+    return trial(evidence, row, examples).outcomes(np.ones((1, len(row.before)), dtype=np.bool_))[0]
 
 
 def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Values:
@@ -179,20 +222,20 @@ def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Value
         statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), of which the mean counts.
     """
 
-    def means(keep: Keep) -> Values:
-        return np.asarray(statistic(tried.outcome(keep)).mean(axis=1))
-
     n = len(tried.row.before)
-    found = _jackknife.contributions(n, means)
-    return np.asarray(means(np.ones(n, dtype=np.bool_)) + found - found.mean(axis=0))
+    every = np.array([np.ones(n, dtype=np.bool_), *_jackknife.left_out(n)])
+    whole, *without = (statistic(outcome).mean(axis=1) for outcome in tried.outcomes(every))
+    found = _jackknife.spread(np.array(without), n)
+    return np.asarray(whole + found - found.mean(axis=0))
 
 
-def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, labels: Order) -> Singles:
-    """Features of the pairs on some examples of a split, shape (N, n, d)."""
+def _features(evidence: Evidence, row: Pairs, split: SplitName, side: Side) -> Singles:
+    """Features of the pairs on some examples of a split, shape (N, d, n)."""
     pair: tuple[Population, Population] = ("original", row.population)
     logits = [evidence.logits[population][split] for population in pair]
     phis = [_populations.phi_values(evidence, population, split) for population in pair]
-    found = np.empty((len(row.before), len(rows), _change.width(evidence.n_classes)), dtype=np.float32)
+    rows, labels = side.rows, side.labels
+    found = np.empty((len(row.before), _change.width(evidence.n_classes), len(rows)), dtype=np.float32)
     compiled = _shared.kernels("_change_kernels", logits[0].size)
 
     def work(chosen: slice) -> None:
@@ -203,26 +246,34 @@ def _features(evidence: Evidence, row: Pairs, split: SplitName, rows: Order, lab
             return
         before, after = (each[i][:, rows] for each, i in zip(logits, models, strict=True))
         first, second = (phi[i[:, None], rows] for phi, i in zip(phis, models, strict=True))
-        found[chosen] = _change.features_of(before, after, labels, (first, second))
+        found[chosen] = _change.features_of(before, after, labels, (first, second)).transpose(0, 2, 1)
 
     step = _BLOCK // max(1, len(rows) * evidence.n_classes)
     _shared.in_threads(work, _shared.slices(len(row.before), step))
     return found
 
 
-def _axes(learned: Sequence[Moments], others: NDArray[np.bool_], n_classes: int) -> tuple[Singles, Singles]:
-    """Weights, shape (n_sets, d), and offsets, shape (n_sets,), of the attacks by each set of features."""
-    positive, negative = (side.average(others) for side in learned)
+def _axes(learned: Sequence[Sequence[Moments]], n_classes: int) -> Axes:
+    """Weights, shape (n_selections, n_sets, d), and offsets, shape (n_selections, n_sets), of the attacks by each set."""
     columns = _change.columns(n_classes)
-    found = [_change.discriminant(positive, negative, columns[name]) for name in _change.SETS]
-    weights = np.array([axis for axis, _ in found], dtype=np.float32)
-    return weights, np.array([offset for _, offset in found], dtype=np.float32)
+    found = [
+        [_change.discriminant(positive, negative, columns[name]) for name in _change.SETS]
+        for positive, negative in learned
+    ]
+    weights = np.array([[axis for axis, _ in each] for each in found], dtype=np.float32)
+    return weights, np.array([[offset for _, offset in each] for each in found], dtype=np.float32)
+
+
+def _outcome(found: Values) -> Outcome:
+    """Of what was found on each pair, shape (N, n_sets + 2)."""
+    *aucs, gain, share = found.T
+    return Outcome(dict(zip(_change.SETS, aucs, strict=True)), gain, share)
 
 
 def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Values]:
     """AUC by feature set, then mean and share of gains, per pair; scores of shape (n_sets, N, n) for both sides."""
     aucs = [_weighted_auc.aucs(one, other, weights) for one, other in zip(*scores, strict=True)]
-    base, whole = _change.SETS.index("before"), _change.SETS.index("all")
+    whole, base = _COMPARED
     gain, share = np.zeros(len(aucs[0])), np.zeros(len(aucs[0]))
     for side, weight, sign in zip(scores, weights, (1, -1), strict=True):
         gains = expit(sign * side[whole]) - expit(sign * side[base])

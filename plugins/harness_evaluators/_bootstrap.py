@@ -99,13 +99,18 @@ class Resamples:
         left, right = self.weights[row], self.weights["retrained"]
         if statistic.left is None or statistic.right is None or min(left.shape[1], right.shape[1]) < 2:
             return Sampled(statistic.value, None)
-        change = left @ statistic.left + right @ statistic.right
+        change = _product(left, statistic.left) + _product(right, statistic.right)
         return Sampled(statistic.value, statistic.value + change)
 
     def mean(self, row: str, per_model: Values) -> Sampled:
         """The replicates of the mean over the models of ``row``, shape (N,)."""
         value, weights = float(per_model.mean()), self.weights[row]
-        return Sampled(value, None if weights.shape[1] < 2 else value + weights @ per_model)
+        return Sampled(value, None if weights.shape[1] < 2 else value + _product(weights, per_model))
+
+
+def _product(weights: Values, per_model: Values) -> Values:
+    """``weights @ per_model`` by this thread alone: a library's own threads would contend for the processors with ours."""
+    return np.asarray(np.einsum("ij,j->i", weights, per_model))
 
 
 def resamples(evidence: Evidence, sizes: Mapping[str, int]) -> Resamples:

@@ -97,33 +97,35 @@ class Moments:
     mean: Values
     square: Values
 
-    def average(self, chosen: NDArray[np.bool_]) -> Moments:
-        """The mean of the rows ``chosen``, whose weights sum to 1 each."""
-        return Moments(self.mean[chosen].mean(axis=0), self.square[chosen].mean(axis=0))
+    def average(self, chosen: NDArray[np.bool_], sizes: NDArray[np.int64]) -> Moments:
+        """The mean over the pairs whose sums the rows ``chosen`` are, ``sizes`` pairs each; their weights sum to 1 each."""
+        count = sizes[chosen].sum()
+        return Moments(self.mean[chosen].sum(axis=0) / count, self.square[chosen].sum(axis=0) / count)
 
     def covariance(self) -> Values:
         """Of a single row, shape (d, d)."""
         return self.square - np.outer(self.mean, self.mean)
 
 
-def moments(x: Singles, weights: Values) -> Moments:
-    """Moments of features of shape (B, n, d) under weights of shape (n,) that sum to 1."""
-    used = np.flatnonzero(weights)
-    found = Moments(np.zeros((len(x), x.shape[2])), np.zeros((len(x), x.shape[2], x.shape[2])))
+def moments(x: Singles, weights: Values, examples: slice) -> Moments:
+    """Moments of features of shape (B, d, n) on some examples under their weights, shape (n,), which sum to 1 there."""
+    d, size = x.shape[1], examples.stop - examples.start
+    found = Moments(np.zeros((len(x), d)), np.zeros((len(x), d, d)))
     if compiled := _shared.kernels("_change_kernels", x.size):
-        add_moments = compiled.add_moments
-        blocks = _shared.slices(len(x), _BLOCK // max(1, x[0].size))
-        _shared.in_threads(lambda rows: add_moments(x[rows], weights, found.mean[rows], found.square[rows]), blocks)
+        used, own, add_moments = x[:, :, examples], weights[examples], compiled.add_moments
+        blocks = _shared.slices(len(x), _BLOCK // max(1, d * size))
+        _shared.in_threads(lambda rows: add_moments(used[rows], own, found.mean[rows], found.square[rows]), blocks)
         return found
 
     def work(rows: slice) -> None:
-        for part in _shared.slices(used.size, _EXAMPLES):
-            wide = x[rows, used[part]].astype(np.float64)
-            weighted = wide * weights[used[part], None]
-            found.mean[rows] += weighted.sum(axis=1)
-            found.square[rows] += np.matmul(weighted.transpose(0, 2, 1), wide)
+        for start in range(examples.start, examples.stop, _EXAMPLES):
+            part = slice(start, min(start + _EXAMPLES, examples.stop))
+            wide = x[rows, :, part].astype(np.float64)
+            weighted = wide * weights[part]
+            found.mean[rows] += weighted.sum(axis=2)
+            found.square[rows] += np.matmul(weighted, wide.transpose(0, 2, 1))
 
-    _shared.in_threads(work, _shared.slices(len(x), _BLOCK // max(1, min(used.size, _EXAMPLES) * x.shape[2])))
+    _shared.in_threads(work, _shared.slices(len(x), _BLOCK // max(1, min(size, _EXAMPLES) * d)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Compiled twins of what :mod:`harness_evaluators._change` and its attack do on pairs of models, equal to single precision."""
+"""Compiled twins of what :mod:`harness_evaluators._change` does on pairs of models, equal to single precision."""
 
 from __future__ import annotations
 
@@ -7,55 +7,79 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._compiled import compiled, exp, vectorised
+from harness_evaluators._compiled import add, copy, exponentiate, vectorised
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
-Keys = NDArray[np.uint64]
 
 _TILE = 256
 """Examples that are turned at once."""
 
-_SIGN = np.uint32(0x80000000)
-_LOW = np.uint64(0xFFFFFFFF)
-_WORD = np.uint64(32)
+_WIDE = 128
+"""Examples that are turned to double precision at once."""
+
+
+@vectorised
+def _turn(logits: Singles, rows: Order, out: Singles) -> None:
+    """Set logits of some examples, the last class first, shape (C, b), of one model's logits, shape (n, C)."""
+    for i in range(len(rows)):
+        z = logits[rows[i]]
+        for c in range(len(out)):
+            out[len(out) - 1 - c, i] = z[c]
+
+
+@vectorised
+def _set_tops(z: Singles, out: Singles) -> None:
+    """Set the largest of every column."""
+    copy(z[0], out)
+    for c in range(1, len(z)):
+        for i in range(len(out)):
+            out[i] = max(out[i], z[c, i])
+
+
+@vectorised
+def _divide(x: Singles, divisors: Singles) -> None:
+    for c in range(len(x)):
+        for i in range(len(divisors)):
+            x[c, i] /= divisors[i]
 
 
 @vectorised
 def _set_posteriors(logits: Singles, rows: Order, out: Singles) -> None:
-    """Set posteriors of some examples, shape (C, b), of one model's logits, shape (n, C)."""
-    n_classes, size = len(out), len(rows)
-    top, total = np.empty(size, np.float32), np.zeros(size, np.float32)
-    for i in range(size):
-        for c in range(n_classes):
-            out[c, i] = logits[rows[i], c]
-    top[:] = out[0, :size]
-    for c in range(1, n_classes):
-        for i in range(size):
-            top[i] = max(top[i], out[c, i])
-    for c in range(n_classes):
-        for i in range(size):
-            out[c, i] = exp(np.float64(out[c, i] - top[i]))
-            total[i] += out[c, i]
-    for c in range(n_classes):
-        for i in range(size):
-            out[c, i] /= total[i]
+    """Set posteriors of some examples, the last class first, shape (C, b), of one model's logits, shape (n, C)."""
+    top, total = np.empty(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    _turn(logits, rows, out)
+    _set_tops(out, top)
+    for c in range(len(out)):
+        own = out[len(out) - 1 - c, : len(rows)]
+        exponentiate(own, top)
+        add(own, total)
+    _divide(out, total)
 
 
-@compiled
-def _largest(p: Singles, i: int, out: Order) -> None:
-    """Set the classes of example i's largest posteriors, in descending order; of equal ones the later class first."""
-    count = 0
-    for c in range(len(p)):
-        place = min(count, len(out) - 1)
-        if count == len(out) and p[c, i] < p[out[place], i]:
-            continue
-        while place > 0 and p[c, i] >= p[out[place - 1], i]:
-            out[place] = out[place - 1]
-            place -= 1
-        out[place] = c
-        count = min(count + 1, len(out))
+@vectorised
+def _lift(p: Singles, q: Singles, k: int, size: int) -> None:
+    """Bring the k largest of every column of ``p`` to its front, in descending order and of equal ones the first; q follows."""
+    for first in range(k):
+        for c in range(len(p) - 1, first, -1):
+            for i in range(size):
+                one, other, its, others = p[c - 1, i], p[c, i], q[c - 1, i], q[c, i]
+                larger = other > one
+                p[c - 1, i], p[c, i] = (other if larger else one), (one if larger else other)
+                q[c - 1, i], q[c, i] = (others if larger else its), (its if larger else others)
+
+
+@vectorised
+def _set_distances(p: Singles, q: Singles, out: Singles) -> None:
+    """Set the Euclidean distances of columns."""
+    out[:] = 0
+    for c in range(len(p) - 1, -1, -1):
+        for i in range(len(out)):
+            change = p[c, i] - q[c, i]
+            out[i] += change * change
+    for i in range(len(out)):
+        out[i] = math.sqrt(out[i])
 
 
 @vectorised
@@ -67,7 +91,7 @@ def set_features(
     clip: float,
     out: Singles,
 ) -> None:
-    """Set the features of pairs of models, shape (B, n, 2 k + 5), as :func:`harness_evaluators._change.features` gives them.
+    """Set the features of pairs of models, shape (B, 2 k + 5, n), as :func:`harness_evaluators._change.features` gives them.
 
     Args:
         logits: of all models before and after, on a split, shape (N, n_split, C).
@@ -78,102 +102,52 @@ def set_features(
         out: what is set.
     """
     n_classes, n = logits[0].shape[2], len(examples[0])
-    k = (out.shape[2] - 5) // 2
+    k = (out.shape[1] - 5) // 2
     before, after = np.empty((n_classes, _TILE), np.float32), np.empty((n_classes, _TILE), np.float32)
-    order = np.empty(k, np.int64)
     for s in range(len(models[0])):
         one, other = models[0][s], models[1][s]
         for start in range(0, n, _TILE):
             rows = examples[0][start : start + _TILE]
+            size = len(rows)
+            x = out[s, :, start : start + size]
             _set_posteriors(logits[0][one], rows, before)
             _set_posteriors(logits[1][other], rows, after)
-            for i in range(len(rows)):
-                x, label = out[s, start + i], examples[1][start + i]
-                _largest(before, i, order)
-                for c in range(k):
-                    p, q = before[order[c], i], after[order[c], i]
-                    x[c], x[k + 2 + c] = p, p - q
-                x[k], x[2 * k + 2] = before[label, i], before[label, i] - after[label, i]
+            _set_distances(before, after, x[2 * k + 4])
+            for i in range(size):
+                own = n_classes - 1 - examples[1][start + i]
+                x[k, i], x[2 * k + 2, i] = before[own, i], before[own, i] - after[own, i]
                 first = np.float32(min(max(phis[0][one, rows[i]], -clip), clip))
                 second = np.float32(min(max(phis[1][other, rows[i]], -clip), clip))
-                x[k + 1], x[2 * k + 3] = first, first - second
-                square = np.float32(0)
-                for c in range(n_classes):
-                    change = before[c, i] - after[c, i]
-                    square += change * change
-                x[2 * k + 4] = math.sqrt(square)
+                x[k + 1, i], x[2 * k + 3, i] = first, first - second
+            _lift(before, after, k, size)
+            for c in range(k):
+                for i in range(size):
+                    x[c, i], x[k + 2 + c, i] = before[c, i], before[c, i] - after[c, i]
 
 
 @vectorised
 def add_moments(x: Singles, weights: Values, mean: Values, square: Values) -> None:
-    """Add weighted sums of features (B, n, d) and of their products, shapes (B, d) and (B, d, d), to what is there."""
-    n, d = x.shape[1:]
-    wide = np.empty(d)
+    """Add weighted sums of features (B, d, n) and of their products, shapes (B, d) and (B, d, d), to what is there."""
+    d, n = x.shape[1:]
+    wide, weighted = np.empty((d, _WIDE)), np.empty(_WIDE)
     for s in range(len(x)):
-        for i in range(n):
-            weight = weights[i]
-            if weight == 0:
-                continue
+        for start in range(0, n, _WIDE):
+            own = weights[start : start + _WIDE]
+            size = len(own)
             for a in range(d):
-                wide[a] = x[s, i, a]
+                for i in range(size):
+                    wide[a, i] = x[s, a, start + i]
             for a in range(d):
-                weighted = weight * wide[a]
-                mean[s, a] += weighted
-                for b in range(d):
-                    square[s, a, b] += weighted * wide[b]
-
-
-@vectorised
-def set_scores(x: Singles, models: Order, rows: Order, weights: Singles, offsets: Singles, out: Singles) -> None:
-    """Set scores of some pairs on some examples, shape (n_sets, b, m), from features (B, n, d) and weights (n_sets, d)."""
-    for s in range(len(models)):
-        for i in range(len(rows)):
-            features = x[models[s], rows[i]]
-            for k in range(len(weights)):
-                total = np.float32(0)
-                for a in range(len(features)):
-                    total += features[a] * weights[k, a]
-                out[k, s, i] = total + offsets[k]
-
-
-@compiled
-def set_keys(scores: Singles, first: int, out: Keys) -> None:
-    """Set integers that sort as scores (b, m) do, and whose lower half is the column, counted from ``first``."""
-    for s in range(len(scores)):
-        for i in range(scores.shape[1]):
-            bits = np.float32(scores[s, i] + np.float32(0)).view(np.uint32)
-            bits = np.uint32(~bits) if bits & _SIGN else np.uint32(bits | _SIGN)
-            out[s, first + i] = (np.uint64(bits) << _WORD) | np.uint64(first + i)
-
-
-@compiled
-def set_aucs(keys: Keys, weights: Values, n_positive: int, out: Values) -> None:
-    """Set P(positive > negative) + P(equal) / 2 of each row of sorted keys; weights of all columns, positive ones first."""
-    for s in range(len(keys)):
-        row, below, i, area = keys[s], 0.0, 0, 0.0
-        while i < len(row):
-            score, positive, negative = row[i] >> _WORD, 0.0, 0.0
-            while i < len(row) and row[i] >> _WORD == score:
-                column = np.int64(row[i] & _LOW)
-                if column < n_positive:
-                    positive += weights[column]
-                else:
-                    negative += weights[column]
-                i += 1
-            area += positive * (below + negative / 2)
-            below += negative
-        out[s] = area
-
-
-@vectorised
-def add_gains(whole: Singles, base: Singles, weights: Values, sign: float, gain: Values, share: Values) -> None:
-    """Add half the weighted mean gain in the truth's probability, and half the share of examples with one; scores (b, m)."""
-    for s in range(len(whole)):
-        total = count = 0.0
-        for i in range(len(weights)):
-            p = np.float32(1 / (1 + exp(-sign * whole[s, i])))
-            q = np.float32(1 / (1 + exp(-sign * base[s, i])))
-            total += weights[i] * np.float64(p - q)
-            count += weights[i] * (1.0 + (p > q) - (p < q)) / 2
-        gain[s] += total / 2
-        share[s] += count / 2
+                total = 0.0
+                for i in range(size):
+                    weighted[i] = own[i] * wide[a, i]
+                    total += weighted[i]
+                mean[s, a] += total
+                for b in range(a + 1):
+                    total = 0.0
+                    for i in range(size):
+                        total += weighted[i] * wide[b, i]
+                    square[s, a, b] += total
+        for a in range(d):
+            for b in range(a):
+                square[s, b, a] = square[s, a, b]

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+Numbers = NDArray[np.floating]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 numba = importlib.import_module("numba")
@@ -71,6 +73,27 @@ def exp(x: float) -> float:
     p = ((p * r + _F2) * r + 1.0) * r + 1.0
     bits = (np.float64(shifted).view(np.int64) + 1023) << 52
     return p * np.int64(bits).view(np.float64)  # type: ignore[no-any-return]
+
+
+@vectorised
+def exponentiate(x: Numbers, top: Numbers) -> None:
+    """Set x to e^(x - top), shape (n,). Apart from sums, and in a function of its own, the compiler runs it on vectors."""
+    for i in range(len(x)):
+        x[i] = exp(np.float64(x[i] - top[i]))
+
+
+@compiled
+def copy(x: NDArray[Any], out: NDArray[Any]) -> None:
+    """Set ``out``, shape (n,), to the first n of x. Compiles in a hundredth of the time that ``out[:] = x`` takes."""
+    for i in range(len(out)):
+        out[i] = x[i]
+
+
+@vectorised
+def add(x: Numbers, out: Numbers) -> None:
+    """Add to ``out``, shape (n,)."""
+    for i in range(len(out)):
+        out[i] += x[i]
 
 
 @vectorised

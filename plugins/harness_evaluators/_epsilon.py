@@ -129,9 +129,21 @@ def strongest(unlearned: Values, retrained: Values, attack: AttackName, delta: f
     return strongest_of(side(unlearned), side(retrained), attack, delta)
 
 
-def strongest_of(unlearned: Side, retrained: Side, attack: AttackName, delta: float) -> Attacks:
-    """As :func:`strongest`, of models that were sorted before."""
+def strongest_of(
+    unlearned: Side, retrained: Side, attack: AttackName, delta: float, near: Attacks | None = None
+) -> Attacks:
+    """As :func:`strongest`, of models that were sorted before.
+
+    Args:
+        unlearned: one side.
+        retrained: the other.
+        attack: the family.
+        delta: of epsilon.
+        near: attacks that may be nearly the strongest ones: what is weaker need not be looked at. The result is the same.
+    """
     found = Attacks.nothing(len(unlearned.values))
+    if near is not None:
+        found.low[:], found.high[:] = near.low, near.high
     search = _exact if attack == "exact" else _official
     sizes = unlearned.size, retrained.size
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness_evaluators._compiled import compiled
-from harness_evaluators._epsilon_kernels import Best, Counts, Flags, Values, epsilon_of, upto
+from harness_evaluators._epsilon_kernels import Best, Counts, Flags, Values, count_inside, epsilon_of, just_below, upto
 from harness_evaluators._epsilon_rates import Logs, Out, Sides
 
 Models = NDArray[np.int32]
@@ -137,7 +137,7 @@ def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float,
 
 @compiled
 def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
-    """As :func:`harness_evaluators._epsilon_exact.exact`."""
+    """As :func:`harness_evaluators._epsilon_exact.exact`; what ``out`` holds as intervals is where to begin."""
     epsilon, low, high, inside = out
     u_logs, r_logs = logs
     below_u = np.empty(unlearned.shape[1], np.int32)
@@ -147,8 +147,13 @@ def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
         if _count_below(u, r, below_u, below_r):
             epsilon[s], low[s], high[s], inside[s] = _among_all(u, r, u_logs, r_logs)
             continue
-        epsilon[s], low[s], high[s] = _of_windows(u, below_u, u_logs, r_logs, 0.0)
+        inside_u, inside_r = count_inside(u, low[s], high[s]), count_inside(r, low[s], high[s])
+        reached = just_below(epsilon_of(u_logs, r_logs, len(u) - inside_u, inside_r))
+        epsilon[s], low[s], high[s] = _of_windows(u, below_u, u_logs, r_logs, max(0.0, reached))
+        if low[s] > high[s]:
+            epsilon[s] = 0.0
         inside[s] = True
-        best, left, right = _of_windows(r, below_r, r_logs, u_logs, epsilon[s])
-        if best > epsilon[s]:
+        reached = just_below(epsilon_of(r_logs, u_logs, len(r) - inside_r, inside_u))
+        best, left, right = _of_windows(r, below_r, r_logs, u_logs, max(epsilon[s], reached))
+        if left <= right and best > epsilon[s]:
             epsilon[s], low[s], high[s], inside[s] = best, left, right, False

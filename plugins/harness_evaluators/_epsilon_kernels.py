@@ -96,12 +96,49 @@ def _may_exceed(best: float, a_logs: Logs, b_logs: Logs, most_a: int, fewest_b: 
 
 
 @compiled
-def _double(a: Values, b: Values, a_logs: Logs, b_logs: Logs, best: float) -> Best:
+def count_inside(values: Values, low: float, high: float) -> int:
+    """How many sorted values lie in a closed interval."""
+    return max(int(np.searchsorted(values, high, side="right") - np.searchsorted(values, low)), 0)
+
+
+@compiled
+def just_below(value: float) -> float:
+    """The largest number below, so that whatever reaches the value surpasses it."""
+    return float(np.nextafter(np.float64(value), -math.inf))
+
+
+@compiled
+def _reached_near(a: Values, b: Values, a_logs: Logs, b_logs: Logs, near: tuple[float, float]) -> float:
+    """The largest epsilon of intervals of the double family's grid next to a given one; 0 where it is half a line or none."""
+    best = 0.0
+    if not (math.isfinite(near[0]) and math.isfinite(near[1])):
+        return best
+    width = a[-1] - a[0]
+    first, last = (a[0] + width) - BUFFER, a[-1] + BUFFER
+    n_right = math.ceil((last - first) * PER_UNIT)
+    step = (last - first) / (n_right - 1)
+    middle = int((min(max(near[1], first), last) - first) / step)
+    for k in range(max(0, middle - 1), min(n_right, middle + 3)):
+        right = last if k == n_right - 1 else k * step + first
+        start, stop = (right - width) - BUFFER, (right - width) + BUFFER
+        left_step = (stop - start) / (N_LEFT - 1)
+        centre = int((min(max(near[0], start), stop) - start) / left_step)
+        for j in range(max(0, centre - 1), min(N_LEFT, centre + 3)):
+            left = stop if j == N_LEFT - 1 else j * left_step + start
+            missed = len(a) - count_inside(a, left, right)
+            best = max(best, epsilon_of(a_logs, b_logs, missed, count_inside(b, left, right)))
+    return best
+
+
+@compiled
+def _double(a: Values, b: Values, a_logs: Logs, b_logs: Logs, best: float, near: tuple[float, float]) -> Best:
     """The first interval better than ``best`` by which no other is surpassed, in the order of the definition.
 
-    Intervals are passed over in bundles, RIGHTS right ends and left ends within a cell, where none can be better.
+    Intervals are passed over in bundles, RIGHTS right ends and left ends within a cell, where none can be better; nor than
+    what is reached next to the interval ``near``.
     """
     low, high = math.inf, -math.inf
+    best = max(best, just_below(_reached_near(a, b, a_logs, b_logs, near)))
     width = a[-1] - a[0]
     first, last = (a[0] + width) - BUFFER, a[-1] + BUFFER
     n_right = math.ceil((last - first) * PER_UNIT)
@@ -157,10 +194,11 @@ def _lefts(
 
 @compiled
 def official(unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, out: Out) -> None:
-    """As :func:`harness_evaluators._grid.official`."""
+    """As :func:`harness_evaluators._grid.official`; what ``out`` holds as intervals is where to begin."""
     epsilon, low, high, inside = out
     for s in range(len(unlearned)):
         p, p_logs, q, q_logs = unlearned[s], logs[0], retrained[s], logs[1]
+        near = low[s], high[s]
         if retrained_positive[s]:
             p, p_logs, q, q_logs = q, q_logs, p, p_logs
         epsilon[s], low[s], high[s] = _single(p, q, p_logs, q_logs)
@@ -168,7 +206,7 @@ def official(unlearned: Values, retrained: Values, retrained_positive: Flags, lo
         narrow_is_q = p[-1] - p[0] >= q[-1] - q[0]
         if narrow_is_q:
             p, p_logs, q, q_logs = q, q_logs, p, p_logs
-        best, left, right = _double(p, q, p_logs, q_logs, epsilon[s])
+        best, left, right = _double(p, q, p_logs, q_logs, epsilon[s], near)
         if best > epsilon[s]:
             epsilon[s], low[s], high[s] = best, left, right
             inside[s] = retrained_positive[s] == narrow_is_q

@@ -79,7 +79,7 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
     size = min(len(left), len(right))
 
     def statistics(keep_left: Keep, keep_right: Keep) -> Values:
-        return _resampled((sides[0].only(keep_left), sides[1].only(keep_right)), attack, folds, size)
+        return _resampled((sides[0].only(keep_left), sides[1].only(keep_right)), attack, folds, size, full)
 
     crossed = _crossed(_cross_fitted(sides, attack, folds), size)
     values = np.append(_in_sample(full.epsilon, size), crossed)
@@ -106,9 +106,11 @@ def exchanged_sd(left: Values, right: Values, attack: AttackName, rng: np.random
     return dict(zip((*IN_SAMPLE, *CROSS_FITTED), np.std(found, axis=0, ddof=1).tolist(), strict=False))
 
 
-def _resampled(sides: Sides, attack: AttackName, folds: tuple[Folds, Folds], size: int) -> Values:
+def _resampled(
+    sides: Sides, attack: AttackName, folds: tuple[Folds, Folds], size: int, near: Attacks | None = None
+) -> Values:
     """The statistics that are resampled, in the order of IN_SAMPLE and CROSS_FITTED; folds of all models."""
-    values = _in_sample(_epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA).epsilon, size)
+    values = _in_sample(_epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA, near).epsilon, size)
     if attack == "official-grid":
         return values
     return np.append(values, _crossed(_cross_fitted(sides, attack, folds), size))

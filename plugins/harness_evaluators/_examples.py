@@ -30,6 +30,16 @@ class Side:
     halves: Order
     weights: Values
 
+    def by_halves(self) -> Side:
+        """The same examples, those of half 0 first."""
+        order = np.argsort(self.halves, kind="stable")
+        return Side(self.rows[order], self.labels[order], self.halves[order], self.weights[:, order])
+
+    def of_half(self, half: int) -> slice:
+        """Which examples are of a half, where they are in the order of halves."""
+        first = int((self.halves < half).sum())
+        return slice(first, first + int((self.halves == half).sum()))
+
 
 @dataclass(frozen=True)
 class Examples:

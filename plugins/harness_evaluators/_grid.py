@@ -37,7 +37,8 @@ MAX_PHI = 10_000.0
 
 def guarded(unlearned: Values, retrained: Values) -> Flags:
     """Which examples, sorted rows of shape (n, N), have ranges that differ so much that the grid is not asked."""
-    ranges = np.stack([side[:, -1] - side[:, 0] for side in (unlearned, retrained)])
+    with np.errstate(over="ignore"):  # an infinite range is one beyond any grid
+        ranges = np.stack([side[:, -1] - side[:, 0] for side in (unlearned, retrained)])
     return np.asarray(ranges.min(axis=0) < GUARD * ranges.max(axis=0))
 
 

@@ -27,8 +27,18 @@ def contributions(n_models: int, statistic: Callable[[Keep], Values]) -> Values:
         n_models: size of the population, at least 2.
         statistic: maps a mask of kept models, shape (n_models,), to statistics, shape (n_statistics,).
     """
+    return spread(np.array(_shared.in_threads(statistic, left_out(n_models))), n_models)
+
+
+def left_out(n_models: int) -> list[Keep]:
+    """Which models are kept, shape (n_models,), where each of the groups is left out in turn."""
     count = min(n_models, GROUPS)
     group = np.arange(n_models) % count
-    without = np.array(_shared.in_threads(lambda g: statistic(group != g), range(count)))
+    return [group != g for g in range(count)]
+
+
+def spread(without: Values, n_models: int) -> Values:
+    """As :func:`contributions`, from the statistics without each of the groups, shape (n_groups, n_statistics)."""
+    count = len(without)
     scale = np.sqrt(n_models / count) * (count - 1)
-    return np.asarray((scale * (without.mean(axis=0) - without))[group])
+    return np.asarray((scale * (without.mean(axis=0) - without))[np.arange(n_models) % count])

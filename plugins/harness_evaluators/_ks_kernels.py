@@ -76,3 +76,23 @@ def add_wasserstein(
             else:
                 out[1][whose[k] - m] += after
         distance[s] = total / (m * n)
+
+
+@compiled
+def set_tails(levels: NDArray[np.int64], m: int, n: int, out: Values) -> None:
+    """Set what :func:`harness_evaluators._ks_null.tail_probabilities` gives, one level after the other; shape (n_levels,)."""
+    now = np.empty(m + 1)
+    for s in range(len(levels)):
+        level = levels[s]
+        now[:] = 1
+        now[0] = level <= 0
+        for t in range(1, m + n + 1):
+            low = max(0, t - n, (t * m - level) // (m + n))
+            high = min(m, t, (t * m + level) // (m + n) + 1)
+            for i in range(high, low - 1, -1):
+                if abs(i * n - (t - i) * m) >= level:
+                    now[i] = 1
+                else:
+                    from_left = now[i - 1] * i if i > 0 else 0.0
+                    now[i] = (now[i] * (t - i) + from_left) / t
+        out[s] = now[m]

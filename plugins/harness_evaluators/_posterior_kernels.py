@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._compiled import exp, log, vectorised
+from harness_evaluators._compiled import copy, exp, log, vectorised
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -28,7 +28,7 @@ def set_side(logits: Singles, models: Order, halves: Singles, entropies: Singles
         for i in range(n):
             for c in range(n_classes):
                 p[c, i] = z[i, c]
-        top[:] = p[0]
+        copy(p[0], top)
         for c in range(1, n_classes):
             for i in range(n):
                 top[i] = max(top[i], p[c, i])

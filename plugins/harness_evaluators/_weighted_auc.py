@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators import _shared
-
 Values = NDArray[np.float64]
 Scores = NDArray[np.floating]
-
-_CALLS = 100
-"""How often a run asks, about."""
 
 
 def aucs(positive: Scores, negative: Scores, weights: tuple[Values, Values]) -> Values:
@@ -24,8 +17,6 @@ def aucs(positive: Scores, negative: Scores, weights: tuple[Values, Values]) -> 
         negative: scores of negative ones.
         weights: of both, shape (a,) and (b,), summing to 1 each.
     """
-    if compiled := _shared.kernels("_change_kernels", _CALLS * (positive.size + negative.size)):
-        return _compiled_aucs(compiled, positive, negative, np.concatenate(weights))
     scores = np.concatenate([positive, negative], axis=1)
     order = np.argsort(scores, axis=1)
     ordered = np.take_along_axis(scores, order, axis=1)
@@ -41,14 +32,3 @@ def aucs(positive: Scores, negative: Scores, weights: tuple[Values, Values]) -> 
     end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
     mine = np.concatenate([weights[0], np.zeros(len(weights[1]))])[order]
     return np.asarray(np.einsum("bn,bn->b", mine, (start + end) / 2))
-
-
-def _compiled_aucs(kernels: ModuleType, positive: Scores, negative: Scores, weights: Values) -> Values:
-    n_positive = positive.shape[1]
-    keys = _shared.scratch("keys", (len(positive), len(weights)), np.uint64)
-    kernels.set_keys(positive, 0, keys)
-    kernels.set_keys(negative, n_positive, keys)
-    keys.sort(axis=1)
-    found = np.empty(len(positive))
-    kernels.set_aucs(keys, weights, n_positive, found)
-    return found

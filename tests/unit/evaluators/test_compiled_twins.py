@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from harness.evaluation import Result, phi
-from harness_evaluators import _change, _ks, _populations, _posteriors, _roc, _shared, _threshold_mia, _weighted_auc
+from harness_evaluators import (
+    _change,
+    _epsilon,
+    _ks,
+    _ks_null,
+    _populations,
+    _posteriors,
+    _roc,
+    _shared,
+    _threshold_mia,
+    _weighted_auc,
+)
 from tests.unit.evaluators.every import EVERY, usual
 from tests.unit.evaluators.helpers import numbers
 
@@ -150,16 +163,68 @@ def test_the_area_under_a_curve_counts_ties_by_half() -> None:
     assert _roc.auc(left, right) == pytest.approx((1 + pairs.mean()) / 2, abs=1e-12)
 
 
-@pytest.mark.usefixtures("compiled")
-def test_weighted_areas_are_those_of_all_pairs() -> None:
-    rng = np.random.default_rng(0)
-    positive, negative = (rng.integers(-4, 5, (3, n)).astype(np.float32) for n in (20, 25))
-    weights = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(25))
-    pairs = (1 + np.sign(positive[:, :, None] - negative[:, None])) / 2
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_attacks_on_pairs_are_judged_alike(scale: int) -> None:
+    """With many ties and without, by one feature and by all, where a pair is left out, and where axes change or hardly do."""
+    rng = np.random.default_rng(scale)
+    sides = tuple(rng.integers(-4 * scale, 4 * scale, (3, 5, n)).astype(np.float32) / scale for n in (50, 45))
+    axes = rng.integers(-3, 4, (4, 3, 5)).astype(np.float32), rng.integers(-2, 3, (4, 3)).astype(np.float32)
+    axes[0][:, 1, 1:] = 0
+    columns, keep = ((10, 30), (20, 45)), rng.random((4, 2)) < 0.7
+    weights, models = (rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(25))), np.array([2, 0])
+    found = np.empty((4, 2, 5))
+    kernels = _shared._kernels("_pair_kernels")
 
-    found = _weighted_auc.aucs(positive, negative, weights)
+    assert kernels is not None
+    kernels.judge(sides, models, columns, weights, axes, keep, (2, 0), found)
 
-    assert found == pytest.approx(np.einsum("bij,i,j->b", pairs, *weights), abs=1e-12)
+    for k, s in np.ndindex(4, 2):
+        values = [x[models[s], :, slice(*ends)] for x, ends in zip(sides, columns, strict=True)]
+        scores = [(axes[0][k] @ x + axes[1][k][:, None])[:, None] for x in values]
+        expected = np.concatenate(
+            [
+                [_weighted_auc.aucs(*pair, weights)[0] for pair in zip(*scores, strict=True)],
+                _gains([one[2, 0] for one in scores], [one[0, 0] for one in scores], weights),
+            ]
+        )
+        assert found[k, s] == pytest.approx(expected if keep[k, s] else 0, abs=1e-6)
+
+
+def _gains(whole: list[np.ndarray], base: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> list[float]:
+    """Mean and share of gains in the truth's probability."""
+    gains = [expit(sign * one) - expit(sign * two) for sign, one, two in zip((1, -1), whole, base, strict=True)]
+    return [
+        sum(float(gain @ weight) / 2 for gain, weight in zip(gains, weights, strict=True)),
+        sum(float((1 + np.sign(gain)) / 2 @ weight) / 2 for gain, weight in zip(gains, weights, strict=True)),
+    ]
+
+
+@pytest.mark.parametrize(("m", "n"), [(40, 40), (7, 5), (30, 51), (51, 30), (1, 3)])
+def test_tails_of_the_null_are_the_same(m: int, n: int) -> None:
+    levels = np.unique(np.random.default_rng(0).integers(-3, m * n + 2, 40))
+    kernels = _shared._kernels("_ks_kernels")
+
+    assert kernels is not None
+    assert (_ks_null._compiled_tails(kernels, levels, m, n) == _ks_null._tails(levels, m, n)).all()
+
+
+@pytest.mark.parametrize("attack", ["official-grid", "exact"])
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_where_the_search_for_an_attack_begins_decides_nothing(attack: _epsilon.AttackName, decimals: int) -> None:
+    """By attacks that were chosen on other models, on other examples, and by the strongest one itself."""
+    rng = np.random.default_rng(decimals)
+    left, right = (_epsilon.side(rng.normal(loc, 1, (60, 40)).round(decimals)) for loc in (0.5, 0.0))
+    keep = np.arange(60) % 5 > 0
+    sides = left.only(keep), right.only(keep)
+    found = _epsilon.strongest_of(*sides, attack, 1e-5)
+    whole = _epsilon.strongest_of(left, right, attack, 1e-5)
+    others = replace(whole, low=whole.low[::-1].copy(), high=whole.high[::-1].copy())
+
+    for near in (whole, others, found):
+        again = _epsilon.strongest_of(*sides, attack, 1e-5, near)
+
+        for name, values in vars(found).items():
+            assert (getattr(again, name) == values).all(), name
 
 
 @pytest.mark.usefixtures("compiled")
@@ -183,7 +248,7 @@ def test_pairs_of_models_have_the_same_features(n_classes: int) -> None:
     logits = rng.integers(-3, 4, (2, 4, 300, n_classes)).astype(np.float32)
     labels, every = rng.integers(n_classes, size=300), np.arange(300)
     phis = tuple(phi(one, labels) for one in logits)
-    found = np.empty((4, 300, _change.width(n_classes)), dtype=np.float32)
+    found = np.empty((4, _change.width(n_classes), 300), dtype=np.float32)
     kernels = _shared.kernels("_change_kernels", 1)
 
     assert kernels is not None
@@ -191,7 +256,7 @@ def test_pairs_of_models_have_the_same_features(n_classes: int) -> None:
         (logits[0], logits[1]), phis, (np.arange(4), np.arange(4)), (every, labels), _change.CLIP, found
     )
 
-    assert found == pytest.approx(_change.features(logits[0], logits[1], labels), abs=1e-6)
+    assert found.transpose(0, 2, 1) == pytest.approx(_change.features(logits[0], logits[1], labels), abs=1e-6)
 
 
 def test_nothing_is_compiled_for_a_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
