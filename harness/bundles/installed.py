@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import json
 import zipfile
@@ -49,7 +50,7 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
         PluginPackagingError: there is no RECORD, or a listed file is missing.
     """
     files: dict[str, Path | bytes] = {}
-    for entry in distribution.files or ():
+    for entry in _recorded(distribution):
         name = PurePosixPath(entry)
         place = Path(str(distribution.locate_file(entry)))
         if name.is_absolute() or ".." in name.parts or "__pycache__" in name.parts or name.name in LEFT_OUT:
@@ -63,6 +64,12 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
             "its wheel or source directory"
         )
     return _pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
+
+
+def _recorded(distribution: importlib.metadata.Distribution) -> list[str]:
+    """The files that RECORD lists; ``Distribution.files`` leaves out missing ones from Python 3.12 on."""
+    text = distribution.read_text("RECORD") or ""
+    return [row[0] for row in csv.reader(text.splitlines()) if row]
 
 
 def pack_bundled(distribution: importlib.metadata.Distribution, entry_points: Mapping[str, str]) -> Path:

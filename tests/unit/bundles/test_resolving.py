@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.bundles import materialise, resolve
+from harness.bundles.installed import repack_installed
 from harness.errors import DuplicatePluginError, PluginNotFoundError, PluginPackagingError
 from tests.unit.bundles.wheels import SOUND, entry_points, metadata, write_wheel
 
@@ -131,6 +133,20 @@ def test_an_installation_with_a_missing_file_is_refused(install: Install) -> Non
     _record(site, "holes.py", "gone.py")
     with pytest.raises(PluginPackagingError, match=r"gone\.py is missing"):
         resolve("holes")
+
+
+def test_a_missing_file_is_seen_where_python_lists_only_files_that_are_there(install: Install) -> None:
+    class Listing(importlib.metadata.PathDistribution):
+        """As from Python 3.12 on."""
+
+        @property
+        def files(self) -> list[importlib.metadata.PackagePath]:
+            return [file for file in super().files or () if Path(str(file.locate())).exists()]
+
+    site = install("holes", "1.0", {"harness.unlearners": {"holes": "holes"}}, {"holes.py": "X = 1\n"})
+    _record(site, "holes.py", "gone.py")
+    with pytest.raises(PluginPackagingError, match=r"gone\.py is missing"):
+        repack_installed(Listing(next(site.glob("*.dist-info"))))
 
 
 def test_an_editable_installation_is_built_from_its_sources(install: Install, tmp_path: Path) -> None:
