@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
-CONTAINERS = ("tests/docker/", "tests/hostile/")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program has it: threads that spin take cores from other workers
+
+SHARING = {
+    "containers": ("tests/docker/", "tests/hostile/"),
+    "browser": (
+        "tests/functional/test_browser",
+        "tests/functional/test_leaderboard_browser",
+        "tests/unit/report/test_report_browser",
+    ),
+    "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),
+    "run": (
+        "tests/functional/test_debugging_page",
+        "tests/functional/test_library",
+        "tests/functional/test_mlflow",
+        "tests/functional/test_running",
+    ),
+}
+"""Files that go to one worker, for they use a fixture of the session that takes seconds, or one Docker engine."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``-n``: all tests with containers to one worker, and the others file by file."""
+    """With ``-n``: file by file, those that share something together, and whole runs before small units."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ContainersTogether(LoadScopeScheduling):  # type: ignore[misc]
+    class Sharing(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "containers" if nodeid.startswith(CONTAINERS) else nodeid.partition("::")[0]
+            found = (name for name, beginnings in SHARING.items() if nodeid.startswith(beginnings))
+            return next(found, nodeid.partition("::")[0])
 
-    return ContainersTogether(config, log)
+    config.option.loadscopereorder = False  # by folder, not by how many tests there are: units, the shortest, come last
+    return Sharing(config, log)

@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import struct
-import sys
 import termios
 import time
 from collections.abc import Mapping
@@ -16,12 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests import forks
+
 PATIENCE_S = 120.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 class OnTerminal:
-    """The command line in a process of its own on a new terminal; a context manager that ends it.
+    """The command line in a process of its own, forked, on a new terminal; a context manager that ends it.
 
     Args:
         arguments: of ``harness``.
@@ -33,12 +34,13 @@ class OnTerminal:
         self._shown = b""
         self._read_to = 0
         self._status: int | None = None
-        command = [sys.executable, "-m", "harness", *map(str, arguments)]
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.execve(command[0], command, {**environment, "TERM": "xterm"})  # noqa: S606
+        self._fd, inside = pty.openpty()
+        order = forks.Order([*map(str, arguments)], {**environment, "TERM": "xterm"}, str(folder))
+        assert forks.possible(order.environment)
         self.settings = termios.tcgetattr(self._fd)
+        self._process = forks.Fork(order, (inside, inside, inside))
+        self.pid = self._process.pid
+        os.close(inside)
 
     def __enter__(self) -> OnTerminal:  # noqa: PYI034 -- typing.Self is not in Python 3.10
         return self
@@ -92,7 +94,7 @@ class OnTerminal:
         while self._fd >= 0 and self._more(deadline):
             continue
         if self._status is None:
-            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self._status = self._process.wait(PATIENCE_S)
         return self._status
 
     def _more(self, deadline: float) -> bool:

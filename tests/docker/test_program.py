@@ -49,7 +49,7 @@ def test_the_limits_in_force_are_those_asked_for(program: Program, task: Path, t
     assert runner["effective"]["memory_mib"] == 1024
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_run_leaves_no_container_and_says_how_to_go_on(
     program: Program, engine: Engine, task: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -81,7 +81,18 @@ def test_a_run_killed_outright_is_cleaned_up_by_the_next_one(
     process.kill()
     process.communicate(timeout=60)
 
-    ended = program("run", "--plugin", "noop", *common, "--time-limit", "60", "--output", tmp_path / "next")
+    ended = program(
+        "run",
+        "--plugin",
+        "noop",
+        *common,
+        "--time-limit",
+        "60",
+        "--evaluator",
+        "accuracy",
+        "--output",
+        tmp_path / "next",
+    )
 
     assert ended.code == 0, ended.err
     assert _containers(engine) == []

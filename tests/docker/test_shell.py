@@ -64,10 +64,9 @@ def unlearn(model):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Program:
-    """The program, with a cache of its own; nothing of a shell is left when a test is over."""
+    """The program, with a task beside it."""
     (tmp_path / "tiny.yaml").write_text(TASK)
-    environment = {**os.environ, "HARNESS_CACHE_DIR": str(tmp_path / "cache"), "COLUMNS": "100"}
-    return Program(environment, tmp_path)
+    return Program({**os.environ, "COLUMNS": "100"}, tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +93,8 @@ def _open(program: Program, *more: str) -> OnTerminal:
 def test_a_shell_sees_the_walls_that_a_run_sees(here: Program, plugin: Callable[..., str], engine: Engine) -> None:
     spec = plugin(PLUGIN)
     limits = ("--memory", "2048", "--cpus", "1")
-    run = ("run", "--runner", "docker", "--plugin", spec, "--task", here.folder / "tiny.yaml", "--models", "2")
-    ran = here(*run, *limits, "--time-limit", "60", "--output", here.folder / "r")
+    run = ("run", "--runner", "docker", "--plugin", spec, "--task", here.folder / "tiny.yaml", "--models", "1")
+    ran = here(*run, *limits, "--time-limit", "60", "--evaluator", "accuracy", "--output", here.folder / "r")
     assert ran.code == 0, ran.err
     logged = here("logs", here.folder / "r", "--model", "0").out
     in_run = json.loads(logged[logged.index("LOOK") + 5 :].splitlines()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,23 @@ def ground(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Grou
     """A task and a plugin that have run undisturbed, on the cache that all tests here share."""
     folder = tmp_path_factory.mktemp("ground")
     return Ground(folder, _program(folder, shared_cache), TASK, STEADY)
+
+
+@pytest.fixture(scope="session")
+def _noop_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    """A finished run of noop with all evaluators, made once."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.yaml").write_text(TASK)
+    given = ("--runner", "process", "--cpus", "1", "--time-limit", "60", "--task", "tiny.yaml", "--output", "r")
+    ended = _program(folder, shared_cache)("run", "--plugin", "noop", *given)
+    assert ended.code == 0, ended.err
+    return folder / "r"
+
+
+@pytest.fixture
+def finished(_noop_run: Path, tmp_path: Path) -> Path:
+    """A copy of that run; its task lies where it was."""
+    return shutil.copytree(_noop_run, tmp_path / "kept" / "r")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,11 +62,9 @@ def test_a_scripted_command_runs_as_it_stands(program: Program, shell: dict[str,
     assert ended.stdout.strip()
 
 
-def test_logs_of_a_run_are_shown(program: Program, task: Path) -> None:
+def test_logs_of_a_run_are_shown(program: Program, finished: Path) -> None:
     logs = [command.split() for command in COMMANDS if command.startswith("harness logs")]
-    folder = logs[0][2]
-    run = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60", "--plugin", "noop", "--task", task)
-    assert program(*run, "--output", folder).code == 0
+    shutil.copytree(finished, program.folder / logs[0][2])
 
     for command in logs:
         ended = program(*command[1:])

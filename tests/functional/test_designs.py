@@ -58,7 +58,8 @@ def test_repeats_unlearn_each_original_again_with_another_seed(
 
 
 def test_one_original_is_unlearned_again_and_again(program: Program, task: Path, tmp_path: Path) -> None:
-    ended = program(*RUN, "--task", task, "--design", "one-original", "--output", tmp_path / "r")
+    design = ("--design", "one-original", "--evaluator", "lira")
+    ended = program(*RUN, "--task", task, *design, "--output", tmp_path / "r")
 
     assert ended.code == 0, ended.err
     report = load_report(tmp_path / "r")
@@ -70,8 +71,8 @@ def test_one_original_is_unlearned_again_and_again(program: Program, task: Path,
 def test_a_deterministic_method_on_one_original_is_said_to_be_that(
     program: Program, task: Path, tmp_path: Path
 ) -> None:
-    arguments = [*RUN[:-1], "noop", "--task", task, "--design", "one-original", "--output", tmp_path / "r"]
-    ended = program(*arguments)
+    design = ("--design", "one-original", "--evaluator", "lira", "--evaluator", "forgetting_quality")
+    ended = program(*RUN[:-1], "noop", "--task", task, *design, "--output", tmp_path / "r")
 
     assert ended.code == 0, ended.err
     report = load_report(tmp_path / "r")

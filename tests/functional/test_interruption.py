@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -11,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.functional.ground import EVALUATORS, Ground
+from tests.functional.killing import STEADY
 from tests.program import Program, numbers_of, report_of
 
-# Waits, in its third model, for a file that the test removes: so that the test decides when it is interrupted.
+# Does what the ground's plugin does, but waits, in its third model, for a file that the test removes: so that the test
+# decides when it is interrupted.
 GATED = """
 import pathlib, time
 import pluggy, torch
@@ -39,21 +44,8 @@ def gated(tmp_path: Path, wheel: Callable[[str], Path]) -> Path:
 
 
 def _run(program: Program, plugin: Path, task: Path, output: Path) -> subprocess.Popen[str]:
-    return program.start(
-        "run",
-        "--runner",
-        "process",
-        "--cpus",
-        "1",
-        "--time-limit",
-        "250",
-        "--plugin",
-        plugin,
-        "--task",
-        task,
-        "--output",
-        output,
-    )
+    given = ("--plugin", plugin, "--task", task, "--output", output)
+    return program.start("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", *EVALUATORS, *given)
 
 
 def _until_third_model(process: subprocess.Popen[str], tmp_path: Path) -> None:
@@ -91,9 +83,9 @@ def test_a_stopped_run_leaves_no_process_and_says_how_to_go_on(
     assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
-    program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
+    ground: Ground, program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = _run(program, Path("./" + gated.name), Path("./" + task.name), tmp_path / "r")
     _until_third_model(process, tmp_path)
@@ -107,26 +99,23 @@ def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
     elsewhere.mkdir()
     resumed = replace(program, folder=elsewhere)("resume", tmp_path / "r")
     assert resumed.code == 0, resumed.err
-    undisturbed = _run(program, gated, task, tmp_path / "u")
-    undisturbed.communicate(timeout=250)
 
-    assert numbers_of(tmp_path / "r") == numbers_of(tmp_path / "u")
+    assert numbers_of(tmp_path / "r") == ground.numbers
     assert [model["attempts"] for model in report_of(tmp_path / "r")["models"]] == [1, 1, 2, 1]
 
 
 def test_a_run_is_not_resumed_with_a_changed_plugin(
-    program: Program, wheel: Callable[[str], Path], task: Path, tmp_path: Path
+    ground: Ground, wheel: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "started").touch()
-    (tmp_path / "gate").touch()
-    plugin = wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
-    process = _run(program, plugin, task, tmp_path / "r")
-    _until_third_model(process, tmp_path)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    wheel("# another method\n" + GATED.format(gate="/nowhere", started=str(tmp_path / "started")))
+    run = shutil.copytree(ground.undisturbed, tmp_path / "r")
+    for lost in ("report.json", "models/0003/outcome.json"):  # as if it had been killed in its last model
+        (run / lost).unlink()
+    begun = json.loads((run / "run.json").read_text())
+    begun["config"]["plugin"] = str(wheel(f"# another method\n{STEADY}"))
+    (run / "run.json").write_text(json.dumps(begun))
 
-    resumed = program("resume", tmp_path / "r")
+    resumed = ground.program("resume", run)
 
     assert resumed.code == 44
     assert "plugin" in resumed.err
+    assert not (run / "report.json").exists()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from harness.cli.runs import NO_MODEL_FINISHED
 from harness.errors import ExportError, PluginNotFoundError
 from harness.report.writing import load_report
-from tests.program import NO_DOCKER, TASK, Program, numbers_of
+from tests.program import Program, numbers_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUICK = {"task": "tiny.yaml", "runner": "process", "time_limit_s": 60, "cpus": 1}
@@ -55,24 +53,6 @@ def python(program: Program, code: str, *arguments: str | Path, **environment: s
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A finished run of noop, made once."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(TASK)
-    program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)
-    code = f'import harness; harness.run("noop", **{QUICK!r}, output="r")'
-    assert python(program, code).returncode == 0
-    return folder
-
-
-@pytest.fixture
-def finished(undisturbed: Path, tmp_path: Path) -> Path:
-    """A copy of that run; its task lies where it was."""
-    shutil.copytree(undisturbed / "r", tmp_path / "kept" / "r")
-    return tmp_path / "kept" / "r"
 
 
 @pytest.fixture
@@ -217,6 +197,7 @@ def test_the_exporter_on_the_page_works_as_it_stands(program: Program, finished:
     assert f"accuracy.forget {accuracy.value}\n" in (finished.parent / "numbers.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_in_a_real_kernel_and_shows_its_report_as_a_table(program: Program) -> None:
     for name in ("nbclient", "ipykernel", "pandas"):
         pytest.importorskip(name)

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.methods import page
-from benchmarks.methods.__main__ import main
-from benchmarks.methods.running import NEEDS_JOURNAL, bundled_methods
-from harness.discovery import UNLEARNERS, find_plugins
+from benchmarks.methods.__main__ import TASKS, main
+from benchmarks.methods.running import YARDSTICKS, bundled_methods
+from harness.discovery import UNLEARNERS, find_plugins, find_task
 from tests.program import TASK
 from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator
 
@@ -35,12 +35,21 @@ def _study(folder: Path, task: Path) -> None:
     )
 
 
-@pytest.fixture
-def studied(tmp_path: Path, task: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def _cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
-    task.write_text(TASK.replace("measurements: 1", "measurements: 1, fraction: 100"))  # enough for any machine
-    _study(tmp_path, task)
-    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    """A folder with a study and its task."""
+    folder = tmp_path_factory.mktemp("studied")
+    task = TASK.replace("measurements: 1", "measurements: 1, fraction: 100")  # enough for any machine
+    (folder / "tiny.yaml").write_text(task)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
+        _study(folder, folder / "tiny.yaml")
+    return folder
 
 
 def test_the_page_has_a_row_for_every_method_and_for_both_ends_of_the_scale(studied: Path) -> None:
@@ -60,17 +69,14 @@ def test_the_page_shows_a_picture_that_can_be_drawn(tmp_path: Path) -> None:
     assert "retrained (perfect)" in "".join(drawn.itertext())
 
 
-def test_runs_that_are_there_are_read_and_not_made_again(studied: Path, task: Path) -> None:
+def test_runs_that_are_there_are_read_and_not_made_again(studied: Path) -> None:
     reports = {method: studied / "runs" / "tiny" / method / "report.json" for method in METHODS}
     before = {method: file.stat().st_mtime_ns for method, file in reports.items()}
-    _study(studied, task)
+    _study(studied, studied / "tiny.yaml")
     assert {method: file.stat().st_mtime_ns for method, file in reports.items()} == before
 
 
-def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(
-    tmp_path: Path, task: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HARNESS_CACHE_DIR", str(shared_cache))
+def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(tmp_path: Path, task: Path) -> None:
     task.write_text(TASK.replace("measurements: 1", "measurements: 1, fraction: 0.0001"))
     _study(tmp_path, task)
     text = (tmp_path / "methods.md").read_text()
@@ -78,6 +84,14 @@ def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(
     assert ".svg" not in text
 
 
-def test_every_bundled_method_is_in_the_study_unless_it_needs_a_journal() -> None:
+def test_every_bundled_method_is_in_the_study() -> None:
     bundled = {one.name for one in find_plugins(UNLEARNERS) if one.bundled}
-    assert set(bundled_methods()) == bundled - set(NEEDS_JOURNAL)
+    assert {name for task in TASKS for name in bundled_methods(find_task(task))} == bundled
+
+
+@pytest.mark.parametrize(
+    ("task", "names"),
+    [("faces-journal", {"amnesiac", "replay", *YARDSTICKS}), ("faces-sisa", {"sisa", *YARDSTICKS})],
+)
+def test_methods_with_a_journal_stand_beside_yardsticks(task: str, names: set[str]) -> None:
+    assert set(bundled_methods(find_task(task))) == names

@@ -46,18 +46,18 @@ def test_its_own_tests_pass_on_the_installed_package(program: Program, site: Pat
 
 
 def test_the_command_line_lists_it_and_says_where_the_run_went_or_why_not(
-    program: Program, task: Path, site: Path
+    program: Program, finished: Path, site: Path
 ) -> None:
-    arguments = ("--task", task, "--runner", "process", "--time-limit", "60", "--cpus", "1", "--output", "r")
-    assert program("run", "--plugin", "noop", *arguments).code == 0
     settings = {"PYTHONPATH": str(site), "MLFLOW_DISABLE_TELEMETRY": "true"}
     assert "harness-mlflow" in program("exporters", **settings).out
 
-    ended = program("export", "r", "--to", "mlflow", MLFLOW_TRACKING_URI="sqlite:///mlflow.db", **settings)
+    ended = program("export", finished, "--to", "mlflow", MLFLOW_TRACKING_URI="sqlite:///mlflow.db", **settings)
     assert ended.code == 0, ended.err
     assert ended.out.startswith("MLflow: run ")
     assert (program.folder / "mlflow.db").exists()
 
-    failed = program("export", "r", "--to", "mlflow", MLFLOW_TRACKING_URI="sqlite:////dev/null/mlflow.db", **settings)
+    failed = program(
+        "export", finished, "--to", "mlflow", MLFLOW_TRACKING_URI="sqlite:////dev/null/mlflow.db", **settings
+    )
     assert failed.code == ExportError.exit_code
     assert "r/export-mlflow.log" in failed.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from harness.cli.runs import NO_MODEL_FINISHED
 from harness.report.writing import load_report
 from harness.store import RunStore
-from tests.program import Program, numbers_of, report_of
+from tests.program import NO_DOCKER, TASK, Program, numbers_of, report_of
 
 RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60")
+ACCURACY = ("--evaluator", "accuracy")  # for runs of which no score is looked at
 
 
 def test_a_run_ends_with_a_valid_report_and_a_summary(program: Program, task: Path, tmp_path: Path) -> None:
@@ -27,7 +29,20 @@ def test_a_run_ends_with_a_valid_report_and_a_summary(program: Program, task: Pa
 
 def test_the_limit_is_measured_through_the_same_runner_and_kept(program: Program, task: Path, tmp_path: Path) -> None:
     # Measured under a memory limit of its own, so that no other test has done it before.
-    arguments = ("run", "--runner", "process", "--cpus", "1", "--plugin", "noop", "--task", task, "--memory", "3001")
+    arguments = (
+        "run",
+        "--runner",
+        "process",
+        "--cpus",
+        "1",
+        "--plugin",
+        "noop",
+        "--task",
+        task,
+        "--memory",
+        "3001",
+        *ACCURACY,
+    )
     budgets = []
     for name in ("a", "b"):
         ended = program(*arguments, "--budget-fraction", "50", "--output", tmp_path / name)
@@ -39,27 +54,31 @@ def test_the_limit_is_measured_through_the_same_runner_and_kept(program: Program
     assert budgets[0]["limit_s"] == pytest.approx(50 * budgets[0]["retrain_median_s"])
 
 
-def test_same_seeds_give_the_same_numbers_and_another_seed_others(program: Program, task: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    """A folder with runs of one method: ``a`` and ``b`` with seed 7, ``c`` with 8, each in an interpreter of its own."""
+    folder = tmp_path_factory.mktemp("seeded")
+    (folder / "tiny.yaml").write_text(TASK)
+    program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)
     for name, seed in (("a", "7"), ("b", "7"), ("c", "8")):
-        ended = program(*RUN, "--plugin", "noise", "--task", task, "--seed", seed, "--output", tmp_path / name)
+        ended = program.afresh(*RUN, "--plugin", "noise", "--task", "tiny.yaml", "--seed", seed, "--output", name)
         assert ended.code == 0, ended.err
-
-    assert numbers_of(tmp_path / "a") == numbers_of(tmp_path / "b")
-    assert numbers_of(tmp_path / "a") != numbers_of(tmp_path / "c")
+    return folder
 
 
-def test_evaluators_draw_alike_whatever_the_seed_of_the_run(program: Program, task: Path, tmp_path: Path) -> None:
+def test_same_seeds_give_the_same_numbers_and_another_seed_others(seeded: Path) -> None:
+    assert numbers_of(seeded / "a") == numbers_of(seeded / "b")
+    assert numbers_of(seeded / "a") != numbers_of(seeded / "c")
+
+
+def test_evaluators_draw_alike_whatever_the_seed_of_the_run(seeded: Path) -> None:
     """Else two runs of one method would differ by which examples an attack happened to be tried on."""
-    controls = []
-    for seed in ("7", "8"):
-        chosen = ("--seed", seed, "--evaluator", "membership", "--output", tmp_path / seed)
-        ended = program(*RUN, "--plugin", "noise", "--task", task, *chosen)
-        assert ended.code == 0, ended.err
-        metrics = report_of(tmp_path / seed)["evaluators"][0]["metrics"]
-        controls.append(next(one["control"] for one in metrics if one["name"] == "simple_mia"))
+    one, other = (load_report(seeded / name).metric("membership", "simple_mia") for name in ("a", "c"))
 
-    assert controls[0] is not None
-    assert controls[0] == controls[1]
+    assert one is not None
+    assert other is not None
+    assert one.control is not None
+    assert one.control == other.control
 
 
 DRAWS = """
@@ -75,7 +94,9 @@ def unlearn(model):
 def test_models_of_one_run_draw_different_random_numbers(
     program: Program, task: Path, wheel: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    ended = program(*RUN, "--plugin", wheel(DRAWS), "--task", task, "--keep-weights", "--output", tmp_path / "r")
+    ended = program(
+        *RUN, "--plugin", wheel(DRAWS), "--task", task, "--keep-weights", *ACCURACY, "--output", tmp_path / "r"
+    )
     assert ended.code == 0, ended.err
 
     from safetensors.numpy import load_file
@@ -88,11 +109,8 @@ def test_models_of_one_run_draw_different_random_numbers(
     assert len(set(map(float, biases))) == 4
 
 
-def test_the_noop_scores_exactly_as_its_own_reference_row(program: Program, task: Path, tmp_path: Path) -> None:
-    ended = program(*RUN, "--plugin", "noop", "--task", task, "--output", tmp_path / "r")
-    assert ended.code == 0, ended.err
-
-    accuracy = load_report(tmp_path / "r").metric("accuracy", "forget")
+def test_the_noop_scores_exactly_as_its_own_reference_row(finished: Path) -> None:
+    accuracy = load_report(finished).metric("accuracy", "forget")
     assert accuracy is not None
     assert accuracy.value == pytest.approx(accuracy.noop, abs=1e-9)
 
@@ -114,8 +132,9 @@ def test_a_plugin_that_returns_no_model_is_a_result_with_an_exit_code_of_its_own
 
 def test_the_report_says_that_there_was_no_isolation(program: Program, task: Path, tmp_path: Path) -> None:
     ended = program(
-        "run", "--plugin", "noop", "--task", task, "--time-limit", "60", "--cpus", "1", "--output", tmp_path / "r"
-    )
+        "run", "--plugin", "noop", "--task", task, "--time-limit", "60", "--cpus", "1", *ACCURACY,
+        "--output", tmp_path / "r",
+    )  # fmt: skip
 
     assert ended.code == 0, ended.err
     report = load_report(tmp_path / "r")
@@ -131,16 +150,15 @@ def test_options_reach_the_plugin_and_the_report(
         '    assert dict(context.options) == {"lr": 0.5, "name": "x"}, context.options\n'
     )
     options = ("--set", "lr=0.5", "--set", "name=x")
-    ended = program(*RUN, "--plugin", wheel(source), "--task", task, *options, "--output", tmp_path / "r")
+    ended = program(*RUN, "--plugin", wheel(source), "--task", task, *options, *ACCURACY, "--output", tmp_path / "r")
 
     assert ended.code == 0, ended.out
     assert report_of(tmp_path / "r")["plugin"]["options"] == {"lr": 0.5, "name": "x"}
 
 
-def test_a_finished_run_can_be_resumed_and_says_the_same(program: Program, task: Path, tmp_path: Path) -> None:
-    assert program(*RUN, "--plugin", "noise", "--task", task, "--output", tmp_path / "r").code == 0
-    before = numbers_of(tmp_path / "r")
+def test_a_finished_run_can_be_resumed_and_says_the_same(program: Program, finished: Path) -> None:
+    before = numbers_of(finished)
 
-    assert program("resume", tmp_path / "r").code == 0
-    assert numbers_of(tmp_path / "r") == before
-    assert [outcome.attempts for outcome in RunStore(tmp_path / "r").finished().values()] == [1, 1, 1, 1]
+    assert program("resume", finished).code == 0
+    assert numbers_of(finished) == before
+    assert [outcome.attempts for outcome in RunStore(finished).finished().values()] == [1, 1, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,14 @@ RECIPE = Recipe(epochs=2, batch_size=4, chunk=2)
 PLAIN = Task("made-up", "", lambda: DATA, ArchitectureSpec("mlp", {"hidden": [2]}), RECIPE)
 JOURNAL = replace(PLAIN, journal=JournalRequest())
 SISA = replace(PLAIN, sisa=SisaRequest(2, 2))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for all tests here: each population is trained once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def population(task: Task, role: str = "original", models: int = 3) -> Population:
