@@ -9,7 +9,9 @@ import pytest
 
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program has it: threads that spin take cores from other workers
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # as the program has it: threads that spin take cores from other workers
 
 SHARING = {
     "containers": ("tests/docker/", "tests/hostile/"),
