@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness_guest.linux import Family, hide_from_same_user, private_standard_streams
 from harness_guest.logs import LogKeeper
+from harness_guest.pages import gather
 from harness_guest.posture import changed, posture
 from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
 from harness_guest.scratch import wipe
@@ -66,8 +67,10 @@ def _converse(wire: Wire, family: Family) -> None:
     prepared = _prepare(hello)
     wakeup_fd = _wakeup_pipe()
     wire.send_json(Kind.READY, _ready(hello))
-    clean = True
+    clean, served = True, 0
     while clean:
+        if served == 1:  # not for a guest that serves one model alone
+            gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
             return
@@ -77,6 +80,7 @@ def _converse(wire: Wire, family: Family) -> None:
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
         clean = _unlearn(_job(payload), wire, family, prepared, wakeup_fd)
+        served += 1
 
 
 def _hello(wire: Wire) -> Hello:
