@@ -89,6 +89,21 @@ def copy(x: NDArray[Any], out: NDArray[Any]) -> None:
         out[i] = x[i]
 
 
+@compiled
+def settle(values: NDArray[Any], moves: int) -> bool:
+    """Sort values, shape (n,), that are nearly in order, by insertion; whether so many moves were enough."""
+    for i in range(1, len(values)):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+        moves -= i - j
+        if moves < 0:
+            return False
+    return True
+
+
 @vectorised
 def add(x: Numbers, out: Numbers) -> None:
     """Add to ``out``, shape (n,)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._compiled import compiled, vectorised
+from harness_evaluators._compiled import compiled, settle, vectorised
 
 Values = NDArray[np.float64]
 Folds = NDArray[np.int64]
@@ -82,17 +82,7 @@ def ordered(values: Values, out: Values, spare: Values) -> bool:
     _scatter(values, out, 0, counts[0])
     _scatter(out, spare, 11, counts[1])
     _scatter(spare, out, 22, counts[2])
-    left = 16 * len(out)
-    for i in range(1, len(out)):
-        value, j = out[i], i
-        while j > 0 and out[j - 1] > value:
-            out[j] = out[j - 1]
-            j -= 1
-        out[j] = value
-        left -= i - j
-        if left < 0:
-            return False
-    return True
+    return settle(out, 16 * len(out))
 
 
 @compiled

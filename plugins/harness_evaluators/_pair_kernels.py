@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._compiled import compiled, copy, exp, vectorised
+from harness_evaluators._compiled import compiled, copy, exp, settle, vectorised
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -34,22 +34,6 @@ def _key(score: float, column: int) -> np.uint64:
 
 
 @compiled
-def _settle(keys: Keys) -> bool:
-    """Sort keys that are nearly in order; whether that was possible without many moves."""
-    left = len(keys)
-    for i in range(1, len(keys)):
-        key, j = keys[i], i
-        while j > 0 and keys[j - 1] > key:
-            keys[j] = keys[j - 1]
-            j -= 1
-        keys[j] = key
-        left -= i - j
-        if left < 0:
-            return False
-    return True
-
-
-@compiled
 def _set_order(scores: Singles, keys: Keys, spare: Keys, counts: Counts) -> None:
     """Set the sorted keys of all columns: radix sort by the upper two digits, then insertion, or by the lowest one as well."""
     for first in (1, 0):
@@ -69,7 +53,7 @@ def _set_order(scores: Singles, keys: Keys, spare: Keys, counts: Counts) -> None
                 spare[counts[p, digit]] = keys[i]
                 counts[p, digit] += 1
             copy(spare, keys)
-        if first == 0 or _settle(keys):
+        if first == 0 or settle(keys, len(keys)):
             return
 
 
