@@ -1,40 +1,40 @@
-"""K members of a chain of linear layers (``nn.Sequential``) on the CPU: the fastest way to train small networks there.
+"""K members of a chain of layers (``nn.Sequential``) on the CPU: the fastest way to train small networks there.
 
-Layers are those of :mod:`reference_models.chain_layers`. Few members are taken at a time, forward and backward, so
-that what they pass from layer to layer stays in the processor's cache; the optimizer's step is made for all of them.
+Layers are those of :mod:`reference_models.chain_layers` and :mod:`reference_models.chain_pictures`. Few members are
+taken at a time, forward and backward, so that what they pass from layer to layer stays in the processor's cache; the
+optimizer's step is made for all of them.
 
 Memory, besides K times the weights (weights, gradients, momentum): activations of ``BLOCK_BYTES`` or of one member,
-about twice that with their gradients; and up to ``PREPARED_BYTES`` for the training set, normalised.
+about twice that with their gradients; and up to ``PREPARED_BYTES`` (:mod:`reference_models.chain_inputs`) for the
+training set as it is read.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from reference_models.chain_layers import (
-    ChainFlatten,
-    ChainFunction,
-    ChainLinear,
-    ChainReLU,
-    Layer,
-)
+from reference_models.chain_inputs import ChainInputs
+from reference_models.chain_layers import ChainFlatten, ChainFunction, ChainLinear, ChainReLU, Layer
+from reference_models.chain_pictures import ChainBatchNorm, ChainConvolution, PictureLayer, PictureStack, StoredPictures
 from reference_models.examples import Examples
 from reference_models.grouped import UnsupportedLayerError
-from reference_models.images import Normaliser
 from reference_models.losses import loss_gradient
 from reference_models.recipe import ModelSpec
 from reference_models.sampling import Batch
-from reference_models.scratch import Scratch, unflatten
 from reference_models.states import StackedState, n_members, on_cpu
 
-BLOCK_BYTES = 12 << 20
+BLOCK_BYTES = 6 << 20
 """Outputs of the members that are computed at a time; measured: less means more calls, more leaves the cache."""
-PREPARED_BYTES = 256 << 20
+CACHE_BYTES = 1 << 20
+"""Outputs of one member for the pictures that go through the network at a time, where their number is free."""
 FLOAT_BYTES = 4
+WITH_RELU = (nn.Conv2d, nn.BatchNorm2d)
+"""Layers that compute a ReLU behind them as well."""
 
 
 def named_layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -48,8 +48,20 @@ def named_layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.
             yield f"{prefix}{name}", child
 
 
-def _layer(module: nn.Module, k: int, shape: tuple[int, ...], flattened: tuple[int, ...]) -> Layer:
-    """A layer for inputs of ``shape``; ``flattened`` is the shape of the picture that was flattened last."""
+def _layer(module: nn.Module, k: int, shape: tuple[int, ...], flattened: tuple[int, ...], rectified: bool) -> Layer:
+    """A layer for inputs of ``shape``.
+
+    Args:
+        module: the ordinary layer.
+        k: number of members.
+        shape: of one example, (C, H, W) or (n,).
+        flattened: the shape of the picture that was flattened last.
+        rectified: whether a ReLU comes next.
+    """
+    if type(module) is nn.Conv2d and len(shape) == 3:
+        return ChainConvolution(module, k, (shape[1], shape[2]), rectified)
+    if type(module) is nn.BatchNorm2d:
+        return ChainBatchNorm(module, k, rectified)
     if type(module) is nn.Linear and len(shape) == 1:
         return ChainLinear(module, k, flattened if math.prod(flattened) == shape[0] else ())
     if type(module) is nn.ReLU:
@@ -59,6 +71,17 @@ def _layer(module: nn.Module, k: int, shape: tuple[int, ...], flattened: tuple[i
     if module.state_dict() or (len(shape) == 1 and flattened):
         raise UnsupportedLayerError(f"no link of a chain for {type(module).__name__}")
     return ChainFunction(module)
+
+
+def _stacked(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers, neighbouring ones of pictures as one."""
+    links: list[Layer] = []
+    for of_pictures, group in itertools.groupby(layers, lambda layer: isinstance(layer, PictureLayer)):
+        if of_pictures:
+            links.append(PictureStack([layer for layer in group if isinstance(layer, PictureLayer)], bool(links)))
+        else:
+            links += group
+    return links
 
 
 class ChainEnsemble:
@@ -74,86 +97,71 @@ class ChainEnsemble:
         for name, tensor in state.items():
             layer, own = name.rsplit(".", 1)
             self._layers[layer].load(own, tensor)
-        self._normaliser = Normaliser(spec.mean, spec.std, device)
-        self._scratch = Scratch()
-        self._prepared: tuple[Examples, Tensor | None] | None = None
+        self._inputs = ChainInputs(spec, self._links[0])
 
     @torch.no_grad()
     def _build(self, spec: ModelSpec, template: nn.Module) -> None:
         x, training = torch.zeros(1, spec.in_channels, *spec.image_size), template.training
         flattened: tuple[int, ...] = ()
         template.eval()
-        for name, module in named_layers(template):
-            if type(module) is not nn.Identity:
-                shape = tuple(x.shape[1:])
-                self._layers[name] = layer = _layer(module, self._k, shape, flattened)
-                flattened = shape if isinstance(layer, ChainFlatten) and len(shape) == 3 else flattened
-                x = module(x)
-                self._picture_bytes += 2 * FLOAT_BYTES * x[0].numel()
-                flattened = () if isinstance(layer, ChainLinear) else flattened
+        links = [(name, module) for name, module in named_layers(template) if type(module) is not nn.Identity]
+        followers = [module for _, module in links[1:]] + [None]
+        rectified = False
+        for (name, module), follower in zip(links, followers, strict=True):
+            if type(module) is nn.ReLU and rectified:  # computed by the layer before
+                continue
+            rectified = type(module) in WITH_RELU and type(follower) is nn.ReLU
+            shape = tuple(x.shape[1:])
+            self._layers[name] = layer = _layer(module, self._k, shape, flattened, rectified)
+            flattened = shape if isinstance(layer, ChainFlatten) and len(shape) == 3 else flattened
+            x = module(x)
+            self._picture_bytes += 2 * FLOAT_BYTES * x[0].numel()
+            flattened = () if isinstance(layer, ChainLinear) else flattened
         template.train(training)
+        self._links = _stacked(list(self._layers.values()))
 
     def _blocks(self, n_pictures: int) -> Iterator[slice]:
         """Members that are computed at a time."""
         m = max(1, BLOCK_BYTES // max(1, self._picture_bytes * n_pictures))
         return (slice(first, min(first + m, self._k)) for first in range(0, self._k, m))
 
-    def _forward(self, x: Tensor, members: slice) -> Tensor:
-        for layer in self._layers.values():
+    def _forward(self, inputs: Tensor | StoredPictures, members: slice) -> Tensor:
+        """The outputs of the last layer."""
+        first, *others = self._links
+        if isinstance(first, PictureStack):
+            x = first.forward(inputs, members, self._training)
+        else:
+            assert isinstance(inputs, Tensor)  # noqa: S101  (see ChainInputs)
+            x = first.forward(inputs, members, self._training)
+        for layer in others:
             x = layer.forward(x, members, self._training)
         return x
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`reference_models.ensembles.Ensemble`."""
+        at_once = max(1, CACHE_BYTES // max(1, self._picture_bytes))
+        parts = [self._part(images[:, first : first + at_once]) for first in range(0, images.shape[1], at_once)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+    def _part(self, images: Tensor) -> Tensor:
         shared = len(images) == 1
         outputs = []
         for members in self._blocks(images.shape[1]):
-            own = images if shared else images[members]
-            outputs.append(self._forward(self._normaliser.channels_last(own), members).clone())
+            own = self._inputs.given(images if shared else images[members])
+            outputs.append(self._forward(own, members).clone())
         return torch.cat(outputs)
 
     @torch.no_grad()
     def gradients(self, examples: Examples, batch: Batch) -> None:
         """See :class:`reference_models.ensembles.Ensemble`."""
-        layers = list(self._layers.values())
         for members in self._blocks(batch.index.shape[1]):
             own = batch.of(members)
-            logits = self._first(layers[0], examples, own, members)
-            for layer in layers[1:]:
-                logits = layer.forward(logits, members, self._training)
+            logits = self._forward(self._inputs.drawn(examples, own), members)
             gradient: Tensor | None = loss_gradient(logits, examples.targets(own), examples.recipe)
-            for place, layer in reversed(list(enumerate(layers))):
+            for place, layer in reversed(list(enumerate(self._links))):
                 assert gradient is not None  # noqa: S101  (asked for wherever there is a layer before)
                 gradient = layer.backward(gradient, members, place > 0)
-
-    def _first(self, layer: Layer, examples: Examples, batch: Batch, members: slice) -> Tensor:
-        """Outputs of the first layer."""
-        if self._prepared is None or self._prepared[0] is not examples:
-            self._prepared = (examples, self._prepare(examples))
-        table = self._prepared[1]
-        if table is None:
-            return layer.forward(self._normaliser.channels_last(examples.pictures(batch)), members, self._training)
-        rows = batch.index if not batch.draws else batch.index + len(examples.labels) * batch.draws[0]
-        taken = self._scratch.take("inputs", (rows.numel(), *table.shape[1:]))
-        taken = unflatten(torch.index_select(table, 0, rows.flatten(), out=taken), 0, tuple(rows.shape))
-        return layer.forward(taken, members, self._training)
-
-    def _prepare(self, examples: Examples) -> Tensor | None:
-        """Every normalised picture, and every mirrored one after them; None where that is too much."""
-        if examples.recipe.augment not in ((), ("horizontal-flip",)):
-            return None
-        pictures = [examples.images, examples.images.flip(2)] if examples.recipe.augment else [examples.images]
-        n_pictures = len(pictures) * len(examples.images)
-        if FLOAT_BYTES * examples.images[0].numel() * n_pictures > PREPARED_BYTES:
-            return None
-        table = torch.empty((n_pictures, *examples.images.shape[1:]))
-        for first, images in enumerate(pictures):
-            for start in range(0, len(images), 64):
-                rows = images[start : start + 64]
-                begin = first * len(images) + start
-                table[begin : begin + len(rows)] = self._normaliser.channels_last(rows[None])[0]
-        return table
 
     def train(self, training: bool) -> None:
         """See :class:`reference_models.ensembles.Ensemble`."""

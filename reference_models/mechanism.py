@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from reference_models.architectures import build_model
 from reference_models.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
-from reference_models.grouped import has_only_linear_layers
 from reference_models.recipe import ModelSpec, model_spec_from_json
 from reference_models.states import StackedState, stack_states
 
@@ -58,8 +57,7 @@ def _choose(spec_json: str, on_cpu: bool) -> Mechanism:
     spec = model_spec_from_json(json.loads(spec_json))
     if any(isinstance(layer, RANDOM_LAYERS) for layer in build_model(spec, None).modules()):
         return "loop"
-    chained = on_cpu and has_only_linear_layers(build_model(spec, None))
-    candidates: tuple[Mechanism, ...] = ("chained", "grouped", "vmap") if chained else ("grouped", "vmap")
+    candidates: tuple[Mechanism, ...] = ("chained", "grouped", "vmap") if on_cpu else ("grouped", "vmap")
     return next((mechanism for mechanism in candidates if _agrees(spec, mechanism)), "loop")
 
 

@@ -13,6 +13,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._flat: dict[str, Tensor] = {}
+        self._zeros: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A contiguous tensor of any content."""
@@ -20,6 +21,14 @@ class Scratch:
         flat = self._flat.get(name)
         if flat is None or len(flat) < n_values:
             flat = self._flat[name] = torch.empty(n_values)
+        return flat[:n_values].view(shape)
+
+    def zeros(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A contiguous tensor of zeros, except for what was written to it by the same name before."""
+        n_values = math.prod(shape)
+        flat = self._zeros.get(name)
+        if flat is None or len(flat) < n_values:
+            flat = self._zeros[name] = torch.zeros(n_values)
         return flat[:n_values].view(shape)
 
 

@@ -28,7 +28,11 @@ SGD = Recipe(
     epochs=2, batch_size=8, lr=0.05, nesterov=True, label_smoothing=0.1, augment=("horizontal-flip", "crop-pad-4")
 )
 RECIPES = {"sgd": SGD, "adam": replace(SGD, optimizer="adam", lr=0.001, nesterov=False)}
-CHAINS = {"mlp": SPECS["mlp"], "smooth": spec_of("reference_specs:smooth")}
+CHAINS = {
+    **{name: SPECS[name] for name in ("mlp", "small-cnn", "small-cnn-batch")},
+    "smooth": spec_of("reference_specs:smooth"),
+    "pooled": spec_of("reference_specs:pooled"),
+}
 ALL = {**SPECS, **CHAINS}
 STEPS = 4
 LR = 0.01
@@ -146,26 +150,39 @@ def test_running_statistics_equal_those_of_models_trained_alone(examples: Exampl
     assert chunk["1.num_batches_tracked"].tolist() == [3, 3, 3]
 
 
-def test_few_members_at_a_time_give_what_all_at_once_do(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = replace(SGD, epochs=1, batch_size=20)
-    together = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+@pytest.mark.parametrize("name", CHAINS)
+def test_few_members_at_a_time_give_what_all_at_once_do(
+    name: str, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SGD, epochs=1, lr=1e-3)
+    together = train_chunk(CHAINS[name], recipe, *examples, SEEDS, mechanism="chained")
 
     monkeypatch.setattr("reference_models.chains.BLOCK_BYTES", 1)
 
-    alone = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+    alone = train_chunk(CHAINS[name], recipe, *examples, SEEDS, mechanism="chained")
     assert_close(alone, together, 1e-6)
 
 
+@pytest.mark.parametrize("name", ["mlp", "small-cnn"])
 @pytest.mark.parametrize("augment_by", [(), ("horizontal-flip",)])
 def test_prepared_examples_give_the_same_weights(
-    augment_by: tuple[Augmentation, ...], examples: Examples, monkeypatch: pytest.MonkeyPatch
+    augment_by: tuple[Augmentation, ...], name: str, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(SGD, epochs=1, augment=augment_by)
-    prepared = train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained")
+    prepared = train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism="chained")
 
-    monkeypatch.setattr("reference_models.chains.PREPARED_BYTES", 0)
+    monkeypatch.setattr("reference_models.chain_inputs.PREPARED_BYTES", 0)
 
-    assert_close(train_chunk(SPECS["mlp"], recipe, *examples, SEEDS, mechanism="chained"), prepared, 1e-6)
+    assert_close(train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism="chained"), prepared, 1e-6)
+
+
+def test_members_trained_by_machine_code_do_not_depend_on_how_many_there_are(examples: Examples) -> None:
+    spec, recipe = SPECS["small-cnn-batch"], replace(SGD, epochs=1)
+
+    several = train_chunk(spec, recipe, *examples, SEEDS, mechanism="chained")
+    one = train_chunk(spec, recipe, *examples, SEEDS[1:2], mechanism="chained")
+
+    assert_close(member_state(several, 1), member_state(one, 0), 1e-6)
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -1,0 +1,376 @@
+"""A convolution and its gradients as machine code, direct: no copy of patches is made.
+
+Sums of a tile of outputs stay in registers while the kernel passes over them; a step multiplies one number a place with
+vectors of neighbouring channels, so that every load feeds several multiply-adds. Pictures lie channels last, their
+lengths are those of :class:`~reference_models.convolution_shapes.ConvolutionShape`; weights are (kernel rows, kernel
+columns, input channels, output channels). Functions are compiled once for each shape in a process.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
+from reference_models.convolution_shapes import ConvolutionShape, Phase
+from reference_models.machine_code import FLOAT_BYTES, Code, CompiledFunction, Value, Vectors
+from reference_models.tiling import Plan, Tiles, cut, plan, vectors_in
+
+WEIGHT_BYTES = 256 << 10
+"""Weights up to here stay in the processor's cache while all of them pass over one picture after another."""
+
+PICTURE_BYTES = 32 << 10
+"""Pictures and gradients up to here are read again and again from the nearest cache."""
+
+
+class _Sums:
+    """The sums of one tile, ``vectors`` for each of its places."""
+
+    def __init__(self, code: Code, tiles: Tiles, vectors: int, width: int) -> None:
+        self._code, self._places, self._vectors, self._width = code, tiles.places, vectors, width
+
+    def zeros(self) -> list[Value]:
+        """Sums of nothing."""
+        return [self._code.zero(self._width)] * (len(self._places) * self._vectors)
+
+    def everywhere(self, place: Value) -> list[Value]:
+        """The same vectors, read at ``place``, for all places."""
+        return [value for _ in self._places for value in self._read(place)]
+
+    def stored(self, place: Value, down: int, across: int) -> list[Value]:
+        """What :meth:`store` has written."""
+        return [value for at in self._all(place, down, across) for value in self._read(at)]
+
+    def store(self, sums: list[Value], place: Value, down: int, across: int) -> None:
+        """Write the sums of places that lie ``down`` and ``across`` from each other."""
+        values = iter(sums)
+        for at in self._all(place, down, across):
+            for i in range(self._vectors):
+                self._code.store(next(values), self._code.at(at, i * self._width))
+
+    def step(self, sums: Sequence[Value], numbers: Value, down: int, across: int, place: Value) -> list[Value]:
+        """Add to the sums of each place its own number times the vectors at ``place``; numbers lie as places do."""
+        factors, old = self._read(place), iter(sums)
+        new = []
+        for at in self._all(numbers, down, across):
+            number = self._code.spread(self._code.load(at), self._width)
+            new += [self._code.multiply_add(number, factor, next(old)) for factor in factors]
+        return new
+
+    def _all(self, place: Value, down: int, across: int) -> list[Value]:
+        return [self._code.at(place, row * down + column * across) for row, column in self._places]
+
+    def _read(self, place: Value) -> list[Value]:
+        code, width = self._code, self._width
+        return [code.load(code.at(place, i * width), width) for i in range(self._vectors)]
+
+
+def _each_tile(
+    code: Code, size: tuple[int, int], held: Plan, width: int, body: Callable[[_Sums, Value, Value], None]
+) -> None:
+    """``body(sums, row, column)`` for every tile of a rectangle."""
+    for tiles in cut(*size, held.places):
+        _over_grid(code, tiles, functools.partial(body, _Sums(code, tiles, held.vectors, width)))
+
+
+def _over_grid(code: Code, tiles: Tiles, body: Callable[[Value, Value], None]) -> None:
+    @code.each(tiles.n_down)
+    def tile_row(i: Value) -> None:
+        row = code.place(tiles.row, tiles.rows, i)
+        code.each(tiles.n_across)(lambda j: body(row, code.place(tiles.column, tiles.columns, j)))
+
+
+@functools.lru_cache(maxsize=256)
+def outputs(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> CompiledFunction:
+    """Compile (padded pictures, weights, biases, outputs; pictures). Outputs below 0 become 0 where it is ``rectified``."""
+    code = Code(4, 1)
+    x, weights, biases, y = code.arrays
+    (n_pictures,) = code.counts
+    width, n_vectors = vectors_in(shape.out_channels, vectors)
+    size = (shape.rows.out, shape.columns.out)
+    held = plan(*size, n_vectors, vectors.registers)
+    down, across = shape.rows.stride * shape.padded_row, shape.columns.stride * shape.in_channels
+
+    def some_channels(picture: Value, part: Value) -> None:
+        channels = code.times(part, held.vectors * width)
+        own = code.at(x, code.times(picture, shape.padded_picture))
+        out = code.at(y, code.times(picture, shape.output_picture), channels)
+
+        def tile(sums: _Sums, row: Value, column: Value) -> None:
+            corner = code.at(own, code.times(row, down), code.times(column, across))
+
+            def kernel_row(i: Value, *values: Value) -> list[Value]:
+                pixels = code.at(corner, code.times(i, shape.padded_row))
+                factors = code.at(weights, code.times(i, shape.run * shape.out_channels), channels)
+
+                def tap(j: Value, *values: Value) -> list[Value]:
+                    place = code.at(factors, code.times(j, shape.out_channels))
+                    return sums.step(values, code.at(pixels, j), down, across, place)
+
+                return code.loop(shape.run, tap, values)
+
+            values = code.loop(shape.rows.kernel, kernel_row, sums.everywhere(code.at(biases, channels)))
+            if rectified:
+                values = [code.where_positive(value, value) for value in values]
+            place = code.at(out, code.times(row, shape.output_row), code.times(column, shape.out_channels))
+            sums.store(values, place, shape.output_row, shape.out_channels)
+
+        _each_tile(code, size, held, width, tile)
+
+    parts = n_vectors // held.vectors
+    if shape.n_weights * FLOAT_BYTES <= WEIGHT_BYTES:
+        code.each(n_pictures)(lambda picture: code.each(parts)(lambda part: some_channels(picture, part)))
+    else:
+        code.each(parts)(lambda part: code.each(n_pictures)(lambda picture: some_channels(picture, part)))
+    return code.compiled()
+
+
+@functools.lru_cache(maxsize=256)
+def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
+    """Compile (padded pictures, padded gradients, weights' gradients, biases' gradients; pictures)."""
+    code = Code(4, 1)
+    x, gradients, weights, biases = code.arrays
+    (n_pictures,) = code.counts
+    width, n_vectors = vectors_in(shape.out_channels, vectors)
+    # Of a small kernel all rows make one tile; of a large one each row has its own.
+    rows_at_once = shape.rows.kernel if shape.rows.kernel * shape.run <= vectors.registers - 5 else 1
+    size = (rows_at_once, shape.run)
+    held = plan(*size, n_vectors, vectors.registers)
+    at_once = max(1, PICTURE_BYTES // (FLOAT_BYTES * (shape.padded_picture + shape.gradient_picture)))
+    weight_row = shape.run * shape.out_channels
+    down, across = shape.rows.stride * shape.padded_row, shape.columns.stride * shape.in_channels
+
+    def some_channels(n: Value, pixels: Value, factors: Value, out: Value, sums: _Sums) -> None:
+        """Add what n pictures say of the weights at ``out``."""
+
+        def picture(b: Value, *values: Value) -> list[Value]:
+            own, own_factors = (
+                code.at(pixels, code.times(b, shape.padded_picture)),
+                code.at(factors, code.times(b, shape.gradient_picture)),
+            )
+
+            def output_row(i: Value, *values: Value) -> list[Value]:
+                row = code.at(own, code.times(i, down))
+                row_factors = code.at(own_factors, code.times(i, shape.gradient_row))
+
+                def output(j: Value, *values: Value) -> list[Value]:
+                    place = code.at(row_factors, code.times(j, shape.out_channels))
+                    return sums.step(values, code.at(row, code.times(j, across)), shape.padded_row, 1, place)
+
+                return code.loop(shape.columns.out, output, values)
+
+            return code.loop(shape.rows.out, output_row, values)
+
+        values = code.loop(n, picture, sums.stored(out, weight_row, shape.out_channels))
+        sums.store(values, out, weight_row, shape.out_channels)
+
+    begin = code.at(gradients, shape.gradient_start)
+    code.each(shape.n_weights // width)(lambda i: code.store(code.zero(width), code.at(weights, code.times(i, width))))
+    _sum_outputs(code, shape, begin, biases, width)
+
+    @code.each(code.quotient(code.plus(n_pictures, at_once - 1), at_once))
+    def block(turn: Value) -> None:
+        first = code.times(turn, at_once)
+        n = code.smaller(code.minus(n_pictures, first), code.number(at_once))
+        own = code.at(x, code.times(first, shape.padded_picture))
+        own_gradients = code.at(begin, code.times(first, shape.gradient_picture))
+
+        @code.each(shape.rows.kernel // rows_at_once)
+        def kernel_row(i: Value) -> None:
+            def tile(sums: _Sums, row: Value, column: Value) -> None:
+                down = code.plus(row, i)
+                pixels = code.at(own, code.times(down, shape.padded_row), column)
+                out = code.at(weights, code.times(down, weight_row), code.times(column, shape.out_channels))
+
+                @code.each(n_vectors // held.vectors)
+                def part(v: Value) -> None:
+                    channels = code.times(v, held.vectors * width)
+                    some_channels(n, pixels, code.at(own_gradients, channels), code.at(out, channels), sums)
+
+            _each_tile(code, size, held, width, tile)
+
+    return code.compiled()
+
+
+def _sum_outputs(code: Code, shape: ConvolutionShape, gradients: Value, out: Value, width: int) -> None:
+    """The biases' gradients: the outputs', summed over all pictures and places."""
+
+    @code.each(shape.out_channels // width)
+    def part(v: Value) -> None:
+        def picture(b: Value, total: Value) -> list[Value]:
+            own = code.at(gradients, code.times(b, shape.gradient_picture), code.times(v, width))
+
+            def row(i: Value, total: Value) -> list[Value]:
+                begin = code.at(own, code.times(i, shape.gradient_row))
+
+                def output(j: Value, total: Value) -> list[Value]:
+                    return [code.sum(total, code.load(code.at(begin, code.times(j, shape.out_channels)), width))]
+
+                return code.loop(shape.columns.out, output, [total])
+
+            return [code.sum(total, code.loop(shape.rows.out, row, [code.zero(width)])[0])]
+
+        (total,) = code.loop(code.counts[0], picture, [code.zero(width)])
+        code.store(total, code.at(out, code.times(v, width)))
+
+
+@functools.lru_cache(maxsize=256)
+def input_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
+    """Compile (padded gradients, weights as :func:`turn_weights` writes them, pictures' gradients; pictures)."""
+    code = Code(3, 1)
+    gradients, _, out = code.arrays
+
+    @code.each(code.counts[0])
+    def picture(b: Value) -> None:
+        own = code.at(gradients, shape.gradient_start, code.times(b, shape.gradient_picture))
+        own_out = code.at(out, code.times(b, shape.input_picture))
+        for phases in itertools.product(shape.rows.phases(), shape.columns.phases()):
+            _gradients_of_phase(code, shape, vectors, phases, own, own_out)
+
+    return code.compiled()
+
+
+def _gradients_of_phase(
+    code: Code, shape: ConvolutionShape, vectors: Vectors, phases: tuple[Phase, Phase], own: Value, out: Value
+) -> None:
+    """Of one picture: the gradients ``out`` of those places that are reached by the same taps, from its outputs' ``own``."""
+    rows, columns = phases
+    width, n_vectors = vectors_in(shape.in_channels, vectors)
+    held = plan(rows.count, columns.count, n_vectors, vectors.registers)
+    row_length = shape.columns.size * shape.in_channels
+    corner = code.at(out, rows.first * row_length + columns.first * shape.in_channels)
+    down, across = shape.rows.stride * row_length, shape.columns.stride * shape.in_channels
+
+    def tap(
+        sums: _Sums,
+        values: list[Value],
+        kernel: tuple[int, int],
+        output: tuple[int, int],
+        begin: Value,
+        channels: Value,
+    ) -> list[Value]:
+        numbers = code.at(begin, output[0] * shape.gradient_row + output[1] * shape.out_channels)
+        first = (kernel[0] * shape.columns.kernel + kernel[1]) * shape.in_channels * shape.out_channels
+        factors = code.at(code.arrays[1], first, channels)
+
+        def channel(i: Value, *values: Value) -> list[Value]:
+            place = code.at(factors, code.times(i, shape.in_channels))
+            return sums.step(values, code.at(numbers, i), shape.gradient_row, shape.out_channels, place)
+
+        return code.loop(shape.out_channels, channel, values)
+
+    def tile(sums: _Sums, row: Value, column: Value) -> None:
+        begin = code.at(own, code.times(row, shape.gradient_row), code.times(column, shape.out_channels))
+
+        @code.each(n_vectors // held.vectors)
+        def part(v: Value) -> None:
+            channels = code.times(v, held.vectors * width)
+            values = sums.zeros()
+            for (kernel_row, output_row), (kernel_column, output_column) in itertools.product(rows.taps, columns.taps):
+                places = ((kernel_row, kernel_column), (output_row, output_column))
+                values = tap(sums, values, *places, begin, channels)
+            sums.store(
+                values, code.at(corner, code.times(row, down), code.times(column, across), channels), down, across
+            )
+
+    _each_tile(code, (rows.count, columns.count), held, width, tile)
+
+
+@functools.lru_cache(maxsize=256)
+def turn_weights(shape: ConvolutionShape) -> CompiledFunction:
+    """Compile (weights, weights with output channels before input channels)."""
+    code = Code(2, 0)
+    weights, out = code.arrays
+
+    @code.each(shape.rows.kernel * shape.columns.kernel)
+    def tap(t: Value) -> None:
+        begin = code.times(t, shape.in_channels * shape.out_channels)
+
+        @code.each(shape.in_channels)
+        def row(i: Value) -> None:
+            @code.each(shape.out_channels)
+            def column(j: Value) -> None:
+                value = code.load(code.at(weights, begin, code.times(i, shape.out_channels), j))
+                code.store(value, code.at(out, begin, code.times(j, shape.in_channels), i))
+
+    return code.compiled()
+
+
+@functools.lru_cache(maxsize=256)
+def pad_pictures(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
+    """Compile (pictures, padded pictures; pictures): a copy between the zeros that are there."""
+    code = Code(2, 1)
+    x, out = code.arrays
+    row_length = shape.columns.size * shape.in_channels
+    start = shape.rows.padding * shape.padded_row + shape.columns.padding * shape.in_channels
+
+    @code.each(code.counts[0])
+    def picture(b: Value) -> None:
+        @code.each(shape.rows.size)
+        def row(i: Value) -> None:
+            source = code.at(x, code.times(b, shape.input_picture), code.times(i, row_length))
+            target = code.at(out, start, code.times(b, shape.padded_picture), code.times(i, shape.padded_row))
+
+            def copy(place: int | Value, width: int) -> None:
+                code.store(code.load(code.at(source, place), width), code.at(target, place))
+
+            code.over_row(row_length, vectors.width, copy)
+
+    return code.compiled()
+
+
+@functools.lru_cache(maxsize=256)
+def pad_stored(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
+    """Compile (uint8 pictures, int64 numbers of some, scales and shifts of a row, padded pictures; how many).
+
+    A value x becomes x * scale + shift.
+    """
+    code = Code(5, 1)
+    table, numbers, scales, shifts, out = code.arrays
+    row_length = shape.columns.size * shape.in_channels
+    start = shape.rows.padding * shape.padded_row + shape.columns.padding * shape.in_channels
+
+    @code.each(code.counts[0])
+    def picture(b: Value) -> None:
+        own = code.times(code.load_whole(numbers, b), shape.input_picture)
+
+        @code.each(shape.rows.size)
+        def row(i: Value) -> None:
+            begin = code.plus(own, code.times(i, row_length))
+            target = code.at(out, start, code.times(b, shape.padded_picture), code.times(i, shape.padded_row))
+
+            def copy(place: int | Value, width: int) -> None:
+                value = code.load_bytes(table, code.plus(begin, place), width)
+                scale, shift = (code.load(code.at(array, place), width) for array in (scales, shifts))
+                code.store(code.multiply_add(value, scale, shift), code.at(target, place))
+
+            code.over_row(row_length, vectors.width, copy)
+
+    return code.compiled()
+
+
+@functools.lru_cache(maxsize=256)
+def pad_gradients(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> CompiledFunction:
+    """Compile (gradients, outputs, padded gradients; pictures): likewise; 0 where an output was ``rectified``."""
+    code = Code(3, 1)
+    gradients, y, out = code.arrays
+
+    @code.each(code.counts[0])
+    def picture(b: Value) -> None:
+        @code.each(shape.rows.out)
+        def row(i: Value) -> None:
+            begin = (code.times(b, shape.output_picture), code.times(i, shape.output_row))
+            source, signs = code.at(gradients, *begin), code.at(y, *begin)
+            target = code.at(
+                out, shape.gradient_start, code.times(b, shape.gradient_picture), code.times(i, shape.gradient_row)
+            )
+
+            def copy(place: int | Value, width: int) -> None:
+                value = code.load(code.at(source, place), width)
+                if rectified:
+                    value = code.where_positive(code.load(code.at(signs, place), width), value)
+                code.store(value, code.at(target, place))
+
+            code.over_row(shape.output_row, vectors.width, copy)
+
+    return code.compiled()
