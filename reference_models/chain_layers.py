@@ -49,6 +49,25 @@ class Layer:
         raise NotImplementedError
 
 
+class FlattenedWeights:
+    """The order of a linear layer's weights (k, n', n) that reads flattened pictures.
+
+    Args:
+        picture: (C, H, W) of the pictures; their channels are first in the ordinary layer, last here.
+    """
+
+    def __init__(self, picture: tuple[int, ...]) -> None:
+        self._channels, self._height, self._width = picture
+
+    def channels_last(self, values: Tensor) -> Tensor:
+        """From the ordinary layer's order."""
+        return unflatten(values, 2, (self._channels, self._height, self._width)).permute(0, 1, 3, 4, 2).flatten(2)
+
+    def channels_first(self, values: Tensor) -> Tensor:
+        """To the ordinary layer's order."""
+        return unflatten(values, 2, (self._height, self._width, self._channels)).permute(0, 1, 4, 2, 3).flatten(2)
+
+
 class ChainLinear(Layer):
     """K linear layers.
 
@@ -63,21 +82,16 @@ class ChainLinear(Layer):
         self._weight = self._add("weight", k, linear.out_features, linear.in_features)
         bias: Tensor | None = linear.bias
         self._bias = None if bias is None else self._add("bias", k, 1, linear.out_features)
-        self._picture = picture or (linear.in_features, 1, 1)
+        self._layout = FlattenedWeights(picture or (linear.in_features, 1, 1))
         self._x = torch.empty(0)
 
     def load(self, name: str, values: Tensor) -> None:
         """See :class:`Layer`."""
-        if name == "weight":
-            values = unflatten(values, 2, self._picture).permute(0, 1, 3, 4, 2)
-        super().load(name, values)
+        super().load(name, self._layout.channels_last(values) if name == "weight" else values)
 
     def plain(self, name: str, values: Tensor) -> Tensor:
         """See :class:`Layer`."""
-        if name == "bias":
-            return super().plain(name, values)
-        channels, height, width = self._picture
-        return unflatten(values, 2, (height, width, channels)).permute(0, 1, 4, 2, 3).flatten(2)
+        return self._layout.channels_first(values) if name == "weight" else super().plain(name, values)
 
     def forward(self, x: Tensor, members: slice, training: bool) -> Tensor:  # noqa: ARG002
         """(g, B, n) to (m, B, n')."""

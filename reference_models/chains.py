@@ -1,7 +1,7 @@
 """K members of a chain of layers (``nn.Sequential``) on the CPU: the fastest way to train small networks there.
 
-Layers are those of :mod:`reference_models.chain_layers` and :mod:`reference_models.chain_pictures`. Few members are
-taken at a time, forward and backward, so that what they pass from layer to layer stays in the processor's cache; the
+Layers are those of :mod:`reference_models.chain_layers` and :mod:`reference_models.chain_picture_layers`. Few members
+are taken at a time, forward and backward, so that what they pass from layer to layer stays in the processor's cache; the
 optimizer's step is made for all of them.
 
 Memory, besides K times the weights (weights, gradients, momentum): activations of ``BLOCK_BYTES`` or of one member,
@@ -14,13 +14,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from reference_models.chain_inputs import ChainInputs
 from reference_models.chain_layers import ChainFlatten, ChainFunction, ChainLinear, ChainReLU, Layer
-from reference_models.chain_pictures import ChainBatchNorm, ChainConvolution, PictureLayer, PictureStack, StoredPictures
+from reference_models.chain_picture_layers import (
+    LEAST_WIDTH,
+    ChainBatchNorm,
+    ChainConvolution,
+    ChainFlattened,
+    ChainReadout,
+)
+from reference_models.chain_pictures import PictureLayer, PictureStack, StoredPictures
 from reference_models.examples import Examples
 from reference_models.grouped import UnsupportedLayerError
 from reference_models.losses import loss_gradient
@@ -48,26 +56,38 @@ def named_layers(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.
             yield f"{prefix}{name}", child
 
 
-def _layer(module: nn.Module, k: int, shape: tuple[int, ...], flattened: tuple[int, ...], rectified: bool) -> Layer:
-    """A layer for inputs of ``shape``.
+@dataclass(frozen=True)
+class _Place:
+    """Where in a chain a layer is.
 
-    Args:
-        module: the ordinary layer.
-        k: number of members.
-        shape: of one example, (C, H, W) or (n,).
+    Attributes:
+        shape: of one example that comes in, (C, H, W) or (n,).
         flattened: the shape of the picture that was flattened last.
-        rectified: whether a ReLU comes next.
+        before: the layer before.
+        rectified: whether a ReLU comes next, and is computed with it.
     """
+
+    shape: tuple[int, ...]
+    flattened: tuple[int, ...]
+    before: Layer | None
+    rectified: bool
+
+
+def _layer(module: nn.Module, k: int, place: _Place) -> Layer:
+    """What computes ``module`` for k members."""
+    shape, flattened = place.shape, place.flattened
     if type(module) is nn.Conv2d and len(shape) == 3:
-        return ChainConvolution(module, k, (shape[1], shape[2]), rectified)
+        return ChainConvolution(module, k, (shape[1], shape[2]), place.rectified)
     if type(module) is nn.BatchNorm2d:
-        return ChainBatchNorm(module, k, rectified)
+        return ChainBatchNorm(module, k, place.rectified)
+    if type(module) is nn.Linear and isinstance(place.before, ChainFlattened) and shape[0] % LEAST_WIDTH == 0:
+        return ChainReadout(module, k, flattened)
     if type(module) is nn.Linear and len(shape) == 1:
         return ChainLinear(module, k, flattened if math.prod(flattened) == shape[0] else ())
     if type(module) is nn.ReLU:
         return ChainReLU()
     if type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
-        return ChainFlatten()
+        return ChainFlattened() if isinstance(place.before, PictureLayer) and len(shape) == 3 else ChainFlatten()
     if module.state_dict() or (len(shape) == 1 and flattened):
         raise UnsupportedLayerError(f"no link of a chain for {type(module).__name__}")
     return ChainFunction(module)
@@ -106,17 +126,20 @@ class ChainEnsemble:
         template.eval()
         links = [(name, module) for name, module in named_layers(template) if type(module) is not nn.Identity]
         followers = [module for _, module in links[1:]] + [None]
+        layer: Layer | None = None
         rectified = False
         for (name, module), follower in zip(links, followers, strict=True):
             if type(module) is nn.ReLU and rectified:  # computed by the layer before
                 continue
             rectified = type(module) in WITH_RELU and type(follower) is nn.ReLU
             shape = tuple(x.shape[1:])
-            self._layers[name] = layer = _layer(module, self._k, shape, flattened, rectified)
-            flattened = shape if isinstance(layer, ChainFlatten) and len(shape) == 3 else flattened
+            layer = self._layers[name] = _layer(module, self._k, _Place(shape, flattened, layer, rectified))
             x = module(x)
             self._picture_bytes += 2 * FLOAT_BYTES * x[0].numel()
-            flattened = () if isinstance(layer, ChainLinear) else flattened
+            if isinstance(layer, ChainFlatten | ChainFlattened):
+                flattened = shape if len(shape) == 3 else flattened
+            elif isinstance(layer, ChainLinear | ChainReadout):
+                flattened = ()
         template.train(training)
         self._links = _stacked(list(self._layers.values()))
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from reference_models.convolution_shapes import ConvolutionShape, Phase
 from reference_models.machine_code import FLOAT_BYTES, Code, CompiledFunction, Value, Vectors
+from reference_models.tile_sums import TileSums
 from reference_models.tiling import Plan, Tiles, cut, plan, vectors_in
 
 WEIGHT_BYTES = 256 << 10
@@ -23,54 +24,12 @@ PICTURE_BYTES = 32 << 10
 """Pictures and gradients up to here are read again and again from the nearest cache."""
 
 
-class _Sums:
-    """The sums of one tile, ``vectors`` for each of its places."""
-
-    def __init__(self, code: Code, tiles: Tiles, vectors: int, width: int) -> None:
-        self._code, self._places, self._vectors, self._width = code, tiles.places, vectors, width
-
-    def zeros(self) -> list[Value]:
-        """Sums of nothing."""
-        return [self._code.zero(self._width)] * (len(self._places) * self._vectors)
-
-    def everywhere(self, place: Value) -> list[Value]:
-        """The same vectors, read at ``place``, for all places."""
-        return [value for _ in self._places for value in self._read(place)]
-
-    def stored(self, place: Value, down: int, across: int) -> list[Value]:
-        """What :meth:`store` has written."""
-        return [value for at in self._all(place, down, across) for value in self._read(at)]
-
-    def store(self, sums: list[Value], place: Value, down: int, across: int) -> None:
-        """Write the sums of places that lie ``down`` and ``across`` from each other."""
-        values = iter(sums)
-        for at in self._all(place, down, across):
-            for i in range(self._vectors):
-                self._code.store(next(values), self._code.at(at, i * self._width))
-
-    def step(self, sums: Sequence[Value], numbers: Value, down: int, across: int, place: Value) -> list[Value]:
-        """Add to the sums of each place its own number times the vectors at ``place``; numbers lie as places do."""
-        factors, old = self._read(place), iter(sums)
-        new = []
-        for at in self._all(numbers, down, across):
-            number = self._code.spread(self._code.load(at), self._width)
-            new += [self._code.multiply_add(number, factor, next(old)) for factor in factors]
-        return new
-
-    def _all(self, place: Value, down: int, across: int) -> list[Value]:
-        return [self._code.at(place, row * down + column * across) for row, column in self._places]
-
-    def _read(self, place: Value) -> list[Value]:
-        code, width = self._code, self._width
-        return [code.load(code.at(place, i * width), width) for i in range(self._vectors)]
-
-
 def _each_tile(
-    code: Code, size: tuple[int, int], held: Plan, width: int, body: Callable[[_Sums, Value, Value], None]
+    code: Code, size: tuple[int, int], held: Plan, width: int, body: Callable[[TileSums, Value, Value], None]
 ) -> None:
     """``body(sums, row, column)`` for every tile of a rectangle."""
     for tiles in cut(*size, held.places):
-        _over_grid(code, tiles, functools.partial(body, _Sums(code, tiles, held.vectors, width)))
+        _over_grid(code, tiles, functools.partial(body, TileSums(code, tiles, held.vectors, width)))
 
 
 def _over_grid(code: Code, tiles: Tiles, body: Callable[[Value, Value], None]) -> None:
@@ -96,7 +55,7 @@ def outputs(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> Compi
         own = code.at(x, code.times(picture, shape.padded_picture))
         out = code.at(y, code.times(picture, shape.output_picture), channels)
 
-        def tile(sums: _Sums, row: Value, column: Value) -> None:
+        def tile(sums: TileSums, row: Value, column: Value) -> None:
             corner = code.at(own, code.times(row, down), code.times(column, across))
 
             def kernel_row(i: Value, *values: Value) -> list[Value]:
@@ -140,7 +99,7 @@ def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunct
     weight_row = shape.run * shape.out_channels
     down, across = shape.rows.stride * shape.padded_row, shape.columns.stride * shape.in_channels
 
-    def some_channels(n: Value, pixels: Value, factors: Value, out: Value, sums: _Sums) -> None:
+    def some_channels(n: Value, pixels: Value, factors: Value, out: Value, sums: TileSums) -> None:
         """Add what n pictures say of the weights at ``out``."""
 
         def picture(b: Value, *values: Value) -> list[Value]:
@@ -177,7 +136,7 @@ def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunct
 
         @code.each(shape.rows.kernel // rows_at_once)
         def kernel_row(i: Value) -> None:
-            def tile(sums: _Sums, row: Value, column: Value) -> None:
+            def tile(sums: TileSums, row: Value, column: Value) -> None:
                 down = code.plus(row, i)
                 pixels = code.at(own, code.times(down, shape.padded_row), column)
                 out = code.at(weights, code.times(down, weight_row), code.times(column, shape.out_channels))
@@ -242,7 +201,7 @@ def _gradients_of_phase(
     down, across = shape.rows.stride * row_length, shape.columns.stride * shape.in_channels
 
     def tap(
-        sums: _Sums,
+        sums: TileSums,
         values: list[Value],
         kernel: tuple[int, int],
         output: tuple[int, int],
@@ -259,7 +218,7 @@ def _gradients_of_phase(
 
         return code.loop(shape.out_channels, channel, values)
 
-    def tile(sums: _Sums, row: Value, column: Value) -> None:
+    def tile(sums: TileSums, row: Value, column: Value) -> None:
         begin = code.at(own, code.times(row, shape.gradient_row), code.times(column, shape.out_channels))
 
         @code.each(n_vectors // held.vectors)
@@ -281,96 +240,22 @@ def turn_weights(shape: ConvolutionShape) -> CompiledFunction:
     """Compile (weights, weights with output channels before input channels)."""
     code = Code(2, 0)
     weights, out = code.arrays
+    at_once = next(n for n in (8, 4, 2, 1) if shape.in_channels % n == 0)
 
     @code.each(shape.rows.kernel * shape.columns.kernel)
     def tap(t: Value) -> None:
         begin = code.times(t, shape.in_channels * shape.out_channels)
 
-        @code.each(shape.in_channels)
-        def row(i: Value) -> None:
-            @code.each(shape.out_channels)
-            def column(j: Value) -> None:
-                value = code.load(code.at(weights, begin, code.times(i, shape.out_channels), j))
-                code.store(value, code.at(out, begin, code.times(j, shape.in_channels), i))
+        @code.each(shape.out_channels)
+        def row(j: Value) -> None:
+            source = code.at(weights, begin, j)
+            target = code.at(out, begin, code.times(j, shape.in_channels))
 
-    return code.compiled()
-
-
-@functools.lru_cache(maxsize=256)
-def pad_pictures(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (pictures, padded pictures; pictures): a copy between the zeros that are there."""
-    code = Code(2, 1)
-    x, out = code.arrays
-    row_length = shape.columns.size * shape.in_channels
-    start = shape.rows.padding * shape.padded_row + shape.columns.padding * shape.in_channels
-
-    @code.each(code.counts[0])
-    def picture(b: Value) -> None:
-        @code.each(shape.rows.size)
-        def row(i: Value) -> None:
-            source = code.at(x, code.times(b, shape.input_picture), code.times(i, row_length))
-            target = code.at(out, start, code.times(b, shape.padded_picture), code.times(i, shape.padded_row))
-
-            def copy(place: int | Value, width: int) -> None:
-                code.store(code.load(code.at(source, place), width), code.at(target, place))
-
-            code.over_row(row_length, vectors.width, copy)
-
-    return code.compiled()
-
-
-@functools.lru_cache(maxsize=256)
-def pad_stored(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (uint8 pictures, int64 numbers of some, scales and shifts of a row, padded pictures; how many).
-
-    A value x becomes x * scale + shift.
-    """
-    code = Code(5, 1)
-    table, numbers, scales, shifts, out = code.arrays
-    row_length = shape.columns.size * shape.in_channels
-    start = shape.rows.padding * shape.padded_row + shape.columns.padding * shape.in_channels
-
-    @code.each(code.counts[0])
-    def picture(b: Value) -> None:
-        own = code.times(code.load_whole(numbers, b), shape.input_picture)
-
-        @code.each(shape.rows.size)
-        def row(i: Value) -> None:
-            begin = code.plus(own, code.times(i, row_length))
-            target = code.at(out, start, code.times(b, shape.padded_picture), code.times(i, shape.padded_row))
-
-            def copy(place: int | Value, width: int) -> None:
-                value = code.load_bytes(table, code.plus(begin, place), width)
-                scale, shift = (code.load(code.at(array, place), width) for array in (scales, shifts))
-                code.store(code.multiply_add(value, scale, shift), code.at(target, place))
-
-            code.over_row(row_length, vectors.width, copy)
-
-    return code.compiled()
-
-
-@functools.lru_cache(maxsize=256)
-def pad_gradients(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> CompiledFunction:
-    """Compile (gradients, outputs, padded gradients; pictures): likewise; 0 where an output was ``rectified``."""
-    code = Code(3, 1)
-    gradients, y, out = code.arrays
-
-    @code.each(code.counts[0])
-    def picture(b: Value) -> None:
-        @code.each(shape.rows.out)
-        def row(i: Value) -> None:
-            begin = (code.times(b, shape.output_picture), code.times(i, shape.output_row))
-            source, signs = code.at(gradients, *begin), code.at(y, *begin)
-            target = code.at(
-                out, shape.gradient_start, code.times(b, shape.gradient_picture), code.times(i, shape.gradient_row)
-            )
-
-            def copy(place: int | Value, width: int) -> None:
-                value = code.load(code.at(source, place), width)
-                if rectified:
-                    value = code.where_positive(code.load(code.at(signs, place), width), value)
-                code.store(value, code.at(target, place))
-
-            code.over_row(shape.output_row, vectors.width, copy)
+            @code.each(shape.in_channels // at_once)
+            def columns(turn: Value) -> None:
+                first = code.times(turn, at_once)
+                for i in range(at_once):
+                    value = code.load(code.at(source, code.times(first, shape.out_channels), i * shape.out_channels))
+                    code.store(value, code.at(target, first, i))
 
     return code.compiled()

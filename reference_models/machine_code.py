@@ -199,6 +199,18 @@ class Code:
         every = self._ir.Constant(self._ir.VectorType(small, width), None)
         return self.build.shuffle_vector(first, undefined, every)
 
+    def total(self, vector: Value, width: int) -> Value:
+        """The sum of a vector's numbers: of its halves, again and again."""
+        small = self._ir.IntType(32)
+        while width > 1:
+            width //= 2
+            kind = self._ir.VectorType(small, width)
+            halves = (self._ir.Constant(kind, [*range(begin, begin + width)]) for begin in (0, width))
+            undefined = self._ir.Constant(vector.type, self._ir.Undefined)
+            low, high = (self.build.shuffle_vector(vector, undefined, half) for half in halves)
+            vector = self.build.fadd(low, high)
+        return self.build.extract_element(vector, self._ir.Constant(small, 0))
+
     def float_of(self, whole: Value, width: int) -> Value:
         """A whole number as float32 in every place of a vector."""
         return self.spread(self.build.sitofp(whole, self._float), width)

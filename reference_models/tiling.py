@@ -42,6 +42,11 @@ class Tiles:
         return [(row, column) for row in range(self.rows) for column in range(self.columns)]
 
 
+def column_of(rows: int) -> Tiles:
+    """One tile of so many places, one below the other."""
+    return Tiles(0, 0, 1, 1, rows, 1)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Sums that are held at a time: of ``vectors`` vectors of channels in each of at most ``places`` places."""
@@ -52,15 +57,15 @@ class Plan:
 
 def cut(rows: int, columns: int, places: int) -> Iterator[Tiles]:
     """Tiles of at most ``places`` places, as even as can be, that cover a rectangle."""
-    width, n_across, last_width = _parts(columns, places)
-    height, n_down, last_height = _parts(rows, max(1, places // columns))
+    width, n_across, last_width = even_parts(columns, places)
+    height, n_down, last_height = even_parts(rows, max(1, places // columns))
     for row, down, tall in ((0, n_down, height), (n_down * height, 1, last_height)):
         for column, across, wide in ((0, n_across, width), (n_across * width, 1, last_width)):
             if tall and wide:
                 yield Tiles(row, column, down, across, tall, wide)
 
 
-def _parts(n: int, most: int) -> tuple[int, int, int]:
+def even_parts(n: int, most: int) -> tuple[int, int, int]:
     """Length of a part, the number of such parts, and what is left of n."""
     length = -(-n // -(-n // most))
     return length, n // length, n % length

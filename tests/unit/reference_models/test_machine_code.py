@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models import convolution_code, norm_code
+from reference_models import convolution_code, linear_code, norm_code, padding_code
 from reference_models.convolution_shapes import Axis, ConvolutionShape, convolution_shape
 from reference_models.images import Normaliser, normalise
 from reference_models.machine_code import Code, NoCompilerError, Vectors, _compiler, address, host_vectors
@@ -61,7 +61,7 @@ def _outputs(shape: ConvolutionShape, vectors: Vectors, rectified: bool) -> tupl
     """Padded pictures, and outputs."""
     x, weight, bias = _inputs(shape)
     padded = torch.zeros(N, shape.padded_picture)
-    convolution_code.pad_pictures(shape, vectors).call(address(x), address(padded), N)
+    padding_code.pad_pictures(shape, vectors).call(address(x), address(padded), N)
     y = torch.full((N, shape.rows.out, shape.columns.out, shape.out_channels), torch.nan)
     convolution_code.outputs(shape, rectified, vectors).call(*map(address, (padded, weight, bias, y)), N)
     return padded, y
@@ -88,7 +88,7 @@ def test_gradients_of_a_convolution_equal_torchs(shape: str, vectors: str) -> No
     x, weight = x.detach(), weight.detach()
 
     around = torch.zeros(N, sizes.gradient_picture)
-    convolution_code.pad_gradients(sizes, True, own).call(*map(address, (gradient, y, around)), N)
+    padding_code.pad_gradients(sizes, True, own).call(*map(address, (gradient, y, around)), N)
     of_weight, of_bias = torch.full_like(weight, torch.nan), torch.full_like(bias, torch.nan)
     arrays = (padded, around, of_weight, of_bias.detach())
     convolution_code.weight_gradients(sizes, own).call(*map(address, arrays), N)
@@ -120,12 +120,31 @@ def test_stored_pictures_are_normalised_and_taken_by_number(vectors: str) -> Non
     padded = torch.zeros(3, shape.rows.padded, shape.columns.padded, 3)
     row = Normaliser(mean, std, "cpu").of_row(shape.columns.size)
 
-    code = convolution_code.pad_stored(shape, VECTORS[vectors])
+    code = padding_code.pad_stored(shape, VECTORS[vectors])
     code.call(*map(address, (table, numbers, *row, padded)), 3)
 
     inner = padded[:, 1:17, 1:16].permute(0, 3, 1, 2)
     torch.testing.assert_close(inner, normalise(table[numbers].permute(0, 3, 1, 2), mean, std))
     assert torch.count_nonzero(padded) == torch.count_nonzero(inner)
+
+
+@pytest.mark.parametrize("n_examples", [1, 2, 9])
+@pytest.mark.parametrize("n_outputs", [1, 10, 23])
+@pytest.mark.parametrize("vectors", VECTORS)
+def test_a_linear_layer_and_its_gradients_equal_torchs(vectors: str, n_outputs: int, n_examples: int) -> None:
+    own, sizes = VECTORS[vectors], (48, n_outputs)
+    x, weight, bias = _rand(n_examples, 48), _rand(n_outputs, 48), _rand(n_outputs)
+    gradient = _rand(n_examples, n_outputs)
+
+    results = [torch.full_like(values, torch.nan) for values in (gradient, x, weight, bias)]
+    y, of_x, of_weight, of_bias = results
+    linear_code.outputs(*sizes, own).call(*map(address, (x, weight, bias, y)), n_examples)
+    linear_code.weight_gradients(*sizes, own).call(*map(address, (x, gradient, of_weight, of_bias)), n_examples)
+    linear_code.input_gradients(*sizes, own).call(*map(address, (gradient, weight, of_x)), n_examples)
+
+    expected = (x @ weight.T + bias, gradient @ weight, gradient.T @ x, gradient.sum(0))
+    for found, wanted in zip(results, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 def _norm(rectified: bool) -> tuple[NormShape, nn.BatchNorm2d]:

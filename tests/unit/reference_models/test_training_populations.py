@@ -102,7 +102,7 @@ def test_where_nothing_compiles_torch_computes(monkeypatch: pytest.MonkeyPatch) 
     def no_vectors() -> None:
         raise NoCompilerError
 
-    monkeypatch.setattr("reference_models.chain_pictures.host_vectors", no_vectors)
+    monkeypatch.setattr("reference_models.chain_picture_layers.host_vectors", no_vectors)
 
     assert choose_mechanism(spec_of("small-cnn", width=12)) == "grouped"
 
