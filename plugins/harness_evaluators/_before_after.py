@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _change, _jackknife, _populations, _shared, _weighted_auc
+from harness_evaluators import _change, _change_judge, _jackknife, _populations, _shared, _weighted_auc
 from harness_evaluators._change import Moments
 from harness_evaluators._examples import Examples, Side
 from harness_evaluators._populations import MIN_MODELS, Models
@@ -20,6 +20,8 @@ Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Axes = tuple[Singles, Singles]
+Known = dict[bytes, Values]
+"""AUC by the model before alone, by half of the examples, selection and pair; by the models before and their folds."""
 
 MAX_FOLDS = 4
 _COMPARED = _change.SETS.index("all"), _change.SETS.index("before")
@@ -120,8 +122,13 @@ class Trial:
     learned: Sequence[Sequence[Moments]]
     n_classes: int
 
-    def outcomes(self, keeps: Flags) -> list[Outcome]:
-        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach."""
+    def outcomes(self, keeps: Flags, known: Known | None = None) -> list[Outcome]:
+        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach.
+
+        Trials with the same ``known`` must have the same selections and examples.
+        """
+        key = self.row.before.tobytes() + self.row.folds.tobytes()
+        before = None if known is None else known.get(key)
         found = np.zeros((2, len(keeps), len(self.row.folds), len(_change.SETS) + 2))
         every = [(int(fold), half) for fold in np.unique(self.row.folds) for half in range(2)]
         sums = [[_Cells.of(side, self.row.folds, keeps) for side in self.learned[1 - half]] for half in range(2)]
@@ -133,7 +140,8 @@ class Trial:
         def work(part: tuple[tuple[int, int], Axes, slice]) -> None:
             (fold, half), learned, block = part
             mine = np.flatnonzero(self.row.folds == fold)[block]
-            found[half][:, mine] = self._judged(mine, half, learned, keeps[:, mine])
+            alone = None if before is None else before[half][:, mine]
+            found[half][:, mine] = self._judged(mine, half, learned, keeps[:, mine], alone)
 
         parts = zip(every, _shared.in_threads(axes, every), strict=True)
         sizes = np.bincount(self.row.folds)
@@ -141,24 +149,27 @@ class Trial:
             work,
             [(one, learned, block) for one, learned in parts for block in _shared.slices(int(sizes[one[0]]), _PAIRS)],
         )
+        if known is not None:
+            known[key] = found[..., _COMPARED[1]]
         return [_outcome(each[keep]) for keep, each in zip(keeps, found[0] / 2 + found[1] / 2, strict=True)]
 
-    def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags) -> Values:
+    def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags, before: Values | None) -> Values:
         """What :func:`_judged` says of some pairs on the examples of a half, by axes of every selection that has them.
 
-        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept.
+        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept; ``before`` has the AUC by the model before alone where
+        that is known, shape (n_selections, b).
         """
         columns = [side.of_half(half) for _, side in self.sides]
         own = [side.weights[half, c] for (_, side), c in zip(self.sides, columns, strict=True)]
+        if compiled := _shared.kernels("_change_judge_kernels", sum(x.size for x, _ in self.sides)):
+            x, ends = (self.sides[0][0], self.sides[1][0]), [(c.start, c.stop) for c in columns]
+            weights = own[0], own[1]
+            return _change_judge.judge(compiled, x, mine, (ends[0], ends[1]), weights, axes, keep, _COMPARED, before)
         found = np.zeros((*keep.shape, len(_change.SETS) + 2))
-        if compiled := _shared.kernels("_pair_kernels", sum(x.size for x, _ in self.sides)):
-            x, ends = (self.sides[0][0], self.sides[1][0]), tuple((c.start, c.stop) for c in columns)
-            compiled.judge(x, mine, ends, tuple(own), axes, keep, _COMPARED, found)
-            return found
-        for one, kept, weights, offsets in zip(found, keep, *axes, strict=True):
+        for one, kept, weighting, offsets in zip(found, keep, *axes, strict=True):
             some = mine[kept]
             scores = [
-                np.moveaxis(weights @ x[some, :, c] + offsets[:, None], 1, 0)
+                np.moveaxis(weighting @ x[some, :, c] + offsets[:, None], 1, 0)
                 for (x, _), c in zip(self.sides, columns, strict=True)
             ]
             one[kept] = np.stack(_judged(scores, (own[0], own[1])), axis=1)
@@ -211,7 +222,7 @@ def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
     return trial(evidence, row, examples).outcomes(np.ones((1, len(row.before)), dtype=np.bool_))[0]
 
 
-def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Values:
+def contributions(tried: Trial, statistic: Callable[[Outcome], Values], known: Known | None = None) -> Values:
     """Each pair's contribution to statistics, shape (N, n_statistics), whose mean over pairs are the statistics.
 
     A pair is attacked, and the attack is fitted to it: both are in its contribution, which is therefore found by leaving
@@ -220,11 +231,12 @@ def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Value
     Args:
         tried: the pairs.
         statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), of which the mean counts.
+        known: what trials of other models after, on the same examples, have found of the models before; added to.
     """
 
     n = len(tried.row.before)
     every = np.array([np.ones(n, dtype=np.bool_), *_jackknife.left_out(n)])
-    whole, *without = (statistic(outcome).mean(axis=1) for outcome in tried.outcomes(every))
+    whole, *without = (statistic(outcome).mean(axis=1) for outcome in tried.outcomes(every, known))
     found = _jackknife.spread(np.array(without), n)
     return np.asarray(whole + found - found.mean(axis=0))
 

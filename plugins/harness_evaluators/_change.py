@@ -112,9 +112,11 @@ def moments(x: Singles, weights: Values, examples: slice) -> Moments:
     d, size = x.shape[1], examples.stop - examples.start
     found = Moments(np.zeros((len(x), d)), np.zeros((len(x), d, d)))
     if compiled := _shared.kernels("_change_kernels", x.size):
-        used, own, add_moments = x[:, :, examples], weights[examples], compiled.add_moments
+        own, add_moments = weights[examples], compiled.add_moments
         blocks = _shared.slices(len(x), _BLOCK // max(1, d * size))
-        _shared.in_threads(lambda rows: add_moments(used[rows], own, found.mean[rows], found.square[rows]), blocks)
+        _shared.in_threads(
+            lambda rows: add_moments(x[rows], examples.start, own, found.mean[rows], found.square[rows]), blocks
+        )
         return found
 
     def work(rows: slice) -> None:

@@ -16,17 +16,17 @@ Order = NDArray[np.int64]
 _TILE = 256
 """Examples that are turned at once."""
 
-_WIDE = 128
+_WIDE = 256
 """Examples that are turned to double precision at once."""
 
 
 @vectorised
 def _turn(logits: Singles, rows: Order, out: Singles) -> None:
     """Set logits of some examples, the last class first, shape (C, b), of one model's logits, shape (n, C)."""
-    for i in range(len(rows)):
-        z = logits[rows[i]]
-        for c in range(len(out)):
-            out[len(out) - 1 - c, i] = z[c]
+    for c in range(len(out)):
+        own = out[len(out) - 1 - c]
+        for i in range(len(rows)):
+            own[i] = logits[np.uint64(rows[i]), np.uint64(c)]
 
 
 @vectorised
@@ -112,7 +112,7 @@ def set_features(
             x = out[s, :, start : start + size]
             _set_posteriors(logits[0][one], rows, before)
             _set_posteriors(logits[1][other], rows, after)
-            _set_distances(before, after, x[2 * k + 4])
+            _set_distances(before, after, out[s, 2 * k + 4, start : start + size])
             for i in range(size):
                 own = n_classes - 1 - examples[1][start + i]
                 x[k, i], x[2 * k + 2, i] = before[own, i], before[own, i] - after[own, i]
@@ -126,28 +126,64 @@ def set_features(
 
 
 @vectorised
-def add_moments(x: Singles, weights: Values, mean: Values, square: Values) -> None:
-    """Add weighted sums of features (B, d, n) and of their products, shapes (B, d) and (B, d, d), to what is there."""
-    d, n = x.shape[1:]
-    wide, weighted = np.empty((d, _WIDE)), np.empty(_WIDE)
+def _widen(x: Singles, weights: Values, wide: Values, weighted: Values) -> float:
+    """Set x in double precision, and times weights; returns the sum of the latter."""
+    total = 0.0
+    for i in range(len(weights)):
+        wide[i] = x[i]
+        weighted[i] = weights[i] * wide[i]
+        total += weighted[i]
+    return total
+
+
+@vectorised
+def _products(x: Values, one: Values, two: Values, three: Values, four: Values) -> tuple[float, float, float, float]:
+    """Sums of products of x with four others: that many at once, so that x is read once for all."""
+    first = second = third = fourth = 0.0
+    for i in range(len(x)):
+        first += x[i] * one[i]
+        second += x[i] * two[i]
+        third += x[i] * three[i]
+        fourth += x[i] * four[i]
+    return first, second, third, fourth
+
+
+@vectorised
+def add_moments(x: Singles, first: int, weights: Values, mean: Values, square: Values) -> None:
+    """Add weighted sums of features and of their products, shapes (B, d) and (B, d, d), to what is there.
+
+    Args:
+        x: features, shape (B, d, n).
+        first: the first of the examples that count.
+        weights: of these.
+        mean: what sums are added to.
+        square: what sums of products are added to.
+    """
+    d, n = x.shape[1], len(weights)
+    wide, weighted, sums = np.empty((d + 3, _WIDE)), np.empty((d, _WIDE)), np.empty((d, d + 3))
+    for a in range(d, d + 3):  # rows that make fours of all
+        for i in range(_WIDE):
+            wide[a, i] = 0
     for s in range(len(x)):
+        for a in range(d):
+            for b in range(d + 3):
+                sums[a, b] = 0
         for start in range(0, n, _WIDE):
             own = weights[start : start + _WIDE]
             size = len(own)
             for a in range(d):
-                for i in range(size):
-                    wide[a, i] = x[s, a, start + i]
+                mean[s, a] += _widen(x[s, a, first + start : first + start + size], own, wide[a], weighted[a])
             for a in range(d):
-                total = 0.0
-                for i in range(size):
-                    weighted[i] = own[i] * wide[a, i]
-                    total += weighted[i]
-                mean[s, a] += total
-                for b in range(a + 1):
-                    total = 0.0
-                    for i in range(size):
-                        total += weighted[i] * wide[b, i]
-                    square[s, a, b] += total
+                for b in range(0, a + 1, 4):
+                    found = _products(weighted[a, :size], wide[b], wide[b + 1], wide[b + 2], wide[b + 3])
+                    row = sums[a]
+                    row[b] += found[0]
+                    row[b + 1] += found[1]
+                    row[b + 2] += found[2]
+                    row[b + 3] += found[3]
+        for a in range(d):
+            for b in range(a + 1):
+                square[s, a, b] += sums[a, b]
         for a in range(d):
             for b in range(a):
                 square[s, b, a] = square[s, a, b]

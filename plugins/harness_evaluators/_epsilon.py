@@ -1,7 +1,7 @@
 """The largest epsilon over a family of attacks, example by example, with the attack that reached it.
 
-Both sides are sorted once; all that follows counts. The work runs compiled where numba can be imported, else in NumPy
-with equal results, on as many threads as the process has processors.
+Both populations are sorted once, together, whoever takes part later; all that follows counts. The work runs compiled
+where numba can be imported, else in NumPy with equal results, on as many threads as the process has processors.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from harness_evaluators._epsilon_rates import Logs, Out
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Codes = _epsilon_exact.Codes
+Models = _epsilon_exact.Models
 AttackName = Literal["official-grid", "exact"]
 
 ATTACKS: tuple[AttackName, ...] = ("official-grid", "exact")
+LEFT, RIGHT = _epsilon_exact.LEFT, _epsilon_exact.RIGHT
 BLOCK = 128
 """Examples that a thread takes at once."""
 
@@ -68,50 +71,58 @@ class Attacks:
 
 
 @dataclass(frozen=True)
-class Side:
-    """Phi of some models of a population, sorted once for all selections of them.
+class Pool:
+    """Phi of two populations on n examples, sorted once for all selections of their N models.
+
+    A selection is a code for each model, shape (N,): LEFT where it takes part as an unlearned one, RIGHT as a retrained
+    one, else 0.
 
     Attributes:
         values: of all models, sorted rows, shape (n, N).
         models: whose each value is, shape (n, N).
-        keep: which models take part, shape (N,).
     """
 
     values: Values
-    models: NDArray[np.int32]
-    keep: Flags
+    models: Models
 
-    @property
-    def size(self) -> int:
-        """How many models take part."""
-        return int(self.keep.sum())
+    def part(self, rows: slice | Flags) -> Pool:
+        """Some examples."""
+        return Pool(self.values[rows], self.models[rows])
 
-    def only(self, keep: Flags) -> Side:
-        """Those models alone, whoever took part before."""
-        return Side(self.values, self.models, keep)
-
-    def rows(self, chosen: slice) -> Values:
-        """Sorted phi of some examples under the models that take part, shape (n, size)."""
-        if self.keep.all():
-            return self.values[chosen]
-        values = self.values[chosen]
-        found = np.empty((len(values), self.size))
-        kernels()[1].kept(values, self.models[chosen], self.keep, found)
-        return found
+    def sides(self, chosen: Codes) -> tuple[Values, Values]:
+        """Sorted phi of the models on either side, shape (n, n_left) and (n, n_right), until this thread's next call."""
+        n, sizes = len(self.values), sizes_of(chosen)
+        # What comes after a side's last value is written as well, and overwritten unless it is the very last one.
+        left, right = (
+            _shared.scratch(f"epsilon-{name}", (n * size + 1,), np.float64)
+            for name, size in zip(("left", "right"), sizes, strict=True)
+        )
+        kernels()[1].split(self.values, self.models, chosen, left, right)
+        return left[:-1].reshape(n, sizes[0]), right[:-1].reshape(n, sizes[1])
 
 
-def side(phi: Values) -> Side:
-    """All models of a population, finite phi of shape (N, n)."""
-    n_models, n = phi.shape
-    values, models = np.empty((n, n_models)), np.empty((n, n_models), dtype=np.int32)
+def pool(left: Values, right: Values) -> Pool:
+    """All models of two populations, finite phi of shape (N_left, n) and (N_right, n); those of the left one come first."""
+    n_models, n = len(left) + len(right), left.shape[1]
+    values, models = np.empty((n, n_models)), np.empty((n, n_models), dtype=np.uint32)
 
     def work(rows: slice) -> None:
-        block = np.ascontiguousarray(phi[:, rows].T)
+        block = np.concatenate([left[:, rows].T, right[:, rows].T], axis=1)
         models[rows] = block.argsort(axis=1)
         values[rows] = np.take_along_axis(block, models[rows].astype(np.int64), axis=1)
 
     _shared.in_threads(work, _shared.slices(n, BLOCK))
-    return Side(values, models, np.ones(n_models, dtype=np.bool_))
+    return Pool(values, models)
+
+
+def codes(left: Flags, right: Flags) -> Codes:
+    """Those models of either population take part, on its own side; shape (N_left,) and (N_right,)."""
+    return np.concatenate([np.where(left, LEFT, 0), np.where(right, RIGHT, 0)]).astype(np.uint8)
+
+
+def sizes_of(chosen: Codes) -> tuple[int, int]:
+    """How many models take part on either side."""
+    return int((chosen == LEFT).sum()), int((chosen == RIGHT).sum())
 
 
 @functools.cache
@@ -126,29 +137,26 @@ def kernels() -> tuple[ModuleType, ModuleType]:
 
 def strongest(unlearned: Values, retrained: Values, attack: AttackName, delta: float) -> Attacks:
     """The strongest attack of a family on each example; finite phi of shape (N_unlearned, n) and (N_retrained, n)."""
-    return strongest_of(side(unlearned), side(retrained), attack, delta)
+    everyone = (np.ones(len(side), dtype=np.bool_) for side in (unlearned, retrained))
+    return strongest_of(pool(unlearned, retrained), codes(*everyone), attack, delta)
 
 
-def strongest_of(
-    unlearned: Side, retrained: Side, attack: AttackName, delta: float, near: Attacks | None = None
-) -> Attacks:
+def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *, ends: bool = True) -> Attacks:
     """As :func:`strongest`, of models that were sorted before.
 
     Args:
-        unlearned: one side.
-        retrained: the other.
+        both: the populations.
+        chosen: which models take part on which side, shape (N,).
         attack: the family.
         delta: of epsilon.
-        near: attacks that may be nearly the strongest ones: what is weaker need not be looked at. The result is the same.
+        ends: whether it matters which attack is the strongest: without, other intervals that reach the same may stand
+            for the first one, which is sooner done.
     """
-    found = Attacks.nothing(len(unlearned.values))
-    if near is not None:
-        found.low[:], found.high[:] = near.low, near.high
+    found = Attacks.nothing(len(both.values))
     search = _exact if attack == "exact" else _official
-    sizes = unlearned.size, retrained.size
 
     def work(rows: slice) -> None:
-        search(unlearned.rows(rows), retrained.rows(rows), sizes, delta, found.part(rows))
+        search(both.part(rows), chosen, delta, ends, found.part(rows))
 
     kernels()  # imported by one thread alone
     _shared.in_threads(work, _shared.slices(len(found.epsilon), BLOCK))
@@ -156,39 +164,46 @@ def strongest_of(
     return found
 
 
-def inside(attacks: Attacks, side: Side) -> NDArray[np.int32]:
-    """How many of a side's models lie in the attacks' intervals, shape (n,)."""
-    found = np.empty(len(side.values), dtype=np.int32)
+def inside(attacks: Attacks, both: Pool, chosen: Codes) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How many models of either side lie in the attacks' intervals, shape (n,) each."""
+    found = np.zeros(len(both.values), dtype=np.int32), np.zeros(len(both.values), dtype=np.int32)
 
     def work(rows: slice) -> None:
-        kernels()[1].inside(side.rows(rows), attacks.low[rows], attacks.high[rows], found[rows])
+        part = both.part(rows)
+        out = found[0][rows], found[1][rows]
+        kernels()[1].inside(part.values, part.models, chosen, attacks.low[rows], attacks.high[rows], out)
 
-    _shared.in_threads(work, _shared.slices(len(found), BLOCK))
+    _shared.in_threads(work, _shared.slices(len(both.values), BLOCK))
     return found
 
 
-def _exact(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
-    kernels()[1].exact(u, r, _logs(sizes, delta, np.float64), found.out)
+def _exact(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attacks) -> None:
+    kernels()[1].exact(both.values, both.models, chosen, _logs(sizes_of(chosen), delta, np.float64), ends, found.out)
 
 
-def _official(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
+def _official(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attacks) -> None:
     """The grid where it applies; the cap where the guard says so; all intervals where |phi| is beyond any grid."""
-    ends = [rows[:, i] for rows in (u, r) for i in (0, -1)]
-    beyond = np.abs(ends).max(axis=0) > _grid.MAX_PHI
+    u, r = both.sides(chosen)
+    outermost = [rows[:, i] for rows in (u, r) for i in (0, -1)]
+    beyond = np.abs(outermost).max(axis=0) > _grid.MAX_PHI
     found.guarded[:] = _grid.guarded(u, r) & ~beyond
     found.epsilon[found.guarded] = _epsilon_rates.CAP
+    logs = _logs(sizes_of(chosen), delta, np.float32)
     rest = ~beyond & ~found.guarded
-    for where, search in ((beyond, _exact), (rest, _on_grid)):
-        if where.all():
-            search(u, r, sizes, delta, found)
-        elif where.any():
-            some = Attacks.nothing(int(where.sum()))
-            search(u[where], r[where], sizes, delta, some)
-            found.put(where, some)
+    if rest.all():
+        _on_grid(u, r, logs, ends, found)
+    elif rest.any():
+        some = Attacks.nothing(int(rest.sum()))
+        _on_grid(u[rest], r[rest], logs, ends, some)
+        found.put(rest, some)
+    if beyond.any():
+        some = Attacks.nothing(int(beyond.sum()))
+        _exact(both.part(beyond), chosen, delta, ends, some)
+        found.put(beyond, some)
 
 
-def _on_grid(u: Values, r: Values, sizes: tuple[int, int], delta: float, found: Attacks) -> None:
-    kernels()[0].official(u, r, _grid.retrained_is_positive(u, r), _logs(sizes, delta, np.float32), found.out)
+def _on_grid(u: Values, r: Values, logs: tuple[Logs, Logs], ends: bool, found: Attacks) -> None:
+    kernels()[0].official(u, r, _grid.retrained_is_positive(u, r), logs, ends, found.out)
 
 
 @functools.lru_cache(maxsize=64)

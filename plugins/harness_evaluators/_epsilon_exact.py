@@ -23,12 +23,28 @@ from harness_evaluators._epsilon_rates import Logs, Out, Sides
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int32]
-Models = NDArray[np.int32]
+Models = NDArray[np.uint32]
+Codes = NDArray[np.uint8]
+
+LEFT, RIGHT = 1, 2
+"""Codes of the models that take part as unlearned and as retrained ones."""
 
 
-def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
-    """Attack every example; arguments as in :func:`harness_evaluators._grid.official`."""
+def exact(values: Values, models: Models, chosen: Codes, logs: Sides, _ends: bool, out: Out) -> None:
+    """Attack every example.
+
+    Args:
+        values: of all models, sorted rows, shape (n, N).
+        models: whose each value is, shape (n, N).
+        chosen: LEFT for models that take part as unlearned ones, RIGHT as retrained ones, else 0, shape (N,).
+        logs: of either side's models.
+        _ends: whether intervals are wanted beside epsilons; here they are found in any case.
+        out: what is found.
+    """
     epsilon, low, high, inside = out
+    unlearned, retrained = (
+        values[chosen[models] == side].reshape(len(values), int((chosen == side).sum())) for side in (LEFT, RIGHT)
+    )
     tied = has_ties(unlearned, retrained)
     for s in np.flatnonzero(tied):
         epsilon[s], low[s], high[s], inside[s] = _among_all(unlearned[s], retrained[s], *logs)
@@ -38,21 +54,22 @@ def exact(unlearned: Values, retrained: Values, logs: Sides, out: Out) -> None:
         _among_windows(sides, rows, out)
 
 
-def kept(values: Values, models: Models, keep: Flags, out: Values) -> None:
-    """Set in every row of ``out``, shape (n, k), the values of the kept models, in their order.
+def split(values: Values, models: Models, chosen: Codes, left: Values, right: Values) -> None:
+    """Set the values of the models on either side, in their order, row after row: n n_left and n n_right numbers, and one.
 
-    Args:
-        values: shape (n, N).
-        models: whose each value is, shape (n, N).
-        keep: of k models, shape (N,).
-        out: what is set.
+    Values, models and chosen are those of :func:`exact`. What the one number more is set to has no meaning.
     """
-    out[:] = values[keep[models]].reshape(out.shape)
+    for out, side in ((left, LEFT), (right, RIGHT)):
+        out[:-1] = values[chosen[models] == side]
 
 
-def inside(values: Values, low: Values, high: Values, out: Counts) -> None:
-    """Set how many values of each row lie in its closed interval; shapes (n, N), (n,), (n,) and (n,)."""
-    out[:] = ((values >= low[:, None]) & (values <= high[:, None])).sum(axis=1)
+def inside(
+    values: Values, models: Models, chosen: Codes, low: Values, high: Values, out: tuple[Counts, Counts]
+) -> None:
+    """Set how many models of either side lie in each row's closed interval, shape (n,) each."""
+    within = (values >= low[:, None]) & (values <= high[:, None])
+    for count, side in zip(out, (LEFT, RIGHT), strict=True):
+        count[:] = (within & (chosen[models] == side)).sum(axis=1)
 
 
 def has_ties(unlearned: Values, retrained: Values) -> Flags:

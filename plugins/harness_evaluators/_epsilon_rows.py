@@ -13,12 +13,11 @@ from scipy.special import expit
 from harness.evaluation import Evidence, Population, SplitName, phi
 from harness_evaluators import _epsilon, _epsilon_rates, _jackknife, _lira, _shared
 from harness_evaluators._bootstrap import Linear
-from harness_evaluators._epsilon import AttackName, Attacks, Side
+from harness_evaluators._epsilon import LEFT, RIGHT, AttackName, Attacks, Codes, Pool
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 Folds = NDArray[np.int64]
-Sides = tuple[Side, Side]
 
 MIN_TO_RESAMPLE = 8
 """Fewest models a side for intervals: the jackknife leaves an eighth of them out."""
@@ -73,15 +72,15 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
     The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions:
     they would triple the cost.
     """
-    sides = _epsilon.side(left), _epsilon.side(right)
-    full = _epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA)
-    folds = _lira.fold_numbers(len(left), 2, rng), _lira.fold_numbers(len(right), 2, rng)
-    size = min(len(left), len(right))
+    both, size = _epsilon.pool(left, right), min(len(left), len(right))
+    everyone = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)
+    full = _epsilon.strongest_of(both, _epsilon.codes(*everyone), attack, _epsilon_rates.DELTA, ends=False)
+    folds = _folds(len(left), len(right), rng)
 
     def statistics(keep_left: Keep, keep_right: Keep) -> Values:
-        return _resampled((sides[0].only(keep_left), sides[1].only(keep_right)), attack, folds, size, full)
+        return _resampled(both, _epsilon.codes(keep_left, keep_right), attack, folds, size)
 
-    crossed = _crossed(_cross_fitted(sides, attack, folds), size)
+    crossed = _crossed(_cross_fitted(both, _epsilon.codes(*everyone), attack, folds), size)
     values = np.append(_in_sample(full.epsilon, size), crossed)
     contributions = _contributions(len(left), len(right), statistics)
     named = {name: _linear(values, contributions, i) for i, name in enumerate((*IN_SAMPLE, *CROSS_FITTED))}
@@ -94,26 +93,31 @@ def exchanged_sd(left: Values, right: Values, attack: AttackName, rng: np.random
     Control and retrained models are exchangeable, so this is the noise of the null itself. The jackknife overstates it
     two- to threefold, because the largest epsilon of alike populations is far from a mean over models.
     """
-    both, size = _epsilon.side(np.concatenate([left, right])), min(len(left), len(right))
-    folds = _lira.fold_numbers(len(left), 2, rng), _lira.fold_numbers(len(right), 2, rng)
-    found = []
-    for _ in range(EXCHANGES):
-        order = rng.permutation(len(left) + len(right))
-        # Model order[i] takes the place, and the fold, of model i.
-        places = np.argsort(order)
-        is_left, fold = places < len(left), np.concatenate(folds)[places]
-        found.append(_resampled((both.only(is_left), both.only(~is_left)), attack, (fold, fold), size))
+    both, size = _epsilon.pool(left, right), min(len(left), len(right))
+    folds = _folds(len(left), len(right), rng)
+    # Model i takes the place, and the fold, of model places[i].
+    places = [np.argsort(rng.permutation(len(left) + len(right))) for _ in range(EXCHANGES)]
+
+    def statistics(place: Folds) -> Values:
+        chosen = np.where(place < len(left), LEFT, RIGHT).astype(np.uint8)
+        return _resampled(both, chosen, attack, folds[place], size)
+
+    found = _shared.in_threads(statistics, places)
     return dict(zip((*IN_SAMPLE, *CROSS_FITTED), np.std(found, axis=0, ddof=1).tolist(), strict=False))
 
 
-def _resampled(
-    sides: Sides, attack: AttackName, folds: tuple[Folds, Folds], size: int, near: Attacks | None = None
-) -> Values:
+def _folds(n_left: int, n_right: int, rng: np.random.Generator) -> Folds:
+    """One of two folds for each model of both populations, shape (n_left + n_right,)."""
+    return np.concatenate([_lira.fold_numbers(n, 2, rng) for n in (n_left, n_right)])
+
+
+def _resampled(both: Pool, chosen: Codes, attack: AttackName, folds: Folds, size: int) -> Values:
     """The statistics that are resampled, in the order of IN_SAMPLE and CROSS_FITTED; folds of all models."""
-    values = _in_sample(_epsilon.strongest_of(*sides, attack, _epsilon_rates.DELTA, near).epsilon, size)
+    found = _epsilon.strongest_of(both, chosen, attack, _epsilon_rates.DELTA, ends=False)
+    values = _in_sample(found.epsilon, size)
     if attack == "official-grid":
         return values
-    return np.append(values, _crossed(_cross_fitted(sides, attack, folds), size))
+    return np.append(values, _crossed(_cross_fitted(both, chosen, attack, folds), size))
 
 
 def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
@@ -123,29 +127,30 @@ def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[F
     reverse. Both rates 0 give the cap as in-sample; where exactly one of them is 0, one error is counted in its place,
     because an attack that was chosen elsewhere cannot be discarded without looking at what it is judged by.
     """
-    return _cross_fitted((_epsilon.side(left), _epsilon.side(right)), attack, folds)
+    everyone = _epsilon.codes(*(np.ones(len(side), dtype=np.bool_) for side in (left, right)))
+    return _cross_fitted(_epsilon.pool(left, right), everyone, attack, np.concatenate(folds))
 
 
-def _cross_fitted(sides: Sides, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
+def _cross_fitted(both: Pool, chosen: Codes, attack: AttackName, folds: Folds) -> Values:
     """As :func:`cross_fitted`, of models that were sorted before."""
     halves = []
     for fold in (0, 1):
-        fitted = [one.only(one.keep & (of != fold)) for one, of in zip(sides, folds, strict=True)]
-        judged = [one.only(one.keep & (of == fold)) for one, of in zip(sides, folds, strict=True)]
-        fit = _epsilon.strongest_of(fitted[0], fitted[1], attack, _epsilon_rates.DELTA)
-        halves.append(_held_out(fit, judged[0], judged[1]))
+        fitted, judged = (np.where(taken, chosen, np.uint8(0)) for taken in (folds != fold, folds == fold))
+        halves.append(_held_out(_epsilon.strongest_of(both, fitted, attack, _epsilon_rates.DELTA), both, judged))
     return np.array(halves)
 
 
-def _held_out(attacks: Attacks, left: Side, right: Side) -> Values:
+def _held_out(attacks: Attacks, both: Pool, chosen: Codes) -> Values:
     """Epsilon that given attacks reach on given models, shape (n,)."""
-    errors = []
-    for side, is_left in ((left, True), (right, False)):
-        inside = _epsilon.inside(attacks, side)
-        errors.append(np.where(attacks.inside_is_unlearned == is_left, side.size - inside, inside))
+    sizes, inside = _epsilon.sizes_of(chosen), _epsilon.inside(attacks, both, chosen)
+    left, right = attacks.inside_is_unlearned, ~attacks.inside_is_unlearned
+    errors = [
+        np.where(is_inside, size - count, count)
+        for is_inside, size, count in zip((left, right), sizes, inside, strict=True)
+    ]
     perfect = (errors[0] == 0) & (errors[1] == 0)
     errors = [np.where(perfect, 0, np.maximum(count, 1)) for count in errors]
-    logs = [_epsilon_rates.logs(side.size, _epsilon_rates.DELTA, np.float64) for side in (left, right)]
+    logs = [_epsilon_rates.logs(size, _epsilon_rates.DELTA, np.float64) for size in sizes]
     found = _epsilon_rates.epsilons(logs[0], logs[1], errors[0], errors[1])
     found[attacks.guarded] = math.inf
     return np.clip(np.asarray(found, dtype=np.float64), 0, _epsilon_rates.CAP)

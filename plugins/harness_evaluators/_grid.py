@@ -91,7 +91,9 @@ def left_ends(rights: Values, width: float, values: Values) -> Values:
     return at(index)
 
 
-def official(unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, out: Out) -> None:
+def official(
+    unlearned: Values, retrained: Values, retrained_positive: Flags, logs: Sides, _ends: bool, out: Out
+) -> None:
     """Attack every example with both families; NumPy alone.
 
     Args:
@@ -99,6 +101,7 @@ def official(unlearned: Values, retrained: Values, retrained_positive: Flags, lo
         retrained: sorted rows, shape (n, N_retrained).
         retrained_positive: shape (n,).
         logs: of either side's models.
+        _ends: whether the first of the strongest intervals is wanted, not just any; here it is found in any case.
         out: what is found.
     """
     epsilon, low, high, inside = out

@@ -36,6 +36,19 @@ class Compared:
     mean: Linear
 
 
+@dataclass(frozen=True)
+class Turned:
+    """Columns of (N, n) as rows.
+
+    Attributes:
+        values: as they are, shape (n, N).
+        ordered: sorted, without the last bit of each number, and infinity at the end, shape (n, N + 1).
+    """
+
+    values: Numbers
+    ordered: Values
+
+
 def distances(left: Numbers, right: Numbers) -> tuple[Values, Values]:
     """D = sup |F_left - F_right| for every column of (m, n) and (N, n), and a point where it is reached, with D's sign.
 
@@ -67,9 +80,9 @@ def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Com
         if kernels is None:
             block = np.asarray(right[:, chosen], dtype=np.float64)
             return {name: _distances(left[:, chosen], block, signed[name][chosen]) for name, left in lefts.items()}
-        other = _sorted_columns(right[:, chosen])
+        other = _turned(right[:, chosen])
         return {
-            name: _compiled_distances(kernels, (left[:, chosen], right[:, chosen]), other, signed[name][chosen])
+            name: _compiled_distances(kernels, _turned(left[:, chosen]), other, signed[name][chosen])
             for name, left in lefts.items()
         }
 
@@ -95,32 +108,30 @@ def _upto(points: Values) -> Values:
     return np.where(points > 0, np.nextafter(points, np.inf), points)
 
 
-def _compiled_distances(
-    kernels: ModuleType, sides: tuple[Numbers, Numbers], right: Values, out: Values
-) -> tuple[Values, Values]:
-    """As :func:`_distances`, with the right side's columns sorted."""
-    points, contributions = np.empty(len(out)), [np.zeros(len(side)) for side in sides]
-    kernels.set_distances(_sorted_columns(sides[0]), right, out, points)
+def _compiled_distances(kernels: ModuleType, left: Turned, right: Turned, out: Values) -> tuple[Values, Values]:
+    """As :func:`_distances`."""
+    points = np.empty(len(out))
+    kernels.set_distances(left.ordered, right.ordered, out, points)
     points = _upto(points)
-    for side, contribution in zip(sides, contributions, strict=True):
-        kernels.add_contributions(side, out, points, contribution)
-    out /= len(sides[0]) * len(sides[1])
-    return contributions[0], contributions[1]
+    contributions = [np.zeros(side.values.shape[1], dtype=np.int32) for side in (left, right)]
+    for side, contribution in zip((left, right), contributions, strict=True):
+        kernels.add_contributions(side.values, out, points, contribution)
+    out /= contributions[0].size * contributions[1].size
+    return contributions[0].astype(np.float64), contributions[1].astype(np.float64)
 
 
-def _sorted_columns(values: Numbers) -> Values:
-    """Sorted columns of (N, n) as rows that end with infinity, shape (n, N + 1); without the last bit of each number."""
-    found = np.empty((values.shape[1], len(values) + 1))
+def _turned(values: Numbers) -> Turned:
+    turned = np.ascontiguousarray(values.T, dtype=np.float32 if values.dtype == np.float32 else np.float64)
+    found = np.empty((len(turned), turned.shape[1] + 1))
     found[:, -1] = np.inf
-    if values.dtype == np.float32:
-        found[:, :-1] = np.sort(values.T.copy(), axis=1)
-        return found
-    turned = values.T.astype(np.float64, order="C")
-    bits = turned.view(np.int64)
-    bits &= -2
-    turned.sort(axis=1)
-    found[:, :-1] = turned
-    return found
+    if turned.dtype == np.float32:
+        found[:, :-1] = np.sort(turned, axis=1)
+    else:
+        found[:, :-1] = turned
+        bits = found.view(np.int64)
+        bits &= -2
+        found[:, :-1].sort(axis=1)
+    return Turned(turned, found)
 
 
 def mean_distance(left: Numbers, right: Numbers) -> Linear:

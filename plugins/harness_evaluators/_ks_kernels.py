@@ -17,31 +17,40 @@ Models = NDArray[np.int32]
 
 @compiled
 def set_distances(left: Values, right: Values, signed: Values, points: Values) -> None:
-    """Set m n times the signed distance of each column, and a point where it is reached; shapes (n, m + 1), (n, N + 1)."""
+    """Set m n times the signed distance of each column, and a point where it is reached; shapes (n, m + 1), (n, N + 1).
+
+    Two columns at once: each step of one waits for what the step before it compared.
+    """
     m, n = left.shape[1] - 1, right.shape[1] - 1
-    for s in range(len(left)):
-        one, other = left[s], right[s]
-        i = j = best = 0
-        signed[s], points[s] = 0.0, min(one[0], other[0])
-        while i + j < m + n:  # nearly without branches that no processor could foretell
-            value = min(one[i], other[j])
-            i, j = i + (one[i] == value), j + (other[j] == value)
-            gap = i * n - j * m
+    for begin in range(0, len(left), 2):
+        s, t = begin, min(begin + 1, len(left) - 1)
+        one, other, one_2, other_2 = left[s], right[s], left[t], right[t]
+        i = j = i_2 = j_2 = np.uint64(0)
+        gap = gap_2 = best = best_2 = 0
+        signed[s] = signed[t] = 0.0
+        points[s], points[t] = min(one[0], other[0]), min(one_2[0], other_2[0])
+        for _ in range(m + n):  # nearly without branches that no processor could foretell
+            first, first_2 = one[i] <= other[j], one_2[i_2] <= other_2[j_2]
+            value, value_2 = one[i] if first else other[j], one_2[i_2] if first_2 else other_2[j_2]
+            i, j, gap = i + np.uint64(first), j + np.uint64(not first), gap + (n if first else -m)
+            i_2, j_2, gap_2 = i_2 + np.uint64(first_2), j_2 + np.uint64(not first_2), gap_2 + (n if first_2 else -m)
             size = abs(gap) * ((one[i] != value) & (other[j] != value))
+            size_2 = abs(gap_2) * ((one_2[i_2] != value_2) & (other_2[j_2] != value_2))
             if size > best:
                 best = size
                 signed[s], points[s] = gap, value
+            if size_2 > best_2:
+                best_2 = size_2
+                signed[t], points[t] = gap_2, value_2
 
 
 @vectorised
-def add_contributions(values: Numbers, signed: Values, points: Values, out: Values) -> None:
-    """Add to each model, shape (m,), the signs of the columns on which it is not above the point; values of shape (m, n)."""
-    signs = np.sign(signed).astype(np.int64)
+def add_contributions(values: Numbers, signed: Values, points: Values, out: NDArray[np.int32]) -> None:
+    """Add to each model, shape (m,), the signs of the columns on which it is not above the point; values of shape (n, m)."""
     for s in range(len(values)):
-        total = 0
-        for i in range(len(points)):
-            total += signs[i] if values[s, i] <= points[i] else 0
-        out[s] += total
+        sign, point, row = np.int32(np.sign(signed[s])), points[s], values[s]
+        for i in range(len(out)):
+            out[i] += sign if row[i] <= point else np.int32(0)
 
 
 @compiled

@@ -91,7 +91,8 @@ def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> V
 def _compiled_accuracies(kernels: ModuleType, x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
     found = np.empty(len(x))
     steps = _logistic.MAX_STEPS, _logistic.TOLERANCE
-    kernels.accuracies(x, labels, _trains(splits, len(labels)), penalty, *steps, found)
+    trains, tests = _trains(splits, len(labels)), np.stack([test for _, test in splits])
+    kernels.accuracies(np.ascontiguousarray(x), labels, trains, tests, penalty, *steps, found)
     return found
 
 

@@ -43,8 +43,13 @@ def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labe
     found = np.empty((len(FEATURES), len(models), len(examples)))
     blocks = _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2]))
     if compiled := _shared.kernels("_threshold_kernels", logits.size):
-        set_features = compiled.set_features
-        _shared.in_threads(lambda rows: set_features(logits, models[rows], examples, labels, found[:, rows]), blocks)
+        kernels, shape = compiled, (logits.shape[2], compiled.TILE)
+
+        def compute(rows: slice) -> None:
+            space = np.empty(shape), np.empty((kernels.ROWS, kernels.TILE)), np.empty(kernels.TILE, dtype=np.int64)
+            kernels.set_features(logits, models[rows], examples, labels, space, tuple(each[rows] for each in found))
+
+        _shared.in_threads(compute, blocks)
         return found
 
     def work(rows: slice) -> None:
@@ -149,7 +154,11 @@ def best_threshold(members: Values, others: Values, weights: Values) -> float:
     """
     scores = np.concatenate([members, others])
     gains = np.concatenate([np.full(members.size, 1 / members.size), -weights / weights.sum()])
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
+    if (
+        scores[order[:-1]] == scores[order[1:]]
+    ).any():  # the fastest sort orders ties by chance, and sums round by order
+        order = np.argsort(-scores, kind="stable")
     ordered, total = scores[order], np.cumsum(gains[order])
     ends = np.flatnonzero(np.append(ordered[:-1] != ordered[1:], True))
     best = int(ends[np.argmax(total[ends])])

@@ -85,16 +85,20 @@ class Squares:
 
 def grouped(values: Values, origins: NDArray[np.int64]) -> Groups:
     """Group values of N models, shape (N, K), N at least 1, by their originals, shape (N,)."""
-    sizes, means, scatters = [], [], []
-    for origin in np.unique(origins):
-        own = values[origins == origin]
+    order = np.argsort(origins, kind="stable")
+    sizes = np.unique(origins, return_counts=True)[1]
+    if len(sizes) == len(origins):
+        ordered = values[order]
+        return Groups(sizes.astype(np.float64), ordered - ordered[0], np.zeros_like(ordered))
+    means, scatters = [], []
+    for rows in np.split(order, np.cumsum(sizes)[:-1]):
+        own = values[rows]
         # Deviations from a row that occurs, not from a rounded mean: those of equal rows are exactly 0.
         deviations = own - own[0]
         shift = deviations.mean(axis=0)
-        sizes.append(len(own))
         means.append(own[0] + shift)
         scatters.append(((deviations - shift) ** 2).sum(axis=0))
-    return Groups(np.array(sizes, dtype=np.float64), np.array(means) - means[0], np.array(scatters))
+    return Groups(sizes.astype(np.float64), np.array(means) - means[0], np.array(scatters))
 
 
 def single(values: Values) -> Groups:
@@ -104,7 +108,7 @@ def single(values: Values) -> Groups:
 
 def squares(groups: Groups) -> Squares:
     """Mean squares over all originals, S = 1; at least two originals."""
-    return _squares(groups, np.ones((1, len(groups.sizes))))
+    return _squares(groups, lambda values: values.sum(axis=0, keepdims=True))
 
 
 def without_each(groups: Groups) -> Squares | None:
@@ -114,17 +118,27 @@ def without_each(groups: Groups) -> Squares | None:
         return None
     if groups.repeated and (groups.models - groups.sizes <= n_originals - 1).any():
         return None
-    return _squares(groups, 1 - np.eye(n_originals))
+    return _squares(groups, sums_of_others)
 
 
-def _squares(groups: Groups, keep: Values) -> Squares:
-    """Mean squares over the originals with a 1 in each row of ``keep``, shape (S, I)."""
-    n, originals = keep @ groups.sizes, keep.sum(axis=1)
-    weighted = groups.sizes[:, None] * groups.means
-    between = keep @ (weighted * groups.means) - (keep @ weighted) ** 2 / n[:, None]
-    n0 = (n - keep @ groups.sizes**2 / n) / (originals - 1)
-    within = keep @ groups.scatter / np.maximum(n - originals, 1)[:, None]
-    return Squares(np.maximum(between, 0.0) / (originals - 1)[:, None], within, n0[:, None])
+def sums_of_others(values: Values) -> Values:
+    """Sums over all rows but each, shape (I, K): those before it and those after, since differences would lose digits."""
+    found = np.zeros_like(values)
+    np.cumsum(values[:-1], axis=0, out=found[1:])
+    found[:-1] += np.cumsum(values[:0:-1], axis=0)[::-1]
+    return found
+
+
+def _squares(groups: Groups, summed: Callable[[Values], Values]) -> Squares:
+    """Mean squares over S selections of originals, ``summed`` giving the sums over each of values of shape (I, K)."""
+    sizes = groups.sizes[:, None]
+    n, originals = summed(sizes), summed(np.ones_like(sizes))
+    weighted = sizes * groups.means
+    between = summed(weighted * groups.means)
+    between -= summed(weighted) ** 2 / n
+    n0 = (n - summed(sizes**2) / n) / (originals - 1)
+    within = summed(groups.scatter) / np.maximum(n - originals, 1) if groups.repeated else np.zeros_like(between)
+    return Squares(np.maximum(between, 0.0) / (originals - 1), within, n0)
 
 
 def share(squares: Squares) -> float | None:

@@ -117,8 +117,9 @@ def evaluate(evidence: Evidence) -> Result:
         return Result(missing, warnings=(f"before_after: {why_not}",))
     resamples = _bootstrap.resamples(evidence, models.sizes())
     rows = _before_after.pairs(models)
+    known: _before_after.Known = {}
     every = {
-        row: _before_after.contributions(_before_after.trial(evidence, one, examples), _statistics)
+        row: _before_after.contributions(_before_after.trial(evidence, one, examples), _statistics, known)
         for row, one in rows.items()
     }
     found = {about: {row: values[:, i] for row, values in every.items()} for i, about in enumerate(STATISTICS)}

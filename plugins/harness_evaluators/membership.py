@@ -125,7 +125,7 @@ def _simple(models: Models) -> PerModel:
     def attack(population: Population) -> Values:
         def side(split: SplitName) -> Values:
             phi = _populations.phi_values(evidence, population, split)
-            return _simple_mia.losses(phi[models.order[population]][:, chosen[split]])
+            return _simple_mia.losses(phi[np.ix_(models.order[population], chosen[split])])
 
         return _simple_mia.accuracies(side("test"), side("forget"), splits)
 
@@ -146,13 +146,12 @@ def _by_thresholds(models: Models) -> dict[Description, PerModel]:
         sides = (("forget", examples.forgotten), ("test", examples.unseen))
         return [_threshold_mia.features_of(logits[split], order, side.rows, side.labels) for split, side in sides]
 
-    known = folds["original"]
-    learned = [
-        _threshold_mia.learn(one, other, known, examples) for one, other in zip(*scores("original"), strict=True)
-    ]
+    known, originals = folds["original"], scores("original")
+    learned = [_threshold_mia.learn(one, other, known, examples) for one, other in zip(*originals, strict=True)]
 
     def attack(population: Population) -> Values:
-        pairs = zip(*scores(population), learned, strict=True)
+        sides = originals if population == "original" else scores(population)
+        pairs = zip(*sides, learned, strict=True)
         judged = _threshold_mia.balanced_accuracies
         return np.stack([judged(one, other, folds[population], limits, examples) for one, other, limits in pairs])
 

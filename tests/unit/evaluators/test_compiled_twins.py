@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 import pytest
-from scipy.special import expit
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from harness.evaluation import Result, phi
@@ -21,7 +19,6 @@ from harness_evaluators import (
     _roc,
     _shared,
     _threshold_mia,
-    _weighted_auc,
 )
 from tests.unit.evaluators.every import EVERY, usual
 from tests.unit.evaluators.helpers import numbers
@@ -98,10 +95,11 @@ def test_divergences_of_logits_are_those_of_their_posteriors() -> None:
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("decimals", [1, 9])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_distances_are_those_of_scipy(decimals: int, dtype: type) -> None:
-    """With many ties and without."""
+@pytest.mark.parametrize("columns", [1, 12, 13])
+def test_distances_are_those_of_scipy(decimals: int, dtype: type, columns: int) -> None:
+    """With many ties and without, of even and odd numbers of columns."""
     rng = np.random.default_rng(decimals)
-    left, right = (rng.normal(loc, 1, (n, 12)).round(decimals).astype(dtype) for loc, n in ((0.3, 9), (0, 14)))
+    left, right = (rng.normal(loc, 1, (n, columns)).round(decimals).astype(dtype) for loc, n in ((0.3, 9), (0, 14)))
 
     found = _ks.compared(left, right)
 
@@ -155,48 +153,18 @@ def test_scores_are_sorted(values: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("compiled")
-def test_the_area_under_a_curve_counts_ties_by_half() -> None:
+@pytest.mark.parametrize("sizes", [(40, 30), (3, 50), (50, 1), (1, 1), (401, 399)])
+@pytest.mark.parametrize("step", [1.0, 1e-9])
+@pytest.mark.parametrize("shift", [-20, 0.5, 20])
+def test_the_area_under_a_curve_counts_ties_by_half(sizes: tuple[int, int], step: float, shift: float) -> None:
+    """With many ties and without, of populations that overlap and that do not."""
     rng = np.random.default_rng(0)
-    left, right = np.sort(rng.integers(0, 9, 40) * 1.0), np.sort(rng.integers(-2, 7, 30) * 1.0)
+    left, right = (
+        np.sort(np.round(rng.normal(loc, 2, n) / step) * step) for loc, n in zip((shift, 0), sizes, strict=True)
+    )
     pairs = np.sign(left[:, None] - right[None])
 
     assert _roc.auc(left, right) == pytest.approx((1 + pairs.mean()) / 2, abs=1e-12)
-
-
-@pytest.mark.parametrize("scale", [1, 1000])
-def test_attacks_on_pairs_are_judged_alike(scale: int) -> None:
-    """With many ties and without, by one feature and by all, where a pair is left out, and where axes change or hardly do."""
-    rng = np.random.default_rng(scale)
-    sides = tuple(rng.integers(-4 * scale, 4 * scale, (3, 5, n)).astype(np.float32) / scale for n in (50, 45))
-    axes = rng.integers(-3, 4, (4, 3, 5)).astype(np.float32), rng.integers(-2, 3, (4, 3)).astype(np.float32)
-    axes[0][:, 1, 1:] = 0
-    columns, keep = ((10, 30), (20, 45)), rng.random((4, 2)) < 0.7
-    weights, models = (rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(25))), np.array([2, 0])
-    found = np.empty((4, 2, 5))
-    kernels = _shared._kernels("_pair_kernels")
-
-    assert kernels is not None
-    kernels.judge(sides, models, columns, weights, axes, keep, (2, 0), found)
-
-    for k, s in np.ndindex(4, 2):
-        values = [x[models[s], :, slice(*ends)] for x, ends in zip(sides, columns, strict=True)]
-        scores = [(axes[0][k] @ x + axes[1][k][:, None])[:, None] for x in values]
-        expected = np.concatenate(
-            [
-                [_weighted_auc.aucs(*pair, weights)[0] for pair in zip(*scores, strict=True)],
-                _gains([one[2, 0] for one in scores], [one[0, 0] for one in scores], weights),
-            ]
-        )
-        assert found[k, s] == pytest.approx(expected if keep[k, s] else 0, abs=1e-6)
-
-
-def _gains(whole: list[np.ndarray], base: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> list[float]:
-    """Mean and share of gains in the truth's probability."""
-    gains = [expit(sign * one) - expit(sign * two) for sign, one, two in zip((1, -1), whole, base, strict=True)]
-    return [
-        sum(float(gain @ weight) / 2 for gain, weight in zip(gains, weights, strict=True)),
-        sum(float((1 + np.sign(gain)) / 2 @ weight) / 2 for gain, weight in zip(gains, weights, strict=True)),
-    ]
 
 
 @pytest.mark.parametrize(("m", "n"), [(40, 40), (7, 5), (30, 51), (51, 30), (1, 3)])
@@ -209,22 +177,42 @@ def test_tails_of_the_null_are_the_same(m: int, n: int) -> None:
 
 
 @pytest.mark.parametrize("attack", ["official-grid", "exact"])
+@pytest.mark.parametrize("scale", [0.02, 1.0, 30.0])
 @pytest.mark.parametrize("decimals", [1, 9])
-def test_where_the_search_for_an_attack_begins_decides_nothing(attack: _epsilon.AttackName, decimals: int) -> None:
-    """By attacks that were chosen on other models, on other examples, and by the strongest one itself."""
+def test_some_models_of_a_pool_are_attacked_as_if_they_were_alone(
+    attack: _epsilon.AttackName, scale: float, decimals: int
+) -> None:
+    """The same attacks; and without a say in which of equal ones, the same epsilons."""
     rng = np.random.default_rng(decimals)
-    left, right = (_epsilon.side(rng.normal(loc, 1, (60, 40)).round(decimals)) for loc in (0.5, 0.0))
-    keep = np.arange(60) % 5 > 0
-    sides = left.only(keep), right.only(keep)
-    found = _epsilon.strongest_of(*sides, attack, 1e-5)
-    whole = _epsilon.strongest_of(left, right, attack, 1e-5)
-    others = replace(whole, low=whole.low[::-1].copy(), high=whole.high[::-1].copy())
+    left, right = (scale * rng.normal(loc, 1, (60, 40)).round(decimals) for loc in (0.5, 0.0))
+    keep_left, keep_right = np.arange(60) % 5 > 0, np.arange(60) % 7 > 0
+    both, chosen = _epsilon.pool(left, right), _epsilon.codes(keep_left, keep_right)
+    alone = _epsilon.strongest(left[keep_left], right[keep_right], attack, 1e-5)
 
-    for near in (whole, others, found):
-        again = _epsilon.strongest_of(*sides, attack, 1e-5, near)
+    found = _epsilon.strongest_of(both, chosen, attack, 1e-5)
+    without_ends = _epsilon.strongest_of(both, chosen, attack, 1e-5, ends=False)
 
-        for name, values in vars(found).items():
-            assert (getattr(again, name) == values).all(), name
+    for name, values in vars(alone).items():
+        assert (getattr(found, name) == values).all(), name
+    assert (without_ends.epsilon == alone.epsilon).all()
+
+
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_models_of_a_pool_are_counted_inside_by_either_engine(decimals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(decimals)
+    left, right = (rng.normal(loc, 1, (30, 300)).round(decimals) for loc in (0.5, 0.0))
+    both = _epsilon.pool(left, right)
+    chosen = _epsilon.codes(np.arange(30) % 2 > 0, np.arange(30) % 3 > 0)
+    attacks = _epsilon.strongest_of(both, chosen, "exact", 1e-5)
+    sides = left[np.arange(30) % 2 > 0], right[np.arange(30) % 3 > 0]
+    expected = [((attacks.low <= side) & (side <= attacks.high)).sum(axis=0) for side in sides]
+
+    compiled = _epsilon.inside(attacks, both, chosen)
+    monkeypatch.setattr(_epsilon, "kernels", lambda: (_epsilon._grid, _epsilon._epsilon_exact))
+    plain = _epsilon.inside(attacks, both, chosen)
+
+    assert np.array_equal(compiled, expected)
+    assert np.array_equal(plain, expected)
 
 
 @pytest.mark.usefixtures("compiled")

@@ -232,3 +232,31 @@ def test_examples_on_which_retrained_models_do_not_vary_are_left_out() -> None:
     right[:, 2] = 50.0 + 1e-7 * right[:, 0]
 
     assert _spread.usable(right).tolist() == [True, False, False]
+
+
+def test_sums_of_others_lose_no_digits_beside_a_large_row() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.random((9, 4))
+    values[3] = 1e18
+
+    found = _variance.sums_of_others(values)
+
+    for i in range(9):
+        assert found[i] == pytest.approx(np.delete(values, i, axis=0).sum(axis=0), rel=1e-14)
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 1, 1, 1], [2, 1, 3, 2, 2]])
+def test_mean_squares_without_an_original_are_those_of_the_others(sizes: list[int]) -> None:
+    """Whatever order models are stored in."""
+    rng = np.random.default_rng(0)
+    values, origins = _drawn(rng, sizes, 2.0, 1.0, 3), _origins(sizes)
+    shuffled = rng.permutation(len(origins))
+
+    found = _variance.without_each(_variance.grouped(values[shuffled], origins[shuffled]))
+
+    assert found is not None
+    for i in range(len(sizes)):
+        others = _variance.squares(_variance.grouped(values[origins != i], origins[origins != i]))
+        assert found.between[i] == pytest.approx(others.between[0], rel=1e-12)
+        assert found.within[i] == pytest.approx(others.within[0], rel=1e-12)
+        assert found.n0[i] == pytest.approx(others.n0[0], rel=1e-12)
