@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import math
 import os
 import threading
@@ -27,6 +28,9 @@ _KEPT: dict[int, dict[Hashable, Future[Any]]] = {}
 _LOCK = threading.Lock()
 
 _THREAD = threading.local()
+
+PARTS = 16
+"""Of a thread's work: more even out what takes long and what does not, and cost more to hand over."""
 
 LEAST = 1_000_000
 """Numbers from which on :func:`kernels` gives any."""
@@ -82,7 +86,12 @@ def in_threads(work: Callable[[Item], Found], items: Iterable[Item]) -> list[Fou
     every = list(items)
     if min(len(every), processors()) < 2 or getattr(_THREAD, "at_work", False):
         return [work(item) for item in every]
-    return list(_pool().map(work, every))
+    parts = slices(len(every), -(-len(every) // (PARTS * processors())))
+
+    def of(part: slice) -> list[Found]:
+        return [work(item) for item in every[part]]
+
+    return list(itertools.chain.from_iterable(_pool().map(of, parts)))
 
 
 def kernels(name: str, numbers: int) -> ModuleType | None:
