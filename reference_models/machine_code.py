@@ -249,9 +249,9 @@ class Code:
         return self._intrinsic("sqrt", a)
 
     def where_positive(self, sign: Value, value: Value) -> Value:
-        """``value`` where ``sign`` is above 0, else 0."""
+        """``value`` where ``sign`` is above 0 or no number, else 0."""
         zero = self.zero(1 if sign.type == self._float else sign.type.count)
-        return self.build.select(self.build.fcmp_ordered(">", sign, zero), value, zero)
+        return self.build.select(self.build.fcmp_unordered(">", sign, zero), value, zero)
 
     def smaller(self, a: Value, b: Value) -> Value:
         """The smaller one of two whole numbers."""

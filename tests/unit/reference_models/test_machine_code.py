@@ -235,6 +235,18 @@ def test_tiles_cover_a_rectangle_once_and_fit_the_registers(rows: int, columns: 
     assert held.vectors * held.places + held.vectors < 32
 
 
+def test_a_relu_lets_through_what_is_no_number() -> None:
+    shape, vectors = SHAPES["stride 1"], host_vectors()
+    padded, weight, bias = torch.zeros(1, shape.padded_picture), torch.zeros(shape.n_weights), torch.zeros(16)
+    padded[0, shape.padded_picture // 2] = torch.nan
+    y = torch.zeros(1, 7, 7, 16)
+
+    convolution_code.outputs(shape, True, vectors).call(*map(address, (padded, weight, bias, y)), 1)
+
+    assert torch.isnan(y[0, 3, 3]).all()
+    assert torch.count_nonzero(torch.isnan(y)) == 9 * 16
+
+
 def test_an_address_is_that_of_memory_in_order() -> None:
     values = _rand(4, 6)
 
