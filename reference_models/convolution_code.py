@@ -3,7 +3,7 @@
 Sums of a tile of outputs stay in registers while the kernel passes over them; a step multiplies one number a place with
 vectors of neighbouring channels, so that every load feeds several multiply-adds. Pictures lie channels last, their
 lengths are those of :class:`~reference_models.convolution_shapes.ConvolutionShape`; weights are (kernel rows, kernel
-columns, input channels, output channels). Functions are compiled once for each shape in a process.
+columns, input channels, output channels). Functions are made once for each shape.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import functools
 import itertools
 from collections.abc import Callable
 
+from reference_models.code_cache import compiled_once
 from reference_models.convolution_shapes import ConvolutionShape, Phase
-from reference_models.machine_code import FLOAT_BYTES, Code, CompiledFunction, Value, Vectors
+from reference_models.machine_code import FLOAT_BYTES, Code, Value, Vectors
 from reference_models.tile_sums import TileSums
 from reference_models.tiling import Plan, Tiles, cut, plan, vectors_in
 
@@ -39,9 +40,9 @@ def _over_grid(code: Code, tiles: Tiles, body: Callable[[Value, Value], None]) -
         code.each(tiles.n_across)(lambda j: body(row, code.place(tiles.column, tiles.columns, j)))
 
 
-@functools.lru_cache(maxsize=256)
-def outputs(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> CompiledFunction:
-    """Compile (padded pictures, weights, biases, outputs; pictures). Outputs below 0 become 0 where it is ``rectified``."""
+@compiled_once
+def outputs(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> Code:
+    """Code for (padded pictures, weights, biases, outputs; pictures). Outputs below 0 become 0 where it is ``rectified``."""
     code = Code(4, 1)
     x, weights, biases, y = code.arrays
     (n_pictures,) = code.counts
@@ -81,12 +82,12 @@ def outputs(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> Compi
         code.each(n_pictures)(lambda picture: code.each(parts)(lambda part: some_channels(picture, part)))
     else:
         code.each(parts)(lambda part: code.each(n_pictures)(lambda picture: some_channels(picture, part)))
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=256)
-def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (padded pictures, padded gradients, weights' gradients, biases' gradients; pictures)."""
+@compiled_once
+def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> Code:
+    """Code for (padded pictures, padded gradients, weights' gradients, biases' gradients; pictures)."""
     code = Code(4, 1)
     x, gradients, weights, biases = code.arrays
     (n_pictures,) = code.counts
@@ -148,7 +149,7 @@ def weight_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunct
 
             _each_tile(code, size, held, width, tile)
 
-    return code.compiled()
+    return code
 
 
 def _sum_outputs(code: Code, shape: ConvolutionShape, gradients: Value, out: Value, width: int) -> None:
@@ -173,9 +174,9 @@ def _sum_outputs(code: Code, shape: ConvolutionShape, gradients: Value, out: Val
         code.store(total, code.at(out, code.times(v, width)))
 
 
-@functools.lru_cache(maxsize=256)
-def input_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (padded gradients, weights as :func:`turn_weights` writes them, pictures' gradients; pictures)."""
+@compiled_once
+def input_gradients(shape: ConvolutionShape, vectors: Vectors) -> Code:
+    """Code for (padded gradients, weights as :func:`turn_weights` writes them, pictures' gradients; pictures)."""
     code = Code(3, 1)
     gradients, _, out = code.arrays
 
@@ -186,7 +187,7 @@ def input_gradients(shape: ConvolutionShape, vectors: Vectors) -> CompiledFuncti
         for phases in itertools.product(shape.rows.phases(), shape.columns.phases()):
             _gradients_of_phase(code, shape, vectors, phases, own, own_out)
 
-    return code.compiled()
+    return code
 
 
 def _gradients_of_phase(
@@ -235,9 +236,9 @@ def _gradients_of_phase(
     _each_tile(code, (rows.count, columns.count), held, width, tile)
 
 
-@functools.lru_cache(maxsize=256)
-def turn_weights(shape: ConvolutionShape) -> CompiledFunction:
-    """Compile (weights, weights with output channels before input channels)."""
+@compiled_once
+def turn_weights(shape: ConvolutionShape) -> Code:
+    """Code for (weights, weights with output channels before input channels)."""
     code = Code(2, 0)
     weights, out = code.arrays
     at_once = next(n for n in (8, 4, 2, 1) if shape.in_channels % n == 0)
@@ -258,4 +259,4 @@ def turn_weights(shape: ConvolutionShape) -> CompiledFunction:
                     value = code.load(code.at(source, code.times(first, shape.out_channels), i * shape.out_channels))
                     code.store(value, code.at(target, first, i))
 
-    return code.compiled()
+    return code

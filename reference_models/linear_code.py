@@ -1,15 +1,15 @@
 """A linear layer with few outputs and its gradients as machine code: the last layer of a classifier.
 
 Inputs and weights are read in vectors of neighbouring inputs, so that any number of outputs fills the registers. Functions
-are compiled once for each shape in a process.
+are made once for each shape.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
-from reference_models.machine_code import Code, CompiledFunction, Value, Vectors
+from reference_models.code_cache import compiled_once
+from reference_models.machine_code import Code, Value, Vectors
 from reference_models.tile_sums import TileSums
 from reference_models.tiling import column_of, even_parts, vectors_in
 
@@ -31,9 +31,9 @@ def _each_group(code: Code, n: int | Value, size: int, body: Callable[[Value, in
     code.each(code.minus(whole, done))(lambda i: body(code.plus(done, i), 1))
 
 
-@functools.lru_cache(maxsize=64)
-def outputs(n_inputs: int, n_outputs: int, vectors: Vectors) -> CompiledFunction:
-    """Compile (inputs (B, n), weights (n', n), biases (n',), outputs (B, n'); B)."""
+@compiled_once
+def outputs(n_inputs: int, n_outputs: int, vectors: Vectors) -> Code:
+    """Code for (inputs (B, n), weights (n', n), biases (n',), outputs (B, n'); B)."""
     code = Code(4, 1)
     x, weights, biases, y = code.arrays
     width, n_vectors = vectors_in(n_inputs, vectors)
@@ -62,12 +62,12 @@ def outputs(n_inputs: int, n_outputs: int, vectors: Vectors) -> CompiledFunction
         _each_group(code, n_outputs, held, lambda output, n_held: group(first, n_examples, output, n_held))
 
     _each_group(code, code.counts[0], AT_ONCE, examples)
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=64)
-def weight_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> CompiledFunction:
-    """Compile (inputs (B, n), outputs' gradients (B, n'), weights' gradients (n', n), biases' gradients (n',); B)."""
+@compiled_once
+def weight_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> Code:
+    """Code for (inputs (B, n), outputs' gradients (B, n'), weights' gradients (n', n), biases' gradients (n',); B)."""
     code = Code(4, 1)
     x, gradients, of_weights, of_biases = code.arrays
     (n_examples,) = code.counts
@@ -97,12 +97,12 @@ def weight_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> Compile
         (total,) = code.loop(n_examples, example, [code.zero(1)])
         code.store(total, code.at(of_biases, j))
 
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=64)
-def input_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> CompiledFunction:
-    """Compile (outputs' gradients (B, n'), weights (n', n), inputs' gradients (B, n); B)."""
+@compiled_once
+def input_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> Code:
+    """Code for (outputs' gradients (B, n'), weights (n', n), inputs' gradients (B, n); B)."""
     code = Code(3, 1)
     gradients, weights, out = code.arrays
     width, n_vectors = vectors_in(n_inputs, vectors)
@@ -124,4 +124,4 @@ def input_gradients(n_inputs: int, n_outputs: int, vectors: Vectors) -> Compiled
         _each_group(code, n_vectors, side_by_side, lambda vector, n: group(first, n_examples, vector, n))
 
     _each_group(code, code.counts[0], side_by_side, examples)
-    return code.compiled()
+    return code

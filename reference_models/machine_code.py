@@ -106,6 +106,7 @@ class Code:
     Attributes:
         arrays: the addresses; what is written through one is not read through another.
         counts: the whole numbers.
+        n_arguments: how many they are together.
     """
 
     def __init__(self, n_arrays: int, n_counts: int) -> None:
@@ -115,7 +116,7 @@ class Code:
         self._module.triple = self._binding.get_process_triple()
         arguments = [self._float.as_pointer()] * n_arrays + [self._whole] * n_counts
         function = self._ir.Function(self._module, self._ir.FunctionType(self._ir.VoidType(), arguments), "run")
-        self._n_arguments = len(arguments)
+        self.n_arguments = len(arguments)
         for argument in function.args[:n_arrays]:
             argument.add_attribute("noalias")
         self.arrays, self.counts = function.args[:n_arrays], function.args[n_arrays:]
@@ -306,17 +307,35 @@ class Code:
             merged.add_incoming(value, block)
         return merged
 
-    def compiled(self) -> CompiledFunction:
-        """The function; nothing may be added to it any more."""
+    def compiled(self) -> bytes:
+        """Object code for this processor; nothing may be added any more."""
         self.build.ret_void()
         text = re.sub(r"^(define void .*\))$", r"\1 #0", str(self._module), flags=re.MULTILINE)
         module = self._binding.parse_assembly(f"{text}\nattributes #0 = {{ {WHOLE_VECTORS} }}\n")
-        machine = self._binding.Target.from_default_triple().create_target_machine(
-            cpu=self._binding.get_host_cpu_name(),
-            features=self._binding.get_host_cpu_features().flatten(),
-            opt=3,
-            jit=True,
-        )
-        engine = self._binding.create_mcjit_compiler(module, machine)
-        engine.finalize_object()
-        return CompiledFunction(engine, self._n_arguments)
+        code: bytes = _machine(self._binding).emit_object(module)
+        return code
+
+
+def _machine(binding: Any) -> Any:
+    """This processor, as the compiler sees it."""
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def compiler_identity() -> str:
+    """What object code depends on besides its source: compiler and processor."""
+    _, binding = _compiler()
+    version = importlib.import_module("llvmlite").__version__
+    features = binding.get_host_cpu_features().flatten()
+    return f"{version} {binding.get_process_triple()} {binding.get_host_cpu_name()} {features}"
+
+
+def load_code(n_arguments: int, code: bytes) -> CompiledFunction:
+    """The function of :meth:`Code.compiled`."""
+    _, binding = _compiler()
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine(binding))
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return CompiledFunction(engine, n_arguments)

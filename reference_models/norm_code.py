@@ -1,16 +1,16 @@
 """A batch normalisation as machine code; values lie channels last.
 
 Mean and variance (Ioffe & Szegedy, 2015, algorithm 1) are taken in two passes, of the values and of their squared
-distances from the mean. Functions are compiled once for each number of channels in a process.
+distances from the mean. Functions are made once for each number of channels.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reference_models.machine_code import Code, CompiledFunction, Value, Vectors
+from reference_models.code_cache import compiled_once
+from reference_models.machine_code import Code, Value, Vectors
 from reference_models.tiling import vectors_in
 
 SUMS = 8
@@ -105,9 +105,9 @@ def _inverse_deviation(own: _Channels, variance: Value, eps: float) -> Value:
     return code.ratio(code.constant(1.0, own.width), code.root(code.sum(variance, code.constant(eps, own.width))))
 
 
-@functools.lru_cache(maxsize=64)
-def training_outputs(shape: NormShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (values, weights, biases, running means and variances, outputs, means, inverse deviations; how many).
+@compiled_once
+def training_outputs(shape: NormShape, vectors: Vectors) -> Code:
+    """Code for (values, weights, biases, running means and variances, outputs, means, inverse deviations; how many).
 
     The count is that of a channel's values. Running statistics move by the momentum, the variance's towards the unbiased one.
     """
@@ -134,12 +134,12 @@ def training_outputs(shape: NormShape, vectors: Vectors) -> CompiledFunction:
         _normalise(own, shape, z, y, *_scale_and_shift(own, own.load(weights), own.load(biases), mean, inverse))
 
     _each_part(code, shape, vectors, part)
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=64)
-def evaluation_outputs(shape: NormShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (values, weights, biases, running means and variances, outputs; values of a channel)."""
+@compiled_once
+def evaluation_outputs(shape: NormShape, vectors: Vectors) -> Code:
+    """Code for (values, weights, biases, running means and variances, outputs; values of a channel)."""
     code = Code(6, 1)
     z, weights, biases, running_means, running_variances, y = code.arrays
 
@@ -149,12 +149,12 @@ def evaluation_outputs(shape: NormShape, vectors: Vectors) -> CompiledFunction:
         _normalise(own, shape, z, y, *placed)
 
     _each_part(code, shape, vectors, part)
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=64)
-def training_gradients(shape: NormShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (gradients, outputs, values, weights, means, inverse deviations, three results; values of a channel).
+@compiled_once
+def training_gradients(shape: NormShape, vectors: Vectors) -> Code:
+    """Code for (gradients, outputs, values, weights, means, inverse deviations, three results; values of a channel).
 
     Results are the gradients of values, weights and biases. With g the gradient, x the normalised value, w and s weight
     and inverse deviation, the values' is w s (g - mean of g - x mean of g x).
@@ -191,4 +191,4 @@ def training_gradients(shape: NormShape, vectors: Vectors) -> CompiledFunction:
         own.each(one)
 
     _each_part(code, shape, vectors, part)
-    return code.compiled()
+    return code

@@ -1,19 +1,18 @@
 """Copies of pictures and gradients between zeros, as machine code; see :mod:`reference_models.convolution_shapes`.
 
-The zeros are there before, and stay. Functions are compiled once for each shape in a process.
+The zeros are there before, and stay. Functions are made once for each shape.
 """
 
 from __future__ import annotations
 
-import functools
-
+from reference_models.code_cache import compiled_once
 from reference_models.convolution_shapes import ConvolutionShape
-from reference_models.machine_code import Code, CompiledFunction, Value, Vectors
+from reference_models.machine_code import Code, Value, Vectors
 
 
-@functools.lru_cache(maxsize=256)
-def pad_pictures(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (pictures, padded pictures; pictures): a copy between the zeros that are there."""
+@compiled_once
+def pad_pictures(shape: ConvolutionShape, vectors: Vectors) -> Code:
+    """Code for (pictures, padded pictures; pictures): a copy between the zeros that are there."""
     code = Code(2, 1)
     x, out = code.arrays
     row_length = shape.columns.size * shape.in_channels
@@ -31,12 +30,12 @@ def pad_pictures(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
 
             code.over_row(row_length, vectors.width, copy)
 
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=256)
-def pad_stored(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
-    """Compile (uint8 pictures, int64 numbers of some, scales and shifts of a row, padded pictures; how many).
+@compiled_once
+def pad_stored(shape: ConvolutionShape, vectors: Vectors) -> Code:
+    """Code for (uint8 pictures, int64 numbers of some, scales and shifts of a row, padded pictures; how many).
 
     A value x becomes x * scale + shift.
     """
@@ -61,12 +60,12 @@ def pad_stored(shape: ConvolutionShape, vectors: Vectors) -> CompiledFunction:
 
             code.over_row(row_length, vectors.width, copy)
 
-    return code.compiled()
+    return code
 
 
-@functools.lru_cache(maxsize=256)
-def pad_gradients(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> CompiledFunction:
-    """Compile (gradients, outputs, padded gradients; pictures): likewise; 0 where an output was ``rectified``."""
+@compiled_once
+def pad_gradients(shape: ConvolutionShape, rectified: bool, vectors: Vectors) -> Code:
+    """Code for (gradients, outputs, padded gradients; pictures): likewise; 0 where an output was ``rectified``."""
     code = Code(3, 1)
     gradients, y, out = code.arrays
 
@@ -88,4 +87,4 @@ def pad_gradients(shape: ConvolutionShape, rectified: bool, vectors: Vectors) ->
 
             code.over_row(shape.output_row, vectors.width, copy)
 
-    return code.compiled()
+    return code

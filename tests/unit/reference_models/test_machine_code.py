@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from reference_models import convolution_code, linear_code, norm_code, padding_code
 from reference_models.convolution_shapes import Axis, ConvolutionShape, convolution_shape
 from reference_models.images import Normaliser, normalise
-from reference_models.machine_code import Code, NoCompilerError, Vectors, _compiler, address, host_vectors
+from reference_models.machine_code import Code, NoCompilerError, Vectors, _compiler, address, host_vectors, load_code
 from reference_models.norm_code import NormShape
 from reference_models.tiling import cut, plan
 
@@ -268,7 +268,7 @@ def test_rounds_that_are_not_known_beforehand_can_be_none() -> None:
 
     (total,) = code.loop(code.counts[0], lambda i, sum_: [code.sum(sum_, code.constant(1.0, 1))], [code.zero(1)])
     code.store(total, out)
-    compiled, found = code.compiled(), torch.full((1,), torch.nan)
+    compiled, found = load_code(code.n_arguments, code.compiled()), torch.full((1,), torch.nan)
 
     counted = []
     for rounds in (0, 1, 5):
