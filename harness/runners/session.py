@@ -117,7 +117,7 @@ class Session:
             if self._guests.stopped:
                 raise StoppedError
             if self._isolation == "model":
-                self._let_go()  # it has told all that it had to tell
+                self._drop()  # it has told all that it had to tell
                 self._stock_up()
         except BaseException:
             self._drop()
@@ -217,28 +217,19 @@ class Session:
         guest, self._guest = self._guest, None
         return None if guest is None else self._guests.drop(guest)
 
-    def _let_go(self) -> None:
-        """Kill the guest, if there is one; what removes it need not be waited for before the next model is to be measured."""
-        guest, self._guest = self._guest, None
-        if guest is not None:
-            self._guests.let_go(guest)
-
     def _opened(self) -> Guest:
         """:meth:`_open`, with guests for the models after this one where they may warm up beside it; the time is kept."""
         began_s = self._clock()
         guest = self._open()
         if self._isolation == "model" and self._seat.spare:
             self._guests.restock(self._due())
-        self._guests.settle()
         self._starting_s += self._clock() - began_s
         return guest
 
     def _stock_up(self) -> None:
-        """Start guests for the models to come, where they have not warmed up beside this one; the time is kept."""
+        """Start guests for the models to come; the time is kept."""
         began_s = self._clock()
         self._guests.restock(self._due())
-        if not self._seat.spare:
-            self._guests.settle()
         self._starting_s += self._clock() - began_s
 
     def _open(self) -> Guest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
@@ -39,7 +38,7 @@ class Guest:
 class Guests:
     """Starts guests, keeps some in stock, and makes sure that every one of them ends.
 
-    All calls are made from one thread but :meth:`stop`, which may come from any; guests that are let go are removed in another.
+    All calls are made from one thread but :meth:`stop`, which may come from any.
 
     Args:
         start: starts a guest on the seat's waiting cores.
@@ -67,8 +66,6 @@ class Guests:
         self._stock: deque[Guest] = deque()
         self._living: set[Guest] = set()
         self._lock = threading.Lock()
-        self._remover = ThreadPoolExecutor(1, "removing guests")
-        self._leaving: list[Future[GuestExit]] = []
         self._stopped = False
         self.spans: list[Span] = []
 
@@ -173,25 +170,8 @@ class Guests:
             self._living.discard(guest)
         return exit_
 
-    def let_go(self, guest: Guest) -> None:
-        """Kill a guest now; the engine removes it beside what comes next, until :meth:`settle`."""
-        guest.handle.kill()
-        self._leaving.append(self._remover.submit(self.drop, guest))
-
-    def settle(self) -> None:
-        """Wait until the guests that were let go are gone: nothing of that falls into a measured time."""
-        while self._leaving:
-            self._leaving[-1].result()
-            self._leaving.pop()
-
     def close(self) -> None:
         """Kill all guests, those in stock among them, and make sure that they are gone."""
-        try:
-            self.settle()
-        finally:
-            self._close_all()
-
-    def _close_all(self) -> None:
         self._stock.clear()
         with self._lock:
             living = list(self._living)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,12 +14,10 @@ import pytest
 from harness.errors import GpuUnavailableError, HarnessError, NoSpaceError, SandboxError
 from harness.hardware import usable_cores
 from harness.outcomes import Status
-from harness.runners.attempt import Attempt
-from harness.runners.base import GuestExit
 from harness.runners.process_handle import ProcessHandle
 from harness.runners.seats import Seat
 from harness.runners.session import Session
-from harness.runners.warming import Guests, StoppedError
+from harness.runners.warming import StoppedError
 from harness.runners.weights import Manifest
 from harness.workers import Queue, share_out
 from harness_guest.protocol import Hello
@@ -144,37 +141,6 @@ def test_guests_that_no_model_came_for_are_gone_when_the_session_is_closed(hall:
     session.close()
 
     assert hall.living() == []
-
-
-@two_cores
-def test_the_next_guest_starts_while_the_last_one_is_removed_and_no_model_is_measured_meanwhile(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session, _ = hall.session(GOOD, Seat((OWN,), (OTHER,)), 5)
-    waited_for, order = threading.Event(), []
-    close, settle, run = ProcessHandle.close, Guests.settle, Attempt.run
-
-    def closed(handle: ProcessHandle) -> GuestExit:
-        assert waited_for.wait(60)  # the removal takes until somebody waits for it
-        order.append(f"removed with {len(hall.pids)} started")
-        return close(handle)
-
-    def settled(guests: Guests) -> None:
-        if guests._leaving:
-            waited_for.set()
-        settle(guests)
-
-    def measured(attempt: Attempt, *rest: Any) -> None:
-        order.append("measured")
-        run(attempt, *rest)
-
-    monkeypatch.setattr(ProcessHandle, "close", closed)
-    monkeypatch.setattr(Guests, "settle", settled)
-    monkeypatch.setattr(Attempt, "run", measured)
-    session.unlearn(0, 0, STATE, 60.0)
-    session.unlearn(1, 0, STATE, 60.0)
-
-    assert order[:3] == ["measured", "removed with 3 started", "measured"]
 
 
 def test_an_interruption_leaves_no_guest(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
