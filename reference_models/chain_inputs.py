@@ -38,10 +38,10 @@ class ChainInputs:
         if not self._stored:
             return self._normaliser.channels_last(images)
         # Always at one address: calls of machine code are listed with addresses.
-        own = self._bytes.setdefault(
-            tuple(images.shape), torch.empty_like(images, memory_format=torch.contiguous_format)
-        )
-        own.copy_(images)
+        shape = tuple(images.shape)
+        if shape not in self._bytes:
+            self._bytes[shape] = torch.empty_like(images, memory_format=torch.contiguous_format)
+        own = self._bytes[shape].copy_(images)
         numbers = torch.arange(len(images) * images.shape[1]).view(images.shape[:2])
         return StoredPictures(own.flatten(0, 1), numbers, *self._row)
 

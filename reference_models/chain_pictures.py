@@ -148,8 +148,10 @@ class PictureStack(Layer):
         if isinstance(x, Tensor):
             own = self._scratch.take("x", tuple(x.shape)).copy_(x)  # always at one address, and kept until the way back
             return self._run(own, own.data_ptr(), tuple(x.shape), members, training)
-        numbers = self._numbers.setdefault((members.start, x.numbers.shape), torch.empty_like(x.numbers))
-        numbers.copy_(x.numbers)
+        key = (members.start, x.numbers.shape)
+        if key not in self._numbers:
+            self._numbers[key] = torch.empty_like(x.numbers, memory_format=torch.contiguous_format)
+        numbers = self._numbers[key].copy_(x.numbers)
         return self._run(replace(x, numbers=numbers), x.table.data_ptr(), tuple(numbers.shape), members, training)
 
     def _run(self, x: Pictures, source: int, shape: tuple[int, ...], members: slice, training: bool) -> Tensor:

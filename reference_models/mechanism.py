@@ -47,7 +47,7 @@ def choose_mechanism(spec: ModelSpec, device: torch.device | str = "cpu") -> Mec
     """The fastest mechanism whose outputs agree with ordinary modules, in training and in evaluation mode.
 
     "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours. "chained"
-    on the CPU for networks of linear layers.
+    on the CPU alone, for chains of the layers that it knows.
     """
     return _choose(json.dumps(asdict(spec), sort_keys=True), torch.device(device).type == "cpu")
 

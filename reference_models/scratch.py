@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,19 +18,19 @@ class Scratch:
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A contiguous tensor of any content."""
-        n_values = math.prod(shape)
-        flat = self._flat.get(name)
-        if flat is None or len(flat) < n_values:
-            flat = self._flat[name] = torch.empty(n_values)
-        return flat[:n_values].view(shape)
+        return _part(self._flat, name, shape, torch.empty)
 
     def zeros(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A contiguous tensor of zeros, except for what was written to it by the same name before."""
-        n_values = math.prod(shape)
-        flat = self._zeros.get(name)
-        if flat is None or len(flat) < n_values:
-            flat = self._zeros[name] = torch.zeros(n_values)
-        return flat[:n_values].view(shape)
+        return _part(self._zeros, name, shape, torch.zeros)
+
+
+def _part(kept: dict[str, Tensor], name: str, shape: tuple[int, ...], new: Callable[[int], Tensor]) -> Tensor:
+    n_values = math.prod(shape)
+    flat = kept.get(name)
+    if flat is None or len(flat) < n_values:
+        flat = kept[name] = new(n_values)
+    return flat[:n_values].view(shape)
 
 
 def unflatten(tensor: Tensor, dim: int, sizes: tuple[int, ...]) -> Tensor:
