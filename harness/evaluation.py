@@ -78,6 +78,12 @@ class Evidence:
             again and again with other seeds, the 2023 Challenge's design.
         true_labels: per split whose labels the task corrupted before training, the true classes, shape (n,), int64;
             empty where nothing was corrupted. ``labels`` are those that the models were trained on.
+        queries: logits on the forget set under further queries, per query and population, shape (N_population, n_forget, C),
+            float32; rows and examples are in the order of ``logits``. A query is a fixed change of the input ("flip",
+            "shift", "noise") or of the weights ("bfloat16": rounded to it), made alike for all populations. Empty where
+            none was made.
+        subjects: per split, which person or thing each example shows, shape (n,), dtype str; splits without subjects are
+            left out.
     """
 
     n_classes: int
@@ -90,6 +96,8 @@ class Evidence:
     class_names: tuple[str, ...] = ()
     design: Design = "per-original"
     true_labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    queries: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
+    subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def phi(self, population: Population, split: SplitName) -> NDArray[np.float64]:
         """Logit-scaled confidence of the true class, shape (N, n), float64; see :func:`phi`."""

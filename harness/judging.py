@@ -84,6 +84,7 @@ def make_evidence(
         class_names=data.class_names,
         design=design,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
+        subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
     )
 
 
