@@ -66,12 +66,14 @@ class Models:
         evidence: the run.
         order: row numbers per population; control and original are cut to the number of unlearned models where they
             have more, because most statistics depend on how many models they compare.
+        whole: as ``order``, but with all models of control and original, for statistics that take any numbers.
         same: under "one-original", that all unlearned models are the same one, as a sentence without capital and full
             stop; empty where they are not.
     """
 
     evidence: Evidence
     order: Mapping[Population, Order]
+    whole: Mapping[Population, Order]
     same: str = ""
 
     def sizes(self) -> dict[str, int]:
@@ -111,23 +113,24 @@ class Models:
 
 def models(evidence: Evidence) -> Models:
     """Choose and order the models of a run, by a hash of what they say of the forget set; cut the references to size."""
-    order, same = _shared.once(evidence, "models", lambda: _chosen(evidence))
+    order, whole, same = _shared.once(evidence, "models", lambda: _chosen(evidence))
     # The evidence is no part of what is kept: it could never be let go.
-    return Models(evidence, order, same)
+    return Models(evidence, order, whole, same)
 
 
-def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], str]:
-    """Rows by population, and :func:`_same`."""
+def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], Mapping[Population, Order], str]:
+    """Rows by population, cut to size and whole, and :func:`_same`."""
     salt = int(evidence.rng("model-order").integers(2**63))
     names: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
     order = {name: _order(evidence, name, salt) for name in names}
     if evidence.design == "per-original":
         order["unlearned"] = _first_of_each(evidence.unlearned_from, order["unlearned"])
+    whole = dict(order)
     size = len(order["unlearned"])
     if size >= MIN_MODELS:
         references: tuple[Population, ...] = ("control", "original")
         order |= {name: order[name][:size] for name in references}
-    return order, _same(evidence)
+    return order, whole, _same(evidence)
 
 
 def _first_of_each(origins: NDArray[np.int64], order: Order) -> Order:

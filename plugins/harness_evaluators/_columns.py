@@ -1,0 +1,97 @@
+"""The numbers of each model that a test for a difference looks at, one column per example or per example and class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence, Population, SplitName
+from harness.evaluation import phi as phi_of
+from harness_evaluators import _populations
+from harness_evaluators._populations import Models
+
+Values = NDArray[np.float64]
+Logits = NDArray[np.float32]
+Order = NDArray[np.int64]
+
+MOST_NUMBERS = 4_000_000
+"""Most numbers, of all models together, of wrong classes; beyond, the columns that vary most over all models are taken."""
+
+MOST_UNSEEN = 2048
+"""Most examples of the test set; a random choice among more."""
+
+_BLOCK = 4_000_000
+"""Most logits turned to float64 at once."""
+
+
+def phi(models: Models, population: Population, split: SplitName) -> Values:
+    """Return phi of a population's models in order, shape (N, n)."""
+    return _populations.phi_values(models.evidence, population, split)[models.whole[population]]
+
+
+def query_phi(models: Models, query: str, population: Population) -> Values:
+    """Return phi on the forget set under a query, models in order, shape (N, n)."""
+    logits = models.evidence.queries[query][population]
+    labels = models.evidence.labels["forget"]
+    rows = models.whole[population]
+    step = max(1, _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
+    return np.concatenate([phi_of(logits[rows[at : at + step]], labels) for at in range(0, len(rows), step)])
+
+
+def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str, ...]:
+    """Return the queries that were made of every one of these populations, by name."""
+    made = [name for name, by in evidence.queries.items() if all(population in by for population in populations)]
+    return tuple(sorted(made))
+
+
+def wrong_classes(models: Models, populations: Sequence[Population]) -> Logits:
+    """Return logits of the wrong classes on the forget set, less their mean on each example, shape (M, columns).
+
+    They show a mark that is left where the confidence in the true class does not look: which wrong class comes second,
+    for instance. Of many columns those that vary most over all populations' models are taken, a choice that is the same
+    however models are permuted.
+
+    Args:
+        models: of the run.
+        populations: whose models, one after another.
+    """
+    labels = models.evidence.labels["forget"]
+    classes = models.evidence.n_classes
+    found = [
+        _wrong(models.evidence.logits[name]["forget"], models.whole[name], labels, classes) for name in populations
+    ]
+    if classes < 3:
+        return np.zeros((sum(map(len, found)), 0), dtype=np.float32)
+    columns = np.concatenate(found)
+    most = max(1, MOST_NUMBERS // len(columns))
+    if columns.shape[1] <= most:
+        return columns
+    varied = np.argsort(-columns.var(axis=0), kind="stable")[:most]
+    return np.asarray(columns[:, np.sort(varied)])
+
+
+def _wrong(logits: Logits, rows: Order, labels: NDArray[np.int64], classes: int) -> Logits:
+    """Return centred logits of wrong classes, shape (N, n (C - 1)), float32: memory, not precision, is short here."""
+    others = np.arange(classes - 1)[None, :]
+    others = others + (others >= labels[:, None])
+    chosen = np.take_along_axis(logits[rows], np.broadcast_to(others, (len(rows), *others.shape)), axis=2)
+    chosen = chosen - chosen.mean(axis=2, keepdims=True)
+    return np.asarray(chosen.reshape(len(rows), -1))
+
+
+def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:
+    """Return the test examples of the placebo: of classes that the retain set holds, at most MOST_UNSEEN of them.
+
+    A class that is wholly forgotten is forgotten on the test set as well, and is no placebo.
+    """
+    labels = evidence.labels["test"]
+    rows = (
+        np.flatnonzero(np.isin(labels, evidence.labels["retain"]))
+        if "retain" in evidence.labels
+        else np.arange(len(labels))
+    )
+    if len(rows) > MOST_UNSEEN:
+        rows = np.sort(rng.permutation(rows)[:MOST_UNSEEN])
+    return rows.astype(np.int64)

@@ -1,0 +1,188 @@
+"""The models of a run as the evaluator ``forgetting`` sees them: each row of the report beside its reference models."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Population
+from harness_evaluators import _columns, _memory, _permutation, _placebo
+from harness_evaluators._memory import Origins, Sample
+from harness_evaluators._permutation import Difference, Labels
+from harness_evaluators._populations import MIN_MODELS, Models
+
+Values = NDArray[np.float64]
+Columns = Callable[[Population], Values]
+Row = Literal["unlearned", "control", "noop"]
+
+PLAIN, CALIBRATED, QUERIES = "plain", "calibrated", "mean over queries"
+"""Ways to look at the confidence on the forget set; each query by itself is a further one, by its name."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row of the report and the models that it is compared with.
+
+    Attributes:
+        compared: the population.
+        references: populations of retrained models; never the compared one.
+    """
+
+    compared: Population
+    references: tuple[Population, ...]
+
+    @property
+    def everyone(self) -> tuple[Population, ...]:
+        """The compared population, then its references."""
+        return (self.compared, *self.references)
+
+
+@dataclass(frozen=True)
+class View:
+    """All that is looked at of a run's models; what is expensive is computed once.
+
+    Attributes:
+        models: of the run.
+    """
+
+    models: Models
+    _kept: dict[object, Values] = field(default_factory=dict)
+
+    def pairs(self) -> dict[Row, Pair]:
+        """Return the rows that exist: those whose models, and whose references, are enough for a comparison."""
+        many: set[Population] = {name for name, rows in self.models.whole.items() if len(rows) >= MIN_MODELS}
+        both: tuple[Population, ...] = ("retrained", "control")
+        references = tuple(name for name in both if name in many)
+        found: dict[Row, Pair] = {"unlearned": Pair("unlearned", references)}
+        if "control" in many:
+            found["control"] = Pair("control", ("retrained",))
+        if "original" in many:
+            found["noop"] = Pair("original", references)
+        return found
+
+    def queries(self) -> tuple[str, ...]:
+        """Return the queries that every population with enough models has."""
+        return _columns.queries(self.models.evidence, [name for name, rows in self.models.whole.items() if len(rows)])
+
+    @functools.cached_property
+    def unseen(self) -> NDArray[np.int64] | None:
+        """The test examples of the placebo, as row numbers; None where there are too few."""
+        if not self.models.has("test"):
+            return None
+        rows = _columns.unseen(self.models.evidence, self.models.evidence.rng("forgetting-unseen"))
+        return rows if len(rows) >= _placebo.LEAST else None
+
+    def plain(self, population: Population) -> Values:
+        """Return phi on the forget set, shape (N, n)."""
+        return self._once(("plain", population), lambda: _columns.phi(self.models, population, "forget"))
+
+    def query(self, name: str, population: Population) -> Values:
+        """Return phi on the forget set under a query, shape (N, n)."""
+        return self._once((name, population), lambda: _columns.query_phi(self.models, name, population))
+
+    def mean_query(self, population: Population) -> Values:
+        """Return the mean of phi over the plain pictures and all queries, shape (N, n)."""
+        every = [self.plain(population), *(self.query(name, population) for name in self.queries())]
+        return np.asarray(np.mean(every, axis=0))
+
+    def on_unseen(self, population: Population) -> Values:
+        """Return phi on the placebo's examples, shape (N, m)."""
+        return self._once(("unseen", population), lambda: _columns.phi(self.models, population, "test")[:, self.unseen])
+
+    def calibrated(self, population: Population, references: tuple[Population, ...]) -> Values:
+        """Return confidences on the forget set as seen from the test set, shape (N, n)."""
+        scores = {name: _placebo.scores(self.plain(name), self.on_unseen(name)) for name in {population, *references}}
+        known = [scores[name] for name in references]
+        reference = _placebo.Scores(
+            np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
+        )
+        return _placebo.adjusted(scores[population], reference)
+
+    def _once(self, key: object, compute: Callable[[], Values]) -> Values:
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
+
+    def samples(self, pair: Pair) -> dict[str, Sample]:
+        """Return the compared models beside originals and references, for each way to look at them; empty without no-op."""
+        if len(self.models.whole["original"]) < MIN_MODELS:
+            return {}
+        ways: dict[str, Columns] = {PLAIN: self.plain}
+        if self.unseen is not None:
+            ways[CALIBRATED] = lambda name: self.calibrated(name, pair.references)
+        if self.queries():
+            ways[QUERIES] = self.mean_query
+        ways |= {query: functools.partial(self.query, query) for query in self.queries()}
+        origins = self._origins(pair.compared)
+        return {
+            way: _memory.standardised(
+                columns(pair.compared), columns("original"), self._stacked(columns, pair.references), origins
+            )
+            for way, columns in ways.items()
+        }
+
+    def _origins(self, population: Population) -> Origins:
+        """Return the place of the original that each model came from, or is; -1 for models that came from none."""
+        rows = self.models.whole[population]
+        if population == "original":
+            return np.arange(len(rows))
+        if population != "unlearned":
+            return np.full(len(rows), -1)
+        place = {int(row): at for at, row in enumerate(self.models.whole["original"])}
+        return np.array([place.get(int(row), -1) for row in self.models.evidence.unlearned_from[rows]])
+
+    @staticmethod
+    def _stacked(columns: Columns, names: tuple[Population, ...]) -> Values:
+        return np.concatenate([columns(name) for name in names])
+
+    def labels(self, pair: Pair) -> Labels:
+        """Draw the permutations of a row's models."""
+        sizes = {name: len(self.models.whole[name]) for name in pair.everyone}
+        others = sum(sizes[name] for name in pair.references)
+        return Labels.draw(sizes[pair.compared], others, self.models.evidence.rng("forgetting-permutations"))
+
+    def difference(self, pair: Pair, labels: Labels) -> Difference:
+        """Test for any difference, in all that is looked at."""
+        found = self._named("confidence", _permutation.marginal(labels, self._stacked(self.plain, pair.everyone)))
+        found |= self._named("models", _permutation.joint(labels, self._stacked(self.plain, pair.everyone)))
+        wrong = _columns.wrong_classes(self.models, pair.everyone)
+        if wrong.shape[1]:
+            found |= self._named("wrong classes", _permutation.marginal(labels, wrong))
+        for query in self.queries():
+            columns = self._stacked(functools.partial(self.query, query), pair.everyone)
+            found |= self._named(query, _permutation.marginal(labels, columns))
+        if self.queries():
+            found |= self._named(QUERIES, _permutation.marginal(labels, self._stacked(self.mean_query, pair.everyone)))
+        return _permutation.combine(found | self._on_placebo(pair, labels))
+
+    def placebo(self, pair: Pair, labels: Labels) -> Difference | None:
+        """Test for a difference on the test set alone; None where there is no placebo."""
+        found = self._on_placebo(pair, labels)
+        return _permutation.combine(found) if found else None
+
+    def _on_placebo(self, pair: Pair, labels: Labels) -> dict[str, NDArray[np.float32]]:
+        if self.unseen is None:
+            return {}
+        return self._named("test set", _permutation.marginal(labels, self._stacked(self.on_unseen, pair.everyone)))
+
+    @staticmethod
+    def _named(what: str, found: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        return {f"{what}: {name}": values for name, values in found.items()}
+
+    def named(self, pair: Pair, labels: Labels, *, beside_placebo: bool) -> tuple[Values, Values]:
+        """Return z-values and family-wise p-values of each forgotten example; see :func:`_permutation.adjusted_p`.
+
+        Args:
+            pair: the row.
+            labels: its permutations.
+            beside_placebo: compare confidences as seen from the test set, because models differ there as well.
+        """
+        columns: Columns = self.plain
+        if beside_placebo:
+            columns = functools.partial(self.calibrated, references=pair.everyone)
+        return _permutation.adjusted_p(labels, self._stacked(columns, pair.everyone))

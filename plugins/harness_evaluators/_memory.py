@@ -1,0 +1,239 @@
+"""How much of the memory of the forget set is left, as a regression of each example's shift on the no-op's.
+
+For every forgotten example, the shift of the unlearned models against retrained ones is compared with the shift that
+the untouched originals show there. The slope of the regression through the origin,
+
+    sum_i (u_i - r_i) (o_i - r_i) / sum_i (o_i - r_i)^2,
+
+is the share of the memory that is left: 0 after perfect unlearning, 1 where nothing was done, p where the share p of
+examples (weighted by how well they are remembered) is wholly remembered. Means over the same models on both sides of a
+product would bias it, so that products are taken over pairs of *different* models alone (U-statistics): both sums are
+unbiased at any number of models. Sources: Hoeffding, "A Class of Statistics with Asymptotically Normal Distribution"
+(1948); Efron and Stein, "The Jackknife Estimate of Variance" (1981); Schuirmann, "A comparison of the two one-sided tests
+procedure" (1987) for the use of its bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+Values = NDArray[np.float64]
+Origins = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its error over models.
+
+    Attributes:
+        value: the number.
+        error: its standard deviation over new draws of all models.
+        freedom: degrees of freedom of the error (Welch and Satterthwaite).
+    """
+
+    value: float
+    error: float
+    freedom: float
+
+    def bound(self, probability: float) -> float:
+        """Return the value that the truth does not exceed with ``probability``."""
+        return self.value + float(stdtrit(self.freedom, probability)) * self.error
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is left of the memory of the forget set.
+
+    Attributes:
+        slope: share of the memory that is left.
+        shift: mean shift over examples, in standard deviations of retrained models; positive: too little forgotten.
+        size: mean square of the no-op's shift, in squared standard deviations: how much there was to forget.
+    """
+
+    slope: Estimate
+    shift: Estimate
+    size: Estimate
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Standardised confidences of the populations on the forget set, shape (N, n) each.
+
+    Attributes:
+        unlearned: the compared models.
+        origins: row number in ``original`` of the model that each unlearned one came from; -1 where it came from none.
+        original: the no-op.
+        retrained: retrained models, of all seeds.
+    """
+
+    unlearned: Values
+    origins: Origins
+    original: Values
+    retrained: Values
+
+
+def standardised(unlearned: Values, original: Values, retrained: Values, origins: Origins) -> Sample:
+    """Bring phi to standard deviations of retrained models, example by example.
+
+    Unlearned values beyond what other populations show, by more than one standard deviation, are cut to there: no
+    outlying model counts for more than the most extreme ordinary one.
+    """
+    centre = retrained.mean(axis=0)
+    deviation = spread(retrained)
+    others = np.concatenate([original, retrained])
+    low, high = others.min(axis=0) - deviation, others.max(axis=0) + deviation
+    cut = np.clip(unlearned, low, high)
+    return Sample(
+        (cut - centre) / deviation, origins, (original - centre) / deviation, (retrained - centre) / deviation
+    )
+
+
+def spread(retrained: Values) -> Values:
+    """Return the standard deviation of each example over retrained models, shape (n,), never 0.
+
+    It is floored at a tenth of the root mean variance, so that examples on which retrained models all but agree do
+    not outweigh all others, and at what rounding leaves of the numbers.
+    """
+    variances = retrained.var(axis=0, ddof=1)
+    rounding = (1e-6 * (1 + np.abs(retrained).mean(axis=0))) ** 2
+    return np.asarray(np.sqrt(np.maximum(variances, np.maximum(rounding, 1e-2 * variances.mean()))))
+
+
+def memory(sample: Sample) -> Memory:
+    """Estimate what is left, with jackknife errors over models; at least two models of each population."""
+    products = _Products.of(sample)
+    everyone = _Weights.everyone(sample)
+    value = products.statistics(everyone)[0]
+    first, *rest = (_jackknife(products.statistics(group)) for group in _left_out(sample, everyone))
+    retrained, size = rest[-1]
+    # N copies of one model are one model: what varies less than retrained models do counts for fewer.
+    least = retrained * size / effective(sample.unlearned, sample.retrained)
+    first = np.maximum(first[0], np.where(_OF_UNLEARNED, least, 0.0)), first[1]
+    variances = np.stack([variance for variance, _ in (first, *rest)])
+    freedoms = np.array([size - 1 for _, size in (first, *rest)])[:, None]
+    total = variances.sum(axis=0)
+    freedom = total**2 / np.maximum((variances**2 / freedoms).sum(axis=0), 1e-300)
+    columns = zip(value, np.sqrt(total), np.maximum(freedom, 1.0), strict=True)
+    return Memory(*(Estimate(*map(float, column)) for column in columns))
+
+
+_OF_UNLEARNED = np.array([True, True, False])
+"""Which statistics depend on unlearned models: slope, shift, size."""
+
+
+def shift(sample: Sample) -> Estimate:
+    """Estimate the mean shift over examples alone, in standard deviations of retrained models."""
+    sides = sample.unlearned.mean(axis=1), sample.retrained.mean(axis=1)
+    variances = np.array([side.var(ddof=1) / len(side) for side in sides])
+    variances[0] = max(variances[0], variances[1] * len(sides[1]) / effective(sample.unlearned, sample.retrained))
+    total = float(variances.sum())
+    freedom = total**2 / max(float((variances**2 / [len(side) - 1 for side in sides]).sum()), 1e-300)
+    return Estimate(float(sides[0].mean() - sides[1].mean()), total**0.5, max(freedom, 1.0))
+
+
+def by_example(sample: Sample) -> tuple[Values, Values]:
+    """Return each example's part of the slope's numerator and of its denominator, shape (n,) each.
+
+    The slope of any group of examples is the sum of the former over the sum of the latter.
+    """
+    u, o, r = (one.sum(axis=0) for one in (sample.unlearned, sample.original, sample.retrained))
+    sizes = len(sample.unlearned), len(sample.original), len(sample.retrained)
+    known = np.flatnonzero(sample.origins >= 0)
+    own = (sample.unlearned[known] * sample.original[sample.origins[known]]).sum(axis=0)
+    uo = (u * o - own) / (sizes[0] * sizes[1] - len(known))
+    oo = (o**2 - (sample.original**2).sum(axis=0)) / (sizes[1] * (sizes[1] - 1))
+    rr = (r**2 - (sample.retrained**2).sum(axis=0)) / (sizes[2] * (sizes[2] - 1))
+    xr = o * r / (sizes[1] * sizes[2])
+    return uo - u * r / (sizes[0] * sizes[2]) - xr + rr, oo - 2 * xr + rr
+
+
+def effective(unlearned: Values, retrained: Values) -> float:
+    """Return how many independent models the unlearned ones are worth, by their variance against retrained models'."""
+    whole = float(retrained.var(axis=0, ddof=1).mean())
+    ratio = float(unlearned.var(axis=0, ddof=1).mean()) / whole if whole > 0 else 1.0
+    return float(np.clip(len(unlearned) * ratio, 1.0, len(unlearned)))
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Which models take part in each of G computations, 1 or 0, shape (G, N) for each population."""
+
+    unlearned: Values
+    original: Values
+    retrained: Values
+
+    @classmethod
+    def everyone(cls, sample: Sample) -> _Weights:
+        return cls(*(np.ones((1, len(one))) for one in (sample.unlearned, sample.original, sample.retrained)))
+
+
+def _left_out(sample: Sample, everyone: _Weights) -> list[_Weights]:
+    """Leave out models in turn: unlearned ones (with the original they came from, if several did), then retrained ones."""
+    of_original = sample.origins[None, :] != np.arange(len(sample.original))[:, None]
+    retrained = _Weights(everyone.unlearned, everyone.original, _all_but_each(sample.retrained))
+    if len(np.unique(sample.origins[sample.origins >= 0])) > 1:
+        pairs = _Weights(of_original.astype(np.float64), _all_but_each(sample.original), everyone.retrained)
+        return [pairs, retrained]
+    unlearned = _Weights(_all_but_each(sample.unlearned), everyone.original, everyone.retrained)
+    original = _Weights(everyone.unlearned, _all_but_each(sample.original), everyone.retrained)
+    return [unlearned, original, retrained]
+
+
+def _all_but_each(models: Values) -> Values:
+    return 1 - np.eye(len(models))
+
+
+def _jackknife(replicates: Values) -> tuple[Values, int]:
+    """Return the variances of statistics whose replicates, shape (G, 3), leave out one of G models, and G."""
+    count = len(replicates)
+    return (count - 1) / count * ((replicates - replicates.mean(axis=0)) ** 2).sum(axis=0), count
+
+
+@dataclass(frozen=True)
+class _Products:
+    """Inner products of models over examples, divided by the number of examples; NaN-free, with masks of what counts.
+
+    Attributes:
+        uo, ur, oo, xr, rr: products of (u)nlearned, (o)riginal and (r)etrained models; ``xr`` of original and retrained.
+        apart: 0 where an unlearned model came from that very original, else 1.
+        u, r: means over examples.
+    """
+
+    uo: Values
+    ur: Values
+    oo: Values
+    xr: Values
+    rr: Values
+    apart: Values
+    u: Values
+    r: Values
+
+    @classmethod
+    def of(cls, sample: Sample) -> _Products:
+        u, o, r = sample.unlearned, sample.original, sample.retrained
+        n = u.shape[1]
+        apart = (sample.origins[:, None] != np.arange(len(o))[None, :]).astype(np.float64)
+        means = u.mean(axis=1), r.mean(axis=1)
+        return cls(u @ o.T / n, u @ r.T / n, o @ o.T / n, o @ r.T / n, r @ r.T / n, apart, *means)
+
+    def statistics(self, weights: _Weights) -> Values:
+        """Return slope, shift and size for each row of weights, shape (G, 3)."""
+        u, o, r = weights.unlearned, weights.original, weights.retrained
+        different = [1 - np.eye(len(one)) for one in (self.oo, self.rr)]
+        ones = [np.ones_like(one) for one in (self.ur, self.xr)]
+        xr, rr = _mean(self.xr, ones[1], o, r), _mean(self.rr, different[1], r, r)
+        top = _mean(self.uo, self.apart, u, o) - _mean(self.ur, ones[0], u, r) - xr + rr
+        size = _mean(self.oo, different[0], o, o) - 2 * xr + rr
+        shift = u @ self.u / u.sum(axis=1) - r @ self.r / r.sum(axis=1)
+        rows = len(np.broadcast_arrays(top, size, shift)[0])
+        return np.stack([np.broadcast_to(one, rows) for one in (top / size, shift, size)], axis=1)
+
+
+def _mean(products: Values, counted: Values, left: Values, right: Values) -> Values:
+    """Return the weighted mean of products that count, for each row of weights."""
+    total = ((left @ (products * counted)) * right).sum(axis=1)
+    return np.asarray(total / ((left @ counted) * right).sum(axis=1))

@@ -1,0 +1,73 @@
+"""Confidences on the forget set as seen from the test set: what a model does to all examples alike is taken out.
+
+The test set is a placebo: no plugin ever sees it. A model whose temperature differs, or that was trained for less
+time, differs from retrained models there as much as on the forget set, and knows nothing of the forget set. Two
+steps remove it, within each model:
+
+1. Each confidence becomes the normal score of its rank among the model's own confidences on the test set: no monotone
+   change of a model's outputs changes it (the comparison within a model is that of Zarifzadeh et al., "Low-Cost
+   High-Power Membership Inference Attacks", 2024).
+2. From each forgotten example's score the model's own mean score of test examples of the same difficulty is subtracted
+   (a difference in differences). Difficulty is the mean score under reference models; the mean is a quadratic
+   regression on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+Values = NDArray[np.float64]
+
+LEAST = 30
+"""Fewest unseen examples for a placebo."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Normal scores of each model's confidences among its own confidences on unseen examples.
+
+    Attributes:
+        forget: shape (N, n).
+        unseen: shape (N, m).
+    """
+
+    forget: Values
+    unseen: Values
+
+
+def scores(forget: Values, unseen: Values) -> Scores:
+    """Return normal scores of phi, shape (N, n) and (N, m), by rank among ``unseen``; ties count half."""
+    ordered = np.sort(unseen, axis=1)
+    return Scores(_scores(forget, ordered), _scores(unseen, ordered))
+
+
+def _scores(values: Values, ordered: Values) -> Values:
+    found = np.full(values.shape, np.nan)
+    for row, (ours, others) in enumerate(zip(values, ordered, strict=True)):
+        below = np.searchsorted(others, ours, side="left") + np.searchsorted(others, ours, side="right")
+        found[row] = ndtri((below / 2 + 0.5) / (len(others) + 1))
+    return found
+
+
+def adjusted(ours: Scores, reference: Scores) -> Values:
+    """Subtract from each forgotten example's score the model's own score of unseen examples of the same difficulty.
+
+    Args:
+        ours: of the models to adjust.
+        reference: of the models whose mean score is an example's difficulty.
+
+    Returns:
+        shape (N, n).
+    """
+    difficulty = reference.unseen.mean(axis=0)
+    at = np.clip(reference.forget.mean(axis=0), difficulty.min(), difficulty.max())
+    predict = _quadratic(at) @ np.linalg.pinv(_quadratic(difficulty))
+    return np.asarray(ours.forget - ours.unseen @ predict.T)
+
+
+def _quadratic(values: Values) -> Values:
+    return np.stack([np.ones_like(values), values, values**2], axis=1)
