@@ -282,7 +282,7 @@ class _Job:
             created=self.begun["created"],
             finished=utc_now(),
             status=status,
-            verdict=decide_verdict(evaluators, models),
+            verdict=decide_verdict(evaluators, models, self.task.margins),
             task=task_record(self.task, data),
             architecture=ArchitectureRecord(**asdict(self.task.architecture)),
             recipe=to_json(self.task.recipe),

@@ -22,7 +22,7 @@ from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
 from harness.report.writing import load_report, write_report
 from harness.store import RunStore
-from harness.tasks.model import TaskData
+from harness.tasks.model import Margins, TaskData
 
 KEPT = "Judged again, but an earlier record stands: "
 
@@ -65,7 +65,9 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
-        judged = with_records(report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit))
+        judged = with_records(
+            report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit), task.margins
+        )
         judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})
         write_report(judged, folder)
         write_page(judged, folder)
@@ -89,7 +91,11 @@ def _check(report: Report, data: TaskData, references: References, models: int, 
 
 
 def with_records(
-    report: Report, records: Sequence[EvaluatorRecord], broken: Sequence[str], keys: Mapping[str, str]
+    report: Report,
+    records: Sequence[EvaluatorRecord],
+    broken: Sequence[str],
+    keys: Mapping[str, str],
+    margins: Margins = Margins(),  # noqa: B008 -- it is frozen
 ) -> Report:
     """The report with new records in place of old ones of the same name, and all that follows from them.
 
@@ -98,6 +104,7 @@ def with_records(
         records: what evaluators say now.
         broken: why installed evaluators could not be used, one sentence each.
         keys: of all that came from a cache.
+        margins: of the task, for the verdict.
     """
     good = {one.name for one in report.evaluators if not one.error}
     failed = [one for one in records if one.error and one.name in good]
@@ -108,7 +115,7 @@ def with_records(
     warnings += [left_out(reason) for reason in broken] + [f"{KEPT}{one.name}, failed: {one.error}" for one in failed]
     changes: dict[str, Any] = {
         "evaluators": evaluators,
-        "verdict": decide_verdict(evaluators, report.models),
+        "verdict": decide_verdict(evaluators, report.models, margins),
         "warnings": tuple(dict.fromkeys(warnings + evaluator_warnings(evaluators))),
         "cache_keys": dict(keys),
         "rejudged": utc_now(),

@@ -9,10 +9,9 @@ from harness.comparing.intervals_plot import intervals_plot
 from harness.comparing.model import Comparison, Difference, Method, Row
 from harness.comparing.scatter import panels, scatter
 from harness.report.page import render
-from harness.report.words import WANTED, gist
+from harness.report.words import VERDICT_WORDS, WANTED, gist
 
 TEMPLATE = "compare.html.j2"
-LEVEL_WORDS = {"as_retrained": "as retrained", "over_forgetting": "over-forgetting"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def page_text(comparison: Comparison) -> str:
         words=words,
         gist=gist,
         wanted=WANTED,
-        levels=LEVEL_WORDS,
+        levels=VERDICT_WORDS,
         trade_offs=_trade_offs(comparison),
         dominated=_dominated(comparison),
         plots=_plots(comparison),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from harness.leaderboard.model import Board, Column, Ends, Leaderboard, Number, Row
-from harness.report.words import NOTHING, number, plain, way
+from harness.report.words import NOTHING, VERDICT_WORDS, number, plain, way
 
-VERDICTS = {"as_retrained": "as retrained", "over_forgetting": "over-forgetting"}
 FIRST_DIRECTION = {"lower": "asc", "closer_to_reference": "asc"}
 
 
@@ -45,7 +44,7 @@ def failures(row: Row) -> str:
 
 def verdict(row: Row) -> str:
     """The verdict in a word or two."""
-    return VERDICTS.get(row.verdict, row.verdict)
+    return next((text for level, text in VERDICT_WORDS.items() if level == row.verdict), row.verdict)
 
 
 def way_ends(found: Number) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from html import escape
 
 from harness.report.model import MetricRecord
-from harness.report.words import WANTED, FailureGroup, failures, gist, headlines, interval, label, number, origin, plain
+from harness.report.words import (
+    VERDICT_TONE,
+    VERDICT_WORDS,
+    WANTED,
+    FailureGroup,
+    failures,
+    gist,
+    headlines,
+    interval,
+    label,
+    number,
+    origin,
+    plain,
+)
 
 from .result import RunReport
 
 HEADINGS = ("Metric", "This plugin", "Interval", "Perfect (control)", "Nothing done (no-op)", "Wanted")
 # Of a border alone: a notebook's theme is not known, and no colour of text is readable on white and on black alike.
-LEVEL_COLOUR = {
-    "as_retrained": "#1a8754",
-    "partial": "#b26a00",
-    "none": "#d1384b",
-    "over_forgetting": "#d1384b",
-    "unclear": "#b26a00",
-    "failed": "#d1384b",
-}
+TONE_COLOUR = {"good": "#1a8754", "fair": "#0b7285", "open": "#b26a00", "bad": "#d1384b"}
 CELL = "padding:.15em .7em;font-size:13px;vertical-align:top"
 LEFT, RIGHT = f"text-align:left;{CELL}", f"text-align:right;{CELL}"
 MOST_WARNINGS = 20
@@ -53,9 +59,9 @@ def _title(report: RunReport) -> str:
 
 def _verdict(report: RunReport) -> str:
     level = report.verdict.level
-    badge = f"border:2px solid {LEVEL_COLOUR[level]};padding:0 .4em;border-radius:.2em"
+    badge = f"border:2px solid {TONE_COLOUR[VERDICT_TONE[level]]};padding:0 .4em;border-radius:.2em"
     return (
-        f'<div style="margin:.4em 0"><strong style="{badge}">{_text(level.replace("_", " ").upper())}</strong> '
+        f'<div style="margin:.4em 0"><strong style="{badge}">{_text(VERDICT_WORDS[level].upper())}</strong> '
         f"{_text(report.verdict.sentence)}</div>"
     )
 

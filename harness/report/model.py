@@ -69,7 +69,17 @@ CHARGED = (
 )
 UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$")]
 RunStatus = Literal["complete", "partial", "failed"]
-VerdictLevel = Literal["as_retrained", "partial", "none", "over_forgetting", "unclear", "failed"]
+VerdictLevel = Literal[
+    "as_retrained",
+    "no_difference_seen",
+    "partial",
+    "none",
+    "over_forgetting",
+    "mixed",
+    "another_model",
+    "unclear",
+    "failed",
+]
 
 
 def utc_now() -> str:
@@ -171,6 +181,9 @@ class VerdictRecord(Record):
     level: VerdictLevel = Field(description="The result in one word.")
     sentence: str = Field(description="The result in words that need no knowledge of the metrics.")
     rule: str = Field(description="How the level was decided, with the numbers it was decided from.")
+    below_floor: bool = Field(
+        False, description="The retain or test accuracy lies so far below retrained models' that the run has no rank."
+    )
 
 
 class Report(Record):

@@ -55,6 +55,8 @@ def render_page(report: Report) -> str:
     return render(
         "page.html.j2",
         report=report,
+        verdict_word=words.VERDICT_WORDS[report.verdict.level],
+        verdict_tone=words.VERDICT_TONE[report.verdict.level],
         policy=_policy(script),
         script=script,
         headlines=words.headlines(report),

@@ -14,6 +14,8 @@ from harness.report.journal_words import journal_sentences
 from harness.report.model import MetricRecord, Report
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.words import (
+    VERDICT_TONE,
+    VERDICT_WORDS,
     WANTED,
     FailureGroup,
     duration,
@@ -27,14 +29,7 @@ from harness.report.words import (
     plain,
 )
 
-LEVEL_STYLE = {
-    "as_retrained": "bold green",
-    "partial": "bold yellow",
-    "none": "bold red",
-    "over_forgetting": "bold red",
-    "unclear": "bold yellow",
-    "failed": "bold red",
-}
+TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", "bad": "bold red"}
 
 
 def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
@@ -173,7 +168,8 @@ def _aside(report: Report) -> set[str]:
 
 def _verdict(report: Report) -> Text:
     level = report.verdict.level
-    return Text.assemble((level.replace("_", " ").upper(), LEVEL_STYLE[level]), ". ", plain(report.verdict.sentence))
+    word = (VERDICT_WORDS[level].upper(), TONE_STYLE[VERDICT_TONE[level]])
+    return Text.assemble(word, ". ", plain(report.verdict.sentence))
 
 
 def _where(run_dir: Path) -> Text:

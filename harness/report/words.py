@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.outcomes import Status
-from harness.report.model import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.model import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
 from harness.text import harmless
 
 NOTHING = "–"
@@ -26,6 +27,29 @@ BETTER = {
     "none": "",
 }
 POPULATION_WORDS = {"unlearned": "this plugin", "control": "perfect (control)", "noop": "nothing done (no-op)"}
+VERDICT_WORDS: dict[VerdictLevel, str] = {
+    "as_retrained": "as retrained",
+    "no_difference_seen": "no difference seen",
+    "partial": "partial",
+    "none": "none",
+    "over_forgetting": "over-forgetting",
+    "mixed": "mixed",
+    "another_model": "another model",
+    "unclear": "unclear",
+    "failed": "failed",
+}
+VERDICT_TONE: dict[VerdictLevel, Literal["good", "fair", "open", "bad"]] = {
+    "as_retrained": "good",
+    "no_difference_seen": "fair",
+    "partial": "open",
+    "none": "bad",
+    "over_forgetting": "bad",
+    "mixed": "bad",
+    "another_model": "bad",
+    "unclear": "open",
+    "failed": "bad",
+}
+"""How a verdict is coloured: equivalence shown, nothing seen, in between or undecided, and not forgotten."""
 STATUS_WORDS = {
     Status.OK: "finished",
     Status.OK_DEGRADED: "finished, though a limit of the sandbox struck",

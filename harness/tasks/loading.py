@@ -15,7 +15,7 @@ from harness.errors import TaskInvalidError
 from harness.tasks import schema
 from harness.tasks.explaining import explain
 from harness.tasks.located_yaml import Document, Json, Problem, line_of, parse
-from harness.tasks.model import Budget, JournalRequest, SisaRequest, Task, TaskData
+from harness.tasks.model import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
 from harness.tasks.wording import listed, near_match
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         definition=_plain(definition),
         source=source,
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
+        margins=Margins(**definition.margins.model_dump()),
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
     )
 

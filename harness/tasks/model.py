@@ -103,6 +103,22 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Margins:
+    """What counts as forgotten, and what it may cost.
+
+    Attributes:
+        memory: share of the memory of the forget set, below which what may be left counts as nothing, in (0, 1).
+        shift_sd: mean shift of the confidence on the forget set, in standard deviations of retrained models, likewise.
+        utility_points: how many points of accuracy, in per cent, a method may lose on the retain or on the test set
+            against retrained models before it has no rank.
+    """
+
+    memory: float = 0.05
+    shift_sd: float = 0.1
+    utility_points: float = 2.0
+
+
+@dataclass(frozen=True)
 class JournalRequest:
     """What is recorded while the originals are trained, for methods that need it.
 
@@ -140,6 +156,7 @@ class Task:
         recipe: how it is trained.
         journal: what is recorded of the originals' training; None for nothing.
         sisa: training in shards and slices; None for ordinary training.
+        margins: of the verdict.
         models: default number of models per population.
         budget: default budget.
         seed: of the reference populations.
@@ -159,6 +176,7 @@ class Task:
     source: str = ""
     journal: JournalRequest | None = None
     sisa: SisaRequest | None = None
+    margins: Margins = field(default_factory=Margins)
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """The network's specification for this data."""

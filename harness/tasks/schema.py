@@ -193,6 +193,14 @@ class BudgetSection(Section):
     measurements: Count = 3
 
 
+class MarginsSection(Section):
+    """What counts as forgotten, and what it may cost."""
+
+    memory: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    shift_sd: Annotated[float, Field(gt=0)] = 0.1
+    utility_points: Annotated[float, Field(ge=0, le=100)] = 2.0
+
+
 class TaskFile(Section):
     """A whole task file."""
 
@@ -210,6 +218,7 @@ class TaskFile(Section):
     sisa: SisaSection | None = None
     models: Annotated[int, Field(ge=2)] = 32
     budget: BudgetSection = BudgetSection()
+    margins: MarginsSection = MarginsSection()
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness.evaluation import phi as phi_of
 from harness_evaluators import _populations
 from harness_evaluators._populations import Models
 
@@ -22,9 +21,6 @@ MOST_NUMBERS = 4_000_000
 MOST_UNSEEN = 2048
 """Most examples of the test set; a random choice among more."""
 
-_BLOCK = 4_000_000
-"""Most logits turned to float64 at once."""
-
 
 def phi(models: Models, population: Population, split: SplitName) -> Values:
     """Return phi of a population's models in order, shape (N, n)."""
@@ -33,11 +29,8 @@ def phi(models: Models, population: Population, split: SplitName) -> Values:
 
 def query_phi(models: Models, query: str, population: Population) -> Values:
     """Return phi on the forget set under a query, models in order, shape (N, n)."""
-    logits = models.evidence.queries[query][population]
-    labels = models.evidence.labels["forget"]
-    rows = models.whole[population]
-    step = max(1, _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
-    return np.concatenate([phi_of(logits[rows[at : at + step]], labels) for at in range(0, len(rows), step)])
+    found = _populations.phi_of(models.evidence.queries[query][population], models.evidence.labels["forget"])
+    return found[models.whole[population]]
 
 
 def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str, ...]:

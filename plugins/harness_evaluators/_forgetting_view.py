@@ -52,6 +52,7 @@ class View:
 
     models: Models
     _kept: dict[object, Values] = field(default_factory=dict)
+    _scores: dict[Population, _placebo.Scores] = field(default_factory=dict)
 
     def pairs(self) -> dict[Row, Pair]:
         """Return the rows that exist: those whose models, and whose references, are enough for a comparison."""
@@ -87,8 +88,14 @@ class View:
 
     def mean_query(self, population: Population) -> Values:
         """Return the mean of phi over the plain pictures and all queries, shape (N, n)."""
-        every = [self.plain(population), *(self.query(name, population) for name in self.queries())]
-        return np.asarray(np.mean(every, axis=0))
+
+        def compute() -> Values:
+            total = self.plain(population).copy()
+            for name in self.queries():
+                total += self.query(name, population)
+            return np.asarray(total / (1 + len(self.queries())))
+
+        return self._once((QUERIES, population), compute)
 
     def on_unseen(self, population: Population) -> Values:
         """Return phi on the placebo's examples, shape (N, m)."""
@@ -96,12 +103,17 @@ class View:
 
     def calibrated(self, population: Population, references: tuple[Population, ...]) -> Values:
         """Return confidences on the forget set as seen from the test set, shape (N, n)."""
-        scores = {name: _placebo.scores(self.plain(name), self.on_unseen(name)) for name in {population, *references}}
-        known = [scores[name] for name in references]
+        known = [self.scores(name) for name in references]
         reference = _placebo.Scores(
             np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
         )
-        return _placebo.adjusted(scores[population], reference)
+        return _placebo.adjusted(self.scores(population), reference)
+
+    def scores(self, population: Population) -> _placebo.Scores:
+        """Return each model's confidences by rank among its own on the test set."""
+        if population not in self._scores:
+            self._scores[population] = _placebo.scores(self.plain(population), self.on_unseen(population))
+        return self._scores[population]
 
     def _once(self, key: object, compute: Callable[[], Values]) -> Values:
         if key not in self._kept:
@@ -117,7 +129,8 @@ class View:
             ways[CALIBRATED] = lambda name: self.calibrated(name, pair.references)
         if self.queries():
             ways[QUERIES] = self.mean_query
-        ways |= {query: functools.partial(self.query, query) for query in self.queries()}
+        if pair.compared != "original":  # of which all is left, however it is looked at
+            ways |= {query: functools.partial(self.query, query) for query in self.queries()}
         origins = self._origins(pair.compared)
         return {
             way: _memory.standardised(
@@ -146,24 +159,26 @@ class View:
         others = sum(sizes[name] for name in pair.references)
         return Labels.draw(sizes[pair.compared], others, self.models.evidence.rng("forgetting-permutations"))
 
-    def difference(self, pair: Pair, labels: Labels) -> Difference:
-        """Test for any difference, in all that is looked at."""
+    def tests(self, pair: Pair, labels: Labels) -> tuple[Difference, Difference | None]:
+        """Test for any difference: in all that is looked at, and on the test set alone (None without a placebo)."""
+        unseen = self._on_placebo(pair, labels)
+        everything = self._on_forget_set(pair, labels) | unseen
+        return _permutation.combine(everything), _permutation.combine(unseen) if unseen else None
+
+    def _on_forget_set(self, pair: Pair, labels: Labels) -> dict[str, NDArray[np.float32]]:
         found = self._named("confidence", _permutation.marginal(labels, self._stacked(self.plain, pair.everyone)))
         found |= self._named("models", _permutation.joint(labels, self._stacked(self.plain, pair.everyone)))
         wrong = _columns.wrong_classes(self.models, pair.everyone)
         if wrong.shape[1]:
             found |= self._named("wrong classes", _permutation.marginal(labels, wrong))
+        if pair.compared == "original":
+            return found  # that the originals remember shows without queries
         for query in self.queries():
             columns = self._stacked(functools.partial(self.query, query), pair.everyone)
             found |= self._named(query, _permutation.marginal(labels, columns))
         if self.queries():
             found |= self._named(QUERIES, _permutation.marginal(labels, self._stacked(self.mean_query, pair.everyone)))
-        return _permutation.combine(found | self._on_placebo(pair, labels))
-
-    def placebo(self, pair: Pair, labels: Labels) -> Difference | None:
-        """Test for a difference on the test set alone; None where there is no placebo."""
-        found = self._on_placebo(pair, labels)
-        return _permutation.combine(found) if found else None
+        return found
 
     def _on_placebo(self, pair: Pair, labels: Labels) -> dict[str, NDArray[np.float32]]:
         if self.unseen is None:

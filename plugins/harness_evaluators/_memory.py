@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 Values = NDArray[np.float64]
@@ -106,9 +107,8 @@ def spread(retrained: Values) -> Values:
 def memory(sample: Sample) -> Memory:
     """Estimate what is left, with jackknife errors over models; at least two models of each population."""
     products = _Products.of(sample)
-    everyone = _Weights.everyone(sample)
-    value = products.statistics(everyone)[0]
-    first, *rest = (_jackknife(products.statistics(group)) for group in _left_out(sample, everyone))
+    value = products.statistics(_LeftOut.nobody(sample))[0]
+    first, *rest = (_jackknife(products.statistics(group)) for group in _each_left_out(sample))
     retrained, size = rest[-1]
     # N copies of one model are one model: what varies less than retrained models do counts for fewer.
     least = retrained * size / effective(sample.unlearned, sample.retrained)
@@ -159,32 +159,28 @@ def effective(unlearned: Values, retrained: Values) -> float:
 
 
 @dataclass(frozen=True)
-class _Weights:
-    """Which models take part in each of G computations, 1 or 0, shape (G, N) for each population."""
+class _LeftOut:
+    """Which models are left out of each of G computations: 1 where one is, sparse, shape (G, N) for each population."""
 
-    unlearned: Values
-    original: Values
-    retrained: Values
+    unlearned: csr_array
+    original: csr_array
+    retrained: csr_array
 
     @classmethod
-    def everyone(cls, sample: Sample) -> _Weights:
-        return cls(*(np.ones((1, len(one))) for one in (sample.unlearned, sample.original, sample.retrained)))
+    def nobody(cls, sample: Sample) -> _LeftOut:
+        return cls(*(csr_array((1, len(one))) for one in (sample.unlearned, sample.original, sample.retrained)))
 
 
-def _left_out(sample: Sample, everyone: _Weights) -> list[_Weights]:
+def _each_left_out(sample: Sample) -> list[_LeftOut]:
     """Leave out models in turn: unlearned ones (with the original they came from, if several did), then retrained ones."""
-    of_original = sample.origins[None, :] != np.arange(len(sample.original))[:, None]
-    retrained = _Weights(everyone.unlearned, everyone.original, _all_but_each(sample.retrained))
+    u, o, r = (len(one) for one in (sample.unlearned, sample.original, sample.retrained))
+    retrained = _LeftOut(csr_array((r, u)), csr_array((r, o)), csr_array(np.eye(r)))
     if len(np.unique(sample.origins[sample.origins >= 0])) > 1:
-        pairs = _Weights(of_original.astype(np.float64), _all_but_each(sample.original), everyone.retrained)
-        return [pairs, retrained]
-    unlearned = _Weights(_all_but_each(sample.unlearned), everyone.original, everyone.retrained)
-    original = _Weights(everyone.unlearned, _all_but_each(sample.original), everyone.retrained)
+        came_from = (sample.origins[None, :] == np.arange(o)[:, None]).astype(np.float64)
+        return [_LeftOut(csr_array(came_from), csr_array(np.eye(o)), csr_array((o, r))), retrained]
+    unlearned = _LeftOut(csr_array(np.eye(u)), csr_array((u, o)), csr_array((u, r)))
+    original = _LeftOut(csr_array((o, u)), csr_array(np.eye(o)), csr_array((o, r)))
     return [unlearned, original, retrained]
-
-
-def _all_but_each(models: Values) -> Values:
-    return 1 - np.eye(len(models))
 
 
 def _jackknife(replicates: Values) -> tuple[Values, int]:
@@ -195,7 +191,7 @@ def _jackknife(replicates: Values) -> tuple[Values, int]:
 
 @dataclass(frozen=True)
 class _Products:
-    """Inner products of models over examples, divided by the number of examples; NaN-free, with masks of what counts.
+    """Inner products of models over examples, divided by the number of examples, with masks of what counts.
 
     Attributes:
         uo, ur, oo, xr, rr: products of (u)nlearned, (o)riginal and (r)etrained models; ``xr`` of original and retrained.
@@ -220,20 +216,27 @@ class _Products:
         means = u.mean(axis=1), r.mean(axis=1)
         return cls(u @ o.T / n, u @ r.T / n, o @ o.T / n, o @ r.T / n, r @ r.T / n, apart, *means)
 
-    def statistics(self, weights: _Weights) -> Values:
-        """Return slope, shift and size for each row of weights, shape (G, 3)."""
-        u, o, r = weights.unlearned, weights.original, weights.retrained
+    def statistics(self, without: _LeftOut) -> Values:
+        """Return slope, shift and size without certain models, shape (G, 3)."""
+        u, o, r = without.unlearned, without.original, without.retrained
         different = [1 - np.eye(len(one)) for one in (self.oo, self.rr)]
-        ones = [np.ones_like(one) for one in (self.ur, self.xr)]
-        xr, rr = _mean(self.xr, ones[1], o, r), _mean(self.rr, different[1], r, r)
-        top = _mean(self.uo, self.apart, u, o) - _mean(self.ur, ones[0], u, r) - xr + rr
+        xr, rr = _mean(self.xr, np.ones_like(self.xr), o, r), _mean(self.rr, different[1], r, r)
+        top = _mean(self.uo, self.apart, u, o) - _mean(self.ur, np.ones_like(self.ur), u, r) - xr + rr
         size = _mean(self.oo, different[0], o, o) - 2 * xr + rr
-        shift = u @ self.u / u.sum(axis=1) - r @ self.r / r.sum(axis=1)
-        rows = len(np.broadcast_arrays(top, size, shift)[0])
-        return np.stack([np.broadcast_to(one, rows) for one in (top / size, shift, size)], axis=1)
+        shift = _mean(self.u[:, None], np.ones((len(self.u), 1)), u, None)
+        shift = shift - _mean(self.r[:, None], np.ones((len(self.r), 1)), r, None)
+        safe = np.where(np.abs(size) > 1e-12, size, 1e-12)
+        return np.stack([top / safe, shift, size], axis=1)
 
 
-def _mean(products: Values, counted: Values, left: Values, right: Values) -> Values:
-    """Return the weighted mean of products that count, for each row of weights."""
-    total = ((left @ (products * counted)) * right).sum(axis=1)
-    return np.asarray(total / ((left @ counted) * right).sum(axis=1))
+def _mean(products: Values, counted: Values, left: csr_array, right: csr_array | None) -> Values:
+    """Return the mean of products that count, for each row of what is left out on either side."""
+    return np.asarray(_sum(products * counted, left, right) / _sum(counted, left, right))
+
+
+def _sum(table: Values, left: csr_array, right: csr_array | None) -> Values:
+    rest = table.sum() - left @ table.sum(axis=1)
+    if right is None:
+        return np.asarray(rest)
+    both = right.multiply(left @ table).sum(axis=1)
+    return np.asarray(rest - right @ table.sum(axis=0) + both)

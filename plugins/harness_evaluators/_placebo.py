@@ -48,9 +48,12 @@ def scores(forget: Values, unseen: Values) -> Scores:
 def _scores(values: Values, ordered: Values) -> Values:
     found = np.full(values.shape, np.nan)
     for row, (ours, others) in enumerate(zip(values, ordered, strict=True)):
-        below = np.searchsorted(others, ours, side="left") + np.searchsorted(others, ours, side="right")
-        found[row] = ndtri((below / 2 + 0.5) / (len(others) + 1))
-    return found
+        below = np.searchsorted(others, ours, side="left").astype(np.float64)
+        tied = others[np.minimum(below.astype(np.int64), len(others) - 1)] == ours
+        if tied.any():
+            below[tied] = (below[tied] + np.searchsorted(others, ours[tied], side="right")) / 2
+        found[row] = (below + 0.5) / (len(others) + 1)
+    return np.asarray(ndtri(found))
 
 
 def adjusted(ours: Scores, reference: Scores) -> Values:

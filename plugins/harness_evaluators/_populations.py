@@ -164,7 +164,11 @@ def phi_values(evidence: Evidence, population: Population, split: SplitName) -> 
 
 
 def _phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
-    logits, labels = evidence.logits[population][split], evidence.labels[split]
+    return phi_of(evidence.logits[population][split], evidence.labels[split])
+
+
+def phi_of(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Values:
+    """Return phi of logits of shape (N, n, C), shape (N, n), as :func:`harness.evaluation.phi`; block by block, in threads."""
     found = np.empty(logits.shape[:2])
     compiled = _shared.kernels("_phi_kernels", logits.size)
     set_phi = compiled.set_phi if compiled else _set_phi

@@ -90,13 +90,13 @@ def evaluate(evidence: Evidence) -> Result:
 
 def _seen(view: View, pair: Pair) -> Seen:
     labels = view.labels(pair)
-    placebo = view.placebo(pair, labels)
+    difference, placebo = view.tests(pair, labels)
     differs = placebo is not None and placebo.p <= LEVEL
     z, p = view.named(pair, labels, beside_placebo=differs)
     samples = view.samples(pair)
     compared, references = view.plain(pair.compared), np.concatenate([view.plain(name) for name in pair.references])
     return Seen(
-        difference=view.difference(pair, labels),
+        difference=difference,
         placebo=placebo,
         placebo_shift=None if placebo is None else _shift_on_unseen(view, pair),
         memories={way: _memory.memory(one) for way, one in samples.items()},

@@ -1,0 +1,152 @@
+"""What the evaluator ``forgetting`` found, as far as the verdict needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.report.results import EvaluatorRecord, MetricRecord
+from harness.tasks.model import Margins
+
+EVALUATOR = "forgetting"
+
+LEVEL = 0.05
+"""Of every test."""
+
+LEAST_MODELS = 16
+"""Fewest models for equivalence."""
+
+LEAST_FINISHED = 0.9
+"""Share of models that must finish for a favourable verdict."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of the memory, over all ways to look that count.
+
+    Attributes:
+        value: the largest.
+        low: the lower end of its interval.
+        high: the upper end.
+        least_high: the smallest upper end of all ways.
+    """
+
+    value: float
+    low: float
+    high: float
+    least_high: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Numbers of the evaluator's metrics; None where one does not exist.
+
+    Attributes:
+        difference_p, noop_p, placebo_p: p-values, family-wise: of the unlearned models, of the no-op, and on the test set.
+        plain, calibrated, queries: share of the memory that is left: as it is, seen from the test set, mean over queries.
+        worst: the largest of these and of each query.
+        memory_bound, shift_bound: upper 95 % bounds.
+        shift, shift_calibrated: mean shift, in standard deviations.
+        under, over: shares of examples named as remembered, and as over-forgotten.
+        size_low: lower end of the interval of how much there was to forget.
+        diversity: how many independent models the unlearned ones are worth.
+        stands_out: the evaluator's words for the statistic that stands out most.
+    """
+
+    difference_p: float | None = None
+    noop_p: float | None = None
+    placebo_p: float | None = None
+    plain: Estimate | None = None
+    calibrated: Estimate | None = None
+    queries: Estimate | None = None
+    worst: Estimate | None = None
+    memory_bound: float | None = None
+    shift_bound: float | None = None
+    shift: Estimate | None = None
+    shift_calibrated: Estimate | None = None
+    under: float | None = None
+    over: float | None = None
+    size_low: float | None = None
+    diversity: float | None = None
+    stands_out: str = ""
+
+    @classmethod
+    def of(cls, evaluators: Sequence[EvaluatorRecord]) -> Findings:
+        """Read the evaluator's record; empty where it is missing or failed."""
+        record = next((one for one in evaluators if one.name == EVALUATOR and not one.error), None)
+        if record is None:
+            return cls()
+        difference = record.metric("difference_p")
+        size = record.metric("memory_size")
+        return cls(
+            difference_p=_value(difference),
+            noop_p=None if difference is None else difference.noop,
+            placebo_p=_value(record.metric("placebo_p")),
+            plain=_estimate(record.metric("memory_left")),
+            calibrated=_estimate(record.metric("memory_left_calibrated")),
+            queries=_estimate(record.metric("memory_left_queries")),
+            worst=_estimate(record.metric("memory_left_worst")),
+            memory_bound=_value(record.metric("memory_bound")),
+            shift_bound=_value(record.metric("shift_bound")),
+            shift=_estimate(record.metric("shift")),
+            shift_calibrated=_estimate(record.metric("shift_calibrated")),
+            under=_value(record.metric("named_remembered")),
+            over=_value(record.metric("named_over_forgotten")),
+            size_low=None if size is None or size.interval is None else size.interval.low,
+            diversity=_value(record.metric("effective_models")),
+            stands_out="" if difference is None else difference.note,
+        )
+
+    @property
+    def visible(self) -> bool:
+        """Whether this run could have seen a failure to forget: the no-op's memory shows, and so does its difference."""
+        seen = self.noop_p is not None and self.noop_p <= LEVEL
+        return seen and self.size_low is not None and self.size_low > 0
+
+    @property
+    def other_kind(self) -> bool:
+        """Whether models differ on the test set as well."""
+        return self.placebo_p is not None and self.placebo_p <= LEVEL
+
+    def equivalent(self, margins: Margins) -> bool:
+        """Return whether both bounds lie below the margins."""
+        if self.memory_bound is None or self.shift_bound is None:
+            return False
+        return self.memory_bound < margins.memory and self.shift_bound < margins.shift_sd
+
+    def left(self) -> Left | None:
+        """Return what is left; as seen from the test set alone where models differ there as well."""
+        ways = list(self._ways())
+        if not ways:
+            return None
+        most = max(ways, key=lambda one: one.value)
+        lows = [one.low for one in ways if one.low > 0]
+        return Left(most.value, max(lows, default=most.low), most.high, min(one.high for one in ways))
+
+    def _ways(self) -> Iterator[Estimate]:
+        if self.other_kind and self.calibrated is not None:
+            yield self.calibrated
+            return
+        yield from (one for one in (self.plain, self.calibrated, self.queries) if one is not None)
+        # The worst of several is chosen for being the worst, so that its interval must be clear of 0 by half again.
+        if self.worst is not None and self.worst.value > 1.5 * (self.worst.value - self.worst.low):
+            yield self.worst
+
+
+def _value(metric: MetricRecord | None) -> float | None:
+    return None if metric is None else metric.value
+
+
+def _estimate(metric: MetricRecord | None) -> Estimate | None:
+    if metric is None or metric.value is None or metric.interval is None:
+        return None
+    return Estimate(metric.value, metric.interval.low, metric.interval.high)

@@ -1,0 +1,235 @@
+"""How a verdict is worded: what was found, what it cost, and on what it rests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report.findings import EVALUATOR, LEAST_FINISHED, LEAST_MODELS, LEVEL, Estimate, Findings
+from harness.report.model import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel
+from harness.report.words import number
+from harness.tasks.model import Margins
+
+UTILITY = ("retain", "test")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What forgetting cost.
+
+    Attributes:
+        sentence: accuracies beside retrained models', and the share of retraining's time; empty where nothing is known.
+        below_floor: an accuracy lies further below retrained models' than the task allows.
+    """
+
+    sentence: str
+    below_floor: bool
+
+
+def cost(evaluators: Sequence[EvaluatorRecord], margins: Margins) -> Cost:
+    """Say what forgetting cost in accuracy and time."""
+    accuracies = {split: _metric(evaluators, "accuracy", split) for split in UTILITY}
+    known = {split: one for split, one in accuracies.items() if one is not None and one.value is not None}
+    parts = [
+        f"{number(one.value, 'share')} of the {split} set right (retrained models {number(one.control, 'share')})"
+        for split, one in known.items()
+    ]
+    ratio = _metric(evaluators, "efficiency", "ratio")
+    if ratio is not None and ratio.value is not None:
+        parts.append(f"{100 * ratio.value:.3g} % of retraining's time")
+    below = [split for split, one in known.items() if _lost(one) > margins.utility_points]
+    text = f"Cost: {', '.join(parts)}." if parts else ""
+    if below:
+        text += (
+            f" Accuracy on the {' and '.join(below)} set lies more than {margins.utility_points:g} points below retrained "
+            "models': no rank."
+        )
+    return Cost(text, bool(below))
+
+
+def _lost(accuracy: MetricRecord) -> float:
+    """Return the points of per cent by which an accuracy lies below the control's; 0 where chance alone could do that."""
+    if accuracy.value is None or accuracy.control is None:
+        return 0.0
+    lost = accuracy.control - accuracy.value
+    return 100 * lost if lost > (accuracy.smallest_visible or 0.0) else 0.0
+
+
+def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int, margins: Margins) -> str:
+    """Say what a level means in this run."""
+    texts = {
+        "as_retrained": (
+            f"Forgotten: the models are equivalent to retrained ones. At most {_share(found.memory_bound)} of the memory of the "
+            f"forget set and a mean shift of {number(found.shift_bound)} sd may be left (95 %), below the margins of "
+            f"{_share(margins.memory)} and {margins.shift_sd:g} sd."
+        ),
+        "no_difference_seen": (
+            f"No difference from retrained models is seen, but up to {_share(found.memory_bound)} of the memory of the forget "
+            f"set and a mean shift of {number(found.shift_bound)} sd may be left (95 %); "
+            f"{_why_not_equivalent(found, finished, margins)}"
+        ),
+        "partial": f"Partly forgotten: {_left(found)}.{_beside(found)}",
+        "none": f"Not forgotten: {_left(found)}, as much as if nothing had been done.{_beside(found)}",
+        "over_forgetting": (
+            f"Over-forgotten: on the forget set the models are less confident than models that never saw it, by "
+            f"{_below(found)}, and that gives it away.{_beside(found)}"
+        ),
+        "mixed": _mixed(found),
+        "another_model": (
+            f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, as it does on "
+            f"the forget set. Nothing shows that it remembers the forget set{_if_left(found)}; it is not what retraining gives."
+        ),
+        "unclear": _unclear(found, finished, originals),
+    }
+    return texts[level]
+
+
+def _why_not_equivalent(found: Findings, finished: int, margins: Margins) -> str:
+    if finished < LEAST_MODELS:
+        return f"equivalence needs {LEAST_MODELS} models or more."
+    if not found.equivalent(margins):
+        return (
+            f"equivalence needs less than {_share(margins.memory)} and {margins.shift_sd:g} sd: use more models, or a task with "
+            "more examples to forget."
+        )
+    return "equivalence was not shown."
+
+
+def _left(found: Findings) -> str:
+    left = found.left()
+    if left is None:
+        return "some of the memory of the forget set is left"
+    seen = "as seen from the test set, " if found.other_kind and found.calibrated is not None else ""
+    return f"{_share(left.value)} of the memory of the forget set is left ({seen}{_share(left.low)} to {_share(left.high)})"
+
+
+def _beside(found: Findings) -> str:
+    return (
+        " The models differ from retrained ones on the test set as well, which no method ever sees: they are also another kind "
+        "of model."
+        if found.other_kind
+        else ""
+    )
+
+
+def _below(found: Findings) -> str:
+    shift = found.shift_calibrated if found.other_kind and found.shift_calibrated else found.shift
+    return "some way" if shift is None else f"{number(abs(shift.value))} sd on average"
+
+
+def _if_left(found: Findings) -> str:
+    if found.calibrated is None:
+        return ""
+    return f" ({_interval(found.calibrated)} of its memory as seen from the test set)"
+
+
+def _mixed(found: Findings) -> str:
+    if min(found.under or 0.0, found.over or 0.0) > 0:
+        return (
+            f"Mixed: {_share(found.under)} of the forgotten examples are named as remembered and {_share(found.over)} as "
+            "over-forgotten; either gives them away."
+        )
+    left = "" if found.plain is None else f" ({_interval(found.plain)} of the memory is left on average)"
+    stands_out = found.stands_out.removeprefix("What stands out most: ").rstrip(".")
+    return (
+        f"Mixed: the models differ from retrained ones on the forget set, though their confidence lies neither above nor below "
+        f"on average{left}. What stands out most: {stands_out}."
+    )
+
+
+def _unclear(found: Findings, finished: int, originals: int) -> str:
+    if found.difference_p is not None and found.difference_p > LEVEL:
+        if not found.visible:
+            return (
+                "Unclear: this run could not have seen a failure to forget, for models from which nothing was removed do not "
+                "differ from retrained ones either. Use more models or a task on which models memorise more."
+            )
+        if finished < LEAST_FINISHED * originals:
+            return (
+                f"Unclear: no difference from retrained models is seen, but only {finished} of {originals} models finished, and "
+                "a method must not choose which of its models are judged."
+            )
+    return (
+        "Unclear: no difference from retrained models is seen, but with so few models half of the memory of the forget set "
+        "could be left. Use more models."
+    )
+
+
+def nothing_found(evaluators: Sequence[EvaluatorRecord]) -> str:
+    """Say why there is no verdict on forgetting."""
+    record = next((one for one in evaluators if one.name == EVALUATOR), None)
+    if record is None:
+        why = f"the evaluator {EVALUATOR} was not run"
+    elif record.error:
+        why = f"the evaluator failed: {record.error}"
+    else:
+        metric = record.metric("difference_p")
+        why = "" if metric is None else metric.note.removeprefix("Not computed: ").rstrip(".")
+    return f"No verdict on forgetting: {why or 'nothing was computed'}."
+
+
+def failures(found: Findings, finished: int, originals: int) -> str:
+    """Say how many models failed, and what would be left if they counted as untouched originals."""
+    if finished == originals:
+        return ""
+    text = f"This rests on the {finished} of {originals} models that finished."
+    left = found.left()
+    if left is None:
+        return text
+    counted = (finished * left.value + originals - finished) / originals
+    return f"{text} With failed models counted as untouched, {_share(counted)} of the memory is left."
+
+
+def of_one_original(models: Sequence[ModelRecord]) -> str:
+    """Say what repeats of one original keep: a method that forgets as retraining does still shows that original's own."""
+    if len(models) < 2 or len({model.original for model in models}) > 1:
+        return ""
+    return (
+        "All models come from one original, while doing nothing is scored over many: what a method keeps of that original's "
+        "own training seed counts against it here, whether or not the forget set has to do with it."
+    )
+
+
+def rests_on_repeats(models: Sequence[ModelRecord]) -> str:
+    """Say that of each original one model is judged where originals were unlearned repeatedly."""
+    originals = len({model.original for model in models})
+    if not 1 < originals < len(models):
+        return ""
+    failed = sum(not model.status.finished for model in models)
+    lost = f"; {failed} failed {'model counts' if failed == 1 else 'models count'} nowhere" if failed else ""
+    return f"One model of each of the {originals} originals is judged, since repeats are not independent{lost}."
+
+
+def rule(level: VerdictLevel, found: Findings, finished: int, originals: int, margins: Margins) -> str:
+    """Write the numbers that a level was decided from."""
+    parts = {
+        "difference p": number(found.difference_p),
+        "of the no-op": number(found.noop_p),
+        "of the test set": number(found.placebo_p),
+        "memory left": _interval(found.plain),
+        "as seen from the test set": _interval(found.calibrated),
+        "mean over queries": _interval(found.queries),
+        "worst": _interval(found.worst),
+        "memory bound": f"{_share(found.memory_bound)} (margin {_share(margins.memory)})",
+        "shift bound": f"{number(found.shift_bound)} sd (margin {margins.shift_sd:g})",
+        "named remembered": _share(found.under),
+        "named over-forgotten": _share(found.over),
+        "independent models": number(found.diversity),
+    }
+    listed = "; ".join(f"{name} {value}" for name, value in parts.items())
+    return f"{level}: {finished} of {originals} models; {listed}."
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return number(None)
+    return f"{_share(estimate.low)} to {_share(estimate.high)}"
+
+
+def _share(value: float | None) -> str:
+    return number(value, "share")
+
+
+def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) -> MetricRecord | None:
+    found = (one.metric(name) for one in evaluators if one.name == evaluator)
+    return next(found, None)
