@@ -18,9 +18,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.deceptions import rules, table
+from benchmarks.deceptions import fooled, page, real, rules, table
 from benchmarks.deceptions.judging import Judgement, evaluators
 from benchmarks.deceptions.study import Plan, source_of
+from benchmarks.deceptions.wheel import names
+from benchmarks.validity.judging import NOT_JUDGED
+from harness.discovery import library_versions
 
 SIZES = (8, 16, 32, 64)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(source_of(options.source, max(options.models)), options.models, options.draws)
     judgements = _judged(plan)
     print(table.text(judgements))
+    if options.write:
+        (options.docs / "deceptions.md").write_text(_page(judgements, options))
     broken = rules.broken(judgements)
     print("\n".join(("", *broken, f"{len(broken)} submissions break a rule.")))
     return 1 if broken else 0
@@ -46,6 +51,21 @@ def _judged(plan: Plan) -> list[Judgement]:
     return found
 
 
+def _page(judgements: Sequence[Judgement], options: argparse.Namespace) -> str:
+    """Compute all metrics of all submissions, on synthetic models, and return the page."""
+    judged = [one for one in evaluators(()) if one.info.name != NOT_JUDGED]
+    versions = library_versions()
+    sizes = " ".join(map(str, options.models))
+    chosen = f"--models {sizes} --draws {options.draws} --source {options.source} --metrics {options.metrics}"
+    facts = [
+        f"`python -m benchmarks.deceptions {chosen} --write`",
+        ", ".join(f"{name} {versions[name]}" for name in ("unlearning-harness", "numpy", "scipy")),
+        "evaluators " + ", ".join(f"{one.info.name} {one.info.version}" for one in judged),
+    ]
+    found = fooled.matrix(options.metrics, judged, lambda: print(".", end="", file=sys.stderr, flush=True))
+    return page.text(judgements, found, facts, len(names()) - len(real.MAY_LOOK_GOOD))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.deceptions",
@@ -58,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--source", default="synthetic", help="synthetic, or the name of a task (default synthetic)")
     parser.add_argument("--write", action="store_true", help="write deceptions.md, with the table of metrics")
+    parser.add_argument("--metrics", type=int, default=16, help="models for the table of metrics (default 16)")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where to (default: the docs folder)")
     return parser
 

@@ -43,7 +43,7 @@ class Expected:
 
 UNFAVOURABLE = words("partial", "none", "over_forgetting", "mixed", "another_model", "unclear")
 HONEST = words("as_retrained", "no_difference_seen", "unclear", "another_model")
-BY_LEVEL = {
+MAY_LOOK_GOOD = {
     "short_retrain": Expected(HONEST, "never saw the forget set"),
     "mantissa_copy": Expected(HONEST, "answers as a retrained model does; the copy is gone once weights are rounded"),
 }
@@ -52,7 +52,7 @@ BY_LEVEL = {
 
 def expected(name: str) -> Expected:
     """Return what may be said of an unlearner."""
-    return BY_LEVEL.get(name, Expected(UNFAVOURABLE, "remembers, or is no set of independent models"))
+    return MAY_LOOK_GOOD.get(name, Expected(UNFAVOURABLE, "remembers, or is no set of independent models"))
 
 
 def report_of(name: str, task: str, models: int | None, folder: Path) -> Report:
