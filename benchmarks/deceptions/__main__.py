@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.deceptions import fooled, page, real, rules, table
+from benchmarks.deceptions.catalogue import ALL, find
 from benchmarks.deceptions.judging import Judgement, evaluators
 from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names
@@ -32,10 +33,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge, print the table, and return 1 if a rule is broken."""
     options = _parser().parse_args(arguments)
-    plan = Plan(source_of(options.source, max(options.models)), options.models, options.draws)
+    chosen = [find(name) for name in options.only] if options.only else ALL
+    plan = Plan(source_of(options.source, max(options.models)), options.models, options.draws, chosen)
     judgements = _judged(plan)
     print(table.text(judgements))
-    if options.write:
+    if options.write and not options.only:
         (options.docs / "deceptions.md").write_text(_page(judgements, options))
     broken = rules.broken(judgements)
     print("\n".join(("", *broken, f"{len(broken)} submissions break a rule.")))
@@ -75,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=int, nargs="+", default=SIZES, help="numbers of models (default 8 16 32 64)")
     parser.add_argument(
         "--draws", type=int, default=1, help="draws of models, and of examples where synthetic (default 1)"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=[one.name for one in ALL], metavar="NAME", help="judge this one"
     )
     parser.add_argument("--source", default="synthetic", help="synthetic, or the name of a task (default synthetic)")
     parser.add_argument("--write", action="store_true", help="write deceptions.md, with the table of metrics")

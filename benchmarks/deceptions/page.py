@@ -40,9 +40,9 @@ Each character is one submission, in the order of the [list below](#what-the-ver
 (for honest submissions: it cries wolf), `·` it is not, `–` it has no value.
 
 - **Fooled**: the metric's value lies within the range of {draws} draws of freshly retrained models, judged in the
-  same way with the same examples. One more such draw lies within it with a probability of {draws} - 1 in {draws} + 1,
-  or 95 %, so that the value cannot be told from perfect unlearning. This is generous to a metric: who uses it must
-  know that range, and few publish it.
+  same way with the same examples. One more such draw lies within it with a probability of 38 in 40, or 95 %, so that
+  the value cannot be told from perfect unlearning. This is generous to a metric: who uses it must know that range, and
+  few publish it.
 - **Cries wolf**: the value of an honest submission lies outside that range. For a model of another kind that is no
   error of a metric that asks *does it differ?*, but it is one of a metric that is read as *it remembers*. By chance
   one in twenty does.
@@ -65,10 +65,9 @@ LIMITS = """\
 - One law of examples, one draw of each submission. A deception that was not thought of is not in the list.
 - A metric that is fooled by few deceptions here is no test by itself: it may be outside its range for honest models
   as well.
-- *Two submissions are no deceptions of an evaluation that looks at answers alone.* Retrained weights may hide a copy
-  of the original in their low bits (`mantissa_copy` among the unlearners): every answer is a retrained model's. No
-  metric of answers sees that. Whoever hands weights out should round them to bfloat16, which destroys the copy; the
-  query `bfloat16` shows that rounding costs nothing.
+- Weights are not looked at. Retrained ones may hide a copy of the original in their low bits (`mantissa_copy` among the
+  unlearners that run): every answer is a retrained model's, and no metric of answers sees the copy. Whoever hands
+  weights out should round them to bfloat16, which destroys it; the query `bfloat16` shows what the rounded model answers.
 - *Diversity* and *shape* hold submissions that remember nothing of the forget set and yet are no set of independently
   retrained models.
 """
@@ -160,8 +159,7 @@ def _marks(matrix: Matrix, metric: str, family: str) -> str:
 def _rules(judgements: Sequence[Judgement]) -> str:
     broken = rules.broken(judgements)
     found = "".join(f"- {sentence}\n" for sentence in broken) or "No submission breaks a rule in this study.\n"
-    return RULES + f"
-{found}"
+    return f"{RULES}\n{found}"
 
 
 def submissions(judgements: Sequence[Judgement]) -> str:

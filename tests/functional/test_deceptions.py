@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from benchmarks.deceptions import real
+from benchmarks.deceptions.catalogue import find
+from benchmarks.deceptions.judging import evaluators
 from benchmarks.deceptions.plugins.mantissa_copy import hidden, recovered
+from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names, write_wheel
 from tests.program import TASK
 
@@ -64,3 +67,19 @@ def test_the_wheel_is_the_same_for_the_same_sources(tmp_path: Path) -> None:
     assert (
         write_wheel(tmp_path / "a", "untouched").read_bytes() == write_wheel(tmp_path / "b", "untouched").read_bytes()
     )
+
+
+def test_models_of_a_task_can_be_deceptions_as_well(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TASK)
+    source = source_of(str(tmp_path / "tiny.yaml"), 4)
+    world = source(4, 0)
+    chosen = [find(name) for name in ("noop", "constant-0", "mantissa-copy")]
+    found = list(Plan(source, (4,), 1, chosen).judgements(evaluators()))
+
+    populations = (world.original, world.retrained, world.control, world.fresh)
+    assert len({models.splits["test"].tobytes() for models in populations}) == 4
+    assert world.memory.mean() > 0
+    judged = {one.deception.name for one in found}
+    assert judged - {"mantissa-copy"} == {"noop", "constant-0"}
+    assert ("mantissa-copy" in judged) == bool(world.original.queries)
+    assert not any(one.breach for one in found)

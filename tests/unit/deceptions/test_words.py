@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.deceptions import catalogue, rules, table
+from benchmarks.deceptions.__main__ import main
 from benchmarks.deceptions.answers import on_phi, raised, wrong_label
 from benchmarks.deceptions.judging import Judgement, evaluators, judge
 from benchmarks.deceptions.model import Deception
@@ -150,3 +151,19 @@ def test_the_table_has_a_row_for_each_submission_and_marks_broken_rules(noop: Ju
     found = table.markdown([noop, replace(noop, level="as_retrained", models=32)])
 
     assert "| `noop` | 100 % | none | as_retrained (!) |" in found
+
+
+def test_the_command_judges_what_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["--models", "8", "--only", "noop", "--only", "retrained"])
+
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert [line.split()[0] for line in printed.splitlines()[:3]] == ["submission", "noop", "retrained"]
+    assert "0 submissions break a rule." in printed
+
+
+def test_the_command_fails_where_a_rule_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    praised = replace(catalogue.find("retrained"), name="praised", honest=False, left=1.0)
+    monkeypatch.setattr("benchmarks.deceptions.__main__.find", lambda name: praised)
+
+    assert main(["--models", "16", "--only", "retrained"]) == 1
