@@ -33,7 +33,7 @@ class Judgement:
 
     Attributes:
         deception: what was judged.
-        models: N, the number of originals.
+        models: N, the number of models a population of the world that the submission was made in.
         level: the verdict's word.
         sentence: the verdict in words.
         memory_bound: share of the memory that the verdict says may be left at most; None where it was not computed.
@@ -109,7 +109,7 @@ def judge(
     found = Findings.of(records)
     return Judgement(
         deception,
-        originals,
+        world.original.models,
         verdict.level,
         verdict.sentence,
         found.memory_bound,

@@ -78,6 +78,8 @@ LIMITS = """\
 - Weights are not looked at. Retrained ones may hide a copy of the original in their low bits (`mantissa_copy` among the
   unlearners that run): every answer is a retrained model's, and no metric of answers sees the copy. Whoever hands
   weights out should round them to bfloat16, which destroys it; the query `bfloat16` shows what the rounded model answers.
+- All submissions at one N are judged beside the same models. Where the word for `retrained` errs there, by the one chance
+  in twenty of a test, that of submissions that answer as retrained models do on the test set errs with it.
 - *Diversity* and *shape* hold submissions that remember nothing of the forget set and yet are no set of independently
   retrained models.
 """
@@ -121,7 +123,9 @@ def findings(judgements: Sequence[Judgement], matrix: Matrix) -> str:
     worst = "; ".join(f"{name} by {len(matrix.fooled(name))}" for name in reversed(published))
     lines = [
         f"The verdict said `as_retrained` of {as_retrained} of {deceptive} deceptions judged.",
-        f"Submissions on which it breaks one of its rules: {len(bad)}." if bad else "It broke none of its rules.",
+        f"Submissions on which it breaks one of its rules: {len(bad)}."
+        if bad
+        else "It broke none of its rules by more than chance explains.",
         f"Commonly published metrics are fooled, of {len(DECEPTIONS)} deceptions: {worst}.",
         _least(matrix),
         f"The deception that fools most metrics: `{hardest.name}`, {_count(matrix, hardest.name)} of {len(names)}.",
@@ -188,7 +192,10 @@ def _marks(matrix: Matrix, metric: str, family: str) -> str:
 
 def _rules(judgements: Sequence[Judgement]) -> str:
     broken = rules.broken(judgements)
-    found = "".join(f"- {sentence}\n" for sentence in broken) or "No submission breaks a rule in this study.\n"
+    found = (
+        "".join(f"- {sentence}\n" for sentence in broken)
+        or "No submission breaks a rule by more than chance explains.\n"
+    )
     return f"{RULES}\n{found}"
 
 
