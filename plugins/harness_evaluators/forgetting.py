@@ -77,15 +77,22 @@ class Seen:
 def evaluate(evidence: Evidence) -> Result:
     """Answer both questions for the unlearned models, the control and the no-op."""
     models = _populations.models(evidence)
-    why_not = models.why_not("forget")
+    view = View(models)
+    why_not = models.why_not("forget") or _why_nothing_can_be_told(view)
     if why_not:
         return Result(
             tuple(_calibration.missing(about, why_not) for about in texts.ALL), warnings=(f"forgetting: {why_not}",)
         )
-    view = View(models)
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
     return Result(tuple(_metrics(seen)), _arrays(view, pairs, seen["unlearned"]), tuple(_warnings(seen)))
+
+
+def _why_nothing_can_be_told(view: View) -> str:
+    """Say so where retrained models are all the same: anything is unlike them, and nothing says how far is far."""
+    retrained = view.plain("retrained")
+    same = np.ptp(retrained, axis=0) <= _populations.SAME * np.abs(retrained).max()
+    return "Not computed: retrained models do not vary, so that nothing can be told." if same.all() else ""
 
 
 def _seen(view: View, pair: Pair) -> Seen:
