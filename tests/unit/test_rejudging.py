@@ -43,7 +43,7 @@ def test_evaluators_left_out_are_those_of_the_last_judgement() -> None:
 
 
 def test_new_numbers_decide_the_verdict_anew() -> None:
-    worse = forgetting(**{name: (1.0, 0.9, 1.1) for name in ("memory_left", "memory_left_calibrated")})
+    worse = forgetting(**dict.fromkeys(("memory_left", "memory_left_calibrated"), (1.0, 0.9, 1.1)))
 
     assert OLD.verdict.level == "partial"
     assert with_records(OLD, [worse], [], {}).verdict.level == "none"

@@ -50,7 +50,7 @@ def verdict(
     *others: EvaluatorRecord,
     finished: int = 32,
     originals: int | None = None,
-    margins: Margins = Margins(),
+    margins: Margins = Margins(),  # noqa: B008 -- it is frozen
     **numbers: Any,
 ) -> VerdictRecord:
     return decide_verdict([forgetting(**numbers), *others], models(finished, originals), margins)
