@@ -55,7 +55,7 @@ class Row:
 def official_phi(evidence: Evidence, population: Population, split: SplitName) -> Values:
     """Phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
     logits, labels = evidence.logits[population][split], evidence.labels[split]
-    found = np.empty(logits.shape[:2])
+    found = _shared.unfilled(logits.shape[:2])
 
     def work(rows: slice) -> None:
         # Not what the other evaluators share: some thresholds of the grid lie on values of phi, and the last bit decides there.

@@ -90,7 +90,7 @@ def _renumbered(origins: NDArray[np.int64], usable: Flags | None) -> NDArray[np.
     """Row numbers of originals once the unusable ones are gone, which get numbers beyond all rows that are left."""
     if usable is None or usable.all():
         return origins
-    numbers = np.empty(len(usable), dtype=np.int64)
+    numbers = np.full(len(usable), -1, dtype=np.int64)
     numbers[np.argsort(~usable, kind="stable")] = np.arange(len(usable))
     known = origins < len(usable)
     return np.where(known, numbers[np.where(known, origins, 0)], origins)

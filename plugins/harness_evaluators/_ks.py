@@ -74,7 +74,7 @@ def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Com
     """:func:`compared` for several populations against one, whose columns are then sorted once."""
     columns, size = right.shape[1], sum(left.size for left in lefts.values())
     kernels = _shared.kernels("_ks_kernels", size + right.size)
-    signed = {name: np.empty(columns) for name in lefts}
+    signed = {name: _shared.unfilled(columns) for name in lefts}
 
     def work(chosen: slice) -> dict[str, tuple[Values, Values]]:
         if kernels is None:
@@ -110,7 +110,7 @@ def _upto(points: Values) -> Values:
 
 def _compiled_distances(kernels: ModuleType, left: Turned, right: Turned, out: Values) -> tuple[Values, Values]:
     """As :func:`_distances`."""
-    points = np.empty(len(out))
+    points = _shared.unfilled(len(out))
     kernels.set_distances(left.ordered, right.ordered, out, points)
     points = _upto(points)
     contributions = [np.zeros(side.values.shape[1], dtype=np.int32) for side in (left, right)]
@@ -122,7 +122,7 @@ def _compiled_distances(kernels: ModuleType, left: Turned, right: Turned, out: V
 
 def _turned(values: Numbers) -> Turned:
     turned = np.ascontiguousarray(values.T, dtype=np.float32 if values.dtype == np.float32 else np.float64)
-    found = np.empty((len(turned), turned.shape[1] + 1))
+    found = _shared.unfilled((len(turned), turned.shape[1] + 1))
     found[:, -1] = np.inf
     if turned.dtype == np.float32:
         found[:, :-1] = np.sort(turned, axis=1)
@@ -155,7 +155,7 @@ def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
 
 
 def _compiled_wasserstein(kernels: ModuleType, sides: tuple[Values, Values], scale: Values) -> Linear:
-    distance = np.empty(len(scale))
+    distance = _shared.unfilled(len(scale))
 
     def work(chosen: slice) -> tuple[Values, Values]:
         one, other = (_ranked_columns(side[:, chosen]) for side in sides)

@@ -132,7 +132,7 @@ def _compiled_cross_fit(kernels: ModuleType, phis: Pair, folds: tuple[Folds, Fol
         moments = [_without(one, k, size) for one, size in zip(sums, sizes, strict=True)]
         means, variances = zip(*((mean + centre, variance) for mean, variance in moments), strict=True)
         pair = [fitted.parameters() for fitted in gaussians((sizes[0], sizes[1]), means, variances)]
-        scores = [np.empty((count[k], len(centre))) for count in counts]
+        scores = [_shared.unfilled((count[k], len(centre))) for count in counts]
         for phi, of, out in zip(phis, folds, scores, strict=True):
             kernels.set_scores(phi, of, k, *pair, out)
         found.append(Fold(*scores))

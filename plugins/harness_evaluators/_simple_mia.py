@@ -89,7 +89,7 @@ def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> V
 
 
 def _compiled_accuracies(kernels: ModuleType, x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
-    found = np.empty(len(x))
+    found = _shared.unfilled(len(x))
     steps = _logistic.MAX_STEPS, _logistic.TOLERANCE
     trains, tests = _trains(splits, len(labels)), np.stack([test for _, test in splits])
     kernels.accuracies(np.ascontiguousarray(x), labels, trains, tests, penalty, *steps, found)

@@ -66,7 +66,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="efficiency",
-        version="2",
+        version="3",
         summary="Time of unlearning against the limit and against retraining, cost of a full benchmark, and peak memory",
         evaluate=evaluate,
         source="medians and percentiles of measured times",

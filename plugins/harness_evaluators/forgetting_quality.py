@@ -90,7 +90,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting_quality",
-        version="1",
+        version="2",
         summary="The NeurIPS 2023 challenge's metric: epsilons of attacks on unlearned against retrained models",
         evaluate=evaluate,
         source="Triantafillou et al. 2024 (arXiv 2406.09073); google-deepmind/unlearning_evaluation",

@@ -70,7 +70,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="ks",
-        version="2",
+        version="3",
         summary="Kolmogorov-Smirnov and Wasserstein distances between unlearned and retrained models' outputs",
         evaluate=evaluate,
         source="Hodges 1958; Benjamini and Hochberg 1995; Vallender 1974",

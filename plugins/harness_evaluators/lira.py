@@ -94,7 +94,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="lira",
-        version="1",
+        version="2",
         summary="Likelihood-ratio attack between unlearned and retrained models, cross-fitted over models",
         evaluate=evaluate,
         source="Carlini et al. 2022 (arXiv 2112.03570); Hayes et al. 2024 (arXiv 2403.01218)",

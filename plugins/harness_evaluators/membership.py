@@ -63,7 +63,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="membership",
-        version="1",
+        version="2",
         summary="Membership inference on single models: the starting kit's attack, and thresholds on (modified) entropy",
         evaluate=evaluate,
         source="Machine Unlearning Challenge starting kit 2023; Song and Mittal 2021 (arXiv 2003.10595)",
