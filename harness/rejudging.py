@@ -17,6 +17,7 @@ from harness.pipeline import RunResult
 from harness.progress import Progress
 from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out
 from harness.references import ROLES, References
+from harness.report.faults import faulty
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
@@ -44,6 +45,10 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
     """
     store = RunStore.open(folder)
     report = load_report(folder)
+    if wrong := faulty(report):
+        progress.notice(
+            f"The numbers of {', '.join(wrong)} in this report were wrong, by a fault since mended; they are replaced."
+        )
     begun = store.read_run()
     config = RunConfig.from_json(begun["config"])
     evaluators, broken = choose_evaluators(names)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from harness.comparing.model import Kind
 from harness.errors import NotComparableError
+from harness.report.faults import fault
 from harness.report.model import Report
 from harness.report.words import duration, plain
 
@@ -93,6 +94,7 @@ def notices(runs: Sequence[Labelled], kind: Kind) -> list[str]:
         )
     if all(_references(one.report) is None for one in runs):
         found.append("The reports do not say which reference models they rest on; they are taken to be the same.")
+    found += [f"{one.label}: {text}" for one in runs if (text := fault(one.report))]
     return found + [_incomplete(one) for one in runs if one.report.populations.failed_models]
 
 

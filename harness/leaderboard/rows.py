@@ -9,6 +9,7 @@ from harness.comparing.comparability import machine, torch_of
 from harness.comparing.trade_off import seconds_per_model, way_to_perfect
 from harness.leaderboard.finding import Entry
 from harness.leaderboard.model import Number, Row
+from harness.report.faults import fault, faulty
 from harness.report.model import Report
 from harness.report.words import STATUS_WORDS, duration, plain
 
@@ -29,7 +30,7 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
         version=plugin.version,
         options=plugin.options,
         rank=None,
-        unranked="",
+        unranked=_excluded(report, ranked_by),
         way=_number(*way_to_perfect(report, ranked_by)),
         overshoots=_overshoots(report, ranked_by),
         metrics={name: found for name in metrics if (found := _metric(report, name)) is not None},
@@ -51,8 +52,17 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
         rejudged=report.rejudged or "",
         harness=report.harness_version,
         python=runner.python or "",
-        warnings=report.warnings,
+        warnings=tuple(text for text in (fault(report), *report.warnings) if text),
     )
+
+
+def _excluded(report: Report, ranked_by: str) -> str:
+    """Say why a run has no rank, whatever its numbers; empty where it may have one."""
+    if ranked_by.partition(".")[0] in faulty(report):
+        return f"not ranked: {fault(report)}"
+    if report.verdict.below_floor:
+        return "not ranked: its accuracy lies too far below that of retrained models"
+    return ""
 
 
 def isolation_words(report: Report) -> str:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,7 +85,8 @@ def evaluate(evidence: Evidence) -> Result:
         )
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
-    return Result(tuple(_metrics(seen)), _arrays(view, pairs, seen["unlearned"]), tuple(_warnings(seen)))
+    metrics = tuple(_metrics(seen))
+    return Result(metrics, _arrays(view, pairs, seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
 def _why_nothing_can_be_told(view: View) -> str:
@@ -268,9 +269,14 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
 
-def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen) -> dict[str, Values]:
+def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
     """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
+    arrays |= {
+        f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])
+        for one in metrics
+        if one.name.startswith("memory_left") and one.interval is not None
+    }
     samples = view.samples(pairs["unlearned"])
     if samples:
         arrays["example_left"], arrays["example_memory"] = _memory.by_example(samples[PLAIN])
