@@ -301,7 +301,7 @@ class _Job:
             journal=journal_record(self.task, populations["original"].journals),
             models=models,
             evaluators=evaluators,
-            examples=examples_record(self.task, data, evidence),
+            examples=examples_record(self.task, data, evidence, evaluators),
             times=times,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),

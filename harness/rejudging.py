@@ -73,7 +73,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         judged = with_records(
             report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit), task.margins
         )
-        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})
+        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence, judged.evaluators)})
         write_report(judged, folder)
         write_page(judged, folder)
         if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with
