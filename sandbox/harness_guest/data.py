@@ -92,6 +92,11 @@ class Loader:
     drop_last: bool
     generator: torch.Generator | None
 
+    @property
+    def dataset(self) -> SplitData:
+        """The split, under the name that PyTorch's ``DataLoader`` gives it."""
+        return self.split
+
     def __len__(self) -> int:
         whole, rest = divmod(len(self.split), self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
