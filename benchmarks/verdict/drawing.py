@@ -53,10 +53,16 @@ def picture(results: Results) -> str:
             _bar(svg, results.words[name][models], x, TOP + ROW * row + 4)
         for tick in (0, 50, 100):
             anchor = {0: "start", 50: "middle", 100: "end"}[tick]
-            _add(svg, "text", f"{tick} %", "quiet", x=x + PANEL * tick / 100, y=TOP + ROW * len(ROWS) + 16, text_anchor=anchor)
-        _add(
-            svg, "text", "of draws", "quiet", x=x + PANEL / 2, y=TOP + ROW * len(ROWS) + 32, text_anchor="middle"
-        )
+            _add(
+                svg,
+                "text",
+                f"{tick} %",
+                "quiet",
+                x=x + PANEL * tick / 100,
+                y=TOP + ROW * len(ROWS) + 16,
+                text_anchor=anchor,
+            )
+        _add(svg, "text", "of draws", "quiet", x=x + PANEL / 2, y=TOP + ROW * len(ROWS) + 32, text_anchor="middle")
     return ElementTree.tostring(svg, encoding="unicode") + "\n"
 
 

@@ -77,9 +77,7 @@ def judge(shown: Evidence) -> Judgement:
     record = EvaluatorRecord.from_result(info, "", "", 0.0, forgetting.evaluate(shown))
     if record.error:
         raise RuntimeError(record.error)
-    models = [
-        ModelRecord(index=i, original=i, seed=i, status=Status.OK) for i in range(len(shown.unlearned_from))
-    ]
+    models = [ModelRecord(index=i, original=i, seed=i, status=Status.OK) for i in range(len(shown.unlearned_from))]
     bound = record.metric("memory_bound")
     return Judgement(decide_verdict([record], models).level, None if bound is None else bound.value)
 

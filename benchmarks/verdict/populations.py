@@ -125,7 +125,7 @@ class Synthetic:
         if knows:
             n = len(self.memory)
             found[:, :n] += self.deviation[:n] * self.memory
-        return np.minimum(np.round(found), 3.0) if self.kind.saturated else found
+        return np.asarray(np.minimum(np.round(found), 3.0) if self.kind.saturated else found)
 
     def _logits(self, values: Values, rng: np.random.Generator) -> Logits:
         """Return logits with these phi; those of wrong classes vary by 0.5 about their means."""

@@ -46,7 +46,7 @@ def _left(share: float) -> Callable[[World, np.random.Generator], Logits]:
         chosen = remembered(world, share, rng)
         models = world.logits["fresh"].copy()
         models[:, chosen] = world.logits["original"][:, chosen]
-        return models
+        return np.asarray(models)
 
     return make
 
@@ -56,7 +56,7 @@ def shifted(logits: Logits, world: World, amounts: Values) -> Logits:
     rows = np.arange(world.forget)
     models = logits.copy()
     models[:, rows, world.labels[rows]] += (np.atleast_1d(amounts)[:, None] * world.deviation).astype(np.float32)
-    return models
+    return np.asarray(models)
 
 
 def _shifted(amount: float) -> Callable[[World, np.random.Generator], Logits]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from benchmarks.verdict import judging
-from benchmarks.verdict.judging import Judgement
 from benchmarks.verdict.populations import Draw, Law, Logits, World
 from benchmarks.verdict.submissions import FAVOURABLE, Submission, remembered
 from harness.report.findings import LEVEL
@@ -137,9 +136,7 @@ def _weight(world: World, chosen: Rows) -> float:
     return float(squares[chosen].sum() / squares.sum())
 
 
-def coverage(
-    name: str, draw: Draw, share: float, sizes: Sequence[int], tasks: int, draws: int
-) -> dict[int, Coverage]:
+def coverage(name: str, draw: Draw, share: float, sizes: Sequence[int], tasks: int, draws: int) -> dict[int, Coverage]:
     """Draw models again and again for each of some tasks, of which a share of the examples is remembered.
 
     The remembering models are of their own seeds. The truth of memory_left and of the shift is known; as seen from the
@@ -165,13 +162,16 @@ def coverage(
             for number in range(draws):
                 world = law.draw(models, stream("coverage", name, share, task, models, number))
                 found[models].append(_covered(world, chosen, truth, number))
-    return {models: Coverage(*(Share(sum(row), len(row)) for row in zip(*rows, strict=True))) for models, rows in found.items()}
+    return {
+        models: Coverage(*(Share(sum(row), len(row)) for row in zip(*rows, strict=True)))
+        for models, rows in found.items()
+    }
 
 
 def _knowing(world: World, chosen: Rows) -> Logits:
     models = world.logits["fresh"].copy()
     models[:, chosen] = world.logits["knowing"][:, chosen]
-    return models
+    return np.asarray(models)
 
 
 def _truth(law: Law, chosen: Rows, rng: np.random.Generator) -> float:

@@ -26,14 +26,14 @@ METHOD = """\
 ## What was judged
 
 - **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√ρ a_r + √(1 − ρ) e_ri), with mu from
-  N(0, 2), s = exp(0.22 z), ρ = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie s_i·|N(1.4, 0.8)|
-  higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong classes
+  N(0, 2), s = exp(0.22 z), ρ = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
+  s_i·|N(1.4, 0.8)| higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong classes
   that vary by themselves. For false alarms also: ρ = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
   numbers and cut at 3, so that most models tie.
 - **`faces`.** Populations are drawn without replacement from a pool of models that were really trained. Draws share the pool:
   they are not independent, and vary a little less than freshly trained models would, most at N = 64.
-- **Submissions** are made from these: retrained models of their own seeds, of which a share of the forgotten examples is as in the
-  original (chosen at random, the same for all models), or whose confidence is shifted, and so on.
+- **Submissions** are made from these: retrained models of their own seeds, of which a share of the forgotten examples is as in
+  the original (chosen at random, the same for all models), or whose confidence is shifted, and so on.
 - Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#queries): a pool holds outputs, not weights.
   Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are the defaults.
   Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
@@ -45,8 +45,8 @@ LIMITS = """\
 
 - Synthetic models are independent of each other, and each of its original; a real method's models may not be.
 - Coverage is that of populations with normal tails, and of a memory that is kept whole for some examples and lost for the others.
-- False alarms suppose that unlearned models of a perfect method are exchangeable with retrained ones. Retraining under another recipe is
-  another distribution, and rightly seen as one.
+- False alarms suppose that unlearned models of a perfect method are exchangeable with retrained ones. Retraining under
+  another recipe is another distribution, and rightly seen as one.
 """
 
 
@@ -60,7 +60,14 @@ def page(results: Results, facts: Sequence[str], picture: str) -> str:
 
 def findings(results: Results) -> str:
     """Return what the tables say, as a list."""
-    points = [_alarms(results), _perfect(results), _tenth(results), _claims(results), _bounds(results), _covered(results)]
+    points = [
+        _alarms(results),
+        _perfect(results),
+        _tenth(results),
+        _claims(results),
+        _bounds(results),
+        _covered(results),
+    ]
     return "".join(f"- {point}\n" for point in points)
 
 
@@ -85,9 +92,9 @@ def tables(results: Results) -> list[str]:
         + table(["submission", *heads], real),
         f"## Words on synthetic populations\n\nPer cent of {plan.words} draws, two classes. Bold: a false claim, whatever N.\n\n"
         + table(["submission", *heads], said),
-        f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the 95 % interval "
-        "holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` cannot be below the "
-        "truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
+        f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
+        "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
+        "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
     ]
 
 
@@ -103,7 +110,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _by_size(rows: Mapping[str, Mapping[int, T]], sizes: Sequence[int], cell: Callable[[T], str]) -> list[list[str]]:
-    return [[name, *(cell(found[models]) if models in found else "–" for models in sizes)] for name, found in rows.items()]
+    return [
+        [name, *(cell(found[models]) if models in found else "–" for models in sizes)] for name, found in rows.items()
+    ]
 
 
 def _words(one: Words) -> str:
@@ -161,8 +170,8 @@ def _bounds(results: Results) -> str:
     every = [one for rows in (results.words, results.faces) for found in rows.values() for one in found.values()]
     whole = sum((one.broken for one in every if one.broken), Share(0, 0))
     return (
-        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) on submissions whose remembered share is known state a bound below "
-        f"what is left in {whole.hits} of {whole.trials} draws."
+        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) on submissions whose remembered share is known state "
+        f"a bound below what is left in {whole.hits} of {whole.trials} draws."
     )
 
 
