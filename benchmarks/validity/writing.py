@@ -21,8 +21,8 @@ INTRODUCTION = """\
 <!-- Written by `python -m benchmarks.validity --write`; do not edit. -->
 
 The [verdict](reference/verdict.md) asks two questions: are the models **different** from retrained ones, and **how much** is
-left? This page asks both of every metric. *Does it see a difference*, from which remembered share on, and how often where there is
-none? *Does it order* a better unlearner before a worse one?
+left? This page asks both of every metric. *Does it see a difference*, from which remembered share on, and how often where
+there is none? *Does it order* a better unlearner before a worse one?
 
 That needs unlearners whose quality is known because it was made: models that were truly trained on the retain set and a
 **share of the forget set**. At 0 % they are retrained models, of seeds of their own; at 10 %, 50 % and 90 % they have forgotten

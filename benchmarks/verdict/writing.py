@@ -27,8 +27,8 @@ METHOD = """\
 
 - **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√ρ a_r + √(1 − ρ) e_ri), with mu from
   N(0, 2), s = exp(0.22 z), ρ = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
-  s_i·|N(1.4, 0.8)| higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong classes
-  that vary by themselves. For false alarms also: ρ = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
+  s_i·|N(1.4, 0.8)| higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong
+  classes that vary by themselves. For false alarms also: ρ = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
   numbers and cut at 3, so that most models tie.
 - **`faces`.** Populations are drawn without replacement from a pool of models that were really trained. Draws share the pool:
   they are not independent, and vary a little less than freshly trained models would, most at N = 64.
