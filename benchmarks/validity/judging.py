@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.validity.findings import is_p_value
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.discovery import LoadedEvaluator
@@ -27,11 +28,12 @@ OTHER_SPLITS = ("retain", "validation", "test")
 def is_forgetting(metric: MetricRecord) -> bool:
     """Whether a metric says something about forgetting: it has a better side, a control, a no-op, and a value.
 
-    A metric named after one of the other splits shows what else has changed, not what was forgotten.
+    A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test
+    for any difference has no better side, but says whether a level is seen at all.
     """
     numbers = (metric.value, metric.control, metric.noop)
     named = not set(OTHER_SPLITS).isdisjoint(metric.name.split("_"))
-    return metric.direction != "none" and None not in numbers and not named
+    return (metric.direction != "none" or is_p_value(metric)) and None not in numbers and not named
 
 
 def readings(
