@@ -85,7 +85,7 @@ class Pool:
     values: Values
     models: Models
 
-    def part(self, rows: slice | Flags) -> Pool:
+    def part(self, rows: slice | Flags | NDArray[np.int64]) -> Pool:
         """Some examples."""
         return Pool(self.values[rows], self.models[rows])
 

@@ -17,6 +17,16 @@ Values = NDArray[np.float64]
 Order = NDArray[np.int64]
 Splits = list[tuple[Order, Order]]
 
+DRAWS = 32
+"""Fewest draws of examples and splits that all models of a population share among them.
+
+One draw moves the accuracy by about .019 (200 of 1,000 unseen examples), whoever the models are; the mean over 32 draws by
+.003. Each model has draws of its own, so that their noise is part of the spread between models and of every interval.
+"""
+
+MOST_DRAWS = 128
+"""Beyond, models use the same draws again."""
+
 SPLITS = 10
 TEST_SHARE = 0.1
 MIN_EXAMPLES = 6
