@@ -12,7 +12,7 @@ from scipy.special import expit
 from harness.evaluation import Evidence, Population, SplitName, phi
 from harness_evaluators import _epsilon, _epsilon_rates, _example_noise, _jackknife, _lira, _shared
 from harness_evaluators._bootstrap import Linear
-from harness_evaluators._epsilon import LEFT, RIGHT, AttackName, Attacks, Codes, Pool
+from harness_evaluators._epsilon import AttackName, Attacks, Codes, Pool
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
