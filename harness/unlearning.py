@@ -35,8 +35,8 @@ GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
 OVERFLOW = (
-    "The weights are finite, but the model's outputs are not: a forward pass overflows. Keep the weights in range, e.g. with a "
-    "smaller learning rate or clipped gradients."
+    "The weights are finite, but the model's outputs are not, with these weights or with them rounded to bfloat16: a forward "
+    "pass overflows. Keep the weights in range, e.g. with a smaller learning rate or clipped gradients."
 )
 
 
