@@ -120,9 +120,7 @@ def noisy(images: NDArray[np.uint8], std: tuple[float, ...], seed: int) -> NDArr
     # NumPy changes the streams of Generator between versions, never that of RandomState: cached populations stay comparable.
     random = np.random.RandomState(seed % 2**32)
     changed = np.empty_like(images)
-    for row, image in enumerate(
-        images
-    ):  # one by one: float64 noise for a whole forget set would take 8 times its memory
+    for row, image in enumerate(images):  # one by one: float64 noise for all would take 8 times the pictures' memory
         changed[row] = np.clip(np.rint(image + levels * random.standard_normal(image.shape)), 0, 255)
     return changed
 
