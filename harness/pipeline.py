@@ -23,6 +23,7 @@ from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
+from harness.queries import QueryPlan
 from harness.recording import (
     budget_record,
     cache_keys,
@@ -192,7 +193,7 @@ class _Job:
             data = self.task.load()
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
-            self._same_as_before(data, runner, facts)
+            self._same_as_before(data, references.queries, runner, facts)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
@@ -207,6 +208,7 @@ class _Job:
             self.begun["run_id"],
             self.device,
             seats=self.order.seats if runner.pins else unpinned(self.order.seats),
+            queries=references.query_pictures(),
         )
         with self._phase("budget"):
             limit = self._limit(place)
@@ -234,7 +236,7 @@ class _Job:
         self.store.write_run(self.begun)
         return limit
 
-    def _same_as_before(self, data: TaskData, runner: Runner, facts: PluginFacts) -> None:
+    def _same_as_before(self, data: TaskData, queries: QueryPlan, runner: Runner, facts: PluginFacts) -> None:
         """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
         identity = {
             "task": key_of(self.task.definition),
@@ -244,6 +246,7 @@ class _Job:
             "runner": runner.facts.name,
             "image": runner.facts.image,
             "code": training_code_digest(),
+            "queries": queries.to_json(),
             "torch": library_versions()["torch"],
             "cores": self.cores,
             "device": [device_kind(self.device), hardware.cpu_model()],

@@ -15,6 +15,7 @@ from harness.exemplars import examples_record
 from harness.judging import evaluate, make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
+from harness.queries import NO_QUERIES
 from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out
 from harness.references import ROLES, References
 from harness.report.faults import faulty
@@ -58,7 +59,10 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
     with store.held():
         data = task.load()
         references = References(
-            task, data, device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+            task,
+            data,
+            device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+            queries=None if "queries" in begun["identity"] else NO_QUERIES,  # an older run's models were asked none
         )
         models = config.models or task.models
         _check(report, data, references, models, folder)
@@ -88,7 +92,7 @@ def _check(report: Report, data: TaskData, references: References, models: int, 
     keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
     if not changed and known != keys:
-        changed = ["how reference models are trained (torch, device, recipe or code)"]
+        changed = ["how reference models are trained or queried (torch, device, recipe or code)"]
     if changed:
         raise ResumeMismatchError(
             f"{folder} cannot be judged again: changed since it was run: {changed[0]}. Undo the change, or run the plugin anew."

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.hardware import cpu_model, cuda_device
 from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
+from harness.queries import Pictures
 from harness.references import DATA_FILE, Population, write_splits
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.seats import Seat
@@ -34,8 +35,8 @@ GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
 OVERFLOW = (
-    "The weights are finite, but the model's outputs are not: a forward pass overflows. Keep the weights in range, e.g. with a "
-    "smaller learning rate or clipped gradients."
+    "The weights are finite, but the model's outputs are not, with these weights or with them rounded to bfloat16: a forward "
+    "pass overflows. Keep the weights in range, e.g. with a smaller learning rate or clipped gradients."
 )
 
 
@@ -63,6 +64,7 @@ class Workplace:
         judge_device: where logits are computed on the host.
         terminal: path of the terminal on which a failing plugin is debugged; None for none.
         seats: of the workers, one each.
+        queries: what every query shows to a returned model.
     """
 
     task: Task
@@ -76,6 +78,7 @@ class Workplace:
     judge_device: str
     terminal: str | None = None
     seats: tuple[Seat, ...] = (Seat(),)
+    queries: Pictures = field(default_factory=dict)
 
     def judge_device_of(self, seat: Seat) -> str:
         """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
@@ -232,7 +235,7 @@ def _unlearn_one(
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         with torch_threads(place.cores):  # however many workers there are
-            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat))
+            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat), place.queries)
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
     outcome = replace(outcome, judge_s=time.monotonic() - began_s)

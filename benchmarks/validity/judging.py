@@ -14,6 +14,7 @@ from harness.discovery import LoadedEvaluator
 from harness.evaluation import SPLITS, Evidence, Timings
 from harness.judging import evaluate
 from harness.progress import Progress
+from harness.references import ROLES
 from harness.report.results import MetricRecord
 
 Readings = Mapping[str, MetricRecord]
@@ -75,4 +76,11 @@ def evidence(trained: Trained, level: str, block: slice) -> Evidence:
         timings=Timings(unknown, np.empty(0), None, unknown, unknown),
         class_names=data.class_names,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
+        queries=_queries(trained, level, block),
     )
+
+
+def _queries(trained: Trained, level: str, block: slice) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return the block's logits per query and population."""
+    asked = {name: trained.queries.get(level if name == "unlearned" else name, {}) for name in (*ROLES, "unlearned")}
+    return {query: {name: queries[query][block] for name, queries in asked.items()} for query in asked["unlearned"]}

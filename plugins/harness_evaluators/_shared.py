@@ -69,7 +69,8 @@ def _fulfil(promise: Future[Any], compute: Callable[[], Any]) -> None:
 
 
 def _fixed(evidence: Evidence) -> bool:
-    return not any(array.flags.writeable for by in evidence.logits.values() for array in by.values())
+    groups = (*evidence.logits.values(), *evidence.queries.values())
+    return not any(array.flags.writeable for by in groups for array in by.values())
 
 
 def processors() -> int:
