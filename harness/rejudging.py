@@ -8,26 +8,27 @@ from typing import Any
 
 from harness.budget import Limit
 from harness.cache import take_rebuilt
-from harness.config import RunConfig
+from harness.config import FailedAs, RunConfig
 from harness.discovery import choose_evaluators, find_task
-from harness.errors import ResumeMismatchError
+from harness.errors import ResumeMismatchError, UsageError
 from harness.exemplars import examples_record
 from harness.judging import evaluate, make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
-from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out
+from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out, populations_record
 from harness.references import ROLES, References
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
 from harness.report.writing import load_report, write_report
 from harness.store import RunStore
+from harness.substitution import with_originals
 from harness.tasks.model import TaskData
 
 KEPT = "Judged again, but an earlier record stands: "
 
 
-def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult:
+def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: FailedAs | None = None) -> RunResult:
     """Put the evaluators' new records in the place of their old ones in the report of a finished run.
 
     An evaluator that fails now leaves its old record where that holds numbers; a warning says so.
@@ -36,6 +37,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         folder: of the run.
         names: of evaluators; empty for all that are installed. Records of others stay as they are.
         progress: told what goes on.
+        failed_as: what failed models count as from now on; None for what the run has. A change needs all evaluators.
 
     Raises:
         RunNotFoundError: there is no finished run in ``folder``.
@@ -46,6 +48,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
     report = load_report(folder)
     begun = store.read_run()
     config = RunConfig.from_json(begun["config"])
+    failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
@@ -60,19 +63,39 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         populations = references.populations(models, progress)
         for text in take_rebuilt():
             progress.notice(text)
-        limit = Limit(**{**begun["limit"], "retrain_s": tuple(begun["limit"]["retrain_s"])})
+        limit = Limit.from_json(begun["limit"])
         outcomes = [outcome for _, outcome in sorted(store.finished().items())]
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
+        if failed_as == "noop" and unlearned:
+            evidence = with_originals(evidence, outcomes)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
         judged = with_records(report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit))
-        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})
+        made = populations_record(populations, outcomes, failed_as)
+        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence), "populations": made})
         write_report(judged, folder)
         write_page(judged, folder)
+        begun["config"]["failed_as"] = failed_as
         if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with
             begun["config"]["evaluators"] = [one.name for one in judged.evaluators]
-            store.write_run(begun)
+        store.write_run(begun)
     return RunResult(judged, folder)
+
+
+def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
+    """What failed models count as, in all evaluators' records alike.
+
+    Raises:
+        UsageError: it changes, and some records would stay as they are.
+    """
+    before = report.populations.failed_as
+    if asked is None or asked == before:
+        return before
+    if names:
+        raise UsageError(
+            f"--failed-as {asked} changes every number, and the records of other evaluators would stay: leave --evaluator out."
+        )
+    return asked
 
 
 def _check(report: Report, data: TaskData, references: References, models: int, folder: Path) -> None:
