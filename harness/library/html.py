@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from harness.report.budget_words import undependable_sentence
 from harness.report.model import MetricRecord
 from harness.report.words import WANTED, FailureGroup, failures, gist, headlines, interval, label, number, origin, plain
 
@@ -52,11 +53,12 @@ def _title(report: RunReport) -> str:
 
 
 def _verdict(report: RunReport) -> str:
-    level = report.verdict.level
+    level, undependable = report.verdict.level, undependable_sentence(report)
     badge = f"border:2px solid {LEVEL_COLOUR[level]};padding:0 .4em;border-radius:.2em"
     return (
         f'<div style="margin:.4em 0"><strong style="{badge}">{_text(level.replace("_", " ").upper())}</strong> '
         f"{_text(report.verdict.sentence)}</div>"
+        + (f"<div><strong>{_text(undependable)}</strong></div>" if undependable else "")
     )
 
 
@@ -90,7 +92,7 @@ def _cell(content: str) -> str:
 
 
 def _models(report: RunReport) -> str:
-    finished = f"{report.populations.unlearned.size} of {len(report.models)} finished"
+    finished = f"{report.finished_models} of {len(report.models)} finished"
     told = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
     return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{told}</ul>' if told else "")
 
