@@ -116,10 +116,14 @@ def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
 
     return Timings(
         unlearn_s=column([outcome.charged_s for outcome in finished]),
-        retrain_s=np.array(limit.retrain_s, dtype=np.float64),
+        # Examples are no time: of a limit in them, what the retrainings took on the clock.
+        retrain_s=np.array(limit.elapsed_s if limit.clock == "steps" else limit.retrain_s, dtype=np.float64),
         limit_s=limit.limit_s,
         peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),
         peak_gpu_mib=column([outcome.peak_gpu_mib for outcome in finished]),
+        clock=limit.clock,
+        unlearn_examples=column([outcome.examples for outcome in finished]),
+        retrain_examples=np.array(limit.examples, dtype=np.float64),
     )
 
 

@@ -168,10 +168,12 @@ def nothing_found(evaluators: Sequence[EvaluatorRecord]) -> str:
     return f"No verdict on forgetting: {why or 'nothing was computed'}."
 
 
-def failures(found: Findings, finished: int, originals: int) -> str:
+def failures(found: Findings, finished: int, originals: int, *, substituted: bool = False) -> str:
     """Say how many models failed, and what would be left if they counted as untouched originals."""
     if finished == originals:
         return ""
+    if substituted:
+        return f"{originals - finished} of {originals} models failed and count as untouched originals."
     text = f"This rests on the {finished} of {originals} models that finished."
     left = found.left()
     if left is None:
