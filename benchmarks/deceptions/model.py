@@ -1,0 +1,67 @@
+"""The record of a deception, and of what it hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.deceptions.answers import Answers, Rows
+from benchmarks.deceptions.populations import World
+from harness.report.model import VerdictLevel
+
+Make = Callable[[World, np.random.Generator], "Submission"]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What came of all models of a run.
+
+    Attributes:
+        answers: of the models that finished.
+        rows: which original each of them came from, shape (N_finished,); None: all, in order.
+        left: share of the memory that is truly left in this draw; None: as the record says.
+        shift: true mean shift in this draw, in standard deviations; None: as the record says.
+        world: the run's other models where they are not those of the world that was given.
+    """
+
+    answers: Answers
+    rows: Rows | None = None
+    left: float | None = None
+    shift: float | None = None
+    world: World | None = None
+
+
+@dataclass(frozen=True)
+class Deception:
+    """A submission that tries to deceive, or an honest one that looks odd.
+
+    Attributes:
+        name: unique.
+        family: of deceptions that work alike; "honest" for honest ones.
+        text: what it does, one sentence.
+        make: builds the submission from a world and a stream of random numbers.
+        words: verdicts that describe it rightly.
+        left: share of the memory of the forget set that is truly left, in [0, 1].
+        examples: share of forgotten examples of which something is left, in [0, 1].
+        shift: mean shift of confidence on the forget set, in standard deviations; 0 where it is not to be judged.
+        honest: whether it is an honest submission.
+        needs_queries: whether it can be told from a retrained model by queries alone.
+    """
+
+    name: str
+    family: str
+    text: str
+    make: Make
+    words: frozenset[VerdictLevel]
+    left: float = 0.0
+    examples: float = 0.0
+    shift: float = 0.0
+    honest: bool = False
+    needs_queries: bool = False
+
+
+def words(*levels: VerdictLevel) -> frozenset[VerdictLevel]:
+    """Return a set of verdict levels."""
+    return frozenset(levels)

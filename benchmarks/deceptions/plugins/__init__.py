@@ -1,0 +1,1 @@
+"""Deceptions as unlearners that really run; packed into a wheel by :mod:`benchmarks.deceptions.wheel`."""

@@ -1,0 +1,62 @@
+"""All submissions judged at several numbers of models, in several draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.deceptions.catalogue import ALL
+from benchmarks.deceptions.judging import Judgement, judge
+from benchmarks.deceptions.model import Deception
+from benchmarks.deceptions.populations import World, synthetic, trained
+from harness.discovery import LoadedEvaluator
+from harness.progress import SilentProgress
+
+Source = Callable[[int, int], World]
+"""Returns the world of ``(models, draw)``."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is judged.
+
+    Attributes:
+        source: of worlds.
+        sizes: numbers of models.
+        draws: how often.
+        deceptions: which submissions.
+    """
+
+    source: Source
+    sizes: Sequence[int]
+    draws: int
+    deceptions: Sequence[Deception] = ALL
+
+    def judgements(self, evaluators: Sequence[LoadedEvaluator]) -> Iterator[Judgement]:
+        """Judge every submission; one that needs queries is left out where the world has none."""
+        for models in self.sizes:
+            for draw in range(self.draws):
+                world = self.source(models, draw)
+                for one in self.deceptions:
+                    if world.original.queries or not one.needs_queries:
+                        yield judge(one, world, stream(one, models, draw), evaluators, seed=draw)
+
+
+def stream(deception: Deception, models: int, draw: int) -> np.random.Generator:
+    """Return the random numbers of one submission in one world; they depend on these alone."""
+    return np.random.default_rng([models, draw, *deception.name.encode()])
+
+
+def source_of(name: str, most: int) -> Source:
+    """Return the synthetic source, or that of a bundled task's trained models.
+
+    Args:
+        name: "synthetic", or the name of a task.
+        most: largest number of models that will be asked for; that many are trained.
+    """
+    if name == "synthetic":
+        return synthetic
+    whole = trained(name, most, SilentProgress())
+    return lambda models, draw: whole.cut(models, np.random.default_rng([models, draw]))

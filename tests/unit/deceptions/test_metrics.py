@@ -1,0 +1,96 @@
+"""The table of metrics: what counts as fooled, the plain metrics, and the page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.deceptions import page, published
+from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, HONEST, find
+from benchmarks.deceptions.fooled import Matrix
+from benchmarks.deceptions.judging import evaluators, evidence_of, judge
+from benchmarks.deceptions.model import Submission
+from benchmarks.deceptions.populations import World, synthetic
+from benchmarks.deceptions.study import stream
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return synthetic(8, seed=1)
+
+
+def _values(name: str, world: World) -> dict[str, float]:
+    evidence = evidence_of(find(name).make(world, np.random.default_rng(0)), world)
+    return {metric: compute(evidence) for metric, compute in published.METRICS.items()}
+
+
+def test_plain_metrics_of_the_retrained_models_themselves_are_perfect(world: World) -> None:
+    evidence = evidence_of(Submission(world.retrained), world)
+
+    assert published.average_gap(evidence) == 0
+    assert published.tug_of_war(evidence) == 1
+    assert published.logit_distance(evidence) == 0
+    assert published.mean_loss_p(evidence) == 1
+    assert published.gaussian_lira(evidence) == pytest.approx(0.5, abs=0.02)
+
+
+def test_plain_metrics_see_that_nothing_was_done(world: World) -> None:
+    noop, fresh = _values("noop", world), _values("retrained", world)
+
+    assert noop["forget accuracy"] > fresh["forget accuracy"] + 0.1
+    assert noop["average gap"] > fresh["average gap"] + 0.05
+    assert noop["ToW"] < fresh["ToW"] - 0.1
+    assert noop["MIA accuracy (loss threshold)"] > fresh["MIA accuracy (loss threshold)"] + 0.05
+    assert noop["KS p of mean losses"] < 0.01 < fresh["KS p of mean losses"]
+    assert noop["LiRA AUC (Gaussian)"] > 0.7
+    assert noop["ZRF"] < fresh["ZRF"]
+
+
+def test_a_loss_threshold_tells_perfect_separation_and_none() -> None:
+    world = synthetic(8, seed=2)
+    labels = world.labels["forget"]
+    sure = world.fresh.on_forget(
+        lambda logits, _: 100 * np.eye(10, dtype=np.float32)[labels] + 0 * logits, world.labels
+    )
+
+    assert published.loss_attack(evidence_of(Submission(sure), world)) > 0.99
+    flat = evidence_of(find("constant-0").make(world, np.random.default_rng(0)), world)
+    assert published.loss_attack(flat) == 0.5
+    assert published.zero_retrain_forgetting(flat) == pytest.approx(1)
+
+
+def test_huge_outputs_give_finite_numbers(world: World) -> None:
+    assert np.isfinite(list(_values("constant-huge", world).values())).all()
+
+
+MATRIX = Matrix(
+    8,
+    {"good": (0.4, 0.6), "blind": (0.0, 1.0)},
+    {one.name: {"good": 0.5 if one.honest else 0.9, "blind": 0.5} for one in ALL},
+)
+
+
+def test_a_metric_is_fooled_where_its_value_is_as_for_retrained_models() -> None:
+    assert MATRIX.metrics() == ["good", "blind"]
+    assert MATRIX.fooled("good") == []
+    assert len(MATRIX.fooled("blind")) == len(DECEPTIONS)
+    assert MATRIX.wolf("good") == []
+    assert MATRIX.inside("unknown", "noop") is None
+
+
+def test_a_metric_that_tells_an_honest_submission_cries_wolf() -> None:
+    odd = Matrix(8, MATRIX.ranges, {**MATRIX.values, "dropout": {"good": 0.39, "blind": 0.5}})
+
+    assert odd.wolf("good") == ["dropout"]
+
+
+def test_the_page_shows_every_submission_and_every_metric(world: World) -> None:
+    judgements = [judge(find(name), world, stream(find(name), 8, 0), evaluators()) for name in ("noop", "retrained")]
+    found = page.text(judgements, MATRIX, ["a fact"], 11)
+    scales = sum(one.family == "scales" for one in ALL)
+
+    assert f"| `blind` | {len(DECEPTIONS)} | `{'●' * scales}` |" in found
+    assert f"| `good` | 0 | `{'·' * scales}` |" in found
+    assert f"`{'·' * len(HONEST)}` | 0 |" in found
+    assert "| `noop` | The originals, untouched. | 100 % | none |" in found
+    assert "- a fact" in found
