@@ -70,7 +70,12 @@ def study(kind: Kind, n_models: int, replications: int) -> Iterator[Cell]:
             for name, metric in _metrics(kind, n_models, shift, len(SHIFTS) * draw + number):
                 found.setdefault((name, state), Draws()).add(metric.value, metric.interval)
                 found.setdefault((name, "null"), Draws()).add(metric.control, metric.control_interval)
-                if state == "null" and metric.value is not None and metric.control is not None and metric.smallest_visible:
+                if (
+                    state == "null"
+                    and metric.value is not None
+                    and metric.control is not None
+                    and metric.smallest_visible
+                ):
                     alarms.setdefault(name, []).append(abs(metric.value - metric.control) > metric.smallest_visible)
     for (name, state), draws in found.items():
         if len(draws.values) > 1:
