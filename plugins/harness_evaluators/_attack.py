@@ -132,7 +132,8 @@ def _noise(sides: Sides, where: Split) -> _Noise:
         whole.append(_jackknife.spread(np.array([one for one, _ in found]), len(sides[side])))
         single.append(np.array([one for _, one in found]))
     return _Noise(
-        *whole,
+        left=whole[0],
+        right=whole[1],
         per_example=_judged(sides, where, everyone, some)[1],
         first_order=np.array([_example_noise.of_examples([side[:, i] for side in single]) for i in range(len(NAMES))]),
         reliabilities=_reliabilities((sides[0][:, some], sides[1][:, some])),

@@ -1,4 +1,4 @@
-"""What single examples add to an attack's numbers: needed for the noise of these, see :mod:`harness_evaluators._example_noise`."""
+"""What single examples add to an attack's numbers; their noise needs it, see :mod:`harness_evaluators._example_noise`."""
 
 from __future__ import annotations
 

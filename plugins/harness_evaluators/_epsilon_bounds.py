@@ -61,4 +61,4 @@ def lower(left: Values, right: Values, folds: Folds) -> Values:
         attacks = _epsilon.strongest_of(both, chosen, "exact", DELTA)
         wrong = _epsilon_rows.errors(attacks, both, judged)
         found.append(bound(wrong[0], wrong[1], _epsilon.sizes_of(judged)))
-    return np.max(found, axis=0)
+    return np.asarray(np.max(found, axis=0))

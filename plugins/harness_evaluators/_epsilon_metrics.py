@@ -25,6 +25,9 @@ _FAMILY: Mapping[AttackName, str] = {
     "official-grid": "the 2023 challenge's own grid of attacks",
     "exact": "all single thresholds and closed intervals",
 }
+MIN_FOR_MEANS = 16
+"""Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, whose epsilon is the cap."""
+
 _TEXTS = {
     "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
     "retraining itself stays far below 1, so read it beside the control.",
@@ -96,7 +99,8 @@ def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) ->
 def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Rows:
     """One statistic, resampled."""
     statistics = {name: row.statistics[statistic] for name, row in found.items()}
-    if statistic == "median_epsilon":
+    few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MIN_FOR_MEANS
+    if statistic == "median_epsilon" or (statistic.startswith("mean") and few):
         return _calibration.without_interval({name: one.value for name, one in statistics.items()})
     return _calibration.rows_of(statistics, resamples)
 

@@ -111,13 +111,18 @@ class _Resampled:
         crossed = _cross_fitted(self.both, chosen, self.attack, self.folds)
         return np.concatenate([values, _points_and_epsilon(crossed, _half_of(self.size))])
 
+    def of_half(self, keep_left: Keep, keep_right: Keep) -> Values:
+        """As :meth:`per_example`, with folds of equal sizes among the models that are kept."""
+        folds = np.concatenate([np.cumsum(keep) % 2 for keep in (keep_left, keep_right)])
+        return replace(self, folds=folds).per_example(keep_left, keep_right)
+
     def with_noise(self, per_example: Values, sizes: tuple[int, int]) -> list[Linear]:
         """Means over examples with contributions where they are known; ``per_example`` of all models, shape (4, n)."""
         everyone = np.ones(sizes[0], dtype=np.bool_), np.ones(sizes[1], dtype=np.bool_)
         lefts = np.array([self.per_example(keep, everyone[1]) for keep in _jackknife.left_out(sizes[0])])
         rights = np.array([self.per_example(everyone[0], keep) for keep in _jackknife.left_out(sizes[1])])
         some = _example_noise.columns(per_example.shape[1], COLUMNS)
-        reliable = _example_noise.reliabilities(*sizes, replace(self, both=self.both.part(some)).per_example)
+        reliable = _example_noise.reliabilities(*sizes, replace(self, both=self.both.part(some)).of_half)
         found = []
         for i, values in enumerate(per_example):
             if i >= lefts.shape[1]:

@@ -1,10 +1,10 @@
 """Likelihood-ratio attack that tells unlearned models from retrained ones, cross-fitted over models.
 
-For every example two Gaussians are fitted, one over unlearned and one over retrained models, to phi or to its normal scores
-(:mod:`harness_evaluators._ranks`); the score of a model on an example is the log-likelihood ratio of the two. Densities are always fitted on other models than those
-scored, and scores are only compared with scores of the same fold: those share their densities, so that under the null
-(both populations alike) the scored models are exchangeable and the expected AUC is exactly one half, at any number of
-models.
+For every example two Gaussians are fitted, one over unlearned and one over retrained models, to phi or to its normal
+scores (:mod:`harness_evaluators._ranks`); the score of a model on an example is the log-likelihood ratio of the two.
+Densities are always fitted on other models than those scored, and scores are only compared with scores of the same fold:
+those share their densities, so that under the null (both populations alike) the scored models are exchangeable and the
+expected AUC is exactly one half, at any number of models.
 Sources: Carlini et al., "Membership Inference Attacks From First Principles" (2022); Hayes et al., "Inexact Unlearning
 Needs More Careful Evaluations to Avoid a False Sense of Privacy" (2024) for the comparison with retrained models.
 """

@@ -154,8 +154,8 @@ class _Draw:
     @classmethod
     def new(cls, evidence: Evidence, size: int, rng: np.random.Generator) -> _Draw:
         """Draw ``size`` examples of either side, and splits."""
-        sides = (_simple_mia.subsample(evidence.ids[split], size, rng) for split in ("forget", "test"))
-        return cls(*sides, splits=_simple_mia.shuffle_splits(size, rng))
+        forgotten, unseen = (_simple_mia.subsample(evidence.ids[split], size, rng) for split in ("forget", "test"))
+        return cls(forgotten, unseen, _simple_mia.shuffle_splits(size, rng))
 
     def accuracies(self, phi: Mapping[str, Values], models: NDArray[np.bool_]) -> Values:
         """The attack's accuracy on the chosen of N models; phi by split, shape (N, n)."""
