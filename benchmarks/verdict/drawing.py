@@ -25,7 +25,7 @@ WORDS: dict[VerdictLevel, str] = {
 """From the most favourable word to the least; adjacent ones differ in lightness too."""
 
 DARK = {"as_retrained", "none", "another_model", "over_forgetting"}
-LEFT_EDGE, PANEL, GAP, ROW, BAR, TOP = 66, 200, 16, 24, 18, 70
+LEFT_EDGE, PANEL, GAP, ROW, BAR, TOP, LEGEND = 66, 200, 16, 24, 18, 70, 930
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #0f172a } .title { font-size: 13px; font-weight: 600 } .quiet { fill: #64748b }
 .light { fill: #fff } .frame { fill: none; stroke: #cbd5e1 }
@@ -35,7 +35,7 @@ text { font: 11px system-ui, sans-serif; fill: #0f172a } .title { font-size: 13p
 def picture(results: Results) -> str:
     """Return the SVG."""
     sizes = results.plan.sizes
-    width, height = LEFT_EDGE + len(sizes) * (PANEL + GAP), TOP + ROW * len(ROWS) + 44
+    width, height = max(LEGEND, LEFT_EDGE + len(sizes) * (PANEL + GAP)), TOP + ROW * len(ROWS) + 44
     svg = ElementTree.Element(
         "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "role": "img"}
     )

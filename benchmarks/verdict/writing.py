@@ -34,9 +34,9 @@ METHOD = """\
   they are not independent, and vary a little less than freshly trained models would, most at N = 64.
 - **Submissions** are made from these: retrained models of their own seeds, of which a share of the forgotten examples is as in
   the original (chosen at random, the same for all models), or whose confidence is shifted, and so on.
-- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#queries): a pool holds outputs, not weights.
-  Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are the defaults.
-  Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
+- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting): a pool holds outputs, not
+  weights. Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are
+  the defaults. Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
 - Brackets hold 95 % intervals of Clopper and Pearson over draws.
 """
 
