@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import _epsilon_bounds, _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
