@@ -8,8 +8,9 @@ on what else is in the batch. ``batches`` offers both forms in use:
 
 - ``mixed``: D and forget are shuffled, so that a batch of D holds both. Gradients of retain examples hide those of forget
   examples, and I_f / I_D has no bound.
-- ``in_turn``: D is retain followed by forget, each in random order, so that all batches but one hold only one of them. Then
-  I_f / I_D is at most about |D| / |f|, and an alpha above it selects almost nothing: 7.8 on the task ``faces``.
+- ``in_turn``: D is retain followed by forget, each in random order, so that all batches but one hold only one of them. As
+  long as forget fills several batches, I_f / I_D is then at most about |D| / |f|, 7.8 on the task ``faces``, and an alpha above
+  that selects almost nothing.
 
 Compared, on the same batches, with ``src/ssd.py`` of if-loops/selective-synaptic-dampening at cdfdc0e: the dampened weights are
 equal in both forms. Its experiments (``src/forget_random_main.py`` and the two others) load D in turn, and forget at most 5 %
