@@ -1,8 +1,9 @@
 """Made-up populations of models whose truth is known.
 
 The logit-scaled confidence of model r on example i is mu_i + s_i (sqrt(c) a_r + sqrt(1 - c) e_ri + shift h_i), with
-mu ~ N(0, 4), ln s ~ N(0, .22^2), h = |N(1.4, .8^2)|, a ~ N(0, 1), and c the correlation of examples. The no-op has a shift
-of 1. The first kind has the moments of the bundled task ``faces``: correlation .01, tails of a Normal.
+mu ~ N(0, 4), ln s ~ N(0, .22^2), h = abs(N(1.4, .8^2)), a ~ N(0, 1), and c the correlation of examples. The no-op has a
+shift of 1. The first kind has the moments of the bundled task `faces`: correlation .01, tails of a Normal. The second has
+correlation .1; the third Student's t with 3 degrees of freedom and ln s ~ N(0, .8^2).
 """
 
 from __future__ import annotations
