@@ -29,6 +29,9 @@ DRAWS = 39
 EXAMPLES = 0
 """Seed of the examples."""
 
+TESTS = ("difference_p",)
+"""Metrics without a better side that are looked at all the same: the verdict's own test."""
+
 TIE = 1e-9
 """Share of the range's ends within which a value counts as inside: rounding differs with the number of threads."""
 
@@ -118,5 +121,5 @@ def _bundled(evidence: Evidence, evaluators: Sequence[LoadedEvaluator]) -> Value
         f"{record.name}.{metric.name}": metric.value
         for record in records
         for metric in record.metrics
-        if metric.value is not None and is_forgetting(metric)
+        if metric.value is not None and (is_forgetting(metric) or metric.name in TESTS)
     }

@@ -8,7 +8,15 @@ from benchmarks.deceptions import rules, table
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, FAMILIES, HONEST
 from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
+from benchmarks.deceptions.model import words
 from benchmarks.deceptions.published import METRICS
+from harness.report.model import VerdictLevel
+
+PRAISE = {
+    "the verdict, `as_retrained`": words("as_retrained"),
+    "the verdict, `as_retrained` or `no_difference_seen`": words("as_retrained", "no_difference_seen"),
+}
+"""Rows of the verdict: its title, and the words that count as being fooled."""
 
 FOOLED, SEEN, NO_VALUE = "●", "·", "–"
 
@@ -49,6 +57,8 @@ Each character is one submission, in the order of the [list below](#what-the-ver
 - N = {models} models of each population, one draw of each submission. Bundled metrics are those that have a control
   and a no-op; names without a dot are commonly published ones, computed as plainly as papers do.
 
+The first two rows are the verdict's, at the same N: it is fooled where it says the word named (`no_difference_seen`
+always states how much may be left), and cries wolf where an honest submission gets a word that does not describe it.
 Metrics are sorted by how often they are fooled.
 """
 
@@ -88,7 +98,7 @@ def text(judgements: Sequence[Judgement], matrix: Matrix, facts: Sequence[str], 
         INTRODUCTION.format(**counts),
         findings(judgements, matrix),
         MATRIX.format(draws=DRAWS, models=matrix.models),
-        metrics(matrix),
+        metrics(matrix, judgements),
         "## What the verdict says\n",
         _rules(judgements),
         submissions(judgements),
@@ -133,17 +143,37 @@ def _count(matrix: Matrix, submission: str) -> int:
     return sum(bool(matrix.inside(name, submission)) for name in matrix.metrics())
 
 
-def metrics(matrix: Matrix) -> str:
-    """Return the table of metrics: one row a metric, one column a family."""
+def metrics(matrix: Matrix, judgements: Sequence[Judgement]) -> str:
+    """Return the table of metrics: one row a metric, one column a family; the verdict's own rows first."""
     sizes = {family: sum(one.family == family for one in ALL) for family in FAMILIES}
     deceptive = [family for family in FAMILIES if family != "honest"]
     head = ["metric", f"fooled of {len(DECEPTIONS)}", *deceptive, "honest", f"cries wolf of {len(HONEST)}"]
     lines = [head, ["---", "---:", *["---"] * (len(sizes)), "---:"]]
+    lines += [_verdict_row(judgements, matrix.models, title, praise) for title, praise in PRAISE.items()]
     for name in matrix.metrics():
         cells = [_marks(matrix, name, family) for family in (*deceptive, "honest")]
         shown = f"**{name}**" if name in METRICS else f"`{name}`"
         lines.append([shown, str(len(matrix.fooled(name))), *cells, str(len(matrix.wolf(name)))])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _verdict_row(
+    judgements: Sequence[Judgement], models: int, title: str, praise: frozenset[VerdictLevel]
+) -> list[str]:
+    """Return the row of the verdict: it is fooled where its word is one of praise, and errs where a rule says so."""
+    judged = {one.deception.name: one for one in reversed(judgements) if one.models == models}
+    marked = {name: bool(one.breach) if one.deception.honest else one.level in praise for name, one in judged.items()}
+    cells = {
+        family: "".join(
+            NO_VALUE if one.name not in judged else FOOLED if marked[one.name] else SEEN
+            for one in ALL
+            if one.family == family
+        )
+        for family in FAMILIES
+    }
+    fooled = sum(marked[name] for name, one in judged.items() if not one.deception.honest)
+    wolf = sum(marked[name] for name, one in judged.items() if one.deception.honest)
+    return [title, str(fooled), *(f"`{cells[family]}`" for family in FAMILIES), str(wolf)]
 
 
 def _marks(matrix: Matrix, metric: str, family: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,12 @@ def test_the_page_shows_every_submission_and_every_metric(world: World) -> None:
     assert f"`{'·' * len(HONEST)}` | 0 |" in found
     assert "| `noop` | The originals, untouched. | 100 % | none |" in found
     assert "- a fact" in found
+
+
+def test_the_verdict_has_rows_of_its_own(world: World) -> None:
+    noop = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators())
+    praised = replace(noop, level="no_difference_seen")
+    seen, fooled = (page.metrics(MATRIX, [one]).splitlines()[2:4] for one in (noop, praised))
+
+    assert [line.split("|")[2].strip() for line in seen] == ["0", "0"]
+    assert [line.split("|")[2].strip() for line in fooled] == ["0", "1"]
