@@ -1,6 +1,8 @@
-"""The time limit: a fraction of the retraining time measured through the same runner on the same hardware.
+"""The limit of a model: a fraction of what retraining takes through the same runner on the same hardware.
 
-Measured once and cached with all that it depends on; an explicit number of seconds needs no measurement.
+Retraining is measured on a machine at rest, and the smallest time ever measured under one key is kept: other work on a machine
+can make a run longer and never shorter, so that the minimum is the measurement with the least noise (Chen and Revels, "Robust
+benchmarking in noisy environments", 2016). An explicit limit needs no measurement.
 """
 
 from __future__ import annotations
@@ -8,16 +10,24 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import pressure
 from harness.cache import Cache, key_of
 from harness.errors import BudgetError
+from harness.evaluation import Clock
 from harness.outcomes import ModelOutcome
 
 MEASUREMENT = "retraining.json"
+FORMAT = 3
+TRIES = 2
+"""How often retraining is measured where other work began meanwhile."""
+
+DEADLINE_FACTOR = 10.0
+DEADLINE_MARGIN_S = 60.0
+UNMEASURED_DEADLINE_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -25,14 +35,19 @@ class Limit:
     """The limit in force and where it came from.
 
     Attributes:
-        limit_s: seconds on the host's clock.
+        limit_s: in the unit of ``clock``: seconds, processor seconds, or examples.
         how: "fraction" or "explicit".
-        fraction: of the median retraining time; None when explicit.
-        retrain_s: measured retraining times, seconds.
+        fraction: of the smallest measured retraining; None when explicit.
+        retrain_s: measured retrainings, in the unit of ``clock``.
         key: cache key of the measurement.
         from_cache: measured by an earlier run on this very hardware.
         cpu_pressure: share of the measured time, 0 to 1, in which something on the machine waited for a core; None if
             unknown.
+        clock: what is counted: "wall", "cpu" or "steps".
+        retrain_min_s: smallest retraining ever measured under this key, in the unit of ``clock``; None when explicit.
+        elapsed_s: seconds on the host's clock of each of ``retrain_s``.
+        examples: examples drawn in each of ``retrain_s``.
+        at_rest: the machine was at rest while retraining was measured, as far as is known; None when explicit.
     """
 
     limit_s: float
@@ -42,11 +57,33 @@ class Limit:
     key: str
     from_cache: bool
     cpu_pressure: float | None = None
+    clock: Clock = "wall"
+    retrain_min_s: float | None = None
+    elapsed_s: tuple[float, ...] = ()
+    examples: tuple[float, ...] = ()
+    at_rest: bool | None = None
 
     @property
     def retrain_median_s(self) -> float | None:
-        """Median of the measured retraining times, seconds."""
+        """Median of the measured retrainings, in the unit of ``clock``."""
         return statistics.median(self.retrain_s) if self.retrain_s else None
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds on the host's clock after which a model is killed whatever it was charged with."""
+        if self.clock == "wall":
+            return self.limit_s
+        if self.clock == "cpu":
+            return DEADLINE_MARGIN_S + DEADLINE_FACTOR * self.limit_s
+        if not self.elapsed_s:
+            return UNMEASURED_DEADLINE_S
+        return DEADLINE_MARGIN_S + DEADLINE_FACTOR * max(1.0, self.fraction or 0.0) * max(self.elapsed_s)
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Limit:
+        """Return the limit that was kept as ``dataclasses.asdict`` has it."""
+        lists = {name: tuple(kept[name]) for name in ("retrain_s", "elapsed_s", "examples") if name in kept}
+        return cls(**{**kept, **lists})
 
 
 @dataclass(frozen=True)
@@ -54,16 +91,53 @@ class Measurement:
     """How long retraining takes here.
 
     Attributes:
-        retrain_s: of each measured retraining, seconds.
-        cpu_pressure: as of :class:`Limit`.
-        key: cache key.
-        from_cache: an earlier run measured it.
+        retrain_s, elapsed_s, examples, cpu_pressure, key, from_cache: as of :class:`Limit`.
+        min_s: smallest retraining ever measured under this key, in the unit of the clock.
+        at_rest: as of :class:`Limit`.
     """
 
     retrain_s: tuple[float, ...]
     cpu_pressure: float | None
     key: str
     from_cache: bool
+    min_s: float
+    elapsed_s: tuple[float, ...] = ()
+    examples: tuple[float, ...] = ()
+    at_rest: bool = True
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a cache entry holds; fields as of :class:`Measurement`."""
+
+    retrain_s: Sequence[float]
+    elapsed_s: Sequence[float]
+    examples: Sequence[float]
+    cpu_pressure: float | None
+    at_rest: bool
+    min_s: float
+
+    @classmethod
+    def read(cls, folder: Path) -> _Kept:
+        return cls(**json.loads((folder / MEASUREMENT).read_text()))
+
+    @classmethod
+    def of(cls, outcomes: Sequence[ModelOutcome]) -> _Kept:
+        """Raise BudgetError unless all ended well."""
+        times = [_charged_s(outcome) for outcome in outcomes]
+        known = [outcome.cpu_pressure for outcome in outcomes if outcome.cpu_pressure is not None]
+        share = statistics.median(known) if known else None
+        elapsed = [outcome.evidence.elapsed_s or outcome.charged_s or 0.0 for outcome in outcomes]
+        examples = [float(outcome.examples) for outcome in outcomes if outcome.examples is not None]
+        return cls(times, elapsed, examples, share, not pressure.busy(share), min(times))
+
+    def write(self, folder: Path) -> None:
+        (folder / MEASUREMENT).write_text(json.dumps(asdict(self)))
+
+
+def timing_key(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of the cache key under which a measurement is kept."""
+    return {**inputs, "format": FORMAT}
 
 
 def measure(
@@ -71,63 +145,130 @@ def measure(
     retrain: Callable[[int], Sequence[ModelOutcome]],
     measurements: int,
     cache: Cache | None = None,
-    pressure_lately: Callable[[], float | None] = pressure.lately,
+    *,
+    rest: pressure.Rest | None = None,
+    waits: bool = True,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> Measurement:
-    """Seconds of retraining, from the cache or measured now.
+    """Return the measurement in the cache, or measure retraining now.
 
-    What was measured while the machine was busy with other work gives a generous limit: it is measured again by the first run
-    that finds the machine at rest.
+    A measurement that was not made at rest is made again, by the first run that waits or that finds the machine at rest. The
+    smallest time is kept whatever comes later.
 
     Args:
-        inputs: all that the time depends on: data, recipe, network, runner, image, CPU and GPU model, cores.
+        inputs: all that the time depends on: data, recipe, network, runner, image, CPU and GPU model, cores, clock.
         retrain: runs the bundled ``retrain`` unlearner so often through the runner and tells how each ended.
         measurements: how often.
         cache: where to keep it.
-        pressure_lately: share of the last seconds in which something waited for a core; None if unknown.
+        rest: the machine at rest.
+        waits: wait for it before measuring.
+        tell: told what is waited for.
 
     Raises:
         BudgetError: retraining did not end well.
+        BusyMachineError: the machine stayed busy.
     """
-    inputs, cache = {**inputs, "format": 2, "measurements": measurements}, cache or Cache("budgets")
+    inputs, cache, rest = timing_key(inputs), cache or Cache("budgets"), rest or pressure.Rest()
+    earlier: list[_Kept] = []
 
     def build(folder: Path) -> None:
-        outcomes = retrain(measurements)
-        times = [_charged_s(outcome) for outcome in outcomes]
-        found = {"retrain_s": times, "cpu_pressure": _pressure(outcomes)}
-        (folder / MEASUREMENT).write_text(json.dumps(found))
+        found = _at_rest(rest, retrain, measurements, tell) if waits else _now(rest, retrain, measurements)
+        replace(found, min_s=min(one.min_s for one in (*earlier, found))).write(folder)
 
     def out_of_date(folder: Path) -> bool:
-        now = pressure_lately()
-        return pressure.busy(_read(folder)["cpu_pressure"]) and now is not None and now < pressure.CALM
+        kept = _Kept.read(folder)
+        earlier.append(kept)
+        return not kept.at_rest and (waits or rest.now())
 
     folder, hit = cache.get_or_build(inputs, build, out_of_date)
-    found = _read(folder)
-    return Measurement(tuple(found["retrain_s"]), found["cpu_pressure"], key_of(inputs), hit)
+    found = _Kept.read(folder)
+    return Measurement(
+        tuple(found.retrain_s),
+        found.cpu_pressure,
+        key_of(inputs),
+        hit,
+        found.min_s,
+        tuple(found.elapsed_s),
+        tuple(found.examples),
+        found.at_rest,
+    )
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / MEASUREMENT).read_text())
+def _at_rest(
+    rest: pressure.Rest,
+    retrain: Callable[[int], Sequence[ModelOutcome]],
+    measurements: int,
+    tell: Callable[[str], None],
+) -> _Kept:
+    """Wait, then measure; once more where other work began meanwhile."""
+    for _ in range(TRIES):
+        rest.wait(tell)
+        found = _Kept.of(retrain(measurements))
+        if found.at_rest:
+            break
     return found
 
 
-def _pressure(outcomes: Sequence[ModelOutcome]) -> float | None:
-    known = [outcome.cpu_pressure for outcome in outcomes if outcome.cpu_pressure is not None]
-    return statistics.median(known) if known else None
+def _now(rest: pressure.Rest, retrain: Callable[[int], Sequence[ModelOutcome]], measurements: int) -> _Kept:
+    """Measure without waiting; at rest only where the machine is known to be."""
+    before = rest.lately()
+    found = _Kept.of(retrain(measurements))
+    calm = before is None or before < pressure.CALM
+    return replace(found, at_rest=calm and found.at_rest)
+
+
+def keep_smaller(inputs: Mapping[str, Any], seconds: float, cache: Cache | None = None) -> bool:
+    """Keep a retraining measured later if it is the smallest so far under its key; return True if it was.
+
+    Args:
+        inputs: as of :func:`measure`.
+        seconds: in the unit of the clock.
+        cache: where it is kept.
+    """
+    inputs, cache = timing_key(inputs), cache or Cache("budgets")
+    if not cache.holds(inputs):
+        return False
+    earlier: list[_Kept] = []
+
+    def build(folder: Path) -> None:
+        if not earlier:
+            raise BudgetError("The entry was damaged, and one time alone is no measurement.")
+        replace(earlier[-1], min_s=seconds).write(folder)
+
+    def out_of_date(folder: Path) -> bool:
+        kept = _Kept.read(folder)
+        earlier.append(kept)
+        return seconds < kept.min_s
+
+    try:
+        return not cache.get_or_build(inputs, build, out_of_date)[1]
+    except BudgetError:
+        return False
 
 
 def _charged_s(outcome: ModelOutcome) -> float:
-    if not outcome.status.finished or outcome.charged_s is None:
+    if not outcome.status.finished or outcome.charged is None:
         detail = outcome.evidence.error_message or outcome.advice
         raise BudgetError(
             f"The retraining time could not be measured: the bundled `retrain` ended with {outcome.status.value}: {detail} "
             "Give more memory, or set the limit yourself with --time-limit SECONDS."
         )
-    return outcome.charged_s
+    return outcome.charged
 
 
-def from_fraction(fraction: float, measured: Measurement) -> Limit:
-    """The limit as a fraction of the median retraining time."""
-    limit_s = fraction * statistics.median(measured.retrain_s)
+def from_fraction(fraction: float, measured: Measurement, clock: Clock = "wall") -> Limit:
+    """Return the limit as a fraction of the smallest measured retraining."""
     return Limit(
-        limit_s, "fraction", fraction, measured.retrain_s, measured.key, measured.from_cache, measured.cpu_pressure
+        fraction * measured.min_s,
+        "fraction",
+        fraction,
+        measured.retrain_s,
+        measured.key,
+        measured.from_cache,
+        measured.cpu_pressure,
+        clock,
+        measured.min_s,
+        measured.elapsed_s,
+        measured.examples,
+        measured.at_rest,
     )

@@ -7,14 +7,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from harness.errors import UsageError
-from harness.evaluation import Design
+from harness.evaluation import Clock, Design
 from harness.runners.base import Limits
 
 RunnerName = Literal["auto", "docker", "process"]
 Isolation = Literal["run", "model"]
+FailedAs = Literal["missing", "noop"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,12 @@ class RunConfig:
         repeats: how often each original is unlearned, with other seeds of the method.
         design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
         seed: of the unlearning runs; the reference populations have the task's.
-        time_limit_s: explicit limit per model, seconds; None to measure.
-        budget_fraction: of the retraining time; None for the task's own.
+        time_limit_s: explicit limit per model, in the unit of ``clock``; None to measure.
+        budget_fraction: of the smallest measured retraining; None for the task's own.
+        clock: what the limit counts: "wall" (seconds on the host's clock), "cpu" (processor seconds of the sandbox) or "steps"
+            (examples drawn from the splits).
+        no_wait: measure retraining at once, even if the machine is busy.
+        failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
         evaluators: names; empty for all.
         options: handed to the plugin.
         isolation: "run" forks models from one guest, "model" starts a guest for each.
@@ -56,6 +61,9 @@ class RunConfig:
     seed: int = 0
     time_limit_s: float | None = None
     budget_fraction: float | None = None
+    clock: Clock = "wall"
+    no_wait: bool = False
+    failed_as: FailedAs = "missing"
     evaluators: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     isolation: Isolation = "run"
@@ -89,11 +97,14 @@ class RunConfig:
                 "give their number with --models."
             )
         if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
-            raise UsageError(f"--time-limit must be a number of seconds above 0, not {self.time_limit_s}.")
+            raise UsageError(f"--time-limit must be a number above 0, not {self.time_limit_s}.")
         if self.budget_fraction is not None and not 0 < self.budget_fraction < math.inf:
             raise UsageError(f"--budget-fraction must be a number above 0, not {self.budget_fraction}.")
         if self.time_limit_s is not None and self.budget_fraction is not None:
             raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+        for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
+            if value not in get_args(known):
+                raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
         if self.workers < 1:
             raise UsageError(f"--workers must be at least 1, not {self.workers}.")
         if self.debug and self.workers > 1:

@@ -184,6 +184,12 @@ class NotComparableError(HarnessError):
     exit_code = 54
 
 
+class BusyMachineError(HarnessError):
+    """The machine was not at rest within ten minutes, and retraining is measured at rest only."""
+
+    exit_code = 55
+
+
 class InterruptedRunError(HarnessError):
     """The user stopped the run (Ctrl-C or a termination signal); the message says how to go on."""
 

@@ -34,19 +34,24 @@ Population = Literal["original", "retrained", "control", "unlearned"]
 SplitName = Literal["retain", "forget", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("retain", "forget", "validation", "test")
 Design = Literal["per-original", "one-original"]
+Clock = Literal["wall", "cpu", "steps"]
 Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds, on the host's monotonic clock.
+    """Times and memory. Seconds are the host's monotonic clock's, or processor seconds where ``clock`` is "cpu".
 
     Attributes:
-        unlearn_s: charged seconds per finished unlearned model, shape (n_unlearned,).
+        unlearn_s: charged seconds per unlearned model, shape (n_unlearned,); NaN for a failed model that counts as its original.
         retrain_s: measured seconds of retraining through the same runner, shape (n_measurements,); may be empty.
-        limit_s: the limit in force; None where there was none.
+        limit_s: the limit in force, seconds, or examples where ``clock`` is "steps"; None where there was none.
         peak_rss_mib: per finished model, MiB; NaN where unknown.
         peak_gpu_mib: per finished model, MiB; NaN on CPU.
+        clock: what the limit counts: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples drawn).
+        unlearn_examples: examples drawn from the splits' loaders per unlearned model, shape (n_unlearned,); empty or NaN where
+            unknown.
+        retrain_examples: the same of each measured retraining; may be empty.
     """
 
     unlearn_s: NDArray[np.float64]
@@ -54,6 +59,9 @@ class Timings:
     limit_s: float | None
     peak_rss_mib: NDArray[np.float64]
     peak_gpu_mib: NDArray[np.float64]
+    clock: Clock = "wall"
+    unlearn_examples: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    retrain_examples: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population
 from harness.evaluation import phi as phi_of
+from harness.forgotten_groups import Single, groups
 from harness.pictures import drawable, png_base64
 from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecord, PhiRecord
+from harness.report.results import EvaluatorRecord
 from harness.tasks.model import Task, TaskData
 
 Values = NDArray[np.float64]
@@ -22,18 +24,28 @@ PUBLIC = frozenset({"faces", "fashion-mnist", "cifar10"})
 """Datasets whose pictures may stand in a report that is handed on: drawn, or published by others."""
 
 
-def examples_record(task: Task, data: TaskData, evidence: Evidence) -> ExamplesRecord | None:
-    """The worst forgotten examples, some about the median and the best; None where there is nothing to compare."""
+def examples_record(
+    task: Task, data: TaskData, evidence: Evidence, evaluators: Sequence[EvaluatorRecord] = ()
+) -> ExamplesRecord | None:
+    """Choose the forgotten examples to show; None where there is nothing to compare.
+
+    Args:
+        task: says whether pictures may be shown.
+        data: the examples.
+        evidence: what models say of them.
+        evaluators: records; ``forgetting`` names examples that differ by themselves.
+    """
     if not all(len(evidence.logits[name]["forget"]) for name in ("unlearned", "retrained", "control", "original")):
         return None
     phi = _phi(evidence)
     distances = {name: ks_distances(phi[name], phi["retrained"]) for name in ("unlearned", "control", "original")}
-    order = _worst_first(distances["unlearned"], phi)
+    single = Single.of(evaluators, len(data.forget))
+    order = _worst_first(distances["unlearned"], phi, single)
     if not len(order):
         return None
     state = _pictures(task, data)
-    shown = [_example(int(order[at]), at, data, phi, distances, state == "shown") for at in chosen(len(order))]
-    return ExamplesRecord(of=len(order), shown=tuple(shown), pictures=state)
+    shown = [_example(int(order[at]), at, data, phi, distances, single, state == "shown") for at in chosen(len(order))]
+    return ExamplesRecord(of=len(order), shown=tuple(shown), groups=groups(data, single), pictures=state)
 
 
 def chosen(count: int) -> list[int]:
@@ -73,10 +85,11 @@ def _phi(evidence: Evidence) -> dict[str, Values]:
     return {name: phi_of(found[rows.get(name, np.arange(len(found)))], labels) for name, found in logits.items()}
 
 
-def _worst_first(distances: Values, phi: Mapping[str, Values]) -> NDArray[np.int64]:
-    """Examples by distance; those alike in it, as many are at 1, by how far the means lie apart."""
+def _worst_first(distances: Values, phi: Mapping[str, Values], single: Single | None) -> NDArray[np.int64]:
+    """Sort examples: named ones first, then by distance, ties (many are at 1) by the difference of means."""
+    named = np.zeros(len(distances), dtype=bool) if single is None else single.named
     apart = np.abs(phi["unlearned"].mean(axis=0) - phi["retrained"].mean(axis=0))
-    return np.lexsort((-apart, -np.round(distances, 9)))
+    return np.lexsort((-apart, -np.round(distances, 9), ~named))
 
 
 def _pictures(task: Task, data: TaskData) -> Literal["shown", "private", "size"]:
@@ -87,7 +100,13 @@ def _pictures(task: Task, data: TaskData) -> Literal["shown", "private", "size"]
 
 
 def _example(
-    index: int, place: int, data: TaskData, phi: Mapping[str, Values], distances: Mapping[str, Values], picture: bool
+    index: int,
+    place: int,
+    data: TaskData,
+    phi: Mapping[str, Values],
+    distances: Mapping[str, Values],
+    single: Single | None,
+    picture: bool,
 ) -> ExampleRecord:
     forget = data.forget
     return ExampleRecord(
@@ -97,6 +116,7 @@ def _example(
         rank=place + 1,
         distance=DistanceRecord(**{name: round(float(values[index]), 4) for name, values in distances.items()}),
         phi=PhiRecord(**{name: _short(phi[name][:MAX_MODELS, index]) for name in PhiRecord.model_fields}),
+        named="" if single is None else single.word(index),
         picture=png_base64(forget.images[index]) if picture else None,
     )
 

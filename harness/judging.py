@@ -18,6 +18,7 @@ from harness.discovery import LoadedEvaluator
 from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness.outcomes import ModelOutcome
 from harness.progress import Progress
+from harness.queries import Pictures, answers, queries_in
 from harness.references import Population
 from harness.report.model import EvaluatorRecord
 from harness.tasks.model import TaskData
@@ -28,15 +29,16 @@ MAX_AT_ONCE = 4
 
 
 def logits_of(
-    spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str
+    spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str, queries: Pictures
 ) -> dict[str, NDArray[np.float32]]:
-    """Logits of one model on every split, shape (n, C), float32."""
+    """Return logits of one model on every split and, by :func:`harness.queries.key`, under every query; (n, C), float32."""
     import torch
 
     from reference_models.prediction import stacked_logits
 
     state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
-    return {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+    logits = {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+    return logits | {name: found[0] for name, found in answers(spec, state, queries, device).items()}
 
 
 @contextmanager
@@ -70,7 +72,8 @@ def make_evidence(
         name: _stack([unlearned[outcome.index][name] for outcome in finished], len(data.split(name)), data.n_classes)
         for name in SPLITS
     }
-    for arrays in logits.values():
+    queries = _queries(populations, [unlearned[outcome.index] for outcome in finished])
+    for arrays in (*logits.values(), *queries.values()):
         for array in arrays.values():
             array.flags.writeable = False
     return Evidence(
@@ -85,7 +88,22 @@ def make_evidence(
         design=design,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
         subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
+        queries=queries,
     )
+
+
+def _queries(
+    populations: Mapping[str, Population], unlearned: Sequence[Mapping[str, NDArray[np.float32]]]
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return the logits per query and population, for the queries that every model was asked."""
+    returned = [queries_in(logits) for logits in unlearned]
+    asked = [*(population.queries for population in populations.values()), *returned]
+    names = [name for name in asked[0] if returned and all(name in queries for queries in asked)]
+    return {
+        name: {role: population.queries[name] for role, population in populations.items()}
+        | {"unlearned": np.stack([queries[name] for queries in returned])}
+        for name in names
+    }
 
 
 def _stack(rows: list[NDArray[np.float32]], examples: int, classes: int) -> NDArray[np.float32]:
@@ -98,10 +116,14 @@ def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
 
     return Timings(
         unlearn_s=column([outcome.charged_s for outcome in finished]),
-        retrain_s=np.array(limit.retrain_s, dtype=np.float64),
+        # Examples are no time: of a limit in them, what the retrainings took on the clock.
+        retrain_s=np.array(limit.elapsed_s if limit.clock == "steps" else limit.retrain_s, dtype=np.float64),
         limit_s=limit.limit_s,
         peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),
         peak_gpu_mib=column([outcome.peak_gpu_mib for outcome in finished]),
+        clock=limit.clock,
+        unlearn_examples=column([outcome.examples for outcome in finished]),
+        retrain_examples=np.array(limit.examples, dtype=np.float64),
     )
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.evaluation import Clock
 
 
 class Status(str, enum.Enum):
@@ -94,7 +98,8 @@ class ModelOutcome:
         seed: the seed the guest was given.
         status: primary cause.
         advice: one sentence that tells the author what to do; empty when ok.
-        charged_s: seconds charged to the method on the host's clock; None when it never started.
+        charged_s: seconds charged to the method: on the host's clock, or processor seconds where these are limited
+            (``clock`` "cpu"); None when it never started or that is not known.
         prepare_s: seconds from handing over the model to the guest being ready to start it; not charged.
         start_s: seconds of starting guests that this model, or the next ones, had to wait for; not charged.
         after_s: all other seconds that the sandbox took for it: cleaning up, looking at what came back; not charged.
@@ -108,6 +113,10 @@ class ModelOutcome:
         attempts: how many times this model was started, this one included.
         earlier_attempts: one sentence for each attempt before this one that says how it ended, oldest first.
         original: which original of the population was unlearned, 0-based.
+        cpu_s: processor seconds of the sandbox from "start" to the end, those of all its processes together; None if unknown.
+        examples: how many examples were drawn from the splits and their loaders, as the model's process counted; None if it did
+            not end by itself.
+        clock: what its limit counted: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
     """
 
     index: int
@@ -127,6 +136,16 @@ class ModelOutcome:
     start_s: float | None = None
     after_s: float | None = None
     judge_s: float | None = None
+    cpu_s: float | None = None
+    examples: int | None = None
+    clock: Clock = "wall"
+
+    @property
+    def charged(self) -> float | None:
+        """What counted against the limit, in its unit; None if unknown."""
+        if self.clock == "steps":
+            return None if self.examples is None else float(self.examples)
+        return self.charged_s
 
 
 def told(outcome: ModelOutcome) -> str:

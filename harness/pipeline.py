@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,23 @@ from harness import hardware
 from harness._version import __version__
 from harness.budget import Limit
 from harness.cache import key_of, take_rebuilt
-from harness.config import RunConfig
+from harness.config import FailedAs, RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
-from harness.errors import InterruptedRunError, NoSpaceError, ResumeMismatchError, SandboxError, UsageError
+from harness.errors import (
+    HarnessError,
+    InterruptedRunError,
+    NoSpaceError,
+    ResumeMismatchError,
+    SandboxError,
+    UsageError,
+)
 from harness.exemplars import examples_record
 from harness.journals import journal_record
 from harness.judging import evaluate, make_evidence
 from harness.outcomes import ModelOutcome
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
+from harness.queries import QueryPlan
 from harness.recording import (
     budget_record,
     cache_keys,
@@ -47,15 +55,16 @@ from harness.report.model import (
     utc_now,
 )
 from harness.report.page import write_page
-from harness.report.times import TimesRecord, times_record
+from harness.report.times import times_record
 from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
+from harness.substitution import with_originals
 from harness.tasks.model import Task, TaskData
-from harness.unlearning import Workplace, find_limit, guest_data, unlearn_all
+from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
 from reference_models.recipe import derive_seed, to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
@@ -76,9 +85,15 @@ class RunResult:
 
 @dataclass
 class Phases:
-    """Where the time of a run went, seconds by name, in the order in which the phases began."""
+    """Where the time of a run went, seconds by name, in the order in which the phases began.
+
+    Attributes:
+        seconds: of all commands that worked on the run, as far as they came to the end of a phase or were interrupted in it.
+        keep: called at the end of every phase, with the seconds so far.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    keep: Callable[[Mapping[str, float]], None] = lambda _seconds: None
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -86,8 +101,16 @@ class Phases:
         began = time.monotonic()
         try:
             yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+        except BaseException:
+            self._count(name, began)
+            with suppress(HarnessError):  # a full disk must not hide why the phase ended
+                self.keep(self.seconds)
+            raise
+        self._count(name, began)
+        self.keep(self.seconds)
+
+    def _count(self, name: str, began: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
 
 @dataclass(frozen=True)
@@ -117,13 +140,16 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
     return _stoppable(order, store, begun, progress)
 
 
-def resume(folder: Path, progress: Progress, workers: int | None = None) -> RunResult:
+def resume(
+    folder: Path, progress: Progress, workers: int | None = None, failed_as: FailedAs | None = None
+) -> RunResult:
     """Go on with an interrupted run; models that have ended are not done again.
 
     Args:
         folder: of the run.
         progress: told what is going on.
         workers: how many there are from now on, each with as many cores as before; None for as many as before.
+        failed_as: what failed models count as from now on; None for what the run was begun with.
 
     Raises:
         RunNotFoundError: no run there.
@@ -136,7 +162,9 @@ def resume(folder: Path, progress: Progress, workers: int | None = None) -> RunR
         raise UsageError(f"{folder} was a run with --pdb, which is never scored. Run the plugin again without --pdb.")
     if workers is not None:
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
-        begun["config"] = config.to_json()  # kept as soon as the run is ours
+    if failed_as is not None:
+        config = replace(config, failed_as=failed_as)
+    begun["config"] = config.to_json()  # kept as soon as the run is ours
     order = _check(config, progress)
     return _stoppable(order, store, begun, progress)
 
@@ -183,8 +211,16 @@ class _Job:
         self.config, self.task = order.config, order.task
         self.models = order.config.models or order.task.models
         self.cores = int(order.config.limits(hardware.available_cores()).cpus or 1)
-        self.phases = Phases()
+        self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
         self.device = "cuda" if hardware.gpu_names() and order.config.gpus != "none" else "cpu"
+
+    def _keep_phases(self, seconds: Mapping[str, float]) -> None:
+        self.begun["phases"] = dict(seconds)
+        self.store.write_run(self.begun)
+
+    def _keep_remeasured(self, seconds: float) -> None:
+        self.begun.setdefault("remeasured_s", []).append(seconds)
+        self.store.write_run(self.begun)
 
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
@@ -192,7 +228,7 @@ class _Job:
             data = self.task.load()
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
-            self._same_as_before(data, runner, facts)
+            self._same_as_before(data, references.queries, runner, facts)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
@@ -207,11 +243,14 @@ class _Job:
             self.begun["run_id"],
             self.device,
             seats=self.order.seats if runner.pins else unpinned(self.order.seats),
+            queries=references.query_pictures(),
         )
         with self._phase("budget"):
             limit = self._limit(place)
         with self.phases("unlearn"):
-            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress)
+            workshop, keep = self.order.workshop, self._keep_remeasured
+            between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
+            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
         return self._judge(data, populations, limit, outcomes, runner, facts)
 
     @contextmanager
@@ -228,13 +267,13 @@ class _Job:
         """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""
         kept = self.begun.get("limit")
         if kept is not None:
-            return Limit(**{**kept, "retrain_s": tuple(kept["retrain_s"])})
+            return Limit.from_json(kept)
         limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit
 
-    def _same_as_before(self, data: TaskData, runner: Runner, facts: PluginFacts) -> None:
+    def _same_as_before(self, data: TaskData, queries: QueryPlan, runner: Runner, facts: PluginFacts) -> None:
         """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
         identity = {
             "task": key_of(self.task.definition),
@@ -244,6 +283,7 @@ class _Job:
             "runner": runner.facts.name,
             "image": runner.facts.image,
             "code": training_code_digest(),
+            "queries": queries.to_json(),
             "torch": library_versions()["torch"],
             "cores": self.cores,
             "device": [device_kind(self.device), hardware.cpu_model()],
@@ -272,17 +312,26 @@ class _Job:
         with self.phases("evaluate"):
             unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
             evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.task.seed, self.config.design)
+            if self.config.failed_as == "noop" and unlearned:
+                evidence = with_originals(evidence, outcomes)
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
         models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
         times = times_record(models, self.config.workers, self.cores)
-        status = run_status(models)
+        remeasured_s = tuple(self.begun.get("remeasured_s", ()))
+        status, budget = run_status(models), budget_record(limit, times, remeasured_s)
         report = Report(
             harness_version=__version__,
             run_id=self.begun["run_id"],
             created=self.begun["created"],
             finished=utc_now(),
             status=status,
-            verdict=decide_verdict(evaluators, models, self.task.margins),
+            verdict=decide_verdict(
+                evaluators,
+                models,
+                self.task.margins,
+                budget.undependable_because,
+                substituted=self.config.failed_as == "noop",
+            ),
             task=task_record(self.task, data),
             architecture=ArchitectureRecord(**asdict(self.task.architecture)),
             recipe=to_json(self.task.recipe),
@@ -296,23 +345,23 @@ class _Job:
                 models=tuple(derive_seed("unlearn", self.config.seed, index) for index in range(len(outcomes))),
             ),
             design=design_record(self.config, self.models),
-            budget=budget_record(limit),
-            populations=populations_record(populations, outcomes),
+            budget=budget,
+            populations=populations_record(populations, outcomes, self.config.failed_as),
             journal=journal_record(self.task, populations["original"].journals),
             models=models,
             evaluators=evaluators,
-            examples=examples_record(self.task, data, evidence),
+            examples=examples_record(self.task, data, evidence, evaluators),
             times=times,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),
-            warnings=self._warnings(evaluators, limit, times),
+            warnings=self._warnings(evaluators, pressure_warnings(limit, times, remeasured_s)),
         )
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)
 
-    def _warnings(self, evaluators: Sequence[EvaluatorRecord], limit: Limit, times: TimesRecord) -> tuple[str, ...]:
-        warnings = [*self.order.workshop.notices, *pressure_warnings(limit, times)]
+    def _warnings(self, evaluators: Sequence[EvaluatorRecord], pressure: Sequence[str]) -> tuple[str, ...]:
+        warnings = [*self.order.workshop.notices, *pressure]
         warnings += [left_out(plugin.reason) for plugin in self.order.broken]
         warnings += evaluator_warnings(evaluators)
         return tuple(dict.fromkeys(warnings))

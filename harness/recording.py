@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from harness import hardware
 from harness.budget import Limit
-from harness.config import RunConfig
+from harness.config import FailedAs, RunConfig
 from harness.outcomes import ModelOutcome
-from harness.pressure import busy
 from harness.references import Population
+from harness.report.dependability import undependable
 from harness.report.model import (
     BudgetRecord,
     DesignRecord,
@@ -69,9 +69,17 @@ def hardware_record() -> HardwareRecord:
     )
 
 
-def budget_record(limit: Limit) -> BudgetRecord:
-    """The limit and where it came from."""
+def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
+    """The limit, where it came from, and whether it and the models' times are dependable."""
+    because = undependable(limit, times, remeasured_s)
     return BudgetRecord(
+        clock=limit.clock,
+        dependable=not because,
+        undependable_because=because,
+        retrain_min_s=limit.retrain_min_s,
+        remeasured_s=tuple(remeasured_s),
+        at_rest=limit.at_rest,
+        deadline_s=limit.deadline_s,
         limit_s=limit.limit_s,
         how="explicit" if limit.how == "explicit" else "fraction",
         fraction=limit.fraction,
@@ -83,31 +91,33 @@ def budget_record(limit: Limit) -> BudgetRecord:
     )
 
 
-def pressure_warnings(limit: Limit, times: TimesRecord) -> list[str]:
-    """Which times are not dependable because the machine was busy."""
-    warnings = []
-    if busy(limit.cpu_pressure):
-        warnings.append(
-            f"The machine was busy while retraining was measured: for {limit.cpu_pressure:.0%} of that time something waited "
-            "for a core. The limit may be too generous; a run on the machine at rest measures it again."
-        )
-    if busy(times.cpu_pressure):
-        warnings.append(
-            f"For {times.cpu_pressure:.0%} of the models' time something waited for a core: other programs, or more threads "
-            "of the plugin than it has cores. Times are not dependable, and a model may have run into its limit for it."
-        )
-    return warnings
+def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
+    """Which times are not dependable because the machine was busy, and what that means."""
+    because = undependable(limit, times, remeasured_s)
+    if not because:
+        return []
+    advice = "Run again on the machine at rest, or limit processor seconds with --clock cpu."
+    effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
+    return [f"Times are not dependable: {because}. {effect} {advice}"]
 
 
-def populations_record(populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome]) -> PopulationsRecord:
+def populations_record(
+    populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome], failed_as: FailedAs = "missing"
+) -> PopulationsRecord:
     """On how many models the numbers rest."""
     finished = sum(outcome.status.finished for outcome in outcomes)
     records = {
         role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
         for role, one in populations.items()
     }
+    failed = len(outcomes) - finished
+    substituted = failed if failed_as == "noop" and finished else 0
     return PopulationsRecord(
-        **records, unlearned=PopulationRecord(size=finished), failed_models=len(outcomes) - finished
+        **records,
+        unlearned=PopulationRecord(size=finished + substituted),
+        failed_models=failed,
+        failed_as=failed_as,
+        substituted=substituted,
     )
 
 

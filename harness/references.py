@@ -1,8 +1,8 @@
 """The populations that a method is measured against: originals, retrained models and controls, trained once and cached.
 
 A population is built in chunks of the size that its recipe says; each chunk is one cache entry, so that a killed build loses one
-chunk at most and a larger population reuses the chunks of a smaller one. Kept are the logits on every split and, for originals,
-the weights, since the unlearner needs them.
+chunk at most and a larger population reuses the chunks of a smaller one. Kept are the logits on every split and under every query
+(:mod:`harness.queries`) and, for originals, the weights, since the unlearner needs them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,7 @@ from harness.files import write_tensors
 from harness.hardware import available_cores
 from harness.journals import check, job_fields, key_inputs
 from harness.progress import Progress, Step
+from harness.queries import Pictures, QueryPlan, queries_in
 from harness.tasks.model import Task, TaskData
 from harness.training import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from reference_models.recipe import ModelSpec, derive_seed, to_json
@@ -48,6 +49,7 @@ class Population:
         journals: the originals' journals, one file a model; empty for other roles and for tasks without.
         keys: cache keys of its chunks.
         from_cache: whether nothing had to be trained.
+        queries: per query, logits on the forget set, shape (N, n_forget, C), float32; empty where none was asked.
     """
 
     role: Role
@@ -57,6 +59,7 @@ class Population:
     keys: tuple[str, ...]
     from_cache: bool
     journals: tuple[Path, ...] = ()
+    queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def journal(self, index: int) -> Path | None:
         """The journal of one model's training; None where there is none."""
@@ -100,19 +103,40 @@ def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
 
 
 class References:
-    """Builds and finds the populations of one task."""
+    """The populations of one task, built or found in the cache.
 
-    def __init__(self, task: Task, data: TaskData, *, device: str = "cpu", cache: Cache | None = None) -> None:
+    Args:
+        task: the task.
+        data: its data.
+        device: where models are trained, "cpu" or "cuda".
+        cache: of populations; the user's by default.
+        queries: what the models are asked beside the exact pictures; by default the task's own queries.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        data: TaskData,
+        *,
+        device: str = "cpu",
+        cache: Cache | None = None,
+        queries: QueryPlan | None = None,
+    ) -> None:
         self.task = task
         self.data = data
         self.spec: ModelSpec = task.model_spec(data)
         self.device = device
         self.cache = cache or Cache("references")
         self._digest = data.digest()
+        self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Before any training: whether a task with a record of training can be recorded; see :func:`harness.journals.check`."""
         check(self.task, self.data, self.spec, member_seeds(self.task, "original", 1)[0], models, memory_mib)
+
+    def query_pictures(self) -> Pictures:
+        """Return what each query shows in place of the forget set's pictures."""
+        return self.queries.pictures(self.spec, self.data.forget.images)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """All three populations of ``models`` members each, trained where the cache has no sound copy.
@@ -149,10 +173,13 @@ class References:
         logits: dict[str, NDArray[np.float32]] = {
             name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
         }
+        queries = {
+            name: np.concatenate([queries_in(chunk[0])[name] for chunk in chunks]) for name in self.queries.names
+        }
         names = chunks[0][1]
         weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
         seeds = member_seeds(self.task, role, models)
-        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals))
+        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries)
 
     def _missing(self, models: int) -> list[tuple[Role, dict[str, Any]]]:
         chunks = [(role, inputs) for role in ROLES for inputs in self._chunks(role, models)]
@@ -202,6 +229,7 @@ class References:
                 "device": device_kind(self.device),
                 "code": training_code_digest(),
                 **key_inputs(self.task, self.data, is_original=role == "original"),
+                **({"queries": self.queries.to_json()} if self.queries.names else {}),
             }
 
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
@@ -214,6 +242,7 @@ class References:
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
+            queries=self.queries.to_json(),
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )
         if self.device.startswith("cuda"):

@@ -8,26 +8,29 @@ from typing import Any
 
 from harness.budget import Limit
 from harness.cache import take_rebuilt
-from harness.config import RunConfig
+from harness.config import FailedAs, RunConfig
 from harness.discovery import choose_evaluators, find_task
-from harness.errors import ResumeMismatchError
+from harness.errors import ResumeMismatchError, UsageError
 from harness.exemplars import examples_record
 from harness.judging import evaluate, make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
-from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out
+from harness.queries import NO_QUERIES
+from harness.recording import LEFT_OUT, cache_keys, evaluator_warnings, left_out, populations_record
 from harness.references import ROLES, References
+from harness.report.faults import faulty
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
 from harness.report.writing import load_report, write_report
 from harness.store import RunStore
+from harness.substitution import with_originals
 from harness.tasks.model import Margins, TaskData
 
 KEPT = "Judged again, but an earlier record stands: "
 
 
-def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult:
+def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: FailedAs | None = None) -> RunResult:
     """Put the evaluators' new records in the place of their old ones in the report of a finished run.
 
     An evaluator that fails now leaves its old record where that holds numbers; a warning says so.
@@ -36,6 +39,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
         folder: of the run.
         names: of evaluators; empty for all that are installed. Records of others stay as they are.
         progress: told what goes on.
+        failed_as: what failed models count as from now on; None for what the run has. A change needs all evaluators.
 
     Raises:
         RunNotFoundError: there is no finished run in ``folder``.
@@ -44,8 +48,13 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
     """
     store = RunStore.open(folder)
     report = load_report(folder)
+    if wrong := faulty(report):
+        progress.notice(
+            f"The numbers of {', '.join(wrong)} in this report were wrong, by a fault since mended; they are replaced."
+        )
     begun = store.read_run()
     config = RunConfig.from_json(begun["config"])
+    failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
@@ -53,28 +62,57 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress) -> RunResult
     with store.held():
         data = task.load()
         references = References(
-            task, data, device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+            task,
+            data,
+            device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+            queries=None if "queries" in begun["identity"] else NO_QUERIES,  # an older run's models were asked none
         )
         models = config.models or task.models
         _check(report, data, references, models, folder)
         populations = references.populations(models, progress)
         for text in take_rebuilt():
             progress.notice(text)
-        limit = Limit(**{**begun["limit"], "retrain_s": tuple(begun["limit"]["retrain_s"])})
+        limit = Limit.from_json(begun["limit"])
         outcomes = [outcome for _, outcome in sorted(store.finished().items())]
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
+        if failed_as == "noop" and unlearned:
+            evidence = with_originals(evidence, outcomes)
         records = evaluate(evaluators, evidence, progress) if unlearned else ()
         judged = with_records(
-            report, records, [plugin.reason for plugin in broken], cache_keys(populations, limit), task.margins
+            report,
+            records,
+            [plugin.reason for plugin in broken],
+            cache_keys(populations, limit),
+            task.margins,
+            substituted=failed_as == "noop",
         )
-        judged = judged.model_copy(update={"examples": examples_record(task, data, evidence)})
+        made = populations_record(populations, outcomes, failed_as)
+        found = examples_record(task, data, evidence, judged.evaluators)
+        judged = judged.model_copy(update={"examples": found, "populations": made})
         write_report(judged, folder)
         write_page(judged, folder)
+        begun["config"]["failed_as"] = failed_as
         if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with
             begun["config"]["evaluators"] = [one.name for one in judged.evaluators]
-            store.write_run(begun)
+        store.write_run(begun)
     return RunResult(judged, folder)
+
+
+def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
+    """What failed models count as, in all evaluators' records alike.
+
+    Raises:
+        UsageError: it changes, and some records would stay as they are.
+    """
+    before = report.populations.failed_as
+    if asked is None or asked == before:
+        return before
+    if names:
+        raise UsageError(
+            f"--failed-as {asked} changes every number, and the records of other evaluators would stay: leave --evaluator out."
+        )
+    return asked
 
 
 def _check(report: Report, data: TaskData, references: References, models: int, folder: Path) -> None:
@@ -83,7 +121,7 @@ def _check(report: Report, data: TaskData, references: References, models: int, 
     keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
     if not changed and known != keys:
-        changed = ["how reference models are trained (torch, device, recipe or code)"]
+        changed = ["how reference models are trained or queried (torch, device, recipe or code)"]
     if changed:
         raise ResumeMismatchError(
             f"{folder} cannot be judged again: changed since it was run: {changed[0]}. Undo the change, or run the plugin anew."
@@ -96,6 +134,8 @@ def with_records(
     broken: Sequence[str],
     keys: Mapping[str, str],
     margins: Margins = Margins(),  # noqa: B008 -- it is frozen
+    *,
+    substituted: bool = False,
 ) -> Report:
     """The report with new records in place of old ones of the same name, and all that follows from them.
 
@@ -105,6 +145,7 @@ def with_records(
         broken: why installed evaluators could not be used, one sentence each.
         keys: of all that came from a cache.
         margins: of the task, for the verdict.
+        substituted: whether failed models count as their originals.
     """
     good = {one.name for one in report.evaluators if not one.error}
     failed = [one for one in records if one.error and one.name in good]
@@ -115,7 +156,9 @@ def with_records(
     warnings += [left_out(reason) for reason in broken] + [f"{KEPT}{one.name}, failed: {one.error}" for one in failed]
     changes: dict[str, Any] = {
         "evaluators": evaluators,
-        "verdict": decide_verdict(evaluators, report.models, margins),
+        "verdict": decide_verdict(
+            evaluators, report.models, margins, report.budget.undependable_because, substituted=substituted
+        ),
         "warnings": tuple(dict.fromkeys(warnings + evaluator_warnings(evaluators))),
         "cache_keys": dict(keys),
         "rejudged": utc_now(),

@@ -143,7 +143,7 @@ class RunStore:
         return earlier
 
     def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
-        """Keep a model's end and, where it came back whole, its logits per split of shape (n, C)."""
+        """Keep a model's end and, where it came back whole, its logits per split and query, shape (n, C)."""
         folder = self._model(outcome.index)
         if logits is not None:
             self._write(folder / "logits.safetensors", save(dict(logits)))
@@ -187,7 +187,7 @@ class RunStore:
             return tuple(map(str, json.loads(file.read_text())["earlier"]))
 
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
-        """The logits of a model that ended ok, per split, shape (n, C)."""
+        """Return the logits of a model that ended ok, per split and :func:`harness.queries.key`, shape (n, C)."""
         return load((self._model(index) / "logits.safetensors").read_bytes())
 
     def _place(self, index: int) -> Path:

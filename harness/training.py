@@ -20,6 +20,7 @@ from typing_extensions import Self
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
 from harness.files import write_tensors
+from harness.queries import QueryPlan, answers
 from reference_models.recipe import model_spec_from_json, recipe_from_json
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class TrainingJob:
         sisa: number of shards and of slices; None for ordinary training. A journal is written where weights are kept.
         keys: under ``sisa``, what decides on the shard and slice of each training example, in order.
         sisa_seed: under ``sisa``, the seed of that.
+        queries: JSON of the plan of further queries on the forget set; None for none.
     """
 
     data_file: str
@@ -63,10 +65,11 @@ class TrainingJob:
     sisa: tuple[int, int] | None = None
     keys: list[str] = field(default_factory=list)
     sisa_seed: int = 0
+    queries: dict[str, Any] | None = None
 
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
-    """Train a chunk and write the logits on every split, (K, n, C) float32, and where asked for the weights."""
+    """Train a chunk and write the logits on every split and under every query, (K, n, C) float32, and the weights if asked."""
     from reference_models.prediction import stacked_logits
 
     spec = model_spec_from_json(job.model)
@@ -76,6 +79,9 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
     logits: dict[str, NDArray[Any]] = {
         name: stacked_logits(spec, state, arrays[f"{name}.images"], device=job.device) for name in SPLITS
     }
+    if job.queries is not None:
+        pictures = QueryPlan.from_json(job.queries).pictures(spec, arrays["forget.images"])
+        logits.update(answers(spec, state, pictures, job.device))
     write_tensors(folder / LOGITS, logits)
     if job.keep_weights:
         write_tensors(folder / WEIGHTS, {name: tensor.numpy() for name, tensor in state.items()})

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.budget import Limit, from_fraction, measure
-from harness.cache import Cache
+from harness.budget import Limit, from_fraction, keep_smaller, measure, timing_key
+from harness.cache import Cache, key_of
 from harness.config import RunConfig
+from harness.errors import SandboxError
 from harness.hardware import cpu_model, cuda_device
 from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
+from harness.queries import Pictures
 from harness.references import DATA_FILE, Population, write_splits
+from harness.remeasuring import Remeasuring
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.seats import Seat
 from harness.runners.session import Session
@@ -33,9 +37,11 @@ from reference_models.recipe import ModelSpec, derive_seed, to_json
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
+NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
+REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
 OVERFLOW = (
-    "The weights are finite, but the model's outputs are not: a forward pass overflows. Keep the weights in range, e.g. with a "
-    "smaller learning rate or clipped gradients."
+    "The weights are finite, but the model's outputs are not, with these weights or with them rounded to bfloat16: a forward "
+    "pass overflows. Keep the weights in range, e.g. with a smaller learning rate or clipped gradients."
 )
 
 
@@ -63,6 +69,7 @@ class Workplace:
         judge_device: where logits are computed on the host.
         terminal: path of the terminal on which a failing plugin is debugged; None for none.
         seats: of the workers, one each.
+        queries: what every query shows to a returned model.
     """
 
     task: Task
@@ -76,6 +83,7 @@ class Workplace:
     judge_device: str
     terminal: str | None = None
     seats: tuple[Seat, ...] = (Seat(),)
+    queries: Pictures = field(default_factory=dict)
 
     def judge_device_of(self, seat: Seat) -> str:
         """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
@@ -146,11 +154,11 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
     """The limit that the user gave, or a fraction of the retraining time on this very hardware."""
     config, budget = place.config, place.task.budget
     if config.time_limit_s is not None:
-        return Limit(config.time_limit_s, "explicit", None, (), "", False)
+        return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
     runner, facts = retrain_runner()
     workers = len(place.seats)
     # Side by side, as the models will be: sandboxes share caches and memory bandwidth, and what slows one slows the other.
-    measurements = math.ceil(budget.measurements / workers) * workers
+    measurements = math.ceil(budget.measurements / workers) * workers if config.clock != "steps" else 1
     with progress.step("measuring retraining", measurements) as step:
 
         def retrain(measurements: int) -> list[ModelOutcome]:
@@ -165,15 +173,73 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
                 share_out(queue, sessions, place.seats, work)
             return outcomes
 
-        measured = measure(_timing_inputs(place, runner, facts), retrain, measurements)
+        measured = measure(
+            _timing_inputs(place, runner, facts),
+            retrain,
+            measurements,
+            waits=_waits(config),
+            tell=progress.notice,
+        )
     fraction = config.budget_fraction if config.budget_fraction is not None else budget.fraction
-    return from_fraction(fraction, measured)
+    return from_fraction(fraction, measured, config.clock)
+
+
+def _waits(config: RunConfig) -> bool:
+    """Return True if retraining is measured at rest only: other work makes a time longer, and hardly any other count."""
+    return config.clock == "wall" and not config.no_wait and not os.environ.get(NO_WAIT_VARIABLE)
+
+
+def remeasuring(
+    place: Workplace,
+    limit: Limit,
+    retrain_runner: Callable[[], tuple[Runner, PluginFacts]],
+    progress: Progress,
+    keep: Callable[[float], None],
+) -> Remeasuring | None:
+    """Return what measures retraining again between models; None where the limit rests on no measured time.
+
+    Args:
+        place: what every guest of the run shares.
+        limit: in force.
+        retrain_runner: makes the runner of ``retrain``.
+        progress: told where it cannot go on.
+        keep: takes each time, in the unit of the limit's clock.
+    """
+    if limit.how != "fraction" or limit.clock == "steps":
+        return None
+
+    running: list[Session] = []
+
+    def end() -> None:
+        for session in tuple(running):
+            session.stop()
+
+    def retrain(number: int, seat: Seat) -> float | None:
+        runner, facts = retrain_runner()
+        inputs = _timing_inputs(place, runner, facts)
+        if key_of(timing_key(inputs)) != limit.key:  # e.g. resumed with other workers
+            return None
+        try:
+            with place.session(runner, facts, {}, 24 * 3600.0, seat) as session:
+                running[:] = [session]
+                outcome = _retrain_one(place, session, REMEASURED_FROM + number)
+        except SandboxError as error:
+            progress.notice(f"Retraining is not measured again between models: {error}")
+            return None
+        if not outcome.status.finished or outcome.charged is None:
+            return None
+        keep_smaller(inputs, outcome.charged)
+        keep(outcome.charged)
+        return outcome.charged
+
+    return Remeasuring(retrain, max(limit.elapsed_s, default=limit.limit_s), end)
 
 
 def _retrain_one(place: Workplace, session: Session, number: int) -> ModelOutcome:
     index = number % len(place.originals.seeds)
     seed = derive_seed("retraining time", place.task.seed, number)
-    outcome, _ = session.unlearn(index, seed, place.originals.state(index), None, place.originals.journal(index))
+    original, journal = place.originals.state(index), place.originals.journal(index)
+    outcome, _ = session.unlearn(index, seed, original, None, journal, clock=place.config.clock)
     return outcome
 
 
@@ -191,20 +257,28 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
         "cpu": cpu_model(),
         "memory_mib": place.config.memory_mib,
         "workers": len(place.seats),
+        "clock": place.config.clock,
     }
 
 
 def unlearn_all(
-    place: Workplace, runner: Runner, facts: PluginFacts, limit: Limit, store: RunStore, progress: Progress
+    place: Workplace,
+    runner: Runner,
+    facts: PluginFacts,
+    limit: Limit,
+    store: RunStore,
+    progress: Progress,
+    between: Remeasuring | None = None,
 ) -> list[ModelOutcome]:
     """Unlearn every original that has not ended yet; each one's end is on disk before its worker begins the next.
 
-    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again.
+    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again. ``between`` is asked
+    after each model but the last.
     """
     finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
     plan = place.config.plan(len(place.originals.seeds))
     models = len(plan)
-    seconds = models * (limit.limit_s + 60.0)
+    seconds = models * (limit.deadline_s + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
     with progress.step(f"unlearning with {facts.name}", models) as step:
         step.advance(len(finished))
@@ -212,9 +286,11 @@ def unlearn_all(
         def work(session: Session, index: int) -> None:
             finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
             step.advance()
+            if between is not None and len(queue):
+                between.after_model(session.seat)
 
         with place.sessions(runner, facts, place.config.options, seconds, queue) as sessions:
-            share_out(queue, sessions, place.seats, work)
+            share_out(queue, sessions, place.seats, work, lambda: None if between is None else between.stop())
     return [finished[index] for index in range(models)]
 
 
@@ -224,7 +300,15 @@ def _unlearn_one(
     before = store.begin_model(index)
     seed = derive_seed("unlearn", place.config.seed, index)
     journal = place.originals.journal(original)
-    outcome, weights = session.unlearn(index, seed, place.originals.state(original), limit.limit_s, journal)
+    outcome, weights = session.unlearn(
+        index,
+        seed,
+        place.originals.state(original),
+        limit.limit_s,
+        journal,
+        clock=limit.clock,
+        deadline_s=None if limit.clock == "wall" else limit.deadline_s,
+    )
     earlier = (*before, *outcome.earlier_attempts)
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     began_s, logits = time.monotonic(), None
@@ -232,7 +316,7 @@ def _unlearn_one(
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         with torch_threads(place.cores):  # however many workers there are
-            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat))
+            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat), place.queries)
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
     outcome = replace(outcome, judge_s=time.monotonic() - began_s)

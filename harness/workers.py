@@ -37,10 +37,16 @@ class Queue:
             self._numbers.clear()
 
 
-def share_out(queue: Queue, sessions: Sequence[Session], seats: Sequence[Seat], work: Work) -> None:
+def share_out(
+    queue: Queue,
+    sessions: Sequence[Session],
+    seats: Sequence[Seat],
+    work: Work,
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
     """Do ``work`` for every number of the queue, as many at a time as there are sessions, each on the cores of its seat.
 
-    With one session everything is done in this thread.
+    With one session everything is done in this thread. ``on_stop`` is called when the sessions are stopped, from this thread.
 
     Raises:
         BaseException: the first that a piece of work raised, or that interrupted this thread; the others are stopped then, and
@@ -53,7 +59,7 @@ def share_out(queue: Queue, sessions: Sequence[Session], seats: Sequence[Seat], 
     try:
         threads.run(seats)
     except BaseException:
-        threads.stop()
+        threads.stop(on_stop)
         raise
 
 
@@ -83,11 +89,12 @@ class _Threads:
         if self._errors:
             raise self._errors[0]
 
-    def stop(self) -> None:
+    def stop(self, on_stop: Callable[[], None]) -> None:
         """Let nothing more be begun, kill what runs, and wait until all threads have ended."""
         self._queue.clear()
         for session in self._sessions:
             session.stop()
+        on_stop()
         for thread in self._threads:
             thread.join()
 

@@ -22,11 +22,15 @@ INTRODUCTION = """\
 
 Every method unlearned the same originals, through the same sandbox, within the same wall-clock limit, with the default
 hyper-parameters of the harness; nothing was tuned on `fashion-mnist`, while most defaults were chosen on `faces`. So the tables
-say what the methods do as shipped here, on small networks, and not what their authors' code does on ResNet-18.
+say what the methods do as shipped here, on small networks, and not what their authors' code does on ResNet-18;
+[as published, as shipped](#as-published-as-shipped) says where the two differ.
 
 Methods that need a record of the originals' training stand in tables of their own, since that training is another one: small
 batches without momentum for `amnesiac` and `replay`, shards and slices for `sisa`. `finetune` and `noop` are their yardsticks.
 """
+
+PUBLISHED = Path(__file__).with_name("published.md")
+"""Written by hand: how the methods differ from the authors' code."""
 
 READING = """\
 ## How to read the tables
@@ -58,7 +62,7 @@ def write(tasks: Mapping[str, Mapping[str, Report]], docs: Path, command: str) -
         if picture:
             (docs / f"methods-{name}.svg").write_text(picture)
         parts.append(_section(name, reports, found, drawn=bool(picture)))
-    parts += [READING, _made(tasks, command)]
+    parts += [READING, PUBLISHED.read_text(), _made(tasks, command)]
     (docs / "methods.md").write_text("\n".join(parts))
 
 

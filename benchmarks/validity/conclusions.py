@@ -102,7 +102,10 @@ def _alarms(studies: Sequence[Study]) -> str:
         alarms[name] = sum(summary.told(0) for summary in found)
     by = ", ".join(f"`{name}` {count}" for name, count in alarms.items() if count)
     total = sum(alarms.values())
-    return f"False alarms, where {LEVELS[0].name} is told from perfect: {total} of {tests} tests{f' ({by})' if by else ''}."
+    return (
+        f"False alarms, where {LEVELS[0].name} is told from perfect: {total} of {tests} tests{f' ({by})' if by else ''}; "
+        "about 5 % are expected. Metrics of one block are not independent of each other."
+    )
 
 
 def _silent(studies: Sequence[Study]) -> str:

@@ -1,4 +1,4 @@
-"""What the study asks of a metric: does it rank the levels truly, and how little remembered forgetting does it see?
+"""What the study asks of a metric: does it rank the levels truly, and from which share on does it see a difference?
 
 Rules, all on the numbers that any report shows:
 
@@ -6,10 +6,14 @@ Rules, all on the numbers that any report shows:
   distance from the control where closeness to the reference is.
 - The *order* is right where badness rises strictly from level to level, all five of them, and by more than a thousandth of
   its range, since a median over a lattice may differ in the last digits. A pair of levels that is the wrong
-  way round may be chance: it counts as *noise* where their intervals overlap or they differ by no more than
-  ``smallest_visible``. The order is wrong where a pair is wrong by more, and unsure where the metric has no interval to say.
-- A level is *told* from perfect where the metric is not like its control by the rule of the report's verdict: the two
-  intervals are apart, and the difference is at least ``smallest_visible``. To tell retraining is a false alarm.
+  way round may be chance: it counts as *noise* where the 95 % interval of their difference holds 0. The order is wrong where
+  a pair is wrong by more, and unsure where the metric has no interval to decide.
+- A level is *told* from perfect where the 95 % interval of the difference value - control excludes 0. It is made from both
+  intervals: the half-widths that face each other, combined in quadrature (Zou and Donner, "Construction of confidence
+  intervals about the difference in effect measures", 2008). That takes the two errors as independent. Both rows are compared with
+  the same retrained models, which makes them agree rather than differ, so that the interval is approximate and tends to be too
+  wide. To tell retraining is a false alarm.
+- A p-value tells by itself: at or below 0.05.
 - A metric *detects from* the smallest share such that this level and all above it are told; it is *blind* where it does
   not even tell the no-op, from which nothing was forgotten.
 - The *visible share* is where that rule begins to tell, on straight lines between the levels: an estimate for shares that
@@ -19,14 +23,15 @@ Rules, all on the numbers that any report shows:
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.validity.levels import LEVELS
-from harness.report.results import MetricRecord
-from harness.report.verdict import like_control
+from harness.report.findings import LEVEL
+from harness.report.results import IntervalRecord, MetricRecord
 
 Order = Literal["right", "noise", "unsure", "wrong"]
 ORDERS: tuple[Order, ...] = ("right", "noise", "unsure", "wrong")
@@ -43,7 +48,7 @@ class Finding:
     Attributes:
         values: one per level.
         control: what perfect scores.
-        smallest_visible: the smallest difference that could be told; None for a metric without interval.
+        smallest_visible: the smallest difference that the report says it could see; None where it does not say.
         order: whether it ranks the levels truly.
         told: for each level, whether it is told from perfect.
         visible_share: share of the forget set in [0, 1] from which on all is told; None where the no-op is not.
@@ -78,7 +83,7 @@ class Summary:
     @property
     def has_interval(self) -> bool:
         """Whether anything can be told at all."""
-        return all(block.smallest_visible is not None for block in self.blocks)
+        return all("no interval" not in block.told for block in self.blocks)
 
     @property
     def detects_from(self) -> int | None:
@@ -111,6 +116,8 @@ def find(levels: Sequence[MetricRecord]) -> Finding:
 
 def badness(record: MetricRecord) -> float:
     """Distance from perfect, see the module."""
+    if is_p_value(record):
+        return -_value(record)
     if record.direction == "closer_to_reference":
         return abs(_value(record) - _control(record))
     return -_value(record) if record.direction == "higher" else _value(record)
@@ -123,33 +130,57 @@ def order_of(levels: Sequence[MetricRecord]) -> Order:
     falls = [(one, other) for one, other in itertools.combinations(levels, 2) if badness(other) - badness(one) <= tie]
     if not falls:
         return "right"
-    if any(one.interval is None or one.smallest_visible is None for one in levels):
+    if any(one.interval is None for one in levels):
         return "unsure"
     return "noise" if all(_by_chance(one, other) for one, other in falls) else "wrong"
 
 
 def _by_chance(one: MetricRecord, other: MetricRecord) -> bool:
-    """Whether two levels' values are too near each other to be told apart; as told from perfect, see the module."""
-    assert one.interval is not None
-    assert other.interval is not None
-    overlap = one.interval.low <= other.interval.high and other.interval.low <= one.interval.high
-    return overlap or abs(badness(one) - badness(other)) <= (one.smallest_visible or 0.0)
+    """Return whether the interval of two levels' difference holds 0."""
+    lower, upper = sorted((one, other), key=_value)
+    assert lower.interval is not None
+    assert upper.interval is not None
+    noise = math.hypot(_above(lower.interval, _value(lower)), _below(upper.interval, _value(upper)))
+    return abs(badness(one) - badness(other)) <= noise
 
 
 def told(record: MetricRecord) -> Told:
-    """Whether a level is told from perfect by the rule of the report's verdict."""
-    if record.interval is None or record.smallest_visible is None:
+    """Return whether a level is told from perfect, see the module."""
+    beyond = margin(record)
+    if beyond is None:
         return "no interval"
-    return "like control" if like_control(record) else "told"
+    return "told" if beyond >= 0 else "like control"
 
 
 def margin(record: MetricRecord) -> float | None:
-    """By how much the rule tells the level, in the metric's unit; negative where it does not, None without interval."""
+    """Return by how much the rule tells the level; negative where it does not, None without intervals.
+
+    It is in the metric's unit; of a p-value it is the logarithm of how far it lies below the level.
+    """
+    if is_p_value(record):
+        return math.log(LEVEL / max(_value(record), 1e-12))
     own, perfect = record.interval, record.control_interval
-    if own is None or perfect is None or record.smallest_visible is None:
+    if own is None or perfect is None:
         return None
-    apart = max(own.low - perfect.high, perfect.low - own.high)
-    return min(apart, abs(_value(record) - _control(record)) - record.smallest_visible)
+    value, control = _value(record), _control(record)
+    if value >= control:
+        noise = math.hypot(_below(own, value), _above(perfect, control))
+    else:
+        noise = math.hypot(_above(own, value), _below(perfect, control))
+    return abs(value - control) - noise if noise > 0 or value != control else -1.0
+
+
+def is_p_value(record: MetricRecord) -> bool:
+    """Return whether a metric is the p-value of a test for any difference."""
+    return record.name == "difference_p"
+
+
+def _below(interval: IntervalRecord, value: float) -> float:
+    return max(0.0, value - interval.low)
+
+
+def _above(interval: IntervalRecord, value: float) -> float:
+    return max(0.0, interval.high - value)
 
 
 def visible_share(margins: Sequence[float | None]) -> float | None:

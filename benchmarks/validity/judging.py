@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.validity.findings import is_p_value
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.discovery import LoadedEvaluator
 from harness.evaluation import SPLITS, Evidence, Timings
 from harness.judging import evaluate
 from harness.progress import Progress
+from harness.references import ROLES
 from harness.report.results import MetricRecord
 
 Readings = Mapping[str, MetricRecord]
@@ -27,11 +29,12 @@ OTHER_SPLITS = ("retain", "validation", "test")
 def is_forgetting(metric: MetricRecord) -> bool:
     """Whether a metric says something about forgetting: it has a better side, a control, a no-op, and a value.
 
-    A metric named after one of the other splits shows what else has changed, not what was forgotten.
+    A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test
+    for any difference has no better side, but says whether a level is seen at all.
     """
     numbers = (metric.value, metric.control, metric.noop)
     named = not set(OTHER_SPLITS).isdisjoint(metric.name.split("_"))
-    return metric.direction != "none" and None not in numbers and not named
+    return (metric.direction != "none" or is_p_value(metric)) and None not in numbers and not named
 
 
 def readings(
@@ -73,4 +76,11 @@ def evidence(trained: Trained, level: str, block: slice) -> Evidence:
         timings=Timings(unknown, np.empty(0), None, unknown, unknown),
         class_names=data.class_names,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
+        queries=_queries(trained, level, block),
     )
+
+
+def _queries(trained: Trained, level: str, block: slice) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return the block's logits per query and population."""
+    asked = {name: trained.queries.get(level if name == "unlearned" else name, {}) for name in (*ROLES, "unlearned")}
+    return {query: {name: queries[query][block] for name, queries in asked.items()} for query in asked["unlearned"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -14,11 +14,15 @@ from benchmarks.validity.levels import LEVELS, Level, level_data, level_task
 from harness.evaluation import SPLITS
 from harness.hardware import available_cores
 from harness.progress import Progress
-from harness.references import ROLES, References, Role
+from harness.queries import QueryPlan
+from harness.references import ROLES, Population, References
 from harness.tasks.model import Task, TaskData
 
 Logits = Mapping[str, NDArray[np.float32]]
 """Per split, shape (N, n, C)."""
+
+Queries = Mapping[str, NDArray[np.float32]]
+"""Per query, shape (N, n_forget, C)."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Trained:
         data: its data.
         references: logits of original, retrained and control.
         levels: logits of every level, on the task's own splits, by its name.
+        queries: by role or level, logits of its models on the forget set under every query.
     """
 
     task: Task
     data: TaskData
     references: Mapping[str, Logits]
     levels: Mapping[str, Logits]
+    queries: Mapping[str, Queries] = field(default_factory=dict)
 
 
 def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
@@ -44,33 +50,34 @@ def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
     On the CPU as many populations are trained at once as there are cores.
     """
     data = task.load()
-    jobs: dict[str, Callable[[], Logits]] = {}
+    jobs: dict[str, Callable[[], Population]] = {}
     for role in ROLES:
-        jobs[role] = partial(_population, References(task, data, device=device), role, models)
+        jobs[role] = partial(References(task, data, device=device).population, role, models)
     for level in LEVELS:
         if not level.is_original:
             jobs[level.name] = partial(_level, task, data, level, models, device)
     at_once = 1 if device.startswith("cuda") else available_cores()
     with progress.step(f"training on {task.name}", len(jobs)) as step, ThreadPoolExecutor(at_once) as pool:
 
-        def run(job: Callable[[], Logits]) -> Logits:
-            logits = job()
+        def run(job: Callable[[], Population]) -> Population:
+            population = job()
             step.advance()
-            return logits
+            return population
 
         found = dict(zip(jobs, pool.map(run, jobs.values()), strict=True))
-    references: dict[str, Logits] = {role: found[role] for role in ROLES}
+    references: dict[str, Logits] = {role: found[role].logits for role in ROLES}
     levels = {level.name: found["original" if level.is_original else level.name] for level in LEVELS}
-    return Trained(task, data, references, levels)
+    queries = {name: population.queries for name, population in (*found.items(), *levels.items())}
+    return Trained(task, data, references, {name: one.logits for name, one in levels.items()}, queries)
 
 
-def _population(references: References, role: Role, models: int) -> Logits:
-    return references.population(role, models).logits
+def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -> Population:
+    """Train models of a level: "retrained" ones of a task whose retain set holds what the level remembers.
 
-
-def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -> Logits:
-    """Models of a level: "retrained" ones of a task whose retain set holds what the level remembers."""
-    own = References(level_task(task, level), level_data(data, level, task.seed), device=device)
-    logits = own.population("retrained", models).logits
+    They are queried as the task's other models are, with the same noise.
+    """
+    plan = QueryPlan.of(task.recipe, data.digest())
+    own = References(level_task(task, level), level_data(data, level, task.seed), device=device, queries=plan)
+    population = own.population("retrained", models)
     rows = {name: len(data.split(name)) for name in SPLITS}
-    return {name: logits[name][:, : rows[name]] for name in SPLITS}
+    return replace(population, logits={name: population.logits[name][:, : rows[name]] for name in SPLITS})

@@ -20,10 +20,14 @@ INTRODUCTION = """\
 
 <!-- Written by `python -m benchmarks.validity --write`; do not edit. -->
 
-A metric of forgetting is of use where it puts a better unlearner before a worse one. So here are unlearners whose quality is
-known because it was made: models that were truly trained on the retain set and a **share of the forget set**. At 0 % they
-are retrained models, of seeds of their own; at 10 %, 50 % and 90 % they have forgotten all but that share; the no-op is the
-originals, which have forgotten nothing. No unlearning method is involved.
+The [verdict](reference/verdict.md) asks two questions: are the models **different** from retrained ones, and **how much** is
+left? This page asks both of every metric. *Does it see a difference*, from which remembered share on, and how often where
+there is none? *Does it order* a better unlearner before a worse one?
+
+That needs unlearners whose quality is known because it was made: models that were truly trained on the retain set and a
+**share of the forget set**. At 0 % they are retrained models, of seeds of their own; at 10 %, 50 % and 90 % they have forgotten
+all but that share; the no-op is the originals, which have forgotten nothing. No unlearning method is involved. How often the
+verdict itself is wrong is another study, [of its error rates](verdict-study.md).
 
 The remembered share is the same for all models of a level, drawn once by seed, and nested: the 10 % lie within the 50 %, and
 these within the 90 %. Some examples are thus wholly remembered and all others wholly forgotten, as by a method that
@@ -37,11 +41,12 @@ READING = """\
 
 - **Order**: *right* where the metric's distance from perfect rises over all five levels (less is better, more is
   better, or the distance from the control, whichever holds for the metric). *noise*: not strictly, but of each pair that is
-  the wrong way round the intervals overlap, or the difference is within what the run can see (`smallest_visible`).
-  *wrong*: by more than that. *unsure*: not strictly, and the metric has no interval that would say whether chance explains it.
-- **Told**: a level is told from perfect by the rule of the report's verdict: its interval and the control's are apart,
-  and the difference is at least `smallest_visible`. Telling the level *retrain* is a false alarm; since
-  two intervals of 95 % must be apart, it is rarer than in a test at 5 %.
+  the wrong way round the 95 % interval of the difference holds 0. *wrong*: by more than that. *unsure*: not strictly, and
+  the metric has no interval that would say whether chance explains it.
+- **Told**: a level is told from perfect where the 95 % interval of the difference value − control excludes 0. The interval is
+  made from the two in the report: the half-widths that face each other, combined in quadrature (Zou and Donner 2008), as if
+  their errors were independent. Both are compared with the same retrained models, so it is approximate and tends to be too
+  wide. Telling the level *retrain* is a false alarm. `forgetting.difference_p` tells where it is at most 0.05.
 - **Detects from**: the smallest share that is told, with all larger ones, on every block. In brackets the share
   from which on that rule tells, on straight lines between the levels, median over blocks: an estimate for shares that
   were not trained. *blind*: not even the no-op is told on every block. *no interval*: the metric claims
@@ -60,6 +65,7 @@ LIMITS = """\
   0.5 where nothing changed, and need not lie on one side of that elsewhere. `auc_sorted_concat` does not see which class is
   the true one. On their own these parts rank nothing; `before_after.auc` holds all of them.
 - `lira.share_over_forgotten` looks for the opposite failure, forgetting too much, which no level has.
+- `forgetting.difference_p` answers the first question alone. It takes multiples of 1 / 1000, so that levels tie at the smallest.
 - Median epsilons take few values, since rates are multiples of 1 / N: neighbouring levels tie.
 - Forgetting is partial by example: a remembered example is as confident as in an original. A method that weakens all examples
   a little is another case, which was not tried: the shares below say nothing of it.

@@ -17,7 +17,9 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
     "--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric, e.g. lira.auc; may be repeated."
 )
 @click.option("--all", "everything", is_flag=True, help="All metrics.  [default: the headline metrics]")
-@click.option("--forgetting", metavar="METRIC", help="Metric of the page's plots.  [default: lira.auc]")
+@click.option(
+    "--forgetting", metavar="METRIC", help="Metric of the page's plots.  [default: forgetting.memory_left_worst]"
+)
 @click.option("--utility", metavar="METRIC", help="Metric it is plotted against.  [default: accuracy.test]")
 @click.option(
     "--drift/--no-drift",
@@ -54,7 +56,7 @@ def compare_command(
     from harness.comparing import compare, is_drift, load_reports, print_comparison
     from harness.comparing import drift as compare_drift
     from harness.comparing.exporting import FORMATS, STDOUT, check_targets, write
-    from harness.comparing.trade_off import FORGETTING, UTILITY
+    from harness.comparing.trade_off import UTILITY
     from harness.errors import UsageError
 
     files = (page, csv_file, latex_file, json_file)
@@ -70,7 +72,7 @@ def compare_command(
             reports,
             metrics=metrics,
             everything=everything,
-            forgetting=forgetting or FORGETTING,
+            forgetting=forgetting,
             utility=utility or UTILITY,
         )
     for kind, path in targets:

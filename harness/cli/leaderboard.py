@@ -13,7 +13,10 @@ import click
     "-o", "--output", "site", required=True, metavar="SITE", type=click.Path(path_type=Path), help="The site's folder."
 )
 @click.option(
-    "--rank-by", "ranked_by", metavar="METRIC", help="Metric whose way to perfect ranks.  [default: lira.auc]"
+    "--rank-by",
+    "ranked_by",
+    metavar="METRIC",
+    help="Metric whose way to perfect ranks.  [default: forgetting.memory_left_worst]",
 )
 @click.option("--utility", metavar="METRIC", help="Other axis of the pictures.  [default: accuracy.test]")
 @click.option("--title", metavar="TEXT", help="Of the page.  [default: Unlearning leaderboard]")
@@ -30,7 +33,7 @@ def leaderboard_command(
 
     Exits with 46 where something else stands in the site's place, with 43 where no report can be read.
     """
-    from harness.comparing.trade_off import FORGETTING, UTILITY
+    from harness.comparing.trade_off import UTILITY
     from harness.errors import ReportInvalidError
     from harness.leaderboard import check_target, find_reports, rank_all, words, write_site
     from harness.leaderboard.building import TITLE
@@ -43,7 +46,7 @@ def leaderboard_command(
         raise ReportInvalidError(
             f"{len(found.skipped)} reports had to be left out, and --strict was given. Nothing was written."
         )
-    made = rank_all(found, ranked_by=ranked_by or FORGETTING, utility=utility or UTILITY, title=title or TITLE)
+    made = rank_all(found, ranked_by=ranked_by, utility=utility or UTILITY, title=title or TITLE)
     index = write_site(made, found.entries, site)
     click.echo(f"{index}: {words.counted(made)}")
 

@@ -34,14 +34,19 @@ def refuse_export(exporters: Sequence[str]) -> None:
         raise UsageError("--export is for one run with a report; give each run to `harness export` afterwards.")
 
 
-def resume_versions(folder: Path, exporters: Sequence[str], workers: int | None = None) -> bool:
+def resume_versions(
+    folder: Path, exporters: Sequence[str], workers: int | None = None, failed_as: str | None = None
+) -> bool:
     """Go on with a run of several versions; False where ``folder`` is an ordinary run's."""
     from harness.cli.progress import RichProgress
+    from harness.errors import UsageError
     from harness.matrix import is_matrix, resume_matrix
 
     if not is_matrix(folder):
         return False
     refuse_export(exporters)
+    if failed_as is not None:
+        raise UsageError("--failed-as is for one run: give it to `harness evaluate` for each folder below this one.")
     with RichProgress() as progress:
         results = resume_matrix(folder, progress, workers)
     _show(results)

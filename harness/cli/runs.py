@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from harness.config import FailedAs
     from harness.library.result import RunReport
 
 # A run that ends without one finished model writes its report and ends with this code.
 NO_MODEL_FINISHED = 3
 
+failed_as_option = click.option(
+    "--failed-as",
+    type=click.Choice(["missing", "noop"]),
+    help="Leave failed models out, or count each as its original.",
+)
 export_option = click.option(
     "--export", "exporters", multiple=True, help="Hand the finished run to this exporter; may be repeated."
 )
@@ -40,8 +46,25 @@ export_option = click.option(
     help="As many originals as models, or one original again and again.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the unlearning runs.")
-@click.option("--time-limit", "time_limit_s", type=float, help="Limit per model, seconds.  [default: measured]")
-@click.option("--budget-fraction", type=float, help="Limit as a fraction of retraining time.  [default: the task's]")
+@click.option(
+    "--time-limit", "time_limit_s", type=float, help="Limit per model, in the clock's unit.  [default: measured]"
+)
+@click.option("--budget-fraction", type=float, help="Limit as a fraction of retraining.  [default: the task's]")
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "cpu", "steps"]),
+    default="wall",
+    show_default=True,
+    help="Limit seconds, processor seconds, or examples drawn from the loaders.",
+)
+@click.option("--no-wait", is_flag=True, help="Measure retraining at once, even if the machine is busy.")
+@click.option(
+    "--failed-as",
+    type=click.Choice(["missing", "noop"]),
+    default="missing",
+    show_default=True,
+    help="Leave failed models out, or count each as its original.",
+)
 @click.option("--evaluator", "evaluators", multiple=True, help="Use only this evaluator; may be repeated.")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
 @click.option(
@@ -88,23 +111,27 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
 @click.command("resume", short_help="Go on with an interrupted run.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--workers", type=int, help="Models at the same time from now on, each with as many cores as before.")
+@failed_as_option
 @export_option
-def resume_command(folder: Path, workers: int | None, exporters: tuple[str, ...]) -> None:
+def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None, exporters: tuple[str, ...]) -> None:
     """Go on with the interrupted run in FOLDER; finished models are not done again."""
     from harness.cli.matrix import resume_versions
     from harness.library.calls import resume
 
-    if resume_versions(folder, exporters, workers):
+    if resume_versions(folder, exporters, workers, failed_as):
         return
     _check(exporters)
-    _show(resume(folder, workers=workers, progress="rich"), exporters)
+    _show(resume(folder, workers=workers, failed_as=failed_as, progress="rich"), exporters)
 
 
 @click.command("evaluate", short_help="Judge a finished run again, without running it again.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
+@failed_as_option
 @export_option
-def evaluate_command(folder: Path, evaluators: tuple[str, ...], exporters: tuple[str, ...]) -> None:
+def evaluate_command(
+    folder: Path, evaluators: tuple[str, ...], failed_as: FailedAs | None, exporters: tuple[str, ...]
+) -> None:
     """Judge the finished run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
 
     The report and its page are written anew. Records of evaluators that were not asked for stay as they are.
@@ -112,7 +139,7 @@ def evaluate_command(folder: Path, evaluators: tuple[str, ...], exporters: tuple
     from harness.library.calls import evaluate
 
     _check(exporters)
-    _show(evaluate(folder, evaluators, progress="rich"), exporters)
+    _show(evaluate(folder, evaluators, failed_as=failed_as, progress="rich"), exporters)
 
 
 def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: bool) -> None:

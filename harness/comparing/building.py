@@ -12,8 +12,9 @@ from harness.comparing.comparability import Labelled, torch_of
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
-from harness.comparing.trade_off import FORGETTING, UTILITY, trade_off
+from harness.comparing.trade_off import UTILITY, forgetting_metric, trade_off
 from harness.errors import UsageError
+from harness.report.budget_words import limit_words
 from harness.report.model import MetricRecord, Report
 from harness.report.words import plain
 
@@ -27,7 +28,7 @@ def compare(
     *,
     metrics: Sequence[str] = (),
     everything: bool = False,
-    forgetting: str = FORGETTING,
+    forgetting: str | None = None,
     utility: str = UTILITY,
 ) -> Comparison:
     """Compare methods; the first report is the one that all others are held against.
@@ -36,7 +37,8 @@ def compare(
         reports: two or more.
         metrics: names such as "lira.auc"; empty for the headline metrics.
         everything: all metrics.
-        forgetting: the metric whose way from no-op to control the plots show.
+        forgetting: the metric whose way from no-op to control the plots show; None for what is left of the memory, or the
+            attack's AUC in reports that lack that.
         utility: the metric that the plots hold against it.
 
     Raises:
@@ -45,7 +47,9 @@ def compare(
     """
     runs = _labelled(reports, "methods")
     made = _compared(reports, runs, "methods", metrics, everything)
-    return replace(made, trade_off=trade_off(runs, forgetting, utility))
+    return replace(
+        made, trade_off=trade_off(runs, forgetting or forgetting_metric([one.report for one in runs]), utility)
+    )
 
 
 def drift(reports: Sequence[LoadedReport], *, metrics: Sequence[str] = (), everything: bool = False) -> Comparison:
@@ -161,9 +165,13 @@ def _method(loaded: LoadedReport, label: str) -> Method:
         runner=report.runner.name,
         isolation=report.runner.isolation,
         hardware=comparability.machine(report),
-        finished=report.populations.unlearned.size,
+        finished=report.finished_models,
         models=len(report.models),
         limit_s=report.budget.limit_s,
+        limit=limit_words(report.budget),
+        clock=report.budget.clock,
+        dependable=report.budget.dependable,
+        failed_as=report.populations.failed_as,
         verdict=report.verdict.level,
         run_id=report.run_id,
         created=report.created,

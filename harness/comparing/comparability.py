@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from harness.comparing.model import Kind
 from harness.errors import NotComparableError
+from harness.report.budget_words import amount, undependable_sentence
+from harness.report.faults import fault
 from harness.report.model import Report
-from harness.report.words import duration, plain
+from harness.report.words import plain
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ NOTED = (
     Fact("machine", lambda report: machine(report)),
     Fact("runner", lambda report: report.runner.name),
     Fact("time limit", lambda report: _limit(report)),
+    Fact(
+        "treatment of failed models",
+        lambda report: {"noop": "as originals"}.get(report.populations.failed_as, "left out"),
+    ),
     Fact("version of the harness", lambda report: report.harness_version),
 )
 
@@ -93,6 +99,8 @@ def notices(runs: Sequence[Labelled], kind: Kind) -> list[str]:
         )
     if all(_references(one.report) is None for one in runs):
         found.append("The reports do not say which reference models they rest on; they are taken to be the same.")
+    found += [f"{one.label}: {text}" for one in runs if (text := fault(one.report))]
+    found += [f"{one.label}: {_lower(text)}" for one in runs if (text := undependable_sentence(one.report))]
     return found + [_incomplete(one) for one in runs if one.report.populations.failed_models]
 
 
@@ -161,9 +169,10 @@ def _references(report: Report) -> str | None:
 
 def _limit(report: Report) -> str:
     budget = report.budget
+    unit = {"wall": "", "cpu": " (processor seconds)", "steps": " (examples)"}[budget.clock]
     if budget.how == "fraction" and budget.fraction is not None:
-        return f"{100 * budget.fraction:g} % of retraining"
-    return duration(budget.limit_s) if budget.limit_s is not None else "none"
+        return f"{100 * budget.fraction:g} % of retraining{unit}"
+    return amount(budget.limit_s, budget.clock) if budget.limit_s is not None else "none"
 
 
 def _other_host_torch(runs: Sequence[Labelled]) -> bool:
@@ -180,9 +189,15 @@ def _not_one_method(runs: Sequence[Labelled]) -> list[str]:
     return [_reason(fact, runs) for fact in (method, options) if _differs(fact, runs)]
 
 
+def _lower(sentence: str) -> str:
+    return plain(sentence[0].lower() + sentence[1:])
+
+
 def _incomplete(one: Labelled) -> str:
     report = one.report
-    finished, wanted = report.populations.unlearned.size, len(report.models)
+    finished, wanted = report.finished_models, len(report.models)
     if not finished:
         return f"{one.label}: no model finished, so it has no numbers."
+    if report.populations.substituted:
+        return f"{one.label}: {wanted - finished} of {wanted} models failed and count as their originals."
     return f"{one.label}: its numbers rest on the {finished} of {wanted} models that finished."

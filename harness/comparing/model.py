@@ -29,7 +29,11 @@ class Method:
         hardware: the machine in words.
         finished: how many models came back and count.
         models: how many were to be unlearned.
-        limit_s: the limit per model, seconds; None where there was none.
+        limit_s: the limit per model, in the unit of ``clock``; None where there was none.
+        limit: the limit in words.
+        clock: what the limit counted: wall, cpu or steps.
+        dependable: whether the run's times can be relied on; None where not known.
+        failed_as: what failed models count as: missing or noop.
         verdict: the run's verdict in one word.
         run_id: of the report.
         created: when the run began, UTC.
@@ -48,6 +52,10 @@ class Method:
     finished: int
     models: int
     limit_s: float | None
+    limit: str
+    clock: str
+    dependable: bool | None
+    failed_as: str
     verdict: str
     run_id: str
     created: str

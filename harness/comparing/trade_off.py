@@ -13,19 +13,27 @@ from harness.comparing.model import Point, TradeOff
 from harness.errors import UsageError
 from harness.report.model import IntervalRecord, MetricRecord, Report
 
-FORGETTING = "lira.auc"
+FORGETTING = ("forgetting.memory_left_worst", "lira.auc")
+"""What ranks and is plotted unless another metric is asked for: the first that any of the reports has."""
+
 UTILITY = "accuracy.test"
 SECONDS = ("efficiency", "unlearn_median")
 Ends = tuple[float, float]
 
 
-def trade_off(runs: Sequence[Labelled], forgetting: str = FORGETTING, utility: str = UTILITY) -> TradeOff | None:
+def forgetting_metric(reports: Sequence[Report]) -> str:
+    """Return the metric of forgetting that these reports are ranked and plotted by unless another is asked for."""
+    had = (name for name in FORGETTING if any(_metric(report, name) for report in reports))
+    return next(had, FORGETTING[-1])
+
+
+def trade_off(runs: Sequence[Labelled], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
     """Every run's place; None where not even two of them have one.
 
     Raises:
         UsageError: a metric was asked for by name, and no run has it.
     """
-    for name, default in ((forgetting, FORGETTING), (utility, UTILITY)):
+    for name, default in ((forgetting, FORGETTING[-1]), (utility, UTILITY)):
         if name != default and not any(_metric(one.report, name) for one in runs):
             raise UsageError(
                 f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."

@@ -9,7 +9,7 @@ from harness.comparing.comparability import Labelled, shown
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.model import TradeOff
-from harness.comparing.trade_off import FORGETTING, UTILITY, frontier, trade_off
+from harness.comparing.trade_off import FORGETTING, UTILITY, forgetting_metric, frontier, trade_off
 from harness.errors import UsageError
 from harness.leaderboard.finding import Entry, Found
 from harness.leaderboard.grouping import Group, group, shown_metrics
@@ -27,19 +27,21 @@ NO_VALUE = "not ranked: {} has no place between no-op and control"
 NO_MODEL = "not ranked: no model finished"
 
 
-def rank_all(found: Found, *, ranked_by: str = FORGETTING, utility: str = UTILITY, title: str = TITLE) -> Leaderboard:
+def rank_all(found: Found, *, ranked_by: str | None = None, utility: str = UTILITY, title: str = TITLE) -> Leaderboard:
     """Rank all runs, each among those that it may be compared with.
 
     Args:
         found: the reports.
-        ranked_by: the metric whose way from no-op to control ranks the runs.
+        ranked_by: the metric whose way from no-op to control ranks the runs; None for what is left of the memory, or the
+            attack's AUC where no report has that.
         utility: the metric that the pictures hold against it.
         title: of the page.
 
     Raises:
         UsageError: a metric was asked for by name, and no report has it.
     """
-    for name, default in ((ranked_by, FORGETTING), (utility, UTILITY)):
+    ranked_by = ranked_by or forgetting_metric([entry.report for entry in found.entries])
+    for name, default in ((ranked_by, FORGETTING[-1]), (utility, UTILITY)):
         if name != default and not any(_has(entry, name) for entry in found.entries):
             raise UsageError(
                 f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
@@ -118,9 +120,9 @@ def _span(values: Sequence[float | None]) -> Ends | None:
 
 
 def _ranked(rows: Sequence[Row], ranked_by: str) -> list[Row]:
-    places = ranks([ends_of(row.way) for row in rows])
+    places = ranks([None if row.unranked else ends_of(row.way) for row in rows])
     return [
-        replace(row, rank=place, unranked="" if place else _why_not(row, ranked_by))
+        replace(row, rank=place, unranked="" if place else row.unranked or _why_not(row, ranked_by))
         for row, place in zip(rows, places, strict=True)
     ]
 

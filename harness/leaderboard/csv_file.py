@@ -37,6 +37,9 @@ COLUMNS = (
     "device",
     "machine",
     "limit_s",
+    "clock",
+    "dependable",
+    "failed_as",
     "created",
     "harness",
     "run_id",
@@ -64,7 +67,14 @@ def _values(board: Board, row: Row) -> Iterator[Field]:
     yield from (row.label, row.plugin, row.distribution, row.version, json.dumps(row.options, sort_keys=True))
     yield from (*_ends(row.way), int(row.overshoots), *_ends(row.seconds))
     yield from (row.finished, row.models, words.failures(row), row.verdict, row.isolation, row.torch, row.device)
-    yield from (row.machine, row.limit_s, row.created, row.harness, row.run_id, words.report_of(row))
+    yield from (
+        row.machine,
+        row.limit_s,
+        row.clock,
+        None if row.dependable is None else int(row.dependable),
+        row.failed_as,
+    )
+    yield from (row.created, row.harness, row.run_id, words.report_of(row))
 
 
 def _ends(number: Number) -> tuple[Field, Field, Field]:

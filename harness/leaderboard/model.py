@@ -89,8 +89,12 @@ class Row:
         torch: version of torch that the plugin ran with.
         device: the GPU's name, or CPU.
         machine: the machine in words.
-        limit_s: per model, seconds; None where there was none.
+        limit_s: per model, in the unit of ``clock``; None where there was none.
         limit: the limit in words.
+        clock: what the limit counted: wall, cpu or steps.
+        dependable: whether the run's times can be relied on; None where not known.
+        undependable_because: why not, in words; empty where they can.
+        failed_as: what failed models count as, in the rank too: missing (nowhere) or noop (their originals).
         created: when the run began, UTC.
         rejudged: when it was judged again, UTC; empty where it was not.
         harness: version of the program that made the report.
@@ -125,6 +129,10 @@ class Row:
     machine: str
     limit_s: float | None
     limit: str
+    clock: str
+    dependable: bool | None
+    undependable_because: str
+    failed_as: str
     created: str
     rejudged: str
     harness: str

@@ -9,8 +9,10 @@ from harness.comparing.comparability import machine, torch_of
 from harness.comparing.trade_off import seconds_per_model, way_to_perfect
 from harness.leaderboard.finding import Entry
 from harness.leaderboard.model import Number, Row
+from harness.report.budget_words import limit_words
+from harness.report.faults import fault, faulty
 from harness.report.model import Report
-from harness.report.words import STATUS_WORDS, duration, plain
+from harness.report.words import STATUS_WORDS, plain
 
 GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
 
@@ -29,12 +31,12 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
         version=plugin.version,
         options=plugin.options,
         rank=None,
-        unranked="",
+        unranked=_excluded(report, ranked_by),
         way=_number(*way_to_perfect(report, ranked_by)),
         overshoots=_overshoots(report, ranked_by),
         metrics={name: found for name in metrics if (found := _metric(report, name)) is not None},
         seconds=_number(*seconds_per_model(report)),
-        finished=report.populations.unlearned.size,
+        finished=report.finished_models,
         models=len(report.models),
         failures=tuple(_failures(report).most_common()),
         verdict=report.verdict.level,
@@ -46,13 +48,26 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
         device=device(report),
         machine=machine(report),
         limit_s=report.budget.limit_s,
-        limit=limit_words(report),
+        limit=limit_words(report.budget),
+        clock=report.budget.clock,
+        dependable=report.budget.dependable,
+        undependable_because=report.budget.undependable_because,
+        failed_as=report.populations.failed_as,
         created=report.created,
         rejudged=report.rejudged or "",
         harness=report.harness_version,
         python=runner.python or "",
-        warnings=report.warnings,
+        warnings=tuple(text for text in (fault(report), *report.warnings) if text),
     )
+
+
+def _excluded(report: Report, ranked_by: str) -> str:
+    """Say why a run has no rank, whatever its numbers; empty where it may have one."""
+    if ranked_by.partition(".")[0] in faulty(report):
+        return f"not ranked: {fault(report)}"
+    if report.verdict.below_floor:
+        return "not ranked: its accuracy lies too far below that of retrained models"
+    return ""
 
 
 def isolation_words(report: Report) -> str:
@@ -68,15 +83,6 @@ def device(report: Report) -> str:
     if not report.runner.gpu:
         return "CPU"
     return plain(", ".join(dict.fromkeys(report.hardware.gpus))) or "GPU"
-
-
-def limit_words(report: Report) -> str:
-    """E.g. "0.56 s (20 % of retraining)"."""
-    budget = report.budget
-    if budget.limit_s is None:
-        return "none"
-    share = f" ({100 * budget.fraction:g} % of retraining)" if budget.how == "fraction" and budget.fraction else ""
-    return duration(budget.limit_s) + share
 
 
 def _overshoots(report: Report, name: str) -> bool:

@@ -25,8 +25,23 @@ def rule(leaderboard: Leaderboard) -> str:
         "retrained models score); what overshoots counts as far from perfect as what falls short by as much. A run's rank is "
         "one more than the number of runs whose 95 % interval lies wholly above its own, so runs that cannot be told apart share "
         "a rank. Below it stand the best and the worst place that the intervals allow. Ranks are among all runs of a table, "
-        "whatever is filtered."
+        "whatever is filtered." + _marks(leaderboard)
     )
+
+
+def _marks(leaderboard: Leaderboard) -> str:
+    """What marks at ranks mean, as far as there are any."""
+    rows, text = leaderboard.rows, ""
+    if any(row.dependable is False for row in rows):
+        text += " A rank marked ‡ rests on times that are not dependable: the machine was busy."
+    if any(noop(row) for row in rows):
+        text += " Failed models marked § count as their originals, in the rank too; elsewhere they count nowhere."
+    return text
+
+
+def noop(row: Row) -> bool:
+    """Return True if failed models of the run count as their originals."""
+    return row.failed_as == "noop" and row.finished < row.models
 
 
 def counted(leaderboard: Leaderboard) -> str:

@@ -18,8 +18,8 @@ from harness.progress import Progress, SilentProgress
 from .result import RunReport
 
 if TYPE_CHECKING:
-    from harness.config import Isolation, RunnerName
-    from harness.evaluation import Design
+    from harness.config import FailedAs, Isolation, RunnerName
+    from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
 ShownProgress = Progress | Literal["rich"] | None
@@ -38,6 +38,9 @@ def run(
     seed: int = 0,
     time_limit_s: float | None = None,
     budget_fraction: float | None = None,
+    clock: Clock = "wall",
+    no_wait: bool = False,
+    failed_as: FailedAs = "missing",
     evaluators: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     isolation: Isolation = "run",
@@ -65,8 +68,11 @@ def run(
         repeats: how often each original is unlearned, with other seeds of the method.
         design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
         seed: of the unlearning runs; the reference populations have the task's.
-        time_limit_s: limit per model, seconds; None to measure it.
-        budget_fraction: limit as a fraction of the retraining time; None for the task's own.
+        time_limit_s: limit per model, in the unit of ``clock``; None to measure it.
+        budget_fraction: limit as a fraction of retraining; None for the task's own.
+        clock: what the limit counts: "wall" (seconds), "cpu" (processor seconds of the sandbox) or "steps" (examples drawn).
+        no_wait: measure retraining at once, even if the machine is busy; by default the run waits until it is at rest.
+        failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
         evaluators: names; empty for all that are installed.
         options: handed to the plugin; JSON values.
         isolation: "run" forks models from one guest, "model" starts a guest for each.
@@ -105,12 +111,19 @@ def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
     return RunReport.of(result.report, result.folder)
 
 
-def resume(folder: PathLike, *, workers: int | None = None, progress: ShownProgress = None) -> RunReport:
+def resume(
+    folder: PathLike,
+    *,
+    workers: int | None = None,
+    failed_as: FailedAs | None = None,
+    progress: ShownProgress = None,
+) -> RunReport:
     """Go on with an interrupted run, as ``harness resume`` does; models that have ended are not done again.
 
     Args:
         folder: of the run.
         workers: models at the same time from now on, each with as many cores as before; None for as many as before.
+        failed_as: as of :func:`run`; None for what the run was begun with.
         progress: as of :func:`run`.
 
     Raises:
@@ -119,16 +132,23 @@ def resume(folder: PathLike, *, workers: int | None = None, progress: ShownProgr
     from harness import pipeline
 
     with _shown(progress) as drawn:
-        result = pipeline.resume(Path(folder), drawn, workers)
+        result = pipeline.resume(Path(folder), drawn, workers, failed_as)
     return RunReport.of(result.report, result.folder)
 
 
-def evaluate(folder: PathLike, evaluators: Sequence[str] = (), *, progress: ShownProgress = None) -> RunReport:
+def evaluate(
+    folder: PathLike,
+    evaluators: Sequence[str] = (),
+    *,
+    failed_as: FailedAs | None = None,
+    progress: ShownProgress = None,
+) -> RunReport:
     """Judge a finished run again, as ``harness evaluate`` does; nothing is unlearned again.
 
     Args:
         folder: of the run; its report and its page are written anew.
         evaluators: names; empty for all that are installed. Records of others stay as they are.
+        failed_as: as of :func:`run`; None for what the run has. A change needs all evaluators.
         progress: as of :func:`run`.
 
     Raises:
@@ -139,7 +159,7 @@ def evaluate(folder: PathLike, evaluators: Sequence[str] = (), *, progress: Show
     from harness.rejudging import rejudge
 
     with _shown(progress) as drawn:
-        result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn)
+        result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn, failed_as)
     return RunReport.of(result.report, result.folder)
 
 

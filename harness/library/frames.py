@@ -161,7 +161,7 @@ def _run_row(report: Report) -> dict[str, Any]:
         "status": report.status,
         "verdict": report.verdict.level,
         "models": len(report.models),
-        "finished_models": report.populations.unlearned.size,
+        "finished_models": report.finished_models,
         "seed": report.seeds.run,
         "runner": report.runner.name,
         "torch": report.runner.torch,

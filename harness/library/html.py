@@ -96,7 +96,7 @@ def _cell(content: str) -> str:
 
 
 def _models(report: RunReport) -> str:
-    finished = f"{report.populations.unlearned.size} of {len(report.models)} finished"
+    finished = f"{report.finished_models} of {len(report.models)} finished"
     told = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
     return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{told}</ul>' if told else "")
 

@@ -73,7 +73,7 @@ class RunReport(Report):
         """One line; the fields of a pydantic model would fill pages."""
         from harness.report.words import plain
 
-        made = f"{self.populations.unlearned.size} of {len(self.models)} models"
+        made = f"{self.finished_models} of {len(self.models)} models"
         return f"<RunReport {plain(self.plugin.name)} on {plain(self.task.name)}: {self.verdict.level}, {made}>"
 
     def __str__(self) -> str:

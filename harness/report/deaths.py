@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.report.budget_words import amount
 from harness.report.model import LogRecord, ModelRecord, Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
@@ -59,7 +60,8 @@ def _seen(model: ModelRecord) -> Seen:
     evidence = model.evidence
     facts = {
         "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),
-        "limit": None if evidence.limit_s is None else duration(evidence.limit_s),
+        "limit": None if evidence.limit_s is None else amount(evidence.limit_s, model.clock),
+        "used of it": None if model.clock == "wall" or model.charged is None else amount(model.charged, model.clock),
         "exit status": evidence.exit_code,
         "signal": evidence.signal,
         "killed for memory by the kernel": "yes" if evidence.oom_killed else None,

@@ -36,14 +36,33 @@ class ExampleRecord(Record):
     rank: int = Field(ge=1, description="Its place among all forgotten examples by distance, the worst is 1.")
     distance: DistanceRecord = Field(description="How far its confidences lie from the retrained models'.")
     phi: PhiRecord = Field(description="Confidence in its class, by population.")
+    named: Literal["", "remembered", "over_forgotten"] = Field(
+        "",
+        description="Whether it differs by itself, with a chance of at most 5 % that any example is named wrongly; "
+        "empty: it is not named.",
+    )
     picture: str | None = Field(None, description="PNG file in base64; null where the task's pictures are not shown.")
 
 
+class GroupRecord(Record):
+    """The forgotten examples of one class or subject."""
+
+    kind: Literal["class", "subject"] = Field(description="What its examples have in common.")
+    name: str = Field(description="The class's or the subject's name.")
+    examples: int = Field(ge=1, description="How many forgotten examples it has.")
+    left: float | None = Field(description="Share of their memory that is left; null where there was too little.")
+    remembered: int = Field(ge=0, description="How many of them are named as remembered.")
+    over_forgotten: int = Field(ge=0, description="How many of them are named as over-forgotten.")
+
+
 class ExamplesRecord(Record):
-    """A few forgotten examples: the worst by distance, some about the median, and the best."""
+    """A few forgotten examples: those named, the worst by distance, some about the median, and the best."""
 
     of: int = Field(ge=1, description="How many examples there are to forget.")
-    shown: tuple[ExampleRecord, ...] = Field(min_length=1, description="The worst first.")
+    shown: tuple[ExampleRecord, ...] = Field(min_length=1, description="Named ones first, then the worst by distance.")
+    groups: tuple[GroupRecord, ...] = Field(
+        (), description="By class and by subject, those with most named examples first; at most 20 of a kind."
+    )
     pictures: Literal["shown", "private", "size"] = Field(
         description="shown; private: a user's own pictures, which no report holds; size: too large or of no known form."
     )

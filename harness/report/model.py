@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from harness.evaluation import Clock
 from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecord, PhiRecord
 from harness.report.records import (
     EvidenceRecord,
@@ -133,13 +134,37 @@ class SeedsRecord(Record):
 
 
 class BudgetRecord(Record):
-    """How long the method might take for one model, and where that limit came from."""
+    """What the method might use for one model, and where that limit came from. The unit of all limits is the clock's."""
 
-    limit_s: float | None = Field(description="The limit in force per model, seconds; null where there was none.")
-    how: Literal["fraction", "explicit"] = Field(description="fraction of the retraining time, or explicit seconds.")
-    fraction: float | None = Field(None, description="Of the median retraining time; null when explicit.")
-    retrain_s: tuple[float, ...] = Field((), description="Measured retrainings through the same runner, seconds.")
-    retrain_median_s: float | None = Field(None, description="Median of retrain_s, seconds.")
+    clock: Clock = Field(
+        "wall",
+        description="wall: seconds; cpu: processor seconds of the sandbox; steps: examples drawn from the splits.",
+    )
+    limit_s: float | None = Field(description="The limit in force per model, in the clock's unit; null: none.")
+    deadline_s: float | None = Field(None, description="Seconds after which a model was killed whatever it had used.")
+    how: Literal["fraction", "explicit"] = Field(description="fraction of retraining, or explicit.")
+    fraction: float | None = Field(
+        None, description="Of retrain_min_s (in reports without it: of retrain_median_s); null when explicit."
+    )
+    retrain_s: tuple[float, ...] = Field(
+        (), description="Measured retrainings through the same runner, in the clock's unit."
+    )
+    retrain_median_s: float | None = Field(None, description="Median of retrain_s.")
+    retrain_min_s: float | None = Field(
+        None,
+        description="Smallest retraining ever measured here, of this run or an earlier one: what the limit is a share of.",
+    )
+    remeasured_s: tuple[float, ...] = Field(
+        (), description="Retrainings measured between the models; no limit uses them."
+    )
+    at_rest: bool | None = Field(
+        None,
+        description="The machine was at rest while retraining was measured; null: not measured, or an older report.",
+    )
+    dependable: bool | None = Field(
+        None, description="Times can be relied on, as far as is known; null in older reports."
+    )
+    undependable_because: str = Field("", description="Why not, in words; empty where they can.")
     measured_on: str | None = Field(None, description="Key of the hardware, runner and recipe it was measured on.")
     cached: bool = Field(False, description="The measurement was taken from the cache.")
     cpu_pressure: float | None = Field(
@@ -171,8 +196,12 @@ class PopulationsRecord(Record):
     original: PopulationRecord = Field(description="Trained on retain and forget: the no-op.")
     retrained: PopulationRecord = Field(description="Trained on retain alone: the gold standard.")
     control: PopulationRecord = Field(description="Retrained with other seeds: what perfect unlearning scores.")
-    unlearned: PopulationRecord = Field(description="Returned by the plugin, finished models only.")
-    failed_models: int = Field(ge=0, description="How many models the plugin did not return; they count nowhere.")
+    unlearned: PopulationRecord = Field(description="Returned by the plugin; failed models as failed_as says.")
+    failed_models: int = Field(ge=0, description="How many models the plugin did not return.")
+    failed_as: Literal["missing", "noop"] = Field(
+        "missing", description="missing: failed models count nowhere; noop: each counts as its original."
+    )
+    substituted: int = Field(0, ge=0, description="How many models of unlearned are originals of failed ones.")
 
 
 class VerdictRecord(Record):
@@ -223,15 +252,25 @@ class Report(Record):
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:
-        """A failed model never becomes a score: only finished models are in the unlearned population."""
-        finished = sum(model.status.finished for model in self.models)
-        if self.populations.unlearned.size != finished:
-            raise ValueError(f"{self.populations.unlearned.size} unlearned models, but {finished} of status ok")
-        if self.populations.failed_models != len(self.models) - finished:
-            raise ValueError(f"failed_models is not {len(self.models) - finished}")
+        """A failed model never becomes a score of its own: it is left out, or counts as its original."""
+        finished, made = self.finished_models, self.populations
+        failed = len(self.models) - finished
+        if made.substituted != (failed if made.failed_as == "noop" and finished else 0):
+            raise ValueError(
+                f"{made.substituted} substituted models, but {failed} failed ones count as {made.failed_as}"
+            )
+        if made.unlearned.size != finished + made.substituted:
+            raise ValueError(f"{made.unlearned.size} unlearned models, but {finished} of status ok")
+        if made.failed_models != failed:
+            raise ValueError(f"failed_models is not {failed}")
         if self.status != run_status(self.models):
             raise ValueError(f"status is {self.status}, but the models say {run_status(self.models)}")
         return self
+
+    @property
+    def finished_models(self) -> int:
+        """How many models the plugin returned."""
+        return sum(model.status.finished for model in self.models)
 
     def evaluator(self, name: str) -> EvaluatorRecord | None:
         """The evaluator of that name, or None."""

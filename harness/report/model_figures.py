@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.report.budget_words import amount, limit_words
 from harness.report.figure import Figure, Missing, missing
 from harness.report.model import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
 from harness.report.model_plots import Bar, Span, Strip, bars, spans, strips
@@ -118,7 +119,10 @@ def _means(metric: MetricRecord | None) -> list[Strip]:
 
 
 def times(report: Report) -> Figure | None:
-    """Seconds of each model against the limit; None where none was ever charged."""
+    """Seconds of each model against the limit; None where none was ever charged.
+
+    A limit in examples is no line among seconds.
+    """
     if all(model.charged_s is None for model in report.models):
         return None
     items = [Bar(model.index, model.charged_s, model.status.finished, _hint(model)) for model in report.models]
@@ -126,10 +130,11 @@ def times(report: Report) -> Figure | None:
     parts = ["Seconds charged to each model; what counts against the limit is the method's own time."]
     if failed:
         parts.append(f"A cross marks the {failed} that failed.")
-    if report.budget.retrain_median_s is not None:
-        parts.append(f"Retraining takes {duration(report.budget.retrain_median_s)}.")
-    limit = report.budget.limit_s
-    parts.append("There was no limit." if limit is None else f"The limit was {duration(limit)}.")
+    budget = report.budget
+    if budget.retrain_median_s is not None:
+        parts.append(f"Retraining takes {amount(budget.retrain_median_s, budget.clock)}.")
+    parts.append("There was no limit." if budget.limit_s is None else f"The limit was {limit_words(budget)}.")
+    limit = None if budget.clock == "steps" else budget.limit_s
     told = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
     title = "Time per model against the limit"
     return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {told}."), " ".join(parts))

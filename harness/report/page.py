@@ -16,6 +16,13 @@ import jinja2
 
 from harness.files import atomic_write_text
 from harness.report import words
+from harness.report.budget_words import (
+    amount,
+    failed_sentence,
+    slow_sentence,
+    undependable_sentence,
+    used_sentence,
+)
 from harness.report.deaths import deaths, talkers
 from harness.report.figures import figures
 from harness.report.journal_words import journal_sentences
@@ -28,7 +35,7 @@ PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
 MODEL_COLUMNS = (
-    ("Charged", "Seconds of the method itself, which count against the limit; less is better."),
+    ("Charged", "What the method used, which counts against the limit; less is better."),
     ("Hand-over", "Seconds of giving it the model, which do not count."),
     ("Peak memory", "Most resident memory of its process."),
     ("Peak GPU memory", "Most memory of the CUDA allocator; none on a CPU."),
@@ -74,6 +81,10 @@ def render_page(report: Report) -> str:
         status_words=words.STATUS_WORDS,
         model_columns=MODEL_COLUMNS,
         journal=journal_sentences(report),
+        undependable=undependable_sentence(report),
+        failed=failed_sentence(report),
+        too_slow=slow_sentence(report),
+        used=used_sentence(report),
     )
 
 
@@ -103,6 +114,7 @@ def _environment() -> jinja2.Environment:
         number=words.number,
         interval=words.interval,
         duration=words.duration,
+        amount=amount,
         plain=words.plain,
         way=words.way,
         tip=words.tip,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from harness.evaluation import Clock
 from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.runners.base import Limits, PluginFacts, RunnerFacts
 
@@ -64,7 +65,10 @@ class ModelRecord(Record):
     seed: int = Field(description="The seed that the guest was given.")
     status: Status = Field(description="The one primary cause of the model's end.")
     advice: str = Field("", description="What the plugin's author can do; empty when ok.")
-    charged_s: float | None = Field(None, description="Seconds charged to the method; null when it never started.")
+    charged_s: float | None = Field(
+        None,
+        description="Seconds charged to the method (processor seconds where the clock is cpu); null: never started.",
+    )
     prepare_s: float | None = Field(None, description="Seconds of handing over the model; not charged.")
     start_s: float | None = Field(None, description="Seconds of waiting for the start of guests; not charged.")
     after_s: float | None = Field(None, description="All other seconds that the sandbox took for it; not charged.")
@@ -76,8 +80,21 @@ class ModelRecord(Record):
     peak_gpu_mib: float | None = Field(None, description="Peak memory of the CUDA allocator, MiB; null on CPU.")
     evidence: EvidenceRecord = Field(default_factory=EvidenceRecord, description="What the status was decided from.")
     log: LogRecord = Field(default_factory=LogRecord, description="What the plugin printed.")
+    cpu_s: float | None = Field(None, ge=0, description="Processor seconds of all its processes; null: not known.")
+    examples: int | None = Field(None, ge=0, description="Examples it drew, as it counted itself; null: not known.")
+    clock: Clock = Field("wall", description="What counted against the limit; see budget.clock.")
     attempts: int = Field(1, ge=1, description="How many times this model was started, this one included.")
     earlier_attempts: tuple[str, ...] = Field((), description="How the attempts before this one ended, oldest first.")
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds on the host's clock from the start to the end; None when it never started."""
+        return self.charged_s if self.evidence.elapsed_s is None else self.evidence.elapsed_s
+
+    @property
+    def charged(self) -> float | None:
+        """What counted against the limit, in the clock's unit; None if unknown."""
+        return self.charged_s if self.clock != "steps" else None if self.examples is None else float(self.examples)
 
     @classmethod
     def from_outcome(cls, outcome: ModelOutcome) -> ModelRecord:

@@ -75,9 +75,16 @@ def _class(one: ExampleRecord, report: Report) -> str:
     return f"class {name(one.label)}"
 
 
+NAMED = {
+    "": "",
+    "remembered": "Named as remembered: it differs by itself. ",
+    "over_forgotten": "Named as over-forgotten: it differs by itself. ",
+}
+
+
 def _distances(one: ExampleRecord) -> str:
     return (
-        f"KS distance from retrained models {number(one.distance.unlearned)}; the control's "
+        f"{NAMED[one.named]}KS distance from retrained models {number(one.distance.unlearned)}; the control's "
         f"{number(one.distance.control)}, the no-op's {number(one.distance.original)}."
     )
 

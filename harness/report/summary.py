@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
 from harness.report.journal_words import journal_sentences
 from harness.report.model import MetricRecord, Report
 from harness.report.time_words import model_sentence, phase_sentence
@@ -18,7 +19,6 @@ from harness.report.words import (
     VERDICT_WORDS,
     WANTED,
     FailureGroup,
-    duration,
     failures,
     gist,
     headlines,
@@ -42,9 +42,16 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` nothing is said of where the report lies.
     """
-    parts: list[RenderableType] = [_title(report), _measured(report), Text()]
+    parts: list[RenderableType] = [_title(report), *_undependable(report), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
-    parts += [_statuses(report), _budget(report), *_times(report), *_journal(report), _isolation(report)]
+    parts += [
+        _statuses(report),
+        Text(plain(used_sentence(report))),
+        *_slow(report),
+        *_times(report),
+        *_journal(report),
+        _isolation(report),
+    ]
     parts += [*_warnings(report), Text()]
     parts += [_verdict(report)] + ([] if run_dir is None else [Text(), _where(run_dir)])
     return Group(*parts)
@@ -54,6 +61,11 @@ def _title(report: Report) -> Text:
     plugin = report.plugin
     names = plain(f"{plugin.name} ({plugin.distribution} {plugin.version})")
     return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
+
+
+def _undependable(report: Report) -> list[RenderableType]:
+    text = undependable_sentence(report)
+    return [Text(plain(text), "bold yellow")] if text else []
 
 
 def _measured(report: Report) -> Text:
@@ -108,8 +120,9 @@ def _last_line(error: str) -> str:
 
 
 def _statuses(report: Report) -> RenderableType:
-    finished, all_models = report.populations.unlearned.size, len(report.models)
-    head = Text(f"Models: {finished} of {all_models} finished.", "green" if finished == all_models else "yellow")
+    finished, all_models = report.finished_models, len(report.models)
+    noop = " The others count as their originals (--failed-as noop)." if report.populations.substituted else ""
+    head = Text(f"Models: {finished} of {all_models} finished.{noop}", "green" if finished == all_models else "yellow")
     return Group(head, *(_failure(group) for group in failures(report.models)))
 
 
@@ -123,16 +136,9 @@ def _failure(group: FailureGroup) -> RenderableType:
     return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
 
 
-def _budget(report: Report) -> Text:
-    budget = report.budget
-    charged = [model.charged_s for model in report.models if model.charged_s is not None]
-    used = f"{duration(min(charged))} to {duration(max(charged))}" if charged else "nothing"
-    if budget.limit_s is None:
-        return Text(f"Time: {used} a model; no limit.")
-    share = "as given"
-    if budget.how == "fraction" and budget.fraction is not None:
-        share = f"{100 * budget.fraction:g} % of retraining's {duration(budget.retrain_median_s)}"
-    return Text(f"Time: {used} a model; the limit was {duration(budget.limit_s)} ({share}).")
+def _slow(report: Report) -> list[RenderableType]:
+    text = slow_sentence(report)
+    return [Text(plain(text), "yellow")] if text else []
 
 
 def _times(report: Report) -> list[RenderableType]:

@@ -31,11 +31,13 @@ class SpreadRecord(Record):
 
 
 class TimesRecord(Record):
-    """Where the time of the models went; null where no model came so far. Only charged_s counts against the limit."""
+    """Where the time of the models went; null where no model came so far. Only the method's own counts against the limit."""
 
     workers: int = Field(1, ge=1, description="Models unlearned at the same time.")
     cores: int | None = Field(None, ge=1, description="Cores of each worker.")
-    charged: SpreadRecord | None = Field(None, description="Charged to the method: its own work, its import included.")
+    charged: SpreadRecord | None = Field(
+        None, description="The method's own work, its import included, on the host's clock."
+    )
     start: SpreadRecord | None = Field(None, description="Waiting for the start of guests; the program's.")
     hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
     after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
@@ -68,7 +70,7 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
     """Sums and percentiles over the models."""
     models = list(models)
     parts = {
-        "charged": SpreadRecord.of(model.charged_s for model in models),
+        "charged": SpreadRecord.of(model.elapsed_s for model in models),
         "start": SpreadRecord.of(model.start_s for model in models),
         "hand_over": SpreadRecord.of(model.prepare_s for model in models),
         "after": SpreadRecord.of(model.after_s for model in models),
@@ -82,7 +84,7 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
 
 def _pressure(models: Iterable[ModelRecord]) -> float | None:
     """Over the charged time of all models for which it is known."""
-    known = [(m.charged_s, m.cpu_pressure) for m in models if m.charged_s and m.cpu_pressure is not None]
+    known = [(m.elapsed_s, m.cpu_pressure) for m in models if m.elapsed_s and m.cpu_pressure is not None]
     if not known:
         return None
     seconds, shares = zip(*known, strict=True)

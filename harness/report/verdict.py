@@ -74,6 +74,8 @@ def decide_verdict(
     models: Sequence[ModelRecord],
     margins: Margins = Margins(),  # noqa: B008 -- it is frozen
     undependable: str = "",
+    *,
+    substituted: bool = False,
 ) -> VerdictRecord:
     """Decide a run's verdict.
 
@@ -81,7 +83,8 @@ def decide_verdict(
         evaluators: their records.
         models: how each model ended.
         margins: of the task.
-        undependable: why the run's times are not dependable, as a sentence; empty where they are.
+        undependable: why the run's times are not dependable; empty where they are.
+        substituted: whether failed models count as their originals in the evaluators' numbers.
     """
     if not any(model.status.finished for model in models):
         return VerdictRecord(
@@ -97,9 +100,10 @@ def decide_verdict(
     else:
         level = _level(found, judged, margins)
         meaning = words.meaning(level, found, judged.finished, judged.originals, margins)
-    failures = words.failures(found, judged.finished, judged.originals)
+    failures = words.failures(found, judged.finished, judged.originals, substituted=substituted)
+    times = f"Times are not dependable: {undependable}." if undependable else ""
     repeats = words.of_one_original(models), words.rests_on_repeats(models)
-    sentences = (undependable, meaning, failures, cost.sentence, *repeats)
+    sentences = (times, meaning, failures, cost.sentence, *repeats)
     return VerdictRecord(
         level=level,
         sentence=" ".join(text for text in sentences if text),

@@ -100,7 +100,7 @@ def _left(found: Findings) -> str:
     if left is None:
         return "some of the memory of the forget set is left"
     seen = "as seen from the test set, " if found.other_kind and found.calibrated is not None else ""
-    return f"{_share(left.value)} of the memory of the forget set is left ({seen}{_share(left.low)} to {_share(left.high)})"
+    return f"{_share(left.value)} of the memory of the forget set is left ({seen}{_range(left.low, left.high)})"
 
 
 def _beside(found: Findings) -> str:
@@ -168,10 +168,12 @@ def nothing_found(evaluators: Sequence[EvaluatorRecord]) -> str:
     return f"No verdict on forgetting: {why or 'nothing was computed'}."
 
 
-def failures(found: Findings, finished: int, originals: int) -> str:
+def failures(found: Findings, finished: int, originals: int, *, substituted: bool = False) -> str:
     """Say how many models failed, and what would be left if they counted as untouched originals."""
     if finished == originals:
         return ""
+    if substituted:
+        return f"{originals - finished} of {originals} models failed and count as untouched originals."
     text = f"This rests on the {finished} of {originals} models that finished."
     left = found.left()
     if left is None:
@@ -223,7 +225,11 @@ def rule(level: VerdictLevel, found: Findings, finished: int, originals: int, ma
 def _interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return number(None)
-    return f"{_share(estimate.low)} to {_share(estimate.high)}"
+    return _range(estimate.low, estimate.high)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{_share(low).removesuffix(' %')} to {_share(high)}"
 
 
 def _share(value: float | None) -> str:

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+from harness.evaluation import Clock
 from harness.outcomes import Evidence, ModelOutcome
 from harness.pressure import Stopwatch
 from harness.runners.base import GuestExit, GuestHandle
@@ -60,12 +62,21 @@ class Attempt:
         self._clock = clock
         self._setup_timeout_s = setup_timeout_s
         self._transcript = Transcript(job.index, hello.log_head_bytes, hello.log_tail_bytes)
-        self._facts = Facts(False, limit_s=job.limit_s, guest_is_init=guest_is_init, tried_before=tried_before)
+        self._clock_name = cast("Clock", job.clock)
+        self._facts = Facts(
+            False,
+            limit_s=job.limit_s,
+            guest_is_init=guest_is_init,
+            tried_before=tried_before,
+            clock=self._clock_name,
+            deadline_s=job.deadline_s,
+        )
         self._notes: list[str] = []
         self._prepare_s: float | None = None
         self._began_s: float | None = None
         self._dead_s: float | None = None
         self._cpu_pressure: float | None = None
+        self._cpu_s: float | None = None
         self._oom_before = 0
         self.guest_is_spent = False
         self.span_s: tuple[float, float] | None = None
@@ -88,9 +99,14 @@ class Attempt:
             self._spend()
         if self._began_s is not None:
             self._dead_s = self._clock() - self._began_s
+        ended = self._transcript.ended
+        if self._cpu_s is None and ended is not None:
+            self._cpu_s = ended.cpu_s
+        examples = None if ended is None else ended.examples
         self._facts = replace(
             self._facts,
-            ended=self._transcript.ended,
+            ended=ended,
+            used={"wall": None, "cpu": self._cpu_s, "steps": examples}[self._clock_name],
             oom_rise=max(0, self._handle.oom_kills() - self._oom_before),
             refused_forks=_rise(forks_before, self._handle.refused_forks()),
         )
@@ -120,15 +136,15 @@ class Attempt:
 
     def _unlearn(self) -> None:
         """Start the model and read to the end of it, the clock running."""
-        limit_s = self._job.limit_s
+        kill_s = self._job.kill_s
         watchdog = None
-        if limit_s is not None:
-            watchdog = threading.Timer(limit_s + WATCHDOG_GRACE_S, self._handle.kill)
+        if kill_s is not None:
+            watchdog = threading.Timer(kill_s + WATCHDOG_GRACE_S, self._handle.kill)
             watchdog.daemon = True
             watchdog.start()
-        stopwatch = Stopwatch()
+        stopwatch, cpu_before_s = Stopwatch(), self._handle.cpu_s()
         self._began_s = began_s = self._clock()
-        deadline_s = None if limit_s is None else began_s + limit_s + KILL_GRACE_S
+        deadline_s = None if kill_s is None else began_s + kill_s + KILL_GRACE_S
         self._facts = replace(self._facts, started=True)
         try:
             self._channel.send(deadline_s, encode_json(Kind.START, {"index": self._job.index}))
@@ -137,6 +153,9 @@ class Attempt:
             self.span_s = (began_s, self._clock())
             self._facts = replace(self._facts, elapsed_s=self.span_s[1] - began_s)
             self._cpu_pressure = stopwatch.share(self.span_s[1] - began_s)
+            cpu_after_s = self._handle.cpu_s()
+            if cpu_before_s is not None and cpu_after_s is not None:
+                self._cpu_s = max(0.0, cpu_after_s - cpu_before_s)
             if watchdog is not None:
                 watchdog.cancel()
         if self._transcript.ended is None:
@@ -170,13 +189,16 @@ class Attempt:
             seed=self._job.seed,
             status=verdict.status,
             advice=verdict.advice,
-            charged_s=self._facts.elapsed_s,
+            charged_s=self._cpu_s if self._clock_name == "cpu" else self._facts.elapsed_s,
             prepare_s=self._prepare_s,
             cpu_pressure=self._cpu_pressure,
             peak_rss_mib=None if ended is None else ended.peak_rss_mib,
             peak_gpu_mib=self._transcript.peak_gpu_mib,
             evidence=self._evidence(refusal),
             log=self._transcript.log(),
+            cpu_s=self._cpu_s,
+            examples=None if ended is None else ended.examples,
+            clock=self._clock_name,
         )
         return outcome, state if verdict.status.finished else None
 

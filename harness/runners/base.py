@@ -69,6 +69,9 @@ class GuestHandle(Protocol):
     def refused_forks(self) -> int | None:
         """How many processes and threads the limit on them has refused so far; None where that cannot be told."""
 
+    def cpu_s(self) -> float | None:
+        """Processor seconds of this guest so far, as the host can count them by itself; None where it cannot."""
+
     def move(self, cores: tuple[int, ...]) -> None:
         """Let the guest run on these cores and no others from now on; only while nothing of a plugin runs in it.
 

@@ -13,6 +13,7 @@ import signal
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.evaluation import Clock
 from harness.outcomes import Status
 from harness_guest.protocol import Ended
 
@@ -23,8 +24,8 @@ class Facts:
 
     Attributes:
         started: START was sent, so the plugin may have run.
-        elapsed_s: charged seconds; None when it never started.
-        limit_s: the limit in force.
+        elapsed_s: seconds on the host's clock; None when it never started.
+        limit_s: the limit in force, in the unit of ``clock``.
         violation: how the guest broke the protocol, or None.
         ended: the guest's account; None when the guest itself was gone first.
         guest_exit_code: how the guest ended, where it did; None while it lives or unknown.
@@ -36,6 +37,9 @@ class Facts:
         weights_problem: why the state that came back was refused, or None.
         setup_timed_out: the model could not be made ready in time.
         killed_by_host: the guest lived until the host killed it, at the deadline.
+        clock: what the limit counts: "wall", "cpu" or "steps".
+        used: of the limit, where ``clock`` is not "wall"; None if unknown.
+        deadline_s: seconds on the host's clock after which the model is late whatever it used; None for none.
     """
 
     started: bool
@@ -52,6 +56,14 @@ class Facts:
     weights_problem: str | None = None
     setup_timed_out: bool = False
     killed_by_host: bool = False
+    clock: Clock = "wall"
+    used: float | None = None
+    deadline_s: float | None = None
+
+    @property
+    def charged(self) -> float | None:
+        """What counts against the limit, in its unit."""
+        return self.elapsed_s if self.clock == "wall" else self.used
 
 
 class Verdict(NamedTuple):
@@ -78,6 +90,16 @@ ADVICE = {
     Status.SETUP_ERROR: "The plugin could not be loaded inside the sandbox: see the message and check its dependencies.",
     Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",
 }
+
+LATE_ADVICE = {
+    "wall": ADVICE[Status.TIMEOUT],
+    "cpu": "The limit of processor seconds passed: watch context.remaining_s and return before it reaches zero.",
+    "steps": "More examples were drawn than the limit allows: watch context.remaining_s, which counts them.",
+}
+IMPORT_ADVICE = (
+    "The limit passed while the plugin was being imported, before its hook began. Imports are charged: import less, or give more "
+    "with --time-limit."
+)
 
 SIGNAL_ADVICE = {
     signal.SIGSEGV: "native code crashed; the log shows the Python stack at that moment.",
@@ -111,7 +133,7 @@ def decide(facts: Facts) -> Verdict:
     if not facts.started:
         return _verdict(Status.INFRA_ERROR)
     if _late(facts):
-        return _verdict(Status.TIMEOUT)
+        return Verdict(Status.TIMEOUT, _late_advice(facts))
     if facts.weights_problem is not None:
         return _verdict(PROBLEM_STATUS[facts.weights_problem])
     if facts.has_weights:
@@ -128,7 +150,17 @@ def _verdict(status: Status) -> Verdict:
 def _late(facts: Facts) -> bool:
     if facts.ended is not None and facts.ended.deadline:
         return True
-    return facts.limit_s is not None and facts.elapsed_s is not None and facts.elapsed_s > facts.limit_s
+    return _above(facts.charged, facts.limit_s) or _above(facts.elapsed_s, facts.deadline_s)
+
+
+def _above(value: float | None, limit: float | None) -> bool:
+    return value is not None and limit is not None and value > limit
+
+
+def _late_advice(facts: Facts) -> str:
+    if facts.ended is not None and not facts.ended.imported and not facts.has_weights:
+        return IMPORT_ADVICE
+    return LATE_ADVICE[facts.clock]
 
 
 def _killed_for_memory(facts: Facts) -> bool:

@@ -69,6 +69,17 @@ class Cgroup:
                 return int(value)
         return None
 
+    def cpu_s(self) -> float | None:
+        """Processor seconds that the group has used; None where that cannot be read."""
+        if self.version == 1:
+            text = self._read("cpuacct", "cpuacct.usage")
+            return None if text is None else int(text) / 1e9
+        for line in (self._read("cpu", "cpu.stat") or "").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "usage_usec":
+                return int(value) / 1e6
+        return None
+
     def memory_mib(self) -> int | None:
         """The memory limit; None where it is not known or there is none."""
         text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")

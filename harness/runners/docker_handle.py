@@ -43,6 +43,7 @@ class DockerHandle:
         self._frames = Demultiplexer()
         self._oom_kills = 0
         self._refused_forks: int | None = None
+        self._cpu_s: float | None = None
         self._exit: GuestExit | None = None
         self._kill_notes: list[str] = []
 
@@ -102,6 +103,13 @@ class DockerHandle:
             self._refused_forks = self._refused_forks if found is None else found
         return self._refused_forks
 
+    def cpu_s(self) -> float | None:
+        """The kernel's account of the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            found = self._cgroup.cpu_s()
+            self._cpu_s = self._cpu_s if found is None else found
+        return self._cpu_s
+
     def move(self, cores: tuple[int, ...]) -> None:
         """The whole container to these cores.
 
@@ -114,6 +122,7 @@ class DockerHandle:
         """Kill every process of the container; without the engine where that can be done."""
         self.oom_kills()
         self.refused_forks()
+        self.cpu_s()
         if self._init is not None and self._init.kill(KILL_WAIT_S):
             self._hang_up()
             return

@@ -112,6 +112,10 @@ class ProcessHandle:
         """Not known without a container."""
         return None
 
+    def cpu_s(self) -> float | None:
+        """Not known without a container; the guest's own account of its children is taken."""
+        return None
+
     def move(self, cores: tuple[int, ...]) -> None:
         """Every thread of the guest's to these cores."""
         try:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from harness.errors import SandboxError
+from harness.evaluation import Clock
 from harness.outcomes import ModelOutcome, Status, told
 from harness.runners.attempt import Attempt
 from harness.runners.base import GuestExit, GuestHandle
@@ -85,6 +86,9 @@ class Session:
         weights: Mapping[str, NDArray[Any]],
         limit_s: float | None,
         journal: Path | None = None,
+        *,
+        clock: Clock = "wall",
+        deadline_s: float | None = None,
     ) -> tuple[ModelOutcome, State | None]:
         """Unlearn one model; its failure is a value and leaves the session usable.
 
@@ -92,8 +96,10 @@ class Session:
             index: which original, 0-based.
             seed: of every random stream in the model's process.
             weights: the original's state.
-            limit_s: seconds on the host's clock; None for no limit.
+            limit_s: in the unit of ``clock``; None for no limit.
             journal: file with the record of the original's training; None where there is none.
+            clock: what is limited: "wall" (seconds on the host's clock), "cpu" (processor seconds) or "steps" (examples drawn).
+            deadline_s: seconds on the host's clock after which the model is killed, where ``clock`` is not "wall"; None for none.
 
         Returns:
             The outcome, and the unlearned state when its status is ok.
@@ -104,7 +110,8 @@ class Session:
         """
         began_s = self._clock()
         self._starting_s = 0.0
-        job = Job(index, seed, limit_s, self._manifest.max_bytes, 0 if journal is None else journal.stat().st_size)
+        n_bytes = 0 if journal is None else journal.stat().st_size
+        job = Job(index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s)
         original = encode(weights)
         earlier: list[str] = []
         try:
@@ -142,7 +149,7 @@ class Session:
 
     def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
         """Seconds of a model that were neither start of a guest, nor hand-over, nor charged."""
-        known_s = self._starting_s + (outcome.prepare_s or 0.0) + (outcome.charged_s or 0.0)
+        known_s = self._starting_s + (outcome.prepare_s or 0.0) + (outcome.evidence.elapsed_s or 0.0)
         return max(0.0, self._clock() - began_s - known_s)
 
     def _try(

@@ -21,8 +21,10 @@ TEXT_LIMITS = {
     "problem": 40,
     "unclean": 200,
 }
-INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers"})
-NULLABLE = frozenset({"exit_code", "signal", "peak_rss_mib", *TEXT_LIMITS})
+INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers", "examples"})
+BOOLEANS = frozenset({"deadline", "imported"})
+NUMBERS = frozenset({"peak_rss_mib", "cpu_s"})
+NULLABLE = frozenset({"exit_code", "signal", "examples", *NUMBERS, *TEXT_LIMITS})
 
 FOLLOWERS: dict[Kind | None, frozenset[Kind]] = {
     None: frozenset({Kind.LOADED, Kind.ENDED}),
@@ -130,9 +132,9 @@ def _checked(name: str, value: Any) -> Any:
         return harmless(value[-limit:] if name == "traceback" else value, limit)
     if name in INTEGERS and type(value) is int:
         return value
-    if name == "peak_rss_mib":
+    if name in NUMBERS:
         return _mib(value)
-    if name == "deadline" and isinstance(value, bool):
+    if name in BOOLEANS and isinstance(value, bool):
         return value
     raise ProtocolError(f"ENDED has {name} of type {type(value).__name__}")
 

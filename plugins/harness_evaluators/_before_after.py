@@ -247,7 +247,7 @@ def _features(evidence: Evidence, row: Pairs, split: SplitName, side: Side) -> S
     logits = [evidence.logits[population][split] for population in pair]
     phis = [_populations.phi_values(evidence, population, split) for population in pair]
     rows, labels = side.rows, side.labels
-    found = np.empty((len(row.before), _change.width(evidence.n_classes), len(rows)), dtype=np.float32)
+    found = _shared.unfilled((len(row.before), _change.width(evidence.n_classes), len(rows)), np.float32)
     compiled = _shared.kernels("_change_kernels", logits[0].size)
 
     def work(chosen: slice) -> None:

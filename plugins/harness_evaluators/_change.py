@@ -74,7 +74,7 @@ def features_of(before: Singles, after: Singles, labels: Labels, phis: tuple[Val
     order = np.argsort(posteriors[0], axis=2, kind="stable")[..., : -k - 1 : -1]
     taken = np.concatenate([order, np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))], axis=2)
     taken += np.arange(0, before.size, before.shape[2]).reshape(*before.shape[:2], 1)
-    found = np.empty((*before.shape[:2], 2 * k + 5), dtype=np.float32)
+    found = _shared.unfilled((*before.shape[:2], 2 * k + 5), np.float32)
     own, change = found[..., : k + 2], found[..., k + 2 : -1]
     for side, p, confidence in zip((own, change), posteriors, phis, strict=True):
         side[..., :-1] = p.ravel()[taken]

@@ -18,6 +18,9 @@ Order = NDArray[np.int64]
 MOST_NUMBERS = 4_000_000
 """Most numbers, of all models together, of wrong classes; beyond, the columns that vary most over all models are taken."""
 
+MOST_COLUMNS = 8192
+"""Most columns of wrong classes, however few models there are: each is compared under all permutations."""
+
 MOST_UNSEEN = 2048
 """Most examples of the test set; a random choice among more."""
 
@@ -58,7 +61,7 @@ def wrong_classes(models: Models, populations: Sequence[Population]) -> Logits:
     if classes < 3:
         return np.zeros((sum(map(len, found)), 0), dtype=np.float32)
     columns = np.concatenate(found)
-    most = max(1, MOST_NUMBERS // len(columns))
+    most = max(1, min(MOST_COLUMNS, MOST_NUMBERS // len(columns)))
     if columns.shape[1] <= most:
         return columns
     varied = np.argsort(-columns.var(axis=0), kind="stable")[:most]

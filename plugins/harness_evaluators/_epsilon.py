@@ -85,7 +85,7 @@ class Pool:
     values: Values
     models: Models
 
-    def part(self, rows: slice | Flags) -> Pool:
+    def part(self, rows: slice | Flags | NDArray[np.int64]) -> Pool:
         """Some examples."""
         return Pool(self.values[rows], self.models[rows])
 
@@ -104,7 +104,7 @@ class Pool:
 def pool(left: Values, right: Values) -> Pool:
     """All models of two populations, finite phi of shape (N_left, n) and (N_right, n); those of the left one come first."""
     n_models, n = len(left) + len(right), left.shape[1]
-    values, models = np.empty((n, n_models)), np.empty((n, n_models), dtype=np.uint32)
+    values, models = _shared.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.uint32)
 
     def work(rows: slice) -> None:
         block = np.concatenate([left[:, rows].T, right[:, rows].T], axis=1)

@@ -104,7 +104,7 @@ def _below(a: Values, b: Values) -> Counts:
 def _of_windows(below: Counts, a_logs: Logs, b_logs: Logs) -> Values:
     """Epsilon by number of A inside, 1..N_A, shape (n, N_A)."""
     n = below.shape[1]
-    fewest = np.empty_like(below)
+    fewest = np.full_like(below, -1)
     for size in range(1, n + 1):
         fewest[:, size - 1] = (below[:, size - 1 :] - below[:, : n - size + 1]).min(axis=1)
     fewest[:, :-1] = np.maximum(fewest[:, :-1], 1)

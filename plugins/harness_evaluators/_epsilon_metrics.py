@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Metric, Population, SplitName
-from harness_evaluators import _calibration, _epsilon_rates, _populations
+from harness_evaluators import _calibration, _epsilon_bounds, _epsilon_rates, _populations
 from harness_evaluators._bootstrap import Resamples, Sampled
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._epsilon import AttackName
@@ -25,6 +25,9 @@ _FAMILY: Mapping[AttackName, str] = {
     "official-grid": "the 2023 challenge's own grid of attacks",
     "exact": "all single thresholds and closed intervals",
 }
+MIN_FOR_MEANS = 16
+"""Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, whose epsilon is the cap."""
+
 _TEXTS = {
     "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
     "retraining itself stays far below 1, so read it beside the control.",
@@ -42,6 +45,14 @@ SCORE = Description(
     "The 2023 challenge's score: F by its own grid of attacks, times the ratios of unlearned to retrained models' accuracy "
     "on the retain and the test set.",
     bounds=(0.0, math.inf),
+)
+LOWER_BOUND = Description(
+    "epsilon_lower_bound_mean",
+    "lower",
+    "Mean over forgotten examples of the epsilon that is shown with 95 % confidence for each: the attack chosen on one half of "
+    "the models, its errors counted on the other and bounded (Clopper-Pearson).",
+    bounds=(0.0, _epsilon_rates.CAP),
+    note="Without interval: it is a bound itself.",
 )
 
 
@@ -71,6 +82,7 @@ def _without_interval(statistic: str, attack: AttackName) -> str:
 F_OFFICIAL = describe("f", "official-grid")
 EVERY = (
     *(describe(statistic, attack) for attack in SHORT for statistic in (*IN_SAMPLE, *CROSS_FITTED)),
+    LOWER_BOUND,
     SCORE,
 )
 
@@ -85,15 +97,12 @@ def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) ->
 
 
 def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Rows:
-    """One statistic, resampled; the control's deviations are narrowed to the spread of exchanged models."""
+    """One statistic, resampled."""
     statistics = {name: row.statistics[statistic] for name, row in found.items()}
-    if statistic == "median_epsilon":
+    few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MIN_FOR_MEANS
+    if statistic == "median_epsilon" or (statistic.startswith("mean") and few):
         return _calibration.without_interval({name: one.value for name, one in statistics.items()})
-    rows = _calibration.rows_of(statistics, resamples)
-    if rows.control is None or not rows.control.sd:
-        return rows
-    factor = min(1.0, found["control"].null_sd[statistic] / rows.control.sd)
-    return replace(rows, control=rows.control.narrowed(factor))
+    return _calibration.rows_of(statistics, resamples)
 
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
@@ -122,7 +131,10 @@ def scores(f: Rows, ratios: Ratios) -> Rows:
 def context(sizes: Mapping[str, int]) -> str:
     """What all numbers of the run rest on."""
     n = sizes["unlearned"]
-    return f"N = {n}, delta = {_epsilon_rates.DELTA:g}, largest finite epsilon ln(N - 1) = {math.log(n - 1):.3f}."
+    return (
+        f"N = {n}, delta = {_epsilon_rates.DELTA:g}, largest finite epsilon ln(N - 1) = {math.log(n - 1):.3f}, largest lower "
+        f"bound {_epsilon_bounds.certifiable(n):.3f}."
+    )
 
 
 def with_context(metric: Metric, text: str) -> Metric:

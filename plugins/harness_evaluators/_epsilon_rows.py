@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from harness.evaluation import Evidence, Population, SplitName, phi
-from harness_evaluators import _epsilon, _epsilon_rates, _jackknife, _lira, _shared
+from harness_evaluators import _epsilon, _epsilon_rates, _example_noise, _jackknife, _lira, _shared
 from harness_evaluators._bootstrap import Linear
-from harness_evaluators._epsilon import LEFT, RIGHT, AttackName, Attacks, Codes, Pool
+from harness_evaluators._epsilon import AttackName, Attacks, Codes, Pool
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
@@ -22,8 +21,8 @@ Folds = NDArray[np.int64]
 MIN_TO_RESAMPLE = 8
 """Fewest models a side for intervals: the jackknife leaves an eighth of them out."""
 
-EXCHANGES = 20
-"""How often control and retrained models change places; it leaves the standard deviation uncertain by a sixth."""
+COLUMNS = 256
+"""Most examples whose values on halves of the models are compared."""
 
 _BLOCK = 100_000
 """Most logits turned to phi at once."""
@@ -43,19 +42,17 @@ class Row:
         statistics: by IN_SAMPLE and CROSS_FITTED.
         epsilon: in-sample, per example, shape (n,).
         guarded: how many examples hit the guard on ranges.
-        null_sd: for the control, :func:`exchanged_sd`; else empty.
     """
 
     statistics: dict[str, Linear]
     epsilon: Values
     guarded: int
-    null_sd: Mapping[str, float] = field(default_factory=dict)
 
 
 def official_phi(evidence: Evidence, population: Population, split: SplitName) -> Values:
     """Phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
     logits, labels = evidence.logits[population][split], evidence.labels[split]
-    found = np.empty(logits.shape[:2])
+    found = _shared.unfilled(logits.shape[:2])
 
     def work(rows: slice) -> None:
         # Not what the other evaluators share: some thresholds of the grid lie on values of phi, and the last bit decides there.
@@ -75,49 +72,75 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
     both, size = _epsilon.pool(left, right), min(len(left), len(right))
     everyone = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)
     full = _epsilon.strongest_of(both, _epsilon.codes(*everyone), attack, _epsilon_rates.DELTA, ends=False)
-    folds = _folds(len(left), len(right), rng)
-
-    def statistics(keep_left: Keep, keep_right: Keep) -> Values:
-        return _resampled(both, _epsilon.codes(keep_left, keep_right), attack, folds, size)
-
-    crossed = _crossed(_cross_fitted(both, _epsilon.codes(*everyone), attack, folds), size)
-    values = np.append(_in_sample(full.epsilon, size), crossed)
-    contributions = _contributions(len(left), len(right), statistics)
-    named = {name: _linear(values, contributions, i) for i, name in enumerate((*IN_SAMPLE, *CROSS_FITTED))}
+    folds = two_folds(len(left), len(right), rng)
+    crossed = _points_and_epsilon(_cross_fitted(both, _epsilon.codes(*everyone), attack, folds), _half_of(size))
+    per_example = np.concatenate([_points_and_epsilon(full.epsilon[None], size), crossed])
+    resampled = _Resampled(both, attack, folds, size)
+    means = [Linear(float(values.mean())) for values in per_example]
+    if min(len(left), len(right)) >= MIN_TO_RESAMPLE:
+        means = resampled.with_noise(per_example, (len(left), len(right)))
+    f, epsilon, f_crossed, epsilon_crossed = means
+    median = Linear(float(np.median(full.epsilon)))
+    named = dict(zip((*IN_SAMPLE, *CROSS_FITTED), (f, epsilon, median, f_crossed, epsilon_crossed), strict=True))
     return Row(named, full.epsilon, int(full.guarded.sum()))
 
 
-def exchanged_sd(left: Values, right: Values, attack: AttackName, rng: np.random.Generator) -> dict[str, float]:
-    """Standard deviations of the statistics where models of two alike populations change places at random.
+@dataclass(frozen=True)
+class _Resampled:
+    """Statistics of some of the models of two populations.
 
-    Control and retrained models are exchangeable, so this is the noise of the null itself. The jackknife overstates it
-    two- to threefold, because the largest epsilon of alike populations is far from a mean over models.
+    Attributes:
+        both: all models.
+        attack: the family.
+        folds: of all models, shape (N_left + N_right,).
+        size: models of the smaller population, which the buckets rest on.
     """
-    both, size = _epsilon.pool(left, right), min(len(left), len(right))
-    folds = _folds(len(left), len(right), rng)
-    # Model i takes the place, and the fold, of model places[i].
-    places = [np.argsort(rng.permutation(len(left) + len(right))) for _ in range(EXCHANGES)]
 
-    def statistics(place: Folds) -> Values:
-        chosen = np.where(place < len(left), LEFT, RIGHT).astype(np.uint8)
-        return _resampled(both, chosen, attack, folds[place], size)
+    both: Pool
+    attack: AttackName
+    folds: Folds
+    size: int
 
-    found = _shared.in_threads(statistics, places)
-    return dict(zip((*IN_SAMPLE, *CROSS_FITTED), np.std(found, axis=0, ddof=1).tolist(), strict=False))
+    def per_example(self, keep_left: Keep, keep_right: Keep) -> Values:
+        """Points and epsilon of each example, and with the exact family those of cross-fitted attacks; shape (2 or 4, n)."""
+        chosen = _epsilon.codes(keep_left, keep_right)
+        found = _epsilon.strongest_of(self.both, chosen, self.attack, _epsilon_rates.DELTA, ends=False).epsilon
+        values = _points_and_epsilon(found[None], self.size)
+        if self.attack == "official-grid":
+            return values
+        crossed = _cross_fitted(self.both, chosen, self.attack, self.folds)
+        return np.concatenate([values, _points_and_epsilon(crossed, _half_of(self.size))])
+
+    def of_half(self, keep_left: Keep, keep_right: Keep) -> Values:
+        """As :meth:`per_example`, with folds of equal sizes among the models that are kept."""
+        folds = np.concatenate([np.cumsum(keep) % 2 for keep in (keep_left, keep_right)])
+        return replace(self, folds=folds).per_example(keep_left, keep_right)
+
+    def with_noise(self, per_example: Values, sizes: tuple[int, int]) -> list[Linear]:
+        """Means over examples with contributions where they are known; ``per_example`` of all models, shape (4, n)."""
+        everyone = np.ones(sizes[0], dtype=np.bool_), np.ones(sizes[1], dtype=np.bool_)
+        lefts = np.array([self.per_example(keep, everyone[1]) for keep in _jackknife.left_out(sizes[0])])
+        rights = np.array([self.per_example(everyone[0], keep) for keep in _jackknife.left_out(sizes[1])])
+        some = _example_noise.columns(per_example.shape[1], COLUMNS)
+        reliable = _example_noise.reliabilities(*sizes, replace(self, both=self.both.part(some)).of_half)
+        found = []
+        for i, values in enumerate(per_example):
+            if i >= lefts.shape[1]:
+                found.append(Linear(float(values.mean())))
+                continue
+            sides = [
+                _jackknife.spread(without[:, i].mean(axis=1, keepdims=True), size)[:, 0]
+                for without, size in zip((lefts, rights), sizes, strict=True)
+            ]
+            first_order = _example_noise.of_examples([lefts[:, i], rights[:, i]])
+            linear = Linear(float(values.mean()), *sides)
+            found.append(_example_noise.corrected(linear, values, float(reliable[i]), first_order))
+        return found
 
 
-def _folds(n_left: int, n_right: int, rng: np.random.Generator) -> Folds:
+def two_folds(n_left: int, n_right: int, rng: np.random.Generator) -> Folds:
     """One of two folds for each model of both populations, shape (n_left + n_right,)."""
     return np.concatenate([_lira.fold_numbers(n, 2, rng) for n in (n_left, n_right)])
-
-
-def _resampled(both: Pool, chosen: Codes, attack: AttackName, folds: Folds, size: int) -> Values:
-    """The statistics that are resampled, in the order of IN_SAMPLE and CROSS_FITTED; folds of all models."""
-    found = _epsilon.strongest_of(both, chosen, attack, _epsilon_rates.DELTA, ends=False)
-    values = _in_sample(found.epsilon, size)
-    if attack == "official-grid":
-        return values
-    return np.append(values, _crossed(_cross_fitted(both, chosen, attack, folds), size))
 
 
 def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
@@ -140,43 +163,32 @@ def _cross_fitted(both: Pool, chosen: Codes, attack: AttackName, folds: Folds) -
     return np.array(halves)
 
 
+def errors(attacks: Attacks, both: Pool, chosen: Codes) -> list[NDArray[np.int32]]:
+    """How many of the given unlearned and retrained models given attacks get wrong, shape (n,) each."""
+    sizes, inside = _epsilon.sizes_of(chosen), _epsilon.inside(attacks, both, chosen)
+    unlearned, retrained = attacks.inside_is_unlearned, ~attacks.inside_is_unlearned
+    return [
+        np.where(is_inside, size - count, count)
+        for is_inside, size, count in zip((unlearned, retrained), sizes, inside, strict=True)
+    ]
+
+
 def _held_out(attacks: Attacks, both: Pool, chosen: Codes) -> Values:
     """Epsilon that given attacks reach on given models, shape (n,)."""
-    sizes, inside = _epsilon.sizes_of(chosen), _epsilon.inside(attacks, both, chosen)
-    left, right = attacks.inside_is_unlearned, ~attacks.inside_is_unlearned
-    errors = [
-        np.where(is_inside, size - count, count)
-        for is_inside, size, count in zip((left, right), sizes, inside, strict=True)
-    ]
-    perfect = (errors[0] == 0) & (errors[1] == 0)
-    errors = [np.where(perfect, 0, np.maximum(count, 1)) for count in errors]
-    logs = [_epsilon_rates.logs(size, _epsilon_rates.DELTA, np.float64) for size in sizes]
-    found = _epsilon_rates.epsilons(logs[0], logs[1], errors[0], errors[1])
+    wrong = errors(attacks, both, chosen)
+    perfect = (wrong[0] == 0) & (wrong[1] == 0)
+    counts = [np.where(perfect, 0, np.maximum(count, 1)) for count in wrong]
+    logs = [_epsilon_rates.logs(size, _epsilon_rates.DELTA, np.float64) for size in _epsilon.sizes_of(chosen)]
+    found = _epsilon_rates.epsilons(logs[0], logs[1], counts[0], counts[1])
     found[attacks.guarded] = math.inf
     return np.clip(np.asarray(found, dtype=np.float64), 0, _epsilon_rates.CAP)
 
 
-def _in_sample(epsilon: Values, n_models: int) -> Values:
-    """The numbers of IN_SAMPLE."""
-    return np.array([_epsilon_rates.points(epsilon, n_models).mean(), epsilon.mean(), np.median(epsilon)])
+def _half_of(size: int) -> int:
+    """Models of the half that is judged, which the buckets of cross-fitted attacks rest on."""
+    return max(size // 2, 2)
 
 
-def _crossed(epsilon: Values, n_models: int) -> Values:
-    """The numbers of CROSS_FITTED; the buckets are those of the half that is judged."""
-    return np.array([_epsilon_rates.points(epsilon, max(n_models // 2, 2)).mean(), epsilon.mean()])
-
-
-def _contributions(n_left: int, n_right: int, statistics: Callable[[Keep, Keep], Values]) -> list[Values]:
-    """Contributions of either population's models, shape (N, n_statistics); empty where they are too few."""
-    if min(n_left, n_right) < MIN_TO_RESAMPLE:
-        return []
-    everyone = np.ones(n_left, dtype=np.bool_), np.ones(n_right, dtype=np.bool_)
-    return [
-        _jackknife.contributions(n_left, lambda keep: statistics(keep, everyone[1])),
-        _jackknife.contributions(n_right, lambda keep: statistics(everyone[0], keep)),
-    ]
-
-
-def _linear(values: Values, sides: list[Values], i: int) -> Linear:
-    """Statistic i with its contributions, where it has some."""
-    return Linear(float(values[i]), *(side[:, i] for side in sides if i < side.shape[1]))
+def _points_and_epsilon(epsilon: Values, n_models: int) -> Values:
+    """Points and epsilon of each example, means over attacks; epsilon of shape (n_attacks, n), result (2, n)."""
+    return np.stack([_epsilon_rates.points(epsilon, n_models).mean(axis=0), epsilon.mean(axis=0)])

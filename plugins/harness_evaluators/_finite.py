@@ -6,7 +6,7 @@ The harness lets no model through whose logits are not finite; evidence that was
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,13 +47,21 @@ def finite(evaluate: Evaluate) -> Evaluate:
 
 
 def _mended(evidence: Evidence) -> Mended | None:
-    """None where all logits are within LARGEST."""
-    if all(_all_finite(array) for by in evidence.logits.values() for array in by.values()):
+    """Return None if all logits, under queries too, are within LARGEST."""
+    groups = (*evidence.logits.values(), *evidence.queries.values())
+    if all(_all_finite(array) for by in groups for array in by.values()):
         return None
-    usable = {name: _usable(by) for name, by in evidence.logits.items()}
+    usable = {
+        name: _usable([*by.values(), *(asked[name] for asked in evidence.queries.values() if name in asked)])
+        for name, by in evidence.logits.items()
+    }
     logits = {
         name: {split: _bounded(array, usable[name]) for split, array in by.items()}
         for name, by in evidence.logits.items()
+    }
+    queries = {
+        query: {name: _bounded(array, usable[name]) for name, array in by.items()}
+        for query, by in evidence.queries.items()
     }
     lost = {name: int((~rows).sum()) for name, rows in usable.items() if not rows.all()}
     warnings = [
@@ -65,7 +73,8 @@ def _mended(evidence: Evidence) -> Mended | None:
     origins = _renumbered(evidence.unlearned_from, usable.get("original"))
     if "unlearned" in usable:
         origins = origins[usable["unlearned"]]
-    return Mended(replace(evidence, logits=logits, unlearned_from=origins), tuple(warnings))
+    mended = replace(evidence, logits=logits, queries=queries, unlearned_from=origins)
+    return Mended(mended, tuple(warnings))
 
 
 def _all_finite(array: Logits) -> bool:
@@ -75,9 +84,9 @@ def _all_finite(array: Logits) -> bool:
     return bool(array.min() >= -LARGEST and array.max() <= LARGEST)  # false for NaN
 
 
-def _usable(by_split: Mapping[str, Logits]) -> Flags:
-    """Which models of a population have no NaN on any split, shape (N,)."""
-    return np.asarray(np.all([~np.isnan(array).any(axis=(1, 2)) for array in by_split.values()], axis=0))
+def _usable(arrays: Sequence[Logits]) -> Flags:
+    """Return which models of a population have no NaN on any split or under any query, shape (N,)."""
+    return np.asarray(np.all([~np.isnan(array).any(axis=(1, 2)) for array in arrays], axis=0))
 
 
 def _bounded(array: Logits, rows: Flags) -> Logits:
@@ -90,7 +99,7 @@ def _renumbered(origins: NDArray[np.int64], usable: Flags | None) -> NDArray[np.
     """Row numbers of originals once the unusable ones are gone, which get numbers beyond all rows that are left."""
     if usable is None or usable.all():
         return origins
-    numbers = np.empty(len(usable), dtype=np.int64)
+    numbers = np.full(len(usable), -1, dtype=np.int64)
     numbers[np.argsort(~usable, kind="stable")] = np.arange(len(usable))
     known = origins < len(usable)
     return np.where(known, numbers[np.where(known, origins, 0)], origins)

@@ -7,7 +7,7 @@ from harness_evaluators._calibration import Description
 DIFFERENCE = Description(
     "difference_p",
     "none",
-    "Are the models different at all? Exact permutation test over models on everything that is looked at; below 0.05 "
+    "Whether models differ at all: exact permutation test over models on everything that is looked at; below 0.05 "
     "they differ, and equal models do so in at most 5 % of runs.",
     bounds=(0.0, 1.0),
     headline=True,
@@ -62,7 +62,7 @@ SHIFT_BOUND = Description(
 PLACEBO = Description(
     "placebo_p",
     "none",
-    "Do the models differ on the test set, which no plugin ever sees? The same test there; below 0.05 they are another "
+    "Whether models differ on the test set: the same test there, where no plugin ever looks; below 0.05 they are another "
     "kind of model, whatever they know of the forget set.",
     bounds=(0.0, 1.0),
 )

@@ -30,9 +30,9 @@ def contributions(n_models: int, statistic: Callable[[Keep], Values]) -> Values:
     return spread(np.array(_shared.in_threads(statistic, left_out(n_models))), n_models)
 
 
-def left_out(n_models: int) -> list[Keep]:
+def left_out(n_models: int, groups: int = GROUPS) -> list[Keep]:
     """Which models are kept, shape (n_models,), where each of the groups is left out in turn."""
-    count = min(n_models, GROUPS)
+    count = min(n_models, groups)
     group = np.arange(n_models) % count
     return [group != g for g in range(count)]
 

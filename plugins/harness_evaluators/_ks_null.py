@@ -79,7 +79,7 @@ def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
     """
     levels = np.asarray(levels, dtype=np.int64)
     order = np.argsort(levels, kind="stable")
-    found = np.empty(len(levels))
+    found = _shared.unfilled(len(levels))
 
     tails = _tails
     if compiled := _shared.kernels("_ks_kernels", len(levels) * m * n):
@@ -93,7 +93,7 @@ def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
 
 
 def _compiled_tails(kernels: ModuleType, levels: Counts, m: int, n: int) -> Values:
-    found = np.empty(len(levels))
+    found = _shared.unfilled(len(levels))
     kernels.set_tails(levels, m, n, found)
     return found
 

@@ -1,10 +1,10 @@
 """Likelihood-ratio attack that tells unlearned models from retrained ones, cross-fitted over models.
 
-For every example two Gaussians are fitted to phi, one over unlearned and one over retrained models; the score of a
-model on an example is the log-likelihood ratio of the two. Densities are always fitted on other models than those
-scored, and scores are only compared with scores of the same fold: those share their densities, so that under the null
-(both populations alike) the scored models are exchangeable and the expected AUC is exactly one half, at any number of
-models.
+For every example two Gaussians are fitted, one over unlearned and one over retrained models, to phi or to its normal
+scores (:mod:`harness_evaluators._ranks`); the score of a model on an example is the log-likelihood ratio of the two.
+Densities are always fitted on other models than those scored, and scores are only compared with scores of the same fold:
+those share their densities, so that under the null (both populations alike) the scored models are exchangeable and the
+expected AUC is exactly one half, at any number of models.
 Sources: Carlini et al., "Membership Inference Attacks From First Principles" (2022); Hayes et al., "Inexact Unlearning
 Needs More Careful Evaluations to Avoid a False Sense of Privacy" (2024) for the comparison with retrained models.
 """
@@ -23,7 +23,10 @@ Values = NDArray[np.float64]
 Folds = NDArray[np.int64]
 Pair = tuple[Values, Values]
 
-MAX_FOLDS = 4
+MIN_FOLDS, MAX_FOLDS = 4, 64
+SCORES = 1000
+"""Scores of retrained models that a fold keeps where it can: a false positive rate of 0.1 % needs as many."""
+
 PER_EXAMPLE_FROM = 32
 """Fewest models to fit a variance per example; below it, one variance per population does better.
 
@@ -46,9 +49,11 @@ class Fold:
     right: Values
 
 
-def fold_count(*sizes: int) -> int:
-    """As many folds, up to four, as leave every fold two models of each population."""
-    return max(2, min(MAX_FOLDS, *(size // 2 for size in sizes)))
+def fold_count(n_examples: int, *sizes: int) -> int:
+    """As many folds as leave each of them SCORES scores, within 4 and 64; two models of each population in any case."""
+    smallest = min(sizes)
+    wanted = min(max(smallest * n_examples // SCORES, MIN_FOLDS), MAX_FOLDS)
+    return max(2, min(wanted, smallest // 2))
 
 
 def fold_numbers(n_models: int, n_folds: int, rng: np.random.Generator) -> Folds:
@@ -132,7 +137,7 @@ def _compiled_cross_fit(kernels: ModuleType, phis: Pair, folds: tuple[Folds, Fol
         moments = [_without(one, k, size) for one, size in zip(sums, sizes, strict=True)]
         means, variances = zip(*((mean + centre, variance) for mean, variance in moments), strict=True)
         pair = [fitted.parameters() for fitted in gaussians((sizes[0], sizes[1]), means, variances)]
-        scores = [np.empty((count[k], len(centre))) for count in counts]
+        scores = [_shared.unfilled((count[k], len(centre))) for count in counts]
         for phi, of, out in zip(phis, folds, scores, strict=True):
             kernels.set_scores(phi, of, k, *pair, out)
         found.append(Fold(*scores))

@@ -30,6 +30,9 @@ PERMUTATIONS = 999
 TOP = 0.02
 """Share of examples, those furthest apart, whose mean is a statistic: a few remembered examples show there first."""
 
+ROUNDING = 1e-5
+"""Scaled statistics that differ by less are equal: what rounding in single precision may do to equal permutations."""
+
 BANDWIDTHS = (0.25, 1.0, 4.0)
 """Of the Gaussian kernel, as multiples of the median squared distance between two models."""
 
@@ -185,7 +188,7 @@ def combine(statistics: Mapping[str, Singles]) -> Difference:
     middle, high = np.quantile(table, (0.5, 0.95), axis=0)
     scaled = (table - middle) / np.maximum(high - middle, 1e-9 * np.maximum(np.abs(high), 1e-30))
     largest = scaled.max(axis=1)
-    p = float((largest >= largest[0] - 1e-9 * abs(largest[0])).mean())
+    p = float((largest >= largest[0] - ROUNDING).mean())
     real = {name: float(value) for name, value in zip(usable, scaled[0], strict=True)}
     return Difference(p, max(real, key=lambda name: real[name]), real)
 

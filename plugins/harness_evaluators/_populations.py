@@ -169,7 +169,7 @@ def _phi_values(evidence: Evidence, population: Population, split: SplitName) ->
 
 def phi_of(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Values:
     """Return phi of logits of shape (N, n, C), shape (N, n), as :func:`harness.evaluation.phi`; block by block, in threads."""
-    found = np.empty(logits.shape[:2])
+    found = _shared.unfilled(logits.shape[:2])
     compiled = _shared.kernels("_phi_kernels", logits.size)
     set_phi = compiled.set_phi if compiled else _set_phi
     _shared.in_threads(lambda rows: set_phi(logits[rows], labels, found[rows]), _blocks(logits))
@@ -201,8 +201,9 @@ def hits(evidence: Evidence, population: Population, split: SplitName) -> NDArra
 
 def largest(logits: NDArray[np.floating]) -> Classes:
     """The class of the largest of numbers of shape (N, n, C), the first of equal ones; shape (N, n)."""
-    # Small integers, since they are kept: a tenth of the logits' size at most.
-    found = np.empty(logits.shape[:2], dtype=np.min_scalar_type(max(logits.shape[2] - 1, 0)))
+    # Small integers, since they are kept: a tenth of the logits' size at most. No class is C, so that a hole is no answer.
+    none = logits.shape[2]
+    found = np.full(logits.shape[:2], none, dtype=np.min_scalar_type(none))
 
     compiled = _shared.kernels("_phi_kernels", logits.size)
     set_largest = compiled.set_largest if compiled else _set_largest

@@ -83,7 +83,7 @@ def side_of(logits: NDArray[np.floating], models: Order) -> Side:
 
 def _empty(shape: tuple[int, ...]) -> Side:
     n_models, n, n_classes = shape
-    return Side(np.empty((n_models, n_classes, n), np.float32), np.empty((n_models, n), np.float32))
+    return Side(_shared.unfilled((n_models, n_classes, n), np.float32), _shared.unfilled((n_models, n), np.float32))
 
 
 def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
@@ -98,7 +98,7 @@ def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
 def entropies(p: Singles) -> Singles:
     """Shannon entropy in nats along the last axis; 0 log 0 = 0."""
     classes_first = np.moveaxis(np.asarray(p, dtype=np.float32), -1, 0).reshape(1, p.shape[-1], -1)
-    found = np.empty((1, classes_first.shape[2]), dtype=np.float32)
+    found = _shared.unfilled((1, classes_first.shape[2]), np.float32)
     _set_entropies(np.maximum(classes_first, _TINY), found)
     return found.reshape(p.shape[:-1])
 
@@ -177,7 +177,7 @@ def _divergence(left: Side, right: Side) -> _pairs.Distance:
 
     def distance(i: Order, j: Order) -> Values:
         if compiled:
-            found = np.empty(len(i))
+            found = _shared.unfilled(len(i))
             compiled.divergences((left.halves, left.entropies), (right.halves, right.entropies), i, j, found)
             return found
         middle = _taken("middle", left.halves, i)
@@ -207,7 +207,7 @@ def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Lin
 
     def distance(i: Order, j: Order) -> Values:
         if compiled:
-            found = np.empty(len(i))
+            found = _shared.unfilled(len(i))
             compiled.distances(one.halves, other.halves, i, j, found)
             return found
         change = _taken("middle", one.halves, i)

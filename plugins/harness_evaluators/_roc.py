@@ -24,7 +24,7 @@ def numbers(folds: Sequence[Fold]) -> Values:
 
     Each fold counts by its number of left models. A rate below what a fold can resolve gives NaN.
     """
-    rows = [_fold_numbers(fold) for fold in folds]
+    rows = [numbers_of(*ordered(fold)) for fold in folds]
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 
 
@@ -35,12 +35,12 @@ def lowest_rate(folds: Sequence[Fold]) -> float:
 
 def curve(folds: Sequence[Fold], rates: Values) -> Values:
     """True positive rate at each false positive rate in (0, 1], averaged over folds; NaN below :func:`lowest_rate`."""
-    rows = [tpr_at(*_ordered(fold), rates) for fold in folds]
+    rows = [tpr_at(*ordered(fold), rates) for fold in folds]
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 
 
-def _fold_numbers(fold: Fold) -> Values:
-    left, right = _ordered(fold)
+def numbers_of(left: Values, right: Values) -> Values:
+    """As :func:`numbers`, from the sorted scores of one fold."""
     right_half = 0.5 * (1 + _mean_sign(left)) + 0.5 * (1 - _mean_sign(right))
     return np.array([auc(left, right), right_half / 2, *tpr_at(left, right, np.array(RATES))])
 
@@ -50,7 +50,8 @@ def _mean_sign(ordered: Values) -> float:
     return float(ordered.size - np.searchsorted(ordered, 0.0, "right") - np.searchsorted(ordered, 0.0)) / ordered.size
 
 
-def _ordered(fold: Fold) -> tuple[Values, Values]:
+def ordered(fold: Fold) -> tuple[Values, Values]:
+    """Sort the scores of both populations."""
     return _sorted(fold.left), _sorted(fold.right)
 
 

@@ -69,7 +69,8 @@ def _fulfil(promise: Future[Any], compute: Callable[[], Any]) -> None:
 
 
 def _fixed(evidence: Evidence) -> bool:
-    return not any(array.flags.writeable for by in evidence.logits.values() for array in by.values())
+    groups = (*evidence.logits.values(), *evidence.queries.values())
+    return not any(array.flags.writeable for by in groups for array in by.values())
 
 
 def processors() -> int:
@@ -115,6 +116,7 @@ def _kernels(name: str) -> ModuleType | None:
 def scratch(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Memory of this thread's own, of any content, which the next call with ``name`` hands out again.
 
+    It is for what is written whole before it is read.
     Fresh memory of some hundred kilobytes costs more to obtain than a pass over it.
     """
     kept: dict[str, NDArray[Any]] = _THREAD.__dict__.setdefault("scratch", {})
@@ -138,5 +140,11 @@ def _begin() -> None:
 
 
 def slices(length: int, step: int) -> list[slice]:
-    """Consecutive slices of ``step`` that cover ``length``."""
-    return [slice(start, min(start + step, length)) for start in range(0, length, max(1, step))]
+    """Return consecutive slices of ``step``, or of 1 where ``step`` is less, that cover ``length``."""
+    step = max(1, step)
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+
+
+def unfilled(shape: int | tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return an array of NaN for results to be written into: a place that is missed can never pass for a number."""
+    return np.full(shape, np.nan, dtype=dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,16 @@ def spread(retrained: Values, per_example_from: int) -> Values:
         variances = np.full_like(variances, pooled)
     rounding = (1e-6 * (1 + np.abs(retrained).mean(axis=0))) ** 2
     return np.asarray(np.sqrt(np.maximum(variances, np.maximum(rounding, 1e-6 * pooled))))
+
+
+def winsorised(phi: Values, references: Sequence[Values]) -> Values:
+    """Phi of shape (N, n) cut, example by example, to the range of reference models widened by itself to either side.
+
+    Single outlying models then cannot move a mean beyond all measure; values that occur in practice stay as they are.
+    """
+    low = np.min([one.min(axis=0) for one in references], axis=0)
+    high = np.max([one.max(axis=0) for one in references], axis=0)
+    return np.clip(phi, low - (high - low), high + (high - low))
 
 
 def shift(left: Values, right: Values, scale: Values) -> Shift:

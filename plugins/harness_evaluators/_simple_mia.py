@@ -17,6 +17,16 @@ Values = NDArray[np.float64]
 Order = NDArray[np.int64]
 Splits = list[tuple[Order, Order]]
 
+DRAWS = 32
+"""Fewest draws of examples and splits that all models of a population share among them.
+
+One draw moves the accuracy by about .019 (200 of 1,000 unseen examples), whoever the models are; the mean over 32 draws by
+.003. Each model has draws of its own, so that their noise is part of the spread between models and of every interval.
+"""
+
+MOST_DRAWS = 128
+"""Beyond, models use the same draws again."""
+
 SPLITS = 10
 TEST_SHARE = 0.1
 MIN_EXAMPLES = 6
@@ -89,7 +99,7 @@ def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> V
 
 
 def _compiled_accuracies(kernels: ModuleType, x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
-    found = np.empty(len(x))
+    found = _shared.unfilled(len(x))
     steps = _logistic.MAX_STEPS, _logistic.TOLERANCE
     trains, tests = _trains(splits, len(labels)), np.stack([test for _, test in splits])
     kernels.accuracies(np.ascontiguousarray(x), labels, trains, tests, penalty, *steps, found)

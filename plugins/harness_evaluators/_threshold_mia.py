@@ -40,7 +40,7 @@ def features(logits: NDArray[np.floating], labels: Labels) -> Values:
 
 def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labels: Labels) -> Values:
     """As :func:`features`, of some models and examples, in the order that is given; labels are those of the examples."""
-    found = np.empty((len(FEATURES), len(models), len(examples)))
+    found = _shared.unfilled((len(FEATURES), len(models), len(examples)))
     blocks = _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2]))
     if compiled := _shared.kernels("_threshold_kernels", logits.size):
         kernels, shape = compiled, (logits.shape[2], compiled.TILE)

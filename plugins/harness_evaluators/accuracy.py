@@ -70,7 +70,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="accuracy",
-        version="1",
+        version="2",
         summary="Accuracy per split, its gap to retrained models, and the tug-of-war score",
         evaluate=evaluate,
         source="Zhao et al. 2024 (arXiv 2406.01257) for the tug-of-war score",

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,15 +77,23 @@ class Seen:
 def evaluate(evidence: Evidence) -> Result:
     """Answer both questions for the unlearned models, the control and the no-op."""
     models = _populations.models(evidence)
-    why_not = models.why_not("forget")
+    view = View(models)
+    why_not = models.why_not("forget") or _why_nothing_can_be_told(view)
     if why_not:
         return Result(
             tuple(_calibration.missing(about, why_not) for about in texts.ALL), warnings=(f"forgetting: {why_not}",)
         )
-    view = View(models)
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
-    return Result(tuple(_metrics(seen)), _arrays(view, pairs, seen["unlearned"]), tuple(_warnings(seen)))
+    metrics = tuple(_metrics(seen))
+    return Result(metrics, _arrays(view, pairs, seen["unlearned"], metrics), tuple(_warnings(seen)))
+
+
+def _why_nothing_can_be_told(view: View) -> str:
+    """Say so where retrained models are all the same: anything is unlike them, and nothing says how far is far."""
+    retrained = view.plain("retrained")
+    same = np.ptp(retrained, axis=0) <= _populations.SAME * np.abs(retrained).max()
+    return "Not computed: retrained models do not vary, so that nothing can be told." if same.all() else ""
 
 
 def _seen(view: View, pair: Pair) -> Seen:
@@ -261,9 +269,14 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
 
-def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen) -> dict[str, Values]:
+def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
     """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
+    arrays |= {
+        f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])
+        for one in metrics
+        if one.name.startswith("memory_left") and one.interval is not None
+    }
     samples = view.samples(pairs["unlearned"])
     if samples:
         arrays["example_left"], arrays["example_memory"] = _memory.by_example(samples[PLAIN])

@@ -17,6 +17,7 @@ from harness_evaluators import (
     _bootstrap,
     _calibration,
     _epsilon,
+    _epsilon_bounds,
     _epsilon_metrics,
     _epsilon_rates,
     _epsilon_rows,
@@ -90,7 +91,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting_quality",
-        version="1",
+        version="2",
         summary="The NeurIPS 2023 challenge's metric: epsilons of attacks on unlearned against retrained models",
         evaluate=evaluate,
         source="Triantafillou et al. 2024 (arXiv 2406.09073); google-deepmind/unlearning_evaluation",
@@ -107,6 +108,10 @@ def evaluate(evidence: Evidence) -> Result:
     resamples = _bootstrap.resamples(evidence, models.sizes())
     found = {attack: _rows(models, attack) for attack in ATTACKS}
     rows = _epsilon_metrics.rows(found, resamples)
+    bounds = _bounds(models)
+    rows[_epsilon_metrics.LOWER_BOUND] = _calibration.without_interval(
+        {row: float(values.mean()) for row, values in bounds.items()}
+    )
     ratios = _epsilon_metrics.accuracy_ratios(models, resamples)
     if ratios is not None:
         rows[_epsilon_metrics.SCORE] = _epsilon_metrics.scores(rows[_epsilon_metrics.F_OFFICIAL], ratios)
@@ -114,7 +119,7 @@ def evaluate(evidence: Evidence) -> Result:
     metrics = [_epsilon_metrics.with_context(_calibration.metric(about, each), context) for about, each in rows.items()]
     if ratios is None:
         metrics.append(_calibration.missing(_epsilon_metrics.SCORE, _epsilon_metrics.NO_RATIO))
-    return Result(tuple(metrics), _arrays(found, rows), _warnings(models, found, rows))
+    return Result(tuple(metrics), _arrays(found, rows) | _bound_arrays(bounds, models), _warnings(models, found, rows))
 
 
 def _checked(name: str, phi: ArrayLike) -> Values:
@@ -142,13 +147,21 @@ def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
     phi = _epsilon_rows.official_phi if attack == "official-grid" else _populations.phi_values
     comparisons = models.panel("forget", phi).comparisons()
     rng = models.evidence.rng
-    rows = {
+    return {
         row: _epsilon_rows.row(*pair, attack, rng(f"forgetting-quality-{row}")) for row, pair in comparisons.items()
     }
-    if "control" in rows:
-        null_sd = _epsilon_rows.exchanged_sd(*comparisons["control"], attack, rng("forgetting-quality-exchange"))
-        rows["control"] = replace(rows["control"], null_sd=null_sd)
-    return rows
+
+
+def _bounds(models: Models) -> dict[str, Values]:
+    """Lower bounds of epsilon on each example, by row."""
+    comparisons = models.panel("forget", _populations.phi_values).comparisons()
+    rng = models.evidence.rng
+    return {
+        row: _epsilon_bounds.lower(
+            *pair, _epsilon_rows.two_folds(len(pair[0]), len(pair[1]), rng(f"epsilon-bounds-{row}"))
+        )
+        for row, pair in comparisons.items()
+    }
 
 
 def _arrays(
@@ -161,6 +174,12 @@ def _arrays(
         for row, one in each.items()
     }
     return arrays | _calibration.position_intervals(rows)
+
+
+def _bound_arrays(bounds: Mapping[str, Values], models: Models) -> dict[str, Values]:
+    """Lower bounds of each example, in the order of the forget set's ids, and the largest that so many models can give."""
+    largest = np.array([_epsilon_bounds.certifiable(models.sizes()["unlearned"])])
+    return {f"epsilon_lower_bound_{row}": values for row, values in bounds.items()} | {"epsilon_certifiable": largest}
 
 
 def _warnings(

@@ -64,7 +64,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="interclass_confusion",
-        version="1",
+        version="2",
         summary="Whether forgotten wrong labels, and the confusion of classes they taught, are gone",
         evaluate=evaluate,
         source="Goel et al. 2022 (arXiv 2201.06640)",

@@ -42,7 +42,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="klom",
-        version="1",
+        version="2",
         summary="KL divergence of margins between unlearned and retrained models, per split",
         evaluate=evaluate,
         source="Georgiev et al. 2024 (arXiv 2410.23232), appendix E.1",

@@ -44,7 +44,7 @@ WASSERSTEIN = Description(
     "wasserstein",
     "lower",
     "Wasserstein-1 distance between unlearned and retrained models' logit-scaled confidence in standard deviations of "
-    "the retrained ones, mean over forgotten examples.",
+    "the retrained ones, mean over forgotten examples; values far outside those of the reference models are cut.",
     bounds=(0.0, np.inf),
 )
 LOGITS = Description(
@@ -70,7 +70,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="ks",
-        version="2",
+        version="3",
         summary="Kolmogorov-Smirnov and Wasserstein distances between unlearned and retrained models' outputs",
         evaluate=evaluate,
         source="Hodges 1958; Benjamini and Hochberg 1995; Vallender 1974",
@@ -93,7 +93,7 @@ def evaluate(evidence: Evidence) -> Result:
     rows = {
         MEAN_D: _rows({row: one.mean for row, one in found.items()}, resamples),
         REJECTED: _calibration.without_interval(rejected),
-        WASSERSTEIN: _rows({row: _wasserstein(*pair) for row, pair in comparisons.items()}, resamples),
+        WASSERSTEIN: _rows(_wasserstein(comparisons), resamples),
         LOGITS: _rows(_on_logits(models), resamples),
     }
     metrics = [_with_null(_calibration.metric(about, values), comparisons) for about, values in rows.items()]
@@ -106,8 +106,15 @@ def _rows(statistics: Mapping[str, Linear], resamples: _bootstrap.Resamples) -> 
     return _calibration.rows_of(statistics, resamples)
 
 
-def _wasserstein(left: Values, right: Values) -> Linear:
-    return _ks.mean_wasserstein(left, right, _shift.spread(right, _lira.PER_EXAMPLE_FROM))
+def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
+    """The mean distance of each row, values far outside those of the reference models cut as for ``lira.direction``."""
+    right = comparisons["unlearned"][1]
+    references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
+    scale = _shift.spread(right, _lira.PER_EXAMPLE_FROM)
+    return {
+        row: _ks.mean_wasserstein(_shift.winsorised(left, references), right, scale)
+        for row, (left, _) in comparisons.items()
+    }
 
 
 def _on_logits(models: Models) -> dict[str, Linear]:

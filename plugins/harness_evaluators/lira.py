@@ -1,33 +1,27 @@
 """``lira``: how well a likelihood-ratio attack tells the unlearned models from retrained ones on the forget set.
 
-Formulas and sources: :mod:`harness_evaluators._lira`, :mod:`harness_evaluators._roc`.
+Formulas and sources: :mod:`harness_evaluators._lira`, :mod:`harness_evaluators._ranks`, :mod:`harness_evaluators._roc`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _lira, _populations, _shift
+from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _lira, _populations, _ranks, _shift
 from harness_evaluators._calibration import Description, Rows
 
 Values = NDArray[np.float64]
+Pairs = Mapping[str, tuple[Values, Values]]
 
 RATES = 10.0 ** np.linspace(-3, 0, 31)
 """False positive rates of the plotted curve, even on a logarithmic axis."""
 
-DEGENERATE = math.sqrt(0.5)
-"""Factor on the control's jackknife deviations.
-
-Where both populations are alike, a cross-fitted attack is a statistic of second order: what the fit learned times what
-the scores show, both noise. The jackknife then counts every term twice (Efron and Stein, "The jackknife estimate of
-variance", 1981), and half its variance is the truth. Measured at N = 32: true .0091, jackknife .0134, corrected .0095.
-"""
+GAUSSIAN_FOLDS = 16
+"""About how many folds the AUC on phi itself is averaged over; without an interval it need not be free of their noise."""
 
 _TPR_NOTE = "Perfect unlearning scores the false positive rate itself, {rate:g}."
 
@@ -35,9 +29,9 @@ ATTACK = (
     Description(
         "auc",
         "lower",
-        "How well an attack tells unlearned from retrained models: chance that its likelihood ratio ranks an unlearned "
-        "model above a retrained one on a forgotten example; 0.5 is indistinguishable, and forgetting too much raises it "
-        "as forgetting too little does.",
+        "How well an attack tells unlearned from retrained models by their ranks: chance that its likelihood ratio on normal "
+        "scores ranks an unlearned model above a retrained one on a forgotten example; 0.5 is indistinguishable, and "
+        "forgetting too much raises it as forgetting too little does.",
         bounds=(0.0, 1.0),
         headline=True,
     ),
@@ -64,11 +58,20 @@ ATTACK = (
         note=_TPR_NOTE.format(rate=0.001),
     ),
 )
+GAUSSIAN = Description(
+    "auc_gaussian",
+    "lower",
+    "As auc, with the Gaussians fitted to the logit-scaled confidence itself (Carlini et al. 2022): few models of an "
+    "extreme scale blind this attack.",
+    bounds=(0.0, 1.0),
+    note="Without interval: a single outlying model would make it arbitrary. Judge by auc.",
+)
 DIRECTION = Description(
     "direction",
     "closer_to_reference",
     "Above 0 too little was forgotten, below 0 too much: mean shift of the logit-scaled confidence on forgotten "
-    "examples against retrained models, in their standard deviations.",
+    "examples against retrained models, in their standard deviations; confidences far outside those of the reference "
+    "models are cut.",
     headline=True,
     distance=np.abs,
 )
@@ -86,7 +89,7 @@ OVER = Description(
     "(Welch's t-test, two-sided, 5 %); chance alone gives 2.5 %.",
     unit="share",
 )
-ALL = (*ATTACK, DIRECTION, UNDER, OVER)
+ALL = (*ATTACK, GAUSSIAN, DIRECTION, UNDER, OVER)
 
 
 @hookimpl
@@ -94,7 +97,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="lira",
-        version="1",
+        version="2",
         summary="Likelihood-ratio attack between unlearned and retrained models, cross-fitted over models",
         evaluate=evaluate,
         source="Carlini et al. 2022 (arXiv 2112.03570); Hayes et al. 2024 (arXiv 2403.01218)",
@@ -110,9 +113,10 @@ def evaluate(evidence: Evidence) -> Result:
         return Result(tuple(_calibration.missing(about, why_not) for about in ALL), warnings=(f"lira: {why_not}",))
     comparisons = models.panel("forget", _populations.phi_values).comparisons()
     resamples = _bootstrap.resamples(evidence, models.sizes())
-    attacks = _attacks(evidence, comparisons)
+    attacks, gaussian = _attacks(evidence, comparisons)
     shifts = _shifts(comparisons)
     rows = {about: _attack_rows(about.name, attacks, resamples) for about in ATTACK}
+    rows[GAUSSIAN] = _calibration.without_interval(gaussian)
     rows[DIRECTION] = _calibration.rows_of({row: one.mean for row, one in shifts.items()}, resamples)
     rows[UNDER] = _calibration.without_interval({row: one.under for row, one in shifts.items()})
     rows[OVER] = _calibration.without_interval({row: one.over for row, one in shifts.items()})
@@ -122,29 +126,36 @@ def evaluate(evidence: Evidence) -> Result:
     return Result(metrics, arrays, _calibration.warnings("lira", models, rows))
 
 
-def _attacks(evidence: Evidence, comparisons: Mapping[str, tuple[Values, Values]]) -> dict[str, _attack.Attack]:
-    """The attack for each row; the number of folds is common, so that all rows fit on the same share of models."""
+def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, _attack.Attack], dict[str, float]]:
+    """The attack on normal scores for each row, and the AUC on phi itself.
+
+    The number of folds is common, so that all rows fit on the same share of models.
+    """
     sizes = [len(side) for pair in comparisons.values() for side in pair]
-    n_folds, repeats = _lira.fold_count(*sizes), _attack.repeats_for(min(sizes))
-    attacks = {}
+    n_folds = _lira.fold_count(comparisons["unlearned"][0].shape[1], *sizes)
+    attacks, gaussian = {}, {}
     for row, (left, right) in comparisons.items():
-        where = _attack.splits((len(left), len(right)), n_folds, repeats, evidence.rng("lira-folds"))
-        attacks[row] = _attack.attack(left, right, where, RATES)
-    return attacks
+        rng = evidence.rng("lira-folds")
+        where = _attack.splits((len(left), len(right)), n_folds, _attack.repeats_for(n_folds), rng)
+        attacks[row] = _attack.attack(*_ranks.normal_scores(left, right), where, RATES, rng)
+        gaussian[row] = float(_attack.value((left, right), where[: -(-GAUSSIAN_FOLDS // n_folds)])[0])
+    return attacks, gaussian
 
 
-def _shifts(comparisons: Mapping[str, tuple[Values, Values]]) -> dict[str, _shift.Shift]:
+def _shifts(comparisons: Pairs) -> dict[str, _shift.Shift]:
+    """The shift of each row; the references that phi is cut to are the retrained models, the control and the originals."""
+    right = comparisons["unlearned"][1]
+    references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
+    scale = _shift.spread(right, _lira.PER_EXAMPLE_FROM)
     return {
-        row: _shift.shift(left, right, _shift.spread(right, _lira.PER_EXAMPLE_FROM))
-        for row, (left, right) in comparisons.items()
+        row: _shift.shift(_shift.winsorised(left, references), right, scale) for row, (left, _) in comparisons.items()
     }
 
 
 def _attack_rows(name: str, attacks: Mapping[str, _attack.Attack], resamples: _bootstrap.Resamples) -> Rows:
-    """One of the attack's numbers, resampled; the control's spread is halved in variance, see :data:`DEGENERATE`."""
+    """One of the attack's numbers, resampled."""
     statistics = {row: attack.numbers[name] for row, attack in attacks.items() if name in attack.numbers}
-    rows = _calibration.rows_of(statistics, resamples)
-    return rows if rows.control is None else replace(rows, control=rows.control.narrowed(DEGENERATE))
+    return _calibration.rows_of(statistics, resamples)
 
 
 def _metric(about: Description, rows: Rows) -> Metric:

@@ -49,7 +49,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="variance",
-        version="1",
+        version="2",
         summary="Spread of unlearned models: from the original's training seed, from the method's own, beside retraining",
         evaluate=evaluate,
         source="Searle, Casella and McCulloch 1992; Arvesen and Schmitz 1970; Cochran 1977",

@@ -60,11 +60,19 @@ class Clock:
             yield epoch
 
     def batches(
-        self, split: Any, batch_size: int, passes: int = 1, generator: torch.Generator | None = None
+        self,
+        split: Any,
+        batch_size: int,
+        passes: int = 1,
+        *,
+        shuffle: bool = True,
     ) -> Iterator[Batch]:
-        """Batches of ``passes`` passes over ``split``, shuffled by ``generator`` or else by chance, as long as there is time."""
+        """Yield the batches of ``passes`` passes over ``split``, as long as there is time.
+
+        Each pass is in another random order unless ``shuffle`` is false.
+        """
         for _ in range(passes):
-            for batch in split.loader(batch_size=batch_size, shuffle=True, generator=generator):
+            for batch in split.loader(batch_size=batch_size, shuffle=shuffle):
                 if not self.allows_step():
                     return
                 yield batch

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+NO_CHOICES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def read_options(
@@ -11,23 +14,25 @@ def read_options(
     defaults: Mapping[str, float],
     shares: Collection[str] = (),
     positive: Collection[str] = (),
+    choices: Mapping[str, Sequence[str]] = NO_CHOICES,
 ) -> dict[str, Any]:
-    """``defaults`` overridden by what the user gave.
+    """Return ``defaults`` and the first of all ``choices``, overridden by what the user gave.
 
     An option whose default is an int takes whole numbers of at least 0, any other a number of at least 0.
 
     Args:
         given: what the user set.
-        defaults: every known option.
+        defaults: every known option that is a number.
         shares: names of the options that may be at most 1.
         positive: names of those that may not be 0; ``batch_size`` never may.
+        choices: the words that each of the remaining options allows; the first one is the default.
 
     Raises:
         ValueError: an unknown option or a value that is not allowed; the message names the option and what is known.
     """
-    unknown = sorted(set(given) - set(defaults))
+    unknown = sorted(set(given) - {*defaults, *choices})
     if unknown:
-        known = ", ".join(sorted(defaults)) or "none"
+        known = ", ".join(sorted({*defaults, *choices})) or "none"
         raise ValueError(f"unknown option {unknown[0]!r}; known options: {known}")
     options = {name: _read(name, given.get(name, default), default) for name, default in defaults.items()}
     above_0 = {"batch_size", *positive}
@@ -36,7 +41,7 @@ def read_options(
             raise ValueError(f"option {name!r} is a share: it must be at most 1, not {number!r}")
         if name in above_0 and number == 0:
             raise ValueError(f"option {name!r} must be above 0")
-    return options
+    return {**options, **{name: _choose(name, given.get(name, words[0]), words) for name, words in choices.items()}}
 
 
 def training_defaults(recipe: Any, *, lr: float, epochs: float) -> dict[str, float]:
@@ -54,6 +59,12 @@ def training_defaults(recipe: Any, *, lr: float, epochs: float) -> dict[str, flo
         "epochs": max(1, int(epochs * recipe.epochs)),
         "batch_size": max(64, recipe.batch_size),
     }
+
+
+def _choose(name: str, value: Any, words: Sequence[str]) -> str:
+    if value not in words:
+        raise ValueError(f"option {name!r} must be one of {', '.join(words)}, not {value!r}")
+    return str(value)
 
 
 def _read(name: str, value: Any, default: float) -> float:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness_unlearners._clock import Clock
+from harness_unlearners._clock import Batch, Clock
 from harness_unlearners._training import forward, take_step
+
+Relabel = Callable[[Tensor], Tensor]
+"""New labels (B,) for the true ones (B,)."""
 
 
 def wrong_labels(labels: Tensor, n_classes: int) -> Tensor:
-    """For each label another one, all others equally likely; the same labels where there is but one class."""
+    """Return for each label another one, all others equally likely; the same labels where there is but one class."""
     return (labels + torch.randint(1, max(2, n_classes), labels.shape).to(labels.device)) % n_classes
+
+
+def any_labels(labels: Tensor, n_classes: int) -> Tensor:
+    """Return for each label one of all classes, equally likely: the true one with probability 1 / n_classes."""
+    return torch.randint(0, n_classes, labels.shape).to(labels.device)
 
 
 def train_relabelled(
@@ -29,13 +37,30 @@ def train_relabelled(
     epochs: int,
     batch_size: int,
     after_step: Callable[[], None] = lambda: None,
+    relabel: Callable[[Tensor, int], Tensor] = wrong_labels,
+    forget_first: bool = False,
 ) -> None:
-    """Train in place on both sets together by cross-entropy.
+    """Train in place on both sets by cross-entropy.
 
-    Labels of retain are the true ones, those of forget wrong ones that are drawn anew each time.
+    Args:
+        model, retain, forget, clock, optimizer, n_classes, epochs, batch_size: as of every method that trains.
+        after_step: called after every step.
+        relabel: gives the labels of forget, anew each time, from the true ones and ``n_classes``.
+        forget_first: whether each epoch is a pass over forget, then one over retain; else each batch holds both.
     """
-    for kept, gone in clock.pairs(retain, forget, batch_size, epochs):
-        images = torch.cat([kept[0], gone[0]])
-        labels = torch.cat([kept[1], wrong_labels(gone[1], n_classes)])
+    batches = _in_turn if forget_first else _joined
+    for images, labels in batches(retain, forget, clock, epochs, batch_size, lambda true: relabel(true, n_classes)):
         take_step(optimizer, F.cross_entropy(forward(model, images), labels))
         after_step()
+
+
+def _joined(retain: Any, forget: Any, clock: Clock, epochs: int, batch_size: int, relabel: Relabel) -> Iterator[Batch]:
+    for kept, gone in clock.pairs(retain, forget, batch_size, epochs):
+        yield torch.cat([kept[0], gone[0]]), torch.cat([kept[1], relabel(gone[1])])
+
+
+def _in_turn(retain: Any, forget: Any, clock: Clock, epochs: int, batch_size: int, relabel: Relabel) -> Iterator[Batch]:
+    for _ in clock.epochs(epochs):
+        for images, labels in clock.batches(forget, batch_size):
+            yield images, relabel(labels)
+        yield from clock.batches(retain, batch_size)

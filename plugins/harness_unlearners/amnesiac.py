@@ -8,6 +8,8 @@ gradients of earlier batches, and later updates go on holding this batch's, so t
 and where most batches are touched, most of the training is taken back. BatchNorm's statistics are computed anew on the
 retain set, for a variance is no sum of updates. Published: ResNet-18 on MNIST and CIFAR, Adam, batches of 64, a whole
 class or up to 1 % of the examples.
+
+Not compared with released code: written from the paper.
 """
 
 from __future__ import annotations

@@ -3,8 +3,11 @@
     W[o, i, y, x] <- W[o, i, x, y] of every convolution; then CE on retain, the learning rate falling along half a cosine
 
 Sources: Triantafillou et al. 2024, arXiv:2406.09073; as CT in Cadet et al. 2024, arXiv:2410.01276. Kernels that are not square
-keep their shape and stay; a network without convolutions is fine-tuned only. Published settings: 3 epochs where training took 30,
-SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+keep their shape and stay; a network without convolutions is fine-tuned only. Published settings: 3 epochs where training took
+30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+
+Compared with ``munl/unlearning/kgltop5.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
+repository: the kernels are equal. Deliberate difference: the learning rate falls with every step, not once an epoch.
 """
 
 from __future__ import annotations

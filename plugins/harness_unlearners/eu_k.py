@@ -2,9 +2,13 @@
 
     the layers before the last k keep their weights and BatchNorm statistics; the others start afresh and descend CE on retain
 
-Source: Goel et al. 2022, arXiv:2201.06640. What the first layers remember stays. A layer is a convolution or a linear layer with
-its norm. The source trains for as long as the original was; here for a share of that, with the learning rate falling along half a
-cosine.
+Source: Goel et al. 2022, arXiv:2201.06640. What the first layers remember stays. A layer is a convolution or a linear layer
+with its norm. The source trains for as long as the original was; here for a share of that, with the learning rate falling along
+half a cosine.
+
+Compared, by reading, with ``small_scale_unlearning.ipynb`` of meghdadk/SCRUB at 98ffb11 (SGD without momentum, lr 0.01, the
+last block or convolution and the classifier). Deliberate differences: the recipe's optimizer; fresh weights are those of
+another initialisation, not of the original's own; BatchNorm statistics of the first layers stay.
 """
 
 from __future__ import annotations

@@ -10,6 +10,11 @@ second one's learning rate falls along half a cosine. Source: Triantafillou et a
 epochs where training took 30, temperature 1.15, batches of 256, SGD with momentum 0.9; lr 0.005, then 3e-4, then 0.004 with
 weight decay 0.01, twice that of training, for the repair. The ratios of the three rates are about kept here; 8 epochs would
 exceed a fifth of the training time, so that half as many are taken.
+
+Compared with ``munl/unlearning/kgltop1.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
+repository: the three losses and their order are equal. Deliberate differences: the second rate falls once an epoch, to 0, not
+with every step to 1e-6; retain batches for the contrast come from one endless shuffled stream, not from the start of a new one
+in each epoch.
 """
 
 from __future__ import annotations

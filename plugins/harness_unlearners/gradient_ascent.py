@@ -4,6 +4,9 @@
 
 The network stays in eval mode: BatchNorm's statistics are not those of the forget set. The cap, which is ours, keeps the
 weights finite where the ascent would never end. Published settings: 5 epochs, lr 1e-4 to 1e-3, for ResNet-18 on CIFAR-10.
+
+Compared, by reading, with ``Classification/unlearn/GA.py`` of OPTML-Group/Unlearn-Saliency at a6e89fd. Deliberate differences:
+that code has the network in train mode, and no cap (``max_loss=1e9`` takes ours away).
 """
 
 from __future__ import annotations

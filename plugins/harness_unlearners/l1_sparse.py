@@ -2,8 +2,11 @@
 
     loss = CE(retain batch) + gamma * (1 - t / steps) * sum of |theta|     in step t, from 0
 
-The penalty fades linearly to nothing. Published settings: gamma 5e-4, lr 0.01, 10 epochs, for ResNet-18 on CIFAR-10; over our few
-steps that penalty would do nothing, so that it is larger here.
+The penalty fades linearly to nothing. Published settings: gamma 5e-4, lr 0.01, 10 epochs, for ResNet-18 on CIFAR-10; over our
+few steps that penalty would do nothing, so that it is larger here.
+
+Compared, by reading, with ``Classification/unlearn/FT.py`` of OPTML-Group/Unlearn-Saliency at a6e89fd. Deliberate difference:
+there the penalty fades once an epoch, here with every step.
 """
 
 from __future__ import annotations

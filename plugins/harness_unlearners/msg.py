@@ -5,8 +5,14 @@
     then CE on retain, the gradients of the other convolution weights times ``slowdown``
 
 The learning rate goes up and down linearly. Sources: Triantafillou et al. 2024, arXiv:2406.09073; as MSG in Cadet et al. 2024,
-arXiv:2410.01276. A network without convolutions has its linear layers treated so. Published settings: share 0.3, slowdown 0.1, 5
-epochs where training took 30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+arXiv:2410.01276. A network without convolutions has its linear layers treated so. Published settings: share 0.3, slowdown 0.1,
+5 epochs where training took 30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+
+Compared with ``munl/unlearning/kgltop2.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
+repository: the order of the weights and the slowdown are equal. Deliberate differences: fresh weights are those of a new
+network of the architecture, where the port draws them from He's normal distribution by fan-out, which ``init=he`` does; biases
+of convolutions stay, where the port draws them anew (ResNet-18 has none); the learning rate changes with every step, not once
+an epoch; the gradient on retain is of as many batches as forget has, not of as many examples.
 """
 
 from __future__ import annotations
@@ -28,19 +34,22 @@ from harness_unlearners._weights import gradients, kernels, replace_where, selec
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+CHOICES = {"init": ("architecture", "he")}
+
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     """Re-initialise the weights with small gradients, then train on the retain set.
 
     Options: ``lr`` (1 x the recipe's), ``epochs`` (1/6 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
-    (0.3), ``slowdown`` (0.1).
+    (0.3), ``slowdown`` (0.1), ``init`` of fresh weights (architecture; or he).
     """
     defaults = {**training_defaults(context.recipe, lr=1.0, epochs=5 / 30), "share": 0.3, "slowdown": 0.1}
-    options = read_options(context.options, defaults, shares=["share", "slowdown"])
-    share, slowdown = options.pop("share"), options.pop("slowdown")
+    options = read_options(context.options, defaults, shares=["share", "slowdown"], choices=CHOICES)
+    init, share, slowdown = options.pop("init"), options.pop("share"), options.pop("slowdown")
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
-    weights, fresh, clock = kernels(model), kernels(context.new_model()), Clock(context)
+    weights, clock = kernels(model), Clock(context)
+    fresh = kernels(context.new_model()) if init == "architecture" else he_weights(weights)
     with restored(model), ExitStack() as hooks:
         pulls = opposed_gradients(model.eval(), weights, retain, forget, clock, options["batch_size"])
         if clock.stopped:
@@ -51,6 +60,11 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
             hooks.callback(slow_down(weight, mask, slowdown))
         model.train()
         train_on(model, retain, clock, optimizer, rate=triangle, **options)
+
+
+def he_weights(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Return a normal draw of variance 2 / fan-out for each of ``weights``, fan-out being outputs times kernel size."""
+    return [nn.init.kaiming_normal_(torch.empty_like(weight), mode="fan_out") for weight in weights]
 
 
 def opposed_gradients(

@@ -2,9 +2,12 @@
 
     loss = alpha * CE(retain batch) - (1 - alpha) * CE(forget batch)
 
-Both batches go through the network together, so that BatchNorm sees both; a forget example counts at most ``max_loss`` nats,
-which is ours. Published settings: lr 0.01, 10 epochs, alpha 0.95, for
+A forget example counts at most ``max_loss`` nats, which is ours. Published settings: lr 0.01, 10 epochs, alpha 0.95, for
 ResNet-18 on CIFAR-10; our few steps need a smaller alpha.
+
+Compared with ``train_negrad`` in ``thirdparty/repdistiller/helper/loops.py`` of meghdadk/SCRUB at 98ffb11: the loss is equal
+below the cap. Deliberate differences: both batches go through the network together, so that BatchNorm sees both, where the
+published code takes one after the other; forget batches are small, so that a pass over retain is one over forget.
 """
 
 from __future__ import annotations

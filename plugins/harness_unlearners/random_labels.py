@@ -2,8 +2,12 @@
 
     loss = CE over retain examples with their labels and forget examples with wrong ones, drawn anew in every pass
 
-Also known as the relabelling variant of amnesiac unlearning (Graves et al. 2021, arXiv:2010.10981). Published settings: Adam, lr
-1e-4, 3 epochs, batches of 128, for ResNet-18.
+Also known as the relabelling variant of amnesiac unlearning (Graves et al. 2021, arXiv:2010.10981). Published settings: Adam,
+lr 1e-4, 3 epochs, batches of 128, for ResNet-18.
+
+Compared, by reading, with ``amnesiac`` in ``src/forget_random_strategies.py`` of if-loops/selective-synaptic-dampening at
+cdfdc0e: labels are drawn from the wrong classes as there. Deliberate differences: the recipe's optimizer; wrong labels are
+drawn anew in every pass, where that code draws them once; every batch holds forget examples in proportion.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ Wu et al. 2020, DeltaGrad, arXiv:2006.14755, go the same way with corrected grad
 touched ones leave of the original: it is taken at once, and the cleaned batches are trained on afterwards, in order.
 With a momentum, the recorded updates go on holding gradients of touched batches. BatchNorm's statistics are computed
 anew on the retain set.
+
+Not compared with released code: written from the paper.
 """
 
 from __future__ import annotations

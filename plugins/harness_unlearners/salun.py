@@ -4,7 +4,12 @@
     then random labels, with every weight outside the mask held at its value
 
 The mask holds after the step, not on the gradient: momentum and weight decay must not move a masked weight either.
-Published settings: share 0.5, lr 0.013, 10 epochs, for ResNet-18 and a tenth of CIFAR-10.
+Published settings: ``labels=any order=forget_first share=0.5 lr=0.013 epochs=10``, for ResNet-18 and a tenth of CIFAR-10.
+
+Compared with ``Classification/generate_mask.py`` and ``Classification/unlearn/RL.py`` of OPTML-Group/Unlearn-Saliency at
+a6e89fd: mask and masked step are equal. Deliberate differences: the published code draws from all labels, so that a forget
+example keeps its own with probability 1/C, and for CIFAR-10 and SVHN passes over forget before retain. By default labels are
+wrong ones and each batch holds both sets, as its branch for CIFAR-100 does.
 """
 
 from __future__ import annotations
@@ -17,11 +22,14 @@ from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
 from harness_unlearners._options import read_options, training_defaults
-from harness_unlearners._relabelling import train_relabelled
+from harness_unlearners._relabelling import any_labels, train_relabelled, wrong_labels
 from harness_unlearners._training import recipe_optimizer, restored
 from harness_unlearners._weights import gradients, replace_where, selected
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+LABELS = {"wrong": wrong_labels, "any": any_labels}
+CHOICES = {"labels": tuple(LABELS), "order": ("together", "forget_first")}
 
 
 @hookimpl
@@ -29,10 +37,12 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     """Find the salient weights, then train those alone.
 
     Options: ``lr`` (0.3 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
-    of the weights (0.5).
+    of the weights (0.5), ``labels`` of forget examples (wrong; or any), ``order`` of an epoch (together; or forget_first).
     """
     defaults = {**training_defaults(context.recipe, lr=0.3, epochs=0.1), "share": 0.5}
-    options = read_options(context.options, defaults, shares=["share"])
+    options = read_options(context.options, defaults, shares=["share"], choices=CHOICES)
+    relabel = LABELS[options.pop("labels")]
+    how = {"relabel": relabel, "forget_first": options.pop("order") == "forget_first"}
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = recipe_optimizer(weights, context.recipe, options.pop("lr"))
     clock = Clock(context)
@@ -45,7 +55,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
                 replace_where(~mask, weight, value)
 
         model.train()
-        train_relabelled(model, retain, forget, clock, optimizer, context.n_classes, after_step=hold, **options)
+        train_relabelled(model, retain, forget, clock, optimizer, context.n_classes, after_step=hold, **how, **options)
 
 
 def salient(

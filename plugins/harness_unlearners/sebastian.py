@@ -1,12 +1,23 @@
 """Start afresh with small weights, then recover labels and certainty (4th of the 2023 Challenge, Sebastian Oleszko).
 
-    the ``share`` of all convolution and linear weights with the smallest |theta| is initialised anew
-    then CE + mean of (H(student) - H(original))^2 on retain, H being the entropy of the softmax in nats
-    finally weights are rounded to half precision and back
+    of all convolution and linear weights and biases, the ``share`` with the smallest |theta| is removed: weights are initialised
+    anew, biases become 0
+    then CE + mean of (H(student) - H(original))^2 on retain, H being the entropy of the softmax in nats;
+    class y counts n_y^-``class_power`` in CE, n_y being its examples in retain
+    finally weights and statistics are rounded to half precision and back
 
 Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings: share 0.99, for a ResNet-18 of 11 million weights;
-3.2 epochs where training took 30, SGD, lr 5e-4, momentum 0.9, weight decay 5e-4, batches of 64. A small network does not recover
-from that share, so that fewer weights start afresh here.
+3.2 epochs where training took 30, SGD, lr 5e-4, momentum 0.9, weight decay 5e-4, batches of 64.
+
+Compared with ``munl/unlearning/kgltop4.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
+repository: what is pruned, the class weights and the loss are equal. Options ``biases=keep class_power=0`` leave out the first
+two. Deliberate differences:
+
+- A small network does not recover from the published share, so that fewer weights start afresh.
+- Epochs are whole.
+- Fresh weights are those of a new network of the architecture. The port draws them from U(-1, 1) / sqrt(fan-in), which is what
+  PyTorch's layers do unless the architecture has an initialisation of its own.
+- A value that half precision cannot hold stays as it is.
 """
 
 from __future__ import annotations
@@ -20,10 +31,13 @@ from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
 from harness_unlearners._options import read_options, training_defaults
-from harness_unlearners._training import cross_entropy, frozen_copy, recipe_optimizer, restored, train_on
+from harness_unlearners._training import frozen_copy, recipe_optimizer, restored, train_on
 from harness_unlearners._weights import replace_where, selected, weight_layers
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+DEFAULTS = {"share": 0.4, "class_power": 0.1}
+CHOICES = {"biases": ("prune", "keep")}
 
 
 @hookimpl
@@ -31,16 +45,17 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     """Re-initialise small weights, then train on the retain set with the original's entropies.
 
     Options: ``lr`` (1 x the recipe's), ``epochs`` (3.2/30 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
-    (0.4).
+    (0.4), ``class_power`` (0.1), ``biases`` (prune; or keep).
     """
-    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=3.2 / 30), "share": 0.4}
-    options = read_options(context.options, defaults, shares=["share"])
+    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=3.2 / 30), **DEFAULTS}
+    options = read_options(context.options, defaults, shares=["share"], choices=CHOICES)
     original = frozen_copy(model)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
-    restart_small_weights(model, context.new_model(), options.pop("share"))
+    weights = class_weights(retain.labels, context.n_classes, options.pop("class_power"))
+    restart_small_weights(model, context.new_model(), options.pop("share"), biases=options.pop("biases") == "prune")
 
     def loss(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(logits, images, labels) + F.mse_loss(entropy(logits), entropy(original(images)))
+        return recovery_loss(logits, original(images), labels, weights)
 
     with restored(model):
         model.train()
@@ -48,24 +63,47 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     round_to_half(model)
 
 
-def restart_small_weights(model: nn.Module, fresh: nn.Module, share: float) -> None:
-    """Replace the ``share`` of all layers' weights together that are smallest by those of ``fresh``, of the same architecture."""
-    weights = [layer.weight for layer in weight_layers(model).values()]
-    others = [layer.weight for layer in weight_layers(fresh).values()]
-    masks = selected([weight.detach().abs() for weight in weights], share, largest=False)
-    for mask, weight, other in zip(masks, weights, others, strict=True):
-        replace_where(mask, weight, other)
+def restart_small_weights(model: nn.Module, fresh: nn.Module, share: float, *, biases: bool) -> None:
+    """Replace the ``share`` of all layers' weights together that are smallest by those of ``fresh``.
+
+    Args:
+        model: changed in place.
+        fresh: a network of the same architecture.
+        share: of the weights of convolutions and linear layers, and of their biases where ``biases`` holds.
+        biases: whether biases are removed as well; one that is becomes 0.
+    """
+    layers, others = weight_layers(model).values(), weight_layers(fresh).values()
+    old, new = [layer.weight for layer in layers], [layer.weight.detach() for layer in others]
+    if biases:
+        old += [layer.bias for layer in layers if layer.bias is not None]
+        new += [torch.zeros_like(layer.bias) for layer in others if layer.bias is not None]
+    for mask, value, other in zip(
+        selected([v.detach().abs() for v in old], share, largest=False), old, new, strict=True
+    ):
+        replace_where(mask, value, other)
+
+
+def class_weights(labels: Tensor, n_classes: int, power: float) -> Tensor:
+    """Return n_class^-power for each class, 1 for a class without examples; shape (n_classes,)."""
+    counts = torch.bincount(labels, minlength=n_classes).clamp(min=1)
+    return counts.float() ** -power
+
+
+def recovery_loss(logits: Tensor, target: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the class-weighted mean of CE plus the mean squared difference of the entropies of ``logits`` and ``target``."""
+    return F.cross_entropy(logits, labels, weight=weights) + F.mse_loss(entropy(logits), entropy(target))
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Of each example's softmax, in nats; shape (B,)."""
+    """Return the entropy of each example's softmax, in nats; shape (B,)."""
     log_p = F.log_softmax(logits, 1)
     return -(log_p.exp() * log_p).sum(1)
 
 
 @torch.no_grad()
 def round_to_half(model: nn.Module) -> None:
-    """Round every parameter to what half precision can hold; what it cannot hold stays."""
-    for parameter in model.parameters():
-        rounded = parameter.half().to(parameter.dtype)
-        parameter.copy_(torch.where(rounded.isfinite(), rounded, parameter))
+    """Round every parameter and statistic to what half precision can hold; what it cannot hold stays."""
+    for value in (*model.parameters(), *model.buffers()):
+        if value.is_floating_point():
+            rounded = value.half().to(value.dtype)
+            value.copy_(torch.where(rounded.isfinite(), rounded, value))

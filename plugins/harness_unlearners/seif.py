@@ -1,17 +1,31 @@
 """Noise on the convolutions, then fine-tuning that leans on the largest class (3rd of the 2023 Challenge, Seif).
 
-    W <- W + N(0, (sigma s)^2) for every convolution kernel of standard deviation s
-    then mean over a retain batch of w(y) * CE, w being 1 for the most frequent class and ``minor_weight`` for all others
+    W <- W + N(0, (sigma s)^2) for convolution kernels; s is the kernel's standard deviation, or 1 under ``scale=absolute``
+    then, on batches of retain, mean CE times mean w(y); w is 1 for the most frequent class, ``minor_weight`` for all others
     before the last epoch W <- W + N(0, (last_sigma s)^2)
 
-The learning rate falls along half a cosine. Source: Triantafillou et al. 2024, arXiv:2406.09073. A network without
-convolutions has its linear layers treated so. Published settings: noise of 0.6 and 0.005 in the weights' own units,
-which suit one network alone: here they are relative to s; minor weight 0.05, for data with one dominant class; 4 epochs
-where training took 30, SGD, lr 7e-4, momentum 0.9, weight decay 5e-4, batches of 64.
+The learning rate falls along half a cosine. Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings:
+``layers=named scale=absolute sigma=0.6 last_sigma=0.005 minor_weight=0.05``, for data with one dominant class; 4 epochs where
+training took 30, SGD, lr 7e-4, momentum 0.9, weight decay 5e-4, batches of 64.
+
+Compared with ``munl/unlearning/kgltop3.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
+repository:
+
+- Its noise goes to the network's direct children that are called conv...: in torchvision's ResNet-18 that is ``conv1`` alone.
+  ``layers=named`` does so, and takes the first convolution where no child has that name. The default disturbs all convolutions,
+  in proportion to their spread: absolute noise suits one network alone.
+- Its class weights scale the loss of the batch, not of each example; so they do by default. ``weighting=example`` is the mean of
+  w(y) * CE, as the method is described.
+- It weights class 0 by 1, the dominant one of the Challenge's data (and the port all classes by inverse frequency); here the
+  retain set says which class that is.
+- It sets the learning rate once an epoch; here it falls with every step.
+
+A network without convolutions has its linear layers treated so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pluggy
@@ -27,6 +41,7 @@ from harness_unlearners._weights import add_relative_noise, kernels
 hookimpl = pluggy.HookimplMarker("harness")
 
 DEFAULTS = {"sigma": 0.6, "last_sigma": 0.005, "minor_weight": 0.5}
+CHOICES = {"layers": ("all", "named"), "scale": ("relative", "absolute"), "weighting": ("batch", "example")}
 
 
 @hookimpl
@@ -34,33 +49,55 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     """Disturb the convolutions, repair them, disturb them a little, and repair again.
 
     Options: ``lr`` (1 x the recipe's), ``epochs`` (4/30 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``sigma``
-    (0.6), ``last_sigma`` (0.005), ``minor_weight`` (0.5).
+    (0.6), ``last_sigma`` (0.005), ``minor_weight`` (0.5), ``layers`` (all; or named), ``scale`` (relative; or absolute),
+    ``weighting`` (batch; or example).
     """
     defaults = {**training_defaults(context.recipe, lr=1.0, epochs=4 / 30), **DEFAULTS}
-    options = read_options(context.options, defaults, shares=["minor_weight"])
+    options = read_options(context.options, defaults, shares=["minor_weight"], choices=CHOICES)
     epochs, batch_size = options["epochs"], options["batch_size"]
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options["lr"])
     weights = class_weights(retain, context, options["minor_weight"])
+    loss = batch_weighted_loss if options["weighting"] == "batch" else example_weighted_loss
+    disturbed = kernels(model) if options["layers"] == "all" else named_kernels(model)
+    disturb = add_relative_noise if options["scale"] == "relative" else add_noise
     n_steps = len(retain.loader(batch_size=batch_size))
-    add_relative_noise(kernels(model), options["sigma"])
+    disturb(disturbed, options["sigma"])
     clock = Clock(context)
     with restored(model):
         model.train()
         for step, (images, labels) in enumerate(clock.batches(retain, batch_size, epochs)):
             if step == (epochs - 1) * n_steps:
-                add_relative_noise(kernels(model), options["last_sigma"])
+                disturb(disturbed, options["last_sigma"])
             set_lr(optimizer, options["lr"] * cosine((step + 0.5) / (epochs * n_steps)))
-            take_step(optimizer, weighted_loss(forward(model, images), labels, weights))
+            take_step(optimizer, loss(forward(model, images), labels, weights))
+
+
+def named_kernels(model: nn.Module) -> list[Tensor]:
+    """Return the weights of the direct children that are called conv...; the first kernel of all where there is none."""
+    weights = [getattr(child, "weight", None) for name, child in model.named_children() if "conv" in name]
+    return [weight for weight in weights if isinstance(weight, Tensor)] or kernels(model)[:1]
+
+
+@torch.no_grad()
+def add_noise(weights: Iterable[Tensor], sigma: float) -> None:
+    """Add Gaussian noise of standard deviation ``sigma`` in place."""
+    for weight in weights:
+        weight.add_(torch.randn_like(weight) * sigma)
 
 
 def class_weights(split: Any, context: Any, minor_weight: float) -> Tensor:
-    """1 for the most frequent class of ``split``, ``minor_weight`` for all others; shape (n_classes,)."""
+    """Return 1 for the most frequent class of ``split``, ``minor_weight`` for all others; shape (n_classes,)."""
     counts = torch.bincount(split.labels, minlength=context.n_classes)
     weights = torch.full((context.n_classes,), minor_weight, device=context.device)
     weights[counts.argmax()] = 1.0
     return weights
 
 
-def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Mean of w(y) * CE; the weights are not normalised, so that the share of the largest class sets the step's size."""
+def batch_weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean CE times the mean of w(y): the classes of a batch set the size of its step, not its direction."""
+    return F.cross_entropy(logits, labels) * weights[labels].mean()
+
+
+def example_weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean of w(y) * CE; it is not divided by the mean weight."""
     return (weights[labels] * F.cross_entropy(logits, labels, reduction="none")).mean()

@@ -8,6 +8,8 @@ very distribution of a network trained so without the forget set, in proportion 
 touched; many requests at once touch them all. All affected constituents go back to their checkpoints first: where the
 time ends before they are trained again nothing is remembered that should not be, and the network is the worse for it.
 No options. Published: 20 shards and 50 slices on SVHN and Purchase.
+
+Not compared with released code: written from the paper.
 """
 
 from __future__ import annotations

@@ -194,10 +194,11 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd
         watch.run()
     ended = watch.finish()
     watch.kill()
+    cpu_s = watch.cpu_s
     watch.close()
     family.forget()
     unclean = _unclean(hello.scratch, before)
-    wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean))
+    wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean, cpu_s=cpu_s))
     return unclean is None
 
 

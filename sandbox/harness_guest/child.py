@@ -26,6 +26,7 @@ from harness_guest.context import Context
 from harness_guest.data import Normalisation, SplitData
 from harness_guest.journal import Journal
 from harness_guest.linux import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+from harness_guest.meter import Meter
 from harness_guest.plugin import PluginSetupError, load_unlearner, warm_lookup
 from harness_guest.protocol import Hello, Job
 from harness_guest.state import OutputInvalidError, OutputTooLargeError, chosen_model, load_state, serialise
@@ -38,6 +39,7 @@ TRACEBACK_CHARS = 8_000
 OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError)
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
 LOADED_LINE = b'{"loaded": true}\n'
+IMPORTED_LINE = b'{"imported": true}\n'
 
 
 @dataclass(frozen=True)
@@ -104,36 +106,40 @@ def _text_stream(fd: int) -> TextIO:
 
 
 def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent: int) -> int:
-    problem = "setup_error"
+    problem, meter = "setup_error", Meter(job.limit_s if job.clock == "steps" else None)
     try:
         _detach(ends, parent)
-        model, splits = _load(prepared, job, original)
+        model, splits = _load(prepared, job, original, meter)
         _write_all(ends.report, LOADED_LINE)
         if parent == CONTAINER_INIT:
             confine(parent)  # where it cannot be had, the guest still looks after each model what has changed
         if os.read(ends.go, 1) != b"g":
             return 1
-        context = _context(prepared, job)
+        context = _context(prepared, job, meter)
         hello = prepared.hello
         if hello.terminal is not None:
             _debugger().take_terminal(hello.terminal)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
+        _write_all(ends.report, IMPORTED_LINE)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
         raw = serialise(unlearned, job.max_weights_bytes)
         _write_all(ends.weights, raw)
-        _report(ends, {"weights_bytes": len(raw), "peak_gpu_mib": _peak_gpu_mib(context.device)})
+        _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
         if prepared.hello.terminal is not None:
             _debugger().post_mortem(error)
-        _report(ends, _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem))
+        said = _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem)
+        _report(ends, {**said, "examples": meter.examples})
         return 1
     finally:
         _flush_output()
     return 0
 
 
-def _load(prepared: Prepared, job: Job, original: bytes) -> tuple[nn.Module, dict[str, SplitData]]:
+def _load(
+    prepared: Prepared, job: Job, original: bytes, meter: Meter | None = None
+) -> tuple[nn.Module, dict[str, SplitData]]:
     """The original in eval mode and the splits, on the device; every random stream seeded."""
     hello, spec = prepared.hello, prepared.spec
     torch.set_num_threads(hello.threads)
@@ -145,7 +151,7 @@ def _load(prepared: Prepared, job: Job, original: bytes) -> tuple[nn.Module, dic
     model.to(device).eval()
     normalisation = Normalisation(spec.mean, spec.std)
     splits = {
-        name: SplitData(images.to(device), labels.to(device), spec.n_classes, normalisation)
+        name: SplitData(images.to(device), labels.to(device), spec.n_classes, normalisation, meter)
         for name, (images, labels) in prepared.splits.items()
     }
     if device.type == "cuda":
@@ -178,7 +184,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _context(prepared: Prepared, job: Job) -> Context:
+def _context(prepared: Prepared, job: Job, meter: Meter | None = None) -> Context:
     return Context(
         device=torch.device(prepared.hello.device),
         seed=job.seed,
@@ -188,6 +194,8 @@ def _context(prepared: Prepared, job: Job) -> Context:
         options=dict(prepared.hello.options),
         time_limit_s=job.limit_s,
         journal=None if prepared.journal is None else Journal(prepared.journal, torch.device(prepared.hello.device)),
+        clock=job.clock,
+        meter=meter or Meter(),
     )
 
 
@@ -200,6 +208,10 @@ def _debugger() -> ModuleType:
 
 def _peak_gpu_mib(device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated() / (1 << 20) if device.type == "cuda" else None
+
+
+def _used(meter: Meter, device: torch.device) -> dict[str, Any]:
+    return {"examples": meter.examples, "peak_gpu_mib": _peak_gpu_mib(device)}
 
 
 def _described(error: BaseException, problem: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from harness_guest.journal import Journal
+from harness_guest.meter import Meter, processor_s
 from reference_models.architectures import build_model
 from reference_models.recipe import ModelSpec, Recipe
 
@@ -26,9 +27,13 @@ class Context:
         recipe: how the original was trained.
         spec: the model's architecture and the shape of its data.
         options: what the user set with ``--set name=value``.
-        time_limit_s: seconds from start to the last byte of the weights; None without a limit.
+        time_limit_s: seconds from start to the last byte of the weights; None without a limit. In the unit of ``clock``.
         started_s: the process's monotonic clock when the time began to run, seconds.
         journal: of the original's training, where the task says ``journal`` or ``sisa``; else None. Reading it takes of the time.
+        clock: what the limit counts: "wall" (seconds), "cpu" (processor seconds of all processes) or "steps" (examples drawn from
+            the splits).
+        meter: of the examples drawn.
+        started_cpu_s: processor seconds of this process when the time began to run.
     """
 
     device: torch.device
@@ -40,15 +45,20 @@ class Context:
     time_limit_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
     journal: Journal | None = None
+    clock: str = "wall"
+    meter: Meter = field(default_factory=Meter)
+    started_cpu_s: float = field(default_factory=processor_s)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the time began to run, by this process's clock."""
-        return time.monotonic() - self.started_s
+        """What was used since the time began to run, in the unit of ``clock``: seconds by this process's clock."""
+        if self.clock == "steps":
+            return float(self.meter.examples)
+        return processor_s() - self.started_cpu_s if self.clock == "cpu" else time.monotonic() - self.started_s
 
     @property
     def remaining_s(self) -> float:
-        """Seconds left, infinite without a limit.
+        """What is left of the limit, in the unit of ``clock``; infinite without a limit.
 
         The host's clock decides, and sending the weights back counts: stop somewhat before this reaches zero.
         """

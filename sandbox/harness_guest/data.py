@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from harness_guest.meter import Meter
 from reference_models.augmentation import augment as apply_augmentations
 from reference_models.images import normalise
 from reference_models.recipe import Augmentation
@@ -35,18 +36,23 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         labels: shape (n,), int64, on the same device.
         n_classes: number of classes.
         normalisation: of the images.
+        meter: counts what is drawn; None for one of its own.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, n_classes: int, normalisation: Normalisation) -> None:
+    def __init__(
+        self, images: Tensor, labels: Tensor, n_classes: int, normalisation: Normalisation, meter: Meter | None = None
+    ) -> None:
         self.images = images
         self.labels = labels
         self.n_classes = n_classes
         self.normalisation = normalisation
+        self.meter = meter or Meter()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        self.meter.draw(1)
         return self.normalised(self.images[index]), int(self.labels[index])
 
     def normalised(self, images: Tensor) -> Tensor:
@@ -92,6 +98,11 @@ class Loader:
     drop_last: bool
     generator: torch.Generator | None
 
+    @property
+    def dataset(self) -> SplitData:
+        """The split, under the name that PyTorch's ``DataLoader`` gives it."""
+        return self.split
+
     def __len__(self) -> int:
         whole, rest = divmod(len(self.split), self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
@@ -103,6 +114,7 @@ class Loader:
         for step in range(len(self)):
             rows = slice(step * self.batch_size, (step + 1) * self.batch_size)
             images = self.split.images[order[rows]]
+            self.split.meter.draw(len(images))
             if draws:
                 last = apply_augmentations(images.permute(0, 2, 3, 1), self.augment, [draw[rows] for draw in draws])
                 images = last.permute(0, 3, 1, 2).contiguous()

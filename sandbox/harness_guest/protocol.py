@@ -43,7 +43,7 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"UH"
 HEADER = struct.Struct(">2sBQ")
 LOG_HEADER = struct.Struct(">QQ")
@@ -120,9 +120,13 @@ class Job:
     Attributes:
         index: which original, 0-based.
         seed: of every random stream in the model's process.
-        limit_s: seconds from START after which the guest ends the process on its own account; None for no limit.
+        limit_s: what the process may use from START on, in the unit of ``clock``; None for no limit. The guest ends a process
+            that used it up, on its own account.
         max_weights_bytes: the guest forwards no more than this many bytes of weights.
         journal_bytes: length of the JOURNAL frame; 0 when none follows.
+        clock: "wall" (seconds), "cpu" (processor seconds of all its processes) or "steps" (examples drawn, which the process
+            counts by itself).
+        deadline_s: seconds from START after which the process is ended whatever it used; for "wall" the limit is the deadline.
     """
 
     index: int
@@ -130,6 +134,13 @@ class Job:
     limit_s: float | None
     max_weights_bytes: int
     journal_bytes: int = 0
+    clock: str = "wall"
+    deadline_s: float | None = None
+
+    @property
+    def kill_s(self) -> float | None:
+        """Seconds from START after which the process is ended; None for never."""
+        return self.limit_s if self.clock == "wall" else self.deadline_s
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ class Ended:
         index: the model.
         exit_code: exit status, None when killed by a signal.
         signal: number of the signal that ended it, None when it exited.
-        deadline: the guest killed it because ``limit_s`` had passed.
+        deadline: the guest killed it because ``limit_s`` or ``deadline_s`` had passed.
         error_type, error_message, traceback: of an exception that the plugin let escape; None without.
         problem: a fault in what came back that the guest could tell: "output_missing", "output_invalid",
             "output_too_large", "plugin_error", "setup_error" (the plugin could not be loaded), or None.
@@ -169,6 +180,9 @@ class Ended:
         leftovers: how many other processes had to be killed afterwards.
         unclean: why the guest cannot serve another model (scratch space that could not be wiped, limits of its own that the
             plugin changed); it exits, and the next model needs a new one. None when it can.
+        cpu_s: processor seconds from START to the end of all processes of the model, as the kernel counted them.
+        examples: drawn from the splits, as the model's process counted; None where it could not say so.
+        imported: the plugin's import had ended.
     """
 
     index: int
@@ -183,6 +197,9 @@ class Ended:
     peak_rss_mib: float | None = None
     leftovers: int = 0
     unclean: str | None = None
+    cpu_s: float | None = None
+    examples: int | None = None
+    imported: bool = False
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:

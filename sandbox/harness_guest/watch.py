@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness_guest.child import LOADED_LINE, MESSAGE_CHARS, TRACEBACK_CHARS
-from harness_guest.linux import Exit, Family
+from harness_guest.child import IMPORTED_LINE, LOADED_LINE, MESSAGE_CHARS, TRACEBACK_CHARS
+from harness_guest.linux import Exit, Family, running_cpu_s
 from harness_guest.logs import LogKeeper
 from harness_guest.protocol import LOG_HEADER, Ended, Job, Kind, ProtocolError, decode_json
 from harness_guest.spawn import Running
@@ -22,6 +22,8 @@ LOG_CHUNK_BYTES = 1 << 16
 MAX_REPORT_BYTES = 1 << 18
 MAX_LATE_LOG_BYTES = 1 << 22
 MAX_SIZE_MIB = 1e9
+MAX_EXAMPLES = 1 << 53
+CPU_POLL_S = 0.01
 PROBLEMS = frozenset({"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error"})
 
 
@@ -49,6 +51,7 @@ class Watch:
         self._exit: Exit | None = None
         self._deadline_struck = False
         self._too_large = False
+        self._cpu_before_s = 0.0
         self._selector = selectors.DefaultSelector()
         for fd, take in self._sources().items():
             self._selector.register(fd, selectors.EVENT_READ, take)
@@ -69,21 +72,41 @@ class Watch:
             if self._exit is not None:
                 return False
             self._step(None)
+        self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
         return bytes(self._report).startswith(LOADED_LINE)
 
     def run(self) -> None:
-        """Let the process go and wait for its end; kill it when the job's limit has passed."""
-        limit_s = self._job.limit_s
-        deadline = None if limit_s is None else time.monotonic() + limit_s
+        """Let the process go and wait for its end; kill it when the job's limit or its deadline has passed."""
+        kill_s = self._job.kill_s
+        deadline = None if kill_s is None else time.monotonic() + kill_s
         with contextlib.suppress(BrokenPipeError):
             os.write(self._running.go, b"g")
         while self._exit is None:
-            left_s = None if deadline is None else deadline - time.monotonic()
+            left_s = self._left_s(deadline)
             if left_s is not None and left_s <= 0 and not self._deadline_struck:
                 self._deadline_struck = True
                 self.kill()
                 continue
             self._step(None if self._deadline_struck else left_s)
+
+    def _left_s(self, deadline: float | None) -> float | None:
+        """Seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
+
+        Processor seconds pass no faster than the cores allow, so that there is no need to look before that.
+        """
+        left_s = None if deadline is None else deadline - time.monotonic()
+        if self._job.clock != "cpu" or self._job.limit_s is None:
+            return left_s
+        unused_s = self._job.limit_s - (self._family.cpu_s() - self._cpu_before_s)
+        if unused_s <= 0:
+            return 0.0
+        pause_s = max(CPU_POLL_S, unused_s / len(os.sched_getaffinity(0)))
+        return pause_s if left_s is None else min(left_s, pause_s)
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds of the model's processes that have ended, since it was loaded."""
+        return max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
         """Collect what is left, send log tail and result, and say how it ended. Leftovers are not killed yet."""
@@ -197,7 +220,7 @@ class Watch:
             said = decode_json(lines[-2]) if len(lines) > 1 else {}
         except ProtocolError:
             return {}
-        return {} if said.get("loaded") else said
+        return {} if said.get("loaded") or said.get("imported") else said
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
         """The last word with what is true of the result: as many bytes came as were announced, or it is no result."""
@@ -231,12 +254,19 @@ class Watch:
             problem=problem,
             dropped_bytes=self._keeper.dropped_bytes,
             peak_rss_mib=exit_.peak_rss_mib,
+            examples=_count(said.get("examples")),
+            imported=IMPORTED_LINE.strip() in bytes(self._report).split(b"\n"),
         )
 
 
 def _size(value: object) -> float | None:
     """What the process says of its memory, where it is a size; it may say anything."""
     return float(value) if type(value) in (int, float) and 0 <= value < MAX_SIZE_MIB else None  # type: ignore[operator, arg-type]
+
+
+def _count(value: object) -> int | None:
+    """A count that the process reports, where it can be one."""
+    return value if type(value) is int and 0 <= value < MAX_EXAMPLES else None
 
 
 def _text(value: object, max_chars: int) -> str | None:

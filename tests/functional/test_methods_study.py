@@ -55,7 +55,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Pat
 def test_the_page_has_a_row_for_every_method_and_for_both_ends_of_the_scale(studied: Path) -> None:
     rows = [
         line.split("|")[1].strip()
-        for line in (studied / "methods.md").read_text().splitlines()
+        for line in (studied / "methods.md").read_text().partition("## How to read")[0].splitlines()
         if line.startswith("| ")
     ]
     assert sorted(rows[2:]) == sorted(["`noop`", "`finetune`", "*perfect (control)*", "*nothing done (no-op)*"])
@@ -82,6 +82,15 @@ def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(tmp_path:
     text = (tmp_path / "methods.md").read_text()
     assert "`finetune`: 4 of 4 models did not come back (4 x timeout)." in text
     assert ".svg" not in text
+
+
+def test_the_page_says_how_every_method_differs_from_its_authors_code() -> None:
+    written, kept = page.PUBLISHED.read_text(), Path(page.__file__).parents[2] / "docs" / "methods.md"
+    rows = [line.split("|")[1] for line in written.splitlines() if line.startswith("| `")]
+    bundled = {one.name for one in find_plugins(UNLEARNERS) if one.bundled} - {"noop", "retrain", "finetune", "noise"}
+
+    assert sorted("".join(rows).replace("`", " ").replace(",", " ").split()) == sorted(bundled)
+    assert written in kept.read_text()
 
 
 def test_every_bundled_method_is_in_the_study() -> None:

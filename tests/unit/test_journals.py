@@ -12,12 +12,13 @@ import pytest
 from harness.cache import take_rebuilt
 from harness.errors import DatasetInvalidError, TaskInvalidError
 from harness.journals import expected_bytes, journal_record
+from harness.queries import NO_QUERIES
 from harness.references import ROLES, Population, References, member_seeds
 from harness.tasks.model import JournalRequest, SisaRequest, Split, Task, TaskData
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 PLAIN_INPUTS = {"format", "task", "role", "data", "model", "recipe", "seeds", "torch", "device", "code"}
-"""What the key of a chunk without any record of training is made of."""
+"""What the key of a chunk without any record of training, of models that are asked no queries, is made of."""
 
 
 def _split(name: str, n_examples: int) -> Split:
@@ -47,7 +48,7 @@ def population(task: Task, role: str = "original", models: int = 3) -> Populatio
 
 def test_a_task_without_a_record_has_the_keys_that_it_always_had() -> None:
     for role in ROLES:
-        for inputs in References(PLAIN, DATA)._chunks(role, 3):
+        for inputs in References(PLAIN, DATA, queries=NO_QUERIES)._chunks(role, 3):
             assert inputs.keys() == PLAIN_INPUTS
 
 

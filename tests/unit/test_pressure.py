@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.pressure import SOURCE, Stopwatch, busy, lately, waited_s
+from harness.pressure import SOURCE, STAT, Stopwatch, busy, core_times, lately, over, waited_s
 
 TEXT = """some avg10=12.50 avg60=3.00 avg300=0.10 total=2500000
 full avg10=0.00 avg60=0.00 avg300=0.00 total=0
@@ -72,3 +72,45 @@ def test_the_running_kernels_count_can_be_read() -> None:
 @pytest.mark.parametrize(("share", "found"), [(None, False), (0.2, False), (0.3, True)])
 def test_a_machine_is_busy_from_a_quarter_of_the_time_on(share: float | None, found: bool) -> None:
     assert busy(share) is found
+
+
+IDLE_BEFORE = "cpu  100 0 50 800 50 0 0 0 0 0\ncpu0 100 0 50 800 50 0 0 0 0 0\n"
+IDLE_AFTER = "cpu  160 0 90 900 50 0 0 0 0 0\ncpu0 160 0 90 900 50 0 0 0 0 0\n"
+
+
+def test_without_the_kernels_count_of_waiting_the_cores_work_tells_the_load(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text(IDLE_BEFORE)
+
+    assert over(3.0, tmp_path / "none", stat, lambda _seconds: _write(stat, IDLE_AFTER)) == 0.5
+
+
+def test_the_kernels_count_of_waiting_goes_first(tmp_path: Path, source: Path) -> None:
+    waited = TEXT.replace("2500000", "3400000")
+
+    share = over(3.0, source, tmp_path / "none", lambda _seconds: _write(source, waited))
+
+    assert share == pytest.approx(0.3)
+
+
+def test_where_nothing_is_counted_the_load_is_unknown(tmp_path: Path) -> None:
+    assert over(3.0, tmp_path / "none", tmp_path / "none", lambda _seconds: None) is None
+
+
+@pytest.mark.parametrize("text", ["", "cpu x", "intr 1 2 3 4 5 6\n", "cpu 1 2\n"])
+def test_a_count_of_cores_of_another_kind_tells_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stat").write_text(text)
+
+    assert core_times(tmp_path / "stat") is None
+
+
+@pytest.mark.skipif(not STAT.is_file(), reason="not Linux")
+def test_the_running_kernels_times_of_cores_can_be_read() -> None:
+    found = core_times()
+
+    assert found is not None
+    assert 0 < found[0] < found[1]
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from harness.evaluation import EvaluatorInfo, Result
 from harness.rejudging import with_records
 from harness.report.model import EvaluatorRecord
-from tests.unit.report.examples import auc_metric, build_report, evaluator
+from tests.unit.report.examples import auc_metric, build_report, evaluator, forgetting
 
 OLD = build_report(
-    evaluators=(evaluator("lira", auc_metric(value=0.58)),), warnings=("Evaluator left out: a 1 is broken",)
+    evaluators=(forgetting(), evaluator("lira", auc_metric(value=0.58))),
+    warnings=("Evaluator left out: a 1 is broken",),
 )
 
 
@@ -42,6 +43,7 @@ def test_evaluators_left_out_are_those_of_the_last_judgement() -> None:
 
 
 def test_new_numbers_decide_the_verdict_anew() -> None:
-    worse = evaluator("lira", auc_metric(value=0.72, interval=None))
+    worse = forgetting(**dict.fromkeys(("memory_left", "memory_left_calibrated"), (1.0, 0.9, 1.1)))
 
-    assert with_records(OLD, [worse], [], {}).verdict.level != OLD.verdict.level
+    assert OLD.verdict.level == "partial"
+    assert with_records(OLD, [worse], [], {}).verdict.level == "none"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.validity import conclusions, writing
 from benchmarks.validity.drawing import picture
-from benchmarks.validity.findings import Finding, Summary, find, visible_share
+from benchmarks.validity.findings import Finding, Summary, find, margin, told, visible_share
 from benchmarks.validity.judging import is_forgetting
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
 from benchmarks.validity.populations import Logits, Trained
@@ -141,8 +141,45 @@ def test_values_that_differ_in_the_last_digits_are_not_in_order() -> None:
     assert _found(0.0, 0.2, 0.5, 1.0, 1.0 + 1e-6, half_width=None).order == "unsure"
 
 
-def test_a_level_is_told_where_its_interval_is_apart_from_the_controls() -> None:
-    assert _found(0.0, 0.19, 0.5, 0.9, 1.0).told == ("like control", "like control", "told", "told", "told")
+def test_a_level_is_told_where_the_interval_of_its_difference_from_the_control_excludes_0() -> None:
+    assert _found(0.0, 0.14, 0.15, 0.9, 1.0).told == ("like control", "like control", "told", "told", "told")
+
+
+def test_ends_that_face_each_other_count() -> None:
+    record = _record(0.2).model_copy(update={"interval": IntervalRecord(low=0.15, high=9.0)})
+
+    assert margin(record) == pytest.approx(0.2 - np.hypot(0.05, 0.1))
+
+
+def test_two_intervals_that_overlap_may_still_differ() -> None:
+    record = _record(0.15)
+    assert record.interval is not None
+    assert record.control_interval is not None
+
+    assert record.interval.low < record.control_interval.high
+    assert told(record) == "told"
+
+
+def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(2000, 2))
+    records = [
+        _record(value, 1.96).model_copy(
+            update={"control": control, "control_interval": IntervalRecord(low=control - 1.96, high=control + 1.96)}
+        )
+        for value, control in draws.tolist()
+    ]
+
+    assert np.mean([told(record) == "told" for record in records]) == pytest.approx(0.05, abs=0.012)
+
+
+def test_a_p_value_tells_by_itself() -> None:
+    def of(value: float) -> MetricRecord:
+        return _record(value, None, "none", "difference_p")
+
+    assert [told(of(p)) for p in (0.051, 0.05, 0.001)] == ["like control", "told", "told"]
+    assert is_forgetting(of(0.5))
+    assert not is_forgetting(_record(0.5, direction="none"))
 
 
 def test_nothing_is_told_without_interval() -> None:
@@ -208,17 +245,21 @@ def judged() -> Study:
     }
     levels = {level.name: _models(level.remembered, 10 + i) for i, level in enumerate(LEVELS)}
     trained = Trained(TASK, DATA, references, levels | {NOOP.name: references["original"]})
-    return study(trained, (8, 16, 32), choose_evaluators(("ks", "lira"))[0], SilentProgress())
+    return study(trained, (8, 16, 32), choose_evaluators(("forgetting", "ks", "lira"))[0], SilentProgress())
 
 
 def test_models_that_remember_more_rank_worse(judged: Study) -> None:
     found = judged.summaries[16]
 
-    assert {name: found[name].orders("right") for name in ("ks.mean_d", "lira.auc", "lira.direction")} == {
-        "ks.mean_d": 1,
-        "lira.auc": 1,
-        "lira.direction": 1,
-    }
+    names = ("forgetting.memory_left", "forgetting.shift", "ks.mean_d", "lira.auc", "lira.direction")
+
+    assert {name: found[name].orders("right") for name in names} == dict.fromkeys(names, 1)
+
+
+def test_the_test_for_a_difference_tells_all_levels_but_retraining(judged: Study) -> None:
+    (finding,) = judged.summaries[16]["forgetting.difference_p"].blocks
+
+    assert finding.told == ("like control", "told", "told", "told", "told")
 
 
 def test_a_size_is_judged_on_all_its_blocks_and_left_out_beyond_the_models(judged: Study) -> None:

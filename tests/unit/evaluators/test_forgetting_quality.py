@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from harness.evaluation import SPLITS, Evidence, Result
-from harness_evaluators import _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
+from harness_evaluators import _epsilon_bounds, _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
 from harness_evaluators._epsilon import ATTACKS, AttackName
 from harness_evaluators.forgetting_quality import epsilons, evaluate, points
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
@@ -189,17 +190,30 @@ def test_forgetting_stands_between_noop_and_control(gaussian: Make) -> None:
         assert one.smallest_visible is not None
 
 
-def test_exchanged_models_show_the_noise_of_the_null() -> None:
-    """The spread over exchanges within one pair of populations is near that over independent pairs."""
-    rng = np.random.default_rng(7)
-    found, claimed = [], []
-    for _ in range(40):
-        common = rng.standard_normal((2, 16, 1))
-        u, r = 0.9 * rng.standard_normal((2, 16, 12)) + 0.4 * common
-        found.append(epsilons(u, r, attack="exact").mean())
-        claimed.append(_epsilon_rows.exchanged_sd(u, r, "exact", rng)["mean_epsilon"])
+def test_clopper_pearson_limits_are_those_of_the_binomial() -> None:
+    """So many errors or fewer have probability 0.0125 at the limit."""
+    for errors, n_models in ((0, 16), (3, 16), (7, 32)):
+        limit = _epsilon_bounds.upper(np.array([errors]), n_models)[0]
+        assert binom.cdf(errors, n_models, limit) == pytest.approx(0.0125, rel=1e-6)
+    assert _epsilon_bounds.upper(np.array([16]), 16)[0] == 1
 
-    assert 0.7 < np.sqrt(np.mean(np.square(claimed))) / np.std(found) < 1.4
+
+def test_what_n_models_could_show_at_most() -> None:
+    rate = 1 - 0.0125 ** (1 / 16)
+
+    assert _epsilon_bounds.certifiable(32) == pytest.approx(np.log((1 - 1e-5 - rate) / rate))
+    assert _epsilon_bounds.certifiable(8) == 0
+
+
+def test_separated_models_reach_the_largest_lower_bound_and_alike_ones_seldom_any() -> None:
+    rng = np.random.default_rng(8)
+    u, r = rng.standard_normal((2, 32, 200))
+    folds = np.concatenate([np.arange(32) % 2] * 2)
+
+    found = _epsilon_bounds.lower(u + 50, r, folds)
+    assert found.max() == pytest.approx(_epsilon_bounds.certifiable(32))
+    assert found.mean() > 0.7 * _epsilon_bounds.certifiable(32)
+    assert (_epsilon_bounds.lower(u, r, folds) > 0).mean() <= 0.05
 
 
 def test_over_and_under_forgetting_stand_alike(gaussian: Make) -> None:

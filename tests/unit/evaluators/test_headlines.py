@@ -13,6 +13,7 @@ from tests.unit.evaluators.every import EVERY, name_of
 FIRST_SEEN = {
     "accuracy": {"retain", "forget", "test"},
     "efficiency": {"ratio"},
+    "forgetting": {"difference_p", "memory_left", "memory_bound"},
     "forgetting_quality": {"f_official"},
     "ks": {"mean_d"},
     "lira": {"auc", "direction"},

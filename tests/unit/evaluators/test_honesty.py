@@ -16,6 +16,7 @@ from harness_evaluators import (
     before_after,
     divergence,
     efficiency,
+    forgetting,
     forgetting_quality,
     interclass_confusion,
     klom,
@@ -33,8 +34,9 @@ from tests.unit.evaluators.every import (
 )
 from tests.unit.evaluators.helpers import metric, numbers, value
 
-SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6}
-"""Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9."""
+SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6, forgetting: 2e-3}
+"""Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9. A p-value of
+``forgetting`` moves by one permutation of 1,000."""
 
 
 def test_every_registered_evaluator_is_held_to_this() -> None:

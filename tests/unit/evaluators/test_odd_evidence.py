@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evaluation import SPLITS, Evidence
+from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import before_after
+from harness_evaluators._finite import LARGEST, finite
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers
@@ -90,6 +91,60 @@ def test_a_model_whose_logits_are_no_numbers_is_left_out_and_counted(module: Mod
 
     assert result.metrics == module.evaluate(whole).metrics
     assert any("1 unlearned models" in text for text in result.warnings)
+
+
+def _asked(evidence: Evidence) -> Evidence:
+    """The same run with answers to two queries, each other than those to the exact pictures."""
+    queries = {
+        query: {name: by["forget"] + np.float32(change) for name, by in evidence.logits.items()}
+        for query, change in (("flip", 0.25), ("bfloat16", 0.5))
+    }
+    return replace(evidence, queries=queries)
+
+
+def _passed_on(evidence: Evidence) -> tuple[Evidence, tuple[str, ...]]:
+    """What an evaluator is let to see of evidence, and the warnings that it gets."""
+    seen: list[Evidence] = []
+
+    def evaluate(mended: Evidence) -> Result:
+        seen.append(mended)
+        return Result(())
+
+    warnings = finite(evaluate)(evidence).warnings
+    return seen[0], warnings
+
+
+def test_a_model_whose_answers_to_one_query_are_no_numbers_is_left_out_everywhere() -> None:
+    evidence = _asked(usual(n_models=9))
+    broken = evidence.queries["flip"]["unlearned"].copy()
+    broken[3, 5, 1] = np.nan
+    queries = {**evidence.queries, "flip": {**evidence.queries["flip"], "unlearned": broken}}
+    left = np.delete(np.arange(9), 3)
+
+    mended, warnings = _passed_on(replace(evidence, queries=queries))
+
+    assert any("1 unlearned models" in text for text in warnings)
+    np.testing.assert_array_equal(mended.unlearned_from, evidence.unlearned_from[left])
+    for split, logits in mended.logits["unlearned"].items():
+        np.testing.assert_array_equal(logits, evidence.logits["unlearned"][split][left])
+    for query, by in mended.queries.items():
+        for name, logits in by.items():
+            rows = left if name == "unlearned" else np.arange(9)
+            np.testing.assert_array_equal(logits, evidence.queries[query][name][rows])
+            assert not logits.flags.writeable
+
+
+def test_infinite_answers_to_a_query_are_bounded() -> None:
+    evidence = _asked(usual(n_models=5))
+    endless = evidence.queries["bfloat16"]["control"].copy()
+    endless[0, 0, 0] = np.inf
+    queries = {**evidence.queries, "bfloat16": {**evidence.queries["bfloat16"], "control": endless}}
+
+    mended, warnings = _passed_on(replace(evidence, queries=queries))
+
+    assert any("infinite" in text for text in warnings)
+    assert mended.queries["bfloat16"]["control"][0, 0, 0] == np.float32(LARGEST)
+    assert len(mended.queries["bfloat16"]["control"]) == 5
 
 
 def test_an_original_whose_logits_are_no_numbers_leaves_the_other_pairs_as_they_were() -> None:

@@ -84,6 +84,16 @@ def test_what_failed_fails_for_everybody() -> None:
             _shared.once(evidence, "number", compute)
 
 
+def test_nothing_is_kept_where_the_answers_to_a_query_may_still_change() -> None:
+    evidence, numbers = _fixed(usual()), iter(range(4))
+    queries = {"flip": {"unlearned": evidence.logits["unlearned"]["forget"].copy()}}
+    asked = replace(evidence, queries=queries)
+
+    assert [_shared.once(asked, "number", lambda: next(numbers)) for _ in range(2)] == [0, 1]
+    queries["flip"]["unlearned"].flags.writeable = False
+    assert [_shared.once(asked, "number", lambda: next(numbers)) for _ in range(2)] == [2, 2]
+
+
 def test_other_evidence_shares_nothing() -> None:
     evidence = _fixed(usual())
     other = replace(evidence, seed=evidence.seed + 1)

@@ -36,6 +36,35 @@ def test_batches_are_the_items_in_order() -> None:
     assert images.dtype == torch.float32
 
 
+def test_a_loader_names_its_split_as_pytorch_s_does() -> None:
+    data = split()
+    loader = data.loader(batch_size=4, shuffle=True)
+
+    assert loader.dataset is data
+    with pytest.raises(AttributeError):
+        loader.dataset = split()  # type: ignore[misc]
+
+
+def test_code_that_builds_its_own_loader_runs_as_it_stands() -> None:
+    """The Challenge's entries write ``DataLoader(retain_loader.dataset, ...)``; a split can be given as well."""
+    data = split()
+    for dataset in (data, data.loader().dataset):
+        batches = list(torch.utils.data.DataLoader(dataset, batch_size=4))
+
+        (plain, labels), (images, ours) = batches[0], next(iter(data.loader(batch_size=4)))
+        assert [len(batch[1]) for batch in batches] == [4, 4, 2]
+        assert torch.equal(plain, images)
+        assert torch.equal(labels, ours)
+
+
+def test_normalising_a_whole_split_at_once_is_the_same_as_item_by_item() -> None:
+    data = split()
+    at_once = data.normalised(data.images)
+
+    assert at_once.dtype == torch.float32
+    assert torch.equal(at_once, torch.stack([data[i][0] for i in range(len(data))]))
+
+
 @pytest.mark.parametrize(
     ("n_examples", "drop_last", "length"), [(10, False, 3), (10, True, 2), (8, True, 2), (0, False, 0)]
 )

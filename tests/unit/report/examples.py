@@ -75,6 +75,37 @@ def accuracy_metric(value: float = 0.88) -> Metric:
     )
 
 
+def forgetting(**changes: Any) -> EvaluatorRecord:
+    """The record of the evaluator ``forgetting`` for models that forgot a part; a value of None leaves a metric out."""
+    numbers: dict[str, Any] = {
+        "difference_p": 0.001,
+        "noop_p": 0.001,
+        "placebo_p": 0.5,
+        "memory_left": (0.40, 0.30, 0.50),
+        "memory_left_calibrated": (0.42, 0.32, 0.52),
+        "memory_left_queries": (0.38, 0.28, 0.48),
+        "memory_left_worst": (0.42, 0.32, 0.52),
+        "memory_bound": 0.52,
+        "shift_bound": 0.7,
+        "shift": (0.6, 0.5, 0.7),
+        "shift_calibrated": (0.55, 0.45, 0.65),
+        "named_remembered": 0.3,
+        "named_over_forgotten": 0.0,
+        "memory_size": (1.6, 1.5, 1.7),
+        "effective_models": 3.0,
+        **changes,
+    }
+    noop = numbers.pop("noop_p")
+    metrics = [_number(name, value, noop) for name, value in numbers.items() if value is not None]
+    return evaluator("forgetting", *metrics)
+
+
+def _number(name: str, value: float | tuple[float, float, float], noop: float | None) -> Metric:
+    middle, interval = (value[0], Interval(*value[1:])) if isinstance(value, tuple) else (value, None)
+    more: dict[str, Any] = {"noop": noop, "note": "What stands out most: confidence: location top."}
+    return Metric(name, middle, "none", name, interval=interval, **(more if name == "difference_p" else {}))
+
+
 def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRecord:
     info = EvaluatorInfo(name=name, version="1", summary="", evaluate=lambda evidence: Result(metrics=()))
     return EvaluatorRecord.from_result(info, "unlearning-harness", "0.1.0", 0.2, Result(metrics, arrays))
@@ -83,7 +114,9 @@ def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRec
 def build_report(**changes: Any) -> Report:
     outcomes = changes.pop("outcomes", [*(outcome(index) for index in range(7)), timeout(7)])
     facts = changes.pop("plugin_facts", PLUGIN)
-    evaluators = changes.pop("evaluators", (evaluator("lira", auc_metric()), evaluator("accuracy", accuracy_metric())))
+    evaluators = changes.pop(
+        "evaluators", (forgetting(), evaluator("lira", auc_metric()), evaluator("accuracy", accuracy_metric()))
+    )
     models = tuple(ModelRecord.from_outcome(one) for one in outcomes)
     finished = sum(one.status is Status.OK for one in outcomes)
     fields: dict[str, Any] = {

@@ -5,70 +5,141 @@ from typing import Any
 
 import pytest
 
-from harness.evaluation import Interval, Metric
+from harness.evaluation import Metric
 from harness.report.model import EvaluatorRecord, ModelRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
-from tests.unit.report.examples import accuracy_metric, auc_metric, evaluator, outcome, plugin_error, timeout
+from harness.tasks.model import Margins
+from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, outcome, plugin_error, timeout
 
-ALL_OK = [outcome(0), outcome(1), outcome(2)]
+EQUAL = {
+    "difference_p": 0.4,
+    "memory_left": (0.0, -0.03, 0.03),
+    "memory_left_calibrated": (0.0, -0.03, 0.03),
+    "memory_left_queries": (0.0, -0.03, 0.03),
+    "memory_left_worst": (0.01, -0.02, 0.04),
+    "memory_bound": 0.03,
+    "shift_bound": 0.06,
+    "shift": (0.0, -0.05, 0.05),
+    "shift_calibrated": (0.0, -0.05, 0.05),
+    "named_remembered": 0.0,
+}
+SMALL = {
+    "memory_left": (0.0, -0.03, 0.03),
+    "memory_left_calibrated": (0.0, -0.03, 0.03),
+    "memory_left_queries": (0.0, -0.03, 0.03),
+    "memory_left_worst": (0.01, -0.02, 0.04),
+    "shift": (0.0, -0.05, 0.05),
+    "shift_calibrated": (0.0, -0.05, 0.05),
+    "named_remembered": 0.0,
+}
+BELOW = {
+    **{name: (-0.3, -0.4, -0.2) for name in SMALL if name.startswith("memory")},
+    "shift": (-0.5, -0.6, -0.4),
+    "shift_calibrated": (-0.5, -0.6, -0.4),
+    "named_remembered": 0.0,
+}
+WHOLE = {name: (1.0, 0.9, 1.1) for name in SMALL if name.startswith("memory")}
 
 
-def shift_metric(value: float, noop: float) -> Metric:
-    return Metric("direction", value, "closer_to_reference", "", control=0.0, noop=noop, smallest_visible=0.1)
+def models(finished: int, originals: int | None = None) -> list[ModelRecord]:
+    ends = [outcome(n) if n < finished else timeout(n) for n in range(originals or finished)]
+    return [ModelRecord.from_outcome(one) for one in ends]
 
 
 def verdict(
-    *others: EvaluatorRecord, shift: float | None = None, shift_noop: float = 0.8, outcomes: Any = None, **auc: Any
+    *others: EvaluatorRecord,
+    finished: int = 32,
+    originals: int | None = None,
+    margins: Margins = Margins(),  # noqa: B008 -- it is frozen
+    **numbers: Any,
 ) -> VerdictRecord:
-    metrics = [auc_metric(**auc)] + ([] if shift is None else [shift_metric(shift, shift_noop)])
-    models = [ModelRecord.from_outcome(one) for one in outcomes or ALL_OK]
-    return decide_verdict([evaluator("lira", *metrics), *others], models)
+    return decide_verdict([forgetting(**numbers), *others], models(finished, originals), margins)
 
 
 @pytest.mark.parametrize(
-    ("level", "value", "half_width", "more"),
+    ("level", "numbers"),
     [
-        ("as_retrained", 0.505, 0.02, {}),
-        ("as_retrained", 0.53, 0.02, {}),  # intervals overlap, though further off than can be seen
-        ("as_retrained", 0.525, 0.001, {}),  # intervals apart, though too near to be seen
-        ("unclear", 0.60, 0.15, {}),  # overlaps the control's interval and reaches the no-op
-        ("unclear", 0.505, 0.02, {"noop": 0.51}),  # the attack does not see the no-op
-        ("unclear", 0.505, 0.02, {"noop": None}),
-        ("partial", 0.60, 0.03, {}),
-        ("partial", 0.60, 0.03, {"shift": 0.5}),
-        ("partial", 0.60, 0.03, {"shift": -0.05}),  # a shift too small to be seen does not turn the verdict
-        ("over_forgetting", 0.60, 0.03, {"shift": -0.5}),
-        ("over_forgetting", 0.90, 0.03, {"shift": -2.0}),
-        ("over_forgetting", 0.60, 0.03, {"shift": -0.5, "noop": 0.505}),
-        ("none", 0.70, 0.02, {}),
-        ("none", 0.80, 0.02, {"shift": 1.5}),
-        ("none", 0.60, 0.03, {"noop": 0.505}),  # leaks more than doing nothing
-        ("partial", 0.999, 0.001, {"noop": 1.0, "shift": 6.2, "shift_noop": 9.5}),  # at the attack's ceiling
-        ("none", 0.999, 0.001, {"noop": 1.0, "shift": 9.5, "shift_noop": 9.5}),
-        ("none", 0.999, 0.001, {"noop": 1.0, "shift": 9.45, "shift_noop": 9.5}),  # too little to be seen
-        ("none", 0.98, 0.02, {"noop": 1.0, "shift": 6.2, "shift_noop": 9.5}),  # the attack can rank
+        ("as_retrained", EQUAL),
+        ("no_difference_seen", {**EQUAL, "memory_bound": 0.05}),
+        ("no_difference_seen", {**EQUAL, "shift_bound": 0.1}),
+        ("unclear", {**EQUAL, "memory_bound": 0.5}),
+        ("unclear", {**EQUAL, "noop_p": 0.2}),  # the run could not have seen a failure to forget
+        ("unclear", {**EQUAL, "memory_size": (0.1, 0.0, 0.3)}),
+        ("partial", {}),
+        ("partial", WHOLE | {"memory_left": (0.7, 0.4, 1.0), "memory_left_worst": (0.7, 0.4, 1.0),
+                             "memory_left_calibrated": (0.7, 0.4, 1.0), "memory_left_queries": (0.7, 0.4, 1.0)}),
+        ("none", WHOLE),
+        ("over_forgetting", BELOW),
+        ("mixed", {"named_remembered": 0.2, "named_over_forgotten": 0.2}),
+        ("partial", {"named_remembered": 0.5, "named_over_forgotten": 0.05}),
+        ("partial", {"named_remembered": 0.2, "named_over_forgotten": 0.2, "effective_models": 1.0}),
+        ("mixed", SMALL),
+        ("another_model", {**SMALL, "placebo_p": 0.01}),
+        # Another kind of model whose confidence lies elsewhere everywhere, and which remembers nothing in particular.
+        ("another_model", {**SMALL, "placebo_p": 0.01, "memory_left": (0.3, 0.2, 0.4), "shift": (0.5, 0.4, 0.6)}),
+        ("over_forgetting", {**BELOW, "placebo_p": 0.01}),
+        ("none", {**WHOLE, "placebo_p": 0.01, "memory_left": (-0.3, -0.4, -0.2)}),  # a temperature
+        # It shows under one query alone, by more than the choice of the worst explains.
+        ("partial", {**SMALL, "memory_left_worst": (0.5, 0.4, 0.6)}),
+        ("mixed", {**SMALL, "memory_left_worst": (0.05, 0.01, 0.09)}),
+    ],
+)  # fmt: skip
+def test_the_rule(level: str, numbers: dict[str, Any]) -> None:
+    assert verdict(**{"effective_models": 30.0, **numbers}).level == level
+
+
+@pytest.mark.parametrize(
+    ("level", "finished", "p"),
+    [
+        ("as_retrained", 16, 0.051),
+        ("no_difference_seen", 15, 0.4),
+        ("mixed", 32, 0.049),
+        ("as_retrained", 64, 0.03),  # a small difference between many models, with equivalence shown
+        ("mixed", 64, 0.02),
     ],
 )
-def test_the_rule(level: str, value: float, half_width: float, more: dict[str, Any]) -> None:
-    given = {"value": value, "interval": Interval(value - half_width, value + half_width), **more}
+def test_fewer_models_only_weaken_it(level: str, finished: int, p: float) -> None:
+    numbers = {**EQUAL, "difference_p": p, "effective_models": float(finished)}
 
-    assert verdict(**given).level == level
+    assert verdict(finished=finished, **numbers).level == level
 
 
-@pytest.mark.parametrize("missing", [{"value": None}, {"control": None}, {"interval": None, "smallest_visible": None}])
-def test_without_a_number_its_null_or_its_uncertainty_there_is_no_verdict(missing: dict[str, None]) -> None:
-    found = verdict(**missing)
+@pytest.mark.parametrize(("finished", "level"), [(29, "as_retrained"), (28, "unclear")])
+def test_below_nine_tenths_of_the_models_there_is_no_favourable_verdict(finished: int, level: str) -> None:
+    assert verdict(finished=finished, originals=32, **EQUAL).level == level
+
+
+def test_margins_are_the_tasks() -> None:
+    assert verdict(margins=Margins(memory=0.02), **EQUAL).level == "no_difference_seen"
+    assert verdict(margins=Margins(shift_sd=0.05), **EQUAL).level == "no_difference_seen"
+
+
+def test_what_may_be_left_is_said() -> None:
+    found = verdict(**{**EQUAL, "memory_bound": 0.12, "shift_bound": 0.21}).sentence
+
+    assert "up to 12.0 % of the memory of the forget set and a mean shift of 0.210 sd may be left" in found
+
+
+def test_failed_models_count_as_untouched_in_a_second_line() -> None:
+    found = verdict(finished=24, originals=32).sentence
+
+    assert "This rests on the 24 of 32 models that finished." in found
+    assert "With failed models counted as untouched, 56.5 % of the memory is left." in found  # (24 x 42 % + 8) / 32
+
+
+@pytest.mark.parametrize("numbers", [{"difference_p": None}])
+def test_without_the_test_there_is_no_verdict(numbers: dict[str, None]) -> None:
+    found = verdict(**numbers)
 
     assert found.level == "unclear"
     assert "No verdict on forgetting" in found.sentence
 
 
-def test_a_broken_attack_is_named_as_the_reason() -> None:
-    broken = evaluator("lira", auc_metric(value=float("nan")))
-    found = decide_verdict([broken], [ModelRecord.from_outcome(outcome(0))])
+def test_a_broken_evaluator_is_named_as_the_reason() -> None:
+    broken = evaluator("forgetting", Metric("difference_p", float("nan"), "none", ""))
 
-    assert found.level == "unclear"
-    assert "the evaluator failed" in found.sentence
+    assert "the evaluator failed" in decide_verdict([broken], models(3)).sentence
+    assert "the evaluator forgetting was not run" in decide_verdict([], models(3)).sentence
 
 
 @pytest.mark.parametrize("outcomes", [[], [timeout(0), plugin_error(1)]])
@@ -76,41 +147,24 @@ def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
     assert decide_verdict((), [ModelRecord.from_outcome(one) for one in outcomes]).level == "failed"
 
 
-def test_a_partial_run_says_on_how_many_models_it_rests() -> None:
-    assert "2 of 3 models" in verdict(outcomes=[outcome(0), outcome(1), timeout(2)]).sentence
-
-
-def test_an_auc_without_interval_is_not_said_to_be_missing() -> None:
-    found = verdict(value=0.85, interval=None, smallest_visible=None)
-
-    assert found.level == "unclear"
-    assert "AUC is 0.850, but nothing says how uncertain that is" in found.sentence
-    assert "missing" not in found.sentence
-
-
-def test_an_auc_without_control_is_not_said_to_be_missing() -> None:
-    assert "AUC is 0.580, but no control" in verdict(control=None).sentence
-
-
 @pytest.mark.parametrize(
     ("failed", "words"),
     [
-        ((), "on one model of each of the 2 originals, since repeats are not independent."),
-        (
-            (3,),
-            "on one model of each of the 2 originals, since repeats are not independent; 1 failed model counts nowhere.",
-        ),
-        ((1, 3), "on one model of each of the 1 of 2 originals that finished"),
+        ((), "One model of each of the 2 originals is judged, since repeats are not independent."),
+        ((3,), "since repeats are not independent; 1 failed model counts nowhere."),
+        ((1, 3), "This rests on the 1 of 2 models that finished."),
     ],
 )
-def test_repeats_do_not_count_as_models_that_the_verdict_rests_on(failed: tuple[int, ...], words: str) -> None:
+def test_repeats_do_not_count_as_models(failed: tuple[int, ...], words: str) -> None:
     ends = [timeout(number) if number in failed else outcome(number) for number in range(4)]
+    records = [ModelRecord.from_outcome(replace(one, original=one.index % 2)) for one in ends]
 
-    assert words in verdict(outcomes=[replace(one, original=one.index % 2) for one in ends]).sentence
+    assert words in decide_verdict([forgetting()], records).sentence
 
 
 def test_a_verdict_on_one_original_says_that_doing_nothing_was_scored_over_many() -> None:
-    found = verdict(outcomes=[outcome(number, original=0) for number in range(4)]).sentence
+    records = [ModelRecord.from_outcome(outcome(number, original=0)) for number in range(4)]
+    found = decide_verdict([forgetting()], records).sentence
 
     assert "All models come from one original" in found
     assert "rests on" not in found
@@ -120,24 +174,34 @@ def test_a_complete_run_does_not_speak_of_failed_models() -> None:
     assert "models that finished" not in verdict().sentence
 
 
-def test_lost_accuracy_is_told_beside_success() -> None:
-    found = verdict(evaluator("accuracy", accuracy_metric(0.80)), value=0.5, interval=Interval(0.48, 0.52))
+def test_what_it_cost_is_always_said() -> None:
+    assert "Cost: 87.0 % of the test set right (retrained models 88.3 %)." in verdict(
+        evaluator("accuracy", accuracy_metric(0.87)), **EQUAL
+    ).sentence  # fmt: skip
+
+
+@pytest.mark.parametrize(("accuracy", "below"), [(0.864, False), (0.80, True)])
+def test_below_the_utility_floor_there_is_no_rank(accuracy: float, below: bool) -> None:
+    found = verdict(evaluator("accuracy", accuracy_metric(accuracy)), **EQUAL)
 
     assert found.level == "as_retrained"
-    assert "It costs accuracy: 80.0 % on the test set, where retrained models have 88.3 %." in found.sentence
+    assert found.below_floor is below
+    assert ("no rank" in found.sentence) is below
 
 
-def test_accuracy_within_the_tolerance_is_not_told() -> None:
-    assert "costs accuracy" not in verdict(evaluator("accuracy", accuracy_metric(0.87))).sentence
+def test_times_that_are_not_dependable_are_named_first() -> None:
+    found = decide_verdict([forgetting()], models(32), undependable="the machine was busy")
 
-
-def test_partial_forgetting_says_how_far_it_goes() -> None:
-    assert "43 % of the way from doing nothing to perfect unlearning" in verdict(value=0.62, position=0.43).sentence
-    assert "of the way" not in verdict(value=0.62, position=None).sentence
+    assert found.sentence.startswith("Times are not dependable: the machine was busy. ")
 
 
 def test_the_rule_line_names_the_numbers_it_was_decided_from() -> None:
     rule = verdict().rule
 
-    for number in ("0.580", "0.550 to 0.610", "0.500", "0.480 to 0.520", "0.710", "0.030"):
+    for number in (
+        "difference p 0.001",
+        "30.0 to 50.0 %",
+        "memory bound 52.0 % (margin 5.0 %)",
+        "shift bound 0.700 sd",
+    ):
         assert number in rule

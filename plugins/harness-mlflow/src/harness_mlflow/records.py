@@ -47,7 +47,7 @@ def parameters(report: RunReport) -> dict[str, str]:
 def metrics(report: RunReport) -> dict[str, float]:
     """Every number there is: ``EVALUATOR.METRIC`` and what it must be read with."""
     values: dict[str, float | None] = {
-        "models.finished": report.populations.unlearned.size,
+        "models.finished": report.finished_models,
         "models.failed": report.populations.failed_models,
         **{f"seconds.{phase}": seconds for phase, seconds in report.phases.items()},
     }

@@ -1,0 +1,1 @@
+"""How often the evaluators' intervals hold what they should, on made-up populations."""

@@ -1,0 +1,1 @@
+"""How often is the verdict wrong? See ``__main__`` for the command."""

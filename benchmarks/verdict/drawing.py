@@ -1,0 +1,98 @@
+"""The picture: the share of draws by word, against what is left of the forget set, a panel an N."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from benchmarks.verdict.plan import Results
+from benchmarks.verdict.submissions import LEFT, NOTHING_LEFT, UNTOUCHED
+from benchmarks.verdict.tables import Words
+from harness.report.model import VerdictLevel
+
+ROWS = {"0": NOTHING_LEFT.name, **{f"{100 * (one.left or 0):g}": one.name for one in LEFT}, "100": UNTOUCHED.name}
+"""Per cent of the forgotten examples that are left, and the submission."""
+
+WORDS: dict[VerdictLevel, str] = {
+    "as_retrained": "#15803d",
+    "no_difference_seen": "#a7d8b9",
+    "unclear": "#cbd5e1",
+    "mixed": "#a78bfa",
+    "another_model": "#7c3aed",
+    "over_forgetting": "#0369a1",
+    "partial": "#f0a35e",
+    "none": "#b91c1c",
+}
+"""From the most favourable word to the least; adjacent ones differ in lightness too."""
+
+DARK = {"as_retrained", "none", "another_model", "over_forgetting"}
+LEFT_EDGE, PANEL, GAP, ROW, BAR, TOP, LEGEND = 66, 200, 16, 24, 18, 70, 930
+STYLE = """
+text { font: 11px system-ui, sans-serif; fill: #0f172a } .title { font-size: 13px; font-weight: 600 } .quiet { fill: #64748b }
+.light { fill: #fff } .frame { fill: none; stroke: #cbd5e1 }
+"""
+
+
+def picture(results: Results) -> str:
+    """Return the SVG."""
+    sizes = results.plan.sizes
+    width, height = max(LEGEND, LEFT_EDGE + len(sizes) * (PANEL + GAP)), TOP + ROW * len(ROWS) + 44
+    svg = ElementTree.Element(
+        "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "role": "img"}
+    )
+    _add(svg, "title", "Share of draws by word, against what is left of the forget set, by the number of models")
+    _add(svg, "style", STYLE)
+    _add(svg, "rect", width=width, height=height, fill="#fff")
+    _legend(svg)
+    for row, left in enumerate(ROWS):
+        _add(svg, "text", f"{left} %", x=LEFT_EDGE - 8, y=TOP + ROW * row + 17, text_anchor="end")
+    _add(svg, "text", "left", "quiet", x=LEFT_EDGE - 8, y=TOP - 8, text_anchor="end")
+    for number, models in enumerate(sizes):
+        x = LEFT_EDGE + number * (PANEL + GAP)
+        _add(svg, "text", f"N = {models}", "title", x=x, y=TOP - 8)
+        for row, name in enumerate(ROWS.values()):
+            _bar(svg, results.words[name][models], x, TOP + ROW * row + 4)
+        for tick in (0, 50, 100):
+            anchor = {0: "start", 50: "middle", 100: "end"}[tick]
+            _add(
+                svg,
+                "text",
+                f"{tick} %",
+                "quiet",
+                x=x + PANEL * tick / 100,
+                y=TOP + ROW * len(ROWS) + 16,
+                text_anchor=anchor,
+            )
+        _add(svg, "text", "of draws", "quiet", x=x + PANEL / 2, y=TOP + ROW * len(ROWS) + 32, text_anchor="middle")
+    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+
+
+def _bar(svg: ElementTree.Element, words: Words, x: float, y: float) -> None:
+    at = x
+    for word, colour in WORDS.items():
+        share = words.share(word)
+        if not share:
+            continue
+        piece = _add(svg, "rect", x=at, y=y, width=PANEL * share, height=BAR, fill=colour)
+        ElementTree.SubElement(piece, "title").text = f"{word}: {100 * share:.0f} %"
+        if share >= 0.12:
+            kind = "light" if word in DARK else ""
+            _add(svg, "text", f"{100 * share:.0f}", kind, x=at + PANEL * share / 2, y=y + 13, text_anchor="middle")
+        at += PANEL * share
+    _add(svg, "rect", None, "frame", x=x, y=y, width=PANEL, height=BAR)
+
+
+def _legend(svg: ElementTree.Element) -> None:
+    x = float(LEFT_EDGE)
+    for word, colour in WORDS.items():
+        _add(svg, "rect", x=x, y=14, width=12, height=12, fill=colour)
+        _add(svg, "text", word, x=x + 17, y=24)
+        x += 17 + 6.4 * len(word) + 14
+
+
+def _add(
+    parent: ElementTree.Element, tag: str, text: str | None = None, kind: str = "", **places: float | str
+) -> ElementTree.Element:
+    attributes = {name.replace("_", "-"): f"{v:.1f}" if isinstance(v, float) else str(v) for name, v in places.items()}
+    element = ElementTree.SubElement(parent, tag, attributes | ({"class": kind} if kind else {}))
+    element.text = text
+    return element

@@ -1,0 +1,86 @@
+"""How much is computed, and the whole study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.verdict.populations import KINDS, Draw, Pool
+from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT, UNTOUCHED
+from benchmarks.verdict.tables import Coverage, Share, Words, coverage, false_alarms, words
+
+LEFT_SHARES = (0.0, 0.05, 0.2, 0.5, 1.0)
+FACES = "faces"
+ON_FACES = (NOTHING_LEFT, TENTH_LEFT, UNTOUCHED)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is computed.
+
+    Attributes:
+        sizes: numbers of models N.
+        ends: of those, the ones at which the costly and the odd kinds are tested for false alarms.
+        alarms: draws for each share of false alarms.
+        words: draws for each submission and N on synthetic populations.
+        tasks, repeats: for coverage: laws, and draws of models for each.
+        faces: draws for each submission and N on ``faces``.
+    """
+
+    sizes: tuple[int, ...]
+    ends: tuple[int, ...]
+    alarms: int
+    words: int
+    tasks: int
+    repeats: int
+    faces: int
+
+
+FULL = Plan((8, 16, 32, 64), (8, 32), alarms=400, words=20, tasks=10, repeats=15, faces=80)
+QUICK = Plan((8, 32), (8,), alarms=40, words=3, tasks=2, repeats=5, faces=6)
+
+
+@dataclass(frozen=True)
+class Results:
+    """All tables.
+
+    Attributes:
+        plan: how much was computed.
+        alarms: by kind of population and N.
+        words: by submission and N, on synthetic populations.
+        coverage: by the share of examples that is left and N.
+        faces: by submission and N, on ``faces``.
+    """
+
+    plan: Plan
+    alarms: Mapping[str, Mapping[int, Share]]
+    words: Mapping[str, Mapping[int, Words]]
+    coverage: Mapping[float, Mapping[int, Coverage]]
+    faces: Mapping[str, Mapping[int, Words]]
+
+
+def study(plan: Plan, pool: Pool, tell: Callable[[str], None]) -> Results:
+    """Compute all tables; ``tell`` hears what is next."""
+    alarms: dict[str, dict[int, Share]] = {}
+    draws: dict[str, tuple[Draw, tuple[int, ...]]] = {
+        kind.name: (kind.law, plan.ends if number else plan.sizes) for number, kind in enumerate(KINDS)
+    }
+    draws[FACES] = (lambda _: pool), plan.sizes
+    for name, (draw, sizes) in draws.items():
+        tell(f"false alarms: {name}")
+        alarms[name] = {models: false_alarms(name, draw, models, plan.alarms) for models in sizes}
+    main = KINDS[0]
+    said: dict[str, dict[int, Words]] = {}
+    for one in ALL:
+        tell(f"words: {one.name}")
+        said[one.name] = {models: words(main.name, main.law, one, models, plan.words) for models in plan.sizes}
+    covered = {}
+    for share in LEFT_SHARES:
+        tell(f"coverage: {share:.0%} of examples left")
+        covered[share] = coverage(main.name, main.law, share, plan.sizes, plan.tasks, plan.repeats)
+    real: dict[str, dict[int, Words]] = {}
+    for one in ON_FACES:
+        tell(f"{FACES}: {one.name}")
+        draws_each = max(plan.faces // 8, 3) if one is UNTOUCHED else plan.faces
+        real[one.name] = {models: words(FACES, lambda _: pool, one, models, draws_each) for models in plan.sizes}
+    return Results(plan, alarms, said, covered, real)

@@ -1,0 +1,77 @@
+"""Failed models that count as their originals (``--failed-as noop``): a method may not choose which models are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence
+from harness.outcomes import ModelOutcome
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+def with_originals(evidence: Evidence, outcomes: Sequence[ModelOutcome]) -> Evidence:
+    """Return the evidence with a row for every model, those of failed models taken from their originals.
+
+    Logits on every split and under every query are the original's. Times and memory are NaN: no result took them.
+
+    Args:
+        evidence: of the finished models, in the order of ``outcomes``.
+        outcomes: of all models.
+    """
+    finished = np.array([outcome.status.finished for outcome in outcomes], dtype=bool)
+    sources = np.array([outcome.original for outcome in outcomes], dtype=np.int64)
+    queries = {
+        name: {**found, "unlearned": _filled(found["unlearned"], found["original"], finished, sources)}
+        for name, found in evidence.queries.items()
+    }
+    timings = evidence.timings
+    spread = replace(
+        timings,
+        unlearn_s=_spread(timings.unlearn_s, finished),
+        peak_rss_mib=_spread(timings.peak_rss_mib, finished),
+        peak_gpu_mib=_spread(timings.peak_gpu_mib, finished),
+        unlearn_examples=_spread(timings.unlearn_examples, finished),
+    )
+    return replace(
+        evidence,
+        logits={**evidence.logits, "unlearned": _all_filled(evidence.logits, finished, sources)},
+        queries=queries,
+        unlearned_from=sources,
+        timings=spread,
+    )
+
+
+def _all_filled(
+    logits: Mapping[str, Arrays], finished: NDArray[np.bool_], sources: NDArray[np.int64]
+) -> dict[str, NDArray[np.float32]]:
+    return {
+        split: _filled(array, logits["original"][split], finished, sources)
+        for split, array in logits["unlearned"].items()
+    }
+
+
+def _filled(
+    unlearned: NDArray[np.float32],
+    original: NDArray[np.float32],
+    finished: NDArray[np.bool_],
+    sources: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """All rows, shape (models, ...): the original's, then those that came back over them."""
+    rows = original[sources]
+    rows[finished] = unlearned
+    rows.flags.writeable = False
+    return rows
+
+
+def _spread(values: NDArray[np.float64], finished: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The values of finished models at their places, NaN elsewhere; empty where nothing is known."""
+    if not len(values):
+        return values
+    spread = np.full(len(finished), np.nan)
+    spread[finished] = values
+    return spread

@@ -1,0 +1,46 @@
+"""Counts what a model's process uses of a limit that is not in seconds: examples drawn, and processor seconds."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+
+class LimitReachedError(RuntimeError):
+    """More examples were drawn than the limit allows."""
+
+
+class Meter:
+    """A count of the examples that were drawn from the splits, item by item or in batches of their loaders.
+
+    It is cooperative: examples that a plugin copies and feeds to its network by itself are counted once, when they are copied
+    through the split, or never.
+
+    Args:
+        limit: on examples; None for none.
+
+    Attributes:
+        examples: drawn so far, those included whose drawing was refused.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._limit = limit
+        self.examples = 0
+
+    def draw(self, examples: int) -> None:
+        """Count examples that are about to be drawn.
+
+        Raises:
+            LimitReachedError: the limit does not allow them.
+        """
+        self.examples += examples
+        if self._limit is not None and self.examples > self._limit:
+            raise LimitReachedError(
+                f"the limit is {self._limit:.0f} examples, and {self.examples} were asked for: watch context.remaining_s"
+            )
+
+
+def processor_s() -> float:
+    """Return the processor seconds of this process, its threads and its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
