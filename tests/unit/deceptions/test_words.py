@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.deceptions import catalogue, rules, table
 from benchmarks.deceptions.__main__ import main
-from benchmarks.deceptions.answers import on_phi, raised, wrong_label
+from benchmarks.deceptions.answers import on_phi, raised, scaled, wrong_label
 from benchmarks.deceptions.judging import Judgement, evaluators, judge
-from benchmarks.deceptions.model import Deception
+from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.deceptions.populations import Law, World, synthetic
 from benchmarks.deceptions.study import Plan, stream
 from harness.evaluation import phi
@@ -48,6 +48,20 @@ def test_an_honest_submission_gets_the_right_word(deception: Deception, world: W
     judgement = _judged(deception, world)
 
     assert not judgement.breach, judgement.sentence
+
+
+@pytest.mark.xfail(
+    strict=True, reason="where the test set differs, memory is looked for on the exact pictures' phi alone"
+)
+@pytest.mark.parametrize("name", ["exact-pictures-obfuscated", "wrong-label-on-top"])
+def test_a_temperature_does_not_hide_what_queries_and_other_classes_show(name: str, world: World) -> None:
+    shown = catalogue.find(name)
+
+    def cooled(world: World, rng: np.random.Generator) -> Submission:
+        submission = shown.make(world, rng)
+        return replace(submission, answers=submission.answers.everywhere(scaled(0.8), world.labels))
+
+    assert not _judged(replace(shown, make=cooled), world).misnamed
 
 
 @pytest.mark.slow
