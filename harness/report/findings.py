@@ -53,6 +53,7 @@ class Findings:
     Attributes:
         difference_p, noop_p, placebo_p: p-values, family-wise: of the unlearned models, of the no-op, and on the test set.
         plain, calibrated, queries: share of the memory that is left: as it is, seen from the test set, mean over queries.
+        both: mean over queries, seen from the test set.
         worst: the largest of these and of each query.
         memory_bound, shift_bound: upper 95 % bounds.
         shift, shift_calibrated: mean shift, in standard deviations.
@@ -68,6 +69,7 @@ class Findings:
     plain: Estimate | None = None
     calibrated: Estimate | None = None
     queries: Estimate | None = None
+    both: Estimate | None = None
     worst: Estimate | None = None
     memory_bound: float | None = None
     shift_bound: float | None = None
@@ -94,6 +96,7 @@ class Findings:
             plain=_estimate(record.metric("memory_left")),
             calibrated=_estimate(record.metric("memory_left_calibrated")),
             queries=_estimate(record.metric("memory_left_queries")),
+            both=_estimate(record.metric("memory_left_calibrated_queries")),
             worst=_estimate(record.metric("memory_left_worst")),
             memory_bound=_value(record.metric("memory_bound")),
             shift_bound=_value(record.metric("shift_bound")),
@@ -134,7 +137,7 @@ class Findings:
 
     def _ways(self) -> Iterator[Estimate]:
         if self.other_kind and self.calibrated is not None:
-            yield self.calibrated
+            yield from (one for one in (self.calibrated, self.both) if one is not None)
             return
         yield from (one for one in (self.plain, self.calibrated, self.queries) if one is not None)
         # The worst of several is chosen for being the worst, so that its interval must be clear of 0 by half again.

@@ -77,7 +77,8 @@ def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int,
         "mixed": _mixed(found),
         "another_model": (
             f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, as it does on "
-            f"the forget set. Nothing shows that it remembers the forget set{_if_left(found)}; it is not what retraining gives."
+            f"the forget set. Its confidence shows no memory of the forget set{_if_left(found)}, but it is not what retraining "
+            "gives."
         ),
         "unclear": _unclear(found, finished, originals),
     }

@@ -33,6 +33,12 @@ LEFT_QUERIES = Description(
     "As memory_left, from confidences averaged over the pictures as they are and all queries.",
     unit="share",
 )
+LEFT_BOTH = Description(
+    "memory_left_calibrated_queries",
+    "closer_to_reference",
+    "As memory_left_queries, with what a model does to the test set alike taken out.",
+    unit="share",
+)
 LEFT_WORST = Description(
     "memory_left_worst",
     "closer_to_reference",
@@ -100,6 +106,7 @@ ALL = (
     BOUND,
     LEFT_CALIBRATED,
     LEFT_QUERIES,
+    LEFT_BOTH,
     LEFT_WORST,
     SHIFT,
     SHIFT_CALIBRATED,

@@ -21,6 +21,7 @@ Columns = Callable[[Population], Values]
 Row = Literal["unlearned", "control", "noop"]
 
 PLAIN, CALIBRATED, QUERIES = "plain", "calibrated", "mean over queries"
+CALIBRATED_QUERIES = "calibrated mean over queries"
 """Ways to look at the confidence on the forget set; each query by itself is a further one, by its name."""
 
 
@@ -52,7 +53,7 @@ class View:
 
     models: Models
     _kept: dict[object, Values] = field(default_factory=dict)
-    _scores: dict[Population, _placebo.Scores] = field(default_factory=dict)
+    _scores: dict[tuple[Population, bool], _placebo.Scores] = field(default_factory=dict)
 
     def pairs(self) -> dict[Row, Pair]:
         """Return the rows that exist: those whose models, and whose references, are enough for a comparison."""
@@ -101,19 +102,20 @@ class View:
         """Return phi on the placebo's examples, shape (N, m)."""
         return self._once(("unseen", population), lambda: _columns.phi(self.models, population, "test")[:, self.unseen])
 
-    def calibrated(self, population: Population, references: tuple[Population, ...]) -> Values:
-        """Return confidences on the forget set as seen from the test set, shape (N, n)."""
-        known = [self.scores(name) for name in references]
+    def calibrated(self, population: Population, references: tuple[Population, ...], *, asked: bool = False) -> Values:
+        """Return confidences on the forget set as seen from the test set, shape (N, n); ``asked``: averaged over queries."""
+        known = [self.scores(name, asked=asked) for name in references]
         reference = _placebo.Scores(
             np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
         )
-        return _placebo.adjusted(self.scores(population), reference)
+        return _placebo.adjusted(self.scores(population, asked=asked), reference)
 
-    def scores(self, population: Population) -> _placebo.Scores:
-        """Return each model's confidences by rank among its own on the test set."""
-        if population not in self._scores:
-            self._scores[population] = _placebo.scores(self.plain(population), self.on_unseen(population))
-        return self._scores[population]
+    def scores(self, population: Population, *, asked: bool = False) -> _placebo.Scores:
+        """Return each model's confidences, as they are or averaged over queries, by rank among its own on the test set."""
+        if (population, asked) not in self._scores:
+            forget = self.mean_query(population) if asked else self.plain(population)
+            self._scores[population, asked] = _placebo.scores(forget, self.on_unseen(population))
+        return self._scores[population, asked]
 
     def _once(self, key: object, compute: Callable[[], Values]) -> Values:
         if key not in self._kept:
@@ -129,6 +131,8 @@ class View:
             ways[CALIBRATED] = lambda name: self.calibrated(name, pair.references)
         if self.queries():
             ways[QUERIES] = self.mean_query
+        if self.queries() and self.unseen is not None:
+            ways[CALIBRATED_QUERIES] = lambda name: self.calibrated(name, pair.references, asked=True)
         if pair.compared != "original":  # of which all is left, however it is looked at
             ways |= {query: functools.partial(self.query, query) for query in self.queries()}
         origins = self._origins(pair.compared)

@@ -21,7 +21,7 @@ from harness.evaluation import EvaluatorInfo, Evidence, Interval, Metric, Result
 from harness_evaluators import _calibration, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
-from harness_evaluators._forgetting_view import CALIBRATED, PLAIN, QUERIES, Pair, Row, View
+from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Pair, Row, View
 from harness_evaluators._memory import Estimate, Memory
 from harness_evaluators._permutation import Difference
 
@@ -123,7 +123,12 @@ def _shift_on_unseen(view: View, pair: Pair) -> Estimate:
 
 
 def _metrics(seen: Mapping[Row, Seen]) -> list[Metric]:
-    ways = {texts.LEFT: PLAIN, texts.LEFT_CALIBRATED: CALIBRATED, texts.LEFT_QUERIES: QUERIES}
+    ways = {
+        texts.LEFT: PLAIN,
+        texts.LEFT_CALIBRATED: CALIBRATED,
+        texts.LEFT_QUERIES: QUERIES,
+        texts.LEFT_BOTH: CALIBRATED_QUERIES,
+    }
     tests = {row: one.difference for row, one in seen.items()}
     stands_out = tests["unlearned"].statistic
     return [
@@ -214,8 +219,13 @@ def _highest(seen: Mapping[Row, Seen]) -> float | None:
 
 
 def _in_words(way: str) -> str:
-    words = {PLAIN: "that of the pictures as they are", CALIBRATED: "that as seen from the test set"}
-    return words.get(way, "that of the mean over queries" if way == QUERIES else f"that under the query {way!r}")
+    words = {
+        PLAIN: "that of the pictures as they are",
+        CALIBRATED: "that as seen from the test set",
+        QUERIES: "that of the mean over queries",
+        CALIBRATED_QUERIES: "that of the mean over queries as seen from the test set",
+    }
+    return words.get(way, f"that under the query {way!r}")
 
 
 def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metric:

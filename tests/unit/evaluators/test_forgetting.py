@@ -217,6 +217,20 @@ def test_memory_that_shows_under_a_query_alone_is_seen() -> None:
     assert value(hidden, "memory_bound") > 0.4
 
 
+def test_a_temperature_does_not_hide_what_shows_under_a_query() -> None:
+    one = world()
+    pictures = {"unlearned": one.fresh, "retrained": one.retrained, "control": one.control, "original": one.original}
+    mirrored = {name: values[:, :FORGET] for name, values in pictures.items()}
+    hidden = {"flip": {**mirrored, "unlearned": 0.8 * one.original[:, :FORGET]}}
+    result = found(one, 0.8 * one.fresh, queries=hidden)
+    interval = metric(result, "memory_left_calibrated_queries").interval
+
+    assert value(result, "placebo_p") <= 0.05
+    assert abs(value(result, "memory_left_calibrated")) < 0.1
+    assert interval is not None
+    assert interval.low > 0.3
+
+
 def test_a_query_that_not_all_populations_answered_is_left_out() -> None:
     one = world()
     result = found(one, one.fresh, queries={"flip": {"unlearned": one.fresh[:, :FORGET]}})
