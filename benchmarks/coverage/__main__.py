@@ -75,8 +75,8 @@ are drawn from made-up populations. {model}
 Each draw has {FORGOTTEN} forgotten and {UNSEEN} unseen examples, and its own seed of the evaluation. *Left* is the share of
 the no-op's shift in the unlearned models: 0 (null), {populations.SHIFTS["moderate"]:g} (moderate) or 1 (no-op). Control
 models count as the null too. The true mean and standard deviation are those of the draws, so that with d draws the
-ratio is uncertain by 1 / √(2 d) of itself. A *false alarm* is a difference of value and control, both from the null, above
-`smallest_visible`.
+ratio is uncertain by 1 / √(2 d) of itself. A *false alarm* is a difference of value and control, both
+from the null, above `smallest_visible`.
 
 ## By metric
 

@@ -29,8 +29,8 @@ ATTACK = (
     Description(
         "auc",
         "lower",
-        "How well an attack tells unlearned from retrained models by their ranks: chance that its likelihood ratio on normal "
-        "scores ranks an unlearned model above a retrained one on a forgotten example; 0.5 is indistinguishable, and "
+        "How well an attack tells unlearned from retrained models: chance that its likelihood ratio, on normal scores of "
+        "ranks, puts an unlearned model above a retrained one on a forgotten example; 0.5 is indistinguishable, and "
         "forgetting too much raises it as forgetting too little does.",
         bounds=(0.0, 1.0),
         headline=True,
