@@ -28,7 +28,9 @@ DRAWS = f"{HOOK}def unlearn(retain, context):\n    for _ in range(3):\n        l
 IMPORTS = "import time\ntime.sleep(60)\n" + SLEEPS
 # Fails for every second model: a file counts them.
 FAILS = (
-    "import pathlib\nCOUNT = pathlib.Path({count!r})\n" + HOOK + "def unlearn(model):\n    with COUNT.open('a') as file:\n        file.write('x')\n"
+    "import pathlib\nCOUNT = pathlib.Path({count!r})\n"
+    + HOOK
+    + "def unlearn(model):\n    with COUNT.open('a') as file:\n        file.write('x')\n"
     "    assert COUNT.stat().st_size % 2 == 1\n    for parameter in model.parameters():\n        parameter.data.add_(0.1)\n"
 )
 
