@@ -19,7 +19,7 @@ BUSY = 0.25
 CALM = 0.1
 """A share of the last ten seconds up to which a machine is at rest."""
 
-WINDOW_S = 3.0
+WINDOW_S = 2.0
 """How long a machine is watched at a time until it is at rest, seconds."""
 
 MOST_WAIT_S = 600.0

@@ -27,7 +27,7 @@ class Remeasuring:
             where it cannot.
         expected_s: seconds of a retraining on the host's clock.
         end: lets a retraining under way end soon with StoppedError; from any thread.
-        share: of the time that models took.
+        share: of the time that models took; None for :data:`SHARE`.
         clock: monotonic seconds.
     """
 
@@ -36,10 +36,11 @@ class Remeasuring:
         retrain: Callable[[int, Seat], float | None],
         expected_s: float,
         end: Callable[[], None] = lambda: None,
-        share: float = SHARE,
+        share: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._retrain, self._share, self._clock = retrain, share, clock
+        self._retrain, self._clock = retrain, clock
+        self._share = SHARE if share is None else share
         self._next_s = expected_s + START_S
         self._began_s = clock()
         self._spent_s = 0.0

@@ -177,14 +177,14 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
             _timing_inputs(place, runner, facts),
             retrain,
             measurements,
-            waits=_waits(config),
+            waits=waits(config),
             tell=progress.notice,
         )
     fraction = config.budget_fraction if config.budget_fraction is not None else budget.fraction
     return from_fraction(fraction, measured, config.clock)
 
 
-def _waits(config: RunConfig) -> bool:
+def waits(config: RunConfig) -> bool:
     """Return True if retraining is measured at rest only: other work makes a time longer, and hardly any other count."""
     return config.clock == "wall" and not config.no_wait and not os.environ.get(NO_WAIT_VARIABLE)
 

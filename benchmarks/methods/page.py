@@ -74,7 +74,7 @@ def _section(name: str, reports: Mapping[str, Report], found: TradeOff | None, *
         f"{report.populations.original.size} originals, as many retrained models and controls; "
         f"{report.task.split_sizes['forget']} examples to forget, {report.task.split_sizes['retain']} to keep. Limit: "
         f"{duration(limit.limit_s)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
-        f"({duration(limit.retrain_median_s)}){unlimited}."
+        f"({duration(limit.retrain_min_s or limit.retrain_median_s)}){unlimited}."
     )
     lines = [f"## {name}\n", facts + "\n"]
     lines += [f"`{method}`: {journal_sentences(one)}\n" for method, one in reports.items() if method in NEEDS]

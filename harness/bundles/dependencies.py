@@ -8,6 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from harness.bundles.conflicts import reason
 from harness.errors import PluginPackagingError
 from harness.runners.engine_types import Progress
 from harness.runners.target import PythonTarget
@@ -36,9 +37,11 @@ def collect_dependencies(
     try:
         house = collect(missing, target, constraints=present, progress=progress)
     except WheelsUnavailableError as error:
+        at_fault = reason(str(error), target.python, present)
+        why = at_fault or f"pip finds no wheels of {', '.join(missing)} that fit Python {target.python} and the sandbox"
         raise PluginPackagingError(
-            f"{wheel.name} {wheel.version} needs {', '.join(missing)}, of which pip finds no wheels for Python "
-            f"{target.python} beside what the sandbox has. pip said:\n{error}"
+            f"What {wheel.name} {wheel.version} needs cannot be had: {why}.\n"
+            f"Required beside what the sandbox has: {', '.join(missing)}. pip said:\n{error}"
         ) from error
     return tuple(path for path in house.paths if WheelFile.read(path).name not in present)
 

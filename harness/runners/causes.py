@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from harness.evaluation import Clock
 from harness.outcomes import Status
+from harness_guest.meter import LimitReachedError
 from harness_guest.protocol import Ended
 
 
@@ -94,7 +95,7 @@ ADVICE = {
 LATE_ADVICE = {
     "wall": ADVICE[Status.TIMEOUT],
     "cpu": "The limit of processor seconds passed: watch context.remaining_s and return before it reaches zero.",
-    "steps": "More examples were drawn than the limit allows: watch context.remaining_s, which counts them.",
+    "steps": "The limit on examples was used up: watch context.remaining_s, which counts them, and draw no more than that.",
 }
 IMPORT_ADVICE = (
     "The limit passed while the plugin was being imported, before its hook began. Imports are charged: import less, or give more "
@@ -148,9 +149,13 @@ def _verdict(status: Status) -> Verdict:
 
 
 def _late(facts: Facts) -> bool:
-    if facts.ended is not None and facts.ended.deadline:
+    if facts.ended is not None and (facts.ended.deadline or _was_refused_examples(facts.clock, facts.ended)):
         return True
     return _above(facts.charged, facts.limit_s) or _above(facts.elapsed_s, facts.deadline_s)
+
+
+def _was_refused_examples(clock: Clock, ended: Ended) -> bool:
+    return clock == "steps" and ended.error_type == LimitReachedError.__name__
 
 
 def _above(value: float | None, limit: float | None) -> bool:

@@ -160,7 +160,7 @@ def run_pip(command: Sequence[str], progress: Progress) -> None:
             raise
     if pip.returncode == 0:
         return
-    text = "\n".join(lines[-20:])
+    text = "\n".join(lines[-40:])
     if "No space left on device" in text:
         # The cache, for which pip works here, says what to do.
         raise OSError(errno.ENOSPC, "pip found no space left on the disk")

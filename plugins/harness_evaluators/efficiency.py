@@ -31,8 +31,8 @@ RETRAIN = Description(
 RATIO = Description(
     "ratio",
     "lower",
-    "Cost of unlearning over cost of retraining, in what the limit counts (seconds, processor seconds or examples): medians over "
-    "models, through the same runner; 1 is no gain.",
+    "Time of unlearning over time of retraining: medians over models, through the same runner, in what the limit counts "
+    "(seconds, processor seconds or examples); 1 is no gain.",
     "ratio",
     _ANY,
     headline=True,

@@ -20,16 +20,19 @@ Batch = tuple[Tensor, Tensor]
 class Clock:
     """Asked before every step; refuses one when the longest step so far would not fit into what is left.
 
-    A step is what happens between two questions. Without a time limit everything is allowed.
+    A step is what happens between two questions. Without a time limit everything is allowed. All is in the unit of the context's
+    clock. Examples are paid for when they are drawn, before the question: nothing is reserved for the hand-over, and the first
+    step is known.
 
     Args:
         context: the hook's context.
     """
 
     def __init__(self, context: Any) -> None:
+        counted = getattr(context, "clock", "wall") == "steps"
         self._context = context
-        self._reserve_s = RESERVE * (context.time_limit_s or 0.0)
-        self._left_before_s: float | None = None
+        self._reserve_s = 0.0 if counted else RESERVE * (context.time_limit_s or 0.0)
+        self._left_before_s: float | None = context.remaining_s if counted else None
         self._longest_s = 0.0
         self._n_allowed = 0
         self.stopped = False

@@ -114,7 +114,7 @@ class Loader:
         for step in range(len(self)):
             rows = slice(step * self.batch_size, (step + 1) * self.batch_size)
             images = self.split.images[order[rows]]
-            self.split.meter.draw(len(images))
+            self.split.meter.draw(len(images))  # refused where the limit does not allow it
             if draws:
                 last = apply_augmentations(images.permute(0, 2, 3, 1), self.augment, [draw[rows] for draw in draws])
                 images = last.permute(0, 3, 1, 2).contiguous()

@@ -20,7 +20,7 @@ class Meter:
         limit: on examples; None for none.
 
     Attributes:
-        examples: drawn so far, those included whose drawing was refused.
+        examples: drawn so far.
     """
 
     def __init__(self, limit: float | None = None) -> None:
@@ -33,11 +33,12 @@ class Meter:
         Raises:
             LimitReachedError: the limit does not allow them.
         """
-        self.examples += examples
-        if self._limit is not None and self.examples > self._limit:
+        drawn = self.examples + examples
+        if self._limit is not None and drawn > self._limit:
             raise LimitReachedError(
-                f"the limit is {self._limit:.0f} examples, and {self.examples} were asked for: watch context.remaining_s"
+                f"the limit is {self._limit:.0f} examples, and {drawn} were asked for: watch context.remaining_s"
             )
+        self.examples = drawn
 
 
 def processor_s() -> float:

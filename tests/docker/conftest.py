@@ -126,14 +126,14 @@ class Bench:
         return GuestSetup(self.data_file, RUN_ID, 600)
 
     def unlearn(
-        self, spec: str, *, limit_s: float | None = 60.0, limits: Limits = SMALL
+        self, spec: str, *, limit_s: float | None = 60.0, limits: Limits = SMALL, **clock: Any
     ) -> tuple[ModelOutcome, dict[str, Any], dict[str, Any]]:
         """Outcome, original state and unlearned state (empty where there is none)."""
         runner, bundle = self.runner(spec, limits)
         original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
         hello = hello_to(runner, bundle)
         with Session(lambda: runner.start(self.setup()), hello, manifest=Manifest.of(original)) as session:
-            outcome, state = session.unlearn(0, 1, original, limit_s)
+            outcome, state = session.unlearn(0, 1, original, limit_s, **clock)
         return outcome, original, state or {}
 
 

@@ -270,3 +270,27 @@ def test_an_engine_that_hangs_does_not_keep_a_guest_alive(
 
     assert state is None or bench.engine.wait(container_id, 30)
     assert any("took longer" in note for note in ended.notes)
+
+
+def test_processor_seconds_are_the_kernels_account_of_the_container(bench: Bench, plugin: Plugin) -> None:
+    source = (
+        "@hookimpl\ndef unlearn(model):\n    import os, time\n    pid = os.fork()\n"
+        "    if not pid:\n        while time.process_time() < 0.4:\n            pass\n        os._exit(0)\n"
+        "    os.waitpid(pid, 0)\n    time.sleep(1.0)\n"
+    )
+    outcome, _, _ = bench.unlearn(plugin(source), limit_s=30.0, clock="cpu", deadline_s=120.0)
+
+    assert outcome.status is Status.OK
+    assert outcome.charged_s == outcome.cpu_s
+    assert outcome.charged_s is not None
+    assert outcome.evidence.elapsed_s is not None
+    assert 0.3 <= outcome.charged_s <= outcome.evidence.elapsed_s - 0.9
+
+
+def test_a_container_that_used_up_its_processor_seconds_is_stopped(bench: Bench, plugin: Plugin) -> None:
+    source = "@hookimpl\ndef unlearn(model):\n    while True:\n        pass\n"
+    outcome, _, _ = bench.unlearn(plugin(source), limit_s=0.5, clock="cpu", deadline_s=120.0)
+
+    assert outcome.status is Status.TIMEOUT
+    assert outcome.charged_s is not None
+    assert 0.5 <= outcome.charged_s < 20.0

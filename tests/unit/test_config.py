@@ -54,3 +54,17 @@ def test_a_malformed_plugin_option_is_refused(pairs: list[str]) -> None:
 
 def test_a_guest_gets_no_more_cores_than_the_host_has() -> None:
     assert RunConfig(plugin="x", cpus=64).limits(cores=2).cpus == 2.0
+
+
+@pytest.mark.parametrize(("option", "named"), [("clock", "--clock"), ("failed_as", "--failed-as")])
+def test_a_word_that_is_no_choice_is_refused_with_the_choices(option: str, named: str) -> None:
+    with pytest.raises(UsageError, match=f"{named} must be one of"):
+        RunConfig(plugin="x", **{option: "sometimes"})  # type: ignore[arg-type]
+
+
+def test_a_run_begun_before_there_were_clocks_can_be_read() -> None:
+    kept = RunConfig(plugin="x").to_json()
+    for name in ("clock", "no_wait", "failed_as"):
+        del kept[name]
+
+    assert RunConfig.from_json(kept) == RunConfig(plugin="x")

@@ -15,7 +15,9 @@ from tests.unit.evaluators.helpers import assert_well_formed, metric, value
 
 def _evaluate(**timings: Any) -> Result:
     phi = {"forget": np.zeros((4, 2))}
-    arrays = {name: np.asarray(given, dtype=np.float64) for name, given in timings.items() if name != "limit_s"}
+    arrays = {
+        name: np.asarray(given, dtype=np.float64) for name, given in timings.items() if name not in ("limit_s", "clock")
+    }
     return efficiency.evaluate(evidence_of({"unlearned": phi}, **{**timings, **arrays}))
 
 
@@ -66,3 +68,18 @@ def test_no_finished_model_leaves_no_times() -> None:
     assert_well_formed(result)
     assert metric(result, "unlearn_median").value is None
     assert value(result, "retrain_median") == 10.0
+
+
+def test_a_limit_in_examples_is_set_against_examples() -> None:
+    times = {"unlearn_s": [1.0, 9.0], "retrain_s": [2.0]}
+    examples = {"unlearn_examples": [200.0, 300.0], "retrain_examples": [1000.0], "limit_s": 400.0, "clock": "steps"}
+    result = _evaluate(**times, **examples)
+
+    assert value(result, "ratio") == 0.25
+    assert value(result, "limit_share") == 0.75
+    assert value(result, "unlearn_median") == 5.0
+    assert value(result, "retrain_median") == 2.0
+
+
+def test_failed_models_that_count_as_originals_have_no_time() -> None:
+    assert value(_evaluate(unlearn_s=[1.0, np.nan, 3.0], retrain_s=[10.0]), "unlearn_median") == 2.0

@@ -89,11 +89,11 @@ class Lab:
         (self.plugin_path / "probe.py").write_text(PREAMBLE + textwrap.dedent(source))
 
     def unlearn(
-        self, source: str, *, index: int = 0, seed: int = 0, limit_s: float | None = LIMIT_S
+        self, source: str, *, index: int = 0, seed: int = 0, limit_s: float | None = LIMIT_S, **clock: Any
     ) -> tuple[ModelOutcome, State | None]:
         """Run a module of source code as the plugin on one model."""
         self.write(source)
-        return self.session.unlearn(index, seed, self.original, limit_s)
+        return self.session.unlearn(index, seed, self.original, limit_s, **clock)
 
     def body(self, source: str, **options: Any) -> tuple[ModelOutcome, State | None]:
         """Run ``source`` as the body of a hook that takes every argument."""

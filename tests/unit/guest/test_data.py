@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness_guest.data import Normalisation, SplitData
+from harness_guest.meter import LimitReachedError, Meter
 
 
 def split(n_examples: int = 10) -> SplitData:
@@ -140,3 +141,29 @@ def test_torch_s_own_loader_works_on_a_split() -> None:
 
     assert images.shape == (5, 3, 6, 6)
     assert labels.tolist() == [0, 1, 2, 3, 0]
+
+
+def test_what_is_drawn_is_counted_item_by_item_and_in_batches() -> None:
+    meter = Meter()
+    data = SplitData(split().images, split().labels, 4, Normalisation((0.5,) * 3, (0.5,) * 3), meter)
+
+    list(data.loader(batch_size=4))
+    list(data.loader(batch_size=4, drop_last=True))
+    _ = data[0], data[1]
+
+    assert meter.examples == 10 + 8 + 2
+
+
+def test_a_batch_that_the_limit_does_not_allow_is_refused_and_not_counted() -> None:
+    meter = Meter(9.5)
+    data = SplitData(split().images, split().labels, 4, Normalisation((0.5,) * 3, (0.5,) * 3), meter)
+    batches = iter(data.loader(batch_size=4))
+
+    assert [len(next(batches)[1]) for _ in range(2)] == [4, 4]
+    with pytest.raises(LimitReachedError, match="and 10 were asked for"):
+        next(batches)
+
+    assert meter.examples == 8
+    _ = data[0]
+    with pytest.raises(LimitReachedError):
+        _ = data[1]

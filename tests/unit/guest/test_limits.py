@@ -109,3 +109,56 @@ def test_what_outlives_a_killed_guest_is_found_and_killed(lab: Lab, tmp_path: Pa
     assert survivors(f"{MARK_VARIABLE}={lab.handles[-2]._folder}") == []
     assert (following.status, following.attempts) == (Status.OK, 1)
     assert state is not None
+
+
+def test_what_is_left_is_in_the_unit_of_the_clock(lab: Lab) -> None:
+    source = (
+        "before = context.remaining_s\nlist(retain.loader(batch_size=10))\n_ = forget[0]\n"
+        "print(before, context.remaining_s, context.elapsed_s, context.clock)"
+    )
+
+    outcome, _ = lab.body(source, limit_s=100.0, clock="steps", deadline_s=60.0)
+
+    assert (outcome.status, outcome.examples, outcome.charged) == (Status.OK, 41, 41.0)
+    assert outcome.log.head == "100.0 59.0 41.0 steps\n"
+
+
+def test_processor_seconds_of_all_processes_are_charged_and_waiting_is_not(lab: Lab) -> None:
+    source = (
+        "pid = os.fork()\nif not pid:\n    while time.process_time() < 0.2:\n        pass\n    os._exit(0)\n"
+        "os.waitpid(pid, 0)\ntime.sleep(0.3)\nprint(context.elapsed_s >= 0.15)"
+    )
+
+    outcome, _ = lab.body(source, limit_s=30.0, clock="cpu", deadline_s=60.0)
+
+    assert outcome.status is Status.OK
+    assert outcome.log.head == "True\n"
+    assert outcome.charged_s is not None
+    assert outcome.evidence.elapsed_s is not None
+    assert 0.15 <= outcome.charged_s <= outcome.evidence.elapsed_s - 0.25
+
+
+def test_processor_seconds_of_a_process_left_behind_are_charged(lab: Lab) -> None:
+    source = "if not os.fork():\n    while True:\n        pass\nwhile time.process_time() < 5:\n    pass"
+
+    outcome, _ = lab.body(source, limit_s=0.4, clock="cpu", deadline_s=60.0)
+
+    assert outcome.status is Status.TIMEOUT
+    assert outcome.charged_s is not None
+    assert 0.4 <= outcome.charged_s < 5.0
+
+
+def test_the_deadline_ends_what_uses_no_processor_time(lab: Lab) -> None:
+    outcome, _ = lab.body("time.sleep(600)", limit_s=30.0, clock="cpu", deadline_s=LIMIT_S)
+
+    assert outcome.status is Status.TIMEOUT
+    assert outcome.charged_s is not None
+    assert outcome.charged_s < LIMIT_S
+
+
+def test_processor_seconds_and_examples_are_told_whatever_is_limited(lab: Lab) -> None:
+    outcome, _ = lab.body("list(retain.loader(batch_size=40))\nwhile time.process_time() < 0.05:\n    pass")
+
+    assert (outcome.clock, outcome.examples) == ("wall", 40)
+    assert outcome.cpu_s is not None
+    assert outcome.charged_s == outcome.evidence.elapsed_s

@@ -38,6 +38,20 @@ TABLE = [
         facts(guest_exit_code=137, elapsed_s=2.3, killed_by_host=True, oom_rise=1),
         Status.TIMEOUT,
     ),
+    (
+        "processor seconds in time",
+        facts(ended=ended(), has_weights=True, elapsed_s=9.0, clock="cpu", used=1.9),
+        Status.OK,
+    ),
+    ("too many processor seconds", facts(ended=ended(), has_weights=True, clock="cpu", used=2.1), Status.TIMEOUT),
+    (
+        "in time, but after the deadline",
+        facts(ended=ended(), has_weights=True, clock="cpu", used=0.1, elapsed_s=61.0, deadline_s=60.0),
+        Status.TIMEOUT,
+    ),
+    ("as many examples as are allowed", facts(ended=ended(), has_weights=True, clock="steps", used=2.0), Status.OK),
+    ("examples that were refused", facts(ended=raised("LimitReachedError"), clock="steps", used=2.0), Status.TIMEOUT),
+    ("an exception of that name, without such a limit", facts(ended=raised("LimitReachedError")), Status.PLUGIN_ERROR),
     ("an exception too late", facts(ended=raised("ValueError"), elapsed_s=2.1), Status.TIMEOUT),
     ("a memory kill", facts(ended=KILLED, oom_rise=1), Status.OOM),
     ("a memory kill late in the model's life", facts(ended=KILLED, oom_rise=1, elapsed_s=2.1), Status.OOM),
@@ -122,3 +136,19 @@ def test_a_crash_is_explained_by_its_signal() -> None:
     assert "SIGSEGV" in advice[signal.SIGSEGV]
     assert "shared memory" in advice[signal.SIGBUS]
     assert "signal 60" in advice[60]
+
+
+def test_a_limit_that_passed_during_the_import_is_told_from_one_that_passed_in_the_hook() -> None:
+    during, after = (
+        decide(facts(ended=ended(deadline=True, exit_code=None, signal=9, imported=imported)))
+        for imported in (False, True)
+    )
+
+    assert (during.status, after.status) == (Status.TIMEOUT, Status.TIMEOUT)
+    assert "while the plugin was being imported" in during.advice
+    assert "context.remaining_s" in after.advice
+
+
+@pytest.mark.parametrize(("clock", "words"), [("cpu", "processor seconds"), ("steps", "limit on examples")])
+def test_the_advice_names_what_was_used_up(clock: str, words: str) -> None:
+    assert words in decide(facts(ended=ended(imported=True), has_weights=True, clock=clock, used=3.0)).advice

@@ -119,10 +119,12 @@ def test_limits_and_kills_are_read_from_the_unified_hierarchy(tmp_path: Path) ->
         "memory.max": "67108864\n",
         "pids.max": "50\n",
         "cpu.max": "150000 100000\n",
+        "cpu.stat": "usage_usec 1250000\nuser_usec 1000000\nsystem_usec 250000\n",
     }
     group = _cgroup(tmp_path, "0::/docker/abc\n", {f"docker/abc/{name}": text for name, text in files.items()})
     assert group is not None
     assert (group.oom_kills(), group.memory_mib(), group.pids(), group.cpus()) == (2, 64, 50, 1.5)
+    assert group.cpu_s() == 1.25
 
 
 def test_limits_and_kills_are_read_from_the_old_hierarchies(tmp_path: Path) -> None:
@@ -133,11 +135,20 @@ def test_limits_and_kills_are_read_from_the_old_hierarchies(tmp_path: Path) -> N
         "cpu,cpuacct/docker/abc/cpu.cfs_quota_us": "-1\n",
         "cpu/docker/abc/cpu.cfs_quota_us": "-1\n",
         "cpu/docker/abc/cpu.cfs_period_us": "100000\n",
+        "cpuacct/docker/abc/cpuacct.usage": "2500000000\n",
     }
     lines = "4:memory:/docker/abc\n3:pids:/docker/abc\n2:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n"
     group = _cgroup(tmp_path, lines, files)
     assert group is not None
     assert (group.oom_kills(), group.memory_mib(), group.pids(), group.cpus()) == (1, 64, None, None)
+    assert group.cpu_s() == 2.5
+
+
+def test_processor_seconds_are_unknown_where_the_kernel_does_not_count_them(tmp_path: Path) -> None:
+    group = _cgroup(tmp_path, "0::/docker/abc\n", {"docker/abc/memory.max": "max\n"})
+
+    assert group is not None
+    assert group.cpu_s() is None
 
 
 def test_a_process_of_another_container_is_not_taken_for_ours(tmp_path: Path) -> None:

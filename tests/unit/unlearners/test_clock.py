@@ -87,3 +87,15 @@ def test_a_forget_batch_is_never_larger_than_a_retain_batch() -> None:
 
 def test_endless_batches_end_for_an_empty_split() -> None:
     assert list(endless(data(0), 4)) == []
+
+
+class Counted(Left):
+    """A context whose limit counts examples."""
+
+    clock = "steps"
+
+
+def test_examples_that_were_drawn_may_be_used_and_no_more_are_drawn_than_fit() -> None:
+    clock = Clock(Counted(100.0, [100, 75, 50, 25, 0]))
+
+    assert [clock.allows_step() for _ in range(3)] == [True, True, False]  # after the third batch nothing could follow
