@@ -127,11 +127,13 @@ def test_a_rate_that_cannot_be_resolved_is_not_reported() -> None:
     assert "too few" in metric(result, "tpr_at_01_percent_fpr").note
 
 
-def test_separated_populations_are_told_apart_perfectly() -> None:
+def test_separated_populations_are_told_apart() -> None:
+    """Perfectly by raw confidence; by ranks but for the tails, where densities of normal scores overlap a little."""
     result = lira.evaluate(gaussian_evidence(50.0, n_models=16, n_examples=50))
 
-    for name in ("auc", "balanced_accuracy", "tpr_at_1_percent_fpr"):
-        assert metric(result, name).value == pytest.approx(1.0, abs=0.05)  # the tails of normal scores overlap a little
+    assert metric(result, "auc_gaussian").value == pytest.approx(1.0)
+    for name, least in {"auc": 0.99, "balanced_accuracy": 0.95, "tpr_at_1_percent_fpr": 0.9}.items():
+        assert (metric(result, name).value or 0.0) > least
 
 
 def test_variances_are_per_example_only_with_many_models() -> None:

@@ -134,7 +134,9 @@ def test_slip_right_or_wrong_in_place_of_the_confidence() -> None:
     evidence = evidence_of(phis)
 
     assert all((by["forget"].argmax(axis=2) == evidence.labels["forget"]).all() for by in evidence.logits.values())
-    assert value(lira.evaluate(evidence), "auc") == pytest.approx(1, abs=1e-6)
+    result = lira.evaluate(evidence)
+    assert value(result, "auc_gaussian") == pytest.approx(1, abs=1e-6)
+    assert value(result, "auc") > 0.99  # densities of normal scores overlap a little, however far apart the models are
 
 
 def test_slip_the_largest_sample_dropped_from_the_histogram() -> None:
@@ -199,14 +201,15 @@ def test_shifted_gaussians_give_lira_s_closed_forms(shifted: Evidence, name: str
     assert value(lira.evaluate(shifted), name) == pytest.approx(expected, rel=0.05, abs=0.004)
 
 
-@pytest.mark.parametrize(("name", "rate"), [("tpr_at_1_percent_fpr", 0.01), ("tpr_at_01_percent_fpr", 0.001)])
-def test_shifted_gaussians_give_true_positive_rates_below_the_closed_form(
-    shifted: Evidence, name: str, rate: float
-) -> None:
+def test_shifted_gaussians_give_a_true_positive_rate_below_the_closed_form(shifted: Evidence) -> None:
     """Phi(d - z) is that of known densities; estimated ones lose some of it in the tail, and can gain nothing."""
-    best = ndtr(SHIFT - ndtri(1 - rate))
+    best = ndtr(SHIFT - ndtri(1 - 0.01))
+    result = lira.evaluate(shifted)
 
-    assert 0.7 * best < value(lira.evaluate(shifted), name) < 1.05 * best
+    assert 0.7 * best < value(result, "tpr_at_1_percent_fpr") < 1.05 * best
+    # Folds of few models and few examples hold less than 1,000 scores, which one in a thousand needs.
+    assert metric(result, "tpr_at_01_percent_fpr").value is None
+    assert "too few models and examples" in metric(result, "tpr_at_01_percent_fpr").note
 
 
 def test_shifted_gaussians_give_the_closed_form_of_an_attack_by_threshold(shifted: Evidence) -> None:
