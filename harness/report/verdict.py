@@ -101,7 +101,7 @@ def decide_verdict(
         level = _level(found, judged, margins)
         meaning = words.meaning(level, found, judged.finished, judged.originals, margins)
     failures = words.failures(found, judged.finished, judged.originals, substituted=substituted)
-    times = f"Times are not dependable: {undependable}." if undependable else ""
+    times = "Times are not dependable." if undependable else ""
     repeats = words.of_one_original(models), words.rests_on_repeats(models)
     sentences = (times, meaning, failures, cost.sentence, *repeats)
     return VerdictRecord(
