@@ -99,8 +99,11 @@ def test_judging_again_gives_the_same_numbers_and_adds_those_that_were_left_out(
     for old in before.evaluators:
         assert after.evaluator(old.name).metrics == old.metrics  # type: ignore[union-attr]
     assert after.models == before.models
-    assert after.examples == before.examples
+    assert before.examples is not None
     assert after.examples is not None
+    assert after.examples.of == before.examples.of
+    assert not before.examples.groups  # it was judged without the evaluator that looks at single examples
+    assert after.examples.groups
 
 
 def test_judging_again_with_one_evaluator_leaves_the_others_as_they_are(program: Program, run: Path) -> None:
