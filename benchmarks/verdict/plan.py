@@ -36,7 +36,7 @@ class Plan:
     faces: int
 
 
-FULL = Plan((8, 16, 32, 64), (8, 32), alarms=400, words=20, tasks=10, repeats=15, faces=80)
+FULL = Plan((8, 16, 32, 64), (8, 32), alarms=400, words=20, tasks=6, repeats=25, faces=60)
 QUICK = Plan((8, 32), (8,), alarms=40, words=3, tasks=2, repeats=5, faces=6)
 
 
