@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
@@ -13,6 +14,8 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as the program has it: threads that spin take cores from other workers
 os.environ.setdefault("HARNESS_NO_WAIT", "1")  # tests measure on busy machines, and look at no time
+settings.register_profile("harness", derandomize=True)  # the same examples in every run
+settings.load_profile("harness")
 
 SHARING = {
     "containers": ("tests/docker/", "tests/hostile/"),

@@ -53,7 +53,7 @@ def reliabilities(n_left: int, n_right: int, values: PerExample) -> Values:
     halves = zip(halvings(n_left), halvings(n_right), strict=True)
     pairs = [(values(one, other), values(~one, ~other)) for one, other in halves]
     found = [[_correlation(first, second) for first, second in zip(*pair, strict=True)] for pair in pairs]
-    return np.asarray(np.maximum(np.mean(found, axis=0), 0.0))
+    return np.asarray(np.clip(np.mean(found, axis=0), 0.0, 1.0))  # rounding may lead above 1
 
 
 def _correlation(one: Values, other: Values) -> float:

@@ -69,6 +69,13 @@ def test_any_sizes_give_finite_numbers_or_none(
     assert_well_formed(module.evaluate(gaussian_evidence(0.5, 1.0, counts, examples, classes)))
 
 
+def test_halves_that_agree_wholly_do_not_make_a_variance_negative() -> None:
+    """With two examples the correlation of halves may be computed as slightly more than 1."""
+    counts = dict(zip(POPULATIONS, (43, 62, 28, 25), strict=True))
+
+    assert_well_formed(lira.evaluate(gaussian_evidence(0.5, 1.0, counts, 2, 5)))
+
+
 @pytest.mark.parametrize("module", MODULES)
 @settings(max_examples=12, deadline=None)
 @given(
