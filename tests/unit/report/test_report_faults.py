@@ -27,10 +27,10 @@ from harness_evaluators import (
 from tests.unit.comparing.samples import report
 
 
-def of_size(name: str, retain: int, version: str = "1", **changes: Any) -> Report:
+def of_size(name: str, size: int, version: str = "1", split: str = "retain", **changes: Any) -> Report:
     made = report(name, **changes)
     evaluators = tuple(one.model_copy(update={"version": version}) for one in made.evaluators)
-    sizes = {**made.task.split_sizes, "retain": retain}
+    sizes = {**made.task.split_sizes, split: size}
     return made.model_copy(
         update={"evaluators": evaluators, "task": made.task.model_copy(update={"split_sizes": sizes})}
     )
@@ -40,7 +40,7 @@ def of_size(name: str, retain: int, version: str = "1", **changes: Any) -> Repor
     ("retain", "version", "names"),
     [
         (10_000, "1", ()),
-        (10_001, "1", ("lira", "accuracy")),
+        (10_001, "1", ("accuracy",)),  # lira read the forget set alone
         (10_001, "2", ()),
         (10_001, "1.dev", ()),  # a version that was never published
     ],
@@ -50,6 +50,10 @@ def test_only_old_versions_on_large_splits_are_wrong(retain: int, version: str, 
 
     assert faulty(made) == names
     assert bool(fault(made)) is bool(names)
+
+
+def test_an_evaluator_of_the_forget_set_is_wrong_where_that_is_large() -> None:
+    assert faulty(of_size("finetune", 10_001, split="forget")) == ("lira", "accuracy")
 
 
 def test_a_strangers_evaluator_of_that_name_is_not_meant() -> None:
@@ -70,13 +74,13 @@ def test_every_bundled_evaluator_of_logits_has_gone_beyond_its_faulty_version() 
 def test_a_comparison_warns_of_them() -> None:
     old = [LoadedReport(of_size(name, 45_000)) for name in ("finetune", "scrub")]
 
-    assert sum("Numbers of lira, accuracy are wrong" in text for text in compare(old).notices) == 2
+    assert sum("Numbers of accuracy are wrong" in text for text in compare(old).notices) == 2
 
 
 def test_a_leaderboard_does_not_rank_them(tmp_path: Path) -> None:
     for name, version in (("finetune", "1"), ("scrub", "2")):
         (tmp_path / name).mkdir()
-        write_report(of_size(name, 45_000, version), tmp_path / name)
+        write_report(of_size(name, 45_000, version, "forget"), tmp_path / name)
 
     rows = [row for board in rank_all(find_reports([tmp_path])).boards for row in board.rows]
     ranks = {row.plugin: (row.rank is not None, "harness evaluate" in row.unranked) for row in rows}
