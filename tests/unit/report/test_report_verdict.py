@@ -9,7 +9,7 @@ from harness.evaluation import Metric
 from harness.report.model import EvaluatorRecord, ModelRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
 from harness.tasks.model import Margins
-from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, outcome, plugin_error, timeout
+from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, judged, outcome, plugin_error, timeout
 
 EQUAL = {
     "difference_p": 0.4,
@@ -136,7 +136,7 @@ def test_without_the_test_there_is_no_verdict(numbers: dict[str, None]) -> None:
 
 
 def test_a_broken_evaluator_is_named_as_the_reason() -> None:
-    broken = evaluator("forgetting", Metric("difference_p", float("nan"), "none", ""))
+    broken = judged("forgetting", Metric("difference_p", float("nan"), "none", ""))
 
     assert "the evaluator failed" in decide_verdict([broken], models(3)).sentence
     assert "the evaluator forgetting was not run" in decide_verdict([], models(3)).sentence
