@@ -108,7 +108,9 @@ def memory(sample: Sample) -> Memory:
     """Estimate what is left, with jackknife errors over models; at least two models of each population."""
     products = _Products.of(sample)
     value = products.statistics(_LeftOut.nobody(sample))[0]
-    first, *rest = (_jackknife(products.statistics(group)) for group in _each_left_out(sample))
+    replicates = [products.statistics(group) for group in _each_left_out(sample)]
+    replicates[-1] = replicates[-1] + _through_spread(sample, value)
+    first, *rest = map(_jackknife, replicates)
     retrained, size = rest[-1]
     # N copies of one model are one model: what varies less than retrained models do counts for fewer.
     least = retrained * size / effective(sample.unlearned, sample.retrained)
@@ -181,6 +183,24 @@ def _each_left_out(sample: Sample) -> list[_LeftOut]:
     unlearned = _LeftOut(csr_array(np.eye(u)), csr_array((u, o)), csr_array((u, r)))
     original = _LeftOut(csr_array((o, u)), csr_array(np.eye(o)), csr_array((o, r)))
     return [unlearned, original, retrained]
+
+
+def _through_spread(sample: Sample, value: Values) -> Values:
+    """Return what leaving out each retrained model changes through the spread that confidences are divided by, shape (R, 3).
+
+    Without a model whose standardised value is z, an example's variance falls by the share (R z^2 / (R - 1) - 1) / (R - 2).
+    To first order, its part in the slope and in the size grows by that share, its part in the shift by half of it. An
+    example whose spread is floored keeps it.
+    """
+    size = len(sample.retrained)
+    squares = sample.retrained**2
+    floored = squares.sum(axis=0) < (size - 1) * (1 - 1e-9)
+    share = np.where(floored, 0.0, (size / (size - 1) * squares - 1) / max(size - 2, 1))
+    top, bottom = by_example(sample)
+    shift = sample.unlearned.mean(axis=0) - sample.retrained.mean(axis=0)
+    memory = value[2] if abs(value[2]) > 1e-12 else 1e-12
+    parts = np.stack([(top - value[0] * bottom) / memory, shift / 2, bottom], axis=1)
+    return np.asarray(share @ parts / len(parts))
 
 
 def _jackknife(replicates: Values) -> tuple[Values, int]:
