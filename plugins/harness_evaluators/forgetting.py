@@ -22,7 +22,7 @@ from harness_evaluators import _calibration, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
 from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Pair, Row, View
-from harness_evaluators._memory import Estimate, Memory
+from harness_evaluators._memory import Estimate, Memory, Sample
 from harness_evaluators._permutation import Difference
 
 Values = NDArray[np.float64]
@@ -53,6 +53,7 @@ class Seen:
     """What is found on one row of the report.
 
     Attributes:
+        samples: confidences that memories rest on, by way to look.
         difference: the test on everything.
         placebo: the test on the test set; None without one.
         placebo_shift: mean shift there; None likewise.
@@ -62,6 +63,7 @@ class Seen:
         diversity: how many independent models the row's are worth.
     """
 
+    samples: Mapping[str, Sample]
     difference: Difference
     placebo: Difference | None
     placebo_shift: Estimate | None
@@ -86,7 +88,7 @@ def evaluate(evidence: Evidence) -> Result:
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
     metrics = tuple(_metrics(seen))
-    return Result(metrics, _arrays(view, pairs, seen["unlearned"], metrics), tuple(_warnings(seen)))
+    return Result(metrics, _arrays(seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
 def _why_nothing_can_be_told(view: View) -> str:
@@ -104,6 +106,7 @@ def _seen(view: View, pair: Pair) -> Seen:
     samples = view.samples(pair)
     compared, references = view.plain(pair.compared), np.concatenate([view.plain(name) for name in pair.references])
     return Seen(
+        samples=samples,
         difference=difference,
         placebo=placebo,
         placebo_shift=None if placebo is None else _shift_on_unseen(view, pair),
@@ -279,7 +282,7 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
 
-def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
+def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
     """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
     arrays |= {
@@ -287,9 +290,8 @@ def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence
         for one in metrics
         if one.name.startswith("memory_left") and one.interval is not None
     }
-    samples = view.samples(pairs["unlearned"])
-    if samples:
-        arrays["example_left"], arrays["example_memory"] = _memory.by_example(samples[PLAIN])
+    if seen.samples:
+        arrays["example_left"], arrays["example_memory"] = _memory.by_example(seen.samples[PLAIN])
         for way, one in seen.memories.items():
             ends = one.slope.bound(LEVEL / 2), one.slope.bound(1 - LEVEL / 2)
             arrays[f"left_{way.replace(' ', '_')}"] = np.array([one.slope.value, *ends])
