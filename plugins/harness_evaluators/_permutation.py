@@ -68,7 +68,7 @@ class Labels:
         Returns:
             shape (PERMUTATIONS + 1, n).
         """
-        return np.asarray(self.chosen @ columns.astype(np.float32, copy=False) * np.float32(self.scale))
+        return np.asarray(self.chosen @ (columns * self.scale).astype(np.float32, copy=False))
 
 
 @dataclass(frozen=True)

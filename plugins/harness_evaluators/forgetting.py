@@ -169,7 +169,7 @@ def shift_bound(memories: Mapping[str, Memory]) -> float | None:
 
 
 def _upper(estimate: Estimate) -> float:
-    """The bound of an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
+    """Bound an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
     return Estimate(max(0.0, estimate.value), estimate.error, estimate.freedom).bound(1 - LEVEL)
 
 
@@ -184,30 +184,19 @@ def _interval(estimate: Estimate | None, level: float = LEVEL) -> Interval | Non
 
 
 def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
-    """A share of memory: what is left is linear in it, so that its complement is the way to perfect."""
+    """Report a share of memory: what is left is linear in it, so that its complement is the way to perfect."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
         return _calibration.missing(about, "Not computed: without this way to look, or without a no-op.")
-    control = slopes.get("control")
-    ours = slopes["unlearned"]
-    return Metric(
-        name=about.name,
-        value=ours.value,
-        direction=about.direction,
-        description=about.text,
-        unit=about.unit,
-        interval=_interval(ours),
-        control=None if control is None else control.value,
-        control_interval=_interval(control),
+    return replace(
+        _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
-        position=1 - ours.value,
-        smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
-        headline=about.headline,
+        position=1 - slopes["unlearned"].value,
     )
 
 
 def _worst(seen: Mapping[Row, Seen]) -> Metric:
-    """The way to look that shows most."""
+    """Report the way to look that shows most."""
     about = texts.LEFT_WORST
     ours = seen["unlearned"].memories
     if not ours:
@@ -235,6 +224,15 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
     ours, control, noop = (rows.get(row) for row in ("unlearned", "control", "noop"))
     if ours is None:
         return _calibration.missing(about, "Not computed: no such examples, or no no-op.")
+    return replace(
+        _with_errors(about, ours, control),
+        noop=None if noop is None else noop.value,
+        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
+    )
+
+
+def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -> Metric:
+    """Report an estimate and the control's, with their intervals and what they could tell apart."""
     return Metric(
         name=about.name,
         value=ours.value,
@@ -244,15 +242,13 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
         interval=_interval(ours),
         control=None if control is None else control.value,
         control_interval=_interval(control),
-        noop=None if noop is None else noop.value,
-        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
         smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
         headline=about.headline,
     )
 
 
 def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: str = "") -> Metric:
-    """A number without an interval: a p-value, a bound, or a share that a test has named."""
+    """Report a number without an interval: a p-value, a bound, or a share that a test has named."""
     ours = rows.get("unlearned")
     if ours is None:
         return _calibration.missing(about, "Not computed: there is nothing to compute it from.")
@@ -270,7 +266,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
 
 
 def _size(seen: Mapping[Row, Seen]) -> Metric:
-    """The root of the mean square, with the ends of its interval likewise; negative squares are 0."""
+    """Report the root of the mean square, with the ends of its interval likewise; negative squares are 0."""
     about, memories = texts.SIZE, seen["unlearned"].memories
     if not memories:
         return _calibration.missing(about, "Not computed: without a no-op.")
@@ -283,7 +279,7 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
 
 
 def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
-    """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
+    """Return z, family-wise p and the parts of the slope of each example, and the slopes by way to look."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
     arrays |= {
         f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])
