@@ -10,7 +10,8 @@ wall-clock and processor time of one call on all examples and the growth of that
     python benchmarks/scoring.py --evaluators --scaling
 
 With ``--evaluators`` it is every registered evaluator, one after another in one process, on the evidence of a whole run
-with four queries, at 32 and at ``--models`` models: wall-clock and processor time and peak memory of each and of all; with ``--scaling`` also how they grow up to fourfold.
+with four queries, at 32 and at ``--models`` models: wall-clock and processor time and peak memory of each and of all;
+with ``--scaling`` also how they grow up to fourfold.
 
 The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is
 timed in the same run on a few examples and scaled linearly to all of them. It takes one right end at a time, while the
