@@ -104,11 +104,15 @@ class View:
 
     def calibrated(self, population: Population, references: tuple[Population, ...], *, asked: bool = False) -> Values:
         """Return confidences on the forget set as seen from the test set, shape (N, n); ``asked``: averaged over queries."""
-        known = [self.scores(name, asked=asked) for name in references]
-        reference = _placebo.Scores(
-            np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
-        )
-        return _placebo.adjusted(self.scores(population, asked=asked), reference)
+
+        def compute() -> Values:
+            known = [self.scores(name, asked=asked) for name in references]
+            reference = _placebo.Scores(
+                np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
+            )
+            return _placebo.adjusted(self.scores(population, asked=asked), reference)
+
+        return self._once(("calibrated", population, references, asked), compute)
 
     def scores(self, population: Population, *, asked: bool = False) -> _placebo.Scores:
         """Return each model's confidences, as they are or averaged over queries, by rank among its own on the test set."""

@@ -46,14 +46,17 @@ def scores(forget: Values, unseen: Values) -> Scores:
 
 
 def _scores(values: Values, ordered: Values) -> Values:
+    most = ordered.shape[1]
+    table = ndtri((np.arange(2 * most + 1) / 2 + 0.5) / (most + 1))  # ranks are multiples of 1/2: ties count half
     found = np.full(values.shape, np.nan)
-    for row, (ours, others) in enumerate(zip(values, ordered, strict=True)):
-        below = np.searchsorted(others, ours, side="left").astype(np.float64)
-        tied = others[np.minimum(below.astype(np.int64), len(others) - 1)] == ours
+    for row, ours, others in zip(found, values, ordered, strict=True):
+        order = np.argsort(ours)
+        below = np.searchsorted(others, ours[order], side="left")  # in order, each search begins near the last
+        twice, tied = 2 * below, others[np.minimum(below, most - 1)] == ours[order]
         if tied.any():
-            below[tied] = (below[tied] + np.searchsorted(others, ours[tied], side="right")) / 2
-        found[row] = (below + 0.5) / (len(others) + 1)
-    return np.asarray(ndtri(found))
+            twice[tied] = below[tied] + np.searchsorted(others, ours[order][tied], side="right")
+        row[order] = table[twice]
+    return found
 
 
 def adjusted(ours: Scores, reference: Scores) -> Values:
@@ -68,8 +71,8 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
     """
     difficulty = reference.unseen.mean(axis=0)
     at = np.clip(reference.forget.mean(axis=0), difficulty.min(), difficulty.max())
-    predict = _quadratic(at) @ np.linalg.pinv(_quadratic(difficulty))
-    return np.asarray(ours.forget - ours.unseen @ predict.T)
+    coefficients = ours.unseen @ np.linalg.pinv(_quadratic(difficulty)).T
+    return np.asarray(ours.forget - coefficients @ _quadratic(at).T)
 
 
 def _quadratic(values: Values) -> Values:

@@ -22,7 +22,7 @@ from harness_evaluators import _calibration, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
 from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Pair, Row, View
-from harness_evaluators._memory import Estimate, Memory
+from harness_evaluators._memory import Estimate, Memory, Sample
 from harness_evaluators._permutation import Difference
 
 Values = NDArray[np.float64]
@@ -53,6 +53,7 @@ class Seen:
     """What is found on one row of the report.
 
     Attributes:
+        samples: confidences that memories rest on, by way to look.
         difference: the test on everything.
         placebo: the test on the test set; None without one.
         placebo_shift: mean shift there; None likewise.
@@ -62,6 +63,7 @@ class Seen:
         diversity: how many independent models the row's are worth.
     """
 
+    samples: Mapping[str, Sample]
     difference: Difference
     placebo: Difference | None
     placebo_shift: Estimate | None
@@ -86,7 +88,7 @@ def evaluate(evidence: Evidence) -> Result:
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
     metrics = tuple(_metrics(seen))
-    return Result(metrics, _arrays(view, pairs, seen["unlearned"], metrics), tuple(_warnings(seen)))
+    return Result(metrics, _arrays(seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
 def _why_nothing_can_be_told(view: View) -> str:
@@ -104,6 +106,7 @@ def _seen(view: View, pair: Pair) -> Seen:
     samples = view.samples(pair)
     compared, references = view.plain(pair.compared), np.concatenate([view.plain(name) for name in pair.references])
     return Seen(
+        samples=samples,
         difference=difference,
         placebo=placebo,
         placebo_shift=None if placebo is None else _shift_on_unseen(view, pair),
@@ -166,7 +169,7 @@ def shift_bound(memories: Mapping[str, Memory]) -> float | None:
 
 
 def _upper(estimate: Estimate) -> float:
-    """The bound of an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
+    """Bound an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
     return Estimate(max(0.0, estimate.value), estimate.error, estimate.freedom).bound(1 - LEVEL)
 
 
@@ -181,30 +184,19 @@ def _interval(estimate: Estimate | None, level: float = LEVEL) -> Interval | Non
 
 
 def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
-    """A share of memory: what is left is linear in it, so that its complement is the way to perfect."""
+    """Report a share of memory: what is left is linear in it, so that its complement is the way to perfect."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
         return _calibration.missing(about, "Not computed: without this way to look, or without a no-op.")
-    control = slopes.get("control")
-    ours = slopes["unlearned"]
-    return Metric(
-        name=about.name,
-        value=ours.value,
-        direction=about.direction,
-        description=about.text,
-        unit=about.unit,
-        interval=_interval(ours),
-        control=None if control is None else control.value,
-        control_interval=_interval(control),
+    return replace(
+        _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
-        position=1 - ours.value,
-        smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
-        headline=about.headline,
+        position=1 - slopes["unlearned"].value,
     )
 
 
 def _worst(seen: Mapping[Row, Seen]) -> Metric:
-    """The way to look that shows most."""
+    """Report the way to look that shows most."""
     about = texts.LEFT_WORST
     ours = seen["unlearned"].memories
     if not ours:
@@ -232,6 +224,15 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
     ours, control, noop = (rows.get(row) for row in ("unlearned", "control", "noop"))
     if ours is None:
         return _calibration.missing(about, "Not computed: no such examples, or no no-op.")
+    return replace(
+        _with_errors(about, ours, control),
+        noop=None if noop is None else noop.value,
+        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
+    )
+
+
+def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -> Metric:
+    """Report an estimate and the control's, with their intervals and what they could tell apart."""
     return Metric(
         name=about.name,
         value=ours.value,
@@ -241,15 +242,13 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
         interval=_interval(ours),
         control=None if control is None else control.value,
         control_interval=_interval(control),
-        noop=None if noop is None else noop.value,
-        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
         smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
         headline=about.headline,
     )
 
 
 def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: str = "") -> Metric:
-    """A number without an interval: a p-value, a bound, or a share that a test has named."""
+    """Report a number without an interval: a p-value, a bound, or a share that a test has named."""
     ours = rows.get("unlearned")
     if ours is None:
         return _calibration.missing(about, "Not computed: there is nothing to compute it from.")
@@ -267,7 +266,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
 
 
 def _size(seen: Mapping[Row, Seen]) -> Metric:
-    """The root of the mean square, with the ends of its interval likewise; negative squares are 0."""
+    """Report the root of the mean square, with the ends of its interval likewise; negative squares are 0."""
     about, memories = texts.SIZE, seen["unlearned"].memories
     if not memories:
         return _calibration.missing(about, "Not computed: without a no-op.")
@@ -279,17 +278,16 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
 
-def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
-    """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
+def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
+    """Return z, family-wise p and the parts of the slope of each example, and the slopes by way to look."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
     arrays |= {
         f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])
         for one in metrics
         if one.name.startswith("memory_left") and one.interval is not None
     }
-    samples = view.samples(pairs["unlearned"])
-    if samples:
-        arrays["example_left"], arrays["example_memory"] = _memory.by_example(samples[PLAIN])
+    if seen.samples:
+        arrays["example_left"], arrays["example_memory"] = _memory.by_example(seen.samples[PLAIN])
         for way, one in seen.memories.items():
             ends = one.slope.bound(LEVEL / 2), one.slope.bound(1 - LEVEL / 2)
             arrays[f"left_{way.replace(' ', '_')}"] = np.array([one.slope.value, *ends])

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result, Timings
-from harness_evaluators import forgetting
+from harness_evaluators import _memory, forgetting
 from tests.unit.evaluators.helpers import metric, value
 
 Values = NDArray[np.float64]
@@ -128,6 +128,23 @@ def test_the_share_of_examples_that_are_left_is_what_is_said(share: float) -> No
     assert value(result, "difference_p") == 0.001
     assert value(result, "named_remembered") > share / 4
     assert set(np.flatnonzero(arrays["example_p"] <= 0.05)) <= set(kept.tolist())
+
+
+def test_the_error_counts_what_the_spread_of_each_example_adds() -> None:
+    """Half of the examples are remembered, so that the slope hangs on the weight of each."""
+    rng = np.random.default_rng(0)
+    memory = np.abs(rng.normal(1.4, 0.8, 200))
+    left = np.where(np.arange(200) < 100, memory, 0.0)
+    none = np.full(16, -1)
+
+    def drawn() -> _memory.Estimate:
+        unlearned, original, retrained = (rng.normal(size=(size, 200)) for size in (16, 16, 32))
+        return _memory.memory(_memory.standardised(unlearned + left, original + memory, retrained, none)).slope
+
+    found = [drawn() for _ in range(150)]
+    true = np.std([one.value for one in found])
+
+    assert 0.9 < np.sqrt(np.mean([one.error**2 for one in found])) / true < 1.3
 
 
 def test_parts_of_the_slope_add_up_to_it() -> None:
