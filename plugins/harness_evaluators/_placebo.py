@@ -66,10 +66,19 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
     Returns:
         shape (N, n).
     """
+    return np.asarray(ours.forget - ours.unseen @ _predict(reference.forget, reference).T)
+
+
+def residuals(ours: Scores, reference: Scores) -> Values:
+    """Subtract the same of unseen examples' own scores, shape (N, m)."""
+    return np.asarray(ours.unseen - ours.unseen @ _predict(reference.unseen, reference).T)
+
+
+def _predict(wanted: Values, reference: Scores) -> Values:
+    """Return what turns a model's scores of unseen examples into its mean score at these examples' difficulty."""
     difficulty = reference.unseen.mean(axis=0)
-    at = np.clip(reference.forget.mean(axis=0), difficulty.min(), difficulty.max())
-    predict = _quadratic(at) @ np.linalg.pinv(_quadratic(difficulty))
-    return np.asarray(ours.forget - ours.unseen @ predict.T)
+    at = np.clip(wanted.mean(axis=0), difficulty.min(), difficulty.max())
+    return np.asarray(_quadratic(at) @ np.linalg.pinv(_quadratic(difficulty)))
 
 
 def _quadratic(values: Values) -> Values:
