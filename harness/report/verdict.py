@@ -21,7 +21,7 @@ The rule, first match wins; N is the number of judged models, one for each origi
    - Else, where the test set differs (``placebo_p`` <= 0.05), what is left is judged as seen from there;
    - many examples are named on either side, by models that differ among each other as retrained ones do: ``mixed``;
    - memory is left, its interval above 0: ``none`` where the interval reaches 95 % and the value 80 %, else ``partial``;
-   - examples are named as remembered, and few or none as over-forgotten: ``partial``, or ``mixed`` where confidence lies
+   - examples are named as remembered, and few or none as over-forgotten, by such models: ``partial``, or ``mixed`` where confidence lies
      below on average;
    - the interval of what is left, or that of the shift, lies below 0: ``over_forgetting``;
    - the test set differs, and nothing stands out from it on the forget set: ``another_model``;
@@ -140,7 +140,7 @@ def _kind(found: Findings, judged: Judged) -> VerdictLevel:
         left = found.left()
         if left is not None and left.low > 0:
             return "none" if left.high >= NEARLY_ALL and left.value >= MOST else "partial"
-        remembered = found.mostly_remembered
+        remembered = found.mostly_remembered and not found.collapsed(judged.finished)
     if remembered:
         return "mixed" if below else "partial"
     if below:

@@ -128,13 +128,19 @@ def _copies(found: Findings, finished: int) -> str:
 
 
 def _another(found: Findings) -> str:
+    seen = "" if found.calibrated is None else f" ({_interval(found.calibrated)} as seen from the test set)"
     if found.excess_p is None:
-        there = "as it does on the forget set. Its confidence shows"
+        there = f"as it does on the forget set. Its confidence shows no memory{seen}"
     else:
-        there = f"and its confidence by no more on the forget set (p = {number(found.excess_p)}), which shows"
+        there = f"and its confidence by no more on the forget set (p = {number(found.excess_p)}), which shows no memory{seen}"
+    if found.calibrated is not None and found.calibrated.low > 0:
+        there = (
+            there.removesuffix(seen)
+            + f": the {_interval(found.calibrated)} that seem left are no more than that explains"
+        )
     return (
-        f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, {there} no memory"
-        f"{_if_left(found)}, but it is not what retraining gives."
+        f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, {there}. It is not "
+        "what retraining gives."
     )
 
 
@@ -150,12 +156,6 @@ def _beside(found: Findings) -> str:
 def _below(found: Findings) -> str:
     shift = found.shift_calibrated if found.other_kind and found.shift_calibrated else found.shift
     return "some way" if shift is None else f"{number(abs(shift.value))} sd on average"
-
-
-def _if_left(found: Findings) -> str:
-    if found.calibrated is None:
-        return ""
-    return f" ({_interval(found.calibrated)} as seen from the test set)"
 
 
 def _mixed(found: Findings) -> str:

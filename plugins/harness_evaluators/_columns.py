@@ -93,7 +93,8 @@ def order_of_wrong_classes(models: Models, population: Population, split: SplitN
     logits = models.evidence.logits[population][split][models.whole[population]][:, rows]
     following = (labels[:, None] + np.arange(1, classes)[None, :]) % classes
     wrong = np.take_along_axis(logits, np.broadcast_to(following, (len(logits), *following.shape)), axis=2)
-    return _permutation.centred_ranks(wrong.reshape(-1, classes - 1).T).T.reshape(wrong.shape)[..., :most]
+    ranks = _permutation.centred_ranks(wrong.reshape(-1, classes - 1).T).T
+    return np.asarray(ranks.reshape(wrong.shape)[..., :most])
 
 
 def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:
