@@ -88,10 +88,10 @@ def tables(results: Results) -> list[str]:
     return [
         f"## False alarms\n\nShare of {plan.alarms} draws of perfect unlearning with `difference_p` ≤ {LEVEL:g}.\n\n"
         + table(["population", *heads], alarms),
-        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({min(_draws(results.faces))} where nothing was done).\n\n"
-        + table(["submission", *heads], real),
-        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws, two classes. Bold: a false claim, whatever N.\n\n"
-        + table(["submission", *heads], said),
+        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, {min(_draws(results.faces))} "
+        "where nothing was done).\n\n" + table(["submission", *heads], real),
+        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws ({plan.perfect} where nothing is left), two "
+        "classes. Bold: a false claim, whatever N.\n\n" + table(["submission", *heads], said),
         f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
         "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
         "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
@@ -146,7 +146,7 @@ def _alarms(results: Results) -> str:
 def _perfect(results: Results) -> str:
     found = results.faces[NOTHING_LEFT.name]
     shares = ", ".join(f"{_percent(one.share('as_retrained'))} at N = {models}" for models, one in found.items())
-    wrong = ", ".join(f"{_percent(one.wrong.value)}" for one in found.values())
+    wrong = ", ".join(f"{_percent(one.wrong.value)} {_interval(one.wrong)}" for one in found.values())
     return f"**Fresh retrained models of `faces`** earn `as_retrained` in {shares} (an unfavourable word in {wrong})."
 
 

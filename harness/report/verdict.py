@@ -21,8 +21,8 @@ The rule, first match wins; N is the number of judged models, one for each origi
    - Else, where the test set differs (``placebo_p`` <= 0.05), what is left is judged as seen from there;
    - many examples are named on either side, by models that differ among each other as retrained ones do: ``mixed``;
    - memory is left, its interval above 0: ``none`` where the interval reaches 95 % and the value 80 %, else ``partial``;
-   - examples are named as remembered, and few or none as over-forgotten, by such models: ``partial``, or ``mixed`` where confidence lies
-     below on average;
+   - examples are named as remembered, and few or none as over-forgotten, by such models: ``partial``, or ``mixed`` where
+     confidence lies below on average;
    - the interval of what is left, or that of the shift, lies below 0: ``over_forgetting``;
    - the test set differs, and nothing stands out from it on the forget set: ``another_model``;
    - otherwise (other classes, the spread, or what goes together in a model): ``mixed``.
