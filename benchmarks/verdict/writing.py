@@ -88,8 +88,8 @@ def tables(results: Results) -> list[str]:
     return [
         f"## False alarms\n\nShare of {plan.alarms} draws of perfect unlearning with `difference_p` ≤ {LEVEL:g}.\n\n"
         + table(["population", *heads], alarms),
-        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, {min(_draws(results.faces))} "
-        "where nothing was done).\n\n" + table(["submission", *heads], real),
+        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, "
+        f"{min(_draws(results.faces))} where nothing was done).\n\n" + table(["submission", *heads], real),
         f"## Words on synthetic populations\n\nPer cent of {plan.words} draws ({plan.perfect} where nothing is left), two "
         "classes. Bold: a false claim, whatever N.\n\n" + table(["submission", *heads], said),
         f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
