@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from benchmarks.output import table
 from benchmarks.verdict.plan import LEFT_SHARES, Results
 from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT
 from benchmarks.verdict.tables import Coverage, Share, Words
@@ -96,17 +97,6 @@ def tables(results: Results) -> list[str]:
         "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
         "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
     ]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table with aligned columns, which reads well in a terminal too."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text) + "\n"
 
 
 def _by_size(rows: Mapping[str, Mapping[int, T]], sizes: Sequence[int], cell: Callable[[T], str]) -> list[list[str]]:
