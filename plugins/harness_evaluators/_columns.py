@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _populations
+from harness_evaluators import _permutation, _populations
 from harness_evaluators._populations import Models
 
 Values = NDArray[np.float64]
@@ -75,6 +75,26 @@ def _wrong(logits: Logits, rows: Order, labels: NDArray[np.int64], classes: int)
     chosen = np.take_along_axis(logits[rows], np.broadcast_to(others, (len(rows), *others.shape)), axis=2)
     chosen = chosen - chosen.mean(axis=2, keepdims=True)
     return np.asarray(chosen.reshape(len(rows), -1))
+
+
+def order_of_wrong_classes(models: Models, population: Population, split: SplitName, rows: Order, most: int) -> Values:
+    """Return where wrong classes stand in the order of an example's wrong classes, shape (N, len(rows), k).
+
+    No change of a model's temperature changes it. Ranks are centred, and equal logits share one.
+
+    Args:
+        models: of the run.
+        population: whose models, in order.
+        split: of the examples.
+        rows: the examples.
+        most: largest k; of more wrong classes those are taken that follow the true one.
+    """
+    labels, classes = models.evidence.labels[split][rows], models.evidence.n_classes
+    logits = models.evidence.logits[population][split][models.whole[population]][:, rows]
+    following = (labels[:, None] + np.arange(1, classes)[None, :]) % classes
+    wrong = np.take_along_axis(logits, np.broadcast_to(following, (len(logits), *following.shape)), axis=2)
+    ranks = _permutation.centred_ranks(wrong.reshape(-1, classes - 1).T).T
+    return np.asarray(ranks.reshape(wrong.shape)[..., :most])
 
 
 def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:

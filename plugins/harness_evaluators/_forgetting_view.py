@@ -10,13 +10,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import Population
-from harness_evaluators import _columns, _memory, _permutation, _placebo
+from harness.evaluation import Population, SplitName
+from harness_evaluators import _columns, _excess, _memory, _permutation, _placebo
+from harness_evaluators._excess import Distances
 from harness_evaluators._memory import Origins, Sample
 from harness_evaluators._permutation import Difference, Labels
 from harness_evaluators._populations import MIN_MODELS, Models
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Columns = Callable[[Population], Values]
 Row = Literal["unlearned", "control", "noop"]
 
@@ -41,6 +43,19 @@ class Pair:
     def everyone(self) -> tuple[Population, ...]:
         """The compared population, then its references."""
         return (self.compared, *self.references)
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Whether the forget set stands out from the test set; None where that cannot be tested.
+
+    Attributes:
+        confidence: by confidences, between examples of the same difficulty.
+        wrong: by the order of wrong classes, between examples of the same class.
+    """
+
+    confidence: Difference | None
+    wrong: Difference | None
 
 
 @dataclass(frozen=True)
@@ -104,15 +119,63 @@ class View:
 
     def calibrated(self, population: Population, references: tuple[Population, ...], *, asked: bool = False) -> Values:
         """Return confidences on the forget set as seen from the test set, shape (N, n); ``asked``: averaged over queries."""
+        key = ("calibrated", population, references, asked)
+        return self._once(
+            key,
+            lambda: _placebo.adjusted(self.scores(population, asked=asked), self._reference(references, asked=asked)),
+        )
 
-        def compute() -> Values:
-            known = [self.scores(name, asked=asked) for name in references]
-            reference = _placebo.Scores(
-                np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
+    def excess(self, pair: Pair) -> Excess:
+        """Test whether the forget set stands out from the test set: by confidences, and by the order of wrong classes."""
+        unseen = self.unseen
+        if unseen is None:
+            return Excess(None, None)
+        rng = self.models.evidence.rng("forgetting-excess")
+        forget = np.arange(len(self.models.evidence.labels["forget"]))
+        if len(forget) > _columns.MOST_UNSEEN:
+            forget = np.sort(rng.permutation(forget)[: _columns.MOST_UNSEEN])
+        compared = len(self.models.whole[pair.compared])
+        distances = {"confidence": Distances.of(self._confidences(pair, forget, asked=False), compared)}
+        if self.queries():  # of the forget set alone: a mean over them varies less than one answer on the test set
+            asked = self._confidences(pair, forget, asked=True)
+            distances[QUERIES] = Distances.of(asked, compared, spread=False)
+        reference = self._reference(pair.references)
+        difficulty = np.concatenate([reference.forget.mean(axis=0)[forget], reference.unseen.mean(axis=0)])
+        confidence = _excess.test(distances, _excess.by_difficulty(difficulty), len(forget), rng)
+        if self.models.evidence.n_classes < 3:
+            return Excess(confidence, None)
+        wrong = self._order_of_wrong_classes(pair, forget, unseen)
+        labels = np.concatenate(
+            [self.models.evidence.labels["forget"][forget], self.models.evidence.labels["test"][unseen]]
+        )
+        return Excess(
+            confidence, _excess.test({"wrong classes": Distances.of(wrong, compared)}, labels, len(forget), rng)
+        )
+
+    def _confidences(self, pair: Pair, forget: Rows, *, asked: bool) -> Values:
+        """Return confidences as seen from the test set, on forgotten examples and there, shape (M, len(forget) + m)."""
+        reference = self._reference(pair.references, asked=asked)
+        scores = [self.scores(name, asked=asked) for name in pair.everyone]
+        sides = [(_placebo.adjusted(one, reference)[:, forget], _placebo.residuals(one, reference)) for one in scores]
+        return np.concatenate([np.concatenate(both, axis=1) for both in sides])
+
+    def _order_of_wrong_classes(self, pair: Pair, forget: Rows, unseen: Rows) -> Values:
+        models = sum(len(self.models.whole[name]) for name in pair.everyone)
+        most = max(2, _columns.MOST_NUMBERS // (models * (len(forget) + len(unseen))))
+        sides: tuple[tuple[SplitName, Rows], ...] = (("forget", forget), ("test", unseen))
+        found = [
+            np.concatenate(
+                [_columns.order_of_wrong_classes(self.models, name, split, rows, most) for split, rows in sides], axis=1
             )
-            return _placebo.adjusted(self.scores(population, asked=asked), reference)
+            for name in pair.everyone
+        ]
+        return np.concatenate(found)
 
-        return self._once(("calibrated", population, references, asked), compute)
+    def _reference(self, references: tuple[Population, ...], *, asked: bool = False) -> _placebo.Scores:
+        known = [self.scores(name, asked=asked) for name in references]
+        return _placebo.Scores(
+            np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
+        )
 
     def scores(self, population: Population, *, asked: bool = False) -> _placebo.Scores:
         """Return each model's confidences, as they are or averaged over queries, by rank among its own on the test set."""

@@ -88,10 +88,10 @@ class Difference:
 
 def centred_ranks(values: NDArray[np.floating]) -> Singles:
     """Return mid-ranks of each column, less their mean, as multiples of their standard deviation; 0 for constant columns."""
-    return _rank_scores(values)[0]
+    return rank_scores(values)[0]
 
 
-def _rank_scores(values: NDArray[np.floating]) -> tuple[Singles, Singles]:
+def rank_scores(values: NDArray[np.floating]) -> tuple[Singles, Singles]:
     """Return centred ranks of each column, and their squares standardised likewise, shape (M, n) each.
 
     The squares are large where a model lies at either end (Mood's scores).
@@ -131,7 +131,7 @@ def marginal(labels: Labels, values: NDArray[np.floating]) -> dict[str, Singles]
     Returns:
         per statistic, shape (PERMUTATIONS + 1,); large values speak for a difference.
     """
-    location, spread = _rank_scores(values)
+    location, spread = rank_scores(values)
     return _summaries(labels.z_values(location), "location") | _summaries(labels.z_values(spread), "spread")
 
 
@@ -160,7 +160,7 @@ def joint(labels: Labels, values: Values) -> dict[str, Singles]:
     ranks = centred_ranks(values).astype(np.float64)
     whole = _standardised(np.stack([ranks.mean(axis=1), ranks.std(axis=1)], axis=1))
     location = np.abs(labels.z_values(whole))
-    spread = np.abs(labels.z_values(_rank_scores(whole)[1]))
+    spread = np.abs(labels.z_values(rank_scores(whole)[1]))
     found = {"model deviation": location[:, 1], "spread of model mean": spread[:, 0]}
     found["spread of model deviation"] = spread[:, 1]
     distances = _squared_distances(ranks)

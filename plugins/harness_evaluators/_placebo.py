@@ -69,10 +69,20 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
     Returns:
         shape (N, n).
     """
+    return np.asarray(ours.forget - _expected(ours, reference.forget, reference))
+
+
+def residuals(ours: Scores, reference: Scores) -> Values:
+    """Subtract the same of unseen examples' own scores, shape (N, m)."""
+    return np.asarray(ours.unseen - _expected(ours, reference.unseen, reference))
+
+
+def _expected(ours: Scores, wanted: Values, reference: Scores) -> Values:
+    """Return each model's mean score of unseen examples as difficult as those of which reference models have ``wanted``."""
     difficulty = reference.unseen.mean(axis=0)
-    at = np.clip(reference.forget.mean(axis=0), difficulty.min(), difficulty.max())
+    at = np.clip(wanted.mean(axis=0), difficulty.min(), difficulty.max())
     coefficients = ours.unseen @ np.linalg.pinv(_quadratic(difficulty)).T
-    return np.asarray(ours.forget - coefficients @ _quadratic(at).T)
+    return np.asarray(coefficients @ _quadratic(at).T)
 
 
 def _quadratic(values: Values) -> Values:

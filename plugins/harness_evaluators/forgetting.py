@@ -3,7 +3,8 @@
 1. *Different?* An exact permutation test over models on everything that can be seen of them: the confidence in the true
    class on the forget set (location, spread, extremes over examples), as it is and under every query; the logits of wrong
    classes; what goes together within a model; and the test set. One family-wise p-value
-   (:mod:`harness_evaluators._permutation`).
+   (:mod:`harness_evaluators._permutation`). Where the test set differs as well, a second test says whether the forget set
+   stands out from it (:mod:`harness_evaluators._excess`).
 2. *How much is left?* The share of the memory of the forget set that is left, with an upper bound to hold against a
    margin (:mod:`harness_evaluators._memory`): on confidences as they are, as seen from the test set
    (:mod:`harness_evaluators._placebo`), and under queries.
@@ -18,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Interval, Metric, Result, hookimpl
-from harness_evaluators import _calibration, _finite, _memory, _populations
+from harness_evaluators import _calibration, _diversity, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
-from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Pair, Row, View
+from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Excess, Pair, Row, View
 from harness_evaluators._memory import Estimate, Memory, Sample
 from harness_evaluators._permutation import Difference
 
@@ -41,7 +42,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting",
-        version="1",
+        version="2",
         summary="Whether unlearned models differ from retrained ones at all, and how much of the memory is left at most",
         evaluate=evaluate,
         source="Westfall and Young 1993; Gretton et al. 2012; Hoeffding 1948; Schuirmann 1987",
@@ -57,6 +58,7 @@ class Seen:
         difference: the test on everything.
         placebo: the test on the test set; None without one.
         placebo_shift: mean shift there; None likewise.
+        excess: whether the forget set stands out from the test set.
         memories: by way to look; empty where there is no no-op.
         under, over: shares of examples that are named as more, or as less, confident.
         z, p: of each example, shape (n,).
@@ -67,6 +69,7 @@ class Seen:
     difference: Difference
     placebo: Difference | None
     placebo_shift: Estimate | None
+    excess: Excess
     memories: Mapping[str, Memory]
     under: float
     over: float
@@ -110,12 +113,13 @@ def _seen(view: View, pair: Pair) -> Seen:
         difference=difference,
         placebo=placebo,
         placebo_shift=None if placebo is None else _shift_on_unseen(view, pair),
+        excess=view.excess(pair),
         memories={way: _memory.memory(one) for way, one in samples.items()},
         under=float(((p <= LEVEL) & (z > 0)).mean()),
         over=float(((p <= LEVEL) & (z < 0)).mean()),
         z=z,
         p=p,
-        diversity=_memory.effective(compared, references),
+        diversity=_diversity.independent(compared, references),
     )
 
 
@@ -144,15 +148,19 @@ def _metrics(seen: Mapping[Row, Seen]) -> list[Metric]:
         _estimated(texts.SHIFT, {row: _shift_of(one, PLAIN) for row, one in seen.items()}),
         _estimated(texts.SHIFT_CALIBRATED, {row: _shift_of(one, CALIBRATED) for row, one in seen.items()}),
         _plain_metric(texts.SHIFT_BOUND, {row: shift_bound(one.memories) for row, one in seen.items()}),
-        _plain_metric(
-            texts.PLACEBO, {row: None if one.placebo is None else one.placebo.p for row, one in seen.items()}
-        ),
+        _plain_metric(texts.PLACEBO, {row: _p(one.placebo) for row, one in seen.items()}),
         _estimated(texts.PLACEBO_SHIFT, {row: one.placebo_shift for row, one in seen.items()}),
+        _plain_metric(texts.EXCESS, {row: _p(one.excess.confidence) for row, one in seen.items()}),
+        _plain_metric(texts.EXCESS_WRONG, {row: _p(one.excess.wrong) for row, one in seen.items()}),
         _plain_metric(texts.UNDER, {row: one.under for row, one in seen.items()}),
         _plain_metric(texts.OVER, {row: one.over for row, one in seen.items()}),
         _size(seen),
         _plain_metric(texts.DIVERSITY, {row: one.diversity for row, one in seen.items()}),
     ]
+
+
+def _p(test: Difference | None) -> float | None:
+    return None if test is None else test.p
 
 
 def memory_bound(memories: Mapping[str, Memory]) -> float | None:

@@ -179,16 +179,39 @@ def test_another_kind_of_model_differs_on_the_test_set_and_remembers_nothing() -
     interval = metric(result, "memory_left_calibrated").interval
 
     assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") > 0.05
+    assert value(result, "excess_wrong_p") > 0.05
     assert interval is not None
     assert interval.low < 0 < interval.high
 
 
-def test_copies_of_one_model_count_as_one() -> None:
+def test_a_temperature_does_not_hide_that_the_forget_set_stands_out() -> None:
+    one = world()
+    kept = one.fresh.copy()
+    kept[:, :20] = one.original[:, :20]
+    result = found(one, 0.5 * kept - 0.5)
+
+    assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") <= 0.005
+    assert metric(result, "excess_p").noop == 0.001
+    assert (metric(result, "excess_p").control or 0) > 0.05
+
+
+@pytest.mark.parametrize("different", [1, 4, 12])
+def test_copies_of_models_count_as_one(different: int) -> None:
+    one = world()
+    result = found(one, one.fresh[np.arange(N) % different])
+
+    assert value(result, "effective_models") == pytest.approx(different)
+
+
+def test_the_error_of_copies_of_one_model_is_that_of_one() -> None:
     one = world()
     result = found(one, np.repeat(one.fresh[:1], N, axis=0))
     interval = metric(result, "memory_left").interval
 
-    assert value(result, "effective_models") == 1
+    assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") > 0.05
     assert value(result, "difference_p") == 0.001
     assert interval is not None
     assert interval.high - interval.low > 0.15  # of one model; that of 24 would be a fifth

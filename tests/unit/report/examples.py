@@ -82,6 +82,8 @@ def forgetting(**changes: Any) -> EvaluatorRecord:
         "difference_p": 0.001,
         "noop_p": 0.001,
         "placebo_p": 0.5,
+        "excess_p": 0.001,
+        "excess_wrong_p": 0.5,
         "memory_left": (0.40, 0.30, 0.50),
         "memory_left_calibrated": (0.42, 0.32, 0.52),
         "memory_left_queries": (0.38, 0.28, 0.48),
