@@ -83,9 +83,9 @@ def _of_halves(sides: Sides, halves: tuple[Keep, Keep], seed: int) -> Values:
     """The numbers from some of the models, by NAMES."""
     left, right = sides[0][halves[0]], sides[1][halves[1]]
     sizes = len(left), len(right)
-    n_folds = _lira.fold_count(left.shape[1], *sizes)
+    n_folds = min(FOLDS_OF_HALVES, _lira.fold_count(left.shape[1], *sizes))
     rng = np.random.default_rng([seed, *np.flatnonzero(halves[0])])
-    return value((left, right), splits(sizes, n_folds, max(1, FOLDS_OF_HALVES // n_folds), rng))
+    return value((left, right), splits(sizes, n_folds, FOLDS_OF_HALVES // n_folds, rng))
 
 
 def _linear(found: float, noise: Values | None, i: int) -> Linear:

@@ -25,6 +25,8 @@ HALVINGS = 16
 LEAST = 16
 """Fewest models of a population: below, a half holds too few for the same attack or distance, and the noise does not scale."""
 
+FEW = f"Without interval: halves of fewer than {LEAST} models do not show its noise."
+
 COLUMNS = 256
 """Most examples on which a mean over examples is computed for each half."""
 
