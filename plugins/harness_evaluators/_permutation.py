@@ -30,6 +30,9 @@ PERMUTATIONS = 999
 TOP = 0.02
 """Share of examples, those furthest apart, whose mean is a statistic: a few remembered examples show there first."""
 
+BLOCK = 64
+"""Columns that are ranked at once; so many stay in the processor's cache."""
+
 ROUNDING = 1e-5
 """Scaled statistics that differ by less are equal: what rounding in single precision may do to equal permutations."""
 
@@ -96,17 +99,20 @@ def rank_scores(values: NDArray[np.floating]) -> tuple[Singles, Singles]:
 
     The squares are large where a model lies at either end (Mood's scores).
     """
-    rows = np.ascontiguousarray(values.T)
-    places = np.arange(1.0, rows.shape[1] + 1)[:, None]
+    places = np.arange(1.0, len(values) + 1)[:, None]
     tables = [table[:, 0].astype(np.float32) for table in _scores(places)]
-    found = [np.full(rows.shape, np.nan, dtype=np.float32) for _ in tables]
-    for row, location, spread in zip(rows, *found, strict=True):
-        order = np.argsort(row)
-        ordered = row[order]
-        if (ordered[1:] == ordered[:-1]).any():
-            location[:], spread[:] = (scores[:, 0] for scores in _scores(rankdata(row)[:, None]))
-        else:
-            location[order], spread[order] = tables
+    found = [np.full(values.shape[::-1], np.nan, dtype=np.float32) for _ in tables]
+    for start in range(0, values.shape[1], BLOCK):
+        rows = np.ascontiguousarray(values[:, start : start + BLOCK].T)
+        order = np.argsort(rows, axis=1)
+        ordered = np.take_along_axis(rows, order, axis=1)
+        tied = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+        shared = _scores(rankdata(rows[tied], axis=1).T) if tied.any() else None
+        for number, (table, scores) in enumerate(zip(tables, found, strict=True)):
+            block = scores[start : start + BLOCK]
+            np.put_along_axis(block, order, table[None, :], axis=1)
+            if shared is not None:
+                block[tied] = shared[number].T
     return found[0].T, found[1].T
 
 

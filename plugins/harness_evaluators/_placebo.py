@@ -38,6 +38,10 @@ class Scores:
     forget: Values
     unseen: Values
 
+    def of_first(self, models: int) -> Scores:
+        """Return those of the first ``models``."""
+        return Scores(self.forget[:models], self.unseen[:models])
+
 
 def scores(forget: Values, unseen: Values) -> Scores:
     """Return normal scores of phi, shape (N, n) and (N, m), by rank among ``unseen``; ties count half."""

@@ -1,10 +1,10 @@
-"""Intervals hold what they should about as often as they say; the tables are those of ``python -m benchmarks.coverage``."""
+"""Intervals hold what they should about as often as they say; the tables are those of ``python -m benchmarks.intervals``."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.coverage.populations import KINDS, evidence
+from benchmarks.intervals.populations import KINDS, evidence
 from harness_evaluators import lira
 from tests.unit.evaluators.helpers import metric
 
