@@ -22,12 +22,17 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
     from harness.errors import GpuUnavailableError
     from harness.hardware import gpu_names
     from harness.references import References
+    from harness.tasks.checking import load_data
+    from harness.tasks.twins import find_twins, twin_warnings
 
     if device == "cuda" and not gpu_names():
         raise GpuUnavailableError("--device cuda was asked for, and torch sees no CUDA device on this machine.")
     found = find_task(task)
-    references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
+    data = load_data(found)
+    references = References(found, data, device=device or ("cuda" if gpu_names() else "cpu"))
     with RichProgress() as progress:
+        for text in twin_warnings(find_twins(data), data.sizes()):
+            progress.notice(text)
         populations = references.populations(models or found.models, progress)
         for text in take_rebuilt():
             progress.notice(text)
