@@ -64,7 +64,7 @@ def _refuse_characters(text: str) -> None:
         if _UNSEEN.match(character):
             kind = "invisible character"
         if kind and character != " ":
-            raise KeyTextError(f"{shown(text)} holds U+{ord(character):04X}, a {kind}; take it out")
+            raise KeyTextError(f"{shown(text)} holds U+{ord(character):04X} ({kind}); take it out")
 
 
 def shown(text: str) -> str:
