@@ -240,6 +240,8 @@ def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
 
 
 def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
+    from harness.tasks.checking import number_faults
+
     loaded = [LoadedTask(found, task) for tasks in _hook_results(found, "harness_tasks") for task in tasks]
     for entry in loaded:
         if not isinstance(entry.task.name, str):
@@ -247,6 +249,8 @@ def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
                 f"{_described(found)} gives a task whose name is {entry.task.name!r}, which is no text."
             )
         refuse_name(found, entry.task.name)
+        if faults := list(number_faults(entry.task)):
+            raise PluginLoadError(f"{_described(found)}: the task {entry.task.name!r}: {'; '.join(faults)}.")
     return loaded
 
 

@@ -12,7 +12,7 @@ def references_group() -> None:
 
 @references_group.command("build")
 @click.argument("task")
-@click.option("--models", type=click.IntRange(min=1), help="Models per population.  [default: the task's]")
+@click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda where there is one]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train the populations of TASK, so that runs on it find them ready."""

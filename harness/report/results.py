@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from harness.bounds import FINITE, NumberError
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
+from harness.keys import KeyTextError, key
 from harness.report.records import Record
+
+MOST_METRICS = 1000
+_NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
 
 
 class IntervalRecord(Record):
@@ -22,8 +28,10 @@ class IntervalRecord(Record):
 
     @classmethod
     def from_interval(cls, interval: Interval | None) -> IntervalRecord | None:
-        """The record of an interval; None stays None."""
-        return None if interval is None else cls(**vars(interval))
+        """Return the record of an interval; None stays None."""
+        if interval is None:
+            return None
+        return cls(**{**vars(interval), "low": _number("low", interval.low), "high": _number("high", interval.high)})
 
 
 class MetricRecord(Record):
@@ -45,12 +53,24 @@ class MetricRecord(Record):
 
     @classmethod
     def from_metric(cls, metric: Metric) -> MetricRecord:
-        """The record of a metric."""
+        """Return the record of a metric.
+
+        Raises:
+            TypeError: it is no Metric.
+            ValueError: a number that is no finite number, or a name that is no name.
+        """
+        if not isinstance(metric, Metric):
+            raise TypeError(f"a metric must be a Metric, not {type(metric).__name__}")
+        try:
+            name = key(metric.name, separators=False)
+        except (KeyTextError, TypeError, AttributeError) as error:
+            raise ValueError(f"a metric's name {error}") from error
+        numbers = {field: _number(f"{name}.{field}", getattr(metric, field)) for field in _NUMBERS}
         nested = {
             "interval": IntervalRecord.from_interval(metric.interval),
             "control_interval": IntervalRecord.from_interval(metric.control_interval),
         }
-        return cls(**{**vars(metric), **nested})
+        return cls(**{**vars(metric), "name": name, **numbers, **nested})
 
 
 class EvaluatorRecord(Record):
@@ -108,11 +128,24 @@ class EvaluatorRecord(Record):
 
 
 def _metrics(result: Result) -> tuple[MetricRecord, ...]:
-    names = [metric.name for metric in result.metrics]
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not isinstance(result, Result):
+        raise TypeError(f"an evaluator must return a Result, not {type(result).__name__}")
+    if len(result.metrics) > MOST_METRICS:
+        raise ValueError(f"{len(result.metrics)} metrics; at most {MOST_METRICS} are taken")
+    records = tuple(MetricRecord.from_metric(metric) for metric in result.metrics)
+    doubled = [name for name, times in Counter(one.name for one in records).items() if times > 1]
     if doubled:
-        raise ValueError(f"metric names are not unique: {', '.join(doubled)}")
-    return tuple(MetricRecord.from_metric(metric) for metric in result.metrics)
+        raise ValueError(f"metric names are not unique: {', '.join(sorted(doubled))}")
+    return records
+
+
+def _number(what: str, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return FINITE.check(value)
+    except NumberError as error:
+        raise ValueError(f"{what} {error}") from error
 
 
 def _nested_list(name: str, array: NDArray[np.float64]) -> list[Any]:

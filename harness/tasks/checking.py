@@ -7,12 +7,41 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from harness.bounds import FINITE, NumberError, Real, Whole
 from harness.errors import DatasetInvalidError
 from harness.keys import KeyTextError, key, look_alike, shown
 from harness.tasks.model import Split, Task, TaskData
 from harness.tasks.wording import with_faults
 
 _SPLITS = ("retain", "forget", "validation", "test")
+
+
+_TASK_NUMBERS: tuple[tuple[str, Whole | Real], ...] = (
+    ("models", Whole(2, 10_000)),
+    ("seed", Whole(0, 2**63 - 1)),
+    ("budget.fraction", Real(0, 1000, above=True)),
+    ("budget.measurements", Whole(1, 100)),
+    ("margins.memory", Real(0, 1)),
+    ("margins.shift_sd", Real(0, 1000, above=True)),
+    ("margins.utility_points", Real(0, 100)),
+    ("recipe.epochs", Whole(1, 100_000)),
+    ("recipe.batch_size", Whole(1, 10_000_000)),
+    ("recipe.chunk", Whole(1, 10_000)),
+    ("recipe.lr", FINITE),
+    ("recipe.weight_decay", FINITE),
+)
+
+
+def number_faults(task: Task) -> Iterator[str]:
+    """Yield a fault for each number of a task that is of another type or out of bounds, as a task file's would be."""
+    for path, bounds in _TASK_NUMBERS:
+        value: object = task
+        for part in path.split("."):
+            value = getattr(value, part, None)
+        try:
+            bounds.check(value)
+        except NumberError as error:
+            yield f"{path} {error}"
 
 
 def load_data(task: Task) -> TaskData:

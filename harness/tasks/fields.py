@@ -40,7 +40,7 @@ Amount: TypeAlias = Annotated[int | float, PlainValidator(_check_amount)]
 """An int is a count, a float a fraction."""
 Name: TypeAlias = Annotated[str, BeforeValidator(_text_of_number), AfterValidator(_key)]
 ClassRef: TypeAlias = Annotated[str | int, PlainValidator(_check_class)]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 Noise: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]

@@ -212,3 +212,33 @@ def test_two_hash_seeds_locales_and_time_zones_give_one_report(program: Program,
 
     assert texts[0].splitlines() == texts[1].splitlines()
     assert json.loads(texts[0])["task"]["class_names"] == ["-1", "10", "2", "na\u00efve caf\u00e9"]
+
+
+NUMBERS: dict[str, tuple[Sequence[str], int, str]] = {
+    "a limit beyond all clocks": (("--time-limit", "1e308"), 2, "--time-limit must be a number above 0 to 604800"),
+    "a limit that is none": (("--time-limit", "nan"), 2, "--time-limit must be a number above 0"),
+    "models without end": (("--models", "1000000000"), 2, "--models must be a whole number from 1 to 10000"),
+    "a fraction beyond all": (("--budget-fraction", "1e308"), 2, "--budget-fraction must be a number above 0 to 1000"),
+    "workers without end": (("--workers", "1000000"), 2, "--workers must be a whole number from 1 to 1024"),
+    "GPUs by another digit": (("--gpus", "\u00b2"), 2, "--gpus"),
+    "an option that is none": (("--set", "lr=NaN"), 2, "--set lr must be finite"),
+    "an option without end": (("--set", "lr=" + "[" * 20_000), 2, "--set lr is nested too deeply"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_a_number_beyond_its_bounds_is_refused_before_anything_begins(case: str, program: Program, task: Path) -> None:
+    options, code, words = NUMBERS[case]
+
+    ended = program("run", "--plugin", "noop", "--runner", "process", "--task", task, "--output", "out", *options)
+
+    assert (ended.code, "Traceback" in ended.err) == (code, False)
+    assert words in " ".join(ended.err.split())
+    assert not (program.folder / "out").exists()
+
+
+def test_a_task_file_of_20000_brackets_is_refused_with_its_line(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text("extends: faces\nname: deep\nx: " + "[" * 20_000 + "]" * 20_000 + "\n")
+
+    assert "line 3: not valid YAML: nested more than 40 levels deep" in refused(program, path, code=21)

@@ -215,3 +215,33 @@ def harness_tasks():
     assert [plugin.found.name for plugin in broken] == ["odd"]
     assert words in broken[0].reason
     assert "faces" in [entry.task.name for entry in loaded]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("models=True", "models must be a whole number from 2 to 10000, not True"),
+        ("models=10**9", "models must be"),
+        ("seed=-1", "seed must be"),
+        ("seed='1'", "seed must be"),
+        ("budget=Budget(fraction=float('nan'))", "budget.fraction must be"),
+        ("budget=Budget(measurements=0)", "budget.measurements must be"),
+        ("margins=Margins(memory=None)", "margins.memory must be"),
+    ],
+)
+def test_numbers_of_a_plugins_task_have_the_bounds_of_a_task_files(change: str, words: str, install: Install) -> None:
+    body = f"""
+from dataclasses import replace
+from harness.evaluation import hookimpl
+from harness.tasks import bundled as ours
+from harness.tasks.model import Budget, Margins
+
+@hookimpl
+def harness_tasks():
+    yield replace(next(ours.harness_tasks()), name="own", {change})
+"""
+    install("odd-dist", "1.0", {TASKS: {"odd": "odd_tasks"}}, {"odd_tasks.py": body})
+
+    _, broken = load_tasks()
+
+    assert [words in plugin.reason for plugin in broken] == [True]
