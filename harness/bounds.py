@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,12 +52,16 @@ class Real:
         """
         found = _float(value)
         if found is None or not self.least <= found <= self.most or (self.above and found == self.least):
-            bound = "above" if self.above else "from"
-            raise NumberError(f"must be a number {bound} {self.least:g} to {self.most:g}, not {_shown(value)}")
+            raise NumberError(f"must be a {self._described()}, not {_shown(value)}")
         return found
 
+    def _described(self) -> str:
+        if self == FINITE:
+            return "finite number"
+        return f"number {'above' if self.above else 'from'} {self.least:g} to {self.most:g}"
 
-FINITE = Real(-1.7976931348623157e308, 1.7976931348623157e308)
+
+FINITE = Real(-sys.float_info.max, sys.float_info.max)
 """All finite numbers."""
 
 

@@ -31,11 +31,11 @@ def test_numbers_of_numpy_are_taken() -> None:
 REFUSED: dict[str, tuple[Any, str]] = {
     "nothing": (None, "must return a Result, not NoneType"),
     "a mapping": (Result(({"name": "a"},)), "must be a Metric, not dict"),  # type: ignore[arg-type]
-    "a text": (Result((metric(value="0.5"),)), "a.value must be a number"),
-    "a truth value": (Result((metric(value=True),)), "a.value must be a number"),
-    "not a number": (Result((metric(noop=math.nan),)), "a.noop must be a number"),
-    "infinity": (Result((metric(smallest_visible=math.inf),)), "a.smallest_visible must be a number"),
-    "a true end": (Result((metric(interval=Interval(True, 1.0)),)), "low must be a number"),
+    "a text": (Result((metric(value="0.5"),)), "a.value must be a finite number"),
+    "a truth value": (Result((metric(value=True),)), "a.value must be a finite number"),
+    "not a number": (Result((metric(noop=math.nan),)), "a.noop must be a finite number"),
+    "infinity": (Result((metric(smallest_visible=math.inf),)), "a.smallest_visible must be a finite number"),
+    "a true end": (Result((metric(interval=Interval(True, 1.0)),)), "low must be a finite number"),
     "no name": (Result((metric(""),)), "name is empty"),
     "a long name": (Result((metric("x" * 5000),)), "has 5000 characters"),
     "a name that cannot be seen": (Result((metric("a\u200b"),)), "U+200B"),
