@@ -88,7 +88,8 @@ def image_folder_examples(directory: Path | None, labels: Path, *, size: int, gr
     faults = _Faults(labels)
     rows = _read_rows(labels, faults)
     class_names = _class_names(rows, faults)
-    _check_subjects(rows, faults)
+    _refuse_look_alikes("subject", ((row.line, row.subject) for row in rows), faults)
+    _check_ids(rows, faults)
     images = _pictures(rows, directory, faults, size=size, grey=grey)
     faults.refuse()
     train = np.asarray([row.part == "train" for row in rows])
@@ -172,8 +173,16 @@ def _class_names(rows: list[_Row], faults: _Faults) -> tuple[str, ...]:
     return names
 
 
-def _check_subjects(rows: list[_Row], faults: _Faults) -> None:
-    _refuse_look_alikes("subject", ((row.line, row.subject) for row in rows), faults)
+def _check_ids(rows: list[_Row], faults: _Faults) -> None:
+    """Add a fault for each of two files whose names differ in their Unicode form alone: their ids would be one."""
+    first: dict[str, _Row] = {}
+    for row in rows:
+        earlier = first.setdefault(row.id, row)
+        if earlier.file != row.file:
+            faults.add(
+                row.line,
+                f"{row.file!a} is {earlier.file!a} on line {earlier.line} in another Unicode form; rename one of the files",
+            )
 
 
 def _refuse_look_alikes(what: str, cells: Iterable[tuple[int, str]], faults: _Faults) -> None:

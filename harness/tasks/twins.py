@@ -181,8 +181,8 @@ def _warning(twins: Twins, size: int) -> str:
     counts = f"{twins.equal} equal and {twins.near} nearly equal pictures{label}; e.g. {shown}"
     if (twins.split, twins.twin_in) == ("forget", "retain"):
         return (
-            f"WARNING: {twins.total} of {size} examples to forget have a twin in the retain set ({counts}). THEY CANNOT BE "
-            "FORGOTTEN: retrained models have learned their twins, and every number on the forget set counts them. Move the "
+            f"{twins.total} of {size} examples to forget have a TWIN IN THE RETAIN SET ({counts}). They CANNOT BE FORGOTTEN: "
+            "retrained models have learned their twins, and every number on the forget set counts them. Move the "
             "twins to the forget set, or take them out of the data."
         )
     seen = "what was trained on" if twins.twin_in in ("retain", "forget") else "what methods were given"

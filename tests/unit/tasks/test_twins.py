@@ -116,9 +116,7 @@ def test_the_loudest_warning_comes_first() -> None:
 
     first, second = twin_warnings(find_twins(data), data.sizes())
 
-    assert first.startswith(
-        "WARNING: 1 of 12 examples to forget have a twin in the retain set (1 equal and 0 nearly equal"
-    )
+    assert first.startswith("1 of 12 examples to forget have a TWIN IN THE RETAIN SET (1 equal and 0 nearly equal")
     assert "1 of them with another label" in first
     assert "'forget-0' = 'retain-1'" in first
     assert second.startswith("1 of 15 test examples have a twin in the retain set")
