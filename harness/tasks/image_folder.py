@@ -136,6 +136,7 @@ def _check_header(found: object, path: Path) -> None:
 
 
 def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
+    refused: dict[str, list[int]] = {}
     needed = [name for name in (*_REQUIRED, "subject") if name in (reader.fieldnames or ())]
     for cells in reader:
         line = reader.line_num
@@ -151,13 +152,15 @@ def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
             try:
                 keys[name] = key(text)
             except KeyTextError as error:
-                faults.add(line, f"the {name} {error}")
+                refused.setdefault(f"the {name} {error}", []).append(line)
         part = cells.get("split", "").strip(" \t") or "train"
         if part not in _PARTS:
             faults.add(line, f"found split {shown(part)}; allowed: {listed(_PARTS)}, or nothing")
         elif len(keys) == len(needed):
             file = cells["file"].strip(" \t")
             yield _Row(line, file, keys["file"], keys["label"], keys.get("subject", ""), part)
+    for text, lines in refused.items():  # a label stands on many lines, and is one fault
+        faults.add(lines[0], text if len(lines) == 1 else f"{text}; and on {len(lines) - 1} more lines")
 
 
 def _class_names(rows: list[_Row], faults: _Faults) -> tuple[str, ...]:

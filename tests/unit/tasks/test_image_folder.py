@@ -233,3 +233,12 @@ def test_negative_labels_are_ordered_as_numbers(tmp_path: Path) -> None:
     write_pictures(tmp_path)
 
     assert read(tmp_path, "file,label\na/00.png,2\nb/01.png,-1\na/02.png,10\n").class_names == ("-1", "2", "10")
+
+
+def test_a_label_that_is_refused_is_one_fault_however_often_it_stands(tmp_path: Path) -> None:
+    csv = write_pictures(tmp_path).replace(",owl,", ",owl\u200b,") + "c.png,cat,person 9\n"
+
+    with pytest.raises(
+        DatasetInvalidError, match=r"has 2 faults:\n  line 4: .*U\+200B .*; and on 7 more lines\n  line 26:"
+    ):
+        read(tmp_path, csv)
