@@ -29,7 +29,7 @@ NUMBERS: Mapping[str, tuple[str, Whole | Real]] = {
     "budget_fraction": ("--budget-fraction", Real(0, 1000, above=True)),
     "cpus": ("--cpus", Whole(1, 4096)),
     "memory_mib": ("--memory", Whole(256, 2**24)),  # torch alone needs the least
-    "workers": ("--workers", Whole(1, 1024)),
+    "workers": ("--workers", Whole(1, 100_000)),
 }
 """Options that are numbers, each with its bounds; the limit's depend on the clock."""
 _OPTIONAL = ("models", "time_limit_s", "budget_fraction", "cpus")

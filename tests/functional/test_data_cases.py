@@ -218,7 +218,7 @@ NUMBERS: dict[str, tuple[Sequence[str], int, str]] = {
     "a limit that is none": (("--time-limit", "nan"), 2, "--time-limit must be a number above 0"),
     "models without end": (("--models", "1000000000"), 2, "--models must be a whole number from 1 to 10000"),
     "a fraction beyond all": (("--budget-fraction", "1e308"), 2, "--budget-fraction must be a number above 0 to 1000"),
-    "workers without end": (("--workers", "1000000"), 2, "--workers must be a whole number from 1 to 1024"),
+    "workers without end": (("--workers", "1000000"), 2, "--workers must be a whole number from 1 to 100000"),
     "GPUs by another digit": (("--gpus", "\u00b2"), 2, "--gpus"),
     "an option that is none": (("--set", "lr=NaN"), 2, "--set lr must be finite"),
     "an option without end": (("--set", "lr=" + "[" * 20_000), 2, "--set lr is nested too deeply"),
