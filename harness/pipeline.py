@@ -64,7 +64,9 @@ from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
 from harness.substitution import with_originals
+from harness.tasks.checking import load_data
 from harness.tasks.model import Task, TaskData
+from harness.tasks.twins import Twins, find_twins, twin_warnings
 from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
 from reference_models.recipe import derive_seed, to_json
 
@@ -213,6 +215,7 @@ class _Job:
         self.config, self.task = order.config, order.task
         self.models = order.config.models or order.task.models
         self.cores = int(order.config.limits(hardware.available_cores()).cpus or 1)
+        self.twins: tuple[Twins, ...] = ()
         self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
         self.device = "cuda" if hardware.gpu_names() and order.config.gpus != "none" else "cpu"
 
@@ -227,7 +230,10 @@ class _Job:
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
         with self._phase("prepare"):
-            data = self.task.load()
+            data = load_data(self.task)
+            self.twins = find_twins(data)
+            for text in twin_warnings(self.twins, data.sizes()):
+                self.progress.notice(text)
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, references.queries, runner, facts)
@@ -334,7 +340,7 @@ class _Job:
                 budget.undependable_because,
                 substituted=self.config.failed_as == "noop",
             ),
-            task=task_record(self.task, data),
+            task=task_record(self.task, data, self.twins),
             architecture=ArchitectureRecord(**asdict(self.task.architecture)),
             recipe=to_json(self.task.recipe),
             plugin=PluginRecord.from_facts(facts, self.config.options),
@@ -356,14 +362,16 @@ class _Job:
             times=times,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),
-            warnings=self._warnings(evaluators, pressure_warnings(limit, times, remeasured_s)),
+            warnings=self._warnings(
+                evaluators, [*twin_warnings(self.twins, data.sizes()), *pressure_warnings(limit, times, remeasured_s)]
+            ),
         )
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)
 
-    def _warnings(self, evaluators: Sequence[EvaluatorRecord], pressure: Sequence[str]) -> tuple[str, ...]:
-        warnings = [*self.order.workshop.notices, *pressure]
+    def _warnings(self, evaluators: Sequence[EvaluatorRecord], of_the_run: Sequence[str]) -> tuple[str, ...]:
+        warnings = [*self.order.workshop.notices, *of_the_run]
         warnings += [left_out(plugin.reason) for plugin in self.order.broken]
         warnings += evaluator_warnings(evaluators)
         return tuple(dict.fromkeys(warnings))

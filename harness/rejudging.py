@@ -26,6 +26,7 @@ from harness.report.verdict import decide_verdict
 from harness.report.writing import load_report, write_report
 from harness.store import RunStore
 from harness.substitution import with_originals
+from harness.tasks.checking import load_data
 from harness.tasks.model import Margins, TaskData
 
 KEPT = "Judged again, but an earlier record stands: "
@@ -61,7 +62,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         progress.notice(f"An evaluator is left out: {plugin.reason}")
     task = find_task(config.task)
     with store.held():
-        data = task.load()
+        data = load_data(task)
         references = References(
             task,
             data,

@@ -6,10 +6,11 @@ A stricter YAML than PyYAML's own loader: duplicate keys, anchors, tags, ``.inf`
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import Any, TypeAlias, Union
 
 import yaml
 
@@ -19,8 +20,24 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 
 
+MAX_DIGITS = 400
+"""Characters of a number; the largest float has 309 digits."""
+MAX_DEPTH = 40
+"""Levels of nesting; a task needs six, and Python's stack holds some hundreds."""
+
+
 class _CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own protocol
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"nested more than {MAX_DEPTH} levels deep", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 for _name, _pattern, _first in (
@@ -176,10 +193,16 @@ class _Builder:
             return None
         if kind == "bool":
             return text == "true"
-        if kind == "int":
+        if kind == "int" and len(text) <= MAX_DIGITS:
             return int(text)
-        if kind == "float" and not text.lower().endswith(("inf", "nan")):
-            return float(text)
-        fault = f"found {text!r}; must be finite" if kind == "float" else "tags (!...) are not allowed"
+        if kind == "float" and len(text) <= MAX_DIGITS and math.isfinite(number := _float(text)):
+            return number
+        shown = text if len(text) <= MAX_DIGITS else f"{text[:20]}… ({len(text)} characters)"
+        fault = f"found {shown!r}; must be finite" if kind in ("int", "float") else "tags (!...) are not allowed"
         self._problem(node, path, fault)
         return None
+
+
+def _float(text: str) -> float:
+    """Return a YAML float; its ".inf" and ".nan" are Python's without the dot."""
+    return float(re.sub(r"\.(?=[a-zA-Z])", "", text))
