@@ -29,6 +29,15 @@ class Hardware:
     platform: str
 
 
+@functools.lru_cache(maxsize=1)
+def boot_id() -> str:
+    """What tells this boot of this machine from every other; "unknown" where the kernel does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
 def cpu_model() -> str:
     """The processor's model name, or its architecture where the kernel does not tell."""
     try:

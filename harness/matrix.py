@@ -17,6 +17,7 @@ from harness.files import atomic_write_json
 from harness.hardware import available_cores
 from harness.pipeline import RunResult, resume, run
 from harness.progress import Progress
+from harness.reading import foreign
 from harness.report.writing import REPORT_NAME, load_report
 from harness.store import RUN, RunStore, default_run_folder
 
@@ -75,11 +76,9 @@ def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) 
         RunNotFoundError: there is none.
         ResumeMismatchError: something that the result depends on has changed since.
     """
-    try:
-        kept: dict[str, Any] = json.loads((folder / MATRIX).read_text())
-        versions, config = list(map(str, kept["torch"])), RunConfig.from_json(kept["config"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunNotFoundError(f"{folder / MATRIX} cannot be read: {error}") from error
+    with foreign(f"{folder / MATRIX} cannot be read", RunNotFoundError):
+        kept: dict[str, Any] = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
+        versions, config = list(torch_versions(",".join(kept["torch"]))), RunConfig.from_json(kept["config"])
     if workers is not None:
         config = replace(config, workers=workers, cpus=config.cores_of_one(available_cores()))
     return _go_on(folder, config, versions, progress, workers)

@@ -10,18 +10,18 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError, UsageError
 from harness.files import atomic_write_bytes, atomic_write_json, remove_partial_files, write_error
+from harness.locks import HeldError, locked
 from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status, told
 
 RUN = "run.json"
@@ -96,20 +96,17 @@ class RunStore:
             UsageError: another process is at work on it.
             NoSpaceError, OutputUnwritableError: the lock's file cannot be made.
         """
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(
-                f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
-            ) from None
-        except OSError as error:
-            raise _explained(error, self.folder) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.folder / ".lock", wait=False))
+            except HeldError:
+                raise UsageError(
+                    f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
+                ) from None
+            except OSError as error:
+                raise _explained(error, self.folder) from error
             remove_partial_files(self.folder)
             yield
-        finally:
-            lock.release()
 
     def write_run(self, content: Mapping[str, Any]) -> None:
         """Keep what was asked for and what it was resolved to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,7 +169,11 @@ def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
     from harness.cli.export import export_and_tell
     from harness.report.summary import render_summary
 
-    Console().print(render_summary(report, report.folder))
+    try:
+        Console().print(render_summary(report, report.folder))
+        sys.stdout.flush()
+    except OSError as error:  # the report is written: its exit code is not that of a full disk under this output
+        click.echo(f"Note: the summary could not be printed: {error}. See {report.folder}.", err=True)
     if exporters:
         export_and_tell(report, exporters)
     if report.status == "failed":

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from harness.errors import TaskInvalidError
+from harness.reading import foreign
 from harness.tasks import schema
 from harness.tasks.explaining import explain
 from harness.tasks.located_yaml import Document, Json, Problem, line_of, parse
@@ -47,10 +48,8 @@ def load_task(path: Path | Traversable, *, source: str = "") -> Task:
     Raises:
         TaskInvalidError: no such file, or anything wrong with it; the message names each fault's line and key.
     """
-    try:
+    with foreign(f"The task file {path} cannot be read as UTF-8 text", TaskInvalidError):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskInvalidError(f"The task file {path} cannot be read as UTF-8 text: {error}") from error
     base_dir = path.parent if isinstance(path, Path) else Path()
     return task_from_text(text, source or str(path), base_dir)
 

@@ -6,12 +6,15 @@ A stricter YAML than PyYAML's own loader: duplicate keys, anchors, tags, ``.inf`
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import Any, TypeAlias, Union
 
 import yaml
+
+from harness.reading import reason
 
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007 - quoted names
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -19,8 +22,24 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 
 
+MAX_DIGITS = 400
+"""Characters of a number; the largest float has 309 digits."""
+MAX_DEPTH = 40
+"""Levels of nesting; a task needs six, and Python's stack holds some hundreds."""
+
+
 class _CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own protocol
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"nested more than {MAX_DEPTH} levels deep", mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 for _name, _pattern, _first in (
@@ -91,6 +110,9 @@ def parse(text: str) -> Document:
     except yaml.YAMLError as error:
         document.problems.append(_syntax_problem(error, text))
         return document
+    except Exception as error:  # PyYAML's scanner raises others, for escapes beyond Unicode say
+        document.problems.append(Problem(0, (), f"not valid YAML: {reason(error)}"))
+        return document
     if not isinstance(node, yaml.MappingNode):
         document.problems.append(_not_a_mapping(node))
         return document
@@ -151,6 +173,9 @@ class _Builder:
                 self._problem(key_node, path, "a key must be plain text")
                 continue
             key = str(key_node.value)
+            if not _encodable(key):
+                self._problem(key_node, path, f"a key holds half a surrogate pair: {key!a}")
+                continue
             here = (*path, key)
             if key in found:
                 text = f"this key stands twice; the first is on line {self._document.lines[here]}"
@@ -171,15 +196,29 @@ class _Builder:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Json:
         kind, text = node.tag.removeprefix(_TAG), str(node.value)
         if kind == "str":
+            if not _encodable(text):
+                self._problem(node, path, f"found {text!a}, which holds half a surrogate pair")
+                return None
             return text
         if kind == "null":
             return None
         if kind == "bool":
             return text == "true"
-        if kind == "int":
+        if kind == "int" and len(text) <= MAX_DIGITS:
             return int(text)
-        if kind == "float" and not text.lower().endswith(("inf", "nan")):
-            return float(text)
-        fault = f"found {text!r}; must be finite" if kind == "float" else "tags (!...) are not allowed"
+        if kind == "float" and len(text) <= MAX_DIGITS and math.isfinite(number := _float(text)):
+            return number
+        shown = text if len(text) <= MAX_DIGITS else f"{text[:20]}… ({len(text)} characters)"
+        fault = f"found {shown!r}; must be finite" if kind in ("int", "float") else "tags (!...) are not allowed"
         self._problem(node, path, fault)
         return None
+
+
+def _float(text: str) -> float:
+    """Return a YAML float; its ".inf" and ".nan" are Python's without the dot."""
+    return float(re.sub(r"\.(?=[a-zA-Z])", "", text))
+
+
+def _encodable(text: str) -> bool:
+    """Return False for text that UTF-8 cannot hold, which YAML's escapes can make."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
