@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import judging
+from harness import evaluating
 from harness.discovery import load_evaluators
 from harness.evaluation import Evidence, Population, SplitName, Timings
 from harness.progress import SilentProgress
@@ -138,7 +138,7 @@ def _together(found: Evidence) -> Cost:
     loaded, _ = load_evaluators()
     before = reset_peak_mib()
     wall, processor = time.perf_counter(), time.process_time()
-    judging.evaluate(loaded, found, SilentProgress())
+    evaluating.evaluate(loaded, found, SilentProgress())
     return Cost(time.perf_counter() - wall, time.process_time() - processor, peak_mib() - before)
 
 

@@ -277,8 +277,15 @@ def find_task(spec: str) -> Task:
     raise TaskNotFoundError(f"No task named {spec!r}.{known} A path to a YAML file may be given instead.{reasons}")
 
 
-def choose_evaluators(names: Sequence[str]) -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
-    """The evaluators to use: all that load, or exactly ``names``.
+def choose_evaluators(
+    names: Sequence[str], *, without_missing: bool = False
+) -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
+    """Return the evaluators to use, all that load or exactly ``names``, and those that cannot be used.
+
+    Args:
+        names: of evaluators; empty for all that are installed.
+        without_missing: count a name that is not there among those that cannot be used: a run that was begun with it can
+            still be finished.
 
     Raises:
         EvaluatorError: one was asked for by name and is not there or broken.
@@ -287,11 +294,16 @@ def choose_evaluators(names: Sequence[str]) -> tuple[list[LoadedEvaluator], list
     if not names:
         return loaded, broken
     by_name = {entry.info.name: entry for entry in loaded}
+    reasons = {plugin.found.name: plugin.reason for plugin in broken}
     for name in names:
-        if name not in by_name:
-            reason = next((b.reason for b in broken if b.found.name == name), None)
-            raise EvaluatorError(reason or f"No evaluator named {name!r}.{suggestion(name, by_name)}")
-    return [by_name[name] for name in names], broken
+        if name in by_name:
+            continue
+        reason = reasons.get(name, f"No evaluator named {name!r}.{suggestion(name, by_name)}")
+        if not without_missing:
+            raise EvaluatorError(reason)
+        if name not in reasons:
+            broken.append(BrokenPlugin(FoundPlugin(EVALUATORS, name, "", "unknown", "unknown"), reason))
+    return [by_name[name] for name in dict.fromkeys(names) if name in by_name], broken
 
 
 @functools.lru_cache(maxsize=1)

@@ -19,8 +19,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import pluggy
@@ -66,7 +67,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that an evaluator may know about a run; frozen, arrays are read-only.
+    """All that an evaluator may know about a run, read-only to the last array; what it is made of must not change any more.
 
     Attributes:
         n_classes: number of classes C.
@@ -107,6 +108,14 @@ class Evidence:
     queries: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, _read_only(getattr(self, one.name)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle plain dicts: read-only views of mappings cannot be."""
+        return type(self), tuple(_plain(getattr(self, one.name)) for one in fields(self))
+
     def phi(self, population: Population, split: SplitName) -> NDArray[np.float64]:
         """Logit-scaled confidence of the true class, shape (N, n), float64; see :func:`phi`."""
         return phi(self.logits[population][split], self.labels[split])
@@ -115,6 +124,23 @@ class Evidence:
         """A stream of random numbers that depends on the evidence's seed and ``name`` alone."""
         digest = hashlib.sha256(f"{self.seed}:{name}".encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
+def _read_only(value: Any) -> Any:
+    """Return a view that nothing can be assigned to; other values than arrays, mappings and times stay as they are."""
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _read_only(inner) for name, inner in value.items()})
+    if isinstance(value, Timings):
+        return replace(value, **{one.name: _read_only(getattr(value, one.name)) for one in fields(value)})
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value
 
 
 def phi(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,31 +1,20 @@
-"""From weights to evidence, and from evidence to what the evaluators say."""
+"""From weights to logits, and from logits to the evidence that evaluators are shown."""
 
 from __future__ import annotations
 
-import os
-import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.budget import Limit
-from harness.discovery import LoadedEvaluator
 from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness.outcomes import ModelOutcome
-from harness.progress import Progress
 from harness.queries import Pictures, answers, queries_in
 from harness.references import Population
-from harness.report.model import EvaluatorRecord
 from harness.tasks.model import TaskData
 from reference_models.recipe import ModelSpec
-
-MAX_AT_ONCE = 4
-"""Most evaluators that run side by side."""
 
 
 def logits_of(
@@ -73,9 +62,6 @@ def make_evidence(
         for name in SPLITS
     }
     queries = _queries(populations, [unlearned[outcome.index] for outcome in finished])
-    for arrays in (*logits.values(), *queries.values()):
-        for array in arrays.values():
-            array.flags.writeable = False
     return Evidence(
         n_classes=data.n_classes,
         ids={name: data.split(name).ids for name in SPLITS},
@@ -125,37 +111,3 @@ def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
         unlearn_examples=column([outcome.examples for outcome in finished]),
         retrain_examples=np.array(limit.examples, dtype=np.float64),
     )
-
-
-def evaluate(
-    evaluators: Sequence[LoadedEvaluator], evidence: Evidence, progress: Progress
-) -> tuple[EvaluatorRecord, ...]:
-    """What each evaluator says, in their order; one that raises becomes a record with its error, and the others go on.
-
-    They are pure functions with streams of random numbers of their own, so they run side by side, one to a processor; the
-    seconds of a record are those that passed while others ran as well.
-    """
-    with progress.step("evaluating", len(evaluators)) as step, ThreadPoolExecutor(_at_once()) as pool:
-        records = {pool.submit(_evaluate_one, entry, evidence): entry.info.name for entry in evaluators}
-        for done in as_completed(records):
-            step.tell(records[done])
-            step.advance()
-    return tuple(record.result() for record in records)
-
-
-def _at_once() -> int:
-    """As many as there are processors, but few: each needs memory."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_AT_ONCE, processors)
-
-
-def _evaluate_one(entry: LoadedEvaluator, evidence: Evidence) -> EvaluatorRecord:
-    provider = (entry.found.distribution, entry.found.version)
-    began = time.monotonic()
-    try:
-        result = entry.info.evaluate(evidence)
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} (in {frame.name}, {Path(frame.filename).name} line {frame.lineno})"
-        return EvaluatorRecord.from_error(entry.info, *provider, time.monotonic() - began, reason)
-    return EvaluatorRecord.from_result(entry.info, *provider, time.monotonic() - began, result)

@@ -24,9 +24,10 @@ from harness.errors import (
     SandboxError,
     UsageError,
 )
+from harness.evaluating import evaluate
 from harness.exemplars import examples_record
 from harness.journals import journal_record
-from harness.judging import evaluate, make_evidence
+from harness.judging import make_evidence
 from harness.outcomes import ModelOutcome
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
@@ -165,14 +166,15 @@ def resume(
     if failed_as is not None:
         config = replace(config, failed_as=failed_as)
     begun["config"] = config.to_json()  # kept as soon as the run is ours
-    order = _check(config, progress)
+    order = _check(config, progress, begun=True)
     return _stoppable(order, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress) -> Order:
+def _check(config: RunConfig, progress: Progress, *, begun: bool = False) -> Order:
+    """Check all that can be checked before long work; a run that was begun goes on without evaluators that are gone."""
     task = find_task(config.task)
     seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
-    evaluators, broken = choose_evaluators(config.evaluators)
+    evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     workshop = choose_workshop(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")

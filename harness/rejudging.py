@@ -11,8 +11,9 @@ from harness.cache import take_rebuilt
 from harness.config import FailedAs, RunConfig
 from harness.discovery import choose_evaluators, find_task
 from harness.errors import ResumeMismatchError, UsageError
+from harness.evaluating import evaluate
 from harness.exemplars import examples_record
-from harness.judging import evaluate, make_evidence
+from harness.judging import make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
 from harness.queries import NO_QUERIES

@@ -21,8 +21,8 @@ from benchmarks.deceptions.populations import synthetic
 from benchmarks.deceptions.study import stream
 from benchmarks.validity.judging import is_forgetting
 from harness.discovery import LoadedEvaluator
+from harness.evaluating import evaluate
 from harness.evaluation import Evidence
-from harness.judging import evaluate
 from harness.progress import SilentProgress
 
 DRAWS = 39

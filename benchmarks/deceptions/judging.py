@@ -15,8 +15,8 @@ from benchmarks.deceptions.answers import Answers
 from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.deceptions.populations import World
 from harness.discovery import LoadedEvaluator, choose_evaluators
+from harness.evaluating import evaluate
 from harness.evaluation import Evidence, Timings
-from harness.judging import evaluate
 from harness.outcomes import Status
 from harness.progress import SilentProgress
 from harness.report.findings import Findings

@@ -11,8 +11,8 @@ from benchmarks.validity.findings import is_p_value
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.discovery import LoadedEvaluator
+from harness.evaluating import evaluate
 from harness.evaluation import SPLITS, Evidence, Timings
-from harness.judging import evaluate
 from harness.progress import Progress
 from harness.references import ROLES
 from harness.report.results import MetricRecord

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +13,12 @@ from pydantic import Field, ValidationError
 
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
 from harness.report.records import Record
+
+MAX_METRICS, MAX_NUMBERS, MAX_CHARS = 1_000, 2_000_000, 5_000
+"""Most metrics of an evaluator, numbers in its arrays, and characters of one text."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
+NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
 
 
 class IntervalRecord(Record):
@@ -72,8 +81,9 @@ class EvaluatorRecord(Record):
     def from_result(
         cls, info: EvaluatorInfo, distribution: str, distribution_version: str, seconds: float, result: Result
     ) -> EvaluatorRecord:
-        """The record of a result; one that breaks the rules (NaN, 3-D array, doubled name) becomes an error record."""
+        """Return the record of a result; one that breaks the rules (NaN, 3-D array, doubled name) becomes an error record."""
         try:
+            _check(result)
             return cls(
                 name=info.name,
                 version=info.version,
@@ -84,7 +94,7 @@ class EvaluatorRecord(Record):
                 arrays={name: _nested_list(name, array) for name, array in result.arrays.items()},
                 warnings=result.warnings,
             )
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:  # also what a subclass answers with
             reason = f"the result cannot be used: {_short(error)}"
             return cls.from_error(info, distribution, distribution_version, seconds, reason)
 
@@ -107,11 +117,47 @@ class EvaluatorRecord(Record):
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
-def _metrics(result: Result) -> tuple[MetricRecord, ...]:
-    names = [metric.name for metric in result.metrics]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
+def _check(result: Any) -> None:
+    """Refuse what would not be read as it was meant, or would make a report that nobody can open.
+
+    Raises:
+        TypeError, ValueError: says what is wrong and what is asked for.
+    """
+    if not isinstance(result, Result):
+        raise TypeError(f"it is {type(result).__name__}, and must be a harness.evaluation.Result")
+    if len(result.metrics) > MAX_METRICS:
+        raise ValueError(
+            f"it has {len(result.metrics):,} metrics, and may have {MAX_METRICS:,}; arrays are for many numbers"
+        )
+    for number, metric in enumerate(result.metrics, start=1):
+        if not isinstance(metric, Metric):
+            raise TypeError(f"metric {number} is {type(metric).__name__}, and must be a harness.evaluation.Metric")
+        _check_metric(metric, number)
+    names = Counter(metric.name for metric in result.metrics)
+    if doubled := sorted(name for name, times in names.items() if times > 1):
         raise ValueError(f"metric names are not unique: {', '.join(doubled)}")
+    if (numbers := sum(np.size(array) for array in result.arrays.values())) > MAX_NUMBERS:
+        raise ValueError(f"its arrays hold {numbers:,} numbers, and may hold {MAX_NUMBERS:,}: they are for plots")
+
+
+def _check_metric(metric: Metric, number: int) -> None:
+    if not isinstance(metric.name, str) or not NAME.fullmatch(metric.name):
+        raise ValueError(
+            f"the name of metric {number}, {str(metric.name)[:40]!r}, is not one of at most 80 lower-case letters, digits and "
+            "underscores that begins with a letter"
+        )
+    for field in NUMBERS:
+        value = getattr(metric, field)
+        if value is not None and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
+            raise TypeError(
+                f"{field} of metric {metric.name!r} is {type(value).__name__}, and must be a number or None"
+            )
+    for field in ("description", "note", "unit"):
+        if len(getattr(metric, field)) > MAX_CHARS:
+            raise ValueError(f"the {field} of metric {metric.name!r} is longer than {MAX_CHARS:,} characters")
+
+
+def _metrics(result: Result) -> tuple[MetricRecord, ...]:
     return tuple(MetricRecord.from_metric(metric) for metric in result.metrics)
 
 

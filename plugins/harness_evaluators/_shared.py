@@ -37,13 +37,10 @@ LEAST = 1_000_000
 
 
 def once(evidence: Evidence, key: Hashable, compute: Callable[[], Found]) -> Found:
-    """What ``compute`` returns, kept as long as the evidence lives; ``key`` names it.
+    """Return what ``compute`` returns, kept as long as the evidence lives; ``key`` names it.
 
-    Only where no logits can be written to, as in every run of the harness: what rests on others is computed anew, since
-    they may have changed. An array that is kept can no longer be written to.
+    Evidence never changes. An array that is kept can no longer be written to.
     """
-    if not _fixed(evidence):
-        return compute()
     with _LOCK:
         if id(evidence) not in _KEPT:
             weakref.finalize(evidence, _KEPT.pop, id(evidence), None)
@@ -66,11 +63,6 @@ def _fulfil(promise: Future[Any], compute: Callable[[], Any]) -> None:
     if isinstance(found, np.ndarray):
         found.flags.writeable = False
     promise.set_result(found)
-
-
-def _fixed(evidence: Evidence) -> bool:
-    groups = (*evidence.logits.values(), *evidence.queries.values())
-    return not any(array.flags.writeable for by in groups for array in by.values())
 
 
 def processors() -> int:

@@ -1,0 +1,231 @@
+"""Runs each evaluator in a process of its own, so that none can end, hold up or mislead the run or another evaluator.
+
+Evaluators are trusted with the machine, but not trusted to be free of mistakes. The processes are forked: they share the
+evidence with this one until they write to it, and what they write reaches nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from harness.discovery import LoadedEvaluator
+from harness.errors import UsageError
+from harness.evaluation import Evidence
+from harness.progress import Progress
+from harness.report.results import EvaluatorRecord
+from harness.text import harmless
+
+MAX_AT_ONCE = 4
+"""Most evaluators that run side by side: each needs memory."""
+
+LIMIT_VARIABLE, LIMIT_S = "HARNESS_EVALUATOR_LIMIT_S", 3600.0
+"""Seconds of the wall clock after which an evaluator is ended, and the environment variable that sets another number."""
+
+MAX_LIMIT_S = 30 * 86_400.0
+
+MAX_CHARS = 1_000
+"""Most characters of an exception's text that a record keeps."""
+
+_CHANGED = "it changed the evidence, which evaluators must leave as it is; copy an array before writing to it"
+
+
+def evaluate(
+    evaluators: Sequence[LoadedEvaluator], evidence: Evidence, progress: Progress
+) -> tuple[EvaluatorRecord, ...]:
+    """Return what each evaluator says, in their order.
+
+    One that raises, ends its process, returns something else than a Result, changes the evidence or takes longer than
+    the limit becomes a record with its error, and the others go on. As many run side by side as there are processors, at
+    most MAX_AT_ONCE; the seconds of a record are those that passed while others ran as well.
+
+    Raises:
+        UsageError: the limit in the environment is not a number of seconds.
+    """
+    limit_s = _limit_s()
+    sealed = digest(evidence)
+    records: dict[int, EvaluatorRecord] = {}
+    waiting = list(enumerate(evaluators))
+    running: list[_Running] = []
+    with progress.step("evaluating", len(evaluators)) as step:
+        try:
+            while waiting or running:
+                while waiting and len(running) < _at_once():
+                    running.append(_Running.start(*waiting.pop(0), evidence, sealed))
+                for one in _ended(running, limit_s):
+                    running.remove(one)
+                    records[one.number] = one.record(limit_s)
+                    step.tell(one.entry.info.name)
+                    step.advance()
+        finally:
+            for one in running:
+                one.kill()
+    return tuple(records[number] for number in range(len(evaluators)))
+
+
+def digest(evidence: Evidence) -> bytes:
+    """Return the SHA-256 of everything that an evidence holds."""
+    found = hashlib.sha256()
+    for part in _parts([(one.name, getattr(evidence, one.name)) for one in fields(evidence)]):
+        found.update(part)
+    return found.digest()
+
+
+def _parts(items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
+    for name, value in items:
+        yield f"{name}:{type(value).__name__}".encode()
+        if isinstance(value, np.ndarray):
+            yield f"{value.dtype}{value.shape}".encode()
+            yield from (
+                np.ascontiguousarray(row).tobytes() for row in value
+            )  # row by row: a population may fill the memory
+        elif isinstance(value, Mapping):
+            yield from _parts((str(key), inner) for key, inner in value.items())
+        elif hasattr(value, "__dataclass_fields__"):
+            yield from _parts((one.name, getattr(value, one.name)) for one in fields(value))
+        else:
+            yield repr(value).encode()
+
+
+@dataclass(frozen=True)
+class _Running:
+    """An evaluator under way.
+
+    Attributes:
+        number: its place among those that were asked for.
+        entry: the evaluator.
+        process: its own, leader of a process group.
+        answer: an unnamed file that the process writes its record to.
+        began: on the monotonic clock, seconds.
+    """
+
+    number: int
+    entry: LoadedEvaluator
+    process: ForkProcess
+    answer: IO[bytes]
+    began: float
+
+    @classmethod
+    def start(cls, number: int, entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> _Running:
+        """Begin in a new process."""
+        answer = tempfile.TemporaryFile()  # noqa: SIM115 -- closed once the record was read
+        process = multiprocessing.get_context("fork").Process(target=_work, args=(entry, evidence, sealed, answer))
+        process.start()
+        return cls(number, entry, process, answer, time.monotonic())
+
+    def left_s(self, limit_s: float) -> float:
+        """Return how many seconds are left of the limit."""
+        return self.began + limit_s - time.monotonic()
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        self.process.kill()  # it may not have come to lead a group yet
+        self.process.join()
+        self.answer.close()
+
+    def record(self, limit_s: float) -> EvaluatorRecord:
+        """Return what the evaluator said, or how its process ended without a word."""
+        seconds = time.monotonic() - self.began
+        late = self.process.is_alive()
+        code = None if late else self.process.exitcode
+        self.answer.seek(0)
+        answer = self.answer.read()
+        self.kill()
+        with suppress(ValidationError):
+            return EvaluatorRecord.model_validate_json(answer)
+        provider = (self.entry.found.distribution, self.entry.found.version)
+        why = (
+            f"it took longer than {limit_s:g} s and was ended; {LIMIT_VARIABLE} sets another limit"
+            if late
+            else _end(code or 0)
+        )
+        return EvaluatorRecord.from_error(self.entry.info, *provider, seconds, why)
+
+
+def _ended(running: Sequence[_Running], limit_s: float) -> list[_Running]:
+    """Wait for the first evaluators to end or to reach the limit, and return them."""
+    wait([one.process.sentinel for one in running], max(0.0, min(one.left_s(limit_s) for one in running)))
+    return [one for one in running if not one.process.is_alive() or one.left_s(limit_s) <= 0]
+
+
+def _end(code: int) -> str:
+    if code < 0:
+        return f"its process was killed by signal {-code} ({signal.strsignal(-code)}) before it returned a result"
+    return f"it ended its process (exit code {code}) instead of returning a result"
+
+
+def _work(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes, answer: IO[bytes]) -> None:
+    """Evaluate in the forked process, and write the record."""
+    os.setpgid(0, 0)  # Ctrl-C reaches the harness alone, which ends the whole group
+    _die_with_the_parent()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # threads of OpenMP do not live on in a forked process
+    record = _record(entry, evidence, sealed)
+    answer.write(record.model_dump_json().encode())
+    answer.flush()
+
+
+def _die_with_the_parent() -> None:
+    from harness_guest.linux import PR_SET_PDEATHSIG, prctl
+
+    with suppress(OSError, AttributeError):  # no Linux: an evaluator outlives a killed harness until it has finished
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> EvaluatorRecord:
+    provider = (entry.found.distribution, entry.found.version)
+    began = time.monotonic()
+    try:
+        result = entry.info.evaluate(evidence)
+    except BaseException as error:
+        return EvaluatorRecord.from_error(entry.info, *provider, time.monotonic() - began, _reason(error))
+    seconds = time.monotonic() - began
+    if digest(evidence) != sealed:
+        return EvaluatorRecord.from_error(entry.info, *provider, seconds, _CHANGED)
+    return EvaluatorRecord.from_result(entry.info, *provider, seconds, result)
+
+
+def _reason(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    try:
+        text = harmless(str(error), MAX_CHARS)
+    except Exception:
+        text = "(its text cannot be had)"
+    return f"{type(error).__name__}: {text} (in {frame.name}, {Path(frame.filename).name} line {frame.lineno})"
+
+
+def _limit_s() -> float:
+    text = os.environ.get(LIMIT_VARIABLE, str(LIMIT_S))
+    try:
+        limit_s = float(text)
+    except ValueError:
+        limit_s = math.nan
+    if not 0 < limit_s <= MAX_LIMIT_S:
+        raise UsageError(
+            f"{LIMIT_VARIABLE} must be a number of seconds above 0 and up to {MAX_LIMIT_S:,.0f}, not {text!r}."
+        )
+    return limit_s
+
+
+def _at_once() -> int:
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_AT_ONCE, processors)
