@@ -96,9 +96,14 @@ def _go_on(
 
 
 def _one(folder: Path, config: RunConfig, version: str, progress: Progress, workers: int | None) -> RunResult:
-    if (folder / REPORT_NAME).is_file():
+    if (folder / REPORT_NAME).is_file() and _whole(folder):
         return RunResult(load_report(folder), folder)
     progress.notice(f"torch {version}")
     if (folder / RUN).is_file():
         return resume(folder, progress, workers)
     return run(replace(config, torch=version, output=str(folder)), progress)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every model has ended; a report can be made of a run that was stopped, too."""
+    return len(RunStore(folder).finished()) == len(load_report(folder).models)

@@ -26,8 +26,8 @@ from harness.cli import (
     system,
 )
 from harness.cli.faults import fault_message
-from harness.cli.streams import make_tolerant
-from harness.errors import HarnessError, InterruptedRunError
+from harness.cli.streams import OutputError, make_tolerant
+from harness.errors import HarnessError, InterruptedRunError, OutputUnwritableError
 from harness.text import harmless
 
 NOT_HANDLED = 70  # an exception that no code handles: EX_SOFTWARE of sysexits(3)
@@ -49,6 +49,9 @@ class HarnessGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("Stopped. What was finished is kept; give the same command again to go on.", err=True)
             context.exit(InterruptedRunError.exit_code)
+        except OutputError as error:
+            click.echo(f"Error: what was to be printed cannot be written: {error}", err=True)
+            context.exit(OutputUnwritableError.exit_code)
         except Exception as error:
             click.echo(f"Error: {fault_message(error)}", err=True)
             context.exit(NOT_HANDLED)

@@ -125,7 +125,7 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
     _show(resume(folder, workers=workers, failed_as=failed_as, progress="rich"), exporters)
 
 
-@click.command("evaluate", short_help="Judge a finished run again, without running it again.")
+@click.command("evaluate", short_help="Judge a run again, or one that was stopped, without running it again.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
 @failed_as_option
@@ -133,9 +133,10 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
 def evaluate_command(
     folder: Path, evaluators: tuple[str, ...], failed_as: FailedAs | None, exporters: tuple[str, ...]
 ) -> None:
-    """Judge the finished run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
+    """Judge the run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
 
-    The report and its page are written anew. Records of evaluators that were not asked for stay as they are.
+    A run that was stopped is judged as far as it came; models that have not ended count as failed. The report and its page are
+    written anew. Records of evaluators that were not asked for stay as they are.
     """
     from harness.library.calls import evaluate
 

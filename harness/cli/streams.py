@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -12,8 +13,27 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+HANDLER = "harness-plain"
+PLAIN = {
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "’": "'",
+    "·": ".",
+    "─": "-",
+    "━": "-",
+}
+"""What stands for a character in a terminal that lacks it; for all others an escape does."""
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET})
 """The errors of a pipe, a terminal or a socket whose other end was closed."""
+
+
+class OutputError(OSError):
+    """Standard output cannot be written, for a reason other than a reader that has gone."""
 
 
 class _Tolerant(io.FileIO):
@@ -38,7 +58,7 @@ class _Tolerant(io.FileIO):
         except OSError as error:
             self._failed = True
             if not self._drops_all and error.errno not in GONE:
-                raise
+                raise OutputError(error.errno, error.strerror) from None
         return memoryview(data).nbytes
 
 
@@ -48,8 +68,17 @@ def make_tolerant() -> None:
     A closed pipe is no error: the exit code belongs to what was done. A full disk under standard output still is one; messages
     on standard error are never worth the loss of a run.
     """
+    codecs.register_error(HANDLER, _plain)
     sys.stdout = _tolerant(sys.stdout, 1, drops_all=False)
     sys.stderr = _tolerant(sys.stderr, 2, drops_all=True)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Handle an error of encoding: see :func:`codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    char = error.object[error.start]
+    return PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode(), error.start + 1
 
 
 def _tolerant(stream: TextIO | None, number: int, *, drops_all: bool) -> TextIO:
@@ -62,4 +91,4 @@ def _tolerant(stream: TextIO | None, number: int, *, drops_all: bool) -> TextIO:
         stream.flush()
         number, encoding, line_buffering = stream.fileno(), stream.encoding, stream.isatty() or drops_all
     raw = io.BufferedWriter(_Tolerant(number, drops_all=drops_all))
-    return io.TextIOWrapper(raw, encoding, errors="replace", line_buffering=line_buffering)
+    return io.TextIOWrapper(raw, encoding, errors=HANDLER, line_buffering=line_buffering)

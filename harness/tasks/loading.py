@@ -73,6 +73,15 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
     return _task(definition, source, base_dir)
 
 
+def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
+    """The task whose :attr:`~harness.tasks.model.Task.definition` is this JSON text; see :func:`task_from_text`.
+
+    Raises:
+        pydantic.ValidationError: it is none of this version's.
+    """
+    return _task(schema.TaskFile.model_validate_json(definition, strict=True), source, base_dir)
+
+
 def bundled_file(name: str) -> Traversable:
     """The YAML file of a bundled task."""
     return resources.files("harness.tasks").joinpath(f"{name}.yaml")
@@ -127,6 +136,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         source=source,
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
+        folder=base_dir,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
     )
 
