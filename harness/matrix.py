@@ -76,12 +76,24 @@ def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) 
         RunNotFoundError: there is none.
         ResumeMismatchError: something that the result depends on has changed since.
     """
-    with foreign(f"{folder / MATRIX} cannot be read", RunNotFoundError):
-        kept: dict[str, Any] = json.loads((folder / MATRIX).read_text(encoding="utf-8"))
-        versions, config = list(torch_versions(",".join(kept["torch"]))), RunConfig.from_json(kept["config"])
+    versions, config = read_matrix(folder)
     if workers is not None:
         config = replace(config, workers=workers, cpus=config.cores_of_one(available_cores()))
     return _go_on(folder, config, versions, progress, workers)
+
+
+def read_matrix(folder: Path) -> tuple[tuple[str, ...], RunConfig]:
+    """Return the versions and the options of a matrix.
+
+    Raises:
+        RunNotFoundError: there is none, or it is damaged.
+        UsageError: it was made by another version of the harness.
+    """
+    with foreign(f"{folder / MATRIX} cannot be read", RunNotFoundError):
+        kept: dict[str, Any] = json.loads((folder / MATRIX).read_bytes())
+        if not isinstance(kept["torch"], list):
+            raise TypeError("it lists no versions of torch")
+        return torch_versions(",".join(kept["torch"])), RunConfig.from_json(kept["config"])
 
 
 def _go_on(

@@ -44,7 +44,7 @@ def lately(source: Path = SOURCE) -> float | None:
 
 def _field(name: str, source: Path) -> float | None:
     try:
-        line = source.read_text().partition("\n")[0]
+        line = source.read_text(errors="replace").partition("\n")[0]
     except OSError:
         return None
     fields = dict(part.partition("=")[::2] for part in line.split()[1:])
@@ -57,7 +57,7 @@ def _field(name: str, source: Path) -> float | None:
 def core_times(source: Path = STAT) -> tuple[float, float] | None:
     """Return the time of all cores since the machine was started: idle and in total, in clock ticks; None if unknown."""
     try:
-        fields = source.read_text().partition("\n")[0].split()
+        fields = source.read_text(errors="replace").partition("\n")[0].split()
         ticks = [float(field) for field in fields[1:9]]  # guest times after these are part of user times
     except (OSError, ValueError):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ from harness.outcomes import ModelOutcome, told
 from harness.reading import foreign
 
 RUN = "run.json"
+INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
 DAMAGED_RUN = "Take it from a copy of the folder, or run again."
 INTERRUPTED = "interrupted: the harness was stopped before the model ended"
@@ -181,7 +183,8 @@ class RunStore:
 
     def _indices(self, name: str) -> list[int]:
         """The models that have a file of this name."""
-        return sorted(int(file.parent.name) for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+        places = (file.parent.name for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+        return sorted(int(place) for place in places if INDEX.fullmatch(place))
 
     def _outcome(self, index: int) -> ModelOutcome | None:
         """How a model ended; None where it has not."""

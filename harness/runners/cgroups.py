@@ -28,7 +28,7 @@ class Cgroup:
     def of(cls, pid: int, container_id: str, root: Path = ROOT, proc: Path = Path("/proc")) -> Cgroup | None:
         """The group of process ``pid``; None unless it is readable here and surely belongs to the container."""
         try:
-            lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+            lines = (proc / str(pid) / "cgroup").read_text(errors="replace").splitlines()
         except OSError:
             return None
         paths: dict[str, Path] = {}
@@ -48,7 +48,7 @@ class Cgroup:
     def _read(self, controller: str, name: str) -> str | None:
         folder = self.paths.get("" if self.version == 2 else controller)
         try:
-            return None if folder is None else (folder / name).read_text().strip()
+            return None if folder is None else (folder / name).read_text(errors="replace").strip()
         except OSError:
             return None
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.hardware import boot_id
+
+PID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Owner:
         """Whether the process is there; None where that cannot be seen from here."""
         if not self.same_boot or self.pid_namespace != _pid_namespace():
             return None
-        return self.pid.isdecimal() and _start_time(int(self.pid)) == self.start
+        return PID.fullmatch(self.pid) is not None and _start_time(int(self.pid)) == self.start
 
 
 def _start_time(pid: int) -> str | None:

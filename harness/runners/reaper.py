@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS = (
     "harness.boot",
     "harness.pid-namespace",
 )
+EPOCH_S = re.compile(r"[0-9]{1,12}")
 OWNER = (HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS)
 """The labels that name the host process, in the order of an :class:`~harness.runners.owners.Owner`'s fields."""
 
@@ -77,7 +79,7 @@ def orphaned(labels: Mapping[str, str]) -> bool:
     if lives is not None:
         return not lives
     deadline = labels.get(DEADLINE, "")
-    return not deadline.isdecimal() or int(deadline) < time.time()
+    return not EPOCH_S.fullmatch(deadline) or int(deadline) < time.time()
 
 
 def owner_of(labels: Mapping[str, str]) -> Owner:
