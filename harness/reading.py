@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from harness.errors import HarnessError
 from harness.text import harmless
+from harness_guest.texts import shortened
 
 MAX_REASON_CHARS = 500
 
@@ -36,7 +37,7 @@ def reason(error: BaseException) -> str:
     """Return an exception's text, short and harmless for terminals; its class where it has no text or only a key."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    text = harmless(str(error), MAX_REASON_CHARS).rstrip(".")
+    text = shortened(harmless(str(error)), MAX_REASON_CHARS).rstrip(".")
     if isinstance(error, KeyError):
         return f"{text} is missing"
     return text or type(error).__name__

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-import traceback
 
 from harness._version import __version__
 from harness.reading import reason
+from harness_guest.texts import traceback_text
+
+TRACEBACK_CHARS = 100_000
 
 
 def fault_message(error: BaseException) -> str:
@@ -29,6 +31,6 @@ def fault_message(error: BaseException) -> str:
 
 
 def _report(error: BaseException) -> str:
-    trace = "".join(traceback.format_exception(error))
+    trace = traceback_text(error, TRACEBACK_CHARS)
     about = f"unlearning-harness {__version__}, Python {platform.python_version()}, {platform.platform()}"
     return f"{about}\n{sys.argv}\n\n{trace}"

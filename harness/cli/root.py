@@ -29,7 +29,9 @@ from harness.cli.faults import fault_message
 from harness.cli.streams import OutputError, make_tolerant
 from harness.errors import HarnessError, InterruptedRunError, OutputUnwritableError
 from harness.text import harmless
+from harness_guest.texts import shortened
 
+MESSAGE_CHARS = 8_000
 NOT_HANDLED = 70  # an exception that no code handles: EX_SOFTWARE of sysexits(3)
 
 
@@ -44,7 +46,7 @@ class HarnessGroup(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except HarnessError as error:
-            click.echo(f"Error: {harmless(str(error))}", err=True)
+            click.echo(f"Error: {shortened(harmless(str(error)), MESSAGE_CHARS)}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped. What was finished is kept; give the same command again to go on.", err=True)

@@ -165,13 +165,12 @@ def _check(exporters: Sequence[str]) -> None:
 
 def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
     """Print the summary and export the run; a failure to export goes before the plugin's."""
-    from rich.console import Console
-
     from harness.cli.export import export_and_tell
+    from harness.printing import console
     from harness.report.summary import render_summary
 
     try:
-        Console().print(render_summary(report, report.folder))
+        console().print(render_summary(report, report.folder))
         sys.stdout.flush()
     except OSError as error:  # the report is written: its exit code is not that of a full disk under this output
         click.echo(f"Note: the summary could not be printed: {error}. See {report.folder}.", err=True)

@@ -363,5 +363,5 @@ def test_nesting_without_end_is_told_with_its_line() -> None:
     "text", ["seed: " + "9" * 5000, "seed: 1e999", 'name: "\\ud800"', '"\\udfff": 1', 'x: "\\UFFFFFFFF"']
 )
 def test_values_that_nothing_can_hold_are_told(text: str) -> None:
-    with pytest.raises(TaskInvalidError, match="finite|surrogate|not valid YAML"):
+    with pytest.raises(TaskInvalidError, match=r"finite|surrogate|not valid YAML"):
         task_from_text(GOOD.replace("name: mine", text), "here", Path())
