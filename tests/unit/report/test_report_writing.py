@@ -27,7 +27,9 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_the_shipped_schema_is_what_the_model_generates() -> None:
-    assert SCHEMA_PATH.read_text(encoding="utf-8") == schema_text()
+    shipped = SCHEMA_PATH.read_text(encoding="utf-8")
+    # Older versions of pydantic write 1.0 for 1.
+    assert (json.loads(shipped), shipped.endswith("}\n")) == (json.loads(schema_text()), True)
 
 
 def test_the_shipped_schema_is_a_valid_json_schema() -> None:
