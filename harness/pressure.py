@@ -27,7 +27,17 @@ MOST_WAIT_S = 600.0
 
 SOURCE = Path("/proc/pressure/cpu")
 STAT = Path("/proc/stat")
+VMSTAT = Path("/proc/vmstat")
 IDLE_FIELDS = slice(3, 5)  # idle and iowait: see proc_stat(5)
+
+
+def oom_kills(source: Path = VMSTAT) -> int:
+    """Return how many processes of this machine the kernel has killed for lack of memory since it was started; 0 if unknown."""
+    try:
+        fields = dict(line.partition(" ")[::2] for line in source.read_text(errors="replace").splitlines())
+        return int(fields.get("oom_kill", 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def waited_s(source: Path = SOURCE) -> float | None:
