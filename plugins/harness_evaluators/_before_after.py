@@ -34,9 +34,9 @@ _BLOCK = 100_000
 """Most logits turned to features at once."""
 
 
-WHOLE_GAIN = 1e-3
-"""Gain in probability from which on an example counts whole; a loss as large counts nothing, and what is between them counts in
-proportion. A count by the sign alone would hang on the last bit of the logits."""
+LEAST_GAIN = 1e-3
+"""Gain or loss in probability that counts; a smaller one counts half, as none does. Where nothing changes, the signs of gains are
+those of rounding errors, and other processors round otherwise."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Outcome:
     Attributes:
         auc: by feature set, shape (N,).
         gain: mean gain in the probability given to the truth over the attack on the model before alone, shape (N,).
-        share: share of examples with such a gain, see :data:`WHOLE_GAIN`, shape (N,).
+        share: share of examples with such a gain, see :data:`LEAST_GAIN`, shape (N,).
     """
 
     auc: Mapping[str, Values]
@@ -295,5 +295,5 @@ def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Value
     for side, weight, sign in zip(scores, weights, (1, -1), strict=True):
         gains = expit(sign * side[whole]) - expit(sign * side[base])
         gain += gains @ weight / 2
-        share += (1 + np.clip(gains / WHOLE_GAIN, -1, 1)) / 2 @ weight / 2
+        share += (1 + np.sign(gains) * (np.abs(gains) > LEAST_GAIN)) / 2 @ weight / 2
     return [*aucs, gain, share]

@@ -57,8 +57,8 @@ DEG_RATE = Description(
 DEG_COUNT = Description(
     "deg_count",
     "closer_to_reference",
-    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone; "
-    "within 0.001 of it, an example counts in proportion.",
+    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone, "
+    "by more than 0.001; where the two differ by less, an example counts half.",
     unit="share",
     bounds=(0.0, 1.0),
     distance=np.abs,
