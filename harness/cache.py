@@ -1,7 +1,9 @@
 """A content-addressed cache on disk: verified on read, safe against two processes and against a kill at any moment.
 
 An entry is a folder named by the SHA-256 of everything its content depends on. It is built under a temporary name beside its
-place and renamed when it is whole; ``entry.json`` in it holds the key's inputs and the SHA-256 of every file.
+place and renamed when it is whole; ``entry.json`` in it holds the key's inputs and the SHA-256 of every file. An entry is removed
+by the same way: renamed first. So no half of one is seen even by another host, on a network file system whose locks hold on
+one host alone: temporary names begin with their host's boot, and one of another boot is left alone until it is a day old.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,13 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from harness.errors import CacheError, NoSpaceError
+from harness.hardware import boot_id
+from harness.locks import HeldError, NoLocksError, locked
 
 ENTRY = "entry.json"
 ENVIRONMENT_VARIABLE = "HARNESS_CACHE_DIR"
-
+ABANDONED_S = 86_400.0
+"""Age from which on what another boot or host was building is taken for abandoned, seconds."""
+NEVER_READABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 _untold: list[str] = []
 
@@ -56,6 +61,23 @@ def file_sha256(path: Path) -> str:
         while piece := file.read(1 << 20):
             sha.update(piece)
     return sha.hexdigest()
+
+
+def cache_error(folder: Path, error: OSError) -> CacheError | NoSpaceError:
+    """Return the error to raise for one of the file system's below ``folder`` of the cache, with what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(
+            f"No space left for the cache under {folder}. Free some (`harness references prune`), or set "
+            f"{ENVIRONMENT_VARIABLE} to a folder on another disk. What was finished is kept."
+        )
+    if isinstance(error, NoLocksError):
+        return CacheError(
+            f"The cache under {folder} cannot be used: {error.strerror}, and without them two processes would damage "
+            f"each other's entries. Set {ENVIRONMENT_VARIABLE} to a folder on a local disk."
+        )
+    return CacheError(
+        f"The cache under {folder} cannot be used: {error}. Set {ENVIRONMENT_VARIABLE} to a folder that you may write."
+    )
 
 
 @dataclass(frozen=True)
@@ -106,16 +128,17 @@ class Cache:
         place = self._folder / key[:2] / key
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(place.with_suffix(".lock")):
+            with locked(place.with_suffix(".lock")):
                 if self._sound(place):
                     if not out_of_date(place):
-                        os.utime(place / ENTRY)
+                        with suppress(PermissionError):  # an entry that another user made is used all the same
+                            os.utime(place / ENTRY)
                         return place, True
-                    shutil.rmtree(place)
+                    _discard(place)
                 self._build(inputs, place, build)
                 return place, False
         except OSError as error:
-            raise self._explain(error) from error
+            raise cache_error(self._folder, error) from error
 
     def holds(self, inputs: Mapping[str, Any]) -> bool:
         """Whether there is an entry for ``inputs``; its content is not verified."""
@@ -129,13 +152,15 @@ class Cache:
         if _verified(place):
             return True
         _untold.append(f"{self._folder.name}/{place.name[:12]}")
-        shutil.rmtree(place)
+        _discard(place)
         return False
 
     def _build(self, inputs: Mapping[str, Any], place: Path, build: Callable[[Path], None]) -> None:
-        for leftover in place.parent.glob(f".{place.name}-*"):  # of a killed process; the lock is ours now
-            shutil.rmtree(leftover, ignore_errors=True)  # its orphaned worker may write on for a moment
-        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        for leftover in place.parent.glob(f".{place.name}-*"):
+            if _abandoned(leftover):  # by a killed process; the lock is ours now
+                shutil.rmtree(leftover, ignore_errors=True)  # its orphaned worker may write on for a moment
+        folder = _temporary(place)
+        folder.mkdir()
         try:
             build(folder)
             files = {str(path.relative_to(folder)): file_sha256(path) for path in _files(folder)}
@@ -143,40 +168,47 @@ class Cache:
                 _sync(path)
             (folder / ENTRY).write_text(json.dumps({"inputs": dict(inputs), "files": files}, indent=2, allow_nan=False))
             _sync(folder / ENTRY)
-            folder.rename(place)
-            _sync(place.parent)
+            self._put(folder, place)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _explain(self, error: OSError) -> CacheError | NoSpaceError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return NoSpaceError(
-                f"No space left for the cache under {self._folder}. Free some (`harness references prune`), or set "
-                f"{ENVIRONMENT_VARIABLE} to a folder on another disk. What was finished is kept."
-            )
-        return CacheError(
-            f"The cache under {self._folder} cannot be used: {error}. Set {ENVIRONMENT_VARIABLE} to a folder that you "
-            "may write."
-        )
+    def _put(self, folder: Path, place: Path) -> None:
+        """Give a whole entry its name, unless a host that does not see our locks was faster: then its entry counts."""
+        try:
+            folder.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if not _verified(place):
+                _discard(place)
+                folder.rename(place)
+            shutil.rmtree(folder, ignore_errors=True)
+        _sync(place.parent)
 
     def entries(self) -> Iterator[CacheEntry]:
         """All entries, whole or not verified, oldest use first."""
         found = []
         for path in self._folder.glob(f"*/*/{ENTRY}"):
             try:
-                inputs = json.loads(path.read_text())["inputs"]
-            except (ValueError, KeyError, OSError):
+                inputs = dict(json.loads(path.read_bytes())["inputs"])
+            except Exception:  # whatever a damaged one makes its readers raise, it can be listed and removed
                 inputs = {}
-            size = sum(file.stat().st_size for file in _files(path.parent))
-            used = datetime.fromtimestamp(path.stat().st_mtime, tz=timezone.utc)
+            try:
+                size = sum(file.stat().st_size for file in _files(path.parent))
+                used = datetime.fromtimestamp(path.stat().st_mtime, tz=timezone.utc)
+            except FileNotFoundError:
+                continue  # removed by another process since it was listed
             found.append(CacheEntry(path.parent.name, path.parent, inputs, size, used))
         yield from sorted(found, key=lambda entry: entry.used)
 
     def remove(self, entry: CacheEntry) -> None:
         """Remove one entry; another process that is just reading it has its files open and goes on."""
-        with FileLock(entry.path.with_suffix(".lock")):
-            shutil.rmtree(entry.path, ignore_errors=True)
+        try:
+            with locked(entry.path.with_suffix(".lock")):
+                _discard(entry.path)
+        except OSError as error:
+            raise cache_error(self._folder, error) from error
 
 
 def remove_abandoned(root: Path | None = None, *, dry_run: bool = False) -> list[Path]:
@@ -191,8 +223,8 @@ def remove_abandoned(root: Path | None = None, *, dry_run: bool = False) -> list
     found = []
     for partial in sorted((root or cache_root()).glob(f"*/??/.{'[0-9a-f]' * 64}-*")):
         key = partial.name[1:65]
-        with suppress(Timeout), FileLock(partial.with_name(f"{key}.lock"), timeout=0):
-            if partial.is_dir():  # else its build has just come to its end
+        with suppress(HeldError, OSError), locked(partial.with_name(f"{key}.lock"), wait=False):
+            if partial.is_dir() and _abandoned(partial):  # else its build has just come to its end
                 found.append(partial)
                 if not dry_run:
                     shutil.rmtree(partial, ignore_errors=True)
@@ -204,11 +236,54 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _verified(place: Path) -> bool:
+    """Return True if the entry is that of its key and all of its files are as they were written.
+
+    Raises:
+        OSError: a file is there and cannot be read.
+    """
     try:
-        entry = json.loads((place / ENTRY).read_text())
-        return all(file_sha256(place / name) == digest for name, digest in entry["files"].items())
-    except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
+        entry = json.loads((place / ENTRY).read_bytes())
+        return key_of(entry["inputs"]) == place.name and all(
+            file_sha256(place / name) == digest for name, digest in entry["files"].items()
+        )
+    except NEVER_READABLE:
         return False
+    except OSError:
+        raise
+    except Exception:  # a damaged entry.json may hold anything
+        return False
+
+
+def _temporary(place: Path) -> Path:
+    """A new hidden name beside an entry, which says on which boot it was given."""
+    return place.with_name(f".{place.name}-{boot_id()[:8]}-{secrets.token_hex(6)}")
+
+
+def _abandoned(partial: Path) -> bool:
+    """Whether nobody works in a temporary folder, whose entry's lock is held by this process.
+
+    A build of this boot would hold the lock. One of another may go on, on another host, and is judged by its age; ages are
+    told by the file system's own clock, from a file that is made now.
+    """
+    if partial.name[66:].startswith(f"{boot_id()[:8]}-"):
+        return True
+    probe = partial.with_name(f".{secrets.token_hex(6)}.age")
+    try:
+        probe.touch()
+        last = max(path.stat().st_mtime for path in (partial, *partial.rglob("*")))
+        return probe.stat().st_mtime - last > ABANDONED_S
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _discard(place: Path) -> None:
+    """Remove an entry at once for all who look: its name is taken away first."""
+    away = _temporary(place)
+    with suppress(FileNotFoundError):
+        place.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import TypeAdapter
+
 from harness.bounds import NumberError, Real, Whole, check_json
 from harness.errors import UsageError
 from harness.evaluation import Clock, Design
+from harness.reading import foreign
 from harness.runners.base import Limits
 
 RunnerName = Literal["auto", "docker", "process"]
@@ -170,7 +173,8 @@ class RunConfig:
         known = {one.name for one in fields(cls)}
         if unknown := set(data) - known:
             raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
-        return cls(**{**data, "evaluators": tuple(data["evaluators"])})
+        with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
+            return TypeAdapter(cls).validate_python(data)
 
 
 def _is_path(plugin: str) -> bool:

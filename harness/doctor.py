@@ -6,7 +6,9 @@ Docker, bundled plugins still run. Checks that look at Docker stand in :mod:`har
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +29,10 @@ from harness.tasks.locating import DATA_DIR_VARIABLE, candidates
 OLDEST_PYTHON, NEWEST_TESTED = (3, 10), (3, 13)
 DATASETS = ("fashion-mnist", "cifar10")
 FEW_MIB, TOO_FEW_MIB = 2048, 200
+KERNEL_VARIABLES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+CORE_SYMBOLS = tuple(
+    f"{prefix}openblas_get_corename{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "64__", "")
+)
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
@@ -42,6 +48,7 @@ def diagnose(connect: Connect | None = None) -> list[Check]:
         ("Plugins", _plugins),
         ("Cache", _cache),
         ("Disk", _disk),
+        ("CPU kernels", _kernels),
         ("GPU", _gpu),
         ("Datasets", _datasets),
         ("Docker", lambda: docker_checks(connect)),
@@ -155,6 +162,42 @@ def disk_check(name: str, place: Path, advice: str) -> Check:
     free = free_mib(place)
     status: CheckStatus = "fail" if free < TOO_FEW_MIB else "warn" if free < FEW_MIB else "ok"
     return Check(name, status, f"{free} MiB free at {place}", "" if status == "ok" else advice)
+
+
+def _kernels() -> Iterator[Check]:
+    """Which instructions libraries compute with: last bits of numbers depend on them, and crashes in native code may."""
+    import torch
+
+    names = {
+        "torch": torch.backends.cpu.get_cpu_capability(),
+        "oneDNN": onednn_isa(torch.__config__.show()),
+        "BLAS": ", ".join(blas_kernels()) or "unknown",
+    }
+    chosen = [f"{name}={os.environ[name]}" for name in KERNEL_VARIABLES if os.environ.get(name)]
+    detail = "; ".join(f"{name} {value}" for name, value in names.items())
+    yield Check("CPU kernels", "ok", detail + (f" ({', '.join(chosen)})" if chosen else ""))
+
+
+def onednn_isa(configuration: str) -> str:
+    """The instruction set that oneDNN is allowed, as ``torch.__config__.show()`` or its environment variable says."""
+    if "USE_MKLDNN=ON" not in configuration and "MKL-DNN" not in configuration:
+        return "none"
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "all that this processor has"
+
+
+def blas_kernels() -> list[str]:
+    """The kernels that the loaded OpenBLAS libraries chose for this processor, as they say themselves."""
+    found = []
+    for name in sorted({line.split()[-1] for line in Path("/proc/self/maps").read_text(errors="replace").splitlines()}):
+        if "openblas" in Path(name).name.lower():
+            library = ctypes.CDLL(name)
+            for symbol in CORE_SYMBOLS:
+                if hasattr(library, symbol):
+                    function = getattr(library, symbol)
+                    function.restype = ctypes.c_char_p
+                    found.append(f"{Path(name).name.partition('-')[0]} {function().decode(errors='replace')}")
+                    break
+    return found
 
 
 def _gpu() -> Iterator[Check]:

@@ -29,13 +29,22 @@ class Hardware:
     platform: str
 
 
+@functools.lru_cache(maxsize=1)
+def boot_id() -> str:
+    """What tells this boot of this machine from every other; "unknown" where the kernel does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
 def cpu_model() -> str:
     """The processor's model name, or its architecture where the kernel does not tell."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
         lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 
 
@@ -68,6 +77,7 @@ def gpu_uuids() -> tuple[str, ...]:
             ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=30,
             check=True,
         )

@@ -17,6 +17,7 @@ from harness.files import atomic_write_json
 from harness.hardware import available_cores
 from harness.pipeline import RunResult, resume, run
 from harness.progress import Progress
+from harness.reading import foreign
 from harness.report.writing import REPORT_NAME, load_report
 from harness.store import RUN, RunStore, default_run_folder
 
@@ -75,14 +76,24 @@ def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) 
         RunNotFoundError: there is none.
         ResumeMismatchError: something that the result depends on has changed since.
     """
-    try:
-        kept: dict[str, Any] = json.loads((folder / MATRIX).read_text())
-        versions, config = list(map(str, kept["torch"])), RunConfig.from_json(kept["config"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunNotFoundError(f"{folder / MATRIX} cannot be read: {error}") from error
+    versions, config = read_matrix(folder)
     if workers is not None:
         config = replace(config, workers=workers, cpus=config.cores_of_one(available_cores()))
     return _go_on(folder, config, versions, progress, workers)
+
+
+def read_matrix(folder: Path) -> tuple[tuple[str, ...], RunConfig]:
+    """Return the versions and the options of a matrix.
+
+    Raises:
+        RunNotFoundError: there is none, or it is damaged.
+        UsageError: it was made by another version of the harness.
+    """
+    with foreign(f"{folder / MATRIX} cannot be read", RunNotFoundError):
+        kept: dict[str, Any] = json.loads((folder / MATRIX).read_bytes())
+        if not isinstance(kept["torch"], list):
+            raise TypeError("it lists no versions of torch")
+        return torch_versions(",".join(kept["torch"])), RunConfig.from_json(kept["config"])
 
 
 def _go_on(
@@ -97,9 +108,14 @@ def _go_on(
 
 
 def _one(folder: Path, config: RunConfig, version: str, progress: Progress, workers: int | None) -> RunResult:
-    if (folder / REPORT_NAME).is_file():
+    if (folder / REPORT_NAME).is_file() and _whole(folder):
         return RunResult(load_report(folder), folder)
     progress.notice(f"torch {version}")
     if (folder / RUN).is_file():
         return resume(folder, progress, workers)
     return run(replace(config, torch=version, output=str(folder)), progress)
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every model has ended; a report can be made of a run that was stopped, too."""
+    return len(RunStore(folder).finished()) == len(load_report(folder).models)

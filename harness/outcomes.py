@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harness.evaluation import Clock
+from harness.evaluation import Clock
 
 
 class Status(str, enum.Enum):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from harness import hardware
-from harness._version import __version__
 from harness.budget import Limit
 from harness.cache import key_of, take_rebuilt
 from harness.config import FailedAs, RunConfig
@@ -26,49 +25,36 @@ from harness.errors import (
 )
 from harness.evaluating import evaluate
 from harness.exemplars import examples_record
-from harness.journals import journal_record
 from harness.judging import make_evidence
 from harness.outcomes import ModelOutcome
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
 from harness.queries import QueryPlan
 from harness.recording import (
-    budget_record,
-    cache_keys,
-    design_record,
     evaluator_warnings,
-    hardware_record,
     left_out,
-    populations_record,
-    pressure_warnings,
-    task_record,
 )
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
-    ArchitectureRecord,
-    EvaluatorRecord,
-    ModelRecord,
-    PluginRecord,
     Report,
     RunnerRecord,
-    SeedsRecord,
-    run_status,
     utc_now,
 )
 from harness.report.page import write_page
-from harness.report.times import times_record
 from harness.report.verdict import decide_verdict
-from harness.report.writing import write_report
+from harness.report.writing import report_text, write_report
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
 from harness.substitution import with_originals
 from harness.tasks.checking import load_data
+from harness.tasks.keeping import edited, kept_task, task_to_keep
 from harness.tasks.model import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
+from harness.unjudged import begun_report, filled
 from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
-from reference_models.recipe import derive_seed, to_json
+from reference_models.recipe import to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
 
@@ -139,6 +125,8 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
     store = RunStore.create(folder)
     begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
+    if (kept := task_to_keep(order.task, folder)) is not None:
+        begun["task"] = kept
     store.write_run(begun)
     return _stoppable(order, store, begun, progress)
 
@@ -168,13 +156,22 @@ def resume(
     if failed_as is not None:
         config = replace(config, failed_as=failed_as)
     begun["config"] = config.to_json()  # kept as soon as the run is ours
-    order = _check(config, progress, begun=True)
+    task = kept_task(begun, config, folder)
+    if edited(task, config):
+        progress.notice(f"{config.task} has changed since; the run goes on with the task that it was begun with.")
+    order = _check(config, progress, task)
     return _stoppable(order, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress, *, begun: bool = False) -> Order:
-    """Check all that can be checked before long work; a run that was begun goes on without evaluators that are gone."""
-    task = find_task(config.task)
+def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> Order:
+    """Check all that can be checked before long work.
+
+    Args:
+        config: the user's options.
+        progress: told what is left out.
+        task: of a run that was begun, which goes on without evaluators that are gone; None for the one that ``config`` names.
+    """
+    begun, task = task is not None, task or find_task(config.task)
     seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     workshop = choose_workshop(config, progress)
@@ -255,11 +252,12 @@ class _Job:
         )
         with self._phase("budget"):
             limit = self._limit(place)
+        report = self._begin_report(data, populations, limit, runner, facts)
         with self.phases("unlearn"):
             workshop, keep = self.order.workshop, self._keep_remeasured
             between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
-        return self._judge(data, populations, limit, outcomes, runner, facts)
+        return self._judge(data, populations, limit, outcomes, runner, report)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -308,6 +306,29 @@ class _Job:
                 "comparable. Undo the change, or begin a new run."
             )
 
+    def _begin_report(
+        self, data: TaskData, populations: Mapping[str, Population], limit: Limit, runner: Runner, facts: PluginFacts
+    ) -> Report:
+        """Keep with the run what its report says besides its models, before the first of them begins."""
+        warnings = [*self.order.workshop.notices, *twin_warnings(self.twins, data.sizes())]
+        warnings += [left_out(plugin.reason) for plugin in self.order.broken]
+        libraries = library_versions()
+        report = begun_report(
+            self.begun,
+            self.config,
+            self.task,
+            data,
+            self.twins,
+            populations,
+            limit,
+            facts,
+            runner.facts,
+            libraries,
+            warnings,
+        )
+        self.store.write_begun(report_text(report))
+        return report
+
     def _judge(
         self,
         data: TaskData,
@@ -315,7 +336,7 @@ class _Job:
         limit: Limit,
         outcomes: list[ModelOutcome],
         runner: Runner,
-        facts: PluginFacts,
+        report: Report,
     ) -> RunResult:
         with self.phases("evaluate"):
             unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
@@ -323,55 +344,19 @@ class _Job:
             if self.config.failed_as == "noop" and unlearned:
                 evidence = with_originals(evidence, outcomes)
             evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
-        models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
-        times = times_record(models, self.config.workers, self.cores)
-        remeasured_s = tuple(self.begun.get("remeasured_s", ()))
-        status, budget = run_status(models), budget_record(limit, times, remeasured_s)
-        report = Report(
-            harness_version=__version__,
-            run_id=self.begun["run_id"],
-            created=self.begun["created"],
-            finished=utc_now(),
-            status=status,
-            verdict=decide_verdict(
-                evaluators,
-                models,
-                self.task.margins,
-                budget.undependable_because,
-                substituted=self.config.failed_as == "noop",
+        report = filled(report, self.begun, self.config, limit, outcomes, self.task.margins, self.cores)
+        substituted, undependable = self.config.failed_as == "noop", report.budget.undependable_because
+        changes = {
+            "runner": RunnerRecord.from_facts(runner.facts, self.config.isolation),  # complete after the first guest
+            "evaluators": evaluators,
+            "verdict": decide_verdict(
+                evaluators, report.models, self.task.margins, undependable, substituted=substituted
             ),
-            task=task_record(self.task, data, self.twins),
-            architecture=ArchitectureRecord(**asdict(self.task.architecture)),
-            recipe=to_json(self.task.recipe),
-            plugin=PluginRecord.from_facts(facts, self.config.options),
-            runner=RunnerRecord.from_facts(runner.facts, self.config.isolation),
-            hardware=hardware_record(),
-            libraries=library_versions(),
-            seeds=SeedsRecord(
-                run=self.config.seed,
-                references=self.task.seed,
-                models=tuple(derive_seed("unlearn", self.config.seed, index) for index in range(len(outcomes))),
-            ),
-            design=design_record(self.config, self.models),
-            budget=budget,
-            populations=populations_record(populations, outcomes, self.config.failed_as),
-            journal=journal_record(self.task, populations["original"].journals),
-            models=models,
-            evaluators=evaluators,
-            examples=examples_record(self.task, data, evidence, evaluators),
-            times=times,
-            phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
-            cache_keys=cache_keys(populations, limit),
-            warnings=self._warnings(
-                evaluators, [*twin_warnings(self.twins, data.sizes()), *pressure_warnings(limit, times, remeasured_s)]
-            ),
-        )
+            "examples": examples_record(self.task, data, evidence, evaluators),
+            "phases": {name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
+            "warnings": tuple(dict.fromkeys([*report.warnings, *evaluator_warnings(evaluators)])),
+        }
+        report = Report.model_validate({**dict(report), **changes})
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)
-
-    def _warnings(self, evaluators: Sequence[EvaluatorRecord], of_the_run: Sequence[str]) -> tuple[str, ...]:
-        warnings = [*self.order.workshop.notices, *of_the_run]
-        warnings += [left_out(plugin.reason) for plugin in self.order.broken]
-        warnings += evaluator_warnings(evaluators)
-        return tuple(dict.fromkeys(warnings))

@@ -27,7 +27,17 @@ MOST_WAIT_S = 600.0
 
 SOURCE = Path("/proc/pressure/cpu")
 STAT = Path("/proc/stat")
+VMSTAT = Path("/proc/vmstat")
 IDLE_FIELDS = slice(3, 5)  # idle and iowait: see proc_stat(5)
+
+
+def oom_kills(source: Path = VMSTAT) -> int:
+    """Return how many processes of this machine the kernel has killed for lack of memory since it was started; 0 if unknown."""
+    try:
+        fields = dict(line.partition(" ")[::2] for line in source.read_text(errors="replace").splitlines())
+        return int(fields.get("oom_kill", 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def waited_s(source: Path = SOURCE) -> float | None:
@@ -44,7 +54,7 @@ def lately(source: Path = SOURCE) -> float | None:
 
 def _field(name: str, source: Path) -> float | None:
     try:
-        line = source.read_text().partition("\n")[0]
+        line = source.read_text(errors="replace").partition("\n")[0]
     except OSError:
         return None
     fields = dict(part.partition("=")[::2] for part in line.split()[1:])
@@ -57,7 +67,7 @@ def _field(name: str, source: Path) -> float | None:
 def core_times(source: Path = STAT) -> tuple[float, float] | None:
     """Return the time of all cores since the machine was started: idle and in total, in clock ticks; None if unknown."""
     try:
-        fields = source.read_text().partition("\n")[0].split()
+        fields = source.read_text(errors="replace").partition("\n")[0].split()
         ticks = [float(field) for field in fields[1:9]]  # guest times after these are part of user times
     except (OSError, ValueError):
         return None

@@ -16,18 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from harness.cache import cache_root, remove_abandoned
 from harness.errors import DockerUnavailableError, HarnessError
+from harness.locks import HeldError, locked
 from harness.runners.process_handle import MARK_VARIABLE, kill_marked
-from harness.runners.process_runner import FOLDER
+from harness.runners.process_runner import FOLDER, maker_of
 
 if TYPE_CHECKING:
     from harness.runners.engine import Engine
 
 BUILD_LOCK = "image-build.lock"  # that of :func:`harness.runners.build_context.building`
-MAKING_S = 60.0  # a guest's folder is made, locked and given its name within far less
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,8 @@ def reap_containers(*, dry_run: bool = False) -> tuple[list[str], list[str]]:
 
 
 def _reap_containers(engine: Engine, dry_run: bool) -> tuple[list[str], list[str]]:
-    from harness.runners.reaper import DEADLINE, HOST_BOOT, HOST_PIDNS, RUN, orphaned, owner_labels
+    from harness.runners.reaper import DEADLINE, RUN, orphaned, owner_of
 
-    here = owner_labels("", 0.0)
     removed, notes = [], []
     for state in engine.containers({RUN: None}):
         if orphaned(state.labels):
@@ -81,7 +78,7 @@ def _reap_containers(engine: Engine, dry_run: bool) -> tuple[list[str], list[str
                 removed.append(f"container {state.name}")
             except HarnessError as error:
                 notes.append(f"The container {state.name} could not be removed: {error}")
-        elif any(state.labels.get(name) != here[name] for name in (HOST_BOOT, HOST_PIDNS)):
+        elif owner_of(state.labels).lives() is None:
             until = time.strftime("%Y-%m-%d %H:%M", time.localtime(int(state.labels[DEADLINE])))
             notes.append(
                 f"The container {state.name} was left: whether its run lives cannot be seen from here (it began before this "
@@ -99,9 +96,9 @@ def _guest_folders() -> Iterator[Path]:
     place = Path(tempfile.gettempdir())
     yield from place.glob(f"{FOLDER}*")
     for folder in place.glob(f".{FOLDER}*"):
-        with suppress(OSError):  # it has been given its name
-            if time.time() - folder.stat().st_mtime > MAKING_S:
-                yield folder
+        owner = maker_of(folder)
+        if owner is None or not owner.same_boot or owner.lives() is False:
+            yield folder
 
 
 def _reap_guest_folder(folder: Path, dry_run: bool) -> bool:
@@ -136,7 +133,7 @@ def reap_build_contexts(root: Path, *, dry_run: bool = False) -> list[Path]:
     """
     if not root.is_dir():
         return []
-    with suppress(Timeout, OSError), FileLock(root / BUILD_LOCK, timeout=0):
+    with suppress(HeldError, OSError), locked(root / BUILD_LOCK, wait=False):
         found = [path for path in sorted(root.glob("tmp????????")) if path.is_file()]
         for path in () if dry_run else found:
             path.unlink(missing_ok=True)

@@ -108,19 +108,26 @@ def populations_record(
     populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome], failed_as: FailedAs = "missing"
 ) -> PopulationsRecord:
     """On how many models the numbers rest."""
-    finished = sum(outcome.status.finished for outcome in outcomes)
     records = {
         role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
         for role, one in populations.items()
     }
+    none = PopulationsRecord(**records, unlearned=PopulationRecord(size=0), failed_models=0)
+    return with_counts(none, outcomes, failed_as)
+
+
+def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
+    """The same with the models that ended in these ways."""
+    finished = sum(outcome.status.finished for outcome in outcomes)
     failed = len(outcomes) - finished
     substituted = failed if failed_as == "noop" and finished else 0
-    return PopulationsRecord(
-        **records,
-        unlearned=PopulationRecord(size=finished + substituted),
-        failed_models=failed,
-        failed_as=failed_as,
-        substituted=substituted,
+    return record.model_copy(
+        update={
+            "unlearned": PopulationRecord(size=finished + substituted),
+            "failed_models": failed,
+            "failed_as": failed_as,
+            "substituted": substituted,
+        }
     )
 
 

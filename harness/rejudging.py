@@ -9,7 +9,7 @@ from typing import Any
 from harness.budget import Limit
 from harness.cache import take_rebuilt
 from harness.config import FailedAs, RunConfig
-from harness.discovery import choose_evaluators, find_task
+from harness.discovery import choose_evaluators
 from harness.errors import ResumeMismatchError, UsageError
 from harness.evaluating import evaluate
 from harness.exemplars import examples_record
@@ -23,17 +23,21 @@ from harness.report.faults import faulty
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
-from harness.report.writing import load_report, write_report
+from harness.report.writing import write_report
 from harness.store import RunStore
 from harness.substitution import with_originals
 from harness.tasks.checking import load_data
+from harness.tasks.keeping import kept_task
 from harness.tasks.model import Margins, TaskData
+from harness.unjudged import all_outcomes, report_so_far
 
 KEPT = "Judged again, but an earlier record stands: "
 
 
 def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: FailedAs | None = None) -> RunResult:
-    """Put the evaluators' new records in the place of their old ones in the report of a finished run.
+    """Put the evaluators' new records in the place of their old ones in a run's report.
+
+    A run that has none, or of which models have ended since, gets a new one; models that have not ended count as failed.
 
     An evaluator that fails now leaves its old record where that holds numbers; a warning says so.
 
@@ -44,23 +48,23 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         failed_as: what failed models count as from now on; None for what the run has. A change needs all evaluators.
 
     Raises:
-        RunNotFoundError: there is no finished run in ``folder``.
+        RunNotFoundError: there is no run in ``folder``, or none of which a model has ended well.
         ResumeMismatchError: the task's data or the reference models are not those of the run.
         EvaluatorError: an evaluator asked for by name is not there.
     """
     store = RunStore.open(folder)
-    report = load_report(folder)
+    begun = store.read_run()
+    config = RunConfig.from_json(begun["config"])
+    task = kept_task(begun, config, folder)
+    report = report_so_far(store, begun, config, task)
     if wrong := faulty(report):
         progress.notice(
             f"The numbers of {', '.join(wrong)} in this report were wrong, by a fault since mended; they are replaced."
         )
-    begun = store.read_run()
-    config = RunConfig.from_json(begun["config"])
     failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
-    task = find_task(config.task)
     with store.held():
         data = load_data(task)
         references = References(
@@ -75,7 +79,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         for text in take_rebuilt():
             progress.notice(text)
         limit = Limit.from_json(begun["limit"])
-        outcomes = [outcome for _, outcome in sorted(store.finished().items())]
+        outcomes = all_outcomes(store, config, task)
         unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
         evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
         if failed_as == "noop" and unlearned:

@@ -1,6 +1,7 @@
 """The run folder: everything that a run has learned, on disk as soon as it is known.
 
-``run.json`` (what was asked for and what it was resolved to), ``models/0007/`` per model (``attempts.json`` before it is started,
+``run.json`` (what was asked for and what it was resolved to, the task included), ``begun.json`` (what the report says besides its
+models, written when the first of them begins), ``models/0007/`` per model (``attempts.json`` before it is started,
 ``logits.safetensors`` and then ``outcome.json`` when it has ended), ``report.json`` and ``report.html`` at the end.
 """
 
@@ -8,23 +9,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, TypeAdapter
 from safetensors.numpy import load, save
 
+from harness.budget import Limit
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError, UsageError
 from harness.files import atomic_write_bytes, atomic_write_json, remove_partial_files, write_error
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status, told
+from harness.locks import HeldError, locked
+from harness.outcomes import ModelOutcome, told
+from harness.reading import foreign
 
 RUN = "run.json"
+INDEX = re.compile(r"[0-9]{4,9}")
+BEGUN = "begun.json"
+DAMAGED_RUN = "Take it from a copy of the folder, or run again."
 INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 
 
@@ -96,24 +104,30 @@ class RunStore:
             UsageError: another process is at work on it.
             NoSpaceError, OutputUnwritableError: the lock's file cannot be made.
         """
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UsageError(
-                f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
-            ) from None
-        except OSError as error:
-            raise _explained(error, self.folder) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.folder / ".lock", wait=False))
+            except HeldError:
+                raise UsageError(
+                    f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
+                ) from None
+            except OSError as error:
+                raise _explained(error, self.folder) from error
             remove_partial_files(self.folder)
             yield
-        finally:
-            lock.release()
 
     def write_run(self, content: Mapping[str, Any]) -> None:
         """Keep what was asked for and what it was resolved to."""
         self._write_json(self.folder / RUN, content)
+
+    def write_begun(self, report: str) -> None:
+        """Keep what the run's report says besides its models, as JSON text."""
+        self._write(self.folder / BEGUN, report.encode())
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the first model has begun, or is about to."""
+        return (self.folder / BEGUN).exists()
 
     def read_run(self) -> dict[str, Any]:
         """What :meth:`write_run` kept.
@@ -121,13 +135,10 @@ class RunStore:
         Raises:
             RunNotFoundError: the file is damaged.
         """
-        try:
-            content = json.loads((self.folder / RUN).read_text())
-        except ValueError as error:
-            raise RunNotFoundError(f"{self.folder / RUN} is damaged: {error}") from error
-        if not isinstance(content, dict) or not {"config", "run_id", "created"} <= set(content):
-            raise RunNotFoundError(f"{self.folder / RUN} is damaged: it does not say what was asked for.")
-        return content
+        with foreign(f"{self.folder / RUN} is damaged", RunNotFoundError, DAMAGED_RUN):
+            content: dict[str, Any] = json.loads((self.folder / RUN).read_bytes())
+            _Begun.model_validate(content)
+            return content
 
     def begin_model(self, index: int) -> tuple[str, ...]:
         """Count an attempt at a model before it starts; returns how those before it ended, oldest first."""
@@ -172,23 +183,26 @@ class RunStore:
 
     def _indices(self, name: str) -> list[int]:
         """The models that have a file of this name."""
-        return sorted(int(file.parent.name) for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+        places = (file.parent.name for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+        return sorted(int(place) for place in places if INDEX.fullmatch(place))
 
     def _outcome(self, index: int) -> ModelOutcome | None:
         """How a model ended; None where it has not."""
         file = self._place(index) / "outcome.json"
         with _damage_told(file):
-            return _outcome_from_json(json.loads(file.read_text())) if file.exists() else None
+            return _OUTCOME.validate_json(file.read_bytes()) if file.exists() else None
 
     def _earlier(self, index: int) -> tuple[str, ...]:
         """How the attempts at a model ended that had ended when the last one was begun."""
         file = self._place(index) / "attempts.json"
         with _damage_told(file):
-            return tuple(map(str, json.loads(file.read_text())["earlier"]))
+            return tuple(map(str, json.loads(file.read_bytes())["earlier"]))
 
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Return the logits of a model that ended ok, per split and :func:`harness.queries.key`, shape (n, C)."""
-        return load((self._model(index) / "logits.safetensors").read_bytes())
+        file = self._place(index) / "logits.safetensors"
+        with _damage_told(file):
+            return load(file.read_bytes())
 
     def _place(self, index: int) -> Path:
         return self.folder / "models" / f"{index:04d}"
@@ -218,25 +232,29 @@ class RunStore:
 @contextmanager
 def _damage_told(file: Path) -> Iterator[None]:
     """What is wrong with a file that a fault of the disk has changed becomes a message: what is written is always whole."""
-    try:
+    advice = f"Remove the folder {file.parent}, and `harness resume` does that model again."
+    with foreign(f"{file} is damaged", RunNotFoundError, advice):
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunNotFoundError(
-            f"{file} is damaged: {error}. Remove the folder {file.parent}, and `harness resume` does that model again."
-        ) from error
 
 
-def _outcome_from_json(data: dict[str, Any]) -> ModelOutcome:
-    evidence = {**data["evidence"], "notes": tuple(data["evidence"]["notes"])}
-    return ModelOutcome(
-        **{
-            **data,
-            "status": Status(data["status"]),
-            "earlier_attempts": tuple(data["earlier_attempts"]),
-            "evidence": Evidence(**evidence),
-            "log": LogCapture(**data["log"]),
-        }
-    )
+class _Identity(BaseModel):
+    cores: int = 1
+    device: Annotated[list[str], Field(min_length=1)]
+
+
+class _Begun(BaseModel):
+    """The form of ``run.json``, as far as its readers rely on it."""
+
+    config: dict[str, Any]
+    run_id: str
+    created: str
+    identity: _Identity | None = None
+    limit: Limit | None = None
+    phases: dict[str, float] = Field(default_factory=dict)
+    remeasured_s: list[float] = Field(default_factory=list)
+
+
+_OUTCOME = TypeAdapter(ModelOutcome)
 
 
 def free_mib(path: Path) -> int:

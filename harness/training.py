@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing_extensions import Self
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
 from harness.files import write_tensors
+from harness.pressure import oom_kills
 from harness.queries import QueryPlan, answers
 from reference_models.recipe import model_spec_from_json, recipe_from_json
 
@@ -107,10 +109,15 @@ def _trained(
     return train_chunk(spec, recipe, images, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
 
 
+LESS_MEMORY = "Close other programs, or give the recipe a smaller `chunk`."
+NO_MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory")
+
+
 class Worker:
     """A process that trains one chunk after another; started when it is first needed."""
 
     def __init__(self) -> None:
+        self._oom_kills_before = oom_kills()
         self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
         # A session of its own: Ctrl-C reaches the host, and the host ends its workers.
         self._process = subprocess.Popen(
@@ -152,12 +159,12 @@ class Worker:
         return False
 
     def _failure(self, folder: Path) -> Exception:
-        code = self._process.wait()
+        code, struck = self._process.wait(), oom_kills() > self._oom_kills_before
         self._complaints.seek(0)
         tail = self._complaints.read()[-2000:].strip()
         if "No space left on device" in tail:
             return OSError(errno.ENOSPC, "No space left on device", str(folder))
-        return CacheError(f"Training of reference models ended with status {code}. Is memory short?\n{tail}")
+        return CacheError(f"Training of reference models failed: {_why(code, tail, struck)}\n{tail}".rstrip())
 
     def stop(self) -> None:
         """Kill the process and wait for its end; may be called from any thread, more than once."""
@@ -169,6 +176,26 @@ class Worker:
         for file in (self._process.stdin, self._process.stdout, self._complaints):
             assert file is not None  # noqa: S101
             file.close()
+
+
+def _why(code: int, tail: str, struck: bool) -> str:
+    """Say why a worker ended and what to do.
+
+    Args:
+        code: as of ``subprocess.Popen.returncode``.
+        tail: the end of what it said.
+        struck: whether the kernel's out-of-memory killer struck somewhere on this machine meanwhile.
+    """
+    if code == -signal.SIGKILL and struck:
+        return f"memory is short, and the kernel killed a worker. {LESS_MEMORY}"
+    if code == -signal.SIGKILL:
+        return "something killed a worker (SIGKILL), and it was not the kernel for lack of memory. Run again."
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"a worker crashed ({name}) in native code. `harness doctor` shows which CPU kernels are in force."
+    if any(sign in tail for sign in NO_MEMORY_SIGNS):
+        return f"memory is short. {LESS_MEMORY}"
+    return f"a worker ended with status {code}."
 
 
 class Workers:

@@ -98,6 +98,21 @@ class GroupedEnsemble(_Differentiated):
         return members_of(self._module, self._template, self._k)
 
 
+NARROW = 8
+"""Channels below which no convolution is handed pictures with their channels last.
+
+oneDNN's AVX2 kernels, as of torch 2.13, write beyond their buffers in the backward pass of such convolutions: memory is
+corrupted, and the process crashes or hangs some time later.
+"""
+
+
+def planes(pictures: Tensor, module: nn.Module) -> Tensor:
+    """Pictures (..., h, w, C) as (..., C, h, w), moved in memory only where ``module`` has narrow convolutions."""
+    values = pictures.movedim(-1, -3)
+    narrow = any(isinstance(part, nn.Conv2d) and part.out_channels < NARROW for part in module.modules())
+    return values.contiguous() if narrow else values
+
+
 class VmapEnsemble(_Differentiated):
     """Members in stacked tensors, computed by ``torch.func.vmap``: for any architecture without in-batch randomness."""
 
@@ -116,7 +131,7 @@ class VmapEnsemble(_Differentiated):
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3).expand(self._k, *[-1] * 4)
+        values = planes(self._normaliser.channels_last(images), self._module).expand(self._k, *[-1] * 4)
         out: Tensor = vmap(self._one)(self._parameters, self._buffers, values)
         return out
 
@@ -146,7 +161,8 @@ class LoopEnsemble(_Differentiated):
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3).expand(len(self._modules), *[-1] * 4)
+        pictures = planes(self._normaliser.channels_last(images), self._modules[0])
+        values = pictures.expand(len(self._modules), *[-1] * 4)
         return torch.stack([module(own) for module, own in zip(self._modules, values, strict=True)])
 
     def train(self, training: bool) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reference_models.architectures import build_model
-from reference_models.ensembles import Ensemble, Mechanism
+from reference_models.ensembles import Ensemble, Mechanism, planes
 from reference_models.examples import Examples
 from reference_models.images import normalise
 from reference_models.journal import Recorder, recorded
@@ -108,7 +108,7 @@ def train_one(
     with reproducible(), torch.random.fork_rng():
         torch.manual_seed(derive_seed("member", "layers", seed))
         for step, batch in enumerate(member_batches(recipe, len(labels), seed)):
-            inputs = normalise(examples.pictures(batch).permute(0, 3, 1, 2), spec.mean, spec.std)
+            inputs = normalise(planes(examples.pictures(batch), model), spec.mean, spec.std)
             targets = examples.targets(batch)
             optimizer.zero_grad()
             set_learning_rate(optimizer, learning_rate(recipe, step, total_steps))

@@ -38,12 +38,7 @@ SHARING = {
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With ``-n``: file by file, those that share something together, and whole runs before small units."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Sharing(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            found = (name for name, beginnings in SHARING.items() if nodeid.startswith(beginnings))
-            return next(found, nodeid.partition("::")[0])
+    from tests.scheduling import Sharing
 
     config.option.loadscopereorder = False  # by folder, not by how many tests there are: units, the shortest, come last
-    return Sharing(config, log)
+    return Sharing(config, log, SHARING)

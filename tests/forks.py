@@ -32,7 +32,7 @@ from typing import NoReturn
 
 LIBRARIES = (
     *("torch", "torch.func", "scipy.special", "scipy.linalg", "numba", "safetensors.numpy", "safetensors.torch"),
-    *("click", "docker", "filelock", "jinja2", "jsonschema", "packaging.version", "platformdirs", "pluggy", "pydantic"),
+    *("click", "docker", "jinja2", "jsonschema", "packaging.version", "platformdirs", "pluggy", "pydantic"),
     *("rich.console", "rich.progress", "rich.table", "yaml", "importlib.metadata"),
 )
 OWN = ("harness", "harness_guest", "harness_evaluators", "harness_unlearners", "reference_models")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sys
@@ -10,12 +11,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from harness.bundles.build_program import PROGRAM
 from harness.cache import Cache, file_sha256
 from harness.errors import PluginPackagingError
+from harness.reading import foreign
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, Progress
 from harness.runners.guest_image import GuestImage
@@ -69,7 +71,7 @@ def build_on_host(source: Path, progress: Progress) -> Path:
         # A copy, for build backends write into their source directory.
         with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
             with tarfile.open(fileobj=io.BytesIO(_tar(dict(_source_files(source)))), mode="r") as tar:
-                tar.extractall(scratch, filter="tar")
+                _extract(tar, scratch)
             try:
                 run_pip([*command, "--wheel-dir", str(folder), scratch], progress)
             except WheelsUnavailableError as error:
@@ -79,6 +81,14 @@ def build_on_host(source: Path, progress: Progress) -> Path:
     return next(folder.glob("*.whl"))
 
 
+def _extract(tar: tarfile.TarFile, folder: str) -> None:
+    """Unpack a tar of ours; Python 3.10.12 and 3.11.4 are the first that take a filter, and later ones ask for it."""
+    if "filter" in inspect.signature(tar.extractall).parameters:
+        tar.extractall(folder, filter="tar")
+    else:
+        tar.extractall(folder)  # noqa: S202 -- its names are relative and without ".."
+
+
 def build_requirements(source: Path) -> list[Requirement]:
     """What ``pyproject.toml`` says is needed to build.
 
@@ -86,11 +96,9 @@ def build_requirements(source: Path) -> list[Requirement]:
         PluginPackagingError: it cannot be read.
     """
     path = source / "pyproject.toml"
-    try:
+    with foreign(f"{path} cannot be read", PluginPackagingError):
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("build-system", {}) if path.is_file() else {}
         return [Requirement(line) for line in table.get("requires", DEFAULT_REQUIRES)]
-    except (OSError, ValueError, AttributeError, TypeError, InvalidRequirement) as error:
-        raise PluginPackagingError(f"{path} cannot be read: {error}") from None
 
 
 def _source_files(source: Path) -> Iterator[tuple[str, Path]]:

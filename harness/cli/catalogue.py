@@ -8,10 +8,10 @@ import click
 
 
 def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
+    from harness.printing import console
     from harness.text import harmless
 
     first, *others = columns  # the first is what one copies into the next command
@@ -19,7 +19,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*names, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(harmless(cell)) for cell in row))
-    Console().print(table)
+    console().print(table)
 
 
 def _print_faults(faults: Iterable[str]) -> None:

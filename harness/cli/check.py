@@ -50,10 +50,10 @@ def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> No
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from harness.printing import console
     from harness.text import harmless
 
     table = Table.grid(padding=(0, 1))
@@ -63,10 +63,10 @@ def _print(findings: Sequence[Finding]) -> None:
         if finding.status == "fail":
             table.add_row("", Text(f"demanded: {finding.check.demand}"))
             table.add_row("", Text(f"-> {finding.advice}"))
-    console = Console()
-    console.print(table)
+    target = console()
+    target.print(table)
     counts: Counter[str] = Counter(finding.status for finding in findings)
-    console.print(", ".join(f"{counts[status]} {status}" for status in STYLES), highlight=False)
+    target.print(", ".join(f"{counts[status]} {status}" for status in STYLES), highlight=False)
 
 
 COMMANDS = (check_command,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -19,14 +17,8 @@ def logs_command(run: Path, model: int | None) -> None:
     """
     from harness.logs import model_log, run_log
 
-    _echo(run_log(run) if model is None else model_log(run, model))
-
-
-def _echo(lines: Iterable[str]) -> None:
-    """Print lines as they are; a character that the terminal's encoding lacks becomes an escape."""
-    encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:
-        click.echo(line.encode(encoding, "backslashreplace").decode(encoding))
+    for line in run_log(run) if model is None else model_log(run, model):
+        click.echo(line)
 
 
 COMMANDS = (logs_command,)

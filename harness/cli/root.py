@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
+import sys
 from types import FrameType
 
 import click
@@ -25,9 +25,14 @@ from harness.cli import (
     shell,
     system,
 )
-from harness.errors import HarnessError, InterruptedRunError
+from harness.cli.faults import fault_message
+from harness.cli.streams import OutputError, make_tolerant
+from harness.errors import HarnessError, InterruptedRunError, OutputUnwritableError
+from harness.text import harmless
+from harness_guest.texts import shortened
 
-NOT_HANDLED = 70  # the operating system refused something where nobody reckoned with it: sysexits' EX_SOFTWARE
+MESSAGE_CHARS = 8_000
+NOT_HANDLED = 70  # an exception that no code handles: EX_SOFTWARE of sysexits(3)
 
 
 class HarnessGroup(click.Group):
@@ -36,18 +41,23 @@ class HarnessGroup(click.Group):
     def invoke(self, context: click.Context) -> object:
         """Run the chosen command; turn a HarnessError into its message and exit code."""
         try:
-            return super().invoke(context)
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
         except HarnessError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {shortened(harmless(str(error)), MESSAGE_CHARS)}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("Stopped. What was finished is kept; give the same command again to go on.", err=True)
             context.exit(InterruptedRunError.exit_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click ends quietly: who reads the output has gone
-            click.echo(f"Error: {error}", err=True)
+        except OutputError as error:
+            click.echo(f"Error: what was to be printed cannot be written: {error}", err=True)
+            context.exit(OutputUnwritableError.exit_code)
+        except Exception as error:
+            click.echo(f"Error: {fault_message(error)}", err=True)
             context.exit(NOT_HANDLED)
+        return result
 
 
 @click.group(cls=HarnessGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -91,5 +101,6 @@ def main() -> None:
     """Entry point of the console script."""
     # Threads that spin while they wait take the cores from those that work, many times over on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    make_tolerant()
     signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
     cli.main(prog_name="harness")

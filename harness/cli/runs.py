@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,7 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
     _show(resume(folder, workers=workers, failed_as=failed_as, progress="rich"), exporters)
 
 
-@click.command("evaluate", short_help="Judge a finished run again, without running it again.")
+@click.command("evaluate", short_help="Judge a run again, or one that was stopped, without running it again.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
 @failed_as_option
@@ -132,9 +133,10 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
 def evaluate_command(
     folder: Path, evaluators: tuple[str, ...], failed_as: FailedAs | None, exporters: tuple[str, ...]
 ) -> None:
-    """Judge the finished run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
+    """Judge the run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
 
-    The report and its page are written anew. Records of evaluators that were not asked for stay as they are.
+    A run that was stopped is judged as far as it came; models that have not ended count as failed. The report and its page are
+    written anew. Records of evaluators that were not asked for stay as they are.
     """
     from harness.library.calls import evaluate
 
@@ -163,12 +165,15 @@ def _check(exporters: Sequence[str]) -> None:
 
 def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
     """Print the summary and export the run; a failure to export goes before the plugin's."""
-    from rich.console import Console
-
     from harness.cli.export import export_and_tell
+    from harness.printing import console
     from harness.report.summary import render_summary
 
-    Console().print(render_summary(report, report.folder))
+    try:
+        console().print(render_summary(report, report.folder))
+        sys.stdout.flush()
+    except OSError as error:  # the report is written: its exit code is not that of a full disk under this output
+        click.echo(f"Note: the summary could not be printed: {error}. See {report.folder}.", err=True)
     if exporters:
         export_and_tell(report, exporters)
     if report.status == "failed":

@@ -22,16 +22,15 @@ def doctor_command(attack: bool) -> None:
 
     Exits with 4 when a check fails or an attack was not withstood; warnings alone do not count.
     """
-    from rich.console import Console
-
     from harness.doctor import diagnose, print_checks
+    from harness.printing import console
 
-    console = Console()
+    target = console()
     checks = diagnose()
-    print_checks(checks, console)
+    print_checks(checks, target)
     if attack:
         found = _attacked()
-        print_checks(found, console)
+        print_checks(found, target)
         checks += found
     if any(check.status == "fail" for check in checks):
         raise SystemExit(DOCTOR_FOUND_FAULTS)

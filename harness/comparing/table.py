@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness import printing
 from harness.comparing import words
 from harness.comparing.model import Cell, Comparison, Row
 from harness.report.words import WANTED, interval, number, plain
@@ -20,7 +21,7 @@ FIXED_WIDTH, METHOD_WIDTH = 42, 18  # columns of the terminal: what every table 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print the comparison: title, as many tables as the width asks for, what the marks mean, what to beware of."""
-    target = console or Console()
+    target = console or printing.console()
     target.print(Text(words.title(comparison), "bold"))
     target.print(Text(words.measured(comparison)))
     target.print()

@@ -130,12 +130,8 @@ def _parsed(raw: bytes, path: Path) -> Report:
     """The report. The model is what the schema is made from and is checked much faster; the schema words the refusal."""
     try:
         return Report.model_validate_json(raw, strict=True)
-    except ValidationError:
-        pass
-    try:
+    except (ValidationError, RecursionError):
         return load_report(path)
-    except RecursionError as error:
-        raise ReportInvalidError("It is nested too deeply to be a report.") from error
 
 
 def _slim(report: Report) -> Report:

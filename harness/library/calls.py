@@ -143,7 +143,7 @@ def evaluate(
     failed_as: FailedAs | None = None,
     progress: ShownProgress = None,
 ) -> RunReport:
-    """Judge a finished run again, as ``harness evaluate`` does; nothing is unlearned again.
+    """Judge a run again, as ``harness evaluate`` does; nothing is unlearned again. A stopped one is judged as far as it came.
 
     Args:
         folder: of the run; its report and its page are written anew.
@@ -152,7 +152,7 @@ def evaluate(
         progress: as of :func:`run`.
 
     Raises:
-        RunNotFoundError: no finished run there.
+        RunNotFoundError: no run there, or none of which a model has ended well.
         ResumeMismatchError: the task's data or the reference models are not those of the run.
         EvaluatorError: an evaluator asked for is not there.
     """

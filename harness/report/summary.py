@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness import printing
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
 from harness.report.journal_words import journal_sentences
 from harness.report.model import MetricRecord, Report
@@ -35,7 +36,7 @@ TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", 
 
 def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
     """Print the summary to ``console`` (standard output by default), with or without a terminal."""
-    (console or Console()).print(render_summary(report, run_dir))
+    (console or printing.console()).print(render_summary(report, run_dir))
 
 
 def render_summary(report: Report, run_dir: Path | None) -> RenderableType:

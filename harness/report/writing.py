@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from harness.errors import ReportInvalidError, RunNotFoundError
 from harness.files import atomic_write_text
+from harness.reading import foreign
 from harness.report.model import SCHEMA_VERSION, Report
 from harness.report.schema import shipped_schema
 
@@ -71,14 +72,15 @@ def load_report(path: Path) -> Report:
     """
     file = path / REPORT_NAME if path.is_dir() else path
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        raw = file.read_bytes()
     except OSError as error:
         raise RunNotFoundError(
             f"There is no report at {file} ({error.strerror}). Give a finished run's folder."
         ) from error
-    except ValueError as error:
-        raise ReportInvalidError(f"{file} is not JSON: {error}.") from error
-    return _parsed(document, file)
+    with foreign(f"{file} is not JSON", ReportInvalidError):
+        document = json.loads(raw)
+    with foreign(f"{file} is no report", ReportInvalidError):
+        return _parsed(document, file)
 
 
 def _parsed(document: Any, file: Path) -> Report:

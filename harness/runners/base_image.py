@@ -7,6 +7,7 @@ import json
 import os
 
 from harness.errors import ImageBuildError
+from harness.reading import foreign
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ImageInfo, Progress
 from harness.runners.oneshot import run_once
@@ -71,7 +72,5 @@ def probe_base(engine: Engine, reference: str, image: ImageInfo) -> PythonTarget
         raise ImageBuildError(f"the base image {reference} has no `python3`. {advice}") from error
     if result.exit_code != 0:
         raise ImageBuildError(f"the Python of the base image {reference} does not run: {result.stderr}. {advice}")
-    try:
+    with foreign(f"the base image {reference} cannot be used", ImageBuildError, advice):
         return PythonTarget.from_probe(json.loads(result.stdout))
-    except (ValueError, KeyError) as error:
-        raise ImageBuildError(f"the base image {reference} cannot be used: {error}. {advice}") from None

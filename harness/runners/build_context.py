@@ -8,15 +8,14 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from filelock import FileLock
-
-from harness.cache import cache_root
+from harness.cache import cache_error, cache_root
 from harness.files import write_error
+from harness.locks import locked
 from harness.runners.wheelfile import WheelFile
 
 EPOCH_S = 315_532_800
@@ -89,13 +88,10 @@ def sandbox_file(name: str) -> bytes:
 def building() -> Iterator[None]:
     """One build at a time on this machine: two of the same image would do the work twice."""
     root = cache_root()
-    lock = FileLock(root / "image-build.lock")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise write_error(root, error) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(root / "image-build.lock"))
+        except OSError as error:
+            raise cache_error(root, error) from error
         yield
-    finally:
-        lock.release()

@@ -28,12 +28,12 @@ class Cgroup:
     def of(cls, pid: int, container_id: str, root: Path = ROOT, proc: Path = Path("/proc")) -> Cgroup | None:
         """The group of process ``pid``; None unless it is readable here and surely belongs to the container."""
         try:
-            lines = (proc / str(pid) / "cgroup").read_text().splitlines()
+            lines = (proc / str(pid) / "cgroup").read_text(errors="replace").splitlines()
         except OSError:
             return None
         paths: dict[str, Path] = {}
         for line in lines:
-            _, controllers, path = line.split(":", 2)
+            _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "", "")
             # The number may be another machine's, and stand for some other process here.
             if container_id not in path:
                 continue
@@ -48,7 +48,7 @@ class Cgroup:
     def _read(self, controller: str, name: str) -> str | None:
         folder = self.paths.get("" if self.version == 2 else controller)
         try:
-            return None if folder is None else (folder / name).read_text().strip()
+            return None if folder is None else (folder / name).read_text(errors="replace").strip()
         except OSError:
             return None
 
@@ -58,7 +58,7 @@ class Cgroup:
         for line in (text or "").splitlines():
             key, _, value = line.partition(" ")
             if key == "oom_kill":
-                return int(value)
+                return _number(value)
         return None
 
     def refused_forks(self) -> int | None:
@@ -66,31 +66,30 @@ class Cgroup:
         for line in (self._read("pids", "pids.events") or "").splitlines():
             key, _, value = line.partition(" ")
             if key == "max":
-                return int(value)
+                return _number(value)
         return None
 
     def cpu_s(self) -> float | None:
         """Processor seconds that the group has used; None where that cannot be read."""
         if self.version == 1:
-            text = self._read("cpuacct", "cpuacct.usage")
-            return None if text is None else int(text) / 1e9
+            used_ns = _number(self._read("cpuacct", "cpuacct.usage"))
+            return None if used_ns is None else used_ns / 1e9
         for line in (self._read("cpu", "cpu.stat") or "").splitlines():
             key, _, value = line.partition(" ")
             if key == "usage_usec":
-                return int(value) / 1e6
+                used_us = _number(value)
+                return None if used_us is None else used_us / 1e6
         return None
 
     def memory_mib(self) -> int | None:
         """The memory limit; None where it is not known or there is none."""
         text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")
-        if text is None or text == "max" or int(text) >= UNLIMITED_BYTES:
-            return None
-        return int(text) >> 20
+        limit = _number(text)
+        return None if limit is None or limit >= UNLIMITED_BYTES else limit >> 20
 
     def pids(self) -> int | None:
         """The limit on processes and threads; None where it is not known or there is none."""
-        text = self._read("pids", "pids.max")
-        return None if text is None or text == "max" else int(text)
+        return _number(self._read("pids", "pids.max"))
 
     def cpus(self) -> float | None:
         """The limit on CPU time in cores; None where it is not known or there is none."""
@@ -99,4 +98,13 @@ class Cgroup:
         else:
             quota = self._read("cpu", "cpu.cfs_quota_us") or "-1"
             period = self._read("cpu", "cpu.cfs_period_us") or "1"
-        return None if quota in ("max", "-1") else int(quota) / int(period)
+        limit, share = _number(quota), _number(period)
+        return limit / share if limit is not None and limit > 0 and share else None
+
+
+def _number(text: str | None) -> int | None:
+    """Return a count of the kernel's; None for "max", for nothing, and for what is no number."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None

@@ -19,7 +19,8 @@ import requests.exceptions
 import urllib3.exceptions
 from packaging.version import Version
 
-from harness.errors import DockerUnavailableError, ImageBuildError, NoSpaceError, SandboxError
+from harness.errors import DockerUnavailableError, HarnessError, ImageBuildError, NoSpaceError, SandboxError
+from harness.reading import reason
 from harness.runners.engine_advice import advice
 from harness.runners.engine_answers import container_state, engine_info, image_info, last_lines, take_build_event
 from harness.runners.engine_types import (
@@ -47,16 +48,18 @@ ENGINE_ERRORS = (
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Errors of the SDK and of its connection become ours."""
+    """Raise our errors for those of the SDK, of its connection, and of reading an answer that is not the API's."""
     try:
         yield
-    except ENGINE_ERRORS as error:
+    except HarnessError:
+        raise
+    except Exception as error:
         text = getattr(error, "explanation", None) or str(error)
         if "no space left on device" in text.lower():
             raise NoSpaceError(
                 f"{what}: the Docker engine's disk is full ({text}). Free some, see `docker system df`"
             ) from None
-        raise SandboxError(f"{what}: {text}") from error
+        raise SandboxError(f"{what}: {text if isinstance(error, ENGINE_ERRORS) else reason(error)}") from error
 
 
 class Engine:
@@ -80,9 +83,10 @@ class Engine:
                 base_url, own_version = str(client.api.base_url), str(client.api.api_version)
             finally:
                 client.close()
-        except ENGINE_ERRORS as error:
+            lowest = min(api_version, own_version, key=Version)
+        except Exception as error:  # whatever answers there need not be an engine
             raise DockerUnavailableError(advice(error, os.environ.get("DOCKER_HOST"))) from error
-        return cls(base_url, min(api_version, own_version, key=Version))
+        return cls(base_url, lowest)
 
     @contextmanager
     def _client(self, timeout_s: float = CONTROL_TIMEOUT_S) -> Iterator[Any]:
@@ -129,8 +133,10 @@ class Engine:
                     if "error" in event:
                         raise ImageBuildError(f"the image {reference} could not be fetched: {event['error']}")
                     progress(" ".join(str(event[key]) for key in ("status", "id", "progress") if event.get(key)))
-        except ENGINE_ERRORS as error:
-            raise ImageBuildError(f"the image {reference} could not be fetched: {error}") from error
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise ImageBuildError(f"the image {reference} could not be fetched: {reason(error)}") from error
         image = self.image(reference)
         if image is None:
             raise ImageBuildError(f"the engine says it fetched {reference}, but does not have it")

@@ -48,11 +48,15 @@ def image_info(attributes: Mapping[str, Any]) -> ImageInfo:
     """From the answer to an image inspection or listing."""
     return ImageInfo(
         id=str(attributes["Id"]),
-        tags=tuple(tag for tag in attributes.get("RepoTags") or () if tag != "<none>:<none>"),
-        labels=dict((attributes.get("Config") or {}).get("Labels") or attributes.get("Labels") or {}),
+        tags=tuple(str(tag) for tag in attributes.get("RepoTags") or () if tag != "<none>:<none>"),
+        labels=_labels((attributes.get("Config") or {}).get("Labels") or attributes.get("Labels")),
         size_bytes=int(attributes.get("Size") or 0),
         created=str(attributes.get("Created", "")),
     )
+
+
+def _labels(found: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (found or {}).items()}
 
 
 def container_state(data: Mapping[str, Any]) -> ContainerState:
@@ -62,7 +66,7 @@ def container_state(data: Mapping[str, Any]) -> ContainerState:
     return ContainerState(
         id=str(data["Id"]),
         name=str(data.get("Name", "")).lstrip("/"),
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+        labels=_labels((data.get("Config") or {}).get("Labels")),
         running=running,
         exit_code=None if running or state.get("Status") == "created" else state.get("ExitCode"),
         oom_killed=bool(state.get("OOMKilled")),

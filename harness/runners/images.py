@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.reading import reason
 from harness.runners.engine import Engine
 from harness.runners.engine_types import LABEL, ImageInfo
 from harness.runners.guest_image import GUEST, GuestImage, ensure_guest_image
 from harness.runners.plugin_image import PLUGIN, PluginImage, ensure_plugin_image
 from harness.runners.target import PythonTarget
 from harness.runners.torch_image import FACTS, TORCH
+
+UNKNOWN = "?"
 
 __all__ = [
     "GuestImage",
@@ -32,9 +35,9 @@ class SandboxImage:
         kind: "torch" (base and torch), "guest" (with the guest on top) or "plugin" (with a plugin on top).
         tag: its name, or its id when it has none.
         id: "sha256:…".
-        torch: version inside.
-        python: version inside.
-        content: distribution and version of the plugin; else the base it stands on.
+        torch: version inside; "?" if the image's labels cannot be read.
+        python: version inside; "?" likewise.
+        content: distribution and version of the plugin; else the base it stands on; or why the labels cannot be read.
         size_mib: shared layers included.
         created: ISO 8601 time.
     """
@@ -52,7 +55,7 @@ class SandboxImage:
 def list_images(engine: Engine) -> list[SandboxImage]:
     """Our images on this engine, lower ones first, newest first."""
     found = [(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
-    return [_row(kind, image) for kind, image in found if _whole(kind, image)]
+    return [row for kind, image in found if (row := _row(kind, image)) is not None]
 
 
 def prune(engine: Engine) -> list[str]:
@@ -75,21 +78,25 @@ def superfluous(rows: Sequence[SandboxImage]) -> list[str]:
     return [row.tag for row in rows if row.kind == PLUGIN] + outdated
 
 
-def _whole(kind: str, image: ImageInfo) -> bool:
-    """Not a step of a build that is under way: such an image has the facts of the one below it."""
-    return kind != PLUGIN or "distribution" in json.loads(image.labels[FACTS])
-
-
-def _row(kind: str, image: ImageInfo) -> SandboxImage:
-    facts = json.loads(image.labels[FACTS])
-    python = facts["python"] if "python" in facts else PythonTarget.from_json(facts["target"]).python
+def _row(kind: str, image: ImageInfo) -> SandboxImage | None:
+    """Return the row of an image; None for a step of a build that is under way, which has the facts of the one below it."""
+    try:
+        facts = json.loads(image.labels[FACTS])
+        if kind == PLUGIN and "distribution" not in facts:
+            return None
+        python = str(facts["python"] if "python" in facts else PythonTarget.from_json(facts["target"]).python)
+        torch = str(facts["torch"])
+        content = f"{facts['distribution']} {facts['version']}" if kind == PLUGIN else str(facts["base"])
+    except Exception as error:  # anybody can give an image our labels
+        python = torch = UNKNOWN
+        content = f"{FACTS} cannot be read: {reason(error)}"
     return SandboxImage(
         kind=kind,
         tag=image.tags[0] if image.tags else image.id,
         id=image.id,
-        torch=facts["torch"],
+        torch=torch,
         python=python,
-        content=f"{facts['distribution']} {facts['version']}" if kind == PLUGIN else facts["base"],
+        content=content,
         size_mib=image.size_bytes / (1 << 20),
         created=image.created,
     )

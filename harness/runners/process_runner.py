@@ -11,13 +11,16 @@ import os
 import platform
 import shutil
 import tempfile
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from harness.errors import SandboxError
 from harness.runners.base import GuestHandle, GuestPaths, GuestSetup, Limits, RunnerFacts
+from harness.runners.owners import Owner
 from harness.runners.process_handle import ProcessHandle
 
 FOLDER = "harness-guest-"
+SEPARATOR = ","  # in no random part of a name that tempfile makes
 DATA_NAME = "data.safetensors"
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "TZ")
 CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR")
@@ -120,11 +123,17 @@ class ProcessRunner:
 
 def _held_folder() -> tuple[Path, int]:
     """A new temporary folder, and a descriptor that locks it: the kernel ends the lock with this process, however it ends."""
-    made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}"))
+    made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}{SEPARATOR.join(astuple(Owner.current()))}{SEPARATOR}"))
     hold = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(hold, fcntl.LOCK_EX)
     # Under its final name it is never seen without its lock.
-    return made.rename(made.with_name(made.name[1:])), hold
+    return made.rename(made.with_name(f"{FOLDER}{made.name.rpartition(SEPARATOR)[2]}")), hold
+
+
+def maker_of(folder: Path) -> Owner | None:
+    """The process that makes a guest's folder which has not got its name yet; None where its name does not say."""
+    parts = folder.name.removeprefix(f".{FOLDER}").split(SEPARATOR)
+    return Owner(*parts[:-1]) if len(parts) == len(fields(Owner)) + 1 else None
 
 
 def _let_go(folder: Path, hold: int) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import atexit
-import os
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import astuple
 from functools import lru_cache
-from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.runners.engine import Engine
+from harness.runners.owners import Owner
 
 RUN, DEADLINE = "harness.run", "harness.deadline-epoch-s"
 HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS = (
@@ -20,6 +21,9 @@ HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS = (
     "harness.boot",
     "harness.pid-namespace",
 )
+EPOCH_S = re.compile(r"[0-9]{1,12}")
+OWNER = (HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS)
+"""The labels that name the host process, in the order of an :class:`~harness.runners.owners.Owner`'s fields."""
 
 
 def owner_labels(run_id: str, deadline_s: float) -> dict[str, str]:
@@ -27,20 +31,21 @@ def owner_labels(run_id: str, deadline_s: float) -> dict[str, str]:
 
     Args:
         run_id: of the run.
-        deadline_s: seconds from now after which any later run may remove the container.
+        deadline_s: seconds from now after which a run that cannot see this process may remove the container.
     """
     return {
         RUN: run_id,
         DEADLINE: str(int(time.time() + deadline_s)),
-        HOST_PID: str(os.getpid()),
-        HOST_START: _start_time(os.getpid()) or "",
-        HOST_BOOT: _boot_id(),
-        HOST_PIDNS: _pid_namespace(),
+        **_own_labels(),
     }
 
 
+def _own_labels() -> dict[str, str]:
+    return dict(zip(OWNER, astuple(Owner.current()), strict=True))
+
+
 def reap(engine: Engine) -> list[str]:
-    """Remove our containers whose deadline has passed or whose host process is dead; returns their names.
+    """Remove our containers that nobody holds, see :func:`orphaned`; returns their names.
 
     Raises:
         SandboxError: the engine failed.
@@ -59,44 +64,24 @@ def remove_own_at_exit(engine: Engine) -> None:
 
 def remove_own(engine: Engine) -> None:
     """Remove every container that this process has started. A failure is not raised: any later run can remove them."""
-    labels = owner_labels("", 0.0)
-    mine = {name: labels[name] for name in (HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS)}
     with suppress(HarnessError):
-        for state in engine.containers(mine):
+        for state in engine.containers(_own_labels()):
             engine.remove(state.id)
 
 
 def orphaned(labels: Mapping[str, str]) -> bool:
-    """Whether a container with these labels is nobody's: its deadline has passed or its host process is dead."""
+    """Return True if nobody holds a container with these labels: its host process is dead.
+
+    Only where that process could not be seen from here (another boot, machine or pid namespace) does the deadline decide: a
+    wall clock may be set, and a suspended machine sleeps past any deadline, while the run goes on.
+    """
+    lives = owner_of(labels).lives()
+    if lives is not None:
+        return not lives
     deadline = labels.get(DEADLINE, "")
-    if not deadline.isdecimal() or int(deadline) < time.time():
-        return True
-    if labels.get(HOST_BOOT) != _boot_id() or labels.get(HOST_PIDNS) != _pid_namespace():
-        # Its host process is none that could be seen from here: only the deadline tells.
-        return False
-    pid = labels.get(HOST_PID, "")
-    alive = _start_time(int(pid)) if pid.isdecimal() else None
-    return alive is None or alive != labels.get(HOST_START)
+    return not EPOCH_S.fullmatch(deadline) or int(deadline) < time.time()
 
 
-def _start_time(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks since boot; None when there is no such process or it is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return "unknown"
-
-
-def _pid_namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return "unknown"
+def owner_of(labels: Mapping[str, str]) -> Owner:
+    """The process that a container's labels name."""
+    return Owner(*(labels.get(name, "") for name in OWNER))

@@ -116,8 +116,9 @@ class PythonTarget:
     @classmethod
     def from_json(cls, data: dict[str, object]) -> PythonTarget:
         """Inverse of :meth:`to_json`."""
-        version, glibc = data["version"], data["glibc"]
-        return cls(tuple(version), str(data["machine"]), tuple(glibc))  # type: ignore[arg-type]
+        major, minor, micro = map(int, data["version"])  # type: ignore[call-overload]
+        glibc_major, glibc_minor = map(int, data["glibc"])  # type: ignore[call-overload]
+        return cls((major, minor, micro), str(data["machine"]), (glibc_major, glibc_minor))
 
 
 def _pair(text: str) -> tuple[int, int]:

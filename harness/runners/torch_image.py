@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from harness.cache import cache_root, file_sha256
 from harness.errors import ImageBuildError
+from harness.reading import foreign
 from harness.runners.base_image import probe_base, resolve_base
 from harness.runners.build_context import sandbox_file, write_context
 from harness.runners.engine import Engine
@@ -121,5 +122,8 @@ def _wheels(versions: list[str], target: PythonTarget, progress: Progress) -> Wh
 
 
 def _torch_image(image: ImageInfo) -> TorchImage:
-    facts = json.loads(image.labels[FACTS])
-    return TorchImage(image.id, PythonTarget.from_json(facts["target"]), facts["packages"], facts["base"])
+    what = f"the label {FACTS} of the image {image.id} cannot be read"
+    with foreign(what, ImageBuildError, f"Remove the image: docker rmi -f {image.id}"):
+        facts = json.loads(image.labels[FACTS])
+        packages = {str(name): str(version) for name, version in facts["packages"].items()}
+        return TorchImage(image.id, PythonTarget.from_json(facts["target"]), packages, str(facts["base"]))

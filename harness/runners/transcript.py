@@ -10,6 +10,7 @@ from harness.outcomes import LogCapture
 from harness.runners.channel import Channel
 from harness.text import harmless, harmless_bytes
 from harness_guest.protocol import LOG_HEADER, Ended, Kind, ProtocolError, decode_json
+from harness_guest.texts import shortened
 
 MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 8_000
@@ -128,8 +129,7 @@ def _checked(name: str, value: Any) -> Any:
     if value is None and name in NULLABLE:
         return None
     if name in TEXT_LIMITS and isinstance(value, str):
-        limit = TEXT_LIMITS[name]
-        return harmless(value[-limit:] if name == "traceback" else value, limit)
+        return shortened(harmless(value), TEXT_LIMITS[name])
     if name in INTEGERS and type(value) is int:
         return value
     if name in NUMBERS:

@@ -6,9 +6,10 @@ import configparser
 import re
 from pathlib import Path
 
-from packaging.metadata import InvalidMetadata, Metadata
+from packaging.metadata import Metadata
 
 from harness.errors import PluginPackagingError
+from harness.reading import foreign
 
 GROUP = "harness.unlearners"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -22,12 +23,12 @@ def parse_metadata(path: Path, text: str) -> Metadata:
     Raises:
         PluginPackagingError: a field that is used here is not valid.
     """
-    try:
+    with foreign(f"{path}: its metadata is not valid", PluginPackagingError):
         metadata = Metadata.from_email(text, validate=False)
         # Fields are parsed when they are first asked for.
-        _ = (metadata.name, metadata.version, metadata.requires_dist, metadata.requires_python)
-    except InvalidMetadata as error:
-        raise PluginPackagingError(f"{path}: its metadata is not valid: {error}") from None
+        _ = (metadata.requires_dist, metadata.requires_python)
+        if not metadata.name or not metadata.version:
+            raise ValueError("it names no distribution or no version")
     return metadata
 
 
@@ -39,11 +40,9 @@ def parse_entry_points(path: Path, text: str) -> dict[str, str]:
     """
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
+    with foreign(f"{path}: its entry_points.txt is not valid", PluginPackagingError):
         parser.read_string(text)
-    except configparser.Error as error:
-        raise PluginPackagingError(f"{path}: its entry_points.txt is not valid: {error}") from None
-    points = dict(parser[GROUP]) if parser.has_section(GROUP) else {}
+        points = dict(parser[GROUP]) if parser.has_section(GROUP) else {}
     for name, value in points.items():
         if not NAME.fullmatch(name):
             raise PluginPackagingError(

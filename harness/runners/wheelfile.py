@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from typing import IO
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from harness.errors import PluginPackagingError
+from harness.reading import foreign, reason
 from harness.runners.target import PythonTarget
 from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
 
@@ -38,13 +39,13 @@ class Content:
         name: where it belongs, relative to the folder of modules.
         size: in bytes.
         executable: the wheel marks it as a program.
-        file: its bytes, to be read before the next content is asked for.
+        file: its bytes, to be read before the next content is asked for; PluginPackagingError where the archive is damaged.
     """
 
     name: str
     size: int
     executable: bool
-    file: IO[bytes]
+    file: io.RawIOBase
 
     @property
     def mode(self) -> int:
@@ -83,9 +84,9 @@ class WheelFile:
         """
         try:
             name, version, _, tags = parse_wheel_filename(path.name)
-        except InvalidWheelFilename as error:
+        except Exception as error:  # of packaging and its versions, several
             raise PluginPackagingError(
-                f"{path}: {error}. A wheel is named NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
+                f"{path}: {reason(error)}. A wheel is named NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
             ) from None
         with _opened(path) as archive:
             members = _checked_members(path, archive)
@@ -110,7 +111,8 @@ class WheelFile:
     def requires(self, target: PythonTarget) -> list[Requirement]:
         """The requirements that hold for ``target``, without extras."""
         environment = target.environment()
-        return [item for item in self.requirements if item.marker is None or item.marker.evaluate(environment)]
+        with foreign(f"{self.path}: a marker of its requirements cannot be evaluated", PluginPackagingError):
+            return [item for item in self.requirements if item.marker is None or item.marker.evaluate(environment)]
 
     def check_fits(self, target: PythonTarget) -> None:
         """Refuse a wheel that is for another Python or platform.
@@ -145,8 +147,15 @@ class WheelFile:
             for name, info in _checked_members(self.path, archive).items():
                 place = _installed_name(name)
                 if place is not None:
-                    with _readable(self.path, info), archive.open(info) as file:
-                        yield Content(place, info.file_size, bool(info.external_attr >> 16 & 0o100), file)
+                    with _readable(self.path, info):
+                        file = archive.open(info)
+                    with file:
+                        yield Content(
+                            place,
+                            info.file_size,
+                            bool(info.external_attr >> 16 & 0o100),
+                            _Member(file, self.path, info),
+                        )
 
     def unpack(self, target: Path) -> None:
         """Write :meth:`contents` into the folder ``target``. What is there of the same name is written over, as by pip.
@@ -168,11 +177,21 @@ class WheelFile:
                 raise PluginPackagingError(f"{self.path}: {content.name} cannot be unpacked: {error}") from None
 
 
+class _Member(io.RawIOBase):
+    """A file of an archive that raises PluginPackagingError for whatever is wrong with it."""
+
+    def __init__(self, file: IO[bytes], path: Path, info: zipfile.ZipInfo) -> None:
+        self._file, self._path, self._info = file, path, info
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most ``size`` bytes, all that is left if negative."""
+        with _readable(self._path, self._info):
+            return self._file.read(size)
+
+
 def _opened(path: Path) -> zipfile.ZipFile:
-    try:
+    with foreign(f"{path} cannot be read as a wheel", PluginPackagingError):
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise PluginPackagingError(f"{path} cannot be read as a wheel: {error}") from None
 
 
 def _checked_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -234,10 +253,8 @@ def _installed_name(name: str) -> str | None:
 
 @contextmanager
 def _readable(path: Path, info: zipfile.ZipInfo) -> Iterator[None]:
-    try:
+    with foreign(f"{path}: {info.filename} cannot be read", PluginPackagingError):
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise PluginPackagingError(f"{path}: {info.filename} cannot be read: {error}") from None
 
 
 def _digest(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:

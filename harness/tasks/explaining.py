@@ -21,6 +21,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "journal": schema.JournalSection,
     "sisa": schema.SisaSection,
     "budget": schema.BudgetSection,
+    "margins": schema.MarginsSection,
     "recipe": Recipe,
     "architecture": ArchitectureSpec,
 }

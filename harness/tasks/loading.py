@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from harness.errors import TaskInvalidError
+from harness.reading import foreign
 from harness.tasks import schema
 from harness.tasks.explaining import explain
 from harness.tasks.located_yaml import Document, Json, Problem, line_of, parse
@@ -47,10 +48,8 @@ def load_task(path: Path | Traversable, *, source: str = "") -> Task:
     Raises:
         TaskInvalidError: no such file, or anything wrong with it; the message names each fault's line and key.
     """
-    try:
+    with foreign(f"The task file {path} cannot be read as UTF-8 text", TaskInvalidError):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskInvalidError(f"The task file {path} cannot be read as UTF-8 text: {error}") from error
     base_dir = path.parent if isinstance(path, Path) else Path()
     return task_from_text(text, source or str(path), base_dir)
 
@@ -72,6 +71,15 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
     except ValidationError as error:
         raise _invalid(source, explain(error, document.value, document.lines)) from error
     return _task(definition, source, base_dir)
+
+
+def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
+    """The task whose :attr:`~harness.tasks.model.Task.definition` is this JSON text; see :func:`task_from_text`.
+
+    Raises:
+        pydantic.ValidationError: it is none of this version's.
+    """
+    return _task(schema.TaskFile.model_validate_json(definition, strict=True), source, base_dir)
 
 
 def bundled_file(name: str) -> Traversable:
@@ -128,6 +136,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         source=source,
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
+        folder=base_dir,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
     )
 

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias, Union
 
 import yaml
 
+from harness.reading import reason
+
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007 - quoted names
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -108,6 +110,9 @@ def parse(text: str) -> Document:
     except yaml.YAMLError as error:
         document.problems.append(_syntax_problem(error, text))
         return document
+    except Exception as error:  # PyYAML's scanner raises others, for escapes beyond Unicode say
+        document.problems.append(Problem(0, (), f"not valid YAML: {reason(error)}"))
+        return document
     if not isinstance(node, yaml.MappingNode):
         document.problems.append(_not_a_mapping(node))
         return document
@@ -168,6 +173,9 @@ class _Builder:
                 self._problem(key_node, path, "a key must be plain text")
                 continue
             key = str(key_node.value)
+            if not _encodable(key):
+                self._problem(key_node, path, f"a key holds half a surrogate pair: {key!a}")
+                continue
             here = (*path, key)
             if key in found:
                 text = f"this key stands twice; the first is on line {self._document.lines[here]}"
@@ -188,6 +196,9 @@ class _Builder:
     def _scalar(self, node: yaml.Node, path: KeyPath) -> Json:
         kind, text = node.tag.removeprefix(_TAG), str(node.value)
         if kind == "str":
+            if not _encodable(text):
+                self._problem(node, path, f"found {text!a}, which holds half a surrogate pair")
+                return None
             return text
         if kind == "null":
             return None
@@ -206,3 +217,8 @@ class _Builder:
 def _float(text: str) -> float:
     """Return a YAML float; its ".inf" and ".nan" are Python's without the dot."""
     return float(re.sub(r"\.(?=[a-zA-Z])", "", text))
+
+
+def _encodable(text: str) -> bool:
+    """Return False for text that UTF-8 cannot hold, which YAML's escapes can make."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -166,6 +167,7 @@ class Task:
         seed: of the reference populations.
         definition: the task as plain JSON values, for the report.
         source: where it was defined: a file or a distribution.
+        folder: what relative paths in ``definition`` are seen from; None for a task that no file defines.
     """
 
     name: str
@@ -181,6 +183,7 @@ class Task:
     journal: JournalRequest | None = None
     sisa: SisaRequest | None = None
     margins: Margins = field(default_factory=Margins)
+    folder: Path | None = None
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """The network's specification for this data."""

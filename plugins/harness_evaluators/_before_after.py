@@ -34,6 +34,11 @@ _BLOCK = 100_000
 """Most logits turned to features at once."""
 
 
+LEAST_GAIN = 1e-3
+"""Gain or loss in probability that counts; a smaller one counts half, as none does. Where nothing changes, the signs of gains are
+those of rounding errors, and other processors round otherwise."""
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of models of one row of the report.
@@ -97,7 +102,7 @@ class Outcome:
     Attributes:
         auc: by feature set, shape (N,).
         gain: mean gain in the probability given to the truth over the attack on the model before alone, shape (N,).
-        share: share of examples with such a gain, equal counting half, shape (N,).
+        share: share of examples with such a gain, see :data:`LEAST_GAIN`, shape (N,).
     """
 
     auc: Mapping[str, Values]
@@ -290,5 +295,5 @@ def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Value
     for side, weight, sign in zip(scores, weights, (1, -1), strict=True):
         gains = expit(sign * side[whole]) - expit(sign * side[base])
         gain += gains @ weight / 2
-        share += (1 + np.sign(gains)) / 2 @ weight / 2
+        share += (1 + np.sign(gains) * (np.abs(gains) > LEAST_GAIN)) / 2 @ weight / 2
     return [*aucs, gain, share]

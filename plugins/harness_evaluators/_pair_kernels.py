@@ -15,6 +15,7 @@ Counts = NDArray[np.int32]
 _SIGN = np.uint32(0x80000000)
 _WORD = np.uint64(32)
 _BITS = 11
+_LEAST_GAIN = np.float32(1e-3)  # that of _before_after.py
 _LAST = (1 << _BITS) - 1
 
 
@@ -66,11 +67,11 @@ def set_scores(features: Singles, weights: Singles, offset: float, out: Singles)
 
 @vectorised
 def gains(whole: Singles, base: Singles, weights: Values, sign: float) -> tuple[float, float]:
-    """Weighted sums of gains in the truth's probability, and of 1 where there is one, 1/2 where there is none, or 0."""
+    """Weighted sums of gains in the truth's probability, and of 1 where there is one, 1/2 where there is hardly any, or 0."""
     total = count = 0.0
     for i in range(len(weights)):
         p = np.float32(1 / (1 + exp(-sign * whole[i])))
         q = np.float32(1 / (1 + exp(-sign * base[i])))
         total += weights[i] * np.float64(p - q)
-        count += weights[i] * (1.0 + (p > q) - (p < q)) / 2
+        count += weights[i] * (1.0 + (p - q > _LEAST_GAIN) - (q - p > _LEAST_GAIN)) / 2
     return total, count

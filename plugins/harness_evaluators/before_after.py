@@ -57,8 +57,8 @@ DEG_RATE = Description(
 DEG_COUNT = Description(
     "deg_count",
     "closer_to_reference",
-    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone; "
-    "equal ones count half.",
+    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone, "
+    "by more than 0.001; where the two differ by less, an example counts half.",
     unit="share",
     bounds=(0.0, 1.0),
     distance=np.abs,
@@ -96,7 +96,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="before_after",
-        version="5",
+        version="6",
         summary="What the models before and after unlearning together reveal about who was forgotten",
         evaluate=evaluate,
         source="Chen et al. 2021 (arXiv 2005.02205)",

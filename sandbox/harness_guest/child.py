@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from harness_guest.meter import Meter
 from harness_guest.plugin import PluginSetupError, load_unlearner, warm_lookup
 from harness_guest.protocol import Hello, Job
 from harness_guest.state import OutputInvalidError, OutputTooLargeError, chosen_model, load_state, serialise
+from harness_guest.texts import shortened, traceback_text
 from reference_models.architectures import build_model
 from reference_models.recipe import ModelSpec, Recipe
 
@@ -219,14 +219,12 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
     message = _safely(lambda: str(error), "(the exception has no readable text)")
     if isinstance(error, SystemExit):
         message = f"the plugin called sys.exit({message})"
-    lines = _safely(
-        lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__)), "(no readable traceback)"
-    )
+    lines = _safely(lambda: traceback_text(error, TRACEBACK_CHARS), "(no readable traceback)")
     return {
         "problem": problem,
         "error_type": kind[:200],
-        "error_message": message[:MESSAGE_CHARS],
-        "traceback": lines[-TRACEBACK_CHARS:],
+        "error_message": shortened(message, MESSAGE_CHARS),
+        "traceback": lines,
     }
 
 

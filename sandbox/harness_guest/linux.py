@@ -27,6 +27,14 @@ def prctl(option: int, value: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+HELPERS = (
+    b"from multiprocessing.resource_tracker import main",
+    b"from multiprocessing.forkserver import main",
+    b"torch_shm_manager",
+)
+"""What stands in the command lines of libraries' own helpers. They are killed as all others are; nobody is told of them."""
+
+
 def hide_from_same_user() -> None:
     """After this, no process of the same user may trace this one nor look at its memory and descriptors in /proc."""
     prctl(PR_SET_DUMPABLE, 0)
@@ -71,6 +79,15 @@ def descendants(root: int) -> list[int]:
         frontier = {pid for pid, parent in table.items() if parent in frontier and pid != root}
         found += sorted(frontier)
     return found
+
+
+def is_helper(pid: int) -> bool:
+    """Whether a process is one that Python or torch starts for itself and ends with the program that it serves."""
+    try:
+        command = Path("/proc", str(pid), "cmdline").read_bytes()
+    except OSError:
+        return False
+    return any(name in command for name in HELPERS)
 
 
 def running_cpu_s(pid: int) -> float:
@@ -128,12 +145,12 @@ class Family:
         return self._exits.pop(pid, None)
 
     def kill_all(self) -> int:
-        """Kill every descendant and wait until none is left; returns how many were killed by it.
+        """Kill every descendant and wait until none is left; returns how many were killed by it, but for libraries' own helpers.
 
         A process that forks while it is being killed cannot escape: the round is repeated until there is nobody.
         """
         self.reap()
-        before = set(self._exits)
+        before = set(self._exits) | {pid for pid in descendants(os.getpid()) if is_helper(pid)}
         while self._anybody():
             self._signal_all()
             self._reap_one(0)

@@ -23,7 +23,7 @@ from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState
 from harness.runners.oneshot import run_once
-from harness.runners.reaper import DEADLINE, owner_labels, reap
+from harness.runners.reaper import DEADLINE, HOST_BOOT, owner_labels, reap
 from tests.docker.conftest import RUN_ID, Bench
 
 pytestmark = pytest.mark.docker
@@ -139,8 +139,17 @@ def test_reaping_spares_the_living(bench: Bench) -> None:
         bench.engine.remove(container_id)
 
 
-def test_reaping_removes_what_is_past_its_deadline(bench: Bench) -> None:
+def test_a_clock_that_was_set_and_a_machine_that_slept_cost_no_living_run_its_container(bench: Bench) -> None:
     labels = {**owner_labels(RUN_ID, 600), DEADLINE: "1"}
+    container_id = _sleeper(bench.engine, bench, labels, "harness-test-slept")
+    try:
+        assert reap(bench.engine) == []
+    finally:
+        bench.engine.remove(container_id)
+
+
+def test_reaping_removes_what_is_past_its_deadline_if_its_process_cannot_be_seen(bench: Bench) -> None:
+    labels = {**owner_labels(RUN_ID, 600), DEADLINE: "1", HOST_BOOT: "another"}
     container_id = _sleeper(bench.engine, bench, labels, "harness-test-late")
     assert reap(bench.engine) == ["harness-test-late"]
     assert bench.engine.inspect(container_id) is None

@@ -115,9 +115,15 @@ def test_judging_again_with_one_evaluator_leaves_the_others_as_they_are(program:
     assert before.items() <= numbers_of(run).items()
 
 
-def test_judging_again_after_the_task_has_changed_is_refused(program: Program, run: Path, task: Path) -> None:
+def _change_kept_task(run: Path, section: str, key: str, value: int) -> None:
+    begun = json.loads((run / "run.json").read_text())
+    begun["task"]["definition"][section][key] = value
+    (run / "run.json").write_text(json.dumps(begun))
+
+
+def test_judging_again_after_the_task_has_changed_is_refused(program: Program, run: Path) -> None:
     report = (run / "report.json").read_bytes()
-    task.write_text(task.read_text().replace("pictures: 6", "pictures: 5"))
+    _change_kept_task(run, "dataset", "pictures", 5)
     ended = program("evaluate", run)
 
     assert ended.code == ResumeMismatchError.exit_code
@@ -125,8 +131,8 @@ def test_judging_again_after_the_task_has_changed_is_refused(program: Program, r
     assert (run / "report.json").read_bytes() == report
 
 
-def test_judging_again_after_the_recipe_has_changed_is_refused(program: Program, run: Path, task: Path) -> None:
-    task.write_text(task.read_text().replace("epochs: 4", "epochs: 5"))
+def test_judging_again_after_the_recipe_has_changed_is_refused(program: Program, run: Path) -> None:
+    _change_kept_task(run, "recipe", "epochs", 5)
 
     assert program("evaluate", run).code == ResumeMismatchError.exit_code
 
@@ -138,8 +144,9 @@ def test_judging_with_an_evaluator_that_is_not_there_says_so(program: Program, r
     assert "lira" in ended.err
 
 
-def test_a_run_that_has_not_ended_cannot_be_judged_again(program: Program, run: Path, tmp_path: Path) -> None:
+def test_a_run_that_says_nothing_of_its_report_cannot_be_judged(program: Program, run: Path, tmp_path: Path) -> None:
     (run / "report.json").unlink()
+    (run / "begun.json").unlink()
     assert json.loads((run / "run.json").read_text())["run_id"]
 
     assert program("evaluate", run).code == RunNotFoundError.exit_code

@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from harness.cache import Cache, key_of, remove_abandoned
+from harness.hardware import boot_id
+from harness.locks import locked
 from harness.reaping import BUILD_LOCK, reap_build_contexts, reap_guest_folders
 from harness.runners import build_context
+from harness.runners.owners import Owner
 from harness.runners.process_handle import MARK_VARIABLE
 from harness.runners.process_runner import FOLDER
 
@@ -30,7 +33,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _abandoned_entry(root: Path) -> Path:
     key = key_of(INPUTS)
-    partial = root / "things" / key[:2] / f".{key}-abcd1234"
+    partial = root / "things" / key[:2] / f".{key}-{boot_id()[:8]}-abcd1234"
     partial.mkdir(parents=True)
     (partial / "half").write_text("x")
     return partial
@@ -41,6 +44,18 @@ def test_a_half_built_entry_that_nobody_builds_is_removed(tmp_path: Path) -> Non
 
     assert remove_abandoned(tmp_path) == [partial]
     assert not partial.exists()
+
+
+def test_what_another_host_builds_is_left_alone_until_it_is_a_day_old(tmp_path: Path) -> None:
+    ours = _abandoned_entry(tmp_path)
+    theirs = ours.rename(ours.with_name(ours.name.replace(boot_id()[:8], "01234567")))
+
+    assert remove_abandoned(tmp_path) == []
+    assert (theirs / "half").exists()
+
+    for path in (theirs / "half", theirs):
+        os.utime(path, (1, 1))
+    assert remove_abandoned(tmp_path) == [theirs]
 
 
 def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
@@ -94,13 +109,24 @@ def test_a_guests_folder_that_its_run_holds_is_left_alone(tmp_path: Path) -> Non
     os.close(hold)
 
 
-def test_a_guests_folder_in_the_making_is_left_alone_and_an_old_one_is_not(tmp_path: Path) -> None:
-    new, old = tmp_path / f".{FOLDER}new", tmp_path / f".{FOLDER}old"
-    new.mkdir()
-    old.mkdir()
-    os.utime(old, (1, 1))
+def test_a_guests_folder_in_the_making_goes_by_its_process_and_not_by_the_clock(tmp_path: Path) -> None:
+    me = Owner.current()
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    makers = {
+        "living": me,
+        "dead": replace(me, pid=str(ended.pid)),
+        "another with its number": replace(me, start="1"),
+        "before a reboot": replace(me, boot="another"),
+        "in another container": replace(me, pid_namespace="pid:[1]"),
+    }
+    folders = {name: tmp_path / f".{FOLDER}{','.join(astuple(one))},x" for name, one in makers.items()}
+    for folder in folders.values():
+        folder.mkdir()
+        os.utime(folder, (1, 1))  # as after a step of the clock
 
-    assert reap_guest_folders() == [old]
+    gone = {folders[name] for name in ("dead", "another with its number", "before a reboot")}
+    assert set(reap_guest_folders()) == gone
 
 
 def test_a_link_in_the_place_of_a_guests_folder_is_not_followed(tmp_path: Path) -> None:
@@ -116,7 +142,7 @@ def test_a_build_context_is_removed_unless_a_build_is_under_way(tmp_path: Path) 
     context = tmp_path / "tmpabcd1234"
     context.touch()
 
-    with FileLock(tmp_path / BUILD_LOCK):
+    with locked(tmp_path / BUILD_LOCK):
         assert reap_build_contexts(tmp_path) == []
     assert reap_build_contexts(tmp_path) == [context]
     assert not context.exists()

@@ -246,3 +246,19 @@ def test_certain_and_constant_models_give_finite_numbers(level: float) -> None:
     phis = {name: {split: np.full((5, 12), level) for split in SPLITS} for name in POPULATIONS}
 
     assert_well_formed(before_after.evaluate(evidence_of(phis)))
+
+
+def test_the_count_of_gains_does_not_hang_on_the_last_bit() -> None:
+    """Kernels for other processors give other last bits; a method that changes nothing has gains of their size."""
+    base = _paired_evidence(0.5, 0.5, n_models=8, n_examples=60)
+    idle = {**base.logits, "unlearned": base.logits["original"]}
+    shaken = {
+        name: (logits * (1 + 1e-7 * np.random.default_rng(0).choice([-1, 1], logits.shape))).astype(np.float32)
+        for name, logits in base.logits["original"].items()
+    }
+
+    def counted(unlearned: dict[str, np.ndarray]) -> float:
+        evidence = Evidence(**{**vars(base), "logits": {**idle, "unlearned": unlearned}})
+        return value(before_after.evaluate(evidence), "deg_count")
+
+    assert counted(shaken) == pytest.approx(counted(dict(base.logits["original"])), abs=2e-3)

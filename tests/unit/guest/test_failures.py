@@ -50,6 +50,70 @@ def test_a_traceback_ends_with_the_plugin_s_line(lab: Lab) -> None:
     assert "raise ValueError('here')" in (outcome.evidence.traceback or "")
 
 
+def test_a_message_without_end_leaves_the_frames_and_its_own_two_ends(lab: Lab) -> None:
+    outcome, _ = lab.body("""
+def inner():
+    raise RuntimeError("cause " + "E" * 50_000_000 + " the end")
+inner()
+""")
+    message, trace = outcome.evidence.error_message or "", outcome.evidence.traceback or ""
+
+    assert message.startswith("cause EEE")
+    assert message.endswith("EEE the end")
+    assert "49,998,014 characters left out" in message
+    assert ", in unlearn" in trace
+    assert ", in inner" in trace
+    assert "RuntimeError: cause EEE" in trace
+
+
+def test_a_chain_of_long_messages_leaves_every_exception_its_frames(lab: Lab) -> None:
+    outcome, _ = lab.body("""
+def first():
+    raise KeyError("k" * 100_000)
+try:
+    first()
+except KeyError as error:
+    raise ValueError("\\x1b" * 100_000) from error
+""")
+    trace = outcome.evidence.traceback or ""
+
+    assert ", in first" in trace
+    assert "KeyError: 'kkk" in trace
+    assert "The above exception was the direct cause" in trace
+    assert "ValueError: " in trace
+    assert "\x1b" not in trace
+
+
+def test_frames_without_end_leave_the_first_and_the_last(lab: Lab) -> None:
+    outcome, _ = lab.body("""
+def even(n):
+    return odd(n - 1) if n else 1 / 0
+def odd(n):
+    return even(n - 1)
+even(300)
+""")
+    trace = outcome.evidence.traceback or ""
+
+    assert ", in unlearn" in trace
+    assert trace.rstrip().endswith("ZeroDivisionError: division by zero")
+    assert "characters left out" in trace
+
+
+def test_the_helper_that_python_starts_for_itself_is_nothing_that_the_plugin_left(lab: Lab) -> None:
+    outcome, _ = lab.body(
+        """
+import multiprocessing.resource_tracker, subprocess
+multiprocessing.resource_tracker.ensure_running()
+if context.seed == 4:
+    subprocess.Popen(["sleep", "600"])
+""",
+        seed=4,
+    )
+    notes = " ".join(outcome.evidence.notes)
+
+    assert "1 process(es) of the plugin were left running" in notes
+
+
 def test_an_exception_that_cannot_be_printed_is_still_reported(lab: Lab) -> None:
     outcome, _ = lab.body("class Evil(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Evil")
 

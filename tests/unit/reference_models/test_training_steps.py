@@ -57,7 +57,8 @@ def _plain_step(
     for parameter, own in zip(parameters, moments, strict=True):
         optimizer.state[parameter].update(own)
     images, labels = torch.from_numpy(examples[0])[batch.index], torch.from_numpy(examples[1])[batch.index]
-    images = augment(images.permute(0, 2, 3, 1), recipe.augment, batch.draws).permute(0, 3, 1, 2)
+    # Contiguous: see :data:`reference_models.ensembles.NARROW`.
+    images = augment(images.permute(0, 2, 3, 1), recipe.augment, batch.draws).permute(0, 3, 1, 2).contiguous()
     logits = model(normalise(images, spec.mean, spec.std))
     F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()
     optimizer.step()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from harness.checks import Check, guarded
@@ -176,3 +177,14 @@ def test_checks_print_with_status_name_and_advice_and_without_terminal_codes() -
         "     -> Start it.",
         "ok   Disk: x",
     ]
+
+
+def test_the_kernels_in_force_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
+    check = next(one for one in diagnose(no_engine) if one.name == "CPU kernels")
+
+    assert check.status == "ok"
+    assert torch.backends.cpu.get_cpu_capability() in check.detail
+    assert "oneDNN AVX2" in check.detail
+    assert "openblas" in check.detail
+    assert "(ONEDNN_MAX_CPU_ISA=avx2" in check.detail

@@ -5,8 +5,10 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pydantic
 import pytest
 from jsonschema import Draft202012Validator
+from packaging.version import Version
 from pydantic import ValidationError
 
 from harness.errors import ReportInvalidError, RunNotFoundError
@@ -26,6 +28,9 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert load_report(tmp_path) == report
 
 
+@pytest.mark.skipif(
+    Version(pydantic.VERSION) < Version("2.10"), reason="pydantic before 2.10 words the same schema otherwise"
+)
 def test_the_shipped_schema_is_what_the_model_generates() -> None:
     assert SCHEMA_PATH.read_text(encoding="utf-8") == schema_text()
 

@@ -33,6 +33,7 @@ recipe:
   augment: [horizontal-flip]
 """
 
+SCALARS = ("schema_version", "name", "description", "models", "seed")
 FAULTS = {
     "unknown top-level key": (
         GOOD + "split: {}\n",
@@ -382,3 +383,27 @@ def test_cifar10_is_the_starting_kits_task() -> None:
         schedule="cosine",
         augment=("crop-pad-4", "horizontal-flip"),
     )
+
+
+@pytest.mark.parametrize("section", [name for name in schema.TaskFile.model_fields if name not in SCALARS])
+def test_an_unknown_key_in_any_section_is_told_with_those_that_are_allowed(section: str) -> None:
+    definition = dict(task_from_text(GOOD, "here", Path()).definition)
+    definition[section] = {**(definition.get(section) or {"kind": "x"}), "oddity": 1}  # type: ignore[dict-item]
+
+    with pytest.raises(TaskInvalidError, match=rf"{section}.*(allowed|missing)"):
+        task_from_text(json.dumps(definition), "here", Path())
+
+
+def test_nesting_without_end_is_told_with_its_line() -> None:
+    text = f"extends: faces\nname: deep\nx: {'[' * 20_000}{']' * 20_000}\n"
+
+    with pytest.raises(TaskInvalidError, match="line 3: not valid YAML: nested more than 40 levels deep"):
+        task_from_text(text, "here", Path())
+
+
+@pytest.mark.parametrize(
+    "text", ["seed: " + "9" * 5000, "seed: 1e999", 'name: "\\ud800"', '"\\udfff": 1', 'x: "\\UFFFFFFFF"']
+)
+def test_values_that_nothing_can_hold_are_told(text: str) -> None:
+    with pytest.raises(TaskInvalidError, match=r"finite|surrogate|not valid YAML"):
+        task_from_text(GOOD.replace("name: mine", text), "here", Path())

@@ -1,0 +1,61 @@
+"""A task as a run folder keeps it, so that the run needs neither the task's file nor the place where that was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config import RunConfig
+from harness.discovery import find_task
+from harness.errors import HarnessError, RunNotFoundError
+from harness.reading import foreign
+from harness.tasks.model import Task
+
+TASK = "task"
+
+
+def task_to_keep(task: Task, run_folder: Path) -> dict[str, Any] | None:
+    """Return JSON values from which :func:`kept_task` makes the task again; None for a task that no file defines."""
+    if task.folder is None:
+        return None
+    folder = task.folder.absolute()
+    return {
+        "definition": task.definition,
+        "source": task.source,
+        "folder": str(folder),
+        "from_run": os.path.relpath(folder, run_folder.absolute()),
+    }
+
+
+def kept_task(begun: Mapping[str, Any], config: RunConfig, run_folder: Path) -> Task:
+    """Return the task of a run: the one that it keeps, else the registered one of its name.
+
+    Data that a task file names by relative paths are looked for where the file was, and, where that folder is gone, in the place
+    that is as far from the run folder now.
+
+    Raises:
+        RunNotFoundError: what is kept is damaged, or of another version of the harness.
+        TaskNotFoundError, TaskInvalidError: as of :func:`~harness.discovery.find_task`.
+    """
+    if TASK not in begun:
+        return find_task(config.task)
+    from harness.tasks.loading import task_from_definition
+
+    with foreign(f"The task in {run_folder} cannot be read by this version of the harness", RunNotFoundError):
+        kept = begun[TASK]
+        folder, moved = Path(kept["folder"]), run_folder.absolute() / kept["from_run"]
+        base = moved if moved.is_dir() and not folder.is_dir() else folder
+        return task_from_definition(json.dumps(kept["definition"]), str(kept["source"]), base)
+
+
+def edited(task: Task, config: RunConfig) -> bool:
+    """Whether the file that a run's task was read from is there and says something else now."""
+    if task.folder is None or not Path(config.task).is_file():
+        return False
+    try:
+        return find_task(config.task).definition != task.definition
+    except HarnessError:
+        return True

@@ -1,0 +1,29 @@
+"""Text within a limit that keeps its beginning and its end: a message says first what happened, a traceback last where."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+LINE_CHARS = 800
+"""Of one frame, message or note of a traceback."""
+
+
+def shortened(text: str, max_chars: int) -> str:
+    """The text, or its two ends with the number of characters that are left out between them."""
+    if len(text) <= max_chars:
+        return text
+    mark = f" … {len(text) - max_chars:,} characters left out … "
+    kept = max(0, max_chars - len(mark))
+    tail = kept // 2
+    return (text[: kept - tail] + mark + text[len(text) - tail :])[:max_chars]
+
+
+def traceback_text(error: BaseException, max_chars: int) -> str:
+    """An exception's traceback, in which no message, however long, takes the place of the frames."""
+    return joined(traceback.format_exception(type(error), error, error.__traceback__), max_chars)
+
+
+def joined(parts: Sequence[str], max_chars: int) -> str:
+    """Parts of a traceback as one text, each of them shortened."""
+    return shortened("".join(shortened(part, LINE_CHARS) for part in parts), max_chars)

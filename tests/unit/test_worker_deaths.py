@@ -1,0 +1,82 @@
+"""Why a worker that trains reference models has died is told: memory, a crash in native code, a kill, or its own error."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import training
+from harness.errors import CacheError
+from harness.pressure import oom_kills
+from harness.training import TrainingJob, Worker
+
+JOB = TrainingJob(data_file="nowhere", model={}, recipe={}, splits=[], seeds=[], keep_weights=False, device="cpu")
+
+
+def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str:
+    """What is said of a worker that runs another program."""
+    real = subprocess.Popen
+    with monkeypatch.context() as other:
+        other.setattr(
+            training.subprocess, "Popen", lambda _command, **options: real([sys.executable, "-c", program], **options)
+        )
+        worker = Worker()
+    try:
+        with pytest.raises(CacheError) as told:
+            worker.train(folder, JOB, lambda *_: None)
+    finally:
+        worker.stop()
+        worker.close()
+    return str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "named"),
+    [
+        (signal.SIGSEGV, r"crashed (SIGSEGV) in native code. `harness doctor`"),
+        (signal.SIGILL, r"crashed (SIGILL) in native code"),
+        (signal.SIGABRT, r"crashed (SIGABRT) in native code"),
+        (signal.SIGKILL, "something killed a worker (SIGKILL)"),
+    ],
+)
+def test_a_signal_is_named_and_not_taken_for_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, named: str
+) -> None:
+    said = _failure(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {int(number)})")
+
+    assert named in said
+    assert "memory is short" not in said
+
+
+def test_a_kill_by_the_kernel_for_lack_of_memory_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counts = iter([4, 5])
+    monkeypatch.setattr(
+        training, "oom_kills", lambda: next(counts)
+    )  # the real thing would need a machine without memory
+    said = _failure(monkeypatch, tmp_path, "import os; os.kill(os.getpid(), 9)")
+
+    assert "memory is short, and the kernel killed a worker" in said
+
+
+def test_a_memory_error_is_a_lack_of_memory_and_another_error_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "memory is short" in _failure(monkeypatch, tmp_path, "raise MemoryError")
+    other = _failure(monkeypatch, tmp_path, "raise LookupError('mine')")
+    assert "ended with status 1" in other
+    assert "LookupError: mine" in other
+    assert "memory" not in other
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("nr_free 1\noom_kill 7\n", 7), ("", 0), ("oom_kill x\n", 0)])
+def test_the_kernel_counts_what_it_killed(tmp_path: Path, text: str, wanted: int) -> None:
+    (tmp_path / "vmstat").write_text(text)
+
+    assert oom_kills(tmp_path / "vmstat") == wanted
+    assert oom_kills(tmp_path / "none") == 0
