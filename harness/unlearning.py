@@ -37,6 +37,7 @@ from reference_models.recipe import ModelSpec, derive_seed, to_json
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
+SAME_INFRA_ERRORS = 3
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
 REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
 OVERFLOW = (
@@ -261,6 +262,33 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
     }
 
 
+class InfraErrors:
+    """Stops a run whose models end one after another with the same failure of the sandbox."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[str | None, str | None, int | None]] = []
+
+    def count(self, outcome: ModelOutcome) -> None:
+        """Take note of how a model ended.
+
+        Raises:
+            SandboxError: it is the third in a row that ended with the same infrastructure error.
+        """
+        if outcome.status is not Status.INFRA_ERROR:
+            self._last.clear()
+            return
+        seen = outcome.evidence
+        cause = (seen.error_type, seen.error_message, seen.guest_exit_code)
+        self._last = [*self._last, cause] if cause in self._last else [cause]
+        if len(self._last) == SAME_INFRA_ERRORS:
+            notes = "; ".join(seen.notes)
+            what = seen.error_message or notes or f"the guest ended with exit status {seen.guest_exit_code}"
+            raise SandboxError(
+                f"{SAME_INFRA_ERRORS} models in a row ended with the same failure of the sandbox, so the run stops: {what}. "
+                "`harness doctor` looks at the sandbox; resumed, the run does these models again."
+            )
+
+
 def unlearn_all(
     place: Workplace,
     runner: Runner,
@@ -280,12 +308,14 @@ def unlearn_all(
     models = len(plan)
     seconds = models * (limit.deadline_s + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
+    infra = InfraErrors()
     with progress.step(f"unlearning with {facts.name}", models) as step:
         step.advance(len(finished))
 
         def work(session: Session, index: int) -> None:
             finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
             step.advance()
+            infra.count(finished[index])
             if between is not None and len(queue):
                 between.after_model(session.seat)
 

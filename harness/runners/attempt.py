@@ -226,6 +226,9 @@ class Attempt:
     def _evidence(self, refusal: str | None) -> Evidence:
         facts, ended, weights = self._facts, self._facts.ended, self._transcript.weights
         message = facts.violation or refusal or (None if ended is None else ended.error_message)
+        if message is None and ended is not None and not facts.started:
+            how = f"status {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
+            message = f"the model's process ended with {how} while it loaded the original"
         if facts.setup_timed_out:
             message = f"the model was not ready after {self._setup_timeout_s:.0f} s"
         return Evidence(

@@ -92,6 +92,10 @@ ADVICE = {
     Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",
 }
 
+LOAD_ADVICE = (
+    "The original could not be loaded inside the sandbox, before the plugin was imported: see the message, and check the task's "
+    "architecture and --memory."
+)
 LATE_ADVICE = {
     "wall": ADVICE[Status.TIMEOUT],
     "cpu": "The limit of processor seconds passed: watch context.remaining_s and return before it reaches zero.",
@@ -132,7 +136,7 @@ def decide(facts: Facts) -> Verdict:
     if _killed_for_memory(facts):
         return _verdict(Status.OOM)
     if not facts.started:
-        return _verdict(Status.INFRA_ERROR)
+        return _not_started(facts)
     if _late(facts):
         return Verdict(Status.TIMEOUT, _late_advice(facts))
     if facts.weights_problem is not None:
@@ -146,6 +150,18 @@ def decide(facts: Facts) -> Verdict:
 
 def _verdict(status: Status) -> Verdict:
     return Verdict(status, ADVICE[status])
+
+
+def _not_started(facts: Facts) -> Verdict:
+    """The model was never ready: nothing of the plugin has run.
+
+    A process that failed by itself would fail again: its cause is the original's. A process that was killed without a word, or
+    that never answered, says nothing about it.
+    """
+    ended = facts.ended
+    if ended is None or ended.problem == "infra_error" or (ended.signal == signal.SIGKILL and not ended.error_type):
+        return _verdict(Status.INFRA_ERROR)
+    return Verdict(Status.SETUP_ERROR, LOAD_ADVICE)
 
 
 def _late(facts: Facts) -> bool:

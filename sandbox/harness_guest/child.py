@@ -36,10 +36,18 @@ from reference_models.recipe import ModelSpec, Recipe
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
-OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError)
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
 LOADED_LINE = b'{"loaded": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
+
+
+class GpuLostError(Exception):
+    """The sandbox has no GPU although it was given one."""
+
+    problem = "infra_error"
+
+
+OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError, GpuLostError)
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ def _load(
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("the sandbox was to have a GPU, but torch finds none in it")
+        raise GpuLostError("the sandbox was to have a GPU, but torch finds none in it")
     model = build_model(spec, seed=None)
     load_state(model, original)
     model.to(device).eval()

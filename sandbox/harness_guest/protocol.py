@@ -174,7 +174,8 @@ class Ended:
         deadline: the guest killed it because ``limit_s`` or ``deadline_s`` had passed.
         error_type, error_message, traceback: of an exception that the plugin let escape; None without.
         problem: a fault in what came back that the guest could tell: "output_missing", "output_invalid",
-            "output_too_large", "plugin_error", "setup_error" (the plugin could not be loaded), or None.
+            "output_too_large", "plugin_error", "setup_error" (the plugin, or before it the original, could not be loaded),
+            "infra_error" (the sandbox lacks what it was given), or None.
         dropped_bytes: of output, beyond head and tail.
         peak_rss_mib: from the kernel's accounting of the process.
         leftovers: how many other processes had to be killed afterwards.
