@@ -27,7 +27,9 @@ from harness.errors import (
 from harness.exemplars import examples_record
 from harness.journals import journal_record
 from harness.judging import evaluate, make_evidence
+from harness.originals import untrained
 from harness.outcomes import ModelOutcome
+from harness.own_architectures import carried
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
 from harness.queries import QueryPlan
@@ -64,7 +66,7 @@ from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
 from harness.substitution import with_originals
 from harness.tasks.model import Task, TaskData
-from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
+from harness.unlearning import Workplace, check_in_guest, find_limit, guest_data, remeasuring, unlearn_all
 from reference_models.recipe import derive_seed, to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
@@ -225,26 +227,19 @@ class _Job:
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
         with self._phase("prepare"):
+            architecture = carried(self.task)
             data = self.task.load()
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, references.queries, runner, facts)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
+            if architecture is not None:
+                check_in_guest(
+                    self._place(data, references, untrained(references), runner, architecture), runner, facts
+                )
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        place = Workplace(
-            self.task,
-            data,
-            references.spec,
-            guest_data(data, data.digest()),
-            populations["original"],
-            self.config,
-            self.cores,
-            self.begun["run_id"],
-            self.device,
-            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
-            queries=references.query_pictures(),
-        )
+        place = self._place(data, references, populations["original"], runner, architecture)
         with self._phase("budget"):
             limit = self._limit(place)
         with self.phases("unlearn"):
@@ -252,6 +247,24 @@ class _Job:
             between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
         return self._judge(data, populations, limit, outcomes, runner, facts)
+
+    def _place(
+        self, data: TaskData, references: References, originals: Population, runner: Runner, architecture: Path | None
+    ) -> Workplace:
+        return Workplace(
+            self.task,
+            data,
+            references.spec,
+            guest_data(data, data.digest()),
+            originals,
+            self.config,
+            self.cores,
+            self.begun["run_id"],
+            self.device,
+            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
+            queries=references.query_pictures(),
+            architecture=architecture,
+        )
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

@@ -25,6 +25,7 @@ from harness.evaluation import SPLITS
 from harness.files import write_tensors
 from harness.hardware import available_cores
 from harness.journals import check, job_fields, key_inputs
+from harness.own_architectures import check_network
 from harness.progress import Progress, Step
 from harness.queries import Pictures, QueryPlan, queries_in
 from harness.tasks.model import Task, TaskData
@@ -138,6 +139,10 @@ class References:
         """Return what each query shows in place of the forget set's pictures."""
         return self.queries.pictures(self.spec, self.data.forget.images)
 
+    def check_network(self) -> None:
+        """Do a dry pass of the network; see :func:`harness.own_architectures.check_network`."""
+        check_network(self.task, self.spec, self.data)
+
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """All three populations of ``models`` members each, trained where the cache has no sound copy.
 
@@ -189,6 +194,7 @@ class References:
         missing = self._missing(models)
         if not missing:
             return
+        self.check_network()
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
         total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)

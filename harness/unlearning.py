@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,15 +16,17 @@ import numpy as np
 from harness.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.cache import Cache, key_of
 from harness.config import RunConfig
-from harness.errors import SandboxError
+from harness.errors import SandboxError, TaskInvalidError
 from harness.hardware import cpu_model, cuda_device
 from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
+from harness.own_architectures import batch_sizes, refusal
 from harness.progress import Progress
 from harness.queries import Pictures
 from harness.references import DATA_FILE, Population, write_splits
 from harness.remeasuring import Remeasuring
 from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.greeting import NetworkRefusedError
 from harness.runners.seats import Seat
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
@@ -37,6 +39,7 @@ from reference_models.recipe import ModelSpec, derive_seed, to_json
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
+CHECK_S = 600.0
 SAME_INFRA_ERRORS = 3
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
 REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
@@ -71,6 +74,7 @@ class Workplace:
         terminal: path of the terminal on which a failing plugin is debugged; None for none.
         seats: of the workers, one each.
         queries: what every query shows to a returned model.
+        architecture: folder with the module of the task's own network; None where it has none.
     """
 
     task: Task
@@ -85,6 +89,7 @@ class Workplace:
     terminal: str | None = None
     seats: tuple[Seat, ...] = (Seat(),)
     queries: Pictures = field(default_factory=dict)
+    architecture: Path | None = None
 
     def judge_device_of(self, seat: Seat) -> str:
         """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
@@ -111,10 +116,16 @@ class Workplace:
         seconds: float,
         seat: Seat = Seat(),  # noqa: B008 -- it is frozen
         due: Callable[[], int] = lambda: 0,
+        try_batches: Sequence[int] = (),
     ) -> Session:
-        """A conversation with guests of this runner that may go on for ``seconds``."""
+        """A conversation with guests of this runner that may go on for ``seconds``.
+
+        With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
+        """
         seat = self._held(seat)
-        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus)
+        setup = GuestSetup(
+            self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture
+        )
         kept = runner.facts.requested.log_bytes // 2
         hello = Hello(
             plugin=facts.name,
@@ -130,6 +141,8 @@ class Workplace:
             log_head_bytes=kept,
             log_tail_bytes=kept,
             terminal=self.terminal,
+            architecture_path=None if self.architecture is None else runner.paths.architecture_path,
+            try_batches=list(try_batches),
         )
         manifest = Manifest.of(self.originals.state(0))
         return Session(
@@ -149,6 +162,21 @@ class Workplace:
         if self.config.isolation == "model":
             return seat
         return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
+
+
+def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
+    """Do a dry pass of the task's own network in a guest, before anything is trained.
+
+    Raises:
+        TaskInvalidError: it cannot be trained there.
+        SandboxError: the guest did not start.
+    """
+    sizes = batch_sizes(place.task.recipe, place.data)
+    try:
+        with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
+            session.greet()
+    except NetworkRefusedError as error:
+        raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
 
 
 def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:

@@ -30,6 +30,7 @@ ISOLATION = (
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
 DATA_PATH = "/data/data.safetensors"
+ARCHITECTURE_PATH = "/opt/architecture"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 HOME = "/tmp/home"  # noqa: S108
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -91,7 +92,7 @@ class DockerRunner:
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in the container."""
-        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH)
+        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
 
     @property
     def pins(self) -> bool:
@@ -152,7 +153,7 @@ class DockerRunner:
             cpuset=self._cpuset if setup.cores is None else core_list(setup.cores),
             tmpfs_mib=limits.tmpfs_mib,
             shm_mib=limits.shm_mib,
-            read_only_files={setup.data_file.resolve(): DATA_PATH},
+            read_only_files=_mounted(setup),
             gpu=gpu,
             selinux=self._info.selinux,
             runtime=self._runtime,
@@ -230,6 +231,12 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
         "tmpfs_mib": requested.tmpfs_mib if SCRATCH[0] in (config.get("Tmpfs") or {}) else None,
         "shm_mib": int(config.get("ShmSize") or 0) >> 20,
     }
+
+
+def _mounted(setup: GuestSetup) -> dict[Path, str]:
+    """What a guest sees of the host: its data, and the module of the task's own network."""
+    data = {setup.data_file.resolve(): DATA_PATH}
+    return data if setup.architecture is None else {**data, setup.architecture.resolve(): ARCHITECTURE_PATH}
 
 
 def _engine_facts(info: EngineInfo) -> dict[str, Any]:

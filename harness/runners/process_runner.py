@@ -87,6 +87,8 @@ class ProcessRunner:
             raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
             (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
+            if setup.architecture is not None:
+                (folder / self.paths.architecture_path).symlink_to(setup.architecture.resolve())
             return ProcessHandle(folder, self._environment(folder, setup.gpus), hold=hold, cores=setup.cores)
         except OSError as error:
             _let_go(folder, hold)

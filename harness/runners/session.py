@@ -133,6 +133,17 @@ class Session:
         outcome = replace(outcome, start_s=self._starting_s, after_s=self._rest_s(outcome, began_s))
         return replace(outcome, attempts=len(earlier) + 1, earlier_attempts=tuple(earlier)), state
 
+    def greet(self) -> Ready:
+        """Start a guest and wait until it is ready.
+
+        Raises:
+            NetworkRefusedError: the network failed its dry pass, where HELLO asks for one.
+            SandboxError: it did not become ready.
+        """
+        ready = self._open().ready
+        assert ready is not None  # noqa: S101  (a guest that was opened has been greeted)
+        return ready
+
     @property
     def seat(self) -> Seat:
         """Where its guests run."""

@@ -94,6 +94,10 @@ class Hello:
         options: the user's ``--set`` options for the plugin.
         log_head_bytes, log_tail_bytes: how much output is kept per model.
         terminal: path of the terminal on which a failing plugin is debugged, and on which it prints; None for none.
+        architecture_path: folder appended to ``sys.path`` from which the network's module is imported; None for a network of
+            :mod:`reference_models`.
+        try_batches: before READY the network does a forward and a backward pass of batches of these sizes, in a process of its
+            own; a failure is REFUSED with reason "model".
         version: of this protocol.
     """
 
@@ -110,6 +114,8 @@ class Hello:
     log_head_bytes: int = 1 << 16
     log_tail_bytes: int = 1 << 16
     terminal: str | None = None
+    architecture_path: str | None = None
+    try_batches: list[int] = field(default_factory=list)
     version: int = VERSION
 
 
