@@ -117,6 +117,7 @@ class ModelOutcome:
         examples: how many examples were drawn from the splits and their loaders, as the model's process counted; None if it did
             not end by itself.
         clock: what its limit counted: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
+        unchanged: the weights that came back are the original's, bit for bit; None where none came back.
     """
 
     index: int
@@ -139,6 +140,7 @@ class ModelOutcome:
     cpu_s: float | None = None
     examples: int | None = None
     clock: Clock = "wall"
+    unchanged: bool | None = None
 
     @property
     def charged(self) -> float | None:

@@ -43,6 +43,7 @@ from harness.recording import (
     populations_record,
     pressure_warnings,
     task_record,
+    unchanged_warnings,
 )
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
@@ -367,7 +368,9 @@ class _Job:
             times=times,
             phases={name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
             cache_keys=cache_keys(populations, limit),
-            warnings=self._warnings(evaluators, pressure_warnings(limit, times, remeasured_s)),
+            warnings=self._warnings(
+                evaluators, [*unchanged_warnings(outcomes), *pressure_warnings(limit, times, remeasured_s)]
+            ),
         )
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)

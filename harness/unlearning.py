@@ -29,7 +29,7 @@ from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.greeting import NetworkRefusedError
 from harness.runners.seats import Seat
 from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.weights import Manifest, same_weights
 from harness.store import RunStore
 from harness.tasks.model import Task, TaskData
 from harness.workers import Queue, share_out
@@ -371,6 +371,7 @@ def _unlearn_one(
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
+        outcome = replace(outcome, unchanged=same_weights(weights, place.originals.state(original)))
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         with torch_threads(place.cores):  # however many workers there are

@@ -70,6 +70,7 @@ class Attempt:
             tried_before=tried_before,
             clock=self._clock_name,
             deadline_s=job.deadline_s,
+            on_gpu=hello.device != "cpu",
         )
         self._notes: list[str] = []
         self._prepare_s: float | None = None

@@ -41,6 +41,7 @@ class Facts:
         clock: what the limit counts: "wall", "cpu" or "steps".
         used: of the limit, where ``clock`` is not "wall"; None if unknown.
         deadline_s: seconds on the host's clock after which the model is late whatever it used; None for none.
+        on_gpu: the guest computes on a GPU.
     """
 
     started: bool
@@ -60,6 +61,7 @@ class Facts:
     clock: Clock = "wall"
     used: float | None = None
     deadline_s: float | None = None
+    on_gpu: bool = True
 
     @property
     def charged(self) -> float | None:
@@ -126,6 +128,10 @@ PROBLEM_STATUS = {
 NO_PROCESS_SIGNS = ("can't start new thread", "Resource temporarily unavailable", "[Errno 11]")
 NO_GPU_MEMORY_SIGNS = ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 NO_MEMORY_SIGNS = ("can't allocate memory", "Cannot allocate memory", "[Errno 12]")
+NO_MEMORY_ADVICE = (
+    "The plugin raised an exception that speaks of memory; the kernel stopped nothing for the sandbox's memory limit, so that a "
+    "single request was refused, e.g. for a size that no machine has: see the traceback."
+)
 NO_SPACE_SIGNS = ("No space left on device", "[Errno 28]")
 
 
@@ -145,7 +151,7 @@ def decide(facts: Facts) -> Verdict:
         return _verdict(Status.OK_DEGRADED if facts.oom_rise or facts.refused_forks else Status.OK)
     if facts.ended is None:
         return _guest_gone(facts)
-    return _failed(facts.ended, facts.refused_forks)
+    return _failed(facts, facts.ended)
 
 
 def _verdict(status: Status) -> Verdict:
@@ -216,25 +222,25 @@ def _killed(number: int) -> Verdict:
     return Verdict(Status.KILLED_SIGNAL, f"Killed by {known.name}: {SIGNAL_ADVICE.get(known, 'see the log.')}")
 
 
-def _failed(ended: Ended, refused_forks: int | None) -> Verdict:
+def _failed(facts: Facts, ended: Ended) -> Verdict:
     """The process ended in time and without a result."""
     if ended.error_type is not None:
-        return _verdict(_status_of_exception(ended, refused_forks))
+        status = _status_of_exception(facts, ended)
+        memory = ended.error_type == "MemoryError" or _has(ended.error_message or "", NO_MEMORY_SIGNS)
+        return Verdict(status, NO_MEMORY_ADVICE) if status is Status.PLUGIN_ERROR and memory else _verdict(status)
     if ended.signal is not None and ended.problem != "output_too_large":
         return _killed(ended.signal)
     return _verdict(PROBLEM_STATUS.get(ended.problem or "", Status.OUTPUT_MISSING))
 
 
-def _status_of_exception(ended: Ended, refused_forks: int | None) -> Status:
+def _status_of_exception(facts: Facts, ended: Ended) -> Status:
     kind, message = ended.error_type or "", ended.error_message or ""
-    if kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS):
+    if facts.on_gpu and (kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS)):
         return Status.OOM_GPU
-    if kind == "MemoryError" or _has(message, NO_MEMORY_SIGNS):
-        return Status.OOM
     if _has(message, NO_SPACE_SIGNS):
         return Status.DISK_FULL
     # The words are those of other errors too; where the kernel counts, it has the last one.
-    if refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
+    if facts.refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
         return Status.PIDS_LIMIT
     return PROBLEM_STATUS.get(ended.problem or "", Status.PLUGIN_ERROR)
 

@@ -118,6 +118,7 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
     try:
         _detach(ends, parent)
         model, splits = _load(prepared, job, original, meter)
+        names = frozenset(model.state_dict())
         _write_all(ends.report, LOADED_LINE)
         if parent == CONTAINER_INIT:
             confine(parent)  # where it cannot be had, the guest still looks after each model what has changed
@@ -131,7 +132,7 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
         _write_all(ends.report, IMPORTED_LINE)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
-        raw = serialise(unlearned, job.max_weights_bytes)
+        raw = serialise(unlearned, job.max_weights_bytes, names)
         _write_all(ends.weights, raw)
         _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
