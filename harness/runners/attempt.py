@@ -200,6 +200,7 @@ class Attempt:
             cpu_s=self._cpu_s,
             examples=None if ended is None else ended.examples,
             clock=self._clock_name,
+            import_s=None if ended is None else ended.import_s,
         )
         return outcome, state if verdict.status.finished else None
 

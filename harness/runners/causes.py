@@ -107,6 +107,11 @@ IMPORT_ADVICE = (
     "The limit passed while the plugin was being imported, before its hook began. Imports are charged: import less, or give more "
     "with --time-limit."
 )
+MUCH_IMPORT = 0.5  # share of the limit
+MUCH_IMPORT_ADVICE = (
+    "The limit passed in the hook, and the import before it took {import_s:.3g} s of the {limit_s:.3g} s: imports are charged. "
+    "Import less, e.g. inside the functions that need it, or give more with --time-limit."
+)
 
 SIGNAL_ADVICE = {
     signal.SIGSEGV: "native code crashed; the log shows the Python stack at that moment.",
@@ -187,6 +192,9 @@ def _above(value: float | None, limit: float | None) -> bool:
 def _late_advice(facts: Facts) -> str:
     if facts.ended is not None and not facts.ended.imported and not facts.has_weights:
         return IMPORT_ADVICE
+    import_s = None if facts.ended is None else facts.ended.import_s
+    if facts.clock == "wall" and import_s is not None and facts.limit_s and import_s > MUCH_IMPORT * facts.limit_s:
+        return MUCH_IMPORT_ADVICE.format(import_s=import_s, limit_s=facts.limit_s)
     return LATE_ADVICE[facts.clock]
 
 

@@ -190,6 +190,7 @@ class Ended:
         cpu_s: processor seconds from START to the end of all processes of the model, as the kernel counted them.
         examples: drawn from the splits, as the model's process counted; None where it could not say so.
         imported: the plugin's import had ended.
+        import_s: seconds from START to that, as the guest saw it; None where it had not ended.
     """
 
     index: int
@@ -207,6 +208,7 @@ class Ended:
     cpu_s: float | None = None
     examples: int | None = None
     imported: bool = False
+    import_s: float | None = None
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:

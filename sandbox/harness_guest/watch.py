@@ -53,6 +53,8 @@ class Watch:
         self.leftovers = 0
         self._exit: Exit | None = None
         self._started = False
+        self._began_s = 0.0
+        self._import_s: float | None = None
         self._deadline_struck = False
         self._too_large = False
         self._cpu_before_s = 0.0
@@ -81,7 +83,8 @@ class Watch:
         """Let the process go and wait for its end; kill it when the job's limit or its deadline has passed."""
         self._started = True
         kill_s = self._job.kill_s
-        deadline = None if kill_s is None else time.monotonic() + kill_s
+        self._began_s = time.monotonic()
+        deadline = None if kill_s is None else self._began_s + kill_s
         with contextlib.suppress(BrokenPipeError):
             os.write(self._running.go, b"g")
         while self._exit is None:
@@ -183,7 +186,13 @@ class Watch:
     def _take_report(self) -> int:
         chunk = self._read(self._running.report, 1 << 16)
         self._report += chunk[: MAX_REPORT_BYTES - len(self._report)]
+        if self._started and self._import_s is None and self._imported:
+            self._import_s = time.monotonic() - self._began_s
         return len(chunk)
+
+    @property
+    def _imported(self) -> bool:
+        return IMPORTED_LINE.strip() in bytes(self._report).split(b"\n")
 
     def _take_weights(self) -> int:
         chunk = self._read(self._running.weights, READ_BYTES)
@@ -271,7 +280,8 @@ class Watch:
             dropped_bytes=self._keeper.dropped_bytes,
             peak_rss_mib=exit_.peak_rss_mib,
             examples=_count(said.get("examples")),
-            imported=IMPORTED_LINE.strip() in bytes(self._report).split(b"\n"),
+            imported=self._imported,
+            import_s=self._import_s,
         )
 
 

@@ -233,3 +233,10 @@ def test_materialising_leaves_path_files_unread(tmp_path: Path) -> None:
     out = materialise(bundle, tmp_path / "out")
     assert (out / "evil.pth").is_file()
     assert not hasattr(sys, "harness_test_hooked")
+
+
+def test_an_unpacked_plugin_has_byte_code_for_all_that_compiles(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {"toy/broken.py": "x = = 1\n"})
+    site = materialise(resolve(str(wheel)), tmp_path / "site")
+
+    assert [path.name.partition(".")[0] for path in site.glob("toy/__pycache__/*.pyc")] == ["__init__"]
