@@ -234,7 +234,7 @@ class _Job:
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, references.queries, runner, facts)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
-            if architecture is not None:
+            if architecture is not None or facts.origin != "bundled":
                 check_in_guest(
                     self._place(data, references, untrained(references), runner, architecture), runner, facts
                 )

@@ -16,7 +16,7 @@ import numpy as np
 from harness.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.cache import Cache, key_of
 from harness.config import RunConfig
-from harness.errors import SandboxError, TaskInvalidError
+from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
 from harness.hardware import cpu_model, cuda_device
 from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
@@ -40,6 +40,17 @@ GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
 CHECK_S = 600.0
+IMPORT_CHECK_S = 120.0
+MAX_SHOWN_LINES = 8
+OWN_SETUP_ERRORS = (
+    "PluginSetupError",
+    "PluginValidationError",
+)  # their texts say all, and their frames are the guest's
+BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
+BUILDS_ADVICE = (
+    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
+    "those of https://download.pytorch.org/whl/cpu, by PIP_EXTRA_INDEX_URL or pip's configuration."
+)
 SAME_INFRA_ERRORS = 3
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
 REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
@@ -165,18 +176,47 @@ class Workplace:
 
 
 def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
-    """Do a dry pass of the task's own network in a guest, before anything is trained.
+    """Do a dry pass of the task's own network in a guest, and import the plugin there, before anything is trained.
+
+    What is the harness's own needs neither: nothing is started then.
 
     Raises:
-        TaskInvalidError: it cannot be trained there.
+        TaskInvalidError: the network cannot be trained there.
+        PluginLoadError: the plugin cannot be imported there or has no hook.
         SandboxError: the guest did not start.
     """
-    sizes = batch_sizes(place.task.recipe, place.data)
+    stranger = facts.origin != "bundled"
+    if place.architecture is None and not stranger:
+        return
+    sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
     try:
         with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
             session.greet()
+            if stranger:
+                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_CHECK_S, import_only=True)
+                _refuse_unloaded(facts, outcome)
     except NetworkRefusedError as error:
         raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
+
+
+def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:
+    """Raise PluginLoadError or SandboxError unless the plugin was imported."""
+    if outcome.import_s is not None:
+        return
+    seen = outcome.evidence
+    if outcome.status is Status.INFRA_ERROR:
+        raise SandboxError(f"{outcome.advice} {seen.error_message or '; '.join(seen.notes)}")
+    message = seen.error_message or outcome.status.value
+    if outcome.status is Status.TIMEOUT:
+        message = f"its import did not end within {IMPORT_CHECK_S:.0f} s"
+    kind = f"{seen.error_type}: " if seen.error_type else ""
+    shown = "" if seen.error_type in OWN_SETUP_ERRORS else seen.traceback or outcome.log.head
+    frames = "\n".join(shown.strip().splitlines()[-MAX_SHOWN_LINES:])
+    advice = BUILDS_ADVICE if any(sign in message for sign in BUILDS_SIGNS) else outcome.advice
+    raise PluginLoadError(
+        f"The plugin {facts.name} of {facts.distribution} {facts.version} cannot be loaded inside the sandbox, which was tried "
+        f"before training: {kind}{message}\n{advice}" + (f"\n{frames}" if frames else "")
+    )
 
 
 def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:

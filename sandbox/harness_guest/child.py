@@ -130,6 +130,8 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
             _debugger().take_terminal(hello.terminal)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
+        if job.import_only:
+            return 0
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
         raw = serialise(unlearned, job.max_weights_bytes, names)

@@ -133,6 +133,7 @@ class Job:
         clock: "wall" (seconds), "cpu" (processor seconds of all its processes) or "steps" (examples drawn, which the process
             counts by itself).
         deadline_s: seconds from START after which the process is ended whatever it used; for "wall" the limit is the deadline.
+        import_only: the process ends once the plugin is imported, and its hook is not called: no result comes back.
     """
 
     index: int
@@ -142,6 +143,7 @@ class Job:
     journal_bytes: int = 0
     clock: str = "wall"
     deadline_s: float | None = None
+    import_only: bool = False
 
     @property
     def kill_s(self) -> float | None:
