@@ -18,6 +18,7 @@ from harness.cache import Cache, file_sha256
 from harness.errors import PluginPackagingError
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, Progress
+from harness.runners.environment import BUILD, EPOCH_S
 from harness.runners.guest_image import GuestImage
 from harness.runners.oneshot import OneshotResult, run_once
 from harness.runners.torch_image import VENV
@@ -71,7 +72,7 @@ def build_on_host(source: Path, progress: Progress) -> Path:
             with tarfile.open(fileobj=io.BytesIO(_tar(dict(_source_files(source)))), mode="r") as tar:
                 tar.extractall(scratch, filter="tar")
             try:
-                run_pip([*command, "--wheel-dir", str(folder), scratch], progress)
+                run_pip([*command, "--wheel-dir", str(folder), scratch], progress, BUILD)
             except WheelsUnavailableError as error:
                 raise PluginPackagingError(f"no wheel could be built of {source}. pip said:\n{error}") from error
 
@@ -131,6 +132,7 @@ def _tar(files: Mapping[str, Path]) -> bytes:
 def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""
+    info.mtime = EPOCH_S  # backends that pack files with their times refuse those before 1980
     info.mode = 0o755 if info.mode & 0o100 else 0o644
     return info
 
@@ -144,7 +146,7 @@ def _run_build(
         image=guest.id,
         name="harness-build",
         entrypoint=(f"{VENV}/bin/python", "-I", "-c", PROGRAM),
-        environment={"HOME": "/tmp/home", "LANG": "C.UTF-8", "NVIDIA_VISIBLE_DEVICES": "void"},  # noqa: S108
+        environment={"HOME": "/tmp/home", "NVIDIA_VISIBLE_DEVICES": "void", **BUILD},  # noqa: S108
         memory_mib=4096,
         pids=256,
         tmpfs_mib=2048,

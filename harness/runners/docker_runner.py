@@ -17,6 +17,7 @@ from harness.runners.cgroups import Cgroup
 from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo, GpuRequest
+from harness.runners.environment import guest_environment
 from harness.runners.gpus import gpu_request
 from harness.runners.images import PluginImage
 from harness.runners.init_process import InitProcess
@@ -32,8 +33,6 @@ SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 DATA_PATH = "/data/data.safetensors"
 ARCHITECTURE_PATH = "/opt/architecture"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
-HOME = "/tmp/home"  # noqa: S108
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class DockerRunner:
@@ -160,25 +159,9 @@ class DockerRunner:
         )
 
     def _environment(self, gpu: GpuRequest | None) -> dict[str, str]:
-        """All variables of the container; torch's caches need a place that can be written to and executed from."""
-        threads = str(max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus))))
-        variables = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": HOME,
-            "USER": "harness",
-            "LOGNAME": "harness",
-            "LANG": "C.UTF-8",
-            "TMPDIR": SCRATCH[0],
-            "XDG_CACHE_HOME": f"{HOME}/.cache",
-            "TORCHINDUCTOR_CACHE_DIR": f"{HOME}/.cache/inductor",
-            "TRITON_CACHE_DIR": f"{HOME}/.cache/triton",
-            "MPLCONFIGDIR": f"{HOME}/.cache/matplotlib",
-            "PYTHONHASHSEED": "0",
-            "PYTHONSAFEPATH": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **dict.fromkeys(THREAD_VARIABLES, threads),
-        }
+        """All variables of the container."""
+        threads = max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus)))
+        variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **guest_environment(SCRATCH[0], threads)}
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
         return variables if gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
 

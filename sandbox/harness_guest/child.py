@@ -37,6 +37,7 @@ CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
+FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME")  # emptied after every model
 LOADED_LINE = b'{"loaded": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
 
@@ -100,6 +101,9 @@ def _detach(ends: ChildEnds, parent: int) -> None:
     prctl(PR_SET_DUMPABLE, 1)
     with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    for name in FOLDERS:
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+            Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
     os.dup2(ends.log, 1)
     os.dup2(ends.log, 2)
     os.close(ends.log)

@@ -106,6 +106,7 @@ def test_its_environment_holds_named_variables_alone(seen: dict[str, Any]) -> No
             "LOGNAME",
             "LANG",
             "LC_CTYPE",
+            "TZ",
             "TMPDIR",
             "XDG_CACHE_HOME",
             "MPLCONFIGDIR",

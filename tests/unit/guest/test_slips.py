@@ -52,4 +52,6 @@ def test_an_object_with_the_hook_is_a_plugin(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "slip_object.py").write_text(SLIPS["class"][0] + "plugin = M()\n")
     monkeypatch.setattr(sys, "path", [*sys.path])
 
-    assert load_unlearner("slip", "slip", str(tmp_path))(model=3) == 3
+    hook = load_unlearner("slip", "slip", str(tmp_path))
+
+    assert hook(model=3, retain=0, forget=0, validation=0, context=0) == 3
