@@ -235,7 +235,8 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
     if isinstance(error, SystemExit):
         message = f"the plugin called sys.exit({message})"
     lines = _safely(
-        lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__)), "(no readable traceback)"
+        lambda: "".join(map(_shortened, traceback.format_exception(type(error), error, error.__traceback__))),
+        "(no readable traceback)",
     )
     return {
         "problem": problem,
@@ -243,6 +244,11 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
         "error_message": message[:MESSAGE_CHARS],
         "traceback": lines[-TRACEBACK_CHARS:],
     }
+
+
+def _shortened(part: str) -> str:
+    """A part of a traceback, so short that a long message does not push out the frames that it came from."""
+    return part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]} […]\n"
 
 
 def _safely(read: Callable[[], str], instead: str) -> str:

@@ -75,6 +75,13 @@ def test_a_traceback_ends_with_the_plugin_s_line(lab: Lab) -> None:
     assert "raise ValueError('here')" in (outcome.evidence.traceback or "")
 
 
+def test_a_long_message_does_not_push_out_the_frames(lab: Lab) -> None:
+    outcome, _ = lab.body("raise RuntimeError('cause ' + 'E' * 100_000)")
+
+    assert "raise RuntimeError('cause '" in (outcome.evidence.traceback or "")
+    assert "cause EEE" in (outcome.evidence.traceback or "")
+
+
 def test_an_exception_that_cannot_be_printed_is_still_reported(lab: Lab) -> None:
     outcome, _ = lab.body("class Evil(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Evil")
 
