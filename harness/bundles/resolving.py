@@ -138,19 +138,19 @@ def _fetched(requirement: Requirement, sandbox: Sandbox) -> Path:
     return next(path for path in house.paths if WheelFile.read(path).name == canonicalize_name(requirement.name))
 
 
-def _built(source: Path, sandbox: Sandbox) -> Path:
+def _built(source: Path, sandbox: Sandbox, version: str | None = None) -> Path:
     if not source.is_dir():
         raise PluginNotFoundError(f"There is no wheel or source directory at {source}.")
     if not (source / "pyproject.toml").is_file() and not (source / "setup.py").is_file():
         raise PluginPackagingError(f"{source} has no pyproject.toml: it is not the source directory of a package")
     if sandbox.engine is not None and sandbox.guest is not None:
-        return build_in_sandbox(source.resolve(), sandbox.engine, sandbox.guest, sandbox.progress)
+        return build_in_sandbox(source.resolve(), sandbox.engine, sandbox.guest, sandbox.progress, version)
     if not sandbox.allow_host_build:
         raise PluginPackagingError(
             f"Building {source} runs its build code, and without Docker it would run on this machine. "
             "Build a wheel of it yourself and give that, or use `--runner docker`."
         )
-    return build_on_host(source.resolve(), sandbox.progress)
+    return build_on_host(source.resolve(), sandbox.progress, version)
 
 
 def _installed(name: str, sandbox: Sandbox) -> _Located:
@@ -162,7 +162,7 @@ def _installed(name: str, sandbox: Sandbox) -> _Located:
         return _Located(pack_bundled(distribution, points), "bundled", label, name)
     source = editable_source(distribution)
     if source is not None:
-        return _Located(_built(source, sandbox), "editable", str(source), name)
+        return _Located(_built(source, sandbox, found.version), "editable", str(source), name)
     return _Located(repack_installed(distribution), "installed", label, name)
 
 
