@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from harness.bundles.dependencies import collect_dependencies
 from harness.bundles.installed import editable_source, pack_bundled, repack_installed
 from harness.bundles.source import build_in_sandbox, build_on_host
 from harness.discovery import OWN_DISTRIBUTION, UNLEARNERS, find_plugins, find_unlearner
+from harness.distributions import find_installed, installed_versions
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.engine import Engine
@@ -155,7 +155,10 @@ def _built(source: Path, sandbox: Sandbox, version: str | None = None) -> Path:
 
 def _installed(name: str, sandbox: Sandbox) -> _Located:
     found = find_unlearner(name)
-    distribution = importlib.metadata.distribution(found.distribution)
+    installed = find_installed(found.distribution)
+    if installed is None:
+        raise PluginPackagingError(f"{found.provider} cannot be found any more. Was it uninstalled meanwhile?")
+    distribution = installed.distribution
     label = f"{found.distribution} {found.version}"
     if canonicalize_name(found.distribution) == OWN_DISTRIBUTION:
         points = {plugin.name: plugin.value for plugin in find_plugins(UNLEARNERS) if plugin.bundled}
@@ -203,14 +206,16 @@ def _chosen(wheel: WheelFile, located: _Located) -> str:
         )
     name = located.name or names[0]
     if name not in wheel.entry_points:
-        raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.")
+        stale = ""
+        if located.origin == "editable":
+            stale = f" Its installation is older than its source: run pip install -e {located.location} again."
+        raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.{stale}")
     return name
 
 
 def _installed_versions() -> dict[str, str]:
     """What the Python that runs this has installed."""
-    found = ((item.metadata["Name"], item.version) for item in importlib.metadata.distributions())
-    return {str(canonicalize_name(name)): version for name, version in found if name}
+    return installed_versions()
 
 
 def materialise(bundle: PluginBundle, target: Path) -> Path:

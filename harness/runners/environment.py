@@ -43,5 +43,6 @@ def guest_environment(tmp: str, threads: int) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",  # reads the metadata of all that is installed, and dies of one damaged package
         **dict.fromkeys(THREADS, str(threads)),
     }

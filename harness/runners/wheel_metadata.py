@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from pathlib import Path
 
 from packaging.metadata import InvalidMetadata, Metadata
 
 from harness.errors import PluginPackagingError
+from harness_guest.entry_points import parse
 
 GROUP = "harness.unlearners"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -37,13 +37,16 @@ def parse_entry_points(path: Path, text: str) -> dict[str, str]:
     Raises:
         PluginPackagingError: it is not valid.
     """
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        raise PluginPackagingError(f"{path}: its entry_points.txt is not valid: {error}") from None
-    points = dict(parser[GROUP]) if parser.has_section(GROUP) else {}
+    found, faults = parse(text)
+    if faults:
+        raise PluginPackagingError(f"{path}: {faults[0]}")
+    points: dict[str, str] = {}
+    for point in found:
+        if point.group == GROUP and points.setdefault(point.name, point.value) != point.value:
+            raise PluginPackagingError(
+                f"{path}: it registers the unlearner {point.name!a} twice, as {points[point.name]!a} and {point.value!a}; "
+                "rename one"
+            )
     for name, value in points.items():
         if not NAME.fullmatch(name):
             raise PluginPackagingError(

@@ -13,6 +13,7 @@ from typing import Any
 import pluggy
 
 from harness_guest import hookspecs
+from harness_guest.entry_points import normal, parse
 from harness_guest.precedence import prefer_folder
 
 HOOK = "unlearn"
@@ -100,13 +101,18 @@ def _find(name: str, distribution: str | None, plugin_path: str | None) -> Entry
 def _points(name: str, distribution: str | None, candidates: Iterable[Distribution]) -> dict[str, EntryPoint]:
     """The entry points of that name, by the normal name of their distribution; of two of one name the first."""
     found: dict[str, EntryPoint] = {}
-    wanted = None if distribution is None else _normal(distribution)
+    wanted = None if distribution is None else normal(distribution)
     for candidate in candidates:
-        owner = _normal(candidate.metadata["Name"] or "")
-        if wanted in (None, owner):
-            for point in candidate.entry_points:
-                if point.group == hookspecs.GROUP and point.name == name:
-                    found.setdefault(owner, point)
+        try:
+            points, _ = parse(candidate.read_text("entry_points.txt") or "")
+            own = [point for point in points if point[:2] == (hookspecs.GROUP, name)]
+            owner = normal(candidate.metadata["Name"] or "") if own else ""
+        except Exception:  # noqa: S112 -- a damaged distribution of a stranger; the runner "process" may have any
+            continue
+        if own and wanted in (None, owner):
+            point = EntryPoint(own[0].name, own[0].value, own[0].group)
+            vars(point).update(dist=candidate)  # as importlib.metadata does
+            found.setdefault(owner, point)
     return found
 
 
@@ -131,10 +137,6 @@ def _searched(plugin_path: str | None) -> Iterable[Distribution]:
     if plugin_path is not None:
         yield from distributions(path=[plugin_path])
     yield from distributions()
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:
