@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import TASK, Program, report_of
+from tests.program import TASK, Ended, Program, report_of
 
 NETWORKS = """
-import os, sys
+import os, signal, sys
 import torch
 from torch import nn
 
@@ -55,6 +55,16 @@ def here_alone(c, size, k):
     if os.environ.get("USER") == "harness":
         import no_such_module_in_the_sandbox
     return net(c, size, k)
+def in_a_model_s_process():
+    return os.environ.get("USER") == "harness" and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def fails_late(c, size, k):
+    if in_a_model_s_process():
+        raise RuntimeError("its own cause")
+    return net(c, size, k)
+def killed_late(c, size, k):
+    if in_a_model_s_process():
+        os.kill(os.getpid(), 9)
+    return net(c, size, k)
 def killed_there(c, size, k):
     if os.environ.get("USER") == "harness":
         os.kill(os.getpid(), 9)
@@ -62,7 +72,7 @@ def killed_there(c, size, k):
 """
 
 
-def run(program: Program, folder: Path, network: str, change: tuple[str, str] = ("", ""), *options: str) -> object:
+def run(program: Program, folder: Path, network: str, change: tuple[str, str] = ("", ""), *options: str) -> Ended:
     (folder / "lib").mkdir()
     (folder / "lib" / "mynet.py").write_text(NETWORKS)
     task = TASK.replace("{name: small-cnn, options: {width: 8}}", f'{{name: "{network}"}}').replace(*change)
@@ -121,3 +131,24 @@ def test_a_network_that_cannot_be_trained_is_refused_before_training(
 
     assert (ended.code, said in ended.err.replace("\n", " ")) == (21, True), ended.err
     assert "training reference models" not in ended.err
+
+
+def test_a_process_that_fails_while_it_loads_the_model_gives_its_own_cause(program: Program, tmp_path: Path) -> None:
+    run(program, tmp_path, "mynet:fails_late")
+    models = report_of(tmp_path / "r")["models"]
+
+    assert [model["status"] for model in models] == ["setup_error"] * 2
+    assert {model["evidence"]["error_message"] for model in models} == {"its own cause"}
+    assert "before the plugin was imported" in models[0]["advice"]
+
+
+def test_a_run_stops_at_the_third_infrastructure_error_of_one_cause_and_can_be_resumed(
+    program: Program, tmp_path: Path
+) -> None:
+    ended = run(program, tmp_path, "mynet:killed_late", ("", ""), "--models", "5")
+
+    said = " ".join(ended.err.split())
+    assert ended.code == 32
+    assert "3 models in a row ended with the same failure of the sandbox, so the run stops: the model's process" in said
+    assert "harness resume r" in said.replace(f"{tmp_path}/", "")
+    assert len(list((tmp_path / "r" / "models").iterdir())) == 3
