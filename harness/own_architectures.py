@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.cache import Cache, file_sha256
+from harness.cache import Cache, file_sha256, key_of
 from harness.errors import TaskInvalidError
 from harness.tasks.model import Task, TaskData
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
@@ -38,7 +38,7 @@ def carried(task: Task) -> Path | None:
     if name is None:
         return None
     files = {str(path): place for path, place in _files(name, task)}
-    digests = {path: file_sha256(place) for path, place in files.items()}
+    digests = _digests(files)
 
     def build(folder: Path) -> None:
         for path, place in files.items():
@@ -50,6 +50,20 @@ def carried(task: Task) -> Path | None:
 
     folder, _ = Cache("architectures").get_or_build({"format": 1, "module": name, "files": digests}, build)
     return folder / "site"
+
+
+def source_digest(task: Task) -> str | None:
+    """Return a digest of the source of the task's own network, on which its weights depend; None for the harness's networks.
+
+    Raises:
+        TaskInvalidError: as :func:`carried`.
+    """
+    name = own_module(task.architecture)
+    return None if name is None else key_of(_digests({str(path): place for path, place in _files(name, task)}))
+
+
+def _digests(files: Mapping[str, Path]) -> dict[str, str]:
+    return {path: file_sha256(place) for path, place in files.items()}
 
 
 def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:

@@ -29,7 +29,7 @@ from harness.journals import journal_record
 from harness.judging import evaluate, make_evidence
 from harness.originals import untrained
 from harness.outcomes import ModelOutcome
-from harness.own_architectures import carried
+from harness.own_architectures import carried, source_digest
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
 from harness.queries import QueryPlan
@@ -302,6 +302,9 @@ class _Job:
             "cores": self.cores,
             "device": [device_kind(self.device), hardware.cpu_model()],
         }
+        network = source_digest(self.task)
+        if network is not None:
+            identity["network"] = network
         before = self.begun.get("identity")
         if before is None:
             self.begun["identity"] = identity

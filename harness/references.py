@@ -25,7 +25,7 @@ from harness.evaluation import SPLITS
 from harness.files import write_tensors
 from harness.hardware import available_cores
 from harness.journals import check, job_fields, key_inputs
-from harness.own_architectures import check_network
+from harness.own_architectures import check_network, source_digest
 from harness.progress import Progress, Step
 from harness.queries import Pictures, QueryPlan, queries_in
 from harness.tasks.model import Task, TaskData
@@ -129,6 +129,8 @@ class References:
         self.device = device
         self.cache = cache or Cache("references")
         self._digest = data.digest()
+        own = source_digest(task)
+        self._own = {} if own is None else {"network": own}
         self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
@@ -236,6 +238,7 @@ class References:
                 "code": training_code_digest(),
                 **key_inputs(self.task, self.data, is_original=role == "original"),
                 **({"queries": self.queries.to_json()} if self.queries.names else {}),
+                **self._own,
             }
 
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:

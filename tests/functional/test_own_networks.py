@@ -152,3 +152,19 @@ def test_a_run_stops_at_the_third_infrastructure_error_of_one_cause_and_can_be_r
     assert "3 models in a row ended with the same failure of the sandbox, so the run stops: the model's process" in said
     assert "harness resume r" in said.replace(f"{tmp_path}/", "")
     assert len(list((tmp_path / "r" / "models").iterdir())) == 3
+
+
+def test_a_changed_network_of_ones_own_is_trained_anew_and_its_run_cannot_go_on(
+    program: Program, tmp_path: Path
+) -> None:
+    assert run(program, tmp_path, "mynet:killed_late", ("", ""), "--models", "3").code == 32
+    (tmp_path / "lib" / "mynet.py").write_text(NETWORKS + "# changed\n")
+    variables = {"PYTHONPATH": str(tmp_path / "lib"), "USER": "me"}
+    resumed = program("resume", "r", **variables)
+    anew = program(
+        "run", "--plugin", "noop", "--task", "own.yaml", "--runner", "process", "--time-limit", "60", "--models", "3",
+        "--output", "s", **variables,
+    )  # fmt: skip
+
+    assert "cannot go on: changed since it began: network" in " ".join(resumed.err.split())
+    assert "training reference models" in anew.err
