@@ -14,6 +14,7 @@ from harness.discovery import find_task
 from harness.errors import InterruptedRunError, UsageError
 from harness.originals import few_originals
 from harness.outcomes import ModelOutcome
+from harness.own_architectures import carried
 from harness.progress import Progress
 from harness.references import References
 from harness.report.model import utc_now
@@ -65,7 +66,19 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
     originals = few_originals(references, config.models, progress)
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     file = guest_data(data, data.digest())
-    place = Workplace(task, data, references.spec, file, originals, config, cores, run_id, device, terminal)
+    place = Workplace(
+        task,
+        data,
+        references.spec,
+        file,
+        originals,
+        config,
+        cores,
+        run_id,
+        device,
+        terminal,
+        architecture=carried(task),
+    )
     try:
         with store.held(), kept_terminal(), place.session(runner, facts, config.options, DAY_S) as session:
             for index, original in enumerate(config.plan(len(originals.seeds))):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.distributions import plugin_points, read_installed
 from harness.errors import (
     DuplicatePluginError,
     EvaluatorError,
@@ -20,7 +21,8 @@ from harness.errors import (
     PluginNotFoundError,
     TaskNotFoundError,
 )
-from harness.keys import KeyTextError, distribution_key, key, shown
+from harness.keys import KeyTextError, key, shown
+from harness_guest.entry_points import normal
 
 if TYPE_CHECKING:
     import pluggy
@@ -56,7 +58,7 @@ class FoundPlugin:
     @property
     def bundled(self) -> bool:
         """Whether it comes with the harness itself."""
-        return distribution_key(self.distribution) == OWN_DISTRIBUTION
+        return normal(self.distribution) == OWN_DISTRIBUTION
 
     @property
     def provider(self) -> str:
@@ -89,22 +91,16 @@ class LoadedTask:
 
 
 def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
-    """All entry points of a group, by name; the same distribution seen twice on ``sys.path`` counts once."""
-    found: dict[tuple[str, str], FoundPlugin] = {}
-    for distribution in importlib.metadata.distributions():
-        points = [point for point in distribution.entry_points if point.group == group]
-        if not points:  # most distributions, and reading their metadata takes longest
-            continue
-        metadata = distribution.metadata
-        if "Name" not in metadata:  # a broken installation left a dist-info folder behind
-            continue
-        name, version = metadata["Name"], metadata["Version"]
-        for point in points:
-            found.setdefault(
-                (point.name, distribution_key(name)),
-                FoundPlugin(group, point.name, point.value, name, version or "unknown"),
-            )
-    return tuple(sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution)))
+    """Return all entry points of a group, by name; damaged distributions are left out, see :func:`damaged_distributions`."""
+    found = {
+        FoundPlugin(group, point.name, point.value, one.name, one.version): None for one, point in plugin_points(group)
+    }
+    return tuple(sorted(found, key=lambda plugin: (plugin.name, plugin.distribution)))
+
+
+def damaged_distributions() -> tuple[str, ...]:
+    """Return one sentence for each fault in the metadata of what is installed."""
+    return tuple(dict.fromkeys(str(one) for one in read_installed(having="harness.")[1]))
 
 
 def duplicates(plugins: Iterable[FoundPlugin]) -> dict[str, tuple[FoundPlugin, ...]]:
@@ -119,11 +115,20 @@ def refuse_duplicates(plugins: Sequence[FoundPlugin], only: str | None = None) -
     """Raise DuplicatePluginError where two distributions register one name; ``only`` looks at that name alone."""
     for name, group in duplicates(plugins).items():
         if only in (None, name):
-            providers = " and ".join(plugin.provider for plugin in group)
-            raise DuplicatePluginError(
-                f"{group[0].group}: the name {name!r} is registered by {providers}. Uninstall one of them; "
-                "which of the two would run cannot be told."
-            )
+            raise DuplicatePluginError(f"{group[0].group}: {ambiguous(name, group)}")
+
+
+def ambiguous(name: str, group: Sequence[FoundPlugin]) -> str:
+    """Return what is wrong with a name that several entry points have, and what to do."""
+    providers = list(dict.fromkeys(plugin.provider for plugin in group))
+    if len(providers) == 1:
+        values = " and ".join(plugin.value for plugin in group)
+        return (
+            f"the name {name!r} is registered several times by {providers[0]} ({values}). Rename one in its metadata."
+        )
+    return (
+        f"the name {name!r} is registered by {' and '.join(providers)}. Uninstall one of them; the name is ambiguous."
+    )
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -112,8 +112,9 @@ def _plugins() -> Iterator[Check]:
     unlearners = discovery.find_plugins(discovery.UNLEARNERS)
     yield Check("Unlearners", "ok", ", ".join(plugin.name for plugin in unlearners) or "none")
     for name, group in discovery.duplicates(unlearners).items():
-        providers = " and ".join(plugin.provider for plugin in group)
-        yield Check(f"Unlearner {name}", "warn", f"registered by {providers}", "Uninstall one of them.")
+        yield Check(f"Unlearner {name}", "warn", "ambiguous", discovery.ambiguous(name, group))
+    for text in discovery.damaged_distributions():
+        yield Check("Installed packages", "warn", "damaged metadata", text)
     yield from guarded("Evaluators", _evaluators)
     yield from guarded("Tasks", _tasks)
 

@@ -35,7 +35,7 @@ class DuplicatePluginError(HarnessError):
 
 
 class PluginLoadError(HarnessError):
-    """A trusted plugin (evaluator, task or exporter) could not be imported or does not implement its hook."""
+    """A plugin could not be imported or does not implement its hook: an unlearner inside the sandbox, or a trusted one."""
 
     exit_code = 12
 

@@ -95,8 +95,3 @@ def look_alike(names: Iterable[str]) -> Mapping[str, str]:
         if earlier != name:
             found[name] = earlier
     return found
-
-
-def distribution_key(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares it: ``My.Method`` and ``my_method`` are one."""
-    return re.sub(r"[-_.]+", "-", name).lower()

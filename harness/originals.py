@@ -23,12 +23,14 @@ def few_originals(references: References, models: int | None, progress: Progress
         models = whole if references.holds("original", whole) else 1
     if references.holds("original", models):
         return references.population("original", models)
+    references.check_network()
     with progress.step(f"training {models} original model{'s' if models > 1 else ''}", None):
         return references.population("original", models)
 
 
 def untrained(references: References) -> Population:
     """One network as it is before training, in the place of an original."""
+    references.check_network()
     seeds = member_seeds(references.task, "original", 1)
     state = build_model(references.spec, seeds[0]).state_dict()
     weights = {name: np.array(tensor.numpy())[None] for name, tensor in state.items()}

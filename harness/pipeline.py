@@ -26,7 +26,9 @@ from harness.errors import (
 from harness.evaluating import evaluate
 from harness.exemplars import examples_record
 from harness.judging import make_evidence
+from harness.originals import untrained
 from harness.outcomes import ModelOutcome
+from harness.own_architectures import carried, source_digest
 from harness.placement import plan_seats, unpinned
 from harness.progress import Progress
 from harness.queries import QueryPlan
@@ -53,7 +55,7 @@ from harness.tasks.keeping import edited, kept_task, task_to_keep
 from harness.tasks.model import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
 from harness.unjudged import begun_report, filled
-from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
+from harness.unlearning import Workplace, check_in_guest, find_limit, guest_data, remeasuring, unlearn_all
 from reference_models.recipe import to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
@@ -227,6 +229,7 @@ class _Job:
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
         with self._phase("prepare"):
+            architecture = carried(self.task)
             data = load_data(self.task)
             self.twins = find_twins(data)
             for text in twin_warnings(self.twins, data.sizes()):
@@ -235,21 +238,13 @@ class _Job:
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, references.queries, runner, facts)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
+            if architecture is not None or facts.origin != "bundled":
+                check_in_guest(
+                    self._place(data, references, untrained(references), runner, architecture), runner, facts
+                )
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        place = Workplace(
-            self.task,
-            data,
-            references.spec,
-            guest_data(data, data.digest()),
-            populations["original"],
-            self.config,
-            self.cores,
-            self.begun["run_id"],
-            self.device,
-            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
-            queries=references.query_pictures(),
-        )
+        place = self._place(data, references, populations["original"], runner, architecture)
         with self._phase("budget"):
             limit = self._limit(place)
         report = self._begin_report(data, populations, limit, runner, facts)
@@ -258,6 +253,24 @@ class _Job:
             between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
         return self._judge(data, populations, limit, outcomes, runner, report)
+
+    def _place(
+        self, data: TaskData, references: References, originals: Population, runner: Runner, architecture: Path | None
+    ) -> Workplace:
+        return Workplace(
+            self.task,
+            data,
+            references.spec,
+            guest_data(data, data.digest()),
+            originals,
+            self.config,
+            self.cores,
+            self.begun["run_id"],
+            self.device,
+            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
+            queries=references.query_pictures(),
+            architecture=architecture,
+        )
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -294,6 +307,9 @@ class _Job:
             "cores": self.cores,
             "device": [device_kind(self.device), hardware.cpu_model()],
         }
+        network = source_digest(self.task)
+        if network is not None:
+            identity["network"] = network
         before = self.begun.get("identity")
         if before is None:
             self.begun["identity"] = identity

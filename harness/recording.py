@@ -94,6 +94,15 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
     )
 
 
+def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
+    """How many models came back as they were; no warning where none did."""
+    finished = [outcome for outcome in outcomes if outcome.status.finished]
+    same = sum(outcome.unchanged is True for outcome in finished)
+    if not same:
+        return []
+    return [f"The weights are the original's, bit for bit, in {same} of {len(finished)} models."]
+
+
 def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
     """Which times are not dependable because the machine was busy, and what that means."""
     because = undependable(limit, times, remeasured_s)

@@ -25,6 +25,7 @@ from harness.evaluation import SPLITS
 from harness.files import write_tensors
 from harness.hardware import available_cores
 from harness.journals import check, job_fields, key_inputs
+from harness.own_architectures import check_network, source_digest
 from harness.progress import Progress, Step
 from harness.queries import Pictures, QueryPlan, queries_in
 from harness.tasks.model import Task, TaskData
@@ -128,6 +129,8 @@ class References:
         self.device = device
         self.cache = cache or Cache("references")
         self._digest = data.digest()
+        own = source_digest(task)
+        self._own = {} if own is None else {"network": own}
         self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
@@ -137,6 +140,10 @@ class References:
     def query_pictures(self) -> Pictures:
         """Return what each query shows in place of the forget set's pictures."""
         return self.queries.pictures(self.spec, self.data.forget.images)
+
+    def check_network(self) -> None:
+        """Do a dry pass of the network; see :func:`harness.own_architectures.check_network`."""
+        check_network(self.task, self.spec, self.data)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """All three populations of ``models`` members each, trained where the cache has no sound copy.
@@ -189,6 +196,7 @@ class References:
         missing = self._missing(models)
         if not missing:
             return
+        self.check_network()
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
         total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)
@@ -230,6 +238,7 @@ class References:
                 "code": training_code_digest(),
                 **key_inputs(self.task, self.data, is_original=role == "original"),
                 **({"queries": self.queries.to_json()} if self.queries.names else {}),
+                **self._own,
             }
 
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:

@@ -12,6 +12,7 @@ from harness.config import RunConfig
 from harness.discovery import find_task
 from harness.errors import UsageError
 from harness.originals import few_originals, untrained
+from harness.own_architectures import carried
 from harness.progress import Progress
 from harness.references import References
 from harness.runners.base import PluginFacts, Runner
@@ -67,7 +68,9 @@ def open_shell(order: ShellOrder, progress: Progress) -> Opened:
     originals = untrained(references) if order.untrained else few_originals(references, None, progress)
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     file, run_id = guest_data(data, data.digest()), f"shell-{uuid.uuid4().hex[:8]}"
-    place = Workplace(task, data, references.spec, file, originals, config, cores, run_id, device)
+    place = Workplace(
+        task, data, references.spec, file, originals, config, cores, run_id, device, architecture=carried(task)
+    )
     return Opened(order, place, runner, facts)
 
 

@@ -23,6 +23,7 @@ from harness.recording import (
     populations_record,
     pressure_warnings,
     task_record,
+    unchanged_warnings,
     with_counts,
 )
 from harness.references import Population
@@ -119,7 +120,7 @@ def filled(
     models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
     times, remeasured_s = times_record(models, config.workers, cores), tuple(begun.get("remeasured_s", ()))
     budget = budget_record(limit, times, remeasured_s)
-    warnings = [*report.warnings, *pressure_warnings(limit, times, remeasured_s)]
+    warnings = [*report.warnings, *unchanged_warnings(outcomes), *pressure_warnings(limit, times, remeasured_s)]
     substituted = config.failed_as == "noop"
     seeds = tuple(derive_seed("unlearn", config.seed, index) for index in range(len(outcomes)))
     changes: dict[str, Any] = {

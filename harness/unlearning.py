@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,18 +16,20 @@ import numpy as np
 from harness.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.cache import Cache, key_of
 from harness.config import RunConfig
-from harness.errors import SandboxError
+from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
 from harness.hardware import cpu_model, cuda_device
 from harness.judging import logits_of, torch_threads
 from harness.outcomes import ModelOutcome, Status
+from harness.own_architectures import batch_sizes, refusal
 from harness.progress import Progress
 from harness.queries import Pictures
 from harness.references import DATA_FILE, Population, write_splits
 from harness.remeasuring import Remeasuring
 from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.greeting import NetworkRefusedError
 from harness.runners.seats import Seat
 from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.weights import Manifest, same_weights
 from harness.store import RunStore
 from harness.tasks.model import Task, TaskData
 from harness.workers import Queue, share_out
@@ -37,6 +39,19 @@ from reference_models.recipe import ModelSpec, derive_seed, to_json
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
+CHECK_S = 600.0
+IMPORT_CHECK_S = 120.0
+MAX_SHOWN_LINES = 8
+OWN_SETUP_ERRORS = (
+    "PluginSetupError",
+    "PluginValidationError",
+)  # their texts say all, and their frames are the guest's
+BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
+BUILDS_ADVICE = (
+    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
+    "those of https://download.pytorch.org/whl/cpu, by PIP_EXTRA_INDEX_URL or pip's configuration."
+)
+SAME_INFRA_ERRORS = 3
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
 REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
 OVERFLOW = (
@@ -70,6 +85,7 @@ class Workplace:
         terminal: path of the terminal on which a failing plugin is debugged; None for none.
         seats: of the workers, one each.
         queries: what every query shows to a returned model.
+        architecture: folder with the module of the task's own network; None where it has none.
     """
 
     task: Task
@@ -84,6 +100,7 @@ class Workplace:
     terminal: str | None = None
     seats: tuple[Seat, ...] = (Seat(),)
     queries: Pictures = field(default_factory=dict)
+    architecture: Path | None = None
 
     def judge_device_of(self, seat: Seat) -> str:
         """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
@@ -110,10 +127,16 @@ class Workplace:
         seconds: float,
         seat: Seat = Seat(),  # noqa: B008 -- it is frozen
         due: Callable[[], int] = lambda: 0,
+        try_batches: Sequence[int] = (),
     ) -> Session:
-        """A conversation with guests of this runner that may go on for ``seconds``."""
+        """A conversation with guests of this runner that may go on for ``seconds``.
+
+        With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
+        """
         seat = self._held(seat)
-        setup = GuestSetup(self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus)
+        setup = GuestSetup(
+            self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture
+        )
         kept = runner.facts.requested.log_bytes // 2
         hello = Hello(
             plugin=facts.name,
@@ -129,6 +152,8 @@ class Workplace:
             log_head_bytes=kept,
             log_tail_bytes=kept,
             terminal=self.terminal,
+            architecture_path=None if self.architecture is None else runner.paths.architecture_path,
+            try_batches=list(try_batches),
         )
         manifest = Manifest.of(self.originals.state(0))
         return Session(
@@ -148,6 +173,50 @@ class Workplace:
         if self.config.isolation == "model":
             return seat
         return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
+
+
+def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
+    """Do a dry pass of the task's own network in a guest, and import the plugin there, before anything is trained.
+
+    What is the harness's own needs neither: nothing is started then.
+
+    Raises:
+        TaskInvalidError: the network cannot be trained there.
+        PluginLoadError: the plugin cannot be imported there or has no hook.
+        SandboxError: the guest did not start.
+    """
+    stranger = facts.origin != "bundled"
+    if place.architecture is None and not stranger:
+        return
+    sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
+    try:
+        with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
+            session.greet()
+            if stranger:
+                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_CHECK_S, import_only=True)
+                _refuse_unloaded(facts, outcome)
+    except NetworkRefusedError as error:
+        raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
+
+
+def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:
+    """Raise PluginLoadError or SandboxError unless the plugin was imported."""
+    if outcome.import_s is not None:
+        return
+    seen = outcome.evidence
+    if outcome.status is Status.INFRA_ERROR:
+        raise SandboxError(f"{outcome.advice} {seen.error_message or '; '.join(seen.notes)}")
+    message = seen.error_message or outcome.status.value
+    if outcome.status is Status.TIMEOUT:
+        message = f"its import did not end within {IMPORT_CHECK_S:.0f} s"
+    kind = f"{seen.error_type}: " if seen.error_type else ""
+    shown = "" if seen.error_type in OWN_SETUP_ERRORS else seen.traceback or outcome.log.head
+    frames = "\n".join(shown.strip().splitlines()[-MAX_SHOWN_LINES:])
+    advice = BUILDS_ADVICE if any(sign in message for sign in BUILDS_SIGNS) else outcome.advice
+    raise PluginLoadError(
+        f"The plugin {facts.name} of {facts.distribution} {facts.version} cannot be loaded inside the sandbox, which was tried "
+        f"before training: {kind}{message}\n{advice}" + (f"\n{frames}" if frames else "")
+    )
 
 
 def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:
@@ -261,6 +330,33 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
     }
 
 
+class InfraErrors:
+    """Stops a run whose models end one after another with the same failure of the sandbox."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[str | None, str | None, int | None]] = []
+
+    def count(self, outcome: ModelOutcome) -> None:
+        """Take note of how a model ended.
+
+        Raises:
+            SandboxError: it is the third in a row that ended with the same infrastructure error.
+        """
+        if outcome.status is not Status.INFRA_ERROR:
+            self._last.clear()
+            return
+        seen = outcome.evidence
+        cause = (seen.error_type, seen.error_message, seen.guest_exit_code)
+        self._last = [*self._last, cause] if cause in self._last else [cause]
+        if len(self._last) == SAME_INFRA_ERRORS:
+            notes = "; ".join(seen.notes)
+            what = seen.error_message or notes or f"the guest ended with exit status {seen.guest_exit_code}"
+            raise SandboxError(
+                f"{SAME_INFRA_ERRORS} models in a row ended with the same failure of the sandbox, so the run stops: {what}. "
+                "`harness doctor` looks at the sandbox; resumed, the run does these models again."
+            )
+
+
 def unlearn_all(
     place: Workplace,
     runner: Runner,
@@ -280,12 +376,14 @@ def unlearn_all(
     models = len(plan)
     seconds = models * (limit.deadline_s + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
+    infra = InfraErrors()
     with progress.step(f"unlearning with {facts.name}", models) as step:
         step.advance(len(finished))
 
         def work(session: Session, index: int) -> None:
             finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
             step.advance()
+            infra.count(finished[index])
             if between is not None and len(queue):
                 between.after_model(session.seat)
 
@@ -313,6 +411,7 @@ def _unlearn_one(
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
+        outcome = replace(outcome, unchanged=same_weights(weights, place.originals.state(original)))
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         with torch_threads(place.cores):  # however many workers there are

@@ -46,7 +46,7 @@ ATTACKS: tuple[Attack, ...] = (
     _ends("divides_by_zero", "dies of a division by zero", Status.KILLED_SIGNAL),
     _ends("recurses", "recurses beyond Python's limit"),
     _ends("overflows_the_stack", "recurses beyond the stack of C", Status.KILLED_SIGNAL),
-    _ends("says_no_memory", "raises MemoryError", Status.OOM),
+    _ends("says_no_memory", "raises MemoryError", Status.PLUGIN_ERROR),
     _ends("says_no_space", "raises the error of a full disk", Status.DISK_FULL),
     _ends("cpu_limit", "uses up a limit on CPU time of its own", Status.KILLED_SIGNAL),
     _ends("file_limit", "sets itself a limit of no descriptors, and raises"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from harness.bundles.conflicts import reason
 from harness.errors import PluginPackagingError
@@ -14,6 +16,9 @@ from harness.runners.engine_types import Progress
 from harness.runners.target import PythonTarget
 from harness.runners.wheelfile import WheelFile
 from harness.runners.wheels import WheelsUnavailableError, collect
+
+TORCH_LIBRARIES = (b"libtorch.so", b"libtorch_cpu.so", b"libc10.so", b"libtorch_python.so")
+CUDA_LIBRARY = b"libtorch_cuda.so"
 
 
 def collect_dependencies(
@@ -43,7 +48,35 @@ def collect_dependencies(
             f"What {wheel.name} {wheel.version} needs cannot be had: {why}.\n"
             f"Required beside what the sandbox has: {', '.join(missing)}. pip said:\n{error}"
         ) from error
-    return tuple(path for path in house.paths if WheelFile.read(path).name not in present)
+    found = tuple(path for path in house.paths if WheelFile.read(path).name not in present)
+    _refuse_other_builds(found, wheel, present)
+    return found
+
+
+def _refuse_other_builds(paths: Iterable[Path], wheel: WheelFile, present: Mapping[str, str]) -> None:
+    """Refuse wheels built for a torch with CUDA beside one without. pip prefers the CPU build wherever its index has both."""
+    torch = present.get("torch")
+    if torch is None or not (Version(torch).local or "").startswith("cpu"):
+        return
+    for other in (WheelFile.read(path) for path in paths if needs_cuda(path)):
+        raise PluginPackagingError(
+            f"What {wheel.name} {wheel.version} needs cannot be had: {other.name} {other.version} was built for a torch with "
+            f"CUDA, and the sandbox has torch {torch}, so that its import would fail. Let pip know of the index that has both "
+            "for the CPU, e.g. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or install a torch with CUDA on this "
+            "machine."
+        )
+
+
+def needs_cuda(path: Path) -> bool:
+    """Return True if all native modules of a wheel that use torch use its CUDA part, as their tables of libraries say."""
+    linked = []
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                code = archive.read(name)
+                if any(library in code for library in TORCH_LIBRARIES):
+                    linked.append(CUDA_LIBRARY in code)
+    return bool(linked) and all(linked)
 
 
 def _is_met(wheel: WheelFile, requirement: Requirement, present: Mapping[str, str]) -> bool:

@@ -39,7 +39,11 @@ def editable_source(distribution: importlib.metadata.Distribution) -> Path | Non
         return None
     source = Path(unquote(url.path))
     if url.scheme != "file" or not source.is_dir():
-        raise PluginPackagingError(f"{_label(distribution)} is installed from {source}, which is not there any more")
+        name = distribution.metadata["Name"]
+        raise PluginPackagingError(
+            f"{_label(distribution)} is installed from {source}, which is not there any more. Install it again from where it is "
+            f"now (pip install -e DIRECTORY), or remove it (pip uninstall {name})."
+        )
     return source
 
 
@@ -49,6 +53,12 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
     Raises:
         PluginPackagingError: there is no RECORD, or a listed file is missing.
     """
+    if archive := _archive(distribution):
+        how = f"--plugin {archive}" if archive.suffix == ".whl" else "--plugin with a wheel or its source directory"
+        raise PluginPackagingError(
+            f"{_label(distribution)} lies in an archive on Python's path, {archive}, and is not installed from there. Give "
+            f"{how}, or install it with pip."
+        )
     files: dict[str, Path | bytes] = {}
     for entry in _recorded(distribution):
         name = PurePosixPath(entry)
@@ -64,6 +74,12 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
             "its wheel or source directory"
         )
     return _pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
+
+
+def _archive(distribution: importlib.metadata.Distribution) -> Path | None:
+    """The zip archive that holds the distribution; None where it lies in a folder."""
+    place = Path(str(distribution.locate_file("")))
+    return next((path for path in (place, *place.parents) if path.is_file()), None)
 
 
 def _recorded(distribution: importlib.metadata.Distribution) -> list[str]:

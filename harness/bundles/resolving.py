@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from harness.bundles.dependencies import collect_dependencies
 from harness.bundles.installed import editable_source, pack_bundled, repack_installed
 from harness.bundles.source import build_in_sandbox, build_on_host
 from harness.discovery import OWN_DISTRIBUTION, UNLEARNERS, FoundPlugin, find_plugins, find_unlearner, refuse_name
+from harness.distributions import find_installed, installed_versions
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.engine import Engine
@@ -27,6 +30,7 @@ from harness.runners.target import PythonTarget
 from harness.runners.wheelfile import WheelFile
 from harness.runners.wheels import WheelsUnavailableError, collect
 
+COMPILE_TIMEOUT_S = 600.0
 CHOICE = "#"
 """Stands between a path or requirement and the name of one of several unlearners in it."""
 
@@ -135,31 +139,34 @@ def _fetched(requirement: Requirement, sandbox: Sandbox) -> Path:
     return next(path for path in house.paths if WheelFile.read(path).name == canonicalize_name(requirement.name))
 
 
-def _built(source: Path, sandbox: Sandbox) -> Path:
+def _built(source: Path, sandbox: Sandbox, version: str | None = None) -> Path:
     if not source.is_dir():
         raise PluginNotFoundError(f"There is no wheel or source directory at {source}.")
     if not (source / "pyproject.toml").is_file() and not (source / "setup.py").is_file():
         raise PluginPackagingError(f"{source} has no pyproject.toml: it is not the source directory of a package")
     if sandbox.engine is not None and sandbox.guest is not None:
-        return build_in_sandbox(source.resolve(), sandbox.engine, sandbox.guest, sandbox.progress)
+        return build_in_sandbox(source.resolve(), sandbox.engine, sandbox.guest, sandbox.progress, version)
     if not sandbox.allow_host_build:
         raise PluginPackagingError(
             f"Building {source} runs its build code, and without Docker it would run on this machine. "
             "Build a wheel of it yourself and give that, or use `--runner docker`."
         )
-    return build_on_host(source.resolve(), sandbox.progress)
+    return build_on_host(source.resolve(), sandbox.progress, version)
 
 
 def _installed(name: str, sandbox: Sandbox) -> _Located:
     found = find_unlearner(name)
-    distribution = importlib.metadata.distribution(found.distribution)
+    installed = find_installed(found.distribution)
+    if installed is None:
+        raise PluginPackagingError(f"{found.provider} cannot be found any more. Was it uninstalled meanwhile?")
+    distribution = installed.distribution
     label = f"{found.distribution} {found.version}"
     if canonicalize_name(found.distribution) == OWN_DISTRIBUTION:
         points = {plugin.name: plugin.value for plugin in find_plugins(UNLEARNERS) if plugin.bundled}
         return _Located(pack_bundled(distribution, points), "bundled", label, name)
     source = editable_source(distribution)
     if source is not None:
-        return _Located(_built(source, sandbox), "editable", str(source), name)
+        return _Located(_built(source, sandbox, found.version), "editable", str(source), name)
     return _Located(repack_installed(distribution), "installed", label, name)
 
 
@@ -200,15 +207,17 @@ def _chosen(wheel: WheelFile, located: _Located) -> str:
         )
     name = located.name or names[0]
     if name not in wheel.entry_points:
-        raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.")
+        stale = ""
+        if located.origin == "editable":
+            stale = f" Its installation is older than its source: run pip install -e {located.location} again."
+        raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.{stale}")
     refuse_name(FoundPlugin(UNLEARNERS, name, wheel.entry_points[name], wheel.name, wheel.version), name)
     return name
 
 
 def _installed_versions() -> dict[str, str]:
     """What the Python that runs this has installed."""
-    found = ((item.metadata["Name"], item.version) for item in importlib.metadata.distributions())
-    return {str(canonicalize_name(name)): version for name, version in found if name}
+    return installed_versions()
 
 
 def materialise(bundle: PluginBundle, target: Path) -> Path:
@@ -224,4 +233,19 @@ def materialise(bundle: PluginBundle, target: Path) -> Path:
     target.mkdir(parents=True)
     for path in bundle.wheels:
         WheelFile.read(path).unpack(target)
+    _compile(target)
     return target
+
+
+def _compile(folder: Path) -> None:
+    """Compile to byte code, as the image does: guests write none, and every model would pay for it. Nothing of it is run.
+
+    In a process of its own, for a source can exhaust the compiler; a file that does not compile is told when it is imported.
+    """
+    command = [sys.executable, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
+    with contextlib.suppress(
+        subprocess.TimeoutExpired
+    ):  # what is compiled by then is; the rest is as slow as its source
+        subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=COMPILE_TIMEOUT_S, check=False
+        )

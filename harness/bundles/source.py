@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import inspect
 import io
-import os
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from harness.bundles.build_program import PROGRAM
+from harness.bundles.source_files import source_files
+from harness.bundles.source_version import version_variables
 from harness.cache import Cache, file_sha256
 from harness.errors import PluginPackagingError
 from harness.reading import foreign
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, Progress
+from harness.runners.environment import BUILD, EPOCH_S
 from harness.runners.guest_image import GuestImage
 from harness.runners.oneshot import OneshotResult, run_once
 from harness.runners.torch_image import VENV
@@ -31,53 +33,60 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
 
 BUILD_TIMEOUT_S = 300.0
-MAX_SOURCE_BYTES = 100 << 20
+VERSION_SIGNS = ("unable to detect version", "PRETEND_VERSION", "SCM", "Versioning failed")
 MAX_WHEEL_BYTES = 256 << 20
-LEFT_OUT = frozenset({".git", ".hg", ".tox", ".nox", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache"})
-LEFT_OUT_ON_TOP = frozenset({"build", "dist"})
 DEFAULT_REQUIRES = ("setuptools>=40.8.0",)
 """What PEP 518 says for a directory that does not name its build requirements."""
 
 
-def build_in_sandbox(source: Path, engine: Engine, guest: GuestImage, progress: Progress) -> Path:
+def build_in_sandbox(
+    source: Path, engine: Engine, guest: GuestImage, progress: Progress, version: str | None = None
+) -> Path:
     """A wheel of ``source`` in the cache, built without network in a container of the guest image.
+
+    ``version`` is handed to a build that would take one from version control, where git says none.
 
     Raises:
         PluginPackagingError: the build fails, takes more than :data:`BUILD_TIMEOUT_S` seconds, or needs what cannot be had.
     """
-    files = dict(_source_files(source))
-    digests = {name: _fingerprint(path) for name, path in files.items()}
+    files, variables = dict(source_files(source)), _version_variables(source, version)
+    digests = {name: file_sha256(path) for name, path in files.items()}
 
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source} in the sandbox")
-        name, wheel = _run_build(source, files, engine, guest, progress)
+        name, wheel = _run_build(source, files, engine, guest, progress, variables)
         (folder / name).write_bytes(wheel)
 
-    folder, _ = Cache("bundles").get_or_build({"source": digests, "guest": guest.id}, build)
+    folder, _ = Cache("bundles").get_or_build({"source": digests, "guest": guest.id, **variables}, build)
     return next(folder.glob("*.whl"))
 
 
-def build_on_host(source: Path, progress: Progress) -> Path:
+def build_on_host(source: Path, progress: Progress, version: str | None = None) -> Path:
     """A wheel of ``source`` in the cache, built by pip on this machine: the directory's build code runs here.
+
+    ``version`` as for :func:`build_in_sandbox`.
 
     Raises:
         PluginPackagingError: the build fails.
     """
-    digests = {name: _fingerprint(path) for name, path in _source_files(source)}
+    digests = {name: file_sha256(path) for name, path in source_files(source)}
+    variables = _version_variables(source, version)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-input", "--disable-pip-version-check"]
 
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source}")
         # A copy, for build backends write into their source directory.
         with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
-            with tarfile.open(fileobj=io.BytesIO(_tar(dict(_source_files(source)))), mode="r") as tar:
+            with tarfile.open(fileobj=io.BytesIO(_tar(dict(source_files(source)))), mode="r") as tar:
                 _extract(tar, scratch)
             try:
-                run_pip([*command, "--wheel-dir", str(folder), scratch], progress)
+                run_pip([*command, "--wheel-dir", str(folder), scratch], progress, {**BUILD, **variables})
             except WheelsUnavailableError as error:
-                raise PluginPackagingError(f"no wheel could be built of {source}. pip said:\n{error}") from error
+                raise PluginPackagingError(
+                    f"no wheel could be built of {source}.{_advice(str(error))} pip said:\n{error}"
+                ) from error
 
-    folder, _ = Cache("bundles").get_or_build({"source": digests, "python": sys.version}, build)
+    folder, _ = Cache("bundles").get_or_build({"source": digests, "python": sys.version, **variables}, build)
     return next(folder.glob("*.whl"))
 
 
@@ -101,36 +110,26 @@ def build_requirements(source: Path) -> list[Requirement]:
         return [Requirement(line) for line in table.get("requires", DEFAULT_REQUIRES)]
 
 
-def _source_files(source: Path) -> Iterator[tuple[str, Path]]:
-    """Plain files and symbolic links below ``source``, sorted; version control, environments and caches left out.
-
-    Raises:
-        PluginPackagingError: together they are too big.
-    """
-    total_bytes = 0
-    for folder, folders, names in os.walk(source):
-        left_out = LEFT_OUT | LEFT_OUT_ON_TOP if Path(folder) == source else LEFT_OUT
-        folders[:] = sorted(name for name in folders if name not in left_out and not name.endswith(".egg-info"))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not path.is_symlink() and not path.is_file():
-                continue
-            total_bytes += path.lstat().st_size
-            if total_bytes > MAX_SOURCE_BYTES:
-                raise PluginPackagingError(
-                    f"{source} holds more than {MAX_SOURCE_BYTES >> 20} MiB; move data out of it, or give a wheel"
-                )
-            yield path.relative_to(source).as_posix(), path
+def _version_variables(source: Path, version: str | None) -> dict[str, str]:
+    return version_variables(
+        source, [str(canonicalize_name(item.name)) for item in build_requirements(source)], version
+    )
 
 
-def _fingerprint(path: Path) -> str:
-    return f"link to {path.readlink()}" if path.is_symlink() else file_sha256(path)
+def _advice(said: str) -> str:
+    """What to do about a build that wants a version from version control, which no copy of the directory has."""
+    if not any(sign in said for sign in VERSION_SIGNS):
+        return ""
+    return (
+        " It takes its version from version control, and neither a repository with a commit nor git is here: set "
+        "SETUPTOOLS_SCM_PRETEND_VERSION (or the variable of its build tool), or give a wheel."
+    )
 
 
 def _tar(files: Mapping[str, Path]) -> bytes:
-    """A tar with links as links: what they point to on the host is not taken along."""
+    """A tar of plain files."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
         for name, path in files.items():
             tar.add(path, arcname=name, recursive=False, filter=_anonymous)
     return stream.getvalue()
@@ -139,12 +138,18 @@ def _tar(files: Mapping[str, Path]) -> bytes:
 def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""
+    info.mtime = EPOCH_S  # backends that pack files with their times refuse those before 1980
     info.mode = 0o755 if info.mode & 0o100 else 0o644
     return info
 
 
 def _run_build(
-    source: Path, files: Mapping[str, Path], engine: Engine, guest: GuestImage, progress: Progress
+    source: Path,
+    files: Mapping[str, Path],
+    engine: Engine,
+    guest: GuestImage,
+    progress: Progress,
+    variables: Mapping[str, str],
 ) -> tuple[str, bytes]:
     tools = _build_tools(source, guest, progress)
     inputs = {f"tools/{path.name}": path for path in tools} | {f"source/{name}": path for name, path in files.items()}
@@ -152,7 +157,7 @@ def _run_build(
         image=guest.id,
         name="harness-build",
         entrypoint=(f"{VENV}/bin/python", "-I", "-c", PROGRAM),
-        environment={"HOME": "/tmp/home", "LANG": "C.UTF-8", "NVIDIA_VISIBLE_DEVICES": "void"},  # noqa: S108
+        environment={"HOME": "/tmp/home", "NVIDIA_VISIBLE_DEVICES": "void", **BUILD, **variables},  # noqa: S108
         memory_mib=4096,
         pids=256,
         tmpfs_mib=2048,
@@ -191,7 +196,8 @@ def _built_wheel(source: Path, result: OneshotResult) -> tuple[str, bytes]:
     head, _, wheel = result.stdout.partition(b"\n")
     if result.exit_code != 0 or not wheel:
         raise PluginPackagingError(
-            f"no wheel could be built of {source} (without network, in the sandbox). Its build said:\n{result.stderr}"
+            f"no wheel could be built of {source} (without network, in the sandbox).{_advice(result.stderr)} Its build said:\n"
+            f"{result.stderr}"
         )
     name = head.decode("utf-8", "replace")
     try:

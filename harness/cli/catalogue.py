@@ -29,10 +29,16 @@ def _print_faults(faults: Iterable[str]) -> None:
         click.echo(f"\nBroken: {harmless(fault)}", err=True)
 
 
+def _print_damaged() -> None:
+    from harness.discovery import damaged_distributions
+
+    _print_faults(damaged_distributions())
+
+
 @click.command("plugins", short_help="List the installed unlearners.")
 def plugins_command() -> None:
     """List the installed unlearners, from metadata alone: none is imported."""
-    from harness.discovery import UNLEARNERS, duplicates, find_plugins
+    from harness.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
 
     plugins = find_plugins(UNLEARNERS)
     doubled = duplicates(plugins)
@@ -40,10 +46,8 @@ def plugins_command() -> None:
         ("name", "distribution", "version", "entry point"),
         ((one.name, one.distribution, one.version, one.value) for one in plugins),
     )
-    _print_faults(
-        f"{name!r} is registered by {' and '.join(one.provider for one in group)}; it cannot be run until one is gone."
-        for name, group in doubled.items()
-    )
+    _print_faults(ambiguous(name, group) for name, group in doubled.items())
+    _print_damaged()
 
 
 @click.command("tasks", short_help="List the tasks.")
@@ -57,6 +61,7 @@ def tasks_command() -> None:
         ((e.task.name, e.found.distribution, e.found.version, e.task.description) for e in loaded),
     )
     _print_faults(plugin.reason for plugin in broken)
+    _print_damaged()
 
 
 @click.command("evaluators", short_help="List the evaluators.")
@@ -70,6 +75,7 @@ def evaluators_command() -> None:
         ((e.info.name, e.info.version, e.found.provider, e.info.summary) for e in loaded),
     )
     _print_faults(plugin.reason for plugin in broken)
+    _print_damaged()
 
 
 COMMANDS = (plugins_command, tasks_command, evaluators_command)

@@ -102,5 +102,8 @@ def main() -> None:
     # Threads that spin while they wait take the cores from those that work, many times over on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     make_tolerant()
+    # Both would read the entry points of all that is installed, and die of one damaged package of a stranger.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
     cli.main(prog_name="harness")

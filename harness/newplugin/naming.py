@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from harness.discovery import UNLEARNERS, find_plugins
 from harness.errors import PluginNameError
+from harness_guest.entry_points import normal
 
 MAX_CHARS = 64
 PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
@@ -74,7 +75,7 @@ def _check_module(names: Names) -> None:
 def _check_not_taken(names: Names) -> None:
     """Metadata alone are read. The author's own installed package of this name is no hindrance."""
     for found in find_plugins(UNLEARNERS):
-        if found.name == names.plugin and found.distribution.replace("_", "-").lower() != names.distribution:
+        if found.name == names.plugin and normal(found.distribution) != names.distribution:
             raise PluginNameError(
                 f"{found.provider} has an unlearner {names.plugin!r} already, and of two neither could be run by its "
                 "name. Choose another name."

@@ -85,6 +85,14 @@ class ModelRecord(Record):
     clock: Clock = Field("wall", description="What counted against the limit; see budget.clock.")
     attempts: int = Field(1, ge=1, description="How many times this model was started, this one included.")
     earlier_attempts: tuple[str, ...] = Field((), description="How the attempts before this one ended, oldest first.")
+    import_s: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds of charged_s in which the plugin was imported, before its hook; null: the import did not end.",
+    )
+    unchanged: bool | None = Field(
+        None, description="The weights that came back are the original's, bit for bit; null: none came back."
+    )
 
     @property
     def elapsed_s(self) -> float | None:

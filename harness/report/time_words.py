@@ -31,10 +31,11 @@ def model_sentence(report: Report) -> str:
     times = report.times
     if times is None or times.charged is None or times.charged_share is None:
         return ""
+    imports = "" if times.imports is None else f"; importing the plugin took {duration(times.imports.p50_s)} of it"
     each = "" if times.workers == 1 else f" on {times.workers} workers"
     return (
         f"Of the models' time{each}, {100 * times.charged_share:.0f} % was charged to the method (median "
-        f"{_spread(times.charged)}); the program's own was {duration(times.uncharged_s / times.charged.models)} a model."
+        f"{_spread(times.charged)}{imports}); the program's own was {duration(times.uncharged_s / times.charged.models)} a model."
     )
 
 

@@ -38,6 +38,9 @@ class TimesRecord(Record):
     charged: SpreadRecord | None = Field(
         None, description="The method's own work, its import included, on the host's clock."
     )
+    imports: SpreadRecord | None = Field(
+        None, description="Of the charged seconds, those of importing the plugin, before its hook."
+    )
     start: SpreadRecord | None = Field(None, description="Waiting for the start of guests; the program's.")
     hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
     after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
@@ -79,7 +82,11 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
     all_s = sum(part.total_s for part in parts.values() if part is not None)
     charged_s = 0.0 if parts["charged"] is None else parts["charged"].total_s
     share = round(charged_s / all_s, 4) if all_s > 0 else None
-    return TimesRecord(workers=workers, cores=cores, cpu_pressure=_pressure(models), charged_share=share, **parts)
+    imports = SpreadRecord.of(model.import_s for model in models)
+    pressure = _pressure(models)
+    return TimesRecord(
+        workers=workers, cores=cores, cpu_pressure=pressure, charged_share=share, imports=imports, **parts
+    )
 
 
 def _pressure(models: Iterable[ModelRecord]) -> float | None:

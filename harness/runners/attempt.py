@@ -70,6 +70,7 @@ class Attempt:
             tried_before=tried_before,
             clock=self._clock_name,
             deadline_s=job.deadline_s,
+            on_gpu=hello.device != "cpu",
         )
         self._notes: list[str] = []
         self._prepare_s: float | None = None
@@ -199,6 +200,7 @@ class Attempt:
             cpu_s=self._cpu_s,
             examples=None if ended is None else ended.examples,
             clock=self._clock_name,
+            import_s=None if ended is None else ended.import_s,
         )
         return outcome, state if verdict.status.finished else None
 
@@ -226,6 +228,9 @@ class Attempt:
     def _evidence(self, refusal: str | None) -> Evidence:
         facts, ended, weights = self._facts, self._facts.ended, self._transcript.weights
         message = facts.violation or refusal or (None if ended is None else ended.error_message)
+        if message is None and ended is not None and not facts.started:
+            how = f"status {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
+            message = f"the model's process ended with {how} while it loaded the original"
         if facts.setup_timed_out:
             message = f"the model was not ready after {self._setup_timeout_s:.0f} s"
         return Evidence(

@@ -96,6 +96,7 @@ class GuestSetup:
         deadline_s: seconds from now after which the guest is surely forgotten and may be reaped by any later run.
         cores: numbers of the cores that it may run on; None for wherever the system puts it.
         gpus: devices of this guest, as ``--gpus`` has them; None for the runner's own.
+        architecture: folder with the module of the task's own network (host path); None where it has none.
     """
 
     data_file: Path
@@ -103,6 +104,7 @@ class GuestSetup:
     deadline_s: float = 86_400.0
     cores: tuple[int, ...] | None = None
     gpus: str | None = None
+    architecture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class GuestPaths:
     data_path: str
     plugin_path: str | None
     scratch: tuple[str, ...] = ()
+    architecture_path: str = "architecture"
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,8 @@ from typing import IO
 from harness.cache import cache_error, cache_root
 from harness.files import write_error
 from harness.locks import locked
+from harness.runners.environment import EPOCH_S
 from harness.runners.wheelfile import WheelFile
-
-EPOCH_S = 315_532_800
-"""1 January 1980: one time for all files, so that the builder's cache holds."""
 
 
 def package_folder(name: str) -> Path:

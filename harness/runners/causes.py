@@ -41,6 +41,7 @@ class Facts:
         clock: what the limit counts: "wall", "cpu" or "steps".
         used: of the limit, where ``clock`` is not "wall"; None if unknown.
         deadline_s: seconds on the host's clock after which the model is late whatever it used; None for none.
+        on_gpu: the guest computes on a GPU.
     """
 
     started: bool
@@ -60,6 +61,7 @@ class Facts:
     clock: Clock = "wall"
     used: float | None = None
     deadline_s: float | None = None
+    on_gpu: bool = True
 
     @property
     def charged(self) -> float | None:
@@ -92,6 +94,10 @@ ADVICE = {
     Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",
 }
 
+LOAD_ADVICE = (
+    "The original could not be loaded inside the sandbox, before the plugin was imported: see the message, and check the task's "
+    "architecture and --memory."
+)
 LATE_ADVICE = {
     "wall": ADVICE[Status.TIMEOUT],
     "cpu": "The limit of processor seconds passed: watch context.remaining_s and return before it reaches zero.",
@@ -100,6 +106,11 @@ LATE_ADVICE = {
 IMPORT_ADVICE = (
     "The limit passed while the plugin was being imported, before its hook began. Imports are charged: import less, or give more "
     "with --time-limit."
+)
+MUCH_IMPORT = 0.5  # share of the limit
+MUCH_IMPORT_ADVICE = (
+    "The limit passed in the hook, and the import before it took {import_s:.3g} s of the {limit_s:.3g} s: imports are charged. "
+    "Import less, e.g. inside the functions that need it, or give more with --time-limit."
 )
 
 SIGNAL_ADVICE = {
@@ -122,6 +133,10 @@ PROBLEM_STATUS = {
 NO_PROCESS_SIGNS = ("can't start new thread", "Resource temporarily unavailable", "[Errno 11]")
 NO_GPU_MEMORY_SIGNS = ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 NO_MEMORY_SIGNS = ("can't allocate memory", "Cannot allocate memory", "[Errno 12]")
+NO_MEMORY_ADVICE = (
+    "The plugin raised an exception that speaks of memory; the kernel stopped nothing for the sandbox's memory limit, so that a "
+    "single request was refused, e.g. for a size that no machine has: see the traceback."
+)
 NO_SPACE_SIGNS = ("No space left on device", "[Errno 28]")
 
 
@@ -132,7 +147,7 @@ def decide(facts: Facts) -> Verdict:
     if _killed_for_memory(facts):
         return _verdict(Status.OOM)
     if not facts.started:
-        return _verdict(Status.INFRA_ERROR)
+        return _not_started(facts)
     if _late(facts):
         return Verdict(Status.TIMEOUT, _late_advice(facts))
     if facts.weights_problem is not None:
@@ -141,11 +156,23 @@ def decide(facts: Facts) -> Verdict:
         return _verdict(Status.OK_DEGRADED if facts.oom_rise or facts.refused_forks else Status.OK)
     if facts.ended is None:
         return _guest_gone(facts)
-    return _failed(facts.ended, facts.refused_forks)
+    return _failed(facts, facts.ended)
 
 
 def _verdict(status: Status) -> Verdict:
     return Verdict(status, ADVICE[status])
+
+
+def _not_started(facts: Facts) -> Verdict:
+    """The model was never ready: nothing of the plugin has run.
+
+    A process that failed by itself would fail again: its cause is the original's. A process that was killed without a word, or
+    that never answered, says nothing about it.
+    """
+    ended = facts.ended
+    if ended is None or ended.problem == "infra_error" or (ended.signal == signal.SIGKILL and not ended.error_type):
+        return _verdict(Status.INFRA_ERROR)
+    return Verdict(Status.SETUP_ERROR, LOAD_ADVICE)
 
 
 def _late(facts: Facts) -> bool:
@@ -165,6 +192,9 @@ def _above(value: float | None, limit: float | None) -> bool:
 def _late_advice(facts: Facts) -> str:
     if facts.ended is not None and not facts.ended.imported and not facts.has_weights:
         return IMPORT_ADVICE
+    import_s = None if facts.ended is None else facts.ended.import_s
+    if facts.clock == "wall" and import_s is not None and facts.limit_s and import_s > MUCH_IMPORT * facts.limit_s:
+        return MUCH_IMPORT_ADVICE.format(import_s=import_s, limit_s=facts.limit_s)
     return LATE_ADVICE[facts.clock]
 
 
@@ -200,25 +230,25 @@ def _killed(number: int) -> Verdict:
     return Verdict(Status.KILLED_SIGNAL, f"Killed by {known.name}: {SIGNAL_ADVICE.get(known, 'see the log.')}")
 
 
-def _failed(ended: Ended, refused_forks: int | None) -> Verdict:
+def _failed(facts: Facts, ended: Ended) -> Verdict:
     """The process ended in time and without a result."""
     if ended.error_type is not None:
-        return _verdict(_status_of_exception(ended, refused_forks))
+        status = _status_of_exception(facts, ended)
+        memory = ended.error_type == "MemoryError" or _has(ended.error_message or "", NO_MEMORY_SIGNS)
+        return Verdict(status, NO_MEMORY_ADVICE) if status is Status.PLUGIN_ERROR and memory else _verdict(status)
     if ended.signal is not None and ended.problem != "output_too_large":
         return _killed(ended.signal)
     return _verdict(PROBLEM_STATUS.get(ended.problem or "", Status.OUTPUT_MISSING))
 
 
-def _status_of_exception(ended: Ended, refused_forks: int | None) -> Status:
+def _status_of_exception(facts: Facts, ended: Ended) -> Status:
     kind, message = ended.error_type or "", ended.error_message or ""
-    if kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS):
+    if facts.on_gpu and (kind == "OutOfMemoryError" or _has(message, NO_GPU_MEMORY_SIGNS)):
         return Status.OOM_GPU
-    if kind == "MemoryError" or _has(message, NO_MEMORY_SIGNS):
-        return Status.OOM
     if _has(message, NO_SPACE_SIGNS):
         return Status.DISK_FULL
     # The words are those of other errors too; where the kernel counts, it has the last one.
-    if refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
+    if facts.refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
         return Status.PIDS_LIMIT
     return PROBLEM_STATUS.get(ended.problem or "", Status.PLUGIN_ERROR)
 

@@ -17,6 +17,7 @@ from harness.runners.cgroups import Cgroup
 from harness.runners.docker_handle import DockerHandle, discard
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState, EngineInfo, GpuRequest
+from harness.runners.environment import guest_environment
 from harness.runners.gpus import gpu_request
 from harness.runners.images import PluginImage
 from harness.runners.init_process import InitProcess
@@ -30,9 +31,8 @@ ISOLATION = (
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
 DATA_PATH = "/data/data.safetensors"
+ARCHITECTURE_PATH = "/opt/architecture"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
-HOME = "/tmp/home"  # noqa: S108
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class DockerRunner:
@@ -91,7 +91,7 @@ class DockerRunner:
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in the container."""
-        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH)
+        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
 
     @property
     def pins(self) -> bool:
@@ -152,32 +152,16 @@ class DockerRunner:
             cpuset=self._cpuset if setup.cores is None else core_list(setup.cores),
             tmpfs_mib=limits.tmpfs_mib,
             shm_mib=limits.shm_mib,
-            read_only_files={setup.data_file.resolve(): DATA_PATH},
+            read_only_files=_mounted(setup),
             gpu=gpu,
             selinux=self._info.selinux,
             runtime=self._runtime,
         )
 
     def _environment(self, gpu: GpuRequest | None) -> dict[str, str]:
-        """All variables of the container; torch's caches need a place that can be written to and executed from."""
-        threads = str(max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus))))
-        variables = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": HOME,
-            "USER": "harness",
-            "LOGNAME": "harness",
-            "LANG": "C.UTF-8",
-            "TMPDIR": SCRATCH[0],
-            "XDG_CACHE_HOME": f"{HOME}/.cache",
-            "TORCHINDUCTOR_CACHE_DIR": f"{HOME}/.cache/inductor",
-            "TRITON_CACHE_DIR": f"{HOME}/.cache/triton",
-            "MPLCONFIGDIR": f"{HOME}/.cache/matplotlib",
-            "PYTHONHASHSEED": "0",
-            "PYTHONSAFEPATH": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **dict.fromkeys(THREAD_VARIABLES, threads),
-        }
+        """All variables of the container."""
+        threads = max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus)))
+        variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **guest_environment(SCRATCH[0], threads)}
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
         return variables if gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
 
@@ -230,6 +214,12 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
         "tmpfs_mib": requested.tmpfs_mib if SCRATCH[0] in (config.get("Tmpfs") or {}) else None,
         "shm_mib": int(config.get("ShmSize") or 0) >> 20,
     }
+
+
+def _mounted(setup: GuestSetup) -> dict[Path, str]:
+    """What a guest sees of the host: its data, and the module of the task's own network."""
+    data = {setup.data_file.resolve(): DATA_PATH}
+    return data if setup.architecture is None else {**data, setup.architecture.resolve(): ARCHITECTURE_PATH}
 
 
 def _engine_facts(info: EngineInfo) -> dict[str, Any]:

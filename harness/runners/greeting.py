@@ -12,6 +12,10 @@ from harness_guest.protocol import Kind, ProtocolError, decode_json
 READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
 
 
+class NetworkRefusedError(ValueError):
+    """The guest is sound, and the network failed its dry pass in it."""
+
+
 @dataclass(frozen=True)
 class Ready:
     """What a guest said of itself when it was ready.
@@ -42,13 +46,15 @@ def read_ready(channel: Channel, began_s: float, clock: Callable[[], float], tim
         timeout_s: how long to wait from now.
 
     Raises:
-        ValueError: it refuses.
+        NetworkRefusedError: the network failed its dry pass.
+        ValueError: it refuses for another reason.
         ProtocolError, GuestGoneError, DeadlineError: as :meth:`Channel.receive`.
     """
     kind, payload = channel.receive(clock() + timeout_s)
     said = decode_json(bytes(payload))
     if kind is Kind.REFUSED:
-        raise ValueError(harmless(str(said.get("message")), 2000))
+        refused = NetworkRefusedError if said.get("reason") == "model" else ValueError
+        raise refused(harmless(str(said.get("message")), 2000))
     if kind is not Kind.READY:
         raise ProtocolError(f"{kind.name} came where READY was due")
     missing = READY_FIELDS - set(said)

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from harness.errors import SandboxError
 from harness.runners.base import GuestHandle, GuestPaths, GuestSetup, Limits, RunnerFacts
+from harness.runners.environment import guest_environment
 from harness.runners.owners import Owner
 from harness.runners.process_handle import ProcessHandle
 
 FOLDER = "harness-guest-"
 SEPARATOR = ","  # in no random part of a name that tempfile makes
 DATA_NAME = "data.safetensors"
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "TZ")
-CACHES = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR")
+SCRATCH = "tmp"
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
 
 class ProcessRunner:
@@ -66,7 +67,8 @@ class ProcessRunner:
     @property
     def paths(self) -> GuestPaths:
         """Relative to the guest's own folder, which is another one for every guest."""
-        return GuestPaths(DATA_NAME, None if self._plugin_path is None else str(self._plugin_path.resolve()))
+        plugin = None if self._plugin_path is None else str(self._plugin_path.resolve())
+        return GuestPaths(DATA_NAME, plugin, (SCRATCH,))
 
     @property
     def pins(self) -> bool:
@@ -89,7 +91,10 @@ class ProcessRunner:
         except OSError as error:
             raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
+            (folder / SCRATCH).mkdir()
             (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
+            if setup.architecture is not None:
+                (folder / self.paths.architecture_path).symlink_to(setup.architecture.resolve())
             return ProcessHandle(folder, self._environment(folder, setup.gpus), hold=hold, cores=setup.cores)
         except OSError as error:
             _let_go(folder, hold)
@@ -103,22 +108,20 @@ class ProcessRunner:
     def _environment(self, folder: Path, gpus: str | None = None) -> dict[str, str]:
         """Named variables only: what a user's shell holds is nothing for a plugin."""
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        threads = str(self._threads)
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-        environment |= dict.fromkeys(("HOME", "TMPDIR"), str(folder))
-        environment |= {name: str(folder / ".cache") for name in CACHES}
-        environment |= dict.fromkeys(("USER", "LOGNAME"), "harness")
+        environment |= guest_environment(str(folder / SCRATCH), self._threads)
+        if path := python_path():
+            environment["PYTHONPATH"] = path
         if self._device == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = ""
         elif gpus is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpus
-        return environment | {
-            "LANG": "C.UTF-8",
-            "PYTHONHASHSEED": "0",
-            "PYTHONSAFEPATH": "1",
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        return environment
+
+
+def python_path() -> str:
+    """Return the user's PYTHONPATH with absolute folders, by which alone guests may find the harness or a plugin."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(str(Path(entry).resolve()) for entry in entries if entry)
 
 
 def _held_folder() -> tuple[Path, int]:

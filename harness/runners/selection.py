@@ -194,7 +194,7 @@ def _folder(bundle: PluginBundle) -> Path | None:
     """Where a plugin that is not installed here was unpacked; None for one that is."""
     if bundle.facts.origin in ("bundled", "installed"):
         return None
-    inputs = {"format": 1, "digest": bundle.facts.digest}
+    inputs = {"format": 2, "digest": bundle.facts.digest}
 
     def unpack(folder: Path) -> None:
         materialise(bundle, folder / "site")

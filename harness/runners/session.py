@@ -89,6 +89,7 @@ class Session:
         *,
         clock: Clock = "wall",
         deadline_s: float | None = None,
+        import_only: bool = False,
     ) -> tuple[ModelOutcome, State | None]:
         """Unlearn one model; its failure is a value and leaves the session usable.
 
@@ -100,6 +101,7 @@ class Session:
             journal: file with the record of the original's training; None where there is none.
             clock: what is limited: "wall" (seconds on the host's clock), "cpu" (processor seconds) or "steps" (examples drawn).
             deadline_s: seconds on the host's clock after which the model is killed, where ``clock`` is not "wall"; None for none.
+            import_only: end once the plugin is imported: ``import_s`` of the outcome says that it was, and no state comes back.
 
         Returns:
             The outcome, and the unlearned state when its status is ok.
@@ -111,7 +113,7 @@ class Session:
         began_s = self._clock()
         self._starting_s = 0.0
         n_bytes = 0 if journal is None else journal.stat().st_size
-        job = Job(index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s)
+        job = Job(index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s, import_only)
         original = encode(weights)
         earlier: list[str] = []
         try:
@@ -132,6 +134,17 @@ class Session:
             raise
         outcome = replace(outcome, start_s=self._starting_s, after_s=self._rest_s(outcome, began_s))
         return replace(outcome, attempts=len(earlier) + 1, earlier_attempts=tuple(earlier)), state
+
+    def greet(self) -> Ready:
+        """Start a guest and wait until it is ready.
+
+        Raises:
+            NetworkRefusedError: the network failed its dry pass, where HELLO asks for one.
+            SandboxError: it did not become ready.
+        """
+        ready = self._open().ready
+        assert ready is not None  # noqa: S101  (a guest that was opened has been greeted)
+        return ready
 
     @property
     def seat(self) -> Seat:

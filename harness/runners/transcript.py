@@ -24,7 +24,7 @@ TEXT_LIMITS = {
 }
 INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers", "examples"})
 BOOLEANS = frozenset({"deadline", "imported"})
-NUMBERS = frozenset({"peak_rss_mib", "cpu_s"})
+NUMBERS = frozenset({"peak_rss_mib", "cpu_s", "import_s"})
 NULLABLE = frozenset({"exit_code", "signal", "examples", *NUMBERS, *TEXT_LIMITS})
 
 FOLLOWERS: dict[Kind | None, frozenset[Kind]] = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.channel import Channel, DeadlineError, GuestGoneError
-from harness.runners.greeting import Ready, read_ready
+from harness.runners.greeting import NetworkRefusedError, Ready, read_ready
 from harness.runners.seats import Seat, Span
 from harness_guest.protocol import Hello, Kind, ProtocolError, encode_json
 
@@ -212,6 +212,8 @@ class _FailureTold:
             exit_ = self._guests.drop(self._guest)
             if self._guests.stopped:
                 raise StoppedError from error
+            if isinstance(error, NetworkRefusedError):
+                raise error
             raise SandboxError(self._why(error, exit_)) from error
 
     def _why(self, error: Exception, exit_: GuestExit) -> str:

@@ -12,6 +12,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from harness.text import harmless
+from harness_guest.names import difference
 
 State = dict[str, NDArray[Any]]
 WeightsProblem = Literal["output_invalid", "output_too_large"]
@@ -31,7 +32,7 @@ DTYPES = {
 
 HEADER_BYTES = 1 << 14
 HEADER_BYTES_PER_TENSOR = 512
-MAX_NAMED = 5
+MAX_MESSAGE_CHARS = 2_000
 
 
 class WeightsInvalid(Exception):  # noqa: N818 -- a verdict on a submission, not an error of ours
@@ -111,16 +112,14 @@ def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
     except safetensors.SafetensorError as error:
         message = f"what came back is no safetensors document: {harmless(str(error), 200)}"
         raise WeightsInvalid("output_invalid", message) from None
-    _check_names(set(entries), set(manifest.tensors))
+    if differs := difference(set(entries), set(manifest.tensors)):
+        raise WeightsInvalid("output_invalid", harmless(differs, MAX_MESSAGE_CHARS))
     return {name: _array(name, entries[name], spec) for name, spec in manifest.tensors.items()}
 
 
-def _check_names(got: set[str], due: set[str]) -> None:
-    for what, names in (("lacks", due - got), ("has unexpected", got - due)):
-        if names:
-            shown = ", ".join(harmless(name, 80) for name in sorted(names)[:MAX_NAMED])
-            more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-            raise WeightsInvalid("output_invalid", f"the unlearned state {what} {shown}{more}")
+def same_weights(one: State, other: State) -> bool:
+    """Return True if two states of the same manifest are the same, bit for bit."""
+    return all(np.asarray(array).tobytes() == np.asarray(other[name]).tobytes() for name, array in one.items())
 
 
 def _array(name: str, entry: Mapping[str, Any], spec: TensorSpec) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from packaging.metadata import Metadata
 
 from harness.errors import PluginPackagingError
 from harness.reading import foreign
+from harness_guest.entry_points import parse
 
 GROUP = "harness.unlearners"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -38,11 +38,16 @@ def parse_entry_points(path: Path, text: str) -> dict[str, str]:
     Raises:
         PluginPackagingError: it is not valid.
     """
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    with foreign(f"{path}: its entry_points.txt is not valid", PluginPackagingError):
-        parser.read_string(text)
-        points = dict(parser[GROUP]) if parser.has_section(GROUP) else {}
+    found, faults = parse(text)
+    if faults:
+        raise PluginPackagingError(f"{path}: {faults[0]}")
+    points: dict[str, str] = {}
+    for point in found:
+        if point.group == GROUP and points.setdefault(point.name, point.value) != point.value:
+            raise PluginPackagingError(
+                f"{path}: it registers the unlearner {point.name!a} twice, as {points[point.name]!a} and {point.value!a}; "
+                "rename one"
+            )
     for name, value in points.items():
         if not NAME.fullmatch(name):
             raise PluginPackagingError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -138,8 +139,8 @@ def _plain(requirement: Requirement) -> str:
     return f"{requirement.name}{extras}{requirement.specifier}"
 
 
-def run_pip(command: Sequence[str], progress: Progress) -> None:
-    """Run pip and pass on what it says, line by line.
+def run_pip(command: Sequence[str], progress: Progress, variables: Mapping[str, str] | None = None) -> None:
+    """Run pip, with ``variables`` beside the user's own, and pass on what it says, line by line.
 
     Raises:
         WheelsUnavailableError: it failed.
@@ -147,7 +148,13 @@ def run_pip(command: Sequence[str], progress: Progress) -> None:
     """
     lines: list[str] = []
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(variables or {})},
     ) as pip:
         assert pip.stdout is not None  # noqa: S101  (it is a pipe)
         try:

@@ -24,10 +24,21 @@ from harness_guest.wire import HostGoneError, Wire
 
 if TYPE_CHECKING:
     from harness_guest.child import Prepared
+    from reference_models.recipe import ModelSpec
+
+MAX_REASON_BYTES = 4_000
 
 
 class RefusedError(Exception):
-    """The guest cannot work with what the host told it."""
+    """The guest cannot work with what the host told it.
+
+    Attributes:
+        reason: "hello", or "model" where the network failed its dry pass.
+    """
+
+    def __init__(self, message: str, reason: str = "hello") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def main() -> int:
@@ -45,7 +56,7 @@ def main() -> int:
     except HostGoneError as error:
         return _say_why(family, str(error), 3)
     except RefusedError as error:
-        wire.send_json(Kind.REFUSED, {"reason": "hello", "message": str(error)})
+        wire.send_json(Kind.REFUSED, {"reason": error.reason, "message": str(error)})
         return _say_why(family, str(error), 4)
     except ProtocolError as error:
         return _say_why(family, f"the host broke the protocol: {error}", 5)
@@ -106,6 +117,8 @@ def _prepare(hello: Hello) -> Prepared:
     """Import torch, with what its first optimizer needs, and map the data."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if hello.architecture_path is not None:
+        sys.path.append(str(Path(hello.architecture_path).resolve()))
     import torch
 
     import harness_guest.spawn  # -- so that no model's process has to import them
@@ -127,8 +140,36 @@ def _prepare(hello: Hello) -> Prepared:
     except Exception as error:
         raise RefusedError(f"the data cannot be read: {type(error).__name__}: {error}") from error
     prepared = Prepared(hello, spec, recipe, splits)
+    if hello.try_batches:
+        _try_network(spec, hello)
     warm_up(prepared)
     return prepared
+
+
+def _try_network(spec: ModelSpec, hello: Hello) -> None:
+    """Do the dry pass in a forked process: an autograd engine or a CUDA context that ran here would break later forks."""
+    from harness_guest.trial import NetworkError, try_network
+
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            try_network(spec, hello.try_batches, hello.device)
+            os._exit(0)
+        except NetworkError as error:
+            os.write(write_fd, str(error).encode("utf-8", "replace")[:MAX_REASON_BYTES])
+        except BaseException as error:
+            os.write(write_fd, repr(error).encode("utf-8", "replace")[:MAX_REASON_BYTES])
+        finally:
+            os._exit(1)
+    os.close(write_fd)
+    with os.fdopen(read_fd, "rb") as stream:
+        why = stream.read().decode("utf-8", "replace")
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code < 0:
+        why = f"its process was killed by signal {-code}, e.g. for memory"
+    if code:
+        raise RefusedError(why or f"its process ended with status {code}", "model")
 
 
 def _ready(hello: Hello) -> dict[str, object]:

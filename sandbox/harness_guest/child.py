@@ -36,10 +36,19 @@ from reference_models.recipe import ModelSpec, Recipe
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
-OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError)
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
+FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME")  # emptied after every model
 LOADED_LINE = b'{"loaded": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
+
+
+class GpuLostError(Exception):
+    """The sandbox has no GPU although it was given one."""
+
+    problem = "infra_error"
+
+
+OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError, GpuLostError)
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,9 @@ def _detach(ends: ChildEnds, parent: int) -> None:
     prctl(PR_SET_DUMPABLE, 1)
     with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    for name in FOLDERS:
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+            Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
     os.dup2(ends.log, 1)
     os.dup2(ends.log, 2)
     os.close(ends.log)
@@ -110,6 +122,7 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
     try:
         _detach(ends, parent)
         model, splits = _load(prepared, job, original, meter)
+        names = frozenset(model.state_dict())
         _write_all(ends.report, LOADED_LINE)
         if parent == CONTAINER_INIT:
             confine(parent)  # where it cannot be had, the guest still looks after each model what has changed
@@ -121,9 +134,11 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
             _debugger().take_terminal(hello.terminal)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
+        if job.import_only:
+            return 0
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
-        raw = serialise(unlearned, job.max_weights_bytes)
+        raw = serialise(unlearned, job.max_weights_bytes, names)
         _write_all(ends.weights, raw)
         _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
@@ -145,7 +160,7 @@ def _load(
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("the sandbox was to have a GPU, but torch finds none in it")
+        raise GpuLostError("the sandbox was to have a GPU, but torch finds none in it")
     model = build_model(spec, seed=None)
     load_state(model, original)
     model.to(device).eval()
@@ -226,6 +241,11 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
         "error_message": shortened(message, MESSAGE_CHARS),
         "traceback": lines,
     }
+
+
+def _shortened(part: str) -> str:
+    """A part of a traceback, so short that a long message does not push out the frames that it came from."""
+    return part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]} […]\n"
 
 
 def _safely(read: Callable[[], str], instead: str) -> str:

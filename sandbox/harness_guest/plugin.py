@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import Distribution, EntryPoint, distributions
@@ -11,7 +13,10 @@ from typing import Any
 import pluggy
 
 from harness_guest import hookspecs
+from harness_guest.entry_points import normal, parse
 from harness_guest.precedence import prefer_folder
+
+HOOK = "unlearn"
 
 
 class PluginSetupError(Exception):
@@ -36,6 +41,7 @@ def load_unlearner(name: str, distribution: str | None, plugin_path: str | None)
     if plugin_path is not None:
         prefer_folder(point, plugin_path)
     plugin = point.load()
+    _refuse_slips(plugin, point)
     if plugin_path is not None:
         _refuse_shadowed(point, plugin_path)
     manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -45,10 +51,37 @@ def load_unlearner(name: str, distribution: str | None, plugin_path: str | None)
     hook = manager.hook.unlearn
     if not hook.get_hookimpls():
         raise PluginSetupError(
-            f"{point.value} has no implementation of the hook 'unlearn': "
-            f'mark the function with pluggy.HookimplMarker("{hookspecs.PROJECT}")'
+            f"{point.value} has no implementation of the hook {HOOK!r}: {_unmarked(getattr(plugin, HOOK, None))}"
         )
     return hook
+
+
+def _refuse_slips(plugin: object, point: EntryPoint) -> None:
+    """Refuse an entry point that names what holds no hook for pluggy: a function or a class instead of its module."""
+    module = point.value.partition(":")[0].strip()
+    if inspect.isclass(plugin):
+        raise PluginSetupError(
+            f"the entry point {point.value!r} names a class, and a plugin is a module or an object: write "
+            f"`plugin = {plugin.__name__}()` in {module} and name {module}:plugin"
+        )
+    if inspect.isroutine(plugin) or isinstance(plugin, functools.partial):
+        raise PluginSetupError(
+            f"the entry point {point.value!r} names a function, and a plugin is the module that holds it: name {module}, and let "
+            f"it have a marked function {HOOK}"
+        )
+
+
+def _unmarked(hook: object) -> str:
+    """What is wrong with the hook of a plugin in which pluggy finds none."""
+    if hook is None:
+        return f"it has no function {HOOK}; mark one with pluggy.HookimplMarker({hookspecs.PROJECT!r})"
+    if not inspect.isroutine(hook):
+        kind = type(hook).__name__
+        return f"its {HOOK} is a {kind}, which pluggy does not take: write a function with def {HOOK}(model, ...) that calls it"
+    marked = [name.removesuffix("_impl") for name in vars(hook) if name.endswith("_impl")]
+    if marked:
+        return f"its {HOOK} is marked for the project {marked[0]!r}; the marker is pluggy.HookimplMarker({hookspecs.PROJECT!r})"
+    return f"its function {HOOK} is not marked: put pluggy.HookimplMarker({hookspecs.PROJECT!r}) above it"
 
 
 def _find(name: str, distribution: str | None, plugin_path: str | None) -> EntryPoint:
@@ -68,13 +101,18 @@ def _find(name: str, distribution: str | None, plugin_path: str | None) -> Entry
 def _points(name: str, distribution: str | None, candidates: Iterable[Distribution]) -> dict[str, EntryPoint]:
     """The entry points of that name, by the normal name of their distribution; of two of one name the first."""
     found: dict[str, EntryPoint] = {}
-    wanted = None if distribution is None else _normal(distribution)
+    wanted = None if distribution is None else normal(distribution)
     for candidate in candidates:
-        owner = _normal(candidate.metadata["Name"] or "")
-        if wanted in (None, owner):
-            for point in candidate.entry_points:
-                if point.group == hookspecs.GROUP and point.name == name:
-                    found.setdefault(owner, point)
+        try:
+            points, _ = parse(candidate.read_text("entry_points.txt") or "")
+            own = [point for point in points if point[:2] == (hookspecs.GROUP, name)]
+            owner = normal(candidate.metadata["Name"] or "") if own else ""
+        except Exception:  # noqa: S112 -- a damaged distribution of a stranger; the runner "process" may have any
+            continue
+        if own and wanted in (None, owner):
+            point = EntryPoint(own[0].name, own[0].value, own[0].group)
+            vars(point).update(dist=candidate)  # as importlib.metadata does
+            found.setdefault(owner, point)
     return found
 
 
@@ -99,10 +137,6 @@ def _searched(plugin_path: str | None) -> Iterable[Distribution]:
     if plugin_path is not None:
         yield from distributions(path=[plugin_path])
     yield from distributions()
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:

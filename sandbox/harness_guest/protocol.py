@@ -94,6 +94,10 @@ class Hello:
         options: the user's ``--set`` options for the plugin.
         log_head_bytes, log_tail_bytes: how much output is kept per model.
         terminal: path of the terminal on which a failing plugin is debugged, and on which it prints; None for none.
+        architecture_path: folder appended to ``sys.path`` from which the network's module is imported; None for a network of
+            :mod:`reference_models`.
+        try_batches: before READY the network does a forward and a backward pass of batches of these sizes, in a process of its
+            own; a failure is REFUSED with reason "model".
         version: of this protocol.
     """
 
@@ -110,6 +114,8 @@ class Hello:
     log_head_bytes: int = 1 << 16
     log_tail_bytes: int = 1 << 16
     terminal: str | None = None
+    architecture_path: str | None = None
+    try_batches: list[int] = field(default_factory=list)
     version: int = VERSION
 
 
@@ -127,6 +133,7 @@ class Job:
         clock: "wall" (seconds), "cpu" (processor seconds of all its processes) or "steps" (examples drawn, which the process
             counts by itself).
         deadline_s: seconds from START after which the process is ended whatever it used; for "wall" the limit is the deadline.
+        import_only: the process ends once the plugin is imported, and its hook is not called: no result comes back.
     """
 
     index: int
@@ -136,6 +143,7 @@ class Job:
     journal_bytes: int = 0
     clock: str = "wall"
     deadline_s: float | None = None
+    import_only: bool = False
 
     @property
     def kill_s(self) -> float | None:
@@ -174,7 +182,8 @@ class Ended:
         deadline: the guest killed it because ``limit_s`` or ``deadline_s`` had passed.
         error_type, error_message, traceback: of an exception that the plugin let escape; None without.
         problem: a fault in what came back that the guest could tell: "output_missing", "output_invalid",
-            "output_too_large", "plugin_error", "setup_error" (the plugin could not be loaded), or None.
+            "output_too_large", "plugin_error", "setup_error" (the plugin, or before it the original, could not be loaded),
+            "infra_error" (the sandbox lacks what it was given), or None.
         dropped_bytes: of output, beyond head and tail.
         peak_rss_mib: from the kernel's accounting of the process.
         leftovers: how many other processes had to be killed afterwards.
@@ -183,6 +192,7 @@ class Ended:
         cpu_s: processor seconds from START to the end of all processes of the model, as the kernel counted them.
         examples: drawn from the splits, as the model's process counted; None where it could not say so.
         imported: the plugin's import had ended.
+        import_s: seconds from START to that, as the guest saw it; None where it had not ended.
     """
 
     index: int
@@ -200,6 +210,7 @@ class Ended:
     cpu_s: float | None = None
     examples: int | None = None
     imported: bool = False
+    import_s: float | None = None
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import safetensors.torch
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
+
+from harness_guest.names import difference
 
 SPLITS = ("retain", "forget", "validation")
 
@@ -51,21 +54,31 @@ def chosen_model(model: nn.Module, returned: object) -> nn.Module:
     return returned
 
 
-def serialise(model: nn.Module, max_bytes: int) -> bytes:
+def serialise(model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozenset()) -> bytes:
     """The state of ``model`` as safetensors bytes: on the CPU, contiguous, nothing shared.
+
+    Args:
+        model: to be written.
+        max_bytes: that may come of it.
+        names: of the original's state, for the message about one that is too large.
 
     Raises:
         OutputInvalidError: the state holds something that is no ordinary tensor.
         OutputTooLargeError: more than ``max_bytes``.
     """
     try:
-        raw = safetensors.torch.save(_plain(model.state_dict()))
+        state = model.state_dict()
+        raw = safetensors.torch.save(_plain(state))
     except OutputInvalidError:
         raise
     except Exception as error:
         raise OutputInvalidError(f"the model's state cannot be written: {type(error).__name__}: {error}") from error
     if len(raw) > max_bytes:
-        raise OutputTooLargeError(f"the model's state takes {len(raw)} bytes; the original's allows {max_bytes}")
+        differs = difference(set(state), names) if names else None
+        raise OutputTooLargeError(
+            f"the model's state takes {len(raw)} bytes; the original's allows {max_bytes}"
+            + (f"; {differs}" if differs else "")
+        )
     return raw
 
 

@@ -24,7 +24,10 @@ MAX_LATE_LOG_BYTES = 1 << 22
 MAX_SIZE_MIB = 1e9
 MAX_EXAMPLES = 1 << 53
 CPU_POLL_S = 0.01
-PROBLEMS = frozenset({"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error"})
+LAST_WORD_S = 5.0  # what a process that said its last word before START may take to end
+PROBLEMS = frozenset(
+    {"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error", "infra_error"}
+)
 
 
 class Watch:
@@ -49,6 +52,9 @@ class Watch:
         self.weights = bytearray()
         self.leftovers = 0
         self._exit: Exit | None = None
+        self._started = False
+        self._began_s = 0.0
+        self._import_s: float | None = None
         self._deadline_struck = False
         self._too_large = False
         self._cpu_before_s = 0.0
@@ -67,18 +73,18 @@ class Watch:
         }
 
     def until_loaded(self) -> bool:
-        """Wait until the process holds its model; False when it ended before."""
-        while b"\n" not in self._report:
-            if self._exit is not None:
-                return False
+        """Wait until the process holds its model; return False if it ended, or said its last word, before that."""
+        while self._exit is None and b"\n" not in self._report:
             self._step(None)
         self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
-        return bytes(self._report).startswith(LOADED_LINE)
+        return self._exit is None and bytes(self._report).startswith(LOADED_LINE)
 
     def run(self) -> None:
         """Let the process go and wait for its end; kill it when the job's limit or its deadline has passed."""
+        self._started = True
         kill_s = self._job.kill_s
-        deadline = None if kill_s is None else time.monotonic() + kill_s
+        self._began_s = time.monotonic()
+        deadline = None if kill_s is None else self._began_s + kill_s
         with contextlib.suppress(BrokenPipeError):
             os.write(self._running.go, b"g")
         while self._exit is None:
@@ -109,18 +115,31 @@ class Watch:
         return max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
-        """Collect what is left, send log tail and result, and say how it ended. Leftovers are not killed yet."""
+        """Collect what is left, send log tail and result, and return how it ended. Leftovers are not killed yet.
+
+        A process that lives has said its last word while loading its model: it is given :data:`LAST_WORD_S` to end.
+        """
+        self._await_exit()
         self._drain()
         said = self._judged(self._said())
         self._post_tail()
         ended = self._ended(said)
-        if ended.problem is None and ended.exit_code == 0 and not ended.deadline:
+        if self._started and ended.problem is None and ended.exit_code == 0 and not ended.deadline:
             self._wire.send_json(
                 Kind.RESULT, {"index": self._job.index, "peak_gpu_mib": _size(said.get("peak_gpu_mib"))}
             )
             self._wire.post(Kind.WEIGHTS, self.weights)
         self._wire.flush()
         return ended
+
+    def _await_exit(self) -> None:
+        deadline = time.monotonic() + LAST_WORD_S
+        while self._exit is None:
+            left_s = deadline - time.monotonic()
+            if left_s > 0:
+                self._step(left_s)
+            else:
+                self.kill()
 
     def kill(self) -> None:
         """Kill the process if it lives and all that it left behind."""
@@ -167,7 +186,13 @@ class Watch:
     def _take_report(self) -> int:
         chunk = self._read(self._running.report, 1 << 16)
         self._report += chunk[: MAX_REPORT_BYTES - len(self._report)]
+        if self._started and self._import_s is None and self._imported:
+            self._import_s = time.monotonic() - self._began_s
         return len(chunk)
+
+    @property
+    def _imported(self) -> bool:
+        return IMPORTED_LINE.strip() in bytes(self._report).split(b"\n")
 
     def _take_weights(self) -> int:
         chunk = self._read(self._running.weights, READ_BYTES)
@@ -255,7 +280,8 @@ class Watch:
             dropped_bytes=self._keeper.dropped_bytes,
             peak_rss_mib=exit_.peak_rss_mib,
             examples=_count(said.get("examples")),
-            imported=IMPORTED_LINE.strip() in bytes(self._report).split(b"\n"),
+            imported=self._imported,
+            import_s=self._import_s,
         )
 
 

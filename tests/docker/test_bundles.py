@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +133,25 @@ def test_images_are_listed_with_what_is_in_them(bench: Bench) -> None:
         ("guest", bench.guest.torch, bench.guest.python)
     ]
     assert any(image.kind == "plugin" and image.content.startswith("unlearning-harness ") for image in listed)
+
+
+@pytest.mark.parametrize("runner", ["docker", "process"])
+def test_a_link_to_a_folder_and_a_version_from_git_are_in_the_wheel(bench: Bench, tmp_path: Path, runner: str) -> None:
+    source = tmp_path / "linked"
+    (source / "core").mkdir(parents=True)
+    (source / "src").mkdir()
+    (source / "core" / "__init__.py").write_text("")
+    (source / "src" / "linked").symlink_to("../core")
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools>=77", "setuptools-scm"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "linked"\ndynamic = ["version"]\n[tool.setuptools_scm]\n'
+        '[project.entry-points."harness.unlearners"]\nlinked = "linked"\n'
+    )
+    git = ["git", "-C", str(source), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"], ["tag", "v7.1"]):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+    sandbox = {"engine": bench.engine, "guest": bench.guest} if runner == "docker" else {}
+    bundle = resolve(str(source), allow_host_build=True, **sandbox)  # type: ignore[arg-type]
+
+    assert bundle.facts.version == "7.1"
+    assert "linked/__init__.py" in bundle.facts.files

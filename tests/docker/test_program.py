@@ -126,3 +126,33 @@ def test_a_journal_of_training_reaches_the_model_in_its_container(program: Progr
     assert (report.status, report.runner.name) == ("complete", "docker")
     assert report.journal is not None
     assert report.journal.originals == 2
+
+
+OWN_NETWORK = """
+from torch import nn
+def net(c, size, k): return nn.Sequential(nn.Flatten(), nn.Linear(c * size[0] * size[1], k))
+def lacking(c, size, k):
+    import rich
+    return net(c, size, k)
+"""
+
+
+def test_a_network_of_ones_own_travels_into_the_container_and_what_it_lacks_there_is_told_before_training(
+    program: Program, task: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "ownnet.py").write_text(OWN_NETWORK)
+    ended = {}
+    for name in ("net", "lacking"):
+        task.write_text(TASK.replace("{name: small-cnn, options: {width: 8}}", f'{{name: "ownnet:{name}"}}'))
+        ended[name] = program(
+            "run", "--plugin", "noop", "--task", task, "--runner", "docker", "--time-limit", "60", "--models", "2",
+            "--output", tmp_path / name, "--evaluator", "accuracy", PYTHONPATH=str(tmp_path / "lib"),
+        )  # fmt: skip
+
+    assert ended["net"].code == 0, ended["net"].err
+    assert [model["status"] for model in report_of(tmp_path / "net")["models"]] == ["ok", "ok"]
+    assert ended["lacking"].code == 21
+    assert "No module named 'rich'" in ended["lacking"].err
+    assert "torch, NumPy and the standard library are in the sandbox" in ended["lacking"].err.replace("\n", " ")
+    assert "training reference models" not in ended["lacking"].err

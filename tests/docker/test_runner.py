@@ -10,10 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.bundles import materialise, resolve
 from harness.errors import GpuUnavailableError, SandboxError
 from harness.outcomes import Status
 from harness.runners import docker_handle
@@ -23,8 +25,13 @@ from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
 from harness.runners.engine_types import ContainerSpec, ContainerState
 from harness.runners.oneshot import run_once
+from harness.runners.process_runner import ProcessRunner
 from harness.runners.reaper import DEADLINE, HOST_BOOT, owner_labels, reap
-from tests.docker.conftest import RUN_ID, Bench
+from harness.runners.session import Session
+from harness.runners.weights import Manifest
+from harness_guest.protocol import Hello
+from reference_models.recipe import Recipe, to_json
+from tests.docker.conftest import RUN_ID, SMALL, SPEC, Bench
 
 pytestmark = pytest.mark.docker
 
@@ -36,6 +43,38 @@ def test_a_model_goes_in_and_comes_back(bench: Bench, plugin: Plugin) -> None:
     outcome, original, unlearned = bench.unlearn(plugin(NOTHING))
     assert outcome.status is Status.OK
     assert all(np.array_equal(unlearned[name], original[name]) for name in original)
+
+
+WORLD = """
+@hookimpl
+def unlearn(model):
+    import json, os, pathlib, sys, tempfile, time
+    tmp = os.environ["TMPDIR"]
+    own = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "HOSTNAME", "NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+    own += ("HARNESS_GUEST_FOLDER",)
+    pathlib.Path("~/x").expanduser().write_text("x")
+    print(json.dumps({
+        "variables": {k: v.replace(tmp, "TMP") for k, v in os.environ.items() if k not in own},
+        "folders": sorted(str(path.relative_to(tmp)) for path in pathlib.Path(tmp).rglob("*")),
+        "tempfile": tempfile.gettempdir().replace(tmp, "TMP"),
+        "encodings": [sys.getfilesystemencoding(), sys.stdout.encoding, sys.getdefaultencoding()],
+        "zone": time.tzname, "optimise": sys.flags.optimize, "byte code": sys.dont_write_bytecode,
+    }, sort_keys=True))
+"""
+
+
+def test_both_runners_put_a_plugin_into_one_world(bench: Bench, plugin: Plugin, tmp_path: Path) -> None:
+    """Variables, home, temporary and cache folders, locale and time zone are the same."""
+    spec = plugin(WORLD)
+    docker, original, _ = bench.unlearn(spec)
+    runner = ProcessRunner(materialise(resolve(spec), tmp_path / "site"), 1, SMALL)
+    hello = Hello("probe", "probe-plugin", to_json(SPEC), to_json(Recipe()), runner.paths.data_path,
+                  plugin_path=runner.paths.plugin_path, scratch=list(runner.paths.scratch))  # fmt: skip
+    with Session(lambda: runner.start(bench.setup()), hello, manifest=Manifest.of(original)) as session:
+        process, _ = session.unlearn(0, 1, original, 60.0)
+
+    assert (docker.status, process.status) == (Status.OK, Status.OK), process
+    assert json.loads(docker.log.head) == json.loads(process.log.head)
 
 
 def test_a_plugin_that_raises_leaves_nothing_behind(bench: Bench, plugin: Plugin) -> None:

@@ -135,3 +135,24 @@ def test_resuming_where_there_is_no_run_is_told_so(program: Program, tmp_path: P
 @pytest.mark.parametrize("command", ["plugins", "tasks", "evaluators", "schema", "--help", "--version"])
 def test_listing_needs_no_docker(program: Program, command: str) -> None:
     assert program(command).code == 0
+
+
+@pytest.mark.parametrize("command", ["plugins", "tasks", "evaluators", "doctor"])
+def test_a_damaged_package_of_a_stranger_is_named_and_stops_no_command(
+    program: Program, tmp_path: Path, command: str
+) -> None:
+    for name, points, metadata in (
+        ("lines", b"[console_scripts]\nmine\n", None),
+        ("bytes", b"\xff\xfe", None),
+        ("broken", b"[harness.unlearners]\nmm = m\n", b"\xff\xfe\x00"),
+    ):
+        info = tmp_path / "site" / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_bytes(metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode())
+        (info / "entry_points.txt").write_bytes(points)
+    ended = program(command, PYTHONPATH=str(tmp_path / "site"))
+
+    said = "".join((ended.out + ended.err).split())  # tables break lines anywhere
+    assert "Traceback" not in ended.err
+    assert all(f"{name}-1.0.dist-info" in said for name in ("lines", "bytes", "broken"))
+    assert "finetune" in said or command != "plugins"

@@ -162,3 +162,10 @@ def test_a_finished_run_can_be_resumed_and_says_the_same(program: Program, finis
     assert program("resume", finished).code == 0
     assert numbers_of(finished) == before
     assert [outcome.attempts for outcome in RunStore(finished).finished().values()] == [1, 1, 1, 1]
+
+
+def test_a_report_says_in_how_many_models_the_weights_are_the_originals(finished: Path) -> None:
+    report = report_of(finished)
+
+    assert [model["unchanged"] for model in report["models"]] == [True] * 4
+    assert "The weights are the original's, bit for bit, in 4 of 4 models." in report["warnings"]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keys import KeyTextError, distribution_key, key, look_alike, ordered, shown
+from harness.keys import KeyTextError, key, look_alike, ordered, shown
+from harness_guest.entry_points import normal
 
 
 def test_two_forms_of_one_text_are_one_key() -> None:
@@ -97,4 +98,4 @@ def test_a_text_is_shown_so_that_it_can_be_told_from_another() -> None:
 
 
 def test_distributions_are_compared_as_pep_503_has_it() -> None:
-    assert {distribution_key(name) for name in ("My.Method", "my_method", "my--method", "my-._method")} == {"my-method"}
+    assert {normal(name) for name in ("My.Method", "my_method", "my--method", "my-._method")} == {"my-method"}

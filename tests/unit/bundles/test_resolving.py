@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -233,3 +234,28 @@ def test_materialising_leaves_path_files_unread(tmp_path: Path) -> None:
     out = materialise(bundle, tmp_path / "out")
     assert (out / "evil.pth").is_file()
     assert not hasattr(sys, "harness_test_hooked")
+
+
+def test_an_unpacked_plugin_has_byte_code_for_all_that_compiles(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {"toy/broken.py": "x = = 1\n"})
+    site = materialise(resolve(str(wheel)), tmp_path / "site")
+
+    assert [path.name.partition(".")[0] for path in site.glob("toy/__pycache__/*.pyc")] == ["__init__"]
+
+
+def test_a_build_has_one_time_for_all_files_whatever_the_user_s_variables_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    source = tmp_path / "timed"
+    source.mkdir()
+    (source / "timed.py").write_text("")
+    (source / "setup.py").write_text(
+        "import os, setuptools\n"
+        "version = f\"{os.environ['SOURCE_DATE_EPOCH']}.{int(os.stat('timed.py').st_mtime)}\"\n"
+        "points = {'harness.unlearners': ['timed = timed']}\n"
+        "setuptools.setup(name='timed', version=version, py_modules=['timed'], entry_points=points)\n"
+    )
+    os.utime(source / "timed.py", (0, 0))
+
+    assert resolve(str(source), allow_host_build=True).facts.version == "315532800.315532800"

@@ -75,6 +75,7 @@ class Lab:
         self._setup = GuestSetup(write_data(folder / "data.safetensors"), "lab")
         fields = {"plugin": "probe", "distribution": "probe", "model": to_json(SPEC), "recipe": to_json(RECIPE)}
         paths = {"data_path": self.runner.paths.data_path, "plugin_path": self.runner.paths.plugin_path}
+        paths["scratch"] = list(self.runner.paths.scratch)
         logs = {"log_head_bytes": HEAD_BYTES, "log_tail_bytes": TAIL_BYTES}
         hello = {**fields, **paths, **logs, **hello}
         self.handles: list[Any] = []

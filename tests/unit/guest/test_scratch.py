@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from harness_guest.scratch import wipe
+from tests.unit.guest.lab import Lab
 
 
 def test_files_folders_links_and_pipes_go_and_the_folder_stays(tmp_path: Path) -> None:
@@ -43,3 +44,11 @@ def test_a_tree_deeper_than_any_path_may_be_goes(tmp_path: Path) -> None:
 
     assert wipe(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_home_and_temporary_folder_are_there_and_empty_for_every_model(lab: Lab) -> None:
+    look = "home = os.path.expanduser('~')\nprint(sorted(os.listdir(home)), os.listdir(os.environ['TMPDIR']))\n"
+    for _ in range(2):
+        outcome, _ = lab.body(look + "open(home + '/x', 'w').write('x')\nopen(os.environ['TMPDIR'] + '/y', 'w')")
+
+        assert outcome.log.head == "['.cache'] ['home']\n"

@@ -52,7 +52,7 @@ def test_the_environment_holds_named_variables_only(tmp_path: Path, monkeypatch:
 
     assert "SECRET_TOKEN" not in environment
     assert environment["OMP_NUM_THREADS"] == "3"
-    assert environment["HOME"] == str(tmp_path)
+    assert environment["HOME"] == str(tmp_path / "tmp" / "home")
     assert environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
@@ -131,3 +131,11 @@ def test_folders_of_killed_runs_are_removed_and_those_in_use_are_not(
     assert set(tmp_path.glob(f"{FOLDER}*")) == used
     handle.close()
     assert set(tmp_path.glob(f"{FOLDER}*")) == set()
+
+
+def test_what_only_pythonpath_finds_is_found_by_the_guest_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["lib", "", "/elsewhere"]))
+
+    found = ProcessRunner(None, 1, Limits())._environment(tmp_path)["PYTHONPATH"]
+    assert found == os.pathsep.join([str(tmp_path / "lib"), "/elsewhere"])

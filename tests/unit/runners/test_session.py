@@ -257,8 +257,11 @@ def test_text_from_the_guest_is_harmless_and_bounded(open_session: Open) -> None
     assert (evidence.traceback or "").endswith("end")
 
 
-def test_a_model_that_cannot_be_loaded_is_the_sandbox_s_failure(open_session: Open) -> None:
-    script = TO_READY + "get(); get()\nput(Kind.ENDED, {**ENDED, 'exit_code': 1, 'error_message': 'no GPU'})"
+def test_a_gpu_that_was_lost_is_the_sandbox_s_failure(open_session: Open) -> None:
+    script = (
+        TO_READY + "get(); get()\nput(Kind.ENDED, {**ENDED, 'exit_code': 1, 'error_message': 'no GPU', "
+        "'error_type': 'GpuLostError', 'problem': 'infra_error'})"
+    )
     outcome, _ = open_session(script).unlearn(0, 0, STATE, 60.0)
 
     assert (outcome.status, outcome.charged_s, outcome.attempts) == (Status.INFRA_ERROR, None, 1)

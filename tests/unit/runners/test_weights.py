@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-from harness.runners.weights import DTYPES, Manifest, State, TensorSpec, WeightsInvalid, decode, encode
+from harness.runners.weights import DTYPES, Manifest, State, TensorSpec, WeightsInvalid, decode, encode, same_weights
 
 
 def state() -> State:
@@ -113,3 +113,11 @@ def test_many_wrong_names_are_counted_not_listed() -> None:
 
 def test_a_spec_knows_its_bytes() -> None:
     assert [TensorSpec("float32", shape).n_bytes for shape in ((), (0, 3), (2, 3))] == [4, 0, 24]
+
+
+def test_weights_are_the_same_only_if_every_bit_is() -> None:
+    zeros = {"w": np.zeros(3, np.float32), "n": np.array(1, np.int64)}
+
+    assert same_weights({name: array.copy() for name, array in zeros.items()}, zeros)
+    assert not same_weights({**zeros, "w": np.array([0, 0, -0.0], np.float32)}, zeros)
+    assert not same_weights({**zeros, "n": np.array(2, np.int64)}, zeros)
