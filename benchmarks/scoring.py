@@ -9,8 +9,9 @@ wall-clock and processor time of one call on all examples and the growth of that
     python benchmarks/scoring.py --evaluators
     python benchmarks/scoring.py --evaluators --scaling
 
-With ``--evaluators`` it is every registered evaluator, one after another in one process, on the evidence of a whole run:
-wall-clock and processor time and peak memory of each and of all; with ``--scaling`` also how they grow up to fourfold.
+With ``--evaluators`` it is every registered evaluator, one after another in one process, on the evidence of a whole run
+with four queries, at 32 and at ``--models`` models: wall-clock and processor time and peak memory of each and of all;
+with ``--scaling`` also how they grow up to fourfold.
 
 The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is
 timed in the same run on a few examples and scaled linearly to all of them. It takes one right end at a time, while the
@@ -26,6 +27,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,9 @@ from scoring_evaluators import Cost, Size, peak_mib, reset_peak_mib, show, show_
 from harness_evaluators import _attack, _epsilon_rates, _ks, _ks_null, _lira, forgetting_quality
 
 PEER = " as usual"
+FEW = 32
+"""Models of a usual run; ``--evaluators`` measures so many besides ``--models``."""
+
 Values = NDArray[np.float64]
 Score = Callable[[Values, Values], object]
 
@@ -199,7 +204,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.evaluators:
         size = Size(arguments.models, arguments.examples, arguments.classes)
-        (show_growth if arguments.scaling else show)(size)
+        if arguments.scaling:
+            show_growth(size)
+            return
+        for models in sorted({FEW, arguments.models}):
+            show(replace(size, models=models))
         return
     compare(arguments.models, arguments.examples, arguments.literal_examples, arguments.repeats)
     if arguments.scaling:

@@ -20,6 +20,9 @@ POPULATIONS: tuple[Population, ...] = ("original", "retrained", "control", "unle
 SHARES: dict[SplitName, float] = {"retain": 1.0, "forget": 1.0, "validation": 0.5, "test": 1.0}
 """Examples of each split for one forgotten example."""
 
+QUERIES = ("flip", "shift", "noise", "bfloat16")
+"""What models are asked beyond the pictures as they are; see :mod:`harness.queries`."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -81,12 +84,19 @@ def evidence(size: Size) -> Evidence:
         logits.flags.writeable = False
         return logits
 
+    def asked(logits: np.ndarray) -> np.ndarray:
+        found = logits + np.float32(0.3) * rng.standard_normal(logits.shape, dtype=np.float32)
+        found.flags.writeable = False
+        return found
+
     wrong = rng.random(sizes["forget"]) < 0.3
+    logits = {name: {split: drawn(name, split) for split in SHARES} for name in POPULATIONS}
     return Evidence(
         n_classes=size.classes,
         ids={split: np.array([f"{split}-{i}" for i in range(n)]) for split, n in sizes.items()},
         labels=labels,
-        logits={name: {split: drawn(name, split) for split in SHARES} for name in POPULATIONS},
+        logits=logits,
+        queries={query: {name: asked(by["forget"]) for name, by in logits.items()} for query in QUERIES},
         unlearned_from=np.arange(size.models),
         timings=Timings(
             unlearn_s=rng.exponential(1, size.models),
@@ -119,7 +129,8 @@ def _billed(size: Size) -> Bill:
             evaluate(warm)
     del warm
     found = evidence(size)
-    mib = sum(array.nbytes for by in found.logits.values() for array in by.values()) / 2**20
+    groups = (*found.logits.values(), *found.queries.values())
+    mib = sum(array.nbytes for by in groups for array in by.values()) / 2**20
     each, peak = {}, 0.0
     for name, evaluate in evaluators.items():
         before = reset_peak_mib()
@@ -171,9 +182,10 @@ def show(size: Size) -> None:
     )
     print(
         f"  {'side by side':20s} {found.together.wall_s:8.2f} s wall, {found.together.processor_s:8.2f} s of processors, "
-        f"{found.together.extra_mib:6.0f} MiB",
-        flush=True,
+        f"{found.together.extra_mib:6.0f} MiB"
     )
+    ratio = found.processor_s / found.each["lira"].processor_s
+    print(f"  processor time of all to that of the likelihood-ratio attack alone: {ratio:.1f}", flush=True)
 
 
 def show_growth(size: Size, factor: int = 4) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import pressure
+from harness.bounds import NumberError
 from harness.cache import Cache, key_of
+from harness.config import TIME_LIMIT_S, TIME_LIMIT_STEPS
 from harness.errors import BudgetError
 from harness.evaluation import Clock
 from harness.outcomes import ModelOutcome
@@ -257,7 +259,17 @@ def _charged_s(outcome: ModelOutcome) -> float:
 
 
 def from_fraction(fraction: float, measured: Measurement, clock: Clock = "wall") -> Limit:
-    """Return the limit as a fraction of the smallest measured retraining."""
+    """Return the limit as a fraction of the smallest measured retraining.
+
+    Raises:
+        BudgetError: the limit would be longer than a week, or than 1e12 examples.
+    """
+    try:
+        (TIME_LIMIT_STEPS if clock == "steps" else TIME_LIMIT_S).check(fraction * measured.min_s)
+    except NumberError as error:
+        raise BudgetError(
+            f"The limit, {fraction:g} times {measured.min_s:g}, {error}; give a smaller fraction."
+        ) from error
     return Limit(
         fraction * measured.min_s,
         "fraction",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 
+from harness.bounds import NumberError, Real, Whole, check_json
 from harness.errors import UsageError
 from harness.evaluation import Clock, Design
 from harness.reading import foreign
@@ -19,6 +19,23 @@ from harness.runners.base import Limits
 RunnerName = Literal["auto", "docker", "process"]
 Isolation = Literal["run", "model"]
 FailedAs = Literal["missing", "noop"]
+
+WEEK_S = 7 * 24 * 3600.0
+MOST_MODELS = 10_000
+TIME_LIMIT_S = Real(0, WEEK_S, above=True)
+TIME_LIMIT_STEPS = Real(0, 1e12, above=True)
+SEED = Whole(0, 2**63 - 1)
+NUMBERS: Mapping[str, tuple[str, Whole | Real]] = {
+    "models": ("--models", Whole(1, MOST_MODELS)),
+    "repeats": ("--repeats", Whole(1, MOST_MODELS)),
+    "seed": ("--seed", SEED),
+    "budget_fraction": ("--budget-fraction", Real(0, 1000, above=True)),
+    "cpus": ("--cpus", Whole(1, 4096)),
+    "memory_mib": ("--memory", Whole(256, 2**24)),  # torch alone needs the least
+    "workers": ("--workers", Whole(1, 100_000)),
+}
+"""Options that are numbers, each with its bounds; the limit's depend on the clock."""
+_OPTIONAL = ("models", "time_limit_s", "budget_fraction", "cpus")
 
 
 @dataclass(frozen=True)
@@ -90,32 +107,38 @@ class RunConfig:
                 "--pdb needs `--runner process`: the debugger runs in the plugin's own process, as you, without isolation. "
                 f"To look at a plugin inside the sandbox: harness shell {self.plugin}"
             )
-        if self.models is not None and self.models < 1:
-            raise UsageError(f"--models must be at least 1, not {self.models}.")
-        if self.repeats < 1:
-            raise UsageError(f"--repeats must be at least 1, not {self.repeats}.")
+        self._check_numbers()
         if self.repeats > 1 and self.design == "one-original":
             raise UsageError(
                 "--repeats is for the design per-original. Under one-original every model is a repeat of the first original: "
                 "give their number with --models."
             )
-        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
-            raise UsageError(f"--time-limit must be a number above 0, not {self.time_limit_s}.")
-        if self.budget_fraction is not None and not 0 < self.budget_fraction < math.inf:
-            raise UsageError(f"--budget-fraction must be a number above 0, not {self.budget_fraction}.")
         if self.time_limit_s is not None and self.budget_fraction is not None:
             raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
         for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
             if value not in get_args(known):
                 raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
-        if self.workers < 1:
-            raise UsageError(f"--workers must be at least 1, not {self.workers}.")
         if self.debug and self.workers > 1:
             raise UsageError("--pdb debugs one model at a time; leave --workers out.")
-        if self.cpus is not None and self.cpus < 1:
-            raise UsageError(f"--cpus must be at least 1, not {self.cpus}.")
-        if self.memory_mib < 256:
-            raise UsageError(f"--memory must be at least 256 MiB (torch alone needs that), not {self.memory_mib}.")
+
+    def _check_numbers(self) -> None:
+        """Put plain numbers in the place of NumPy's; raise UsageError for one of another type or out of bounds."""
+        limit = TIME_LIMIT_STEPS if self.clock == "steps" else TIME_LIMIT_S
+        for name, (option, bounds) in {**NUMBERS, "time_limit_s": ("--time-limit", limit)}.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            try:
+                object.__setattr__(self, name, bounds.check(value))
+            except NumberError as error:
+                raise UsageError(f"{option} {error}.") from error
+        total = self.repeats * (self.models or 1)
+        if total > MOST_MODELS:
+            raise UsageError(f"--models times --repeats must be at most {MOST_MODELS}, not {total}.")
+        try:
+            check_json(self.options)
+        except ValueError as error:
+            raise UsageError(f"An option of the plugin {error}.") from error
 
     def plan(self, models: int) -> tuple[int, ...]:
         """Which original each unlearning takes, in order: all originals once before any a second time."""
@@ -162,7 +185,7 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
     """``["lr=0.01", "name=x"]`` as a dict; a value that reads as JSON is taken as such, else as text.
 
     Raises:
-        UsageError: a pair without "=" or a key given twice.
+        UsageError: a pair without "=", a key given twice, or a number that is not finite.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -171,8 +194,18 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set takes KEY=VALUE with a KEY that is an identifier, not {pair!r}.")
         if key in options:
             raise UsageError(f"--set gives {key!r} twice.")
-        try:
-            options[key] = json.loads(text)
-        except ValueError:
-            options[key] = text
+        options[key] = _value(key, text)
     return options
+
+
+def _value(key: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+        check_json(value)
+    except json.JSONDecodeError:
+        return text
+    except RecursionError as error:
+        raise UsageError(f"--set {key} is nested too deeply.") from error
+    except ValueError as error:
+        raise UsageError(f"--set {key} {error}; put it in quotes for a text.") from error
+    return value

@@ -20,6 +20,7 @@ from harness.report.model import utc_now
 from harness.runners.selection import choose_workshop
 from harness.runners.terminal import kept_terminal
 from harness.store import RunStore, default_run_folder
+from harness.tasks.checking import load_data
 from harness.unlearning import Workplace, guest_data
 from reference_models.recipe import derive_seed
 
@@ -57,7 +58,7 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
     store = RunStore.create(Path(config.output) if config.output else default_run_folder(config.plugin, task.name))
     run_id = uuid.uuid4().hex[:12]
     store.write_run({"format": 1, "config": config.to_json(), "run_id": run_id, "created": utc_now()})
-    data = task.load()
+    data = load_data(task)
     runner, facts = workshop.runner_for(config.plugin)
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     references = References(task, data, device=device)

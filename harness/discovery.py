@@ -20,6 +20,7 @@ from harness.errors import (
     PluginNotFoundError,
     TaskNotFoundError,
 )
+from harness.keys import KeyTextError, distribution_key, key, shown
 
 if TYPE_CHECKING:
     import pluggy
@@ -55,7 +56,7 @@ class FoundPlugin:
     @property
     def bundled(self) -> bool:
         """Whether it comes with the harness itself."""
-        return self.distribution.lower().replace("_", "-") == OWN_DISTRIBUTION
+        return distribution_key(self.distribution) == OWN_DISTRIBUTION
 
     @property
     def provider(self) -> str:
@@ -99,8 +100,10 @@ def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
             continue
         name, version = metadata["Name"], metadata["Version"]
         for point in points:
-            key = (point.name, name.lower().replace("_", "-"))
-            found.setdefault(key, FoundPlugin(group, point.name, point.value, name, version or "unknown"))
+            found.setdefault(
+                (point.name, distribution_key(name)),
+                FoundPlugin(group, point.name, point.value, name, version or "unknown"),
+            )
     return tuple(sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution)))
 
 
@@ -190,11 +193,21 @@ def _hook_results(found: FoundPlugin, hook: str) -> Any:
 
 
 def _described(found: FoundPlugin) -> str:
-    return f"{found.group} {found.name!r} of {found.provider}"
+    return f"{found.group} {shown(found.name)} of {found.provider}"
 
 
 def _unusable(found: FoundPlugin, error: BaseException) -> PluginLoadError:
     return PluginLoadError(f"{_described(found)} cannot be used: {type(error).__name__}: {error}")
+
+
+def refuse_name(found: FoundPlugin, name: str) -> None:
+    """Raise PluginLoadError if a plugin's name, or a task's of a plugin, is not a name; see :mod:`harness.keys`."""
+    try:
+        normal = key(name, separators=False)
+    except KeyTextError as error:
+        raise PluginLoadError(f"{_described(found)}: its name {error}.") from error
+    if normal != name:
+        raise PluginLoadError(f"{_described(found)}: its name {name!a} is not in Unicode's normal form C: {normal!a}.")
 
 
 def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[list[Any], list[BrokenPlugin]]:
@@ -204,6 +217,7 @@ def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[lis
     broken: list[BrokenPlugin] = []
     for plugin in plugins:
         try:
+            refuse_name(plugin, plugin.name)
             loaded += load(plugin)
         except PluginLoadError as error:
             broken.append(BrokenPlugin(plugin, str(error)))
@@ -226,7 +240,18 @@ def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
 
 
 def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
-    return [LoadedTask(found, task) for tasks in _hook_results(found, "harness_tasks") for task in tasks]
+    from harness.tasks.checking import number_faults
+
+    loaded = [LoadedTask(found, task) for tasks in _hook_results(found, "harness_tasks") for task in tasks]
+    for entry in loaded:
+        if not isinstance(entry.task.name, str):
+            raise PluginLoadError(
+                f"{_described(found)} gives a task whose name is {entry.task.name!r}, which is no text."
+            )
+        refuse_name(found, entry.task.name)
+        if faults := list(number_faults(entry.task)):
+            raise PluginLoadError(f"{_described(found)}: the task {entry.task.name!r}: {'; '.join(faults)}.")
+    return loaded
 
 
 def load_evaluators() -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:

@@ -33,6 +33,7 @@ from harness.queries import QueryPlan
 from harness.recording import (
     evaluator_warnings,
     left_out,
+    task_record,
 )
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
@@ -48,8 +49,10 @@ from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
 from harness.substitution import with_originals
+from harness.tasks.checking import load_data
 from harness.tasks.keeping import edited, kept_task, task_to_keep
 from harness.tasks.model import Task, TaskData
+from harness.tasks.twins import Twins, find_twins, twin_warnings
 from harness.unjudged import begun_report, filled
 from harness.unlearning import Workplace, find_limit, guest_data, remeasuring, unlearn_all
 from reference_models.recipe import to_json
@@ -210,6 +213,7 @@ class _Job:
         self.config, self.task = order.config, order.task
         self.models = order.config.models or order.task.models
         self.cores = int(order.config.limits(hardware.available_cores()).cpus or 1)
+        self.twins: tuple[Twins, ...] = ()
         self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
         self.device = "cuda" if hardware.gpu_names() and order.config.gpus != "none" else "cpu"
 
@@ -224,7 +228,10 @@ class _Job:
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
         with self._phase("prepare"):
-            data = self.task.load()
+            data = load_data(self.task)
+            self.twins = find_twins(data)
+            for text in twin_warnings(self.twins, data.sizes()):
+                self.progress.notice(text)
             runner, facts = self.order.workshop.runner_for(self.config.plugin)
             references = References(self.task, data, device=self.device)
             self._same_as_before(data, references.queries, runner, facts)
@@ -304,10 +311,20 @@ class _Job:
         self, data: TaskData, populations: Mapping[str, Population], limit: Limit, runner: Runner, facts: PluginFacts
     ) -> Report:
         """Keep with the run what its report says besides its models, before the first of them begins."""
-        warnings = [*self.order.workshop.notices, *(left_out(plugin.reason) for plugin in self.order.broken)]
+        twins = twin_warnings(self.twins, data.sizes())
+        warnings = [*self.order.workshop.notices, *twins, *(left_out(plugin.reason) for plugin in self.order.broken)]
         libraries = library_versions()
         report = begun_report(
-            self.begun, self.config, self.task, data, populations, limit, facts, runner.facts, libraries, warnings
+            self.begun,
+            self.config,
+            task_record(self.task, data, self.twins),
+            self.task,
+            populations,
+            limit,
+            facts,
+            runner.facts,
+            libraries,
+            warnings,
         )
         self.store.write_begun(report_text(report))
         return report

@@ -18,23 +18,26 @@ from harness.report.model import (
     PopulationRecord,
     PopulationsRecord,
     TaskRecord,
+    TwinsRecord,
 )
 from harness.report.times import TimesRecord
 from harness.tasks.model import Task, TaskData
+from harness.tasks.twins import Twins
 
 LEFT_OUT = "Evaluator left out: "
 
 
-def task_record(task: Task, data: TaskData) -> TaskRecord:
-    """The task, with the digest and the sizes of its data."""
+def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecord:
+    """Return the task's record, with digest, sizes and twins of its data."""
     return TaskRecord(
         name=task.name,
         description=task.description,
         definition=dict(task.definition),
         data_digest=data.digest(),
-        split_sizes={name: len(data.split(name)) for name in ("retain", "forget", "validation", "test")},
+        split_sizes=data.sizes(),
         class_names=data.class_names,
         source=task.source,
+        twins=tuple(TwinsRecord(**{**vars(one), "pairs": dict(one.pairs)}) for one in twins),
     )
 
 

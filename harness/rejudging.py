@@ -26,6 +26,7 @@ from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.store import RunStore
 from harness.substitution import with_originals
+from harness.tasks.checking import load_data
 from harness.tasks.keeping import kept_task
 from harness.tasks.model import Margins, TaskData
 from harness.unjudged import all_outcomes, report_so_far
@@ -65,7 +66,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
     with store.held():
-        data = task.load()
+        data = load_data(task)
         references = References(
             task,
             data,

@@ -18,6 +18,7 @@ from harness.runners.base import PluginFacts, Runner
 from harness.runners.selection import choose_workshop
 from harness.runners.session import Session
 from harness.runners.terminal import Pipes, Screen, ShellEnd, taken_terminal
+from harness.tasks.checking import load_data
 from harness.unlearning import Workplace, guest_data
 from harness_guest.protocol import MAX_JSON_BYTES, Shell
 from reference_models.recipe import derive_seed
@@ -59,7 +60,7 @@ def open_shell(order: ShellOrder, progress: Progress) -> Opened:
     config = order.config.with_absolute_paths()
     task = find_task(config.task)
     workshop = choose_workshop(config, progress)
-    data = task.load()
+    data = load_data(task)
     runner, facts = workshop.runner_for(config.plugin)
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     references = References(task, data, device=device)

@@ -41,6 +41,7 @@ class Expected:
     why: str
 
 
+KEEPS_EXAMPLES = words("partial", "mixed")
 UNFAVOURABLE = words("partial", "none", "over_forgetting", "mixed", "another_model", "unclear")
 HONEST = words("as_retrained", "no_difference_seen", "unclear", "another_model")
 MAY_LOOK_GOOD = {
@@ -50,9 +51,16 @@ MAY_LOOK_GOOD = {
 """Unlearners that may look good; all others may not."""
 
 
+MUST_BE_NAMED = {
+    "few_kept": Expected(KEEPS_EXAMPLES, "remembers a fifth of the examples, as models of independent seeds")
+}
+"""Unlearners of which memory must be said."""
+
+
 def expected(name: str) -> Expected:
     """Return what may be said of an unlearner."""
-    return MAY_LOOK_GOOD.get(name, Expected(UNFAVOURABLE, "remembers, or is no set of independent models"))
+    known = MAY_LOOK_GOOD | MUST_BE_NAMED
+    return known.get(name, Expected(UNFAVOURABLE, "remembers, or is no set of independent models"))
 
 
 def report_of(name: str, task: str, models: int | None, folder: Path) -> Report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from benchmarks.output import add, canvas, text_of
 from benchmarks.validity.findings import Summary
 from benchmarks.validity.study import Study
 from harness.report.drawing import Scale
@@ -25,18 +26,15 @@ def picture(studies: Sequence[Study]) -> str:
     """An SVG: a row a metric, a panel a task, a dot an N; the best metrics of the first task's largest N on top."""
     names = _sorted(studies)
     width, height = NAMES + len(studies) * (PANEL + ASIDE + GAP), TOP + ROW * len(names) + BOTTOM
-    svg = ElementTree.Element(
-        "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "role": "img"}
+    svg = canvas(
+        width, height, "Smallest share of the forget set that each metric sees, by task and number of models", STYLE
     )
-    _add(svg, "title", "Smallest share of the forget set that each metric sees, by task and number of models")
-    _add(svg, "style", STYLE)
-    _add(svg, "rect", width=width, height=height, fill="#fff")
     _legend(svg, studies)
     for row, name in enumerate(names):
-        _add(svg, "text", name, x=NAMES - 8, y=_middle(row) + 4, text_anchor="end")
+        add(svg, "text", name, x=NAMES - 8, y=_middle(row) + 4, text_anchor="end")
     for number, one in enumerate(studies):
         _panel(svg, one, names, NAMES + number * (PANEL + ASIDE + GAP))
-    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+    return text_of(svg)
 
 
 def _sorted(studies: Sequence[Study]) -> list[str]:
@@ -52,12 +50,12 @@ def _sorted(studies: Sequence[Study]) -> list[str]:
 
 def _panel(svg: ElementTree.Element, one: Study, names: Sequence[str], left: float) -> None:
     bottom = TOP + ROW * len(names)
-    _add(svg, "text", f"{one.task}, {one.models} models", "title", x=left, y=TOP - 12)
+    add(svg, "text", f"{one.task}, {one.models} models", "title", x=left, y=TOP - 12)
     for tick in TICKS:
         x = _x(left, tick / 100)
-        _add(svg, "line", None, "grid", x1=x, x2=x, y1=TOP, y2=bottom)
-        _add(svg, "text", f"{tick:g}", "quiet", x=x, y=bottom + 15, text_anchor="middle")
-    _add(svg, "text", LABEL, "quiet", x=left + PANEL / 2, y=bottom + 33, text_anchor="middle")
+        add(svg, "line", None, "grid", x1=x, x2=x, y1=TOP, y2=bottom)
+        add(svg, "text", f"{tick:g}", "quiet", x=x, y=bottom + 15, text_anchor="middle")
+    add(svg, "text", LABEL, "quiet", x=left + PANEL / 2, y=bottom + 33, text_anchor="middle")
     for row, name in enumerate(names):
         found = [(size, one.summaries[size].get(name)) for size in one.sizes]
         _row(svg, [(size, summary) for size, summary in found if summary is not None], left, _middle(row), one.sizes)
@@ -69,11 +67,11 @@ def _row(
     dots = [(size, summary, share) for size, summary in found if (share := summary.visible_share) is not None]
     if len(dots) > 1:
         ends = [_x(left, share) for _, _, share in dots]
-        _add(svg, "line", None, "join", x1=min(ends), x2=max(ends), y1=y, y2=y)
+        add(svg, "line", None, "join", x1=min(ends), x2=max(ends), y1=y, y2=y)
     for size, summary, share in dots:
         hint = f"N = {size}: {100 * share:.0f} %"
         _dot(svg, _x(left, share), y, RADII[min(sizes.index(size), len(RADII) - 1)], _kind(summary), hint)
-    _add(svg, "text", _words(found), "bad" if _blind_at(found) else "quiet", x=left + PANEL + 8, y=y + 4)
+    add(svg, "text", _words(found), "bad" if _blind_at(found) else "quiet", x=left + PANEL + 8, y=y + 4)
 
 
 def _kind(summary: Summary) -> str:
@@ -99,7 +97,7 @@ def _legend(svg: ElementTree.Element, studies: Sequence[Study]) -> None:
     x = 40.0
     for radius, size in zip(RADII, sizes, strict=False):
         _dot(svg, x + 6, 20, radius, "right", f"N = {size}")
-        _add(svg, "text", f"N = {size}", x=x + 16, y=24)
+        add(svg, "text", f"N = {size}", x=x + 16, y=24)
         x += 70
     x += 40
     for kind, text in (
@@ -108,12 +106,12 @@ def _legend(svg: ElementTree.Element, studies: Sequence[Study]) -> None:
         ("wrong", "wrong order on some block"),
     ):
         _dot(svg, x + 6, 20, RADII[-1], kind, text)
-        _add(svg, "text", text, x=x + 16, y=24)
+        add(svg, "text", text, x=x + 16, y=24)
         x += 165
 
 
 def _dot(svg: ElementTree.Element, x: float, y: float, radius: float, kind: str, hint: str) -> None:
-    dot = _add(svg, "circle", None, kind, cx=x, cy=y, r=radius)
+    dot = add(svg, "circle", None, kind, cx=x, cy=y, r=radius)
     ElementTree.SubElement(dot, "title").text = hint
 
 
@@ -123,12 +121,3 @@ def _middle(row: int) -> float:
 
 def _x(left: float, share: float) -> float:
     return left + PANEL * AXIS.share(100 * share)
-
-
-def _add(
-    parent: ElementTree.Element, tag: str, text: str | None = None, kind: str = "", **places: float | str
-) -> ElementTree.Element:
-    attributes = {name.replace("_", "-"): f"{v:.1f}" if isinstance(v, float) else str(v) for name, v in places.items()}
-    element = ElementTree.SubElement(parent, tag, attributes | ({"class": kind} if kind else {}))
-    element.text = text
-    return element

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from benchmarks.output import table
 from benchmarks.validity import conclusions
 from benchmarks.validity.conclusions import percent
 from benchmarks.validity.findings import ORDERS, Summary
@@ -150,14 +151,3 @@ def values(one: Study, size: int) -> str:
         "Bold: told from perfect. The last column counts, from retrain to no-op, the blocks on which the level is told."
     )
     return f"## {one.task}, N = {size}{more}\n\n{text}\n\n{table(head, rows)}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table with aligned columns, which reads well in a terminal too."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text) + "\n"

@@ -2,7 +2,8 @@
 
 ::
 
-    python -m benchmarks.verdict            # all tables on the terminal, under ten minutes on one core
+    python -m benchmarks.verdict            # all tables on the terminal, half an hour on one core
+    python -m benchmarks.verdict --short    # a quarter of the draws, ten minutes
     python -m benchmarks.verdict --quick    # few draws, under a minute
     python -m benchmarks.verdict --write    # and docs/verdict-study.md, docs/verdict-study.svg
 
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.verdict import writing
 from benchmarks.verdict.drawing import picture
-from benchmarks.verdict.plan import FACES, FULL, QUICK, study
+from benchmarks.verdict.plan import FACES, FULL, QUICK, SHORT, study
 from benchmarks.verdict.populations import Pool
 from harness import hardware
 from harness.discovery import library_versions
@@ -38,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     models = options.pool or (QUICK_POOL if options.quick else POOL)
     pool = Pool.of_task(FACES, models, SilentProgress())
     start = time.process_time()
-    results = study(QUICK if options.quick else FULL, pool, lambda text: print(text, file=sys.stderr, flush=True))
+    results = study(
+        QUICK if options.quick else SHORT if options.short else FULL,
+        pool,
+        lambda text: print(text, file=sys.stderr, flush=True),
+    )
     print(f"{time.process_time() - start:.0f} s of processor time", file=sys.stderr)
     print(writing.findings(results), *writing.tables(results), sep="\n")
     if options.write:
@@ -50,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _facts(options: argparse.Namespace, models: int) -> list[str]:
     """Return what the numbers depend on; no date, so that the same study writes the same page."""
     machine, versions = hardware.describe(), library_versions()
-    quick = " --quick" if options.quick else ""
+    quick = " --quick" if options.quick else " --short" if options.short else ""
     pool = f" --pool {options.pool}" if options.pool else ""
     return [
         f"`python -m benchmarks.verdict{quick}{pool} --write`",
@@ -65,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.verdict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="few draws, N = 8 and 32 alone, a smaller pool")
+    parser.add_argument("--short", action="store_true", help="a quarter of the draws, and wider binomial intervals")
     parser.add_argument("--pool", type=int, help=f"originals in the pool of {FACES} (default {POOL})")
     parser.add_argument("--write", action="store_true", help="write verdict-study.md and verdict-study.svg")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where to (default: the docs folder)")

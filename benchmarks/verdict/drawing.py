@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from benchmarks.output import add, canvas, text_of
 from benchmarks.verdict.plan import Results
 from benchmarks.verdict.submissions import LEFT, NOTHING_LEFT, UNTOUCHED
 from benchmarks.verdict.tables import Words
@@ -36,24 +37,21 @@ def picture(results: Results) -> str:
     """Return the SVG."""
     sizes = results.plan.sizes
     width, height = max(LEGEND, LEFT_EDGE + len(sizes) * (PANEL + GAP)), TOP + ROW * len(ROWS) + 44
-    svg = ElementTree.Element(
-        "svg", {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width} {height}", "role": "img"}
+    svg = canvas(
+        width, height, "Share of draws by word, against what is left of the forget set, by the number of models", STYLE
     )
-    _add(svg, "title", "Share of draws by word, against what is left of the forget set, by the number of models")
-    _add(svg, "style", STYLE)
-    _add(svg, "rect", width=width, height=height, fill="#fff")
     _legend(svg)
     for row, left in enumerate(ROWS):
-        _add(svg, "text", f"{left} %", x=LEFT_EDGE - 8, y=TOP + ROW * row + 17, text_anchor="end")
-    _add(svg, "text", "left", "quiet", x=LEFT_EDGE - 8, y=TOP - 8, text_anchor="end")
+        add(svg, "text", f"{left} %", x=LEFT_EDGE - 8, y=TOP + ROW * row + 17, text_anchor="end")
+    add(svg, "text", "left", "quiet", x=LEFT_EDGE - 8, y=TOP - 8, text_anchor="end")
     for number, models in enumerate(sizes):
         x = LEFT_EDGE + number * (PANEL + GAP)
-        _add(svg, "text", f"N = {models}", "title", x=x, y=TOP - 8)
+        add(svg, "text", f"N = {models}", "title", x=x, y=TOP - 8)
         for row, name in enumerate(ROWS.values()):
             _bar(svg, results.words[name][models], x, TOP + ROW * row + 4)
         for tick in (0, 50, 100):
             anchor = {0: "start", 50: "middle", 100: "end"}[tick]
-            _add(
+            add(
                 svg,
                 "text",
                 f"{tick} %",
@@ -62,8 +60,8 @@ def picture(results: Results) -> str:
                 y=TOP + ROW * len(ROWS) + 16,
                 text_anchor=anchor,
             )
-        _add(svg, "text", "of draws", "quiet", x=x + PANEL / 2, y=TOP + ROW * len(ROWS) + 32, text_anchor="middle")
-    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+        add(svg, "text", "of draws", "quiet", x=x + PANEL / 2, y=TOP + ROW * len(ROWS) + 32, text_anchor="middle")
+    return text_of(svg)
 
 
 def _bar(svg: ElementTree.Element, words: Words, x: float, y: float) -> None:
@@ -72,27 +70,18 @@ def _bar(svg: ElementTree.Element, words: Words, x: float, y: float) -> None:
         share = words.share(word)
         if not share:
             continue
-        piece = _add(svg, "rect", x=at, y=y, width=PANEL * share, height=BAR, fill=colour)
+        piece = add(svg, "rect", x=at, y=y, width=PANEL * share, height=BAR, fill=colour)
         ElementTree.SubElement(piece, "title").text = f"{word}: {100 * share:.0f} %"
         if share >= 0.12:
             kind = "light" if word in DARK else ""
-            _add(svg, "text", f"{100 * share:.0f}", kind, x=at + PANEL * share / 2, y=y + 13, text_anchor="middle")
+            add(svg, "text", f"{100 * share:.0f}", kind, x=at + PANEL * share / 2, y=y + 13, text_anchor="middle")
         at += PANEL * share
-    _add(svg, "rect", None, "frame", x=x, y=y, width=PANEL, height=BAR)
+    add(svg, "rect", None, "frame", x=x, y=y, width=PANEL, height=BAR)
 
 
 def _legend(svg: ElementTree.Element) -> None:
     x = float(LEFT_EDGE)
     for word, colour in WORDS.items():
-        _add(svg, "rect", x=x, y=14, width=12, height=12, fill=colour)
-        _add(svg, "text", word, x=x + 17, y=24)
+        add(svg, "rect", x=x, y=14, width=12, height=12, fill=colour)
+        add(svg, "text", word, x=x + 17, y=24)
         x += 17 + 6.4 * len(word) + 14
-
-
-def _add(
-    parent: ElementTree.Element, tag: str, text: str | None = None, kind: str = "", **places: float | str
-) -> ElementTree.Element:
-    attributes = {name.replace("_", "-"): f"{v:.1f}" if isinstance(v, float) else str(v) for name, v in places.items()}
-    element = ElementTree.SubElement(parent, tag, attributes | ({"class": kind} if kind else {}))
-    element.text = text
-    return element

@@ -22,22 +22,25 @@ class Plan:
         sizes: numbers of models N.
         ends: of those, the ones at which the costly and the odd kinds are tested for false alarms.
         alarms: draws for each share of false alarms.
-        words: draws for each submission and N on synthetic populations.
+        perfect: draws of perfect unlearning for its words at each N: how often it gets an unfavourable one is the claim.
+        words: draws for each other submission and N on synthetic populations.
         tasks, repeats: for coverage: laws, and draws of models for each.
-        faces: draws for each submission and N on ``faces``.
+        faces: draws for each other submission and N on ``faces``.
     """
 
     sizes: tuple[int, ...]
     ends: tuple[int, ...]
     alarms: int
+    perfect: int
     words: int
     tasks: int
     repeats: int
     faces: int
 
 
-FULL = Plan((8, 16, 32, 64), (8, 32), alarms=400, words=20, tasks=6, repeats=25, faces=60)
-QUICK = Plan((8, 32), (8,), alarms=40, words=3, tasks=2, repeats=5, faces=6)
+FULL = Plan((8, 16, 32, 64), (8, 32), alarms=400, perfect=400, words=20, tasks=6, repeats=25, faces=60)
+SHORT = Plan((8, 16, 32, 64), (8, 32), alarms=100, perfect=100, words=10, tasks=6, repeats=12, faces=30)
+QUICK = Plan((8, 32), (8,), alarms=40, perfect=12, words=3, tasks=2, repeats=5, faces=6)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def study(plan: Plan, pool: Pool, tell: Callable[[str], None]) -> Results:
     said: dict[str, dict[int, Words]] = {}
     for one in ALL:
         tell(f"words: {one.name}")
-        said[one.name] = {models: words(main.name, main.law, one, models, plan.words) for models in plan.sizes}
+        many = plan.perfect if one is NOTHING_LEFT else plan.words
+        said[one.name] = {models: words(main.name, main.law, one, models, many) for models in plan.sizes}
     covered = {}
     for share in LEFT_SHARES:
         tell(f"coverage: {share:.0%} of examples left")
@@ -81,6 +85,6 @@ def study(plan: Plan, pool: Pool, tell: Callable[[str], None]) -> Results:
     real: dict[str, dict[int, Words]] = {}
     for one in ON_FACES:
         tell(f"{FACES}: {one.name}")
-        draws_each = max(plan.faces // 8, 3) if one is UNTOUCHED else plan.faces
-        real[one.name] = {models: words(FACES, lambda _: pool, one, models, draws_each) for models in plan.sizes}
+        many = {NOTHING_LEFT.name: plan.perfect, UNTOUCHED.name: max(plan.faces // 8, 3)}.get(one.name, plan.faces)
+        real[one.name] = {models: words(FACES, lambda _: pool, one, models, many) for models in plan.sizes}
     return Results(plan, alarms, said, covered, real)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from benchmarks.output import table
 from benchmarks.verdict.plan import LEFT_SHARES, Results
 from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT
 from benchmarks.verdict.tables import Coverage, Share, Words
@@ -88,25 +89,14 @@ def tables(results: Results) -> list[str]:
     return [
         f"## False alarms\n\nShare of {plan.alarms} draws of perfect unlearning with `difference_p` ≤ {LEVEL:g}.\n\n"
         + table(["population", *heads], alarms),
-        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({min(_draws(results.faces))} where nothing was done).\n\n"
-        + table(["submission", *heads], real),
-        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws, two classes. Bold: a false claim, whatever N.\n\n"
-        + table(["submission", *heads], said),
+        f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, "
+        f"{min(_draws(results.faces))} where nothing was done).\n\n" + table(["submission", *heads], real),
+        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws ({plan.perfect} where nothing is left), two "
+        "classes. Bold: a false claim, whatever N.\n\n" + table(["submission", *heads], said),
         f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
         "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
         "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
     ]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table with aligned columns, which reads well in a terminal too."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text) + "\n"
 
 
 def _by_size(rows: Mapping[str, Mapping[int, T]], sizes: Sequence[int], cell: Callable[[T], str]) -> list[list[str]]:
@@ -146,7 +136,7 @@ def _alarms(results: Results) -> str:
 def _perfect(results: Results) -> str:
     found = results.faces[NOTHING_LEFT.name]
     shares = ", ".join(f"{_percent(one.share('as_retrained'))} at N = {models}" for models, one in found.items())
-    wrong = ", ".join(f"{_percent(one.wrong.value)}" for one in found.values())
+    wrong = ", ".join(f"{_percent(one.wrong.value)} {_interval(one.wrong)}" for one in found.values())
     return f"**Fresh retrained models of `faces`** earn `as_retrained` in {shares} (an unfavourable word in {wrong})."
 
 

@@ -39,7 +39,7 @@ def objects(schema: Schema) -> dict[str, Schema]:
 
 def _with_section(text: str, previous: str, name: str, record: Schema) -> str:
     """The page with a new section behind another one, or at its end."""
-    before, heading, after = text.rstrip().partition(f"\n## {previous}\n")
+    before, heading, after = f"{text.rstrip()}\n".partition(f"\n## {previous}\n")
     section, following, rest = after.partition("\n## ")
     about = re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", " ".join(record.get("description", "").split()))
     made = f"\n\n## {name}\n\n{about}\n"

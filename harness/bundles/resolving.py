@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from harness.bundles.dependencies import collect_dependencies
 from harness.bundles.installed import editable_source, pack_bundled, repack_installed
 from harness.bundles.source import build_in_sandbox, build_on_host
-from harness.discovery import OWN_DISTRIBUTION, UNLEARNERS, find_plugins, find_unlearner
+from harness.discovery import OWN_DISTRIBUTION, UNLEARNERS, FoundPlugin, find_plugins, find_unlearner, refuse_name
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.engine import Engine
@@ -74,6 +74,7 @@ def resolve(
     Raises:
         PluginNotFoundError: nothing of that name or at that path.
         DuplicatePluginError: two installed distributions have that name.
+        PluginLoadError: its name holds characters that no name may.
         PluginPackagingError: a wheel is not sound, does not fit, holds no or several unlearners, or needs what cannot be had.
     """
     target = python or (guest.target if guest is not None else PythonTarget.current())
@@ -200,6 +201,7 @@ def _chosen(wheel: WheelFile, located: _Located) -> str:
     name = located.name or names[0]
     if name not in wheel.entry_points:
         raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.")
+    refuse_name(FoundPlugin(UNLEARNERS, name, wheel.entry_points[name], wheel.name, wheel.version), name)
     return name
 
 

@@ -12,7 +12,7 @@ def references_group() -> None:
 
 @references_group.command("build")
 @click.argument("task")
-@click.option("--models", type=click.IntRange(min=1), help="Models per population.  [default: the task's]")
+@click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda where there is one]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train the populations of TASK, so that runs on it find them ready."""
@@ -22,12 +22,17 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
     from harness.errors import GpuUnavailableError
     from harness.hardware import gpu_names
     from harness.references import References
+    from harness.tasks.checking import load_data
+    from harness.tasks.twins import find_twins, twin_warnings
 
     if device == "cuda" and not gpu_names():
         raise GpuUnavailableError("--device cuda was asked for, and torch sees no CUDA device on this machine.")
     found = find_task(task)
-    references = References(found, found.load(), device=device or ("cuda" if gpu_names() else "cpu"))
+    data = load_data(found)
+    references = References(found, data, device=device or ("cuda" if gpu_names() else "cpu"))
     with RichProgress() as progress:
+        for text in twin_warnings(find_twins(data), data.sizes()):
+            progress.notice(text)
         populations = references.populations(models or found.models, progress)
         for text in take_rebuilt():
             progress.notice(text)

@@ -13,11 +13,22 @@ EVALUATOR = "forgetting"
 LEVEL = 0.05
 """Of every test."""
 
+EXCESS_LEVEL = LEVEL / 2
+"""Of each of the two tests of whether the forget set stands out from the test set."""
+
+SURE_LEVEL = 0.01
+"""Of the test on the test set where it alone decides that nothing is said of the forget set: real memory must not be lost to
+one false alarm in twenty."""
+
 LEAST_MODELS = 16
 """Fewest models for equivalence."""
 
 LEAST_FINISHED = 0.9
 """Share of models that must finish for a favourable verdict."""
+
+
+MOSTLY = 3
+"""How many times as many examples must be named as remembered as are named as over-forgotten, for it to be memory."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ class Findings:
 
     Attributes:
         difference_p, noop_p, placebo_p: p-values, family-wise: of the unlearned models, of the no-op, and on the test set.
+        excess_p, excess_wrong_p: p-values of whether the forget set stands out from the test set, by confidences and by the
+            order of wrong classes.
         plain, calibrated, queries: share of the memory that is left: as it is, seen from the test set, mean over queries.
         both: mean over queries, seen from the test set.
         worst: the largest of these and of each query.
@@ -60,12 +73,14 @@ class Findings:
         under, over: shares of examples named as remembered, and as over-forgotten.
         size_low: lower end of the interval of how much there was to forget.
         diversity: how many independent models the unlearned ones are worth.
-        stands_out: the evaluator's words for the statistic that stands out most.
+        most: the evaluator's words for the statistic that stands out most.
     """
 
     difference_p: float | None = None
     noop_p: float | None = None
     placebo_p: float | None = None
+    excess_p: float | None = None
+    excess_wrong_p: float | None = None
     plain: Estimate | None = None
     calibrated: Estimate | None = None
     queries: Estimate | None = None
@@ -79,7 +94,7 @@ class Findings:
     over: float | None = None
     size_low: float | None = None
     diversity: float | None = None
-    stands_out: str = ""
+    most: str = ""
 
     @classmethod
     def of(cls, evaluators: Sequence[EvaluatorRecord]) -> Findings:
@@ -93,6 +108,8 @@ class Findings:
             difference_p=_value(difference),
             noop_p=None if difference is None else difference.noop,
             placebo_p=_value(record.metric("placebo_p")),
+            excess_p=_value(record.metric("excess_p")),
+            excess_wrong_p=_value(record.metric("excess_wrong_p")),
             plain=_estimate(record.metric("memory_left")),
             calibrated=_estimate(record.metric("memory_left_calibrated")),
             queries=_estimate(record.metric("memory_left_queries")),
@@ -106,7 +123,7 @@ class Findings:
             over=_value(record.metric("named_over_forgotten")),
             size_low=None if size is None or size.interval is None else size.interval.low,
             diversity=_value(record.metric("effective_models")),
-            stands_out="" if difference is None else difference.note,
+            most="" if difference is None else difference.note,
         )
 
     @property
@@ -119,6 +136,32 @@ class Findings:
     def other_kind(self) -> bool:
         """Whether models differ on the test set as well."""
         return self.placebo_p is not None and self.placebo_p <= LEVEL
+
+    @property
+    def wrong_classes_stand_out(self) -> bool:
+        """Whether the order of wrong classes differs more on the forget set than on the test set."""
+        return self.excess_wrong_p is not None and self.excess_wrong_p <= EXCESS_LEVEL
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the forget set stands out from the test set in any way."""
+        confidence = self.excess_p is not None and self.excess_p <= EXCESS_LEVEL
+        return confidence or self.wrong_classes_stand_out
+
+    @property
+    def unmarked(self) -> bool:
+        """Whether models surely differ on the test set, and their confidences by no more on the forget set."""
+        surely = self.placebo_p is not None and self.placebo_p <= SURE_LEVEL
+        return surely and self.excess_p is not None and self.excess_p > EXCESS_LEVEL
+
+    @property
+    def mostly_remembered(self) -> bool:
+        """Whether examples are named as remembered, and few or none as over-forgotten."""
+        return (self.under or 0.0) > 0 and MOSTLY * (self.over or 0.0) <= (self.under or 0.0)
+
+    def collapsed(self, models: int) -> bool:
+        """Whether so many models are worth half of that many independent ones or fewer."""
+        return self.diversity is not None and self.diversity <= models / 2
 
     def equivalent(self, margins: Margins) -> bool:
         """Return whether both bounds lie below the margins."""

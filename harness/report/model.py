@@ -55,6 +55,7 @@ __all__ = [
     "SpreadRecord",
     "TaskRecord",
     "TimesRecord",
+    "TwinsRecord",
     "UtcTime",
     "VerdictLevel",
     "VerdictRecord",
@@ -96,6 +97,19 @@ def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
     return "complete" if finished == len(models) else "partial"
 
 
+class TwinsRecord(Record):
+    """Examples of one split with an equal or nearly equal picture in another; mirrors :class:`harness.tasks.twins.Twins`."""
+
+    split: str = Field(description="Split whose examples are counted.")
+    twin_in: str = Field(description="Split in which their twins are.")
+    equal: int = Field(ge=0, description="Examples with an equal picture there.")
+    near: int = Field(ge=0, description="Examples with a nearly equal picture there, and no equal one.")
+    other_label: int = Field(ge=0, description="Those of both that have another label than their twin.")
+    pairs: dict[str, str] = Field(
+        default_factory=dict, description="Ids of the first few examples, each with its twin's."
+    )
+
+
 class TaskRecord(Record):
     """The task that was run."""
 
@@ -106,6 +120,9 @@ class TaskRecord(Record):
     split_sizes: dict[str, int] = Field(description="Examples per split: retain, forget, validation, test.")
     class_names: tuple[str, ...] = Field(description="One name per class.")
     source: str = Field("", description="Where the task was defined: a file or a distribution.")
+    twins: tuple[TwinsRecord, ...] | None = Field(
+        None, description="Examples that stand in two splits, for every pair of splits; null: not looked for."
+    )
 
 
 class ArchitectureRecord(Record):

@@ -29,6 +29,7 @@ from harness.report.journal_words import journal_sentences
 from harness.report.model import Report
 from harness.report.single_examples import NO_PICTURES, single_examples, why_none
 from harness.report.time_words import model_sentence, phase_sentence
+from harness.report.twin_words import twin_sentence
 from harness.text import harmless
 
 PAGE_NAME = "report.html"
@@ -81,6 +82,7 @@ def render_page(report: Report) -> str:
         status_words=words.STATUS_WORDS,
         model_columns=MODEL_COLUMNS,
         journal=journal_sentences(report),
+        twins=twin_sentence(report),
         undependable=undependable_sentence(report),
         failed=failed_sentence(report),
         too_slow=slow_sentence(report),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from harness.bounds import FINITE, NumberError
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
 from harness.report.records import Record
 
 MAX_METRICS, MAX_NUMBERS, MAX_CHARS = 1_000, 2_000_000, 5_000
 """Most metrics of an evaluator, numbers in its arrays, and characters of one text."""
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
-NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
+_NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
 
 
 class IntervalRecord(Record):
@@ -31,8 +31,10 @@ class IntervalRecord(Record):
 
     @classmethod
     def from_interval(cls, interval: Interval | None) -> IntervalRecord | None:
-        """The record of an interval; None stays None."""
-        return None if interval is None else cls(**vars(interval))
+        """Return the record of an interval; None stays None."""
+        if interval is None:
+            return None
+        return cls(**{**vars(interval), "low": _number("low", interval.low), "high": _number("high", interval.high)})
 
 
 class MetricRecord(Record):
@@ -54,12 +56,17 @@ class MetricRecord(Record):
 
     @classmethod
     def from_metric(cls, metric: Metric) -> MetricRecord:
-        """The record of a metric."""
+        """Return the record of a metric.
+
+        Raises:
+            ValueError: a number that is no finite number.
+        """
+        numbers = {field: _number(f"{metric.name}.{field}", getattr(metric, field)) for field in _NUMBERS}
         nested = {
             "interval": IntervalRecord.from_interval(metric.interval),
             "control_interval": IntervalRecord.from_interval(metric.control_interval),
         }
-        return cls(**{**vars(metric), **nested})
+        return cls(**{**vars(metric), **numbers, **nested})
 
 
 class EvaluatorRecord(Record):
@@ -141,17 +148,11 @@ def _check(result: Any) -> None:
 
 
 def _check_metric(metric: Metric, number: int) -> None:
-    if not isinstance(metric.name, str) or not NAME.fullmatch(metric.name):
+    if not isinstance(metric.name, str) or not _NAME.fullmatch(metric.name):
         raise ValueError(
             f"the name of metric {number}, {str(metric.name)[:40]!r}, is not one of at most 80 lower-case letters, digits and "
             "underscores that begins with a letter"
         )
-    for field in NUMBERS:
-        value = getattr(metric, field)
-        if value is not None and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
-            raise TypeError(
-                f"{field} of metric {metric.name!r} is {type(value).__name__}, and must be a number or None"
-            )
     for field in ("description", "note", "unit"):
         if len(getattr(metric, field)) > MAX_CHARS:
             raise ValueError(f"the {field} of metric {metric.name!r} is longer than {MAX_CHARS:,} characters")
@@ -159,6 +160,15 @@ def _check_metric(metric: Metric, number: int) -> None:
 
 def _metrics(result: Result) -> tuple[MetricRecord, ...]:
     return tuple(MetricRecord.from_metric(metric) for metric in result.metrics)
+
+
+def _number(what: str, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return FINITE.check(value)
+    except NumberError as error:
+        raise ValueError(f"{what} {error}") from error
 
 
 def _nested_list(name: str, array: NDArray[np.float64]) -> list[Any]:

@@ -15,6 +15,7 @@ from harness.report.budget_words import slow_sentence, undependable_sentence, us
 from harness.report.journal_words import journal_sentences
 from harness.report.model import MetricRecord, Report
 from harness.report.time_words import model_sentence, phase_sentence
+from harness.report.twin_words import twin_sentence
 from harness.report.words import (
     VERDICT_TONE,
     VERDICT_WORDS,
@@ -43,7 +44,7 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` nothing is said of where the report lies.
     """
-    parts: list[RenderableType] = [_title(report), *_undependable(report), _measured(report), Text()]
+    parts: list[RenderableType] = [_title(report), *_twins(report), *_undependable(report), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
     parts += [
         _statuses(report),
@@ -62,6 +63,11 @@ def _title(report: Report) -> Text:
     plugin = report.plugin
     names = plain(f"{plugin.name} ({plugin.distribution} {plugin.version})")
     return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
+
+
+def _twins(report: Report) -> list[RenderableType]:
+    text = twin_sentence(report)
+    return [Text(plain(text), "bold red")] if text else []
 
 
 def _undependable(report: Report) -> list[RenderableType]:

@@ -14,12 +14,17 @@ The rule, first match wins; N is the number of judged models, one for each origi
 3. No difference is seen, or one that is no stronger than so many models show by chance (p > 0.05 min(1, 32 / N)), and
    equivalence is shown with N >= 16 and 90 % of the models: ``as_retrained``.
 4. No difference is seen: ``no_difference_seen``, with the bounds.
-5. A difference is seen. Where the test set differs as well (``placebo_p``), what is left is judged as seen from there:
+5. A difference is seen; all that follows is within its 5 %, family-wise.
 
+   - The test set surely differs as well (``placebo_p`` <= 0.01), and confidences by no more on the forget set
+     (``excess_p`` > 0.025): ``another_model``, or ``mixed`` where wrong classes do differ by more (``excess_wrong_p``).
+   - Else, where the test set differs (``placebo_p`` <= 0.05), what is left is judged as seen from there;
    - many examples are named on either side, by models that differ among each other as retrained ones do: ``mixed``;
    - memory is left, its interval above 0: ``none`` where the interval reaches 95 % and the value 80 %, else ``partial``;
-   - its interval, or that of the shift, lies below 0: ``over_forgetting``;
-   - the test set differs: ``another_model``;
+   - examples are named as remembered, and few or none as over-forgotten, by such models: ``partial``, or ``mixed`` where
+     confidence lies below on average;
+   - the interval of what is left, or that of the shift, lies below 0: ``over_forgetting``;
+   - the test set differs, and nothing stands out from it on the forget set: ``another_model``;
    - otherwise (other classes, the spread, or what goes together in a model): ``mixed``.
 
 The level alpha = 0.05 min(1, 32 / N) of step 3 shrinks because a test of ever more models finds ever smaller differences;
@@ -126,22 +131,31 @@ def _level(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:
 
 def _kind(found: Findings, judged: Judged) -> VerdictLevel:
     """Return what kind of difference it is."""
+    if found.unmarked:
+        return "mixed" if found.stands_out else "another_model"
+    remembered, below = False, _below(found)
     if found.visible:
         if _both_ways(found, judged):
             return "mixed"
         left = found.left()
         if left is not None and left.low > 0:
             return "none" if left.high >= NEARLY_ALL and left.value >= MOST else "partial"
-        if left is not None and left.least_high < 0:
-            return "over_forgetting"
-    shift = found.shift_calibrated if found.other_kind else found.shift
-    if shift is not None and shift.high < 0:
+        remembered = found.mostly_remembered and not found.collapsed(judged.finished)
+    if remembered:
+        return "mixed" if below else "partial"
+    if below:
         return "over_forgetting"
-    return "another_model" if found.other_kind else "mixed"
+    return "another_model" if found.other_kind and not found.stands_out else "mixed"
+
+
+def _below(found: Findings) -> bool:
+    """Return whether confidence on the forget set lies below that of models that never saw it."""
+    left = found.left() if found.visible else None
+    shift = found.shift_calibrated if found.other_kind else found.shift
+    return (left is not None and left.least_high < 0) or (shift is not None and shift.high < 0)
 
 
 def _both_ways(found: Findings, judged: Judged) -> bool:
     """Return whether many examples are named on either side; copies of few models name examples by chance."""
     smaller, larger = sorted((found.under or 0.0, found.over or 0.0))
-    diverse = found.diversity is not None and found.diversity >= judged.finished / 2
-    return diverse and smaller >= MANY and smaller >= LOPSIDED * larger
+    return not found.collapsed(judged.finished) and smaller >= MANY and smaller >= LOPSIDED * larger

@@ -68,21 +68,17 @@ def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int,
             f"set and a mean shift of {number(found.shift_bound)} sd may be left (95 %); "
             f"{_why_not_equivalent(found, finished, margins)}"
         ),
-        "partial": f"Partly forgotten: {_left(found)}.{_beside(found)}",
+        "partial": f"Partly forgotten: {_remembered(found)}.{_beside(found)}",
         "none": f"Not forgotten: {_left(found)}, as much as if nothing had been done.{_beside(found)}",
         "over_forgetting": (
             f"Over-forgotten: on the forget set the models are less confident than models that never saw it, by "
             f"{_below(found)}, and that gives it away.{_beside(found)}"
         ),
         "mixed": _mixed(found),
-        "another_model": (
-            f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, as it does on "
-            f"the forget set. Its confidence shows no memory of the forget set{_if_left(found)}, but it is not what retraining "
-            "gives."
-        ),
+        "another_model": _another(found),
         "unclear": _unclear(found, finished, originals),
     }
-    return texts[level]
+    return texts[level] + _copies(found, finished)
 
 
 def _why_not_equivalent(found: Findings, finished: int, margins: Margins) -> str:
@@ -104,6 +100,50 @@ def _left(found: Findings) -> str:
     return f"{_share(left.value)} of the memory of the forget set is left ({seen}{_range(left.low, left.high)})"
 
 
+def _remembered(found: Findings) -> str:
+    """Say what is left on average, or which examples are remembered where that does not show on average."""
+    left = found.left()
+    if (left is not None and left.low > 0) or not found.mostly_remembered:
+        return _left(found)
+    over = f" and {_share(found.over)} as over-forgotten" if found.over else ""
+    return (
+        f"{_share(found.under)} of the forgotten examples are named as remembered{over}, each by itself, though it does not show "
+        f"in what is left on average{_on_average(found)}"
+    )
+
+
+def _on_average(found: Findings) -> str:
+    estimate = found.calibrated if found.other_kind and found.calibrated else found.plain
+    return "" if estimate is None else f" ({_interval(estimate)} of the memory)"
+
+
+def _copies(found: Findings, finished: int) -> str:
+    """Name collapsed diversity, which no retraining gives; what differs from nothing needs no such word."""
+    if found.difference_p is None or found.difference_p > LEVEL or not found.collapsed(finished):
+        return ""
+    return (
+        f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, by how little they "
+        "differ from each other."
+    )
+
+
+def _another(found: Findings) -> str:
+    seen = "" if found.calibrated is None else f" ({_interval(found.calibrated)} as seen from the test set)"
+    if found.excess_p is None:
+        there = f"as it does on the forget set. Its confidence shows no memory{seen}"
+    else:
+        there = f"and its confidence by no more on the forget set (p = {number(found.excess_p)}), which shows no memory{seen}"
+    if found.calibrated is not None and found.calibrated.low > 0:
+        there = (
+            there.removesuffix(seen)
+            + f": the {_interval(found.calibrated)} that seem left are no more than that explains"
+        )
+    return (
+        f"Another kind of model: it differs from retrained models on the test set, which no method ever sees, {there}. It is not "
+        "what retraining gives."
+    )
+
+
 def _beside(found: Findings) -> str:
     return (
         " The models differ from retrained ones on the test set as well, which no method ever sees: they are also another kind "
@@ -118,20 +158,20 @@ def _below(found: Findings) -> str:
     return "some way" if shift is None else f"{number(abs(shift.value))} sd on average"
 
 
-def _if_left(found: Findings) -> str:
-    if found.calibrated is None:
-        return ""
-    return f" ({_interval(found.calibrated)} of its memory as seen from the test set)"
-
-
 def _mixed(found: Findings) -> str:
+    if found.other_kind and found.wrong_classes_stand_out:
+        return (
+            "Mixed: the models differ from retrained ones on the test set, which no method ever sees, and on the forget set the "
+            f"order of wrong classes differs by more than there (p = {number(found.excess_wrong_p)}): a mark, which another kind "
+            "of model does not explain."
+        )
     if min(found.under or 0.0, found.over or 0.0) > 0:
         return (
             f"Mixed: {_share(found.under)} of the forgotten examples are named as remembered and {_share(found.over)} as "
             "over-forgotten; either gives them away."
         )
     left = "" if found.plain is None else f" ({_interval(found.plain)} of the memory is left on average)"
-    stands_out = found.stands_out.removeprefix("What stands out most: ").rstrip(".")
+    stands_out = found.most.removeprefix("What stands out most: ").rstrip(".")
     return (
         f"Mixed: the models differ from retrained ones on the forget set, though their confidence lies neither above nor below "
         f"on average{left}. What stands out most: {stands_out}."
@@ -209,6 +249,8 @@ def rule(level: VerdictLevel, found: Findings, finished: int, originals: int, ma
         "difference p": number(found.difference_p),
         "of the no-op": number(found.noop_p),
         "of the test set": number(found.placebo_p),
+        "of the forget set beyond it": number(found.excess_p),
+        "of its wrong classes": number(found.excess_wrong_p),
         "memory left": _interval(found.plain),
         "as seen from the test set": _interval(found.calibrated),
         "mean over queries": _interval(found.queries),

@@ -46,7 +46,7 @@ def parse_gpus(text: str) -> tuple[int, tuple[str, ...]]:
         return 0, ()
     if text == "all":
         return -1, ()
-    if text.isdecimal():
+    if re.fullmatch(r"[0-9]{1,4}", text):
         return int(text), ()
     uuids = tuple(part.strip() for part in text.split(","))
     if not all(UUID.fullmatch(uuid) for uuid in uuids):

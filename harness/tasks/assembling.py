@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
+from harness.keys import KeyTextError, key
 from harness.tasks import corrupting, schema, splitting
 from harness.tasks.examples import Examples
 from harness.tasks.model import Split, TaskData
+from harness.tasks.wording import with_faults
 
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
@@ -137,12 +140,24 @@ def _ids(rule: schema.ForgetIds, base_dir: Path) -> tuple[str, ...]:
         return rule.ids or ()
     path = resolved(rule.ids_file, base_dir)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise DatasetMissingError(f"forget.ids_file: there is no file {str(path)!r}; write one id a line") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetInvalidError(f"forget.ids_file: {path} cannot be read as UTF-8 text: {error}") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(_ids_in(lines, path))
+
+
+def _ids_in(lines: list[str], path: Path) -> Iterator[str]:
+    faults = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if text := line.strip(" \t"):
+                yield key(text)
+        except KeyTextError as error:
+            faults.append(f"line {number}: the id {error}")
+    if faults:
+        raise DatasetInvalidError(with_faults(f"forget.ids_file: {path}", faults))
 
 
 def _normalization(train: Split, given: schema.Normalization | None) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+
+from harness.keys import KeyTextError, key
 
 
 def _check_amount(value: object) -> object:
@@ -19,17 +21,26 @@ def _text_of_number(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _key(text: str) -> str:
+    try:
+        return key(text)
+    except KeyTextError as error:
+        raise ValueError(f"must be a name: {error}") from error
+
+
 def _check_class(value: object) -> object:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+    if isinstance(value, str):
+        return _key(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise ValueError("must be a class's name or its number, counted from 0")
 
 
 Amount: TypeAlias = Annotated[int | float, PlainValidator(_check_amount)]
 """An int is a count, a float a fraction."""
-Name: TypeAlias = Annotated[str, BeforeValidator(_text_of_number)]
+Name: TypeAlias = Annotated[str, BeforeValidator(_text_of_number), AfterValidator(_key)]
 ClassRef: TypeAlias = Annotated[str | int, PlainValidator(_check_class)]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 Noise: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]

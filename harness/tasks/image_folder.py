@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
+from harness.keys import KeyTextError, key, look_alike, ordered, shown
 from harness.tasks.examples import Examples
+from harness.tasks.file_names import found_file
 from harness.tasks.model import Split
 from harness.tasks.pictures import read_picture
-from harness.tasks.wording import listed, near_match
+from harness.tasks.wording import listed, near_match, with_faults
 
 NAME = "image-folder"
 _REQUIRED = ("file", "label")
@@ -36,15 +38,35 @@ and run it with: harness run --plugin PLUGIN --task my-task.yaml"""
 
 @dataclass(frozen=True)
 class _Row:
+    """A line of the CSV; ``file`` as it is written there, the other cells as keys."""
+
     line: int
     file: str
+    id: str
     label: str
     subject: str
     part: str
 
 
+class _Faults:
+    """All that is wrong with a CSV and its pictures, in the order of its lines."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, line: int, text: str) -> None:
+        self._found.append((line, text))
+
+    def refuse(self) -> None:
+        """Raise DatasetInvalidError if there is a fault."""
+        if self._found:
+            told = [f"line {line}: {text}" for line, text in sorted(self._found)]
+            raise DatasetInvalidError(with_faults(str(self.place), told))
+
+
 def image_folder_examples(directory: Path | None, labels: Path, *, size: int, grey: bool = False) -> Examples:
-    """The pictures that a CSV lists, images (n, 1 or 3, size, size); ids are the file names as the CSV has them.
+    """Return the pictures that a CSV lists, images (n, 1 or 3, size, size); ids are the file names as the CSV has them.
 
     Classes are the labels that occur, sorted: as numbers where all are whole numbers, else as text. Rows whose split
     is ``test`` are the official test part.
@@ -57,36 +79,43 @@ def image_folder_examples(directory: Path | None, labels: Path, *, size: int, gr
 
     Raises:
         DatasetMissingError: no directory, no CSV, or Pillow is not installed.
-        DatasetInvalidError: a row or a picture that cannot be used; the message names the line of the CSV.
+        DatasetInvalidError: rows or pictures that cannot be used; the message lists all of them by their lines.
     """
     if directory is None:
         raise DatasetMissingError(WHAT_TO_WRITE)
     if not directory.is_dir():
         raise DatasetMissingError(f"dataset.directory: there is no directory {str(directory)!r}\n\n{WHAT_TO_WRITE}")
-    rows = _read_rows(labels)
-    class_names = _class_names(rows, labels)
-    train = [row for row in rows if row.part == "train"]
-    test = [row for row in rows if row.part == "test"]
-    if not train:
+    faults = _Faults(labels)
+    rows = _read_rows(labels, faults)
+    class_names = _class_names(rows, faults)
+    _refuse_look_alikes("subject", ((row.line, row.subject) for row in rows), faults)
+    _check_ids(rows, faults)
+    images = _pictures(rows, directory, faults, size=size, grey=grey)
+    faults.refuse()
+    train = np.asarray([row.part == "train" for row in rows])
+    if not train.any():
         raise DatasetInvalidError(f"{labels}: no row belongs to the training set; leave 'split' empty or say 'train'")
+    if len(class_names) == 1:
+        raise DatasetInvalidError(f"{labels}: the labels name one class alone ({class_names[0]!r}); two are needed")
+    examples = _examples(rows, images, class_names)
+    if train.all():
+        return Examples(train=examples, test=None, class_names=class_names)
+    parts = [examples.take(np.flatnonzero(chosen)) for chosen in (train, ~train)]
+    return Examples(train=parts[0], test=parts[1], class_names=class_names)
 
-    def split(part: list[_Row]) -> Split:
-        return _split(part, directory, labels, class_names=class_names, size=size, grey=grey)
 
-    return Examples(train=split(train), test=split(test) if test else None, class_names=class_names)
-
-
-def _read_rows(path: Path) -> list[_Row]:
+def _read_rows(path: Path, faults: _Faults) -> list[_Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, strict=True)
             _check_header(reader.fieldnames, path)
-            rows = list(_rows(reader, path))
+            rows = list(_rows(reader, faults))
     except FileNotFoundError as error:
         raise DatasetMissingError(f"dataset.labels: there is no file {str(path)!r}\n\n{WHAT_TO_WRITE}") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetInvalidError(f"{path} cannot be read as a UTF-8 CSV: {error}") from error
     if not rows:
+        faults.refuse()
         raise DatasetInvalidError(f"{path} has no rows below its header; list one picture a line")
     return rows
 
@@ -106,71 +135,107 @@ def _check_header(found: object, path: Path) -> None:
         raise DatasetInvalidError(f"{path}, line 1: a column stands twice: {listed(names)}")
 
 
-def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[_Row]:
-    first_line: dict[str, int] = {}
-    has_subjects = "subject" in (reader.fieldnames or ())
+def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
+    refused: dict[str, list[int]] = {}
+    needed = [name for name in (*_REQUIRED, "subject") if name in (reader.fieldnames or ())]
     for cells in reader:
-        where = f"{path}, line {reader.line_num}"
+        line = reader.line_num
         if None in cells or None in cells.values():
-            raise DatasetInvalidError(f"{where}: not as many cells as the header has columns")
-        for name in (*_REQUIRED, *(["subject"] if has_subjects else [])):
-            if not cells[name].strip():
-                raise DatasetInvalidError(f"{where}: the cell {name!r} is empty")
-        row = _Row(
-            line=reader.line_num,
-            file=cells["file"].strip(),
-            label=cells["label"].strip(),
-            subject=cells.get("subject", "").strip(),
-            part=cells.get("split", "").strip() or "train",
-        )
-        if row.part not in _PARTS:
-            raise DatasetInvalidError(f"{where}: found split {row.part!r}; allowed: {listed(_PARTS)}, or nothing")
-        if row.file in first_line:
-            raise DatasetInvalidError(
-                f"{where}: {row.file!r} stands twice; the first is on line {first_line[row.file]}"
-            )
-        first_line[row.file] = row.line
-        yield row
+            faults.add(line, "not as many cells as the header has columns")
+            continue
+        keys = {}
+        for name in needed:
+            text = cells[name].strip(" \t")
+            if not text:
+                faults.add(line, f"the cell {name!r} is empty")
+                continue
+            try:
+                keys[name] = key(text)
+            except KeyTextError as error:
+                refused.setdefault(f"the {name} {error}", []).append(line)
+        part = cells.get("split", "").strip(" \t") or "train"
+        if part not in _PARTS:
+            faults.add(line, f"found split {shown(part)}; allowed: {listed(_PARTS)}, or nothing")
+        elif len(keys) == len(needed):
+            file = cells["file"].strip(" \t")
+            yield _Row(line, file, keys["file"], keys["label"], keys.get("subject", ""), part)
+    for text, lines in refused.items():  # a label stands on many lines, and is one fault
+        faults.add(lines[0], text if len(lines) == 1 else f"{text}; and on {len(lines) - 1} more lines")
 
 
-def _class_names(rows: list[_Row], path: Path) -> tuple[str, ...]:
-    names = {row.label for row in rows if row.part == "train"}
+def _class_names(rows: list[_Row], faults: _Faults) -> tuple[str, ...]:
+    names = ordered(row.label for row in rows if row.part == "train")
+    _refuse_look_alikes("label", ((row.line, row.label) for row in rows), faults)
     for row in rows:
         if row.label not in names:
-            raise DatasetInvalidError(
-                f"{path}, line {row.line}: unknown label {row.label!r}{near_match(row.label, sorted(names))}; a test "
-                f"picture's label must occur in the training set, which has {listed(sorted(names)[:10])}"
+            faults.add(
+                row.line,
+                f"unknown label {shown(row.label)}{near_match(row.label, names)}; a test picture's label must occur in "
+                f"the training set, which has {listed(names[:10])}",
             )
-    if names and len(names) < 2:
-        raise DatasetInvalidError(f"{path}: the labels name one class alone ({names.pop()!r}); at least two are needed")
-    if all(name.isdecimal() for name in names):
-        return tuple(sorted(names, key=int))
-    return tuple(sorted(names))
+    return names
 
 
-def _split(
-    rows: list[_Row], directory: Path, labels: Path, *, class_names: tuple[str, ...], size: int, grey: bool
-) -> Split:
-    number = {name: index for index, name in enumerate(class_names)}
-    images = np.empty((len(rows), 1 if grey else 3, size, size), dtype=np.uint8)
+def _check_ids(rows: list[_Row], faults: _Faults) -> None:
+    """Add a fault for each of two files whose names differ in their Unicode form alone: their ids would be one."""
+    first: dict[str, _Row] = {}
+    for row in rows:
+        earlier = first.setdefault(row.id, row)
+        if earlier.file != row.file:
+            faults.add(
+                row.line,
+                f"{row.file!a} is {earlier.file!a} on line {earlier.line} in another Unicode form; rename one of the files",
+            )
+
+
+def _refuse_look_alikes(what: str, cells: Iterable[tuple[int, str]], faults: _Faults) -> None:
+    first: dict[str, int] = {}
+    for line, text in cells:
+        first.setdefault(text, line)
+    for text, earlier in look_alike(first).items():
+        faults.add(
+            first[text],
+            f"the {what} {text!a} reads like {earlier!a} on line {first[earlier]}; write both in the same way",
+        )
+
+
+def _pictures(rows: list[_Row], directory: Path, faults: _Faults, *, size: int, grey: bool) -> NDArray[np.uint8]:
+    """Return every row's picture; what is wrong with one is added to ``faults``, and its place is left empty."""
+    images = np.zeros((len(rows), 1 if grey else 3, size, size), dtype=np.uint8)
+    root = directory.resolve()
+    first: dict[tuple[int, int], _Row] = {}
     for index, row in enumerate(rows):
-        images[index] = _picture(row, directory, labels, size=size, grey=grey)
-    subjects = np.asarray([row.subject for row in rows], dtype=np.str_)
-    return Split(
-        ids=np.asarray([row.file for row in rows], dtype=np.str_),
-        images=images,
-        labels=np.asarray([number[row.label] for row in rows], dtype=np.int64),
-        subjects=subjects if rows[0].subject else None,
+        try:
+            path = found_file(root, row.file)
+            status = path.stat()
+            earlier = first.setdefault((status.st_dev, status.st_ino), row)
+            if earlier is not row:
+                faults.add(row.line, _twice(row, earlier))
+                continue
+            images[index] = read_picture(path, size=size, grey=grey)
+        except (OSError, ValueError) as error:
+            faults.add(row.line, f"{shown(row.file)} {_reason(error)}")
+    return images
+
+
+def _twice(row: _Row, earlier: _Row) -> str:
+    if row.file == earlier.file:
+        return f"{shown(row.file)} stands twice; the first is on line {earlier.line}"
+    return (
+        f"{shown(row.file)} is the same file as {shown(earlier.file)} on line {earlier.line}; an example is its content: "
+        "name it once"
     )
 
 
-def _picture(row: _Row, directory: Path, labels: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
-    where = f"{labels}, line {row.line}"
-    root = directory.resolve()
-    path = (root / row.file).resolve()
-    if not path.is_relative_to(root):
-        raise DatasetInvalidError(f"{where}: {row.file!r} leads out of the directory {root}; name files inside it")
-    try:
-        return read_picture(path, size=size, grey=grey)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DatasetInvalidError(f"{where}: {row.file!r} cannot be read as a picture: {error}") from error
+def _reason(error: Exception) -> str:
+    return f"cannot be read as a picture: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+def _examples(rows: list[_Row], images: NDArray[np.uint8], class_names: tuple[str, ...]) -> Split:
+    number = {name: index for index, name in enumerate(class_names)}
+    return Split(
+        ids=np.asarray([row.id for row in rows], dtype=np.str_),
+        images=images,
+        labels=np.asarray([number[row.label] for row in rows], dtype=np.int64),
+        subjects=np.asarray([row.subject for row in rows], dtype=np.str_) if rows[0].subject else None,
+    )

@@ -69,6 +69,10 @@ class TaskData:
         """Number of classes."""
         return len(self.class_names)
 
+    def sizes(self) -> dict[str, int]:
+        """Return the number of examples of each split."""
+        return {name: len(self.split(name)) for name in ("retain", "forget", "validation", "test")}
+
     def split(self, name: str) -> Split:
         """A split by its name."""
         found: Split = getattr(self, name)

@@ -7,11 +7,16 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from harness.tasks.fields import Amount, ClassRef, Count, Name, Noise, Section, Seed, Sized, SomeAmount
+from harness.bounds import NumberError, Whole
+from harness.tasks.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
 from harness.tasks.wording import listed, near_match
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 # Kept here so that a task file is checked without importing torch; a test compares it with reference_models.
+RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
+MOST_FACES = 1_000_000
+MOST_LAYERS = 100
+SIZE = Whole(1, 65_536)
 ARCHITECTURES = {"small-cnn": ("width", "norm"), "resnet18": ("width",), "mlp": ("hidden",)}
 
 
@@ -22,11 +27,31 @@ def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
         known = [*ARCHITECTURES, "package.module:factory"]
         raise ValueError(f"name {value.name!r} is unknown{near_match(value.name, known)}; allowed: {listed(known)}")
     options = ARCHITECTURES[value.name]
-    for option in value.options:
+    for option, given in value.options.items():
         if option not in options:
             raise ValueError(
                 f"options of {value.name} have no {option!r}{near_match(option, options)}; allowed: {listed(options)}"
             )
+        _check_option(option, given)
+    return value
+
+
+def _check_option(option: str, given: object) -> None:
+    sizes = [given] if option == "width" else given if option == "hidden" else []
+    if not isinstance(sizes, (list, tuple)) or len(sizes) > MOST_LAYERS:
+        raise ValueError(f"options.{option} must be a list of at most {MOST_LAYERS} whole numbers, as in [128, 128]")
+    for size in sizes:
+        try:
+            SIZE.check(size)
+        except NumberError as error:
+            raise ValueError(f"options.{option} {error}") from error
+
+
+def _check_recipe(value: Recipe) -> Recipe:
+    """Refuse what is too large for any training; the recipe itself refuses what is too small."""
+    for name, most in RECIPE_AT_MOST.items():
+        if getattr(value, name) > most:
+            raise ValueError(f"{name} must be at most {most:g}, not {getattr(value, name):g}")
     return value
 
 
@@ -34,13 +59,19 @@ class FacesDataset(Section):
     """Face pictures drawn from parameters; nothing to download."""
 
     kind: Literal["faces"]
-    persons: Count = 520
-    pictures: Count = 4
+    persons: Annotated[int, Field(ge=1, le=100_000)] = 520
+    pictures: Annotated[int, Field(ge=1, le=1000)] = 4
     seed: Seed = 0
     label_noise: Noise = 0.0
-    looks_spread: Annotated[float, Field(ge=0)] = 1.0
+    looks_spread: Annotated[float, Field(ge=0, le=1000)] = 1.0
     nuisance: Annotated[float, Field(ge=0, le=2)] = 0.5
-    noise: Annotated[float, Field(ge=0)] = 4.0
+    noise: Annotated[float, Field(ge=0, le=255)] = 4.0
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> FacesDataset:
+        if self.persons * self.pictures > MOST_FACES:
+            raise ValueError(f"persons times pictures must be at most {MOST_FACES}, not {self.persons * self.pictures}")
+        return self
 
 
 class FashionMnistDataset(Section):
@@ -163,8 +194,8 @@ class Splits(Section):
 class Normalization(Section):
     """Constants per channel for images scaled to [0, 1], in place of those of the training set."""
 
-    mean: Annotated[tuple[float, ...], Field(min_length=1)]
-    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    mean: Annotated[tuple[Annotated[float, Field(ge=-1000, le=1000)], ...], Field(min_length=1)]
+    std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=1000)], ...], Field(min_length=1)]
 
 
 class JournalSection(Section):
@@ -189,15 +220,15 @@ class SisaSection(Section):
 class BudgetSection(Section):
     """How long a method may take."""
 
-    fraction: Annotated[float, Field(gt=0)] = 0.2
-    measurements: Count = 3
+    fraction: Annotated[float, Field(gt=0, le=1000)] = 0.2
+    measurements: Annotated[int, Field(ge=1, le=100)] = 3
 
 
 class MarginsSection(Section):
     """What counts as forgotten, and what it may cost."""
 
     memory: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    shift_sd: Annotated[float, Field(gt=0)] = 0.1
+    shift_sd: Annotated[float, Field(gt=0, le=1000)] = 0.1
     utility_points: Annotated[float, Field(ge=0, le=100)] = 2.0
 
 
@@ -213,10 +244,10 @@ class TaskFile(Section):
     splits: Splits = Splits()
     normalization: Normalization | None = None
     architecture: Annotated[ArchitectureSpec, AfterValidator(_check_architecture)] = ArchitectureSpec()
-    recipe: Recipe = Recipe()
+    recipe: Annotated[Recipe, AfterValidator(_check_recipe)] = Recipe()
     journal: Annotated[JournalSection | None, BeforeValidator(_journal)] = None
     sisa: SisaSection | None = None
-    models: Annotated[int, Field(ge=2)] = 32
+    models: Annotated[int, Field(ge=2, le=10_000)] = 32
     budget: BudgetSection = BudgetSection()
     margins: MarginsSection = MarginsSection()
     seed: Seed = 0

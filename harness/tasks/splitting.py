@@ -200,8 +200,13 @@ def class_number(name: str | int, class_names: Sequence[str], *, what: str = "fo
     """The label of a class given by name or number; ``what`` is the key that names it.
 
     Raises:
-        DatasetInvalidError: no such class.
+        DatasetInvalidError: no such class, or a number that is the name of one class and the number of another.
     """
+    if isinstance(name, int) and str(name) in class_names and list(class_names).index(str(name)) != name:
+        raise DatasetInvalidError(
+            f"{what}: {name} is the name of class number {list(class_names).index(str(name))}, and numbers count classes "
+            f"from 0; put it in quotes ('{name}') for the class of that name"
+        )
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)
     if isinstance(name, int) and name < len(class_names):

@@ -18,3 +18,16 @@ def near_match(found: str, allowed: Sequence[str]) -> str:
 def listed(names: Iterable[str]) -> str:
     """``a, b, c``."""
     return ", ".join(names)
+
+
+MOST_FAULTS = 20
+"""Faults that a message lists; the others are counted."""
+
+
+def with_faults(place: str, faults: Sequence[str]) -> str:
+    """Return ``place, fault`` for one fault, else ``place has N faults:`` and one fault a line."""
+    if len(faults) == 1:
+        return f"{place}, {faults[0]}"
+    lines = "".join(f"\n  {fault}" for fault in faults[:MOST_FAULTS])
+    rest = f"\n  and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else ""
+    return f"{place} has {len(faults)} faults:{lines}{rest}"

@@ -9,6 +9,7 @@ Introduction to the Bootstrap" (1993), chapters 20 and 22.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,11 +35,14 @@ class Linear:
         value: the statistic.
         left: contributions of the compared population's models, shape (N_left,); None where they are not known.
         right: contributions of the retrained models, shape (N_retrained,); None likewise.
+        deviations: in place of contributions, what halves of the models show, shape (n_halvings,), see
+            :mod:`harness_evaluators._halves`.
     """
 
     value: float
     left: Values | None = None
     right: Values | None = None
+    deviations: Values | None = None
 
 
 def mean_of(statistics: Sequence[Linear]) -> Linear:
@@ -96,6 +100,10 @@ class Resamples:
 
     def linear(self, row: str, statistic: Linear) -> Sampled:
         """The replicates of a statistic of ``row`` against the retrained models."""
+        if statistic.deviations is not None:
+            return Sampled(
+                statistic.value, statistic.value + _product(_mixtures(len(statistic.deviations)), statistic.deviations)
+            )
         left, right = self.weights[row], self.weights["retrained"]
         if statistic.left is None or statistic.right is None or min(left.shape[1], right.shape[1]) < 2:
             return Sampled(statistic.value, None)
@@ -106,6 +114,14 @@ class Resamples:
         """The replicates of the mean over the models of ``row``, shape (N,)."""
         value, weights = float(per_model.mean()), self.weights[row]
         return Sampled(value, None if weights.shape[1] < 2 else value + _product(weights, per_model))
+
+
+@functools.cache
+def _mixtures(n: int) -> Values:
+    """Multipliers of n deviations, shape (RESAMPLES, n): sums have Student's t with n degrees of freedom and their noise."""
+    rng = np.random.default_rng(n)
+    normal, square = rng.standard_normal((RESAMPLES, n)), rng.chisquare(n, (RESAMPLES, 1))
+    return np.asarray(normal / np.sqrt(square))
 
 
 def _product(weights: Values, per_model: Values) -> Values:

@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 Logits = NDArray[np.float32]
 Order = NDArray[np.int64]
 
-MOST_NUMBERS = 4_000_000
+MOST_NUMBERS = 2_000_000
 """Most numbers, of all models together, of wrong classes; beyond, the columns that vary most over all models are taken."""
 
 MOST_COLUMNS = 8192
@@ -42,7 +42,7 @@ def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str,
     return tuple(sorted(made))
 
 
-def wrong_classes(models: Models, populations: Sequence[Population]) -> Logits:
+def wrong_classes(models: Models, populations: Sequence[Population], first: int) -> Logits:
     """Return logits of the wrong classes on the forget set, less their mean on each example, shape (M, columns).
 
     They show a mark that is left where the confidence in the true class does not look: which wrong class comes second,
@@ -52,11 +52,13 @@ def wrong_classes(models: Models, populations: Sequence[Population]) -> Logits:
     Args:
         models: of the run.
         populations: whose models, one after another.
+        first: how many models of each at most.
     """
     labels = models.evidence.labels["forget"]
     classes = models.evidence.n_classes
     found = [
-        _wrong(models.evidence.logits[name]["forget"], models.whole[name], labels, classes) for name in populations
+        _wrong(models.evidence.logits[name]["forget"], models.whole[name][:first], labels, classes)
+        for name in populations
     ]
     if classes < 3:
         return np.zeros((sum(map(len, found)), 0), dtype=np.float32)
@@ -75,6 +77,34 @@ def _wrong(logits: Logits, rows: Order, labels: NDArray[np.int64], classes: int)
     chosen = np.take_along_axis(logits[rows], np.broadcast_to(others, (len(rows), *others.shape)), axis=2)
     chosen = chosen - chosen.mean(axis=2, keepdims=True)
     return np.asarray(chosen.reshape(len(rows), -1))
+
+
+def order_of_wrong_classes(
+    models: Models, population: Population, split: SplitName, rows: Order, first: int, most: int
+) -> Values:
+    """Return where wrong classes stand in the order of an example's wrong classes, shape (N, len(rows), k).
+
+    No change of a model's temperature changes it. Ranks are centred, and equal logits share one.
+
+    Args:
+        models: of the run.
+        population: whose models, in order.
+        split: of the examples.
+        rows: the examples.
+        first: how many of the population's models at most.
+        most: largest k; of more wrong classes those are taken that follow the true one.
+    """
+    labels, classes = models.evidence.labels[split][rows], models.evidence.n_classes
+    logits = models.evidence.logits[population][split][models.whole[population][:first, None], rows]
+    following = (labels[:, None] + np.arange(1, classes)[None, :]) % classes
+    wrong = np.take_along_axis(logits, np.broadcast_to(following, (len(logits), *following.shape)), axis=2)
+    return np.stack([_places(wrong, number) for number in range(min(most, classes - 1))], axis=2)
+
+
+def _places(logits: Logits, number: int) -> Logits:
+    """Return how many logits of each example lie below its logit ``number``, less how many lie above, shape (N, n)."""
+    one = logits[..., number, None]
+    return np.asarray((logits < one).sum(axis=2, dtype=np.float32) - (logits > one).sum(axis=2, dtype=np.float32))
 
 
 def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:

@@ -80,9 +80,9 @@ def corrected(linear: Linear, per_example: Values, reliability: float, first_ord
     return rescaled(linear, math.sqrt(target(total, per_example, reliability, first_order) / total))
 
 
-def target(total: float, per_example: Values, reliability: float, first_order: float, n: int | None = None) -> float:
-    """The corrected variance of a mean over n examples whose first-order variance is ``total``; n is theirs by default."""
-    size = len(per_example) if n is None else n
+def target(total: float, per_example: Values, reliability: float, first_order: float) -> float:
+    """The corrected variance of a mean over examples whose first-order variance is ``total``."""
+    size = len(per_example)
     noise = float(np.var(per_example, ddof=1)) if len(per_example) > 1 else first_order
     own = min(first_order, noise * (1 - reliability) / (1 + reliability))
     shrunk = (1 + own / first_order) / 2 if first_order > 0 else 1.0

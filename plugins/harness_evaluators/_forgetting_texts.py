@@ -75,6 +75,20 @@ PLACEBO = Description(
 PLACEBO_SHIFT = Description(
     "placebo_shift", "closer_to_reference", "Mean shift of the confidence on the test set, as shift on the forget set."
 )
+EXCESS = Description(
+    "excess_p",
+    "none",
+    "Whether confidences differ more on the forget set than on the test set: permutation test over examples of the same "
+    "difficulty, which does not depend on how many models there are. Where models differ on the test set as well, only below "
+    "0.025 is anything said of what they remember.",
+    bounds=(0.0, 1.0),
+)
+EXCESS_WRONG = Description(
+    "excess_wrong_p",
+    "none",
+    "As excess_p, of the order of wrong classes between examples of the same class: a mark that no temperature hides.",
+    bounds=(0.0, 1.0),
+)
 UNDER = Description(
     "named_remembered",
     "lower",
@@ -98,7 +112,8 @@ SIZE = Description(
 DIVERSITY = Description(
     "effective_models",
     "higher",
-    "How many independent models the unlearned ones are worth, by their variance against the retrained models'.",
+    "How many independent models the unlearned ones are worth: by their variance against the retrained models', and by how "
+    "many of them are different.",
 )
 ALL = (
     DIFFERENCE,
@@ -113,6 +128,8 @@ ALL = (
     SHIFT_BOUND,
     PLACEBO,
     PLACEBO_SHIFT,
+    EXCESS,
+    EXCESS_WRONG,
     UNDER,
     OVER,
     SIZE,

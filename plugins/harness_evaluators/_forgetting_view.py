@@ -10,18 +10,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import Population
-from harness_evaluators import _columns, _memory, _permutation, _placebo
+from harness.evaluation import Population, SplitName
+from harness_evaluators import _columns, _excess, _memory, _permutation, _placebo
+from harness_evaluators._excess import Distances
 from harness_evaluators._memory import Origins, Sample
 from harness_evaluators._permutation import Difference, Labels
 from harness_evaluators._populations import MIN_MODELS, Models
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Columns = Callable[[Population], Values]
 Row = Literal["unlearned", "control", "noop"]
 
 PLAIN, CALIBRATED, QUERIES = "plain", "calibrated", "mean over queries"
 CALIBRATED_QUERIES = "calibrated mean over queries"
+
+MOST_TESTED = 256
+"""Models of a population that are permuted: with so many a shift of .09 standard deviations of one example in a hundred shows."""
+
+MOST_MODELS = 128
+"""Models of a population that stand for all where the forget set is compared with the test set: noise over examples is larger."""
 """Ways to look at the confidence on the forget set; each query by itself is a further one, by its name."""
 
 
@@ -41,6 +49,19 @@ class Pair:
     def everyone(self) -> tuple[Population, ...]:
         """The compared population, then its references."""
         return (self.compared, *self.references)
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Whether the forget set stands out from the test set; None where that cannot be tested.
+
+    Attributes:
+        confidence: by confidences, between examples of the same difficulty.
+        wrong: by the order of wrong classes, between examples of the same class.
+    """
+
+    confidence: Difference | None
+    wrong: Difference | None
 
 
 @dataclass(frozen=True)
@@ -104,11 +125,67 @@ class View:
 
     def calibrated(self, population: Population, references: tuple[Population, ...], *, asked: bool = False) -> Values:
         """Return confidences on the forget set as seen from the test set, shape (N, n); ``asked``: averaged over queries."""
+        key = ("calibrated", population, references, asked)
+        return self._once(
+            key,
+            lambda: _placebo.adjusted(self.scores(population, asked=asked), self._reference(references, asked=asked)),
+        )
+
+    def excess(self, pair: Pair) -> Excess:
+        """Test whether the forget set stands out from the test set: by confidences, and by the order of wrong classes."""
+        unseen = self.unseen
+        if unseen is None:
+            return Excess(None, None)
+        rng = self.models.evidence.rng("forgetting-excess")
+        forget = np.arange(len(self.models.evidence.labels["forget"]))
+        if len(forget) > _columns.MOST_UNSEEN:
+            forget = np.sort(rng.permutation(forget)[: _columns.MOST_UNSEEN])
+        compared = min(MOST_MODELS, len(self.models.whole[pair.compared]))
+        distances = {"confidence": Distances.of(self._confidences(pair, forget, asked=False), compared)}
+        if self.queries():  # of the forget set alone: a mean over them varies less than one answer on the test set
+            asked = self._confidences(pair, forget, asked=True)
+            distances[QUERIES] = Distances.of(asked, compared, spread=False)
+        reference = self._reference(pair.references)
+        difficulty = np.concatenate([reference.forget.mean(axis=0)[forget], reference.unseen.mean(axis=0)])
+        confidence = _excess.test(distances, _excess.by_difficulty(difficulty), len(forget), rng)
+        if self.models.evidence.n_classes < 3:
+            return Excess(confidence, None)
+        wrong = self._order_of_wrong_classes(pair, forget, unseen)
+        labels = np.concatenate(
+            [self.models.evidence.labels["forget"][forget], self.models.evidence.labels["test"][unseen]]
+        )
+        return Excess(
+            confidence, _excess.test({"wrong classes": Distances.of(wrong, compared)}, labels, len(forget), rng)
+        )
+
+    def _confidences(self, pair: Pair, forget: Rows, *, asked: bool) -> Values:
+        """Return confidences as seen from the test set, on forgotten examples and there, shape (M, len(forget) + m)."""
+        reference = self._reference(pair.references, asked=asked)
+        scores = [self.scores(name, asked=asked).of_first(MOST_MODELS) for name in pair.everyone]
+        sides = [(_placebo.adjusted(one, reference)[:, forget], _placebo.residuals(one, reference)) for one in scores]
+        return np.concatenate([np.concatenate(both, axis=1) for both in sides])
+
+    def _order_of_wrong_classes(self, pair: Pair, forget: Rows, unseen: Rows) -> Values:
+        models = sum(min(MOST_MODELS, len(self.models.whole[name])) for name in pair.everyone)
+        most = max(2, _columns.MOST_NUMBERS // 2 // (models * (len(forget) + len(unseen))))
+        sides: tuple[tuple[SplitName, Rows], ...] = (("forget", forget), ("test", unseen))
+        found = [
+            np.concatenate(
+                [
+                    _columns.order_of_wrong_classes(self.models, name, split, rows, MOST_MODELS, most)
+                    for split, rows in sides
+                ],
+                axis=1,
+            )
+            for name in pair.everyone
+        ]
+        return np.concatenate(found)
+
+    def _reference(self, references: tuple[Population, ...], *, asked: bool = False) -> _placebo.Scores:
         known = [self.scores(name, asked=asked) for name in references]
-        reference = _placebo.Scores(
+        return _placebo.Scores(
             np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
         )
-        return _placebo.adjusted(self.scores(population, asked=asked), reference)
 
     def scores(self, population: Population, *, asked: bool = False) -> _placebo.Scores:
         """Return each model's confidences, as they are or averaged over queries, by rank among its own on the test set."""
@@ -159,9 +236,13 @@ class View:
 
     def labels(self, pair: Pair) -> Labels:
         """Draw the permutations of a row's models."""
-        sizes = {name: len(self.models.whole[name]) for name in pair.everyone}
+        sizes = {name: min(MOST_TESTED, len(self.models.whole[name])) for name in pair.everyone}
         others = sum(sizes[name] for name in pair.references)
         return Labels.draw(sizes[pair.compared], others, self.models.evidence.rng("forgetting-permutations"))
+
+    @staticmethod
+    def _tested(columns: Columns, pair: Pair) -> Values:
+        return np.concatenate([columns(name)[:MOST_TESTED] for name in pair.everyone])
 
     def tests(self, pair: Pair, labels: Labels) -> tuple[Difference, Difference | None]:
         """Test for any difference: in all that is looked at, and on the test set alone (None without a placebo)."""
@@ -170,24 +251,24 @@ class View:
         return _permutation.combine(everything), _permutation.combine(unseen) if unseen else None
 
     def _on_forget_set(self, pair: Pair, labels: Labels) -> dict[str, NDArray[np.float32]]:
-        found = self._named("confidence", _permutation.marginal(labels, self._stacked(self.plain, pair.everyone)))
-        found |= self._named("models", _permutation.joint(labels, self._stacked(self.plain, pair.everyone)))
-        wrong = _columns.wrong_classes(self.models, pair.everyone)
+        found = self._named("confidence", _permutation.marginal(labels, self._tested(self.plain, pair)))
+        found |= self._named("models", _permutation.joint(labels, self._tested(self.plain, pair)))
+        wrong = _columns.wrong_classes(self.models, pair.everyone, MOST_TESTED)
         if wrong.shape[1]:
             found |= self._named("wrong classes", _permutation.marginal(labels, wrong))
         if pair.compared == "original":
             return found  # that the originals remember shows without queries
         for query in self.queries():
-            columns = self._stacked(functools.partial(self.query, query), pair.everyone)
+            columns = self._tested(functools.partial(self.query, query), pair)
             found |= self._named(query, _permutation.marginal(labels, columns))
         if self.queries():
-            found |= self._named(QUERIES, _permutation.marginal(labels, self._stacked(self.mean_query, pair.everyone)))
+            found |= self._named(QUERIES, _permutation.marginal(labels, self._tested(self.mean_query, pair)))
         return found
 
     def _on_placebo(self, pair: Pair, labels: Labels) -> dict[str, NDArray[np.float32]]:
         if self.unseen is None:
             return {}
-        return self._named("test set", _permutation.marginal(labels, self._stacked(self.on_unseen, pair.everyone)))
+        return self._named("test set", _permutation.marginal(labels, self._tested(self.on_unseen, pair)))
 
     @staticmethod
     def _named(what: str, found: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
@@ -204,4 +285,4 @@ class View:
         columns: Columns = self.plain
         if beside_placebo:
             columns = functools.partial(self.calibrated, references=pair.everyone)
-        return _permutation.adjusted_p(labels, self._stacked(columns, pair.everyone))
+        return _permutation.adjusted_p(labels, self._tested(columns, pair))

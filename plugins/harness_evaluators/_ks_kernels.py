@@ -8,16 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators._compiled import compiled, vectorised
+from harness_evaluators._compiled import compiled
 
 Values = NDArray[np.float64]
-Numbers = NDArray[np.floating]
-Models = NDArray[np.int32]
 
 
 @compiled
-def set_distances(left: Values, right: Values, signed: Values, points: Values) -> None:
-    """Set m n times the signed distance of each column, and a point where it is reached; shapes (n, m + 1), (n, N + 1).
+def set_distances(left: Values, right: Values, signed: Values) -> None:
+    """Set m n times the signed distance of each column; shapes (n, m + 1), (n, N + 1).
 
     Two columns at once: each step of one waits for what the step before it compared.
     """
@@ -28,7 +26,6 @@ def set_distances(left: Values, right: Values, signed: Values, points: Values) -
         i = j = i_2 = j_2 = np.uint64(0)
         gap = gap_2 = best = best_2 = 0
         signed[s] = signed[t] = 0.0
-        points[s], points[t] = min(one[0], other[0]), min(one_2[0], other_2[0])
         for _ in range(m + n):  # nearly without branches that no processor could foretell
             first, first_2 = one[i] <= other[j], one_2[i_2] <= other_2[j_2]
             value, value_2 = one[i] if first else other[j], one_2[i_2] if first_2 else other_2[j_2]
@@ -38,53 +35,10 @@ def set_distances(left: Values, right: Values, signed: Values, points: Values) -
             size_2 = abs(gap_2) * ((one_2[i_2] != value_2) & (other_2[j_2] != value_2))
             if size > best:
                 best = size
-                signed[s], points[s] = gap, value
+                signed[s] = gap
             if size_2 > best_2:
                 best_2 = size_2
-                signed[t], points[t] = gap_2, value_2
-
-
-@vectorised
-def add_contributions(values: Numbers, signed: Values, points: Values, out: NDArray[np.int32]) -> None:
-    """Add to each model, shape (m,), the signs of the columns on which it is not above the point; values of shape (n, m)."""
-    for s in range(len(values)):
-        sign, point, row = np.int32(np.sign(signed[s])), points[s], values[s]
-        for i in range(len(out)):
-            out[i] += sign if row[i] <= point else np.int32(0)
-
-
-@compiled
-def add_wasserstein(
-    left: tuple[Values, Models],
-    right: tuple[Values, Models],
-    scale: Values,
-    distance: Values,
-    out: tuple[Values, Values],
-) -> None:
-    """Set each column's distance in units of ``scale``, and add what every model contributes; sorted rows (n, m), (n, N)."""
-    m, n = left[0].shape[1], right[0].shape[1]
-    ordered, whose, gaps = np.empty(m + n), np.empty(m + n, np.int64), np.empty(m + n, np.int64)
-    for s in range(len(scale)):
-        one, other = left[0][s], right[0][s]
-        i = j = 0
-        for k in range(m + n):
-            if j == n or (i < m and one[i] <= other[j]):
-                ordered[k], whose[k] = one[i] / scale[s], left[1][s, i]
-                i += 1
-            else:
-                ordered[k], whose[k] = other[j] / scale[s], m + right[1][s, j]
-                j += 1
-            gaps[k] = i * n - j * m
-        total = after = 0.0
-        for k in range(m + n - 2, -1, -1):
-            step = ordered[k + 1] - ordered[k]
-            total += abs(gaps[k]) * step
-            after += np.sign(gaps[k]) * step
-            if whose[k] < m:
-                out[0][whose[k]] += after
-            else:
-                out[1][whose[k] - m] += after
-        distance[s] = total / (m * n)
+                signed[t] = gap_2
 
 
 @compiled

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from scipy.special import stdtrit
 
 Values = NDArray[np.float64]
@@ -106,9 +105,11 @@ def spread(retrained: Values) -> Values:
 
 def memory(sample: Sample) -> Memory:
     """Estimate what is left, with jackknife errors over models; at least two models of each population."""
-    products = _Products.of(sample)
-    value = products.statistics(_LeftOut.nobody(sample))[0]
-    first, *rest = (_jackknife(products.statistics(group)) for group in _each_left_out(sample))
+    terms = _Terms.of(sample)
+    value = terms.statistics(np.zeros_like(terms.whole))[0]
+    replicates = [terms.statistics(group) for group in terms.each_left_out(sample)]
+    replicates[-1] = replicates[-1] + _through_spread(sample, value)
+    first, *rest = map(_jackknife, replicates)
     retrained, size = rest[-1]
     # N copies of one model are one model: what varies less than retrained models do counts for fewer.
     least = retrained * size / effective(sample.unlearned, sample.retrained)
@@ -159,84 +160,97 @@ def effective(unlearned: Values, retrained: Values) -> float:
 
 
 @dataclass(frozen=True)
-class _LeftOut:
-    """Which models are left out of each of G computations: 1 where one is, sparse, shape (G, N) for each population."""
+class _Terms:
+    """What each model adds to the sums that the statistics are made of, and to how many terms they have.
 
-    unlearned: csr_array
-    original: csr_array
-    retrained: csr_array
+    The sums, by number: products of (0) unlearned and original models, but for those of a model and its own original, (1)
+    unlearned and retrained, (2) different originals, (3) original and retrained, (4) different retrained models; and
+    (5) unlearned, (6) retrained models themselves. A product is a sum over examples, so that the sum of one model's products
+    with many is its product with their sum: no table of pairs is needed.
+
+    Attributes:
+        unlearned, original, retrained: sum and count of the terms that hold each of N models, shape (2, N, 7).
+        whole: of all models, shape (2, 1, 7).
+        examples: over how many examples sums go.
+    """
+
+    unlearned: Values
+    original: Values
+    retrained: Values
+    whole: Values
+    examples: int
 
     @classmethod
-    def nobody(cls, sample: Sample) -> _LeftOut:
-        return cls(*(csr_array((1, len(one))) for one in (sample.unlearned, sample.original, sample.retrained)))
+    def of(cls, sample: Sample) -> _Terms:
+        u, o, r = sample.unlearned, sample.original, sample.retrained
+        all_u, all_o, all_r = (one.sum(axis=0) for one in (u, o, r))
+        known = sample.origins >= 0
+        own = np.where(known, np.einsum("in,in->i", u, o[sample.origins]), 0.0)
+        sizes, examples = (len(u), len(o), len(r)), u.shape[1]
+        of_u, of_o, of_r = (np.zeros((2, size, 7)) for size in sizes)
+        of_u[..., 0] = u @ all_o - own, sizes[1] - known
+        of_u[..., 1] = u @ all_r, np.full(sizes[0], sizes[2])
+        of_u[..., 5] = u.sum(axis=1), np.full(sizes[0], examples)
+        of_o[..., 0] = o @ all_u - _by_origin(sample, own), sizes[0] - _by_origin(sample, known)
+        of_o[..., 2] = 2 * (o @ all_o - np.einsum("in,in->i", o, o)), np.full(sizes[1], 2 * (sizes[1] - 1))
+        of_o[..., 3] = o @ all_r, np.full(sizes[1], sizes[2])
+        of_r[..., 1] = r @ all_u, np.full(sizes[2], sizes[0])
+        of_r[..., 3] = r @ all_o, np.full(sizes[2], sizes[1])
+        of_r[..., 4] = 2 * (r @ all_r - np.einsum("in,in->i", r, r)), np.full(sizes[2], 2 * (sizes[2] - 1))
+        of_r[..., 6] = r.sum(axis=1), np.full(sizes[2], examples)
+        parts = zip((of_u, of_o, of_r), _COUNTED_ONCE, strict=True)
+        whole = np.sum([one.sum(axis=1, keepdims=True) * once for one, once in parts], axis=0)
+        return cls(of_u, of_o, of_r, whole, examples)
+
+    def statistics(self, left_out: Values) -> Values:
+        """Return slope, shift and size without the terms of G groups of models, shape (2, G, 7); the result is (G, 3)."""
+        sums, counts = self.whole - left_out
+        uo, ur, oo, xr, rr, u, r = (sums / counts).T
+        size = (oo - 2 * xr + rr) / self.examples
+        safe = np.where(np.abs(size) > 1e-12, size, 1e-12)
+        return np.stack([(uo - ur - xr + rr) / self.examples / safe, u - r, size], axis=1)
+
+    def each_left_out(self, sample: Sample) -> list[Values]:
+        """Leave out models in turn: unlearned ones (with the original they came from, if several did), then retrained ones."""
+        if len(np.unique(sample.origins[sample.origins >= 0])) < 2:
+            return [self.unlearned, self.original, self.retrained]
+        # No term holds both of a model and its own original, so that those of either add up.
+        unlearned = np.zeros_like(self.original)
+        for number in np.ndindex(2, 7):
+            unlearned[number[0], :, number[1]] = _by_origin(sample, self.unlearned[number[0], :, number[1]])
+        return [unlearned + self.original, self.retrained]
 
 
-def _each_left_out(sample: Sample) -> list[_LeftOut]:
-    """Leave out models in turn: unlearned ones (with the original they came from, if several did), then retrained ones."""
-    u, o, r = (len(one) for one in (sample.unlearned, sample.original, sample.retrained))
-    retrained = _LeftOut(csr_array((r, u)), csr_array((r, o)), csr_array(np.eye(r)))
-    if len(np.unique(sample.origins[sample.origins >= 0])) > 1:
-        came_from = (sample.origins[None, :] == np.arange(o)[:, None]).astype(np.float64)
-        return [_LeftOut(csr_array(came_from), csr_array(np.eye(o)), csr_array((o, r))), retrained]
-    unlearned = _LeftOut(csr_array(np.eye(u)), csr_array((u, o)), csr_array((u, r)))
-    original = _LeftOut(csr_array((o, u)), csr_array(np.eye(o)), csr_array((o, r)))
-    return [unlearned, original, retrained]
+_COUNTED_ONCE = np.array([[1, 1, 0, 0, 0, 1, 0], [0, 0, 0.5, 1, 0, 0, 0], [0, 0, 0, 0, 0.5, 0, 1]])
+"""How to add up the terms of unlearned, original and retrained models so that each is counted once."""
+
+
+def _by_origin(sample: Sample, values: NDArray[np.generic]) -> Values:
+    """Return the sum of unlearned models' numbers for each original that they came from, shape (N,)."""
+    known = sample.origins >= 0
+    found = np.bincount(sample.origins[known], weights=values[known], minlength=len(sample.original))
+    return found.astype(np.float64)
+
+
+def _through_spread(sample: Sample, value: Values) -> Values:
+    """Return what leaving out each retrained model changes through the spread that confidences are divided by, shape (R, 3).
+
+    Without a model whose standardised value is z, an example's variance falls by the share (R z^2 / (R - 1) - 1) / (R - 2).
+    To first order, its part in the slope and in the size grows by that share, its part in the shift by half of it. An
+    example whose spread is floored keeps it.
+    """
+    size = len(sample.retrained)
+    squares = sample.retrained**2
+    floored = squares.sum(axis=0) < (size - 1) * (1 - 1e-9)
+    share = np.where(floored, 0.0, (size / (size - 1) * squares - 1) / max(size - 2, 1))
+    top, bottom = by_example(sample)
+    shift = sample.unlearned.mean(axis=0) - sample.retrained.mean(axis=0)
+    memory = value[2] if abs(value[2]) > 1e-12 else 1e-12
+    parts = np.stack([(top - value[0] * bottom) / memory, shift / 2, bottom], axis=1)
+    return np.asarray(share @ parts / len(parts))
 
 
 def _jackknife(replicates: Values) -> tuple[Values, int]:
     """Return the variances of statistics whose replicates, shape (G, 3), leave out one of G models, and G."""
     count = len(replicates)
     return (count - 1) / count * ((replicates - replicates.mean(axis=0)) ** 2).sum(axis=0), count
-
-
-@dataclass(frozen=True)
-class _Products:
-    """Inner products of models over examples, divided by the number of examples, with masks of what counts.
-
-    Attributes:
-        uo, ur, oo, xr, rr: products of (u)nlearned, (o)riginal and (r)etrained models; ``xr`` of original and retrained.
-        apart: 0 where an unlearned model came from that very original, else 1.
-        u, r: means over examples.
-    """
-
-    uo: Values
-    ur: Values
-    oo: Values
-    xr: Values
-    rr: Values
-    apart: Values
-    u: Values
-    r: Values
-
-    @classmethod
-    def of(cls, sample: Sample) -> _Products:
-        u, o, r = sample.unlearned, sample.original, sample.retrained
-        n = u.shape[1]
-        apart = (sample.origins[:, None] != np.arange(len(o))[None, :]).astype(np.float64)
-        means = u.mean(axis=1), r.mean(axis=1)
-        return cls(u @ o.T / n, u @ r.T / n, o @ o.T / n, o @ r.T / n, r @ r.T / n, apart, *means)
-
-    def statistics(self, without: _LeftOut) -> Values:
-        """Return slope, shift and size without certain models, shape (G, 3)."""
-        u, o, r = without.unlearned, without.original, without.retrained
-        different = [1 - np.eye(len(one)) for one in (self.oo, self.rr)]
-        xr, rr = _mean(self.xr, np.ones_like(self.xr), o, r), _mean(self.rr, different[1], r, r)
-        top = _mean(self.uo, self.apart, u, o) - _mean(self.ur, np.ones_like(self.ur), u, r) - xr + rr
-        size = _mean(self.oo, different[0], o, o) - 2 * xr + rr
-        shift = _mean(self.u[:, None], np.ones((len(self.u), 1)), u, None)
-        shift = shift - _mean(self.r[:, None], np.ones((len(self.r), 1)), r, None)
-        safe = np.where(np.abs(size) > 1e-12, size, 1e-12)
-        return np.stack([top / safe, shift, size], axis=1)
-
-
-def _mean(products: Values, counted: Values, left: csr_array, right: csr_array | None) -> Values:
-    """Return the mean of products that count, for each row of what is left out on either side."""
-    return np.asarray(_sum(products * counted, left, right) / _sum(counted, left, right))
-
-
-def _sum(table: Values, left: csr_array, right: csr_array | None) -> Values:
-    rest = table.sum() - left @ table.sum(axis=1)
-    if right is None:
-        return np.asarray(rest)
-    both = right.multiply(left @ table).sum(axis=1)
-    return np.asarray(rest - right @ table.sum(axis=0) + both)

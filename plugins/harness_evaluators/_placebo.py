@@ -38,6 +38,10 @@ class Scores:
     forget: Values
     unseen: Values
 
+    def of_first(self, models: int) -> Scores:
+        """Return those of the first ``models``."""
+        return Scores(self.forget[:models], self.unseen[:models])
+
 
 def scores(forget: Values, unseen: Values) -> Scores:
     """Return normal scores of phi, shape (N, n) and (N, m), by rank among ``unseen``; ties count half."""
@@ -46,14 +50,17 @@ def scores(forget: Values, unseen: Values) -> Scores:
 
 
 def _scores(values: Values, ordered: Values) -> Values:
+    most = ordered.shape[1]
+    table = ndtri((np.arange(2 * most + 1) / 2 + 0.5) / (most + 1))  # ranks are multiples of 1/2: ties count half
     found = np.full(values.shape, np.nan)
-    for row, (ours, others) in enumerate(zip(values, ordered, strict=True)):
-        below = np.searchsorted(others, ours, side="left").astype(np.float64)
-        tied = others[np.minimum(below.astype(np.int64), len(others) - 1)] == ours
+    for row, ours, others in zip(found, values, ordered, strict=True):
+        order = np.argsort(ours)
+        below = np.searchsorted(others, ours[order], side="left")  # in order, each search begins near the last
+        twice, tied = 2 * below, others[np.minimum(below, most - 1)] == ours[order]
         if tied.any():
-            below[tied] = (below[tied] + np.searchsorted(others, ours[tied], side="right")) / 2
-        found[row] = (below + 0.5) / (len(others) + 1)
-    return np.asarray(ndtri(found))
+            twice[tied] = below[tied] + np.searchsorted(others, ours[order][tied], side="right")
+        row[order] = table[twice]
+    return found
 
 
 def adjusted(ours: Scores, reference: Scores) -> Values:
@@ -66,10 +73,20 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
     Returns:
         shape (N, n).
     """
+    return np.asarray(ours.forget - _expected(ours, reference.forget, reference))
+
+
+def residuals(ours: Scores, reference: Scores) -> Values:
+    """Subtract the same of unseen examples' own scores, shape (N, m)."""
+    return np.asarray(ours.unseen - _expected(ours, reference.unseen, reference))
+
+
+def _expected(ours: Scores, wanted: Values, reference: Scores) -> Values:
+    """Return each model's mean score of unseen examples as difficult as those of which reference models have ``wanted``."""
     difficulty = reference.unseen.mean(axis=0)
-    at = np.clip(reference.forget.mean(axis=0), difficulty.min(), difficulty.max())
-    predict = _quadratic(at) @ np.linalg.pinv(_quadratic(difficulty))
-    return np.asarray(ours.forget - ours.unseen @ predict.T)
+    at = np.clip(wanted.mean(axis=0), difficulty.min(), difficulty.max())
+    coefficients = ours.unseen @ np.linalg.pinv(_quadratic(difficulty)).T
+    return np.asarray(coefficients @ _quadratic(at).T)
 
 
 def _quadratic(values: Values) -> Values:

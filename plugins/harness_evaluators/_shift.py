@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from harness_evaluators import _halves
 from harness_evaluators._bootstrap import Linear
 
 Values = NDArray[np.float64]
@@ -45,6 +46,11 @@ def spread(retrained: Values, per_example_from: int) -> Values:
     return np.asarray(np.sqrt(np.maximum(variances, np.maximum(rounding, 1e-6 * pooled))))
 
 
+def rule(scale: Values) -> int:
+    """Return the ``per_example_from`` with which fewer models get a scale of the same kind: one for all examples, or for each."""
+    return 0 if np.ptp(scale) > 0 else np.iinfo(np.int64).max
+
+
 def winsorised(phi: Values, references: Sequence[Values]) -> Values:
     """Phi of shape (N, n) cut, example by example, to the range of reference models widened by itself to either side.
 
@@ -58,10 +64,16 @@ def winsorised(phi: Values, references: Sequence[Values]) -> Values:
 def shift(left: Values, right: Values, scale: Values) -> Shift:
     """The shift of ``left`` against retrained ``right``, phi of shape (N, n) each, in units of ``scale`` (n,)."""
     differences = left.mean(axis=0) - right.mean(axis=0)
-    contributions = (left / scale).mean(axis=1), -(right / scale).mean(axis=1)
+    from_size = rule(scale)
+
+    def of_halves(mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> Values:
+        other = right[theirs]
+        return np.asarray(((left[mine].mean(axis=0) - other.mean(axis=0)) / spread(other, from_size)).mean())
+
+    noise = _halves.deviations((len(left), len(right)), of_halves)
     significant = _welch_p(left, right, differences) < 0.05
     return Shift(
-        mean=Linear(float((differences / scale).mean()), *contributions),
+        mean=Linear(float((differences / scale).mean()), deviations=noise),
         under=float((significant & (differences > 0)).mean()),
         over=float((significant & (differences < 0)).mean()),
         per_example=differences / scale,

@@ -24,9 +24,6 @@ One draw moves the accuracy by about .019 (200 of 1,000 unseen examples), whoeve
 .003. Each model has draws of its own, so that their noise is part of the spread between models and of every interval.
 """
 
-MOST_DRAWS = 128
-"""Beyond, models use the same draws again."""
-
 SPLITS = 10
 TEST_SHARE = 0.1
 MIN_EXAMPLES = 6
@@ -41,9 +38,14 @@ def losses(phi: Values) -> Values:
     return np.asarray(np.logaddexp(0.0, -phi))
 
 
-def subsample(ids: NDArray[np.str_], size: int, rng: np.random.Generator) -> Order:
-    """``size`` random examples, the same whatever order they are stored in: row numbers, shape (size,)."""
-    return np.argsort(ids, kind="stable")[rng.permutation(len(ids))[:size]].astype(np.int64)
+def subsamples(ids: NDArray[np.str_], size: int, draws: int, rng: np.random.Generator) -> Order:
+    """Draw ``size`` random examples ``draws`` times, the same whatever order they are stored in.
+
+    Returns:
+        row numbers, shape (draws, size).
+    """
+    known = np.argsort(ids, kind="stable")
+    return np.stack([known[rng.permutation(len(ids))[:size]] for _ in range(draws)]).astype(np.int64)
 
 
 def shuffle_splits(size: int, rng: np.random.Generator) -> Splits:

@@ -3,7 +3,8 @@
 1. *Different?* An exact permutation test over models on everything that can be seen of them: the confidence in the true
    class on the forget set (location, spread, extremes over examples), as it is and under every query; the logits of wrong
    classes; what goes together within a model; and the test set. One family-wise p-value
-   (:mod:`harness_evaluators._permutation`).
+   (:mod:`harness_evaluators._permutation`). Where the test set differs as well, a second test says whether the forget set
+   stands out from it (:mod:`harness_evaluators._excess`).
 2. *How much is left?* The share of the memory of the forget set that is left, with an upper bound to hold against a
    margin (:mod:`harness_evaluators._memory`): on confidences as they are, as seen from the test set
    (:mod:`harness_evaluators._placebo`), and under queries.
@@ -18,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Interval, Metric, Result, hookimpl
-from harness_evaluators import _calibration, _finite, _memory, _populations
+from harness_evaluators import _calibration, _diversity, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
-from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Pair, Row, View
-from harness_evaluators._memory import Estimate, Memory
+from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Excess, Pair, Row, View
+from harness_evaluators._memory import Estimate, Memory, Sample
 from harness_evaluators._permutation import Difference
 
 Values = NDArray[np.float64]
@@ -41,7 +42,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting",
-        version="1",
+        version="2",
         summary="Whether unlearned models differ from retrained ones at all, and how much of the memory is left at most",
         evaluate=evaluate,
         source="Westfall and Young 1993; Gretton et al. 2012; Hoeffding 1948; Schuirmann 1987",
@@ -53,18 +54,22 @@ class Seen:
     """What is found on one row of the report.
 
     Attributes:
+        samples: confidences that memories rest on, by way to look.
         difference: the test on everything.
         placebo: the test on the test set; None without one.
         placebo_shift: mean shift there; None likewise.
+        excess: whether the forget set stands out from the test set.
         memories: by way to look; empty where there is no no-op.
         under, over: shares of examples that are named as more, or as less, confident.
         z, p: of each example, shape (n,).
         diversity: how many independent models the row's are worth.
     """
 
+    samples: Mapping[str, Sample]
     difference: Difference
     placebo: Difference | None
     placebo_shift: Estimate | None
+    excess: Excess
     memories: Mapping[str, Memory]
     under: float
     over: float
@@ -86,7 +91,7 @@ def evaluate(evidence: Evidence) -> Result:
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
     metrics = tuple(_metrics(seen))
-    return Result(metrics, _arrays(view, pairs, seen["unlearned"], metrics), tuple(_warnings(seen)))
+    return Result(metrics, _arrays(seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
 def _why_nothing_can_be_told(view: View) -> str:
@@ -104,15 +109,17 @@ def _seen(view: View, pair: Pair) -> Seen:
     samples = view.samples(pair)
     compared, references = view.plain(pair.compared), np.concatenate([view.plain(name) for name in pair.references])
     return Seen(
+        samples=samples,
         difference=difference,
         placebo=placebo,
         placebo_shift=None if placebo is None else _shift_on_unseen(view, pair),
+        excess=view.excess(pair),
         memories={way: _memory.memory(one) for way, one in samples.items()},
         under=float(((p <= LEVEL) & (z > 0)).mean()),
         over=float(((p <= LEVEL) & (z < 0)).mean()),
         z=z,
         p=p,
-        diversity=_memory.effective(compared, references),
+        diversity=_diversity.independent(compared, references),
     )
 
 
@@ -141,15 +148,19 @@ def _metrics(seen: Mapping[Row, Seen]) -> list[Metric]:
         _estimated(texts.SHIFT, {row: _shift_of(one, PLAIN) for row, one in seen.items()}),
         _estimated(texts.SHIFT_CALIBRATED, {row: _shift_of(one, CALIBRATED) for row, one in seen.items()}),
         _plain_metric(texts.SHIFT_BOUND, {row: shift_bound(one.memories) for row, one in seen.items()}),
-        _plain_metric(
-            texts.PLACEBO, {row: None if one.placebo is None else one.placebo.p for row, one in seen.items()}
-        ),
+        _plain_metric(texts.PLACEBO, {row: _p(one.placebo) for row, one in seen.items()}),
         _estimated(texts.PLACEBO_SHIFT, {row: one.placebo_shift for row, one in seen.items()}),
+        _plain_metric(texts.EXCESS, {row: _p(one.excess.confidence) for row, one in seen.items()}),
+        _plain_metric(texts.EXCESS_WRONG, {row: _p(one.excess.wrong) for row, one in seen.items()}),
         _plain_metric(texts.UNDER, {row: one.under for row, one in seen.items()}),
         _plain_metric(texts.OVER, {row: one.over for row, one in seen.items()}),
         _size(seen),
         _plain_metric(texts.DIVERSITY, {row: one.diversity for row, one in seen.items()}),
     ]
+
+
+def _p(test: Difference | None) -> float | None:
+    return None if test is None else test.p
 
 
 def memory_bound(memories: Mapping[str, Memory]) -> float | None:
@@ -166,7 +177,7 @@ def shift_bound(memories: Mapping[str, Memory]) -> float | None:
 
 
 def _upper(estimate: Estimate) -> float:
-    """The bound of an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
+    """Bound an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
     return Estimate(max(0.0, estimate.value), estimate.error, estimate.freedom).bound(1 - LEVEL)
 
 
@@ -181,30 +192,19 @@ def _interval(estimate: Estimate | None, level: float = LEVEL) -> Interval | Non
 
 
 def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
-    """A share of memory: what is left is linear in it, so that its complement is the way to perfect."""
+    """Report a share of memory: what is left is linear in it, so that its complement is the way to perfect."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
         return _calibration.missing(about, "Not computed: without this way to look, or without a no-op.")
-    control = slopes.get("control")
-    ours = slopes["unlearned"]
-    return Metric(
-        name=about.name,
-        value=ours.value,
-        direction=about.direction,
-        description=about.text,
-        unit=about.unit,
-        interval=_interval(ours),
-        control=None if control is None else control.value,
-        control_interval=_interval(control),
+    return replace(
+        _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
-        position=1 - ours.value,
-        smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
-        headline=about.headline,
+        position=1 - slopes["unlearned"].value,
     )
 
 
 def _worst(seen: Mapping[Row, Seen]) -> Metric:
-    """The way to look that shows most."""
+    """Report the way to look that shows most."""
     about = texts.LEFT_WORST
     ours = seen["unlearned"].memories
     if not ours:
@@ -232,6 +232,15 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
     ours, control, noop = (rows.get(row) for row in ("unlearned", "control", "noop"))
     if ours is None:
         return _calibration.missing(about, "Not computed: no such examples, or no no-op.")
+    return replace(
+        _with_errors(about, ours, control),
+        noop=None if noop is None else noop.value,
+        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
+    )
+
+
+def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -> Metric:
+    """Report an estimate and the control's, with their intervals and what they could tell apart."""
     return Metric(
         name=about.name,
         value=ours.value,
@@ -241,15 +250,13 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
         interval=_interval(ours),
         control=None if control is None else control.value,
         control_interval=_interval(control),
-        noop=None if noop is None else noop.value,
-        position=None if noop is None or not noop.bound(LEVEL / 2) > 0 else 1 - ours.value / noop.value,
         smallest_visible=None if control is None else _calibration.Z95 * float(np.hypot(ours.error, control.error)),
         headline=about.headline,
     )
 
 
 def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: str = "") -> Metric:
-    """A number without an interval: a p-value, a bound, or a share that a test has named."""
+    """Report a number without an interval: a p-value, a bound, or a share that a test has named."""
     ours = rows.get("unlearned")
     if ours is None:
         return _calibration.missing(about, "Not computed: there is nothing to compute it from.")
@@ -267,7 +274,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
 
 
 def _size(seen: Mapping[Row, Seen]) -> Metric:
-    """The root of the mean square, with the ends of its interval likewise; negative squares are 0."""
+    """Report the root of the mean square, with the ends of its interval likewise; negative squares are 0."""
     about, memories = texts.SIZE, seen["unlearned"].memories
     if not memories:
         return _calibration.missing(about, "Not computed: without a no-op.")
@@ -279,17 +286,16 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
 
-def _arrays(view: View, pairs: Mapping[Row, Pair], seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
-    """Per example: z and family-wise p; what is left of its memory, as the parts of a slope; by way to look: the slopes."""
+def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
+    """Return z, family-wise p and the parts of the slope of each example, and the slopes by way to look."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
     arrays |= {
         f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])
         for one in metrics
         if one.name.startswith("memory_left") and one.interval is not None
     }
-    samples = view.samples(pairs["unlearned"])
-    if samples:
-        arrays["example_left"], arrays["example_memory"] = _memory.by_example(samples[PLAIN])
+    if seen.samples:
+        arrays["example_left"], arrays["example_memory"] = _memory.by_example(seen.samples[PLAIN])
         for way, one in seen.memories.items():
             ends = one.slope.bound(LEVEL / 2), one.slope.bound(1 - LEVEL / 2)
             arrays[f"left_{way.replace(' ', '_')}"] = np.array([one.slope.value, *ends])

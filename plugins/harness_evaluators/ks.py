@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _ks, _ks_null, _lira, _multiple, _populations, _shift
+from harness_evaluators import (
+    _bootstrap,
+    _calibration,
+    _finite,
+    _halves,
+    _ks,
+    _ks_null,
+    _lira,
+    _multiple,
+    _populations,
+    _shift,
+)
 from harness_evaluators._bootstrap import Linear
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._populations import Models
@@ -143,12 +154,15 @@ def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples)
 
 def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
     """Say what independent models would score, where the closed form holds: D of one continuous number per example."""
+    if metric.interval is None and metric.value is not None and metric.name != REJECTED.name:
+        metric = replace(metric, note=_halves.FEW)
     if not metric.name.startswith("mean_d"):
         return metric
     left, right = comparisons["unlearned"]
     null = _ks_null.null_mean(len(left), len(right))
     return replace(
-        metric, note=f"Its expectation for {len(left)} and {len(right)} models that are alike is {null:.4f}."
+        metric,
+        note=f"Its expectation for {len(left)} and {len(right)} models that are alike is {null:.4f}. {metric.note}".strip(),
     )
 
 

@@ -6,12 +6,13 @@ Formulas and sources: :mod:`harness_evaluators._lira`, :mod:`harness_evaluators.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _lira, _populations, _ranks, _shift
+from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _halves, _lira, _populations, _ranks, _shift
 from harness_evaluators._calibration import Description, Rows
 
 Values = NDArray[np.float64]
@@ -161,8 +162,19 @@ def _attack_rows(name: str, attacks: Mapping[str, _attack.Attack], resamples: _b
 def _metric(about: Description, rows: Rows) -> Metric:
     """The metric, or why its false positive rate cannot be resolved."""
     if rows.unlearned is None:
-        return _calibration.missing(about, "Not computed: too few models and examples to resolve this rate.")
-    return _calibration.metric(about, rows)
+        return _calibration.missing(
+            about, "Not computed: too few models and examples; about 4 / rate scores are needed."
+        )
+    found = _calibration.metric(about, rows)
+    if found.interval is None and about in (*ATTACK, DIRECTION):
+        return replace(found, note=" ".join(filter(None, (found.note, _why_without_interval(about)))))
+    return found
+
+
+def _why_without_interval(about: Description) -> str:
+    if about.name.startswith("tpr"):
+        return f"{_halves.FEW[:-1]}, or cannot resolve this rate."
+    return _halves.FEW
 
 
 def _curves(attacks: Mapping[str, _attack.Attack]) -> dict[str, Values]:

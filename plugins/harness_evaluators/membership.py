@@ -5,13 +5,12 @@ Formulas and sources: :mod:`harness_evaluators._simple_mia`, :mod:`harness_evalu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, hookimpl
+from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
 from harness_evaluators import (
     _bootstrap,
     _calibration,
@@ -27,6 +26,7 @@ from harness_evaluators._populations import Models
 
 Values = NDArray[np.float64]
 PerModel = dict[str, Values]
+SIDES: tuple[SplitName, ...] = ("forget", "test")
 
 SIMPLE = Description(
     "simple_mia",
@@ -117,53 +117,25 @@ def _by_row(models: Models, statistic: Callable[[Population], Values]) -> PerMod
 
 
 def _simple(models: Models) -> PerModel:
-    """The starting kit's attack on every model, with examples and splits drawn anew for each of a population."""
+    """Run the starting kit's attack on every model, with examples drawn and split anew for each of a population.
+
+    The splits are of places, and the same for all: which examples stand there is drawn.
+    """
     evidence, rng = models.evidence, models.evidence.rng("simple-mia")
-    size = min(len(evidence.labels[split]) for split in ("forget", "test"))
+    sizes: dict[SplitName, int] = {split: len(evidence.labels[split]) for split in SIDES}
+    size = min(sizes.values())
     most = max(map(len, models.order.values()))
     each = -(-_simple_mia.DRAWS // max(1, min(len(models.order[name]) for name in ("unlearned", "retrained"))))
-    draws = [_Draw.new(evidence, size, rng) for _ in range(min(each * most, _simple_mia.MOST_DRAWS))]
+    splits = _simple_mia.shuffle_splits(size, rng)
+    drawn = {split: _simple_mia.subsamples(evidence.ids[split], size, each * most, rng) for split in SIDES}
 
     def attack(population: Population) -> Values:
-        rows = models.order[population]
-        phi = {split: _populations.phi_values(evidence, population, split)[rows] for split in ("forget", "test")}
-        total = np.zeros(len(rows))
-        for k in range(each):
-            whose = (np.arange(len(rows)) * each + k) % len(draws)
-            for number in np.unique(whose):
-                total[whose == number] += draws[number].accuracies(phi, whose == number)
-        return total / each
+        rows = np.repeat(models.order[population], each)
+        losses = {split: _simple_mia.losses(_populations.phi_values(evidence, population, split)) for split in SIDES}
+        unseen, forgotten = (losses[split][rows[:, None], drawn[split][: len(rows)]] for split in ("test", "forget"))
+        return np.asarray(_simple_mia.accuracies(unseen, forgotten, splits).reshape(-1, each).mean(axis=1))
 
     return _by_row(models, attack)
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """Examples of either side, and splits of them.
-
-    Attributes:
-        forgotten: row numbers in the forget set, shape (size,).
-        unseen: row numbers in the test set.
-        splits: into training and test parts.
-    """
-
-    forgotten: NDArray[np.int64]
-    unseen: NDArray[np.int64]
-    splits: _simple_mia.Splits
-
-    @classmethod
-    def new(cls, evidence: Evidence, size: int, rng: np.random.Generator) -> _Draw:
-        """Draw ``size`` examples of either side, and splits."""
-        forgotten, unseen = (_simple_mia.subsample(evidence.ids[split], size, rng) for split in ("forget", "test"))
-        return cls(forgotten, unseen, _simple_mia.shuffle_splits(size, rng))
-
-    def accuracies(self, phi: Mapping[str, Values], models: NDArray[np.bool_]) -> Values:
-        """The attack's accuracy on the chosen of N models; phi by split, shape (N, n)."""
-        unseen, forgotten = (
-            _simple_mia.losses(phi[split][models][:, rows])
-            for split, rows in (("test", self.unseen), ("forget", self.forgotten))
-        )
-        return _simple_mia.accuracies(unseen, forgotten, self.splits)
 
 
 def _by_thresholds(models: Models) -> dict[Description, PerModel]:

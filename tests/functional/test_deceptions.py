@@ -39,16 +39,8 @@ def test_a_deception_that_runs_gets_no_favourable_word(name: str, tmp_path: Path
     assert _breach(name, TASK, tmp_path) == ""
 
 
-TAKEN_FOR_MEMORY = pytest.mark.xfail(
-    strict=True,
-    reason="models trained for one epoch of four rank examples otherwise: 31 % of the memory seem to be left",
-)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=TAKEN_FOR_MEMORY) if name == "short_retrain" else name for name in names()]
-)
+@pytest.mark.parametrize("name", names())
 def test_every_unlearner_gets_a_word_that_is_true_of_it(name: str, tmp_path: Path) -> None:
     assert _breach(name, SIXTEEN, tmp_path) == ""
 

@@ -176,3 +176,72 @@ def test_an_evaluator_that_describes_itself_by_something_else_is_broken(install:
     _, broken = load_evaluators()
 
     assert ["returns str" in plugin.reason for plugin in broken] == [True]
+
+
+def test_two_spellings_of_one_distribution_count_once(install: Install) -> None:
+    install("my.method", "1.0", {UNLEARNERS: {"spelled": "m"}})
+    install("My--Method", "1.0", {UNLEARNERS: {"spelled": "m"}})
+
+    assert find_unlearner("spelled").value == "m"
+
+
+@pytest.mark.parametrize("name", ["lira\u200b", "li\u202era", "cafe\u0301", "a/../b"])
+def test_an_evaluator_with_a_name_that_cannot_be_told_from_another_is_broken(name: str, install: Install) -> None:
+    install("odd-dist", "1.0", {EVALUATORS: {name: "odd_evaluator"}}, {"odd_evaluator.py": GOOD_EVALUATOR})
+
+    loaded, broken = load_evaluators()
+
+    assert [plugin.found.name for plugin in broken] == [name]
+    assert "odd-dist 1.0: its name" in broken[0].reason
+    assert broken[0].reason.isprintable()
+    assert "lira" in [entry.info.name for entry in loaded]
+
+
+@pytest.mark.parametrize(("name", "words"), [("'own\u200b'", "U+200B"), ("'own/x'", "holds '/'"), ("7", "is no text")])
+def test_a_task_of_a_plugin_has_a_name_as_a_task_file_has(name: str, words: str, install: Install) -> None:
+    body = f"""
+from dataclasses import replace
+from harness.evaluation import hookimpl
+from harness.tasks import bundled as ours
+
+@hookimpl
+def harness_tasks():
+    yield replace(next(ours.harness_tasks()), name={name})
+"""
+    install("odd-dist", "1.0", {TASKS: {"odd": "odd_tasks"}}, {"odd_tasks.py": body})
+
+    loaded, broken = load_tasks()
+
+    assert [plugin.found.name for plugin in broken] == ["odd"]
+    assert words in broken[0].reason
+    assert "faces" in [entry.task.name for entry in loaded]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("models=True", "models must be a whole number from 2 to 10000, not True"),
+        ("models=10**9", "models must be"),
+        ("seed=-1", "seed must be"),
+        ("seed='1'", "seed must be"),
+        ("budget=Budget(fraction=float('nan'))", "budget.fraction must be"),
+        ("budget=Budget(measurements=0)", "budget.measurements must be"),
+        ("margins=Margins(memory=None)", "margins.memory must be"),
+    ],
+)
+def test_numbers_of_a_plugins_task_have_the_bounds_of_a_task_files(change: str, words: str, install: Install) -> None:
+    body = f"""
+from dataclasses import replace
+from harness.evaluation import hookimpl
+from harness.tasks import bundled as ours
+from harness.tasks.model import Budget, Margins
+
+@hookimpl
+def harness_tasks():
+    yield replace(next(ours.harness_tasks()), name="own", {change})
+"""
+    install("odd-dist", "1.0", {TASKS: {"odd": "odd_tasks"}}, {"odd_tasks.py": body})
+
+    _, broken = load_tasks()
+
+    assert [words in plugin.reason for plugin in broken] == [True]

@@ -50,15 +50,7 @@ def test_an_honest_submission_gets_the_right_word(deception: Deception, world: W
     assert not judgement.breach, judgement.sentence
 
 
-MARKS_ON_ANOTHER_MODEL = pytest.mark.xfail(
-    strict=True,
-    reason="where the test set differs, marks in wrong classes are told from another kind of model by no number",
-)
-
-
-@pytest.mark.parametrize(
-    "name", ["exact-pictures-obfuscated", pytest.param("wrong-label-on-top", marks=MARKS_ON_ANOTHER_MODEL)]
-)
+@pytest.mark.parametrize("name", ["exact-pictures-obfuscated", "wrong-label-on-top", "mark-in-a-spread"])
 def test_a_temperature_does_not_hide_what_queries_and_other_classes_show(name: str, world: World) -> None:
     shown = catalogue.find(name)
 

@@ -109,22 +109,6 @@ def test_distances_are_those_of_scipy(decimals: int, dtype: type, columns: int) 
         assert abs(signed) == pytest.approx(same_side.statistic, abs=1e-12)
 
 
-@pytest.mark.parametrize("least", [0, 10**12], ids=["compiled", "numpy"])
-def test_the_last_bit_of_a_number_does_not_decide_a_models_contribution(
-    least: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A model at the very point where D is reached counts as below it, odd or even."""
-    monkeypatch.setattr(_shared, "LEAST", least)
-    values = np.random.default_rng(0).normal(3, 1, (20, 30)).view(np.int64)
-    odd, even = (values | 1).view(np.float64), (values & -2).view(np.float64)
-
-    one, other = (_ks.compared(each[:9], each[9:]).mean for each in (odd, even))
-
-    assert one.left == pytest.approx(other.left, abs=1e-12)
-    assert one.right == pytest.approx(other.right, abs=1e-12)
-
-
-@pytest.mark.usefixtures("compiled")
 def test_wasserstein_distances_are_those_of_scipy() -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(0.3, 1, (9, 12)), rng.normal(0, 1, (14, 12)).round(1)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result, Timings
-from harness_evaluators import forgetting
+from harness_evaluators import _memory, forgetting
 from tests.unit.evaluators.helpers import metric, value
 
 Values = NDArray[np.float64]
@@ -130,6 +130,23 @@ def test_the_share_of_examples_that_are_left_is_what_is_said(share: float) -> No
     assert set(np.flatnonzero(arrays["example_p"] <= 0.05)) <= set(kept.tolist())
 
 
+def test_the_error_counts_what_the_spread_of_each_example_adds() -> None:
+    """Half of the examples are remembered, so that the slope hangs on the weight of each."""
+    rng = np.random.default_rng(0)
+    memory = np.abs(rng.normal(1.4, 0.8, 200))
+    left = np.where(np.arange(200) < 100, memory, 0.0)
+    none = np.full(16, -1)
+
+    def drawn() -> _memory.Estimate:
+        unlearned, original, retrained = (rng.normal(size=(size, 200)) for size in (16, 16, 32))
+        return _memory.memory(_memory.standardised(unlearned + left, original + memory, retrained, none)).slope
+
+    found = [drawn() for _ in range(150)]
+    true = np.std([one.value for one in found])
+
+    assert 0.9 < np.sqrt(np.mean([one.error**2 for one in found])) / true < 1.3
+
+
 def test_parts_of_the_slope_add_up_to_it() -> None:
     one = world()
     result = found(one, 0.5 * (one.fresh + one.original))
@@ -162,16 +179,39 @@ def test_another_kind_of_model_differs_on_the_test_set_and_remembers_nothing() -
     interval = metric(result, "memory_left_calibrated").interval
 
     assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") > 0.05
+    assert value(result, "excess_wrong_p") > 0.05
     assert interval is not None
     assert interval.low < 0 < interval.high
 
 
-def test_copies_of_one_model_count_as_one() -> None:
+def test_a_temperature_does_not_hide_that_the_forget_set_stands_out() -> None:
+    one = world()
+    kept = one.fresh.copy()
+    kept[:, :20] = one.original[:, :20]
+    result = found(one, 0.5 * kept - 0.5)
+
+    assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") <= 0.005
+    assert metric(result, "excess_p").noop == 0.001
+    assert (metric(result, "excess_p").control or 0) > 0.05
+
+
+@pytest.mark.parametrize("different", [1, 4, 12])
+def test_copies_of_models_count_as_one(different: int) -> None:
+    one = world()
+    result = found(one, one.fresh[np.arange(N) % different])
+
+    assert value(result, "effective_models") == pytest.approx(different)
+
+
+def test_the_error_of_copies_of_one_model_is_that_of_one() -> None:
     one = world()
     result = found(one, np.repeat(one.fresh[:1], N, axis=0))
     interval = metric(result, "memory_left").interval
 
-    assert value(result, "effective_models") == 1
+    assert value(result, "placebo_p") == 0.001
+    assert value(result, "excess_p") > 0.05
     assert value(result, "difference_p") == 0.001
     assert interval is not None
     assert interval.high - interval.low > 0.15  # of one model; that of 24 would be a fifth

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness_evaluators import _ks, _ks_null, _multiple
+from harness_evaluators import _halves, _ks, _ks_null, _multiple, _shift
+from harness_evaluators._bootstrap import Linear
 
 SIZES = [(8, 8), (7, 12), (4, 30), (64, 64), (63, 64)]
 
@@ -18,7 +19,7 @@ def test_distance_and_p_agree_with_scipy(m: int, n: int) -> None:
     rng = np.random.default_rng(m * n)
     left, right = rng.standard_normal((m, 20)) + 0.4, rng.standard_normal((n, 20))
 
-    distance = np.abs(_ks.distances(left, right)[0])
+    distance = np.abs(_ks.distances(left, right))
     p = _ks_null.p_values(distance, m, n)
 
     for s in range(20):
@@ -33,11 +34,11 @@ def test_ties_count_as_ties() -> None:
 
     expected = [stats.ks_2samp(left[:, s], right[:, s], method="asymp").statistic for s in range(30)]
 
-    assert np.abs(_ks.distances(left, right)[0]) == pytest.approx(expected, abs=1e-12)
+    assert np.abs(_ks.distances(left, right)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_negative_and_positive_zero_are_equal() -> None:
-    signed, _ = _ks.distances(np.zeros((4, 1)), -np.zeros((4, 1)))
+    signed = _ks.distances(np.zeros((4, 1)), -np.zeros((4, 1)))
 
     assert signed[0] == 0
 
@@ -48,7 +49,7 @@ def test_the_distribution_is_that_of_all_orders() -> None:
     for places in combinations(range(7), 3):
         left = np.array(places, dtype=float)[:, None]
         right = np.array([i for i in range(7) if i not in places], dtype=float)[:, None]
-        distances.append(abs(_ks.distances(left, right)[0][0]))
+        distances.append(abs(_ks.distances(left, right)[0]))
 
     for level in range(13):
         expected = np.mean(np.array(distances) * 12 >= level - 1e-9)
@@ -59,7 +60,7 @@ def test_the_distribution_is_that_of_all_orders() -> None:
 @pytest.mark.parametrize(("m", "n", "tolerance"), [(64, 64, 0.002), (63, 64, 0.004)])
 def test_the_null_mean_is_what_alike_samples_show(m: int, n: int, tolerance: float) -> None:
     rng = np.random.default_rng(1)
-    signed, _ = _ks.distances(rng.standard_normal((m, 3000)), rng.standard_normal((n, 3000)))
+    signed = _ks.distances(rng.standard_normal((m, 3000)), rng.standard_normal((n, 3000)))
 
     assert _ks_null.null_mean(m, n) == pytest.approx(np.abs(signed).mean(), abs=tolerance)
 
@@ -67,7 +68,7 @@ def test_the_null_mean_is_what_alike_samples_show(m: int, n: int, tolerance: flo
 def test_p_values_of_alike_samples_are_flat() -> None:
     """P(p <= a) <= a for every a, and close to it where a is a value that p can take."""
     rng = np.random.default_rng(2)
-    signed, _ = _ks.distances(*rng.standard_normal((2, 32, 4000)))
+    signed = _ks.distances(*rng.standard_normal((2, 32, 4000)))
     p = _ks_null.p_values(np.abs(signed), 32, 32)
 
     for level in np.unique(p)[:8]:
@@ -100,38 +101,32 @@ def test_the_wasserstein_distance_agrees_with_scipy(m: int, n: int) -> None:
     assert _ks.mean_wasserstein(left, right, scale).value == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["mean_distance", "mean_wasserstein"])
-def test_contributions_are_the_change_when_a_model_gains_weight(name: str) -> None:
-    """Doubling every model but one is a small change of weights: the statistic moves as the contributions say, and up to a
-    fifth more, since contributions are scaled to the noise of the mean."""
-    rng = np.random.default_rng(4)
-    left, right = rng.standard_normal((9, 300)) + 1, rng.standard_normal((11, 300))
-    scale = (np.ones(300),) if name == "mean_wasserstein" else ()
-    statistic = getattr(_ks, name)
-    base = statistic(left, right, *scale)
-    assert base.left is not None
-
-    repeats = 40
-    heavy = np.concatenate([np.repeat(left, repeats, axis=0), left[:1]])
-    moved = statistic(heavy, right, *scale).value - base.value
-    predicted = (base.left[0] - base.left.mean()) / (9 * repeats + 1)
-
-    assert 0.8 < predicted / moved < 1.05
-
-
-def test_the_claimed_noise_is_no_less_than_the_true_one() -> None:
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["D", "Wasserstein"])
+def test_halves_show_the_noise_of_a_mean_distance(name: str, shift: float) -> None:
+    """Between models that are alike, where a distance has no first-order term, and between others."""
     rng = np.random.default_rng(5)
-    found, claimed = [], []
-    for _ in range(150):
+
+    def drawn() -> Linear:
         common = rng.standard_normal((2, 16, 1))
         left, right = 0.9 * rng.standard_normal((2, 16, 50)) + 0.4 * common
-        one = _ks.mean_distance(left + 0.5, right)
-        assert one.left is not None
-        assert one.right is not None
-        found.append(one.value)
-        claimed.append(one.left.var(ddof=1) / 16 + one.right.var(ddof=1) / 16)
+        if name == "D":
+            return _ks.mean_distance(left + shift, right)
+        return _ks.mean_wasserstein(left + shift, right, _shift.spread(right, 32))
 
-    assert 0.8 < np.sqrt(np.mean(claimed)) / np.std(found) < 1.5
+    found = [drawn() for _ in range(150)]
+    true = np.std([one.value for one in found])
+    claimed = np.sqrt(np.mean([one.deviations**2 for one in found if one.deviations is not None]))
+
+    assert 0.75 < claimed / true < 1.3
+
+
+def test_a_mean_over_more_examples_than_were_halved_has_less_noise_of_their_own() -> None:
+    """Of 400 independent examples, of which every second one is looked at."""
+    own = np.random.default_rng(0).standard_normal((16, 200))
+
+    assert np.square(_halves.of_mean(own, 400)).mean() == pytest.approx(1 / 400, rel=0.5)
+    assert _halves.of_mean(own, 200) == pytest.approx(own.mean(axis=1))
 
 
 def test_benjamini_hochberg_rejects_up_to_the_last_value_below_the_line() -> None:

@@ -86,14 +86,22 @@ def test_resampling_does_not_leak_models_across_folds() -> None:
 
 
 def test_the_control_interval_covers_one_half_about_as_often_as_it_says() -> None:
-    """Nominally 95 %; with its few groups the jackknife may be somewhat off, on the safe side."""
+    """Nominally 95 %."""
     covered = []
     for seed in range(20):
-        ends = metric(lira.evaluate(gaussian_evidence(n_models=8, n_examples=20, seed=seed)), "auc").control_interval
+        ends = metric(lira.evaluate(gaussian_evidence(n_models=16, n_examples=20, seed=seed)), "auc").control_interval
         assert ends is not None
         covered.append(ends.low <= 0.5 <= ends.high)
 
     assert sum(covered) >= 17
+
+
+def test_fewer_than_16_models_have_no_interval() -> None:
+    found = lira.evaluate(gaussian_evidence(n_models=15, n_examples=20, seed=0))
+
+    for name in ("auc", "balanced_accuracy", "direction"):
+        assert metric(found, name).interval is None
+        assert "16 models" in metric(found, name).note
 
 
 def test_the_auc_agrees_with_the_rank_sum_on_ties() -> None:

@@ -98,10 +98,12 @@ def test_the_subsample_does_not_depend_on_the_order_of_examples() -> None:
     ids = np.array([f"x{i}" for i in range(30)])
     order = np.random.default_rng(1).permutation(30)
 
-    first = ids[_simple_mia.subsample(ids, 9, np.random.default_rng(0))]
-    second = ids[order][_simple_mia.subsample(ids[order], 9, np.random.default_rng(0))]
+    first = ids[_simple_mia.subsamples(ids, 9, 2, np.random.default_rng(0))]
+    second = ids[order][_simple_mia.subsamples(ids[order], 9, 2, np.random.default_rng(0))]
 
-    assert list(first) == list(second)
+    assert first.tolist() == second.tolist()
+    assert first.shape == (2, 9)
+    assert all(len(set(draw)) == 9 for draw in first)
 
 
 POSTERIORS = np.array([[0.7, 0.2, 0.1], [0.05, 0.15, 0.8], [0.3, 0.3, 0.4]])

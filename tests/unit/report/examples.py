@@ -24,6 +24,7 @@ from harness.report.model import (
     TaskRecord,
     run_status,
 )
+from harness.report.results import MetricRecord
 from harness.report.verdict import decide_verdict
 from harness.runners.base import Limits, PluginFacts, RunnerFacts
 
@@ -81,6 +82,8 @@ def forgetting(**changes: Any) -> EvaluatorRecord:
         "difference_p": 0.001,
         "noop_p": 0.001,
         "placebo_p": 0.5,
+        "excess_p": 0.001,
+        "excess_wrong_p": 0.5,
         "memory_left": (0.40, 0.30, 0.50),
         "memory_left_calibrated": (0.42, 0.32, 0.52),
         "memory_left_queries": (0.38, 0.28, 0.48),
@@ -106,9 +109,23 @@ def _number(name: str, value: float | tuple[float, float, float], noop: float | 
     return Metric(name, middle, "none", name, interval=interval, **(more if name == "difference_p" else {}))
 
 
-def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRecord:
-    info = EvaluatorInfo(name=name, version="1", summary="", evaluate=lambda evidence: Result(metrics=()))
+def judged(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRecord:
+    """Return the record that the harness makes of what an evaluator returns."""
+    info = EvaluatorInfo(name=name, version="1", summary="", evaluate=lambda _: Result(metrics, arrays))
     return EvaluatorRecord.from_result(info, "unlearning-harness", "0.1.0", 0.2, Result(metrics, arrays))
+
+
+def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRecord:
+    """Return a record as a file may hold it, of any names: a report may come from a stranger's program."""
+    return EvaluatorRecord(
+        name=name,
+        version="1",
+        distribution="unlearning-harness",
+        distribution_version="0.1.0",
+        seconds=0.2,
+        metrics=tuple(map(MetricRecord.from_metric, metrics)),
+        arrays={title: np.asarray(array, dtype=float).tolist() for title, array in arrays.items()},
+    )
 
 
 def build_report(**changes: Any) -> Report:

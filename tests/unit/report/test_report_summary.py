@@ -17,6 +17,7 @@ from tests.unit.report.examples import (
     auc_metric,
     build_report,
     evaluator,
+    judged,
     outcome,
     plugin_error,
     timeout,
@@ -88,7 +89,7 @@ def test_metrics_that_are_no_headline_stay_out() -> None:
 
 
 def test_a_broken_evaluator_is_told() -> None:
-    text = shown(evaluators=(evaluator("lira", auc_metric(value=float("inf"))),))
+    text = shown(evaluators=(judged("lira", auc_metric(value=float("inf"))),))
 
     assert "lira failed" in text
     assert "No metric could be computed" in text

@@ -9,7 +9,7 @@ from harness.evaluation import Metric
 from harness.report.model import EvaluatorRecord, ModelRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
 from harness.tasks.model import Margins
-from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, outcome, plugin_error, timeout
+from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, judged, outcome, plugin_error, timeout
 
 EQUAL = {
     "difference_p": 0.4,
@@ -74,9 +74,27 @@ def verdict(
         ("partial", {"named_remembered": 0.5, "named_over_forgotten": 0.05}),
         ("partial", {"named_remembered": 0.2, "named_over_forgotten": 0.2, "effective_models": 1.0}),
         ("mixed", SMALL),
-        ("another_model", {**SMALL, "placebo_p": 0.01}),
+        # A few examples are remembered, too few to show on average.
+        ("partial", {**SMALL, "named_remembered": 0.005}),
+        ("partial", {**SMALL, "named_remembered": 0.015, "named_over_forgotten": 0.005}),
+        ("mixed", {**SMALL, "named_remembered": 0.01, "named_over_forgotten": 0.005}),
+        ("mixed", {**SMALL, "named_remembered": 0.005, "effective_models": 4.0}),  # by chance, of few different models
+        ("mixed", {**BELOW, "named_remembered": 0.015}),
+        ("mixed", {**SMALL, "named_remembered": 0.005, "noop_p": 0.2}),
+        # The test set differs, and confidences by no more on the forget set: nothing is said of memory.
+        ("another_model", {"placebo_p": 0.01, "excess_p": 0.026}),
+        ("another_model", {**WHOLE, "placebo_p": 0.01, "excess_p": 0.026, "named_remembered": 0.1}),
+        ("another_model", {**BELOW, "placebo_p": 0.01, "excess_p": 0.026}),
+        ("partial", {"placebo_p": 0.01, "excess_p": 0.025}),
+        ("partial", {"placebo_p": 0.01, "excess_p": None, "excess_wrong_p": None}),  # no test set that is alike
+        ("partial", {"placebo_p": 0.011, "excess_p": 0.2}),  # one false alarm in twenty hides no memory
+        ("mixed", {"placebo_p": 0.01, "excess_p": 0.026, "excess_wrong_p": 0.025}),  # a mark under a temperature
+        ("mixed", {**SMALL, "placebo_p": 0.01, "excess_p": 0.025}),  # the spread, on the forget set alone
+        ("another_model", {**SMALL, "placebo_p": 0.04, "excess_p": 0.2}),
+        ("another_model", {**SMALL, "placebo_p": 0.01, "excess_p": None, "excess_wrong_p": None}),
         # Another kind of model whose confidence lies elsewhere everywhere, and which remembers nothing in particular.
-        ("another_model", {**SMALL, "placebo_p": 0.01, "memory_left": (0.3, 0.2, 0.4), "shift": (0.5, 0.4, 0.6)}),
+        ("another_model", {**SMALL, "placebo_p": 0.04, "excess_p": 0.2,
+                           "memory_left": (0.3, 0.2, 0.4), "shift": (0.5, 0.4, 0.6)}),
         ("over_forgetting", {**BELOW, "placebo_p": 0.01}),
         ("none", {**WHOLE, "placebo_p": 0.01, "memory_left": (-0.3, -0.4, -0.2)}),  # a temperature
         # It shows under one query alone, by more than the choice of the worst explains.
@@ -136,7 +154,7 @@ def test_without_the_test_there_is_no_verdict(numbers: dict[str, None]) -> None:
 
 
 def test_a_broken_evaluator_is_named_as_the_reason() -> None:
-    broken = evaluator("forgetting", Metric("difference_p", float("nan"), "none", ""))
+    broken = judged("forgetting", Metric("difference_p", float("nan"), "none", ""))
 
     assert "the evaluator failed" in decide_verdict([broken], models(3)).sentence
     assert "the evaluator forgetting was not run" in decide_verdict([], models(3)).sentence
@@ -193,6 +211,35 @@ def test_times_that_are_not_dependable_are_named_first() -> None:
     found = decide_verdict([forgetting()], models(32), undependable="the machine was busy")
 
     assert found.sentence.startswith("Times are not dependable. ")
+
+
+def test_examples_that_are_remembered_are_named_where_the_average_does_not_show_them() -> None:
+    found = verdict(**{**SMALL, "named_remembered": 0.015, "named_over_forgotten": 0.005, "effective_models": 30.0})
+
+    assert "1.5 % of the forgotten examples are named as remembered and 0.5 % as over-forgotten" in found.sentence
+    assert "(-3.0 to 3.0 % of the memory)" in found.sentence
+
+
+@pytest.mark.parametrize(("diversity", "said"), [(1.0, True), (16.0, True), (16.1, False)])
+def test_collapsed_diversity_is_a_finding_of_its_own(diversity: float, said: bool) -> None:
+    numbers = {**SMALL, "placebo_p": 0.001, "excess_p": 0.6, "effective_models": diversity}
+
+    assert ("Collapsed diversity: the 32 models are worth" in verdict(**numbers).sentence) is said
+    assert "Collapsed diversity" not in verdict(**{**numbers, "difference_p": 0.2}).sentence
+
+
+def test_another_kind_of_model_says_what_its_numbers_mean() -> None:
+    numbers = {"placebo_p": 0.001, "excess_p": 0.6}
+    none, some = verdict(**SMALL, **numbers).sentence, verdict(**numbers).sentence
+
+    assert "by no more on the forget set (p = 0.600), which shows no memory (-3.0 to 3.0 % as seen" in none
+    assert "the 32.0 to 52.0 % that seem left are no more than that explains" in some
+
+
+def test_a_mark_in_wrong_classes_of_another_kind_of_model_is_named() -> None:
+    found = verdict(**{**SMALL, "placebo_p": 0.001, "excess_p": 0.6, "excess_wrong_p": 0.001}).sentence
+
+    assert "the order of wrong classes differs by more than there (p = 0.001)" in found
 
 
 def test_the_rule_line_names_the_numbers_it_was_decided_from() -> None:

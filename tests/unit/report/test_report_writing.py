@@ -17,7 +17,7 @@ from harness.outcomes import ModelOutcome
 from harness.report.model import ModelRecord, PopulationRecord, run_status
 from harness.report.schema import SCHEMA_PATH, generate_schema, schema_text, shipped_schema
 from harness.report.writing import load_report, report_text, validate, write_report
-from tests.unit.report.examples import auc_metric, build_report, evaluator, outcome, plugin_error, timeout
+from tests.unit.report.examples import auc_metric, build_report, evaluator, judged, outcome, plugin_error, timeout
 
 
 def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_the_run_status_follows_from_the_models(outcomes: list[ModelOutcome], st
 def test_an_unusable_result_becomes_an_error_record(
     metrics: tuple[Metric, ...], arrays: dict[str, np.ndarray], reason: str
 ) -> None:
-    record = evaluator("mine", *metrics, **arrays)
+    record = judged("mine", *metrics, **arrays)
 
     assert reason in (record.error or "")
     assert record.metrics == ()

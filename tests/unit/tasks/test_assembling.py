@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DatasetInvalidError, DatasetMissingError
+from harness.errors import DatasetInvalidError, DatasetMissingError, TaskInvalidError
 from harness.tasks.loading import task_from_text
 from harness.tasks.model import TaskData
 from tests.unit.tasks.files import write_fashion_mnist, write_pictures
@@ -170,3 +170,42 @@ def test_named_subjects_and_ids_are_never_held_out(seed: int) -> None:
         ).load()
 
         assert data.forget.ids.tolist() == ["p0001-00", "p0001-01"]
+
+
+def test_ids_of_a_file_with_a_mark_and_in_another_form_are_those_of_the_csv(tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.png").write_bytes(b"")
+    text = write_pictures(tmp_path).replace("a/00.png", "caf\u00e9.png").replace("b/01.png", "cafe\u0301/01.png")
+    (tmp_path / "a/00.png").rename(tmp_path / "caf\u00e9.png")
+    (tmp_path / "cafe\u0301").mkdir()
+    (tmp_path / "b/01.png").rename(tmp_path / "cafe\u0301/01.png")
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "ids.txt").write_text("cafe\u0301.png\r\n\r\n caf\u00e9/01.png", encoding="utf-8-sig")
+
+    data = task_from_text(
+        "extends: image-folder\nname: mine\nforget: {by: ids, ids_file: ids.txt}\n"
+        "dataset: {kind: image-folder, directory: ., labels: labels.csv, size: 8}\n",
+        "mine.yaml",
+        tmp_path,
+    ).load()
+
+    assert sorted(data.forget.ids.tolist()) == ["caf\u00e9.png", "caf\u00e9/01.png"]
+
+
+def test_every_id_of_a_file_that_cannot_be_seen_is_told_by_its_line(folder: Path) -> None:
+    (folder / "ids.txt").write_text("train-00001\ntrain-\u200b00002\ntrain\u202800003\n", encoding="utf-8")
+
+    with pytest.raises(DatasetInvalidError, match=r"(?s)2 faults:.*line 2: the id .*U\+200B.*line 3: .*U\+2028"):
+        load(folder, forget="by: ids, ids_file: ids.txt")
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        r'by: subject, subjects: ["a\u200b"]',
+        r'by: class, classes: ["a\u2066"]',
+        "by: ids, ids: ['']",
+    ],
+)
+def test_names_in_a_task_file_are_keys(forget: str, folder: Path) -> None:
+    with pytest.raises(TaskInvalidError, match=r"line 4: forget\.\w+\[0\]: .*(U\+200B|U\+2066|is empty)"):
+        load(folder, forget=forget)

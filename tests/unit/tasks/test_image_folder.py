@@ -180,3 +180,65 @@ def test_a_task_file_finds_its_pictures_from_its_own_folder(tmp_path: Path) -> N
     assert [len(data.split(name)) for name in ("retain", "forget", "validation", "test")] == [8, 4, 4, 8]
     assert data.forget.subjects is not None
     assert set(data.forget.subjects.tolist()) == {"person 3"}
+
+
+def test_a_file_reached_through_a_folder_link_is_the_same_file(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    (tmp_path / "c").symlink_to("a")
+
+    with pytest.raises(DatasetInvalidError, match=r"line 4: 'c/00\.png' is the same file as 'a/00\.png' on line 2"):
+        read(tmp_path, "file,label\na/00.png,x\nb/01.png,y\nc/00.png,x\n")
+
+
+def test_two_files_whose_names_differ_in_their_unicode_form_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+    (tmp_path / "a/00.png").rename(tmp_path / "\u00e9.png")
+    (tmp_path / "b/01.png").rename(tmp_path / "e\u0301.png")
+
+    with pytest.raises(DatasetInvalidError, match=r"line 3: 'e\\u0301\.png' is '\\xe9\.png' on line 2 in another"):
+        read(tmp_path, "file,label\n\u00e9.png,x\ne\u0301.png,y\n")
+
+
+def test_a_csv_of_windows_is_told_to_write_slashes(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+
+    with pytest.raises(DatasetInvalidError, match=r"line 2: .* does not exist; write / between folders"):
+        read(tmp_path, "file,label\na\\00.png,x\nb/01.png,y\n")
+
+
+def test_a_name_in_other_letters_is_offered_as_it_is_on_disk(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+
+    with pytest.raises(DatasetInvalidError, match=r"line 2: 'A/00\.PNG' does not exist; there is 'a/00\.png'"):
+        read(tmp_path, "file,label\nA/00.PNG,x\nb/01.png,y\n")
+
+
+def test_subjects_that_read_alike_are_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+
+    with pytest.raises(DatasetInvalidError, match=r"line 3: the subject '01' reads like '1' on line 2"):
+        read(tmp_path, "file,label,subject\na/00.png,x,1\nb/01.png,y,01\n")
+
+
+def test_one_subject_in_two_unicode_forms_is_one(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+
+    examples = read(tmp_path, "file,label,subject\na/00.png,x,ren\u00e9e\nb/01.png,y,rene\u0301e\n")
+
+    assert examples.train.subjects is not None
+    assert set(examples.train.subjects.tolist()) == {"ren\u00e9e"}
+
+
+def test_negative_labels_are_ordered_as_numbers(tmp_path: Path) -> None:
+    write_pictures(tmp_path)
+
+    assert read(tmp_path, "file,label\na/00.png,2\nb/01.png,-1\na/02.png,10\n").class_names == ("-1", "2", "10")
+
+
+def test_a_label_that_is_refused_is_one_fault_however_often_it_stands(tmp_path: Path) -> None:
+    csv = write_pictures(tmp_path).replace(",owl,", ",owl\u200b,") + "c.png,cat,person 9\n"
+
+    with pytest.raises(
+        DatasetInvalidError, match=r"has 2 faults:\n  line 4: .*U\+200B .*; and on 7 more lines\n  line 26:"
+    ):
+        read(tmp_path, csv)

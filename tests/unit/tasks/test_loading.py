@@ -73,6 +73,48 @@ FAULTS = {
         12,
         ["recipe.augment[0]: found 'flip'", "crop-pad-4"],
     ),
+    "too many persons": (
+        GOOD.replace("20", "1000000"),
+        5,
+        ["dataset.persons: found 1000000; must be less than or equal"],
+    ),
+    "too many faces": (
+        GOOD.replace("20", "100000").replace("pictures: 3", "pictures: 1000"),
+        5,
+        ["dataset.persons: persons times pictures must be at most 1000000, not 100000000"],
+    ),
+    "a number of 5,000 digits": (GOOD.replace("20", "9" * 5000), 5, ["(5000 characters)'; must be finite"]),
+    "a number beyond all": (GOOD.replace("1e-3", "1e999"), 11, ["recipe.lr: found '1e999'; must be finite"]),
+    "a learning rate beyond reason": (GOOD.replace("1e-3", "1e308"), 11, ["recipe.lr: lr must be at most 1e+06"]),
+    "epochs without end": (GOOD + "  epochs: 1000000000\n", 13, ["recipe.epochs: epochs must be at most 100000"]),
+    "a true number of models": (GOOD + "models: true\n", 13, ["models: found True; must be a whole number"]),
+    "models without end": (GOOD + "models: 1000000000\n", 13, ["models: found 1000000000; must be less than"]),
+    "a fraction beyond reason": (
+        GOOD + "budget: {fraction: 1e308}\n",
+        13,
+        ["budget.fraction: found 1e+308; must be less"],
+    ),
+    "a deviation of nearly nothing": (
+        GOOD + "normalization: {mean: [0.5], std: [1e-300]}\n",
+        13,
+        ["normalization.std[0]: found 1e-300; must be greater than or equal to 0.0001"],
+    ),
+    "a true width": (
+        GOOD + "architecture: {name: small-cnn, options: {width: true}}\n",
+        13,
+        ["options.width must be a whole number from 1 to 65536, not True"],
+    ),
+    "a layer without end": (
+        GOOD + "architecture: {name: mlp, options: {hidden: [8, 1000000000]}}\n",
+        13,
+        ["options.hidden must be a whole number from 1 to 65536, not 1000000000"],
+    ),
+    "brackets without end": (
+        GOOD + "x: " + "[" * 20_000 + "]" * 20_000 + "\n",
+        13,
+        ["nested more than 40 levels deep"],
+    ),
+    "mappings without end": (GOOD + "x: " + "{a: " * 20_000, 13, ["nested more than 40 levels deep"]),
     "infinite number": (GOOD.replace("1e-3", ".inf"), 11, ["recipe.lr: found '.inf'; must be finite"]),
     "count and fraction": (
         GOOD.replace("count: 2", "count: 2\n  fraction: 0.1"),

@@ -176,6 +176,10 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "empty class": (lambda: splitting.forget_classes(make_split(6), [5], None, seed=0), "class '5' has no example"),
     "unknown class name": (lambda: splitting.class_number("Trousers", ("Trouser", "Bag")), "did you mean 'Trouser'"),
+    "a number that is another class's name": (
+        lambda: splitting.class_number(1, ("1", "2")),
+        "1 is the name of class number 0.*in quotes",
+    ),
     "class number too high": (lambda: splitting.class_number(2, ("a", "b")), "no class 2.*or 0 to 1"),
     "unknown id": (
         lambda: splitting.forget_ids(make_split(6), ["e0001", "x"]),
@@ -201,3 +205,7 @@ def test_an_impossible_division_is_told(case: str) -> None:
 
     with pytest.raises(DatasetInvalidError, match=words):
         attempt()
+
+
+def test_a_number_that_is_the_name_and_the_number_of_one_class_is_that_class() -> None:
+    assert splitting.class_number(1, ("0", "1")) == splitting.class_number("1", ("0", "1")) == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.coverage.populations import SHIFTS, Kind, evidence
+from benchmarks.intervals.populations import SHIFTS, Kind, evidence
 from harness.evaluation import Interval, Metric
 from harness_evaluators import forgetting_quality, ks, lira, membership
 

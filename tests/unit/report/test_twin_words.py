@@ -1,0 +1,44 @@
+"""Examples to forget that the retain set teaches again stand in the first lines, and nothing is said of other twins."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.report.model import Report, TwinsRecord
+from harness.report.page import render_page
+from harness.report.summary import render_summary
+
+from .examples import build_report
+
+
+def report_with(**counts: Any) -> Report:
+    report = build_report()
+    twins = TwinsRecord(**{"split": "forget", "twin_in": "retain", "equal": 0, "near": 0, "other_label": 0, **counts})
+    return report.model_copy(update={"task": report.task.model_copy(update={"twins": (twins,)})})
+
+
+def shown(report: Report) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_summary(report, None))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_twin_in_the_retain_set_stands_below_the_title_and_on_the_page() -> None:
+    report = report_with(equal=2, near=1)
+
+    words = "3 of 200 examples to forget have a twin in the retain set: no method can forget them"
+    assert shown(report).splitlines()[1].startswith(words)
+    assert words in render_page(report)
+
+
+@pytest.mark.parametrize("counts", [{}, {"split": "test", "equal": 5}])
+def test_without_one_nothing_is_said(counts: dict[str, Any]) -> None:
+    report = report_with(**counts)
+
+    assert "no method can forget" not in shown(report) + render_page(report)
+    assert "no method can forget" not in shown(build_report())
