@@ -35,6 +35,7 @@ from harness.queries import QueryPlan
 from harness.recording import (
     evaluator_warnings,
     left_out,
+    task_record,
 )
 from harness.references import Population, References, device_kind, training_code_digest
 from harness.report.model import (
@@ -326,15 +327,14 @@ class _Job:
         self, data: TaskData, populations: Mapping[str, Population], limit: Limit, runner: Runner, facts: PluginFacts
     ) -> Report:
         """Keep with the run what its report says besides its models, before the first of them begins."""
-        warnings = [*self.order.workshop.notices, *twin_warnings(self.twins, data.sizes())]
-        warnings += [left_out(plugin.reason) for plugin in self.order.broken]
+        twins = twin_warnings(self.twins, data.sizes())
+        warnings = [*self.order.workshop.notices, *twins, *(left_out(plugin.reason) for plugin in self.order.broken)]
         libraries = library_versions()
         report = begun_report(
             self.begun,
             self.config,
+            task_record(self.task, data, self.twins),
             self.task,
-            data,
-            self.twins,
             populations,
             limit,
             facts,

@@ -22,7 +22,6 @@ from harness.recording import (
     hardware_record,
     populations_record,
     pressure_warnings,
-    task_record,
     unchanged_warnings,
     with_counts,
 )
@@ -34,6 +33,7 @@ from harness.report.model import (
     Report,
     RunnerRecord,
     SeedsRecord,
+    TaskRecord,
     run_status,
     utc_now,
 )
@@ -42,8 +42,7 @@ from harness.report.verdict import decide_verdict
 from harness.report.writing import REPORT_NAME, load_report
 from harness.runners.base import PluginFacts, RunnerFacts
 from harness.store import BEGUN, RunStore
-from harness.tasks.model import Margins, Task, TaskData
-from harness.tasks.twins import Twins
+from harness.tasks.model import Margins, Task
 from reference_models.recipe import derive_seed, to_json
 
 NOT_ENDED = "The run was stopped before this model ended; `harness resume` goes on with it."
@@ -52,9 +51,8 @@ NOT_ENDED = "The run was stopped before this model ended; `harness resume` goes 
 def begun_report(
     begun: Mapping[str, Any],
     config: RunConfig,
+    record: TaskRecord,
     task: Task,
-    data: TaskData,
-    twins: Sequence[Twins],
     populations: Mapping[str, Population],
     limit: Limit,
     plugin: PluginFacts,
@@ -67,7 +65,8 @@ def begun_report(
     Args:
         begun: what ``run.json`` holds.
         config: the user's options.
-        task, data, twins, populations, limit: what the models are unlearned on, and within.
+        record: of the task and its data.
+        task, populations, limit: what the models are unlearned on, and within.
         plugin, runner: what was run, and where.
         libraries: versions on the host, by name.
         warnings: what is known to be said already.
@@ -79,7 +78,7 @@ def begun_report(
         created=begun["created"],
         status="failed",
         verdict=decide_verdict((), (), task.margins, "", substituted=False),
-        task=task_record(task, data, twins),
+        task=record,
         architecture=ArchitectureRecord(**asdict(task.architecture)),
         recipe=to_json(task.recipe),
         plugin=PluginRecord.from_facts(plugin, config.options),

@@ -166,7 +166,7 @@ def test_a_store_of_links_is_told_with_what_to_do(program: Program, pictures: Pi
 
 TIMES = {
     "run_id", "created", "finished", "charged_s", "prepare_s", "start_s", "after_s", "judge_s", "cpu_s", "elapsed_s",
-    "dead_s", "cpu_pressure", "peak_rss_mib", "phases", "times", "seconds", "undependable_because", "dependable",
+    "dead_s", "import_s", "cpu_pressure", "peak_rss_mib", "phases", "times", "seconds", "undependable_because", "dependable",
 }  # fmt: skip
 UNLIKE = (
     {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC0"},
@@ -175,7 +175,6 @@ UNLIKE = (
         "LC_ALL": "C",
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",
-        "PYTHONIOENCODING": "utf-8",
         "TZ": "FAR-05:45",
     },
 )
