@@ -24,6 +24,9 @@ Values = NDArray[np.float64]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+FEWEST_FOR_T = 4
+"""Models below which Student's t has no variance."""
+
 METHOD = f"bootstrap over models, {RESAMPLES} resamples"
 
 
@@ -93,7 +96,7 @@ class Resamples:
 
     Attributes:
         weights: per row of the report (unlearned, retrained, control, noop), deviations of the models' weights from
-            1/N, shape (RESAMPLES, N), widened by sqrt(N / (N - 1)) so that the replicates' variance is unbiased.
+            1/N, shape (RESAMPLES, N), widened so that means of normal numbers have intervals of Student's t.
     """
 
     weights: Mapping[str, Values]
@@ -139,8 +142,15 @@ def resamples(evidence: Evidence, sizes: Mapping[str, int]) -> Resamples:
 
 
 def _deviations(rng: np.random.Generator, n: int) -> Values:
-    """Weights of n models drawn with replacement, less 1/n, widened; shape (RESAMPLES, n)."""
+    """Return weights of n models drawn with replacement, less 1/n, shape (RESAMPLES, n).
+
+    They are widened by sqrt(n / (n - 1)), which makes the variance unbiased, and from FEWEST_FOR_T models on each resample by
+    sqrt((n - 1) / chi2) as well, chi2 drawn with n - 1 degrees of freedom: the spread of few models is itself uncertain.
+    """
     if n < 2:
         return np.zeros((RESAMPLES, n))
     counts = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    return np.asarray((counts - 1) / n * math.sqrt(n / (n - 1)))
+    widths = np.full((RESAMPLES, 1), math.sqrt(n / (n - 1)))
+    if n >= FEWEST_FOR_T:
+        widths *= np.sqrt((n - 1) / rng.chisquare(n - 1, (RESAMPLES, 1)))
+    return np.asarray((counts - 1) / n * widths)

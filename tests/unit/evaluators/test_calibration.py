@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from harness_evaluators import _jackknife
 from harness_evaluators._bootstrap import Linear, Resamples, Sampled, _deviations
@@ -53,10 +54,10 @@ def test_there_is_no_position_where_the_noop_is_better_than_the_control() -> Non
     assert position(_rows(0.5, 0.9, 0.5), np.positive) is None
 
 
-def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
+def test_the_interval_of_a_mean_is_that_of_student_s_t() -> None:
     sample = np.random.default_rng(2).standard_normal(N)
     interval = _resamples().mean("unlearned", sample).interval()
-    error = 1.96 * sample.std(ddof=1) / np.sqrt(N)
+    error = t.ppf(0.975, N - 1) * sample.std(ddof=1) / np.sqrt(N)
 
     assert interval is not None
     assert interval.low == pytest.approx(sample.mean() - error, abs=0.15 * error)
