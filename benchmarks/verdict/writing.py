@@ -16,7 +16,7 @@ T = TypeVar("T")
 INTRODUCTION = """\
 # How often is the verdict wrong?
 
-<!-- Written by `python -m benchmarks.verdict --write`, or with `--short`; do not edit. -->
+<!-- Written by `python -m benchmarks.verdict --write`; do not edit. -->
 
 The [verdict](reference/verdict.md) makes claims with error rates: a difference is seen in at most 5 % of runs where there is
 none, and a bound lies below the truth in at most 5 % of runs. This page checks both, and shows what the words are when the

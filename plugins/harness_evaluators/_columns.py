@@ -113,11 +113,12 @@ def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:
     A class that is wholly forgotten is forgotten on the test set as well, and is no placebo.
     """
     labels = evidence.labels["test"]
-    rows = (
-        np.flatnonzero(np.isin(labels, evidence.labels["retain"]))
-        if "retain" in evidence.labels
-        else np.arange(len(labels))
-    )
-    if len(rows) > MOST_UNSEEN:
-        rows = np.sort(rng.permutation(rows)[:MOST_UNSEEN])
-    return rows.astype(np.int64)
+    rows = by_id(evidence, "test")
+    if "retain" in evidence.labels:
+        rows = rows[np.isin(labels[rows], evidence.labels["retain"])]
+    return rng.permutation(rows)[:MOST_UNSEEN] if len(rows) > MOST_UNSEEN else rows
+
+
+def by_id(evidence: Evidence, split: SplitName) -> NDArray[np.int64]:
+    """Return the row numbers of a split in the order of ids: what is drawn then does not depend on how they are stored."""
+    return np.argsort(evidence.ids[split], kind="stable").astype(np.int64)

@@ -137,9 +137,9 @@ class View:
         if unseen is None:
             return Excess(None, None)
         rng = self.models.evidence.rng("forgetting-excess")
-        forget = np.arange(len(self.models.evidence.labels["forget"]))
+        forget = _columns.by_id(self.models.evidence, "forget")
         if len(forget) > _columns.MOST_UNSEEN:
-            forget = np.sort(rng.permutation(forget)[: _columns.MOST_UNSEEN])
+            forget = rng.permutation(forget)[: _columns.MOST_UNSEEN]
         compared = min(MOST_MODELS, len(self.models.whole[pair.compared]))
         distances = {"confidence": Distances.of(self._confidences(pair, forget, asked=False), compared)}
         if self.queries():  # of the forget set alone: a mean over them varies less than one answer on the test set

@@ -278,7 +278,7 @@ def test_a_source_directory_is_unpacked_by_a_python_whose_tar_files_take_no_filt
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "file.txt").write_text("content")
     (tmp_path / "source" / "link").symlink_to("file.txt")
-    packed = source._tar(dict(source._source_files(tmp_path / "source")))
+    packed = source._tar(dict(source.source_files(tmp_path / "source")))
     monkeypatch.setattr(tarfile.TarFile, "extractall", older)
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         source._extract(tar, str(tmp_path / "out"))

@@ -97,7 +97,8 @@ def _gains(scores: list[np.ndarray], weights: Sides) -> tuple[float, float]:
         for sign, one in zip((1, -1), scores, strict=True)
     ]
     pairs = list(zip(gains, weights, strict=True))
-    return sum(float(g @ w) / 2 for g, w in pairs), sum(float((1 + np.sign(g)) / 2 @ w) / 2 for g, w in pairs)
+    counted = [(np.sign(g) * (np.abs(g) > _before_after.LEAST_GAIN), w) for g, w in pairs]
+    return sum(float(g @ w) / 2 for g, w in pairs), sum(float((1 + g) / 2 @ w) / 2 for g, w in counted)
 
 
 def test_a_plan_knows_single_features_and_sets_that_are_the_same() -> None:
