@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from harness import discovery, hardware
@@ -58,7 +58,7 @@ def diagnose(connect: Connect | None = None) -> list[Check]:
 
 def print_checks(checks: Iterable[Check], console: Console) -> None:
     """Print each check with its status before and its advice below it."""
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 1))  # a long path keeps its end
     for check in checks:
         finding = Text.assemble((check.name, "bold"), ": ", plain(check.detail))
         table.add_row(Text(check.status, STYLES[check.status]), finding)

@@ -50,13 +50,13 @@ def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> No
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from harness.printing import console
     from harness.text import harmless
 
-    table = Table.grid(padding=(0, 1))
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 1))  # a long path keeps its end
     for finding in findings:
         said = f": {harmless(finding.detail)}" if finding.detail else ""
         table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), said))

@@ -150,7 +150,7 @@ def test_a_damaged_package_of_a_stranger_is_named_and_stops_no_command(
         info.mkdir(parents=True)
         (info / "METADATA").write_bytes(metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode())
         (info / "entry_points.txt").write_bytes(points)
-    ended = program(command, PYTHONPATH=str(tmp_path / "site"))
+    ended = program(command, PYTHONPATH=str(info.parent))
 
     said = "".join((ended.out + ended.err).split())  # tables break lines anywhere
     assert "Traceback" not in ended.err
