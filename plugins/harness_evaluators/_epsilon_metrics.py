@@ -25,7 +25,7 @@ _FAMILY: Mapping[AttackName, str] = {
     "official-grid": "the 2023 challenge's own grid of attacks",
     "exact": "all single thresholds and closed intervals",
 }
-MIN_FOR_MEANS = 32
+MIN_FOR_MEANS = 64
 """Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, whose epsilon is the cap."""
 
 _TEXTS = {

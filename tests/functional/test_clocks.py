@@ -25,7 +25,7 @@ CHILD_SPINS = (
     f"{HOOK}def unlearn(context):\n    pid = os.fork()\n    while not pid:\n        pass\n    os.waitpid(pid, 0)\n"
 )
 DRAWS = f"{HOOK}def unlearn(retain, context):\n    for _ in range(3):\n        list(retain.loader(batch_size=36))\n"
-IMPORTS = "import time\ntime.sleep(60)\n" + SLEEPS
+IMPORTS = "import time\ntime.sleep(4)\n" + SLEEPS
 # Fails for every second model: a file counts them.
 FAILS = (
     "import pathlib\nCOUNT = pathlib.Path({count!r})\n"

@@ -76,6 +76,7 @@ def test_runs_that_are_there_are_read_and_not_made_again(studied: Path) -> None:
     assert {method: file.stat().st_mtime_ns for method, file in reports.items()} == before
 
 
+@pytest.mark.slow
 def test_methods_of_which_no_model_came_back_have_a_row_and_no_picture(tmp_path: Path, task: Path) -> None:
     task.write_text(TASK.replace("measurements: 1", "measurements: 1, fraction: 0.0001"))
     _study(tmp_path, task)

@@ -154,6 +154,7 @@ def test_a_run_stops_at_the_third_infrastructure_error_of_one_cause_and_can_be_r
     assert len(list((tmp_path / "r" / "models").iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_a_changed_network_of_ones_own_is_trained_anew_and_its_run_cannot_go_on(
     program: Program, tmp_path: Path
 ) -> None:

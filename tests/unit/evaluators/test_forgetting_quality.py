@@ -183,6 +183,9 @@ def test_forgetting_stands_between_noop_and_control(gaussian: Make) -> None:
         assert one.control is not None
         assert one.noop is not None
         assert min(one.noop, one.control) < one.value < max(one.noop, one.control), name
+        if name.startswith("mean_epsilon"):  # no interval below 64 models
+            assert one.interval is None
+            continue
         assert one.position is not None
         assert 0 < one.position < 1
         assert one.interval is not None
