@@ -255,12 +255,12 @@ def _verified(place: Path) -> bool:
 
 
 def _temporary(place: Path) -> Path:
-    """A new hidden name beside an entry, which says on which boot it was given."""
+    """Return a new hidden name beside an entry, which says on which boot it was given."""
     return place.with_name(f".{place.name}-{boot_id()[:8]}-{secrets.token_hex(6)}")
 
 
 def _abandoned(partial: Path) -> bool:
-    """Whether nobody works in a temporary folder, whose entry's lock is held by this process.
+    """Return whether nobody works in a temporary folder, whose entry's lock is held by this process.
 
     A build of this boot would hold the lock. One of another may go on, on another host, and is judged by its age; ages are
     told by the file system's own clock, from a file that is made now.

@@ -22,7 +22,7 @@ from harness.runners.selection import choose_workshop
 from harness.runners.terminal import kept_terminal
 from harness.store import RunStore, default_run_folder
 from harness.tasks.checking import load_data
-from harness.unlearning import Workplace, guest_data
+from harness.workplace import Workplace, guest_data
 from reference_models.recipe import derive_seed
 
 DAY_S = 86_400.0

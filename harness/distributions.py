@@ -41,7 +41,7 @@ class Damaged:
     reason: str
 
     def __str__(self) -> str:
-        """One sentence for the user."""
+        """Return one sentence for the user."""
         return f"{self.place}: {self.reason}. Install its distribution again, or remove the folder."
 
 

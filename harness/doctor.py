@@ -166,7 +166,7 @@ def disk_check(name: str, place: Path, advice: str) -> Check:
 
 
 def _kernels() -> Iterator[Check]:
-    """Which instructions libraries compute with: last bits of numbers depend on them, and crashes in native code may."""
+    """Return which instructions libraries compute with: last bits of numbers depend on them, and crashes in native code may."""
     import torch
 
     names = {
@@ -180,14 +180,14 @@ def _kernels() -> Iterator[Check]:
 
 
 def onednn_isa(configuration: str) -> str:
-    """The instruction set that oneDNN is allowed, as ``torch.__config__.show()`` or its environment variable says."""
+    """Return the instruction set that oneDNN is allowed, as ``torch.__config__.show()`` or its environment variable says."""
     if "USE_MKLDNN=ON" not in configuration and "MKL-DNN" not in configuration:
         return "none"
     return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "all that this processor has"
 
 
 def blas_kernels() -> list[str]:
-    """The kernels that the loaded OpenBLAS libraries chose for this processor, as they say themselves."""
+    """Return the kernels that the loaded OpenBLAS libraries chose for this processor, as they say themselves."""
     found = []
     for name in sorted({line.split()[-1] for line in Path("/proc/self/maps").read_text(errors="replace").splitlines()}):
         if "openblas" in Path(name).name.lower():

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -127,7 +128,10 @@ class _Running:
         """Begin in a new process."""
         answer = tempfile.TemporaryFile()  # noqa: SIM115 -- closed once the record was read
         process = multiprocessing.get_context("fork").Process(target=_work, args=(entry, evidence, sealed, answer))
-        process.start()
+        with warnings.catch_warnings():
+            # Python 3.12 and newer warn of forks beside threads; the child takes no lock that those may hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
         return cls(number, entry, process, answer, time.monotonic())
 
     def left_s(self, limit_s: float) -> float:

@@ -31,7 +31,7 @@ class Hardware:
 
 @functools.lru_cache(maxsize=1)
 def boot_id() -> str:
-    """What tells this boot of this machine from every other; "unknown" where the kernel does not say."""
+    """Return what tells this boot of this machine from every other; "unknown" where the kernel does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

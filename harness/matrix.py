@@ -117,5 +117,5 @@ def _one(folder: Path, config: RunConfig, version: str, progress: Progress, work
 
 
 def _whole(folder: Path) -> bool:
-    """Whether every model has ended; a report can be made of a run that was stopped, too."""
+    """Return whether every model has ended; a report can be made of a run that was stopped, too."""
     return len(RunStore(folder).finished()) == len(load_report(folder).models)

@@ -25,6 +25,7 @@ from harness.errors import (
 )
 from harness.evaluating import evaluate
 from harness.exemplars import examples_record
+from harness.guest_check import check_in_guest
 from harness.judging import make_evidence
 from harness.originals import untrained
 from harness.outcomes import ModelOutcome
@@ -46,6 +47,7 @@ from harness.report.model import (
 from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
 from harness.report.writing import report_text, write_report
+from harness.retraining import find_limit, remeasuring
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
@@ -56,7 +58,8 @@ from harness.tasks.keeping import edited, kept_task, task_to_keep
 from harness.tasks.model import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
 from harness.unjudged import begun_report, filled
-from harness.unlearning import Workplace, check_in_guest, find_limit, guest_data, remeasuring, unlearn_all
+from harness.unlearning import unlearn_all
+from harness.workplace import Workplace, guest_data
 from reference_models.recipe import to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way

@@ -9,6 +9,6 @@ LEAST_COLUMNS = 80
 
 
 def console() -> Console:
-    """Standard output, at least :data:`LEAST_COLUMNS` wide."""
+    """Return standard output, at least :data:`LEAST_COLUMNS` wide."""
     found = Console()
     return found if found.width >= LEAST_COLUMNS else Console(width=LEAST_COLUMNS)

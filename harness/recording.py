@@ -73,7 +73,7 @@ def hardware_record() -> HardwareRecord:
 
 
 def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
-    """The limit, where it came from, and whether it and the models' times are dependable."""
+    """Return the limit, where it came from, and whether it and the models' times are dependable."""
     because = undependable(limit, times, remeasured_s)
     return BudgetRecord(
         clock=limit.clock,
@@ -95,7 +95,7 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
 
 
 def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
-    """How many models came back as they were; no warning where none did."""
+    """Return how many models came back as they were; no warning where none did."""
     finished = [outcome for outcome in outcomes if outcome.status.finished]
     same = sum(outcome.unchanged is True for outcome in finished)
     if not same:
@@ -104,7 +104,7 @@ def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
 
 
 def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
-    """Which times are not dependable because the machine was busy, and what that means."""
+    """Return which times are not dependable because the machine was busy, and what that means."""
     because = undependable(limit, times, remeasured_s)
     if not because:
         return []
@@ -126,7 +126,7 @@ def populations_record(
 
 
 def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
-    """The same with the models that ended in these ways."""
+    """Return the same with the models that ended in these ways."""
     finished = sum(outcome.status.finished for outcome in outcomes)
     failed = len(outcomes) - finished
     substituted = failed if failed_as == "noop" and finished else 0

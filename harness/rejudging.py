@@ -106,7 +106,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
 
 
 def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
-    """What failed models count as, in all evaluators' records alike.
+    """Return what failed models count as, in all evaluators' records alike.
 
     Raises:
         UsageError: it changes, and some records would stay as they are.

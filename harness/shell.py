@@ -20,7 +20,7 @@ from harness.runners.selection import choose_workshop
 from harness.runners.session import Session
 from harness.runners.terminal import Pipes, Screen, ShellEnd, taken_terminal
 from harness.tasks.checking import load_data
-from harness.unlearning import Workplace, guest_data
+from harness.workplace import Workplace, guest_data
 from harness_guest.protocol import MAX_JSON_BYTES, Shell
 from reference_models.recipe import derive_seed
 

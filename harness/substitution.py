@@ -61,7 +61,7 @@ def _filled(
     finished: NDArray[np.bool_],
     sources: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """All rows, shape (models, ...): the original's, then those that came back over them."""
+    """Return all rows, shape (models, ...): the original's, then those that came back over them."""
     rows = original[sources]
     rows[finished] = unlearned
     rows.flags.writeable = False
@@ -69,7 +69,7 @@ def _filled(
 
 
 def _spread(values: NDArray[np.float64], finished: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The values of finished models at their places, NaN elsewhere; empty where nothing is known."""
+    """Return the values of finished models at their places, NaN elsewhere; empty where nothing is known."""
     if not len(values):
         return values
     spread = np.full(len(finished), np.nan)

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def line(cell: Cell) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     alarms = "" if cell.false_alarms is None else f"{cell.false_alarms:.3f}"
     return (
         f"| `{cell.metric}` | {cell.kind} | {cell.state} | {cell.n_models} | {cell.mean:.4f} | {cell.coverage:.3f} | "
@@ -66,7 +66,7 @@ def line(cell: Cell) -> str:
 
 
 def page(cells: Sequence[Cell], draws: Mapping[int, int]) -> str:
-    """The page on coverage, from the cells alone."""
+    """Return the page on coverage, from the cells alone."""
     ordered = sorted(cells, key=lambda cell: (cell.metric, cell.kind, cell.state, cell.n_models))
     model = " ".join(inspect.cleandoc(populations.__doc__ or "").partition("\n\n")[2].split())
     command = " ".join(f"{size}={count}" for size, count in draws.items())
@@ -119,7 +119,7 @@ def summary(cells: Sequence[Cell]) -> str:
 
 
 def conclusion(share: float, low: float, high: float) -> str:
-    """Whether coverage is between 90 and 99 %, given the ends of its own interval."""
+    """Return whether coverage is between 90 and 99 %, given the ends of its own interval."""
     if high < WANTED[0]:
         return "**too narrow**"
     if low > WANTED[1]:

@@ -61,7 +61,7 @@ class World:
         return cls(kind, mean, scale, np.abs(rng.normal(1.4, 0.8, n)))
 
     def models(self, n_models: int, shift: float, rng: np.random.Generator) -> Values:
-        """Phi of models, shape (n_models, n)."""
+        """Return phi of models, shape (n_models, n)."""
         shape = n_models, len(self.mean)
         own = rng.standard_t(3, shape) / np.sqrt(3) if self.kind.heavy else rng.normal(size=shape)
         common = rng.normal(size=(n_models, 1))
@@ -70,7 +70,7 @@ class World:
 
 
 def evidence(kind: Kind, n_models: int, shift: float, seed: int) -> Evidence:
-    """Models of all populations drawn anew, unlearned ones with ``shift`` of the no-op's, and another seed of the evaluation."""
+    """Draw models of all populations anew, unlearned ones with ``shift`` of the no-op's, and another seed of the evaluation."""
     rng = np.random.default_rng([seed, n_models])
     worlds: dict[SplitName, World] = {"forget": World.of(kind, FORGOTTEN), "test": World.of(kind, UNSEEN)}
     shifts: dict[Population, float] = {"unlearned": shift, "retrained": 0.0, "control": 0.0, "original": 1.0}

@@ -62,7 +62,7 @@ class Cell:
 
 
 def study(kind: Kind, n_models: int, replications: int) -> Iterator[Cell]:
-    """The cells of one kind and size: ``replications`` draws in each state; the control counts as the null too."""
+    """Return the cells of one kind and size: ``replications`` draws in each state; the control counts as the null too."""
     found: dict[tuple[str, str], Draws] = {}
     alarms: dict[str, list[bool]] = {}
     for draw in range(replications):

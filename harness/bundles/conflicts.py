@@ -49,7 +49,7 @@ def _not_found(said: str, python: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """The canonical name; empty for a line of another kind."""
+    """Return the canonical name; empty for a line of another kind."""
     try:
         return str(canonicalize_name(Requirement(requirement).name))
     except InvalidRequirement:

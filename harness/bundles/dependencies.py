@@ -62,8 +62,7 @@ def _refuse_other_builds(paths: Iterable[Path], wheel: WheelFile, present: Mappi
         raise PluginPackagingError(
             f"What {wheel.name} {wheel.version} needs cannot be had: {other.name} {other.version} was built for a torch with "
             f"CUDA, and the sandbox has torch {torch}, so that its import would fail. Let pip know of the index that has both "
-            "for the CPU, e.g. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu, or install a torch with CUDA on this "
-            "machine."
+            "for the CPU by PIP_EXTRA_INDEX_URL, or install a torch with CUDA on this machine."
         )
 
 

@@ -77,7 +77,7 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
 
 
 def _archive(distribution: importlib.metadata.Distribution) -> Path | None:
-    """The zip archive that holds the distribution; None where it lies in a folder."""
+    """Return the zip archive that holds the distribution; None where it lies in a folder."""
     place = Path(str(distribution.locate_file("")))
     return next((path for path in (place, *place.parents) if path.is_file()), None)
 

@@ -117,7 +117,7 @@ def _version_variables(source: Path, version: str | None) -> dict[str, str]:
 
 
 def _advice(said: str) -> str:
-    """What to do about a build that wants a version from version control, which no copy of the directory has."""
+    """Return what to do about a build that wants a version from version control, which no copy of the directory has."""
     if not any(sign in said for sign in VERSION_SIGNS):
         return ""
     return (
@@ -127,7 +127,7 @@ def _advice(said: str) -> str:
 
 
 def _tar(files: Mapping[str, Path]) -> bytes:
-    """A tar of plain files."""
+    """Return a tar of plain files."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
         for name, path in files.items():

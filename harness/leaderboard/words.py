@@ -30,7 +30,7 @@ def rule(leaderboard: Leaderboard) -> str:
 
 
 def _marks(leaderboard: Leaderboard) -> str:
-    """What marks at ranks mean, as far as there are any."""
+    """Return what marks at ranks mean, as far as there are any."""
     rows, text = leaderboard.rows, ""
     if any(row.dependable is False for row in rows):
         text += " A rank marked ‡ rests on times that are not dependable: the machine was busy."

@@ -90,7 +90,7 @@ def slow_sentence(report: Report) -> str:
 
 
 def _factors(charged: list[float | None], limit_s: float) -> list[float]:
-    """The median over the limit, where any is known."""
+    """Return the median over the limit, where any is known."""
     known = [value for value in charged if value is not None]
     return [statistics.median(known) / limit_s] if known else []
 

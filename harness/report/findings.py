@@ -160,7 +160,7 @@ class Findings:
         return (self.under or 0.0) > 0 and MOSTLY * (self.over or 0.0) <= (self.under or 0.0)
 
     def collapsed(self, models: int) -> bool:
-        """Whether so many models are worth half of that many independent ones or fewer."""
+        """Return whether so many models are worth half of that many independent ones or fewer."""
         return self.diversity is not None and self.diversity <= models / 2
 
     def equivalent(self, margins: Margins) -> bool:

@@ -269,7 +269,7 @@ class Report(Record):
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:
-        """A failed model never becomes a score of its own: it is left out, or counts as its original."""
+        """Refuse counts that do not agree: a failed model is left out or counts as its original, and is no score of its own."""
         finished, made = self.finished_models, self.populations
         failed = len(self.models) - finished
         if made.substituted != (failed if made.failed_as == "noop" and finished else 0):

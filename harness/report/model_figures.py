@@ -119,7 +119,7 @@ def _means(metric: MetricRecord | None) -> list[Strip]:
 
 
 def times(report: Report) -> Figure | None:
-    """Seconds of each model against the limit; None where none was ever charged.
+    """Return seconds of each model against the limit; None where none was ever charged.
 
     A limit in examples is no line among seconds.
     """

@@ -164,7 +164,7 @@ def _verdict(status: Status) -> Verdict:
 
 
 def _not_started(facts: Facts) -> Verdict:
-    """The model was never ready: nothing of the plugin has run.
+    """Judge a model that was never ready: nothing of the plugin has run.
 
     A process that failed by itself would fail again: its cause is the original's. A process that was killed without a word, or
     that never answered, says nothing about it.

@@ -104,7 +104,7 @@ class DockerHandle:
         return self._refused_forks
 
     def cpu_s(self) -> float | None:
-        """The kernel's account of the container's control group; the last one seen when the group is gone."""
+        """Return the kernel's account of the container's control group; the last one seen when the group is gone."""
         if self._cgroup is not None:
             found = self._cgroup.cpu_s()
             self._cpu_s = self._cpu_s if found is None else found

@@ -159,7 +159,7 @@ class DockerRunner:
         )
 
     def _environment(self, gpu: GpuRequest | None) -> dict[str, str]:
-        """All variables of the container."""
+        """Return all variables of the container."""
         threads = max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus)))
         variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **guest_environment(SCRATCH[0], threads)}
         # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
@@ -217,7 +217,7 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
 
 
 def _mounted(setup: GuestSetup) -> dict[Path, str]:
-    """What a guest sees of the host: its data, and the module of the task's own network."""
+    """Return what a guest sees of the host: its data, and the module of the task's own network."""
     data = {setup.data_file.resolve(): DATA_PATH}
     return data if setup.architecture is None else {**data, setup.architecture.resolve(): ARCHITECTURE_PATH}
 

@@ -30,7 +30,7 @@ class Owner:
 
     @classmethod
     def current(cls) -> Owner:
-        """This process."""
+        """Return this process."""
         return cls(str(os.getpid()), _start_time(os.getpid()) or "", boot_id(), _pid_namespace())
 
     @property
@@ -39,14 +39,14 @@ class Owner:
         return self.boot == boot_id()
 
     def lives(self) -> bool | None:
-        """Whether the process is there; None where that cannot be seen from here."""
+        """Return whether the process is there; None where that cannot be seen from here."""
         if not self.same_boot or self.pid_namespace != _pid_namespace():
             return None
         return PID.fullmatch(self.pid) is not None and _start_time(int(self.pid)) == self.start
 
 
 def _start_time(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks since boot; None when there is no such process or it is a zombie."""
+    """Return when a process began, in the kernel's ticks since boot; None when there is no such process or it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

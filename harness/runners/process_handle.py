@@ -113,7 +113,7 @@ class ProcessHandle:
         return None
 
     def cpu_s(self) -> float | None:
-        """Not known without a container; the guest's own account of its children is taken."""
+        """Return None: without a container, the guest's own account of its children is taken."""
         return None
 
     def move(self, cores: tuple[int, ...]) -> None:

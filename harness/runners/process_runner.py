@@ -134,7 +134,7 @@ def _held_folder() -> tuple[Path, int]:
 
 
 def maker_of(folder: Path) -> Owner | None:
-    """The process that makes a guest's folder which has not got its name yet; None where its name does not say."""
+    """Return the process that makes a guest's folder which has not got its name yet; None where its name does not say."""
     parts = folder.name.removeprefix(f".{FOLDER}").split(SEPARATOR)
     return Owner(*parts[:-1]) if len(parts) == len(fields(Owner)) + 1 else None
 

@@ -83,5 +83,5 @@ def orphaned(labels: Mapping[str, str]) -> bool:
 
 
 def owner_of(labels: Mapping[str, str]) -> Owner:
-    """The process that a container's labels name."""
+    """Return the process that a container's labels name."""
     return Owner(*(labels.get(name, "") for name in OWNER))

@@ -52,7 +52,7 @@ def kept_task(begun: Mapping[str, Any], config: RunConfig, run_folder: Path) -> 
 
 
 def edited(task: Task, config: RunConfig) -> bool:
-    """Whether the file that a run's task was read from is there and says something else now."""
+    """Return whether the file that a run's task was read from is there and says something else now."""
     if task.folder is None or not Path(config.task).is_file():
         return False
     try:

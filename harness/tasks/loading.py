@@ -74,7 +74,7 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
 
 
 def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
-    """The task whose :attr:`~harness.tasks.model.Task.definition` is this JSON text; see :func:`task_from_text`.
+    """Return the task whose :attr:`~harness.tasks.model.Task.definition` is this JSON text; see :func:`task_from_text`.
 
     Raises:
         pydantic.ValidationError: it is none of this version's.

@@ -52,12 +52,12 @@ def splits(sizes: tuple[int, int], n_folds: int, repeats: int, rng: np.random.Ge
 
 
 def repeats_for(n_folds: int) -> int:
-    """How often models are split into folds; see :data:`FOLDS_IN_ALL`."""
+    """Return how often models are split into folds; see :data:`FOLDS_IN_ALL`."""
     return max(1, round(FOLDS_IN_ALL / n_folds))
 
 
 def value(sides: Sides, where: Sequence[Split]) -> Values:
-    """The numbers of the attack, by NAMES, averaged over splits into folds; phi of shape (N, n) each."""
+    """Return the numbers of the attack, by NAMES, averaged over splits into folds; phi of shape (N, n) each."""
     return np.asarray(np.mean([_roc.numbers(_lira.cross_fit(*sides, *folds)) for folds in where], axis=0))
 
 
@@ -80,7 +80,7 @@ def attack(left: Values, right: Values, where: Sequence[Split], rates: Values, r
 
 
 def _of_halves(sides: Sides, halves: tuple[Keep, Keep], seed: int) -> Values:
-    """The numbers from some of the models, by NAMES."""
+    """Return the numbers from some of the models, by NAMES."""
     left, right = sides[0][halves[0]], sides[1][halves[1]]
     sizes = len(left), len(right)
     n_folds = min(FOLDS_OF_HALVES, _lira.fold_count(left.shape[1], *sizes))
@@ -89,7 +89,7 @@ def _of_halves(sides: Sides, halves: tuple[Keep, Keep], seed: int) -> Values:
 
 
 def _linear(found: float, noise: Values | None, i: int) -> Linear:
-    """A number with the noise that halves show, where they resolve it."""
+    """Return a number with the noise that halves show, where they resolve it."""
     if noise is None or not np.isfinite(noise[:, i]).all():
         return Linear(found)
     return Linear(found, deviations=noise[:, i])

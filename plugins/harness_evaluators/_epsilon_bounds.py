@@ -39,20 +39,20 @@ def upper(errors: NDArray[np.integer], n_models: int) -> Values:
 def bound(
     unlearned_errors: NDArray[np.integer], retrained_errors: NDArray[np.integer], sizes: tuple[int, int]
 ) -> Values:
-    """The largest epsilon that errors among so many models rule out the values below; at least 0."""
+    """Return the largest epsilon that errors among so many models rule out the values below; at least 0."""
     one, other = upper(unlearned_errors, sizes[0]), upper(retrained_errors, sizes[1])
     right = [np.log(np.maximum(1 - DELTA - rate, np.finfo(np.float64).tiny)) for rate in (one, other)]
     return np.asarray(np.maximum(np.maximum(right[0] - np.log(other), right[1] - np.log(one)), 0.0))
 
 
 def certifiable(n_models: int) -> float:
-    """The largest bound that n models a side can give: no error among the half that is judged."""
+    """Return the largest bound that n models a side can give: no error among the half that is judged."""
     half, none = n_models // 2, np.zeros(1, dtype=np.int64)
     return float(bound(none, none, (n_models - half, n_models - half))[0])
 
 
 def lower(left: Values, right: Values, folds: Folds) -> Values:
-    """The lower bound for each example, phi of shape (N, n); folds are 0 or 1 for each model of both, shape (N + N',)."""
+    """Return the lower bound for each example, phi of shape (N, n); folds are 0 or 1 for each model of both, shape (N + N',)."""
     both = _epsilon.pool(left, right)
     everyone = _epsilon.codes(*(np.ones(len(side), dtype=np.bool_) for side in (left, right)))
     found = []

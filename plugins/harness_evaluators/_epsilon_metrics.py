@@ -97,7 +97,7 @@ def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) ->
 
 
 def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Rows:
-    """One statistic, resampled."""
+    """Return one statistic, resampled."""
     statistics = {name: row.statistics[statistic] for name, row in found.items()}
     few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MIN_FOR_MEANS
     if statistic == "median_epsilon" or (statistic.startswith("mean") and few):

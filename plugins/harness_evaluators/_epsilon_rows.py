@@ -102,7 +102,7 @@ class _Resampled:
     size: int
 
     def per_example(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """Points and epsilon of each example, and with the exact family those of cross-fitted attacks; shape (2 or 4, n)."""
+        """Return points and epsilon of each example; the exact family adds those of cross-fitted attacks: (2, n) or (4, n)."""
         chosen = _epsilon.codes(keep_left, keep_right)
         found = _epsilon.strongest_of(self.both, chosen, self.attack, _epsilon_rates.DELTA, ends=False).epsilon
         values = _points_and_epsilon(found[None], self.size)
@@ -112,12 +112,12 @@ class _Resampled:
         return np.concatenate([values, _points_and_epsilon(crossed, _half_of(self.size))])
 
     def of_half(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """As :meth:`per_example`, with folds of equal sizes among the models that are kept."""
+        """Return the same as :meth:`per_example`, with folds of equal sizes among the models that are kept."""
         folds = np.concatenate([np.cumsum(keep) % 2 for keep in (keep_left, keep_right)])
         return replace(self, folds=folds).per_example(keep_left, keep_right)
 
     def with_noise(self, per_example: Values, sizes: tuple[int, int]) -> list[Linear]:
-        """Means over examples with contributions where they are known; ``per_example`` of all models, shape (4, n)."""
+        """Return means over examples with contributions where they are known; ``per_example`` of all models, shape (4, n)."""
         everyone = np.ones(sizes[0], dtype=np.bool_), np.ones(sizes[1], dtype=np.bool_)
         lefts = np.array([self.per_example(keep, everyone[1]) for keep in _jackknife.left_out(sizes[0])])
         rights = np.array([self.per_example(everyone[0], keep) for keep in _jackknife.left_out(sizes[1])])
@@ -164,7 +164,7 @@ def _cross_fitted(both: Pool, chosen: Codes, attack: AttackName, folds: Folds) -
 
 
 def errors(attacks: Attacks, both: Pool, chosen: Codes) -> list[NDArray[np.int32]]:
-    """How many of the given unlearned and retrained models given attacks get wrong, shape (n,) each."""
+    """Return how many of the given unlearned and retrained models given attacks get wrong, shape (n,) each."""
     sizes, inside = _epsilon.sizes_of(chosen), _epsilon.inside(attacks, both, chosen)
     unlearned, retrained = attacks.inside_is_unlearned, ~attacks.inside_is_unlearned
     return [
@@ -185,10 +185,10 @@ def _held_out(attacks: Attacks, both: Pool, chosen: Codes) -> Values:
 
 
 def _half_of(size: int) -> int:
-    """Models of the half that is judged, which the buckets of cross-fitted attacks rest on."""
+    """Return models of the half that is judged, which the buckets of cross-fitted attacks rest on."""
     return max(size // 2, 2)
 
 
 def _points_and_epsilon(epsilon: Values, n_models: int) -> Values:
-    """Points and epsilon of each example, means over attacks; epsilon of shape (n_attacks, n), result (2, n)."""
+    """Return points and epsilon of each example, means over attacks; epsilon of shape (n_attacks, n), result (2, n)."""
     return np.stack([_epsilon_rates.points(epsilon, n_models).mean(axis=0), epsilon.mean(axis=0)])

@@ -33,7 +33,7 @@ LEAST = 8
 
 
 def columns(n: int, most: int) -> NDArray[np.int64]:
-    """Numbers of at most ``most`` examples out of n, evenly spaced."""
+    """Return numbers of at most ``most`` examples out of n, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
 
 
@@ -44,7 +44,7 @@ def halvings(n_models: int) -> list[Flags]:
 
 
 def reliabilities(n_left: int, n_right: int, values: PerExample) -> Values:
-    """Mean correlations over examples between ``values`` of disjoint halves of the models, at least 0, shape (k,).
+    """Return mean correlations over examples between ``values`` of disjoint halves of the models, at least 0, shape (k,).
 
     They are 0 below LEAST models: all spread over examples then counts as noise, which errs on the wide side.
     """
@@ -57,7 +57,7 @@ def reliabilities(n_left: int, n_right: int, values: PerExample) -> Values:
 
 
 def _correlation(one: Values, other: Values) -> float:
-    """Pearson's; 0 where either side is constant or not finite."""
+    """Return Pearson's; 0 where either side is constant or not finite."""
     if not np.isfinite([one, other]).all():
         return 0.0
     first, second = one - one.mean(), other - other.mean()
@@ -66,7 +66,7 @@ def _correlation(one: Values, other: Values) -> float:
 
 
 def corrected(linear: Linear, per_example: Values, reliability: float, first_order: float) -> Linear:
-    """The statistic with contributions scaled to the standard error that the module describes.
+    """Return the statistic with contributions scaled to the standard error that the module describes.
 
     Args:
         linear: the mean over examples, with first-order contributions; without any it is returned as it is.
@@ -81,7 +81,7 @@ def corrected(linear: Linear, per_example: Values, reliability: float, first_ord
 
 
 def target(total: float, per_example: Values, reliability: float, first_order: float) -> float:
-    """The corrected variance of a mean over examples whose first-order variance is ``total``."""
+    """Return the corrected variance of a mean over examples whose first-order variance is ``total``."""
     size = len(per_example)
     noise = float(np.var(per_example, ddof=1)) if len(per_example) > 1 else first_order
     own = min(first_order, noise * (1 - reliability) / (1 + reliability))
@@ -90,21 +90,21 @@ def target(total: float, per_example: Values, reliability: float, first_order: f
 
 
 def rescaled(linear: Linear, factor: float) -> Linear:
-    """The statistic with contributions whose deviations from their means are multiplied by ``factor``."""
+    """Return the statistic with contributions whose deviations from their means are multiplied by ``factor``."""
     if linear.left is None or linear.right is None:
         return linear
     return Linear(linear.value, factor * linear.left, factor * linear.right)
 
 
 def variance(linear: Linear) -> float | None:
-    """The variance that contributions give a statistic; None where they are unknown or models are fewer than two."""
+    """Return the variance that contributions give a statistic; None where they are unknown or models are fewer than two."""
     if linear.left is None or linear.right is None or min(len(linear.left), len(linear.right)) < 2:
         return None
     return float(sum(np.var(side, ddof=1) / len(side) for side in (linear.left, linear.right)))
 
 
 def of_examples(without: Sequence[Values]) -> float:
-    """Mean over examples of the jackknife variance of single examples.
+    """Return mean over examples of the jackknife variance of single examples.
 
     Args:
         without: for each population, values with each of its groups left out, shape (n_groups, n).

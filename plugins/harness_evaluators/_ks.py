@@ -78,7 +78,7 @@ def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Com
 
 
 def _noise(left: Numbers, right: Numbers) -> Values | None:
-    """How far halves of the models move the mean D, shape (HALVINGS,); None for few models."""
+    """Return how far halves of the models move the mean D, shape (HALVINGS,); None for few models."""
     some = _halves.columns(right.shape[1])
     one, other = (np.asarray(side[:, some], dtype=np.float64) for side in (left, right))
     found = _halves.deviations((len(one), len(other)), lambda mine, theirs: np.abs(distances(one[mine], other[theirs])))
@@ -86,7 +86,7 @@ def _noise(left: Numbers, right: Numbers) -> Values | None:
 
 
 def _turned(values: Numbers) -> Values:
-    """Columns of (N, n) as sorted rows without the last bit of each number, and infinity at the end, shape (n, N + 1)."""
+    """Return columns of (N, n) as sorted rows without the last bit of each number, and infinity at the end, shape (n, N + 1)."""
     turned = np.ascontiguousarray(values.T, dtype=np.float32 if values.dtype == np.float32 else np.float64)
     found = _shared.unfilled((len(turned), turned.shape[1] + 1))
     found[:, -1] = np.inf
@@ -106,7 +106,7 @@ def mean_distance(left: Numbers, right: Numbers) -> Linear:
 
 
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
-    """Mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,).
+    """Return mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,).
 
     The scale is that of :func:`harness_evaluators._shift.spread`; halves of the models have their own.
     """

@@ -50,7 +50,7 @@ class Fold:
 
 
 def fold_count(n_examples: int, *sizes: int) -> int:
-    """As many folds as leave each of them SCORES scores, within 4 and 64; two models of each population in any case."""
+    """Return how many folds leave each of them SCORES scores, within 4 and 64; each has two models of each population."""
     smallest = min(sizes)
     wanted = min(max(smallest * n_examples // SCORES, MIN_FOLDS), MAX_FOLDS)
     return max(2, min(wanted, smallest // 2))

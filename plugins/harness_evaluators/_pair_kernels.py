@@ -67,7 +67,7 @@ def set_scores(features: Singles, weights: Singles, offset: float, out: Singles)
 
 @vectorised
 def gains(whole: Singles, base: Singles, weights: Values, sign: float) -> tuple[float, float]:
-    """Weighted sums of gains in the truth's probability, and of 1 where there is one, 1/2 where there is hardly any, or 0."""
+    """Sum, by weight, gains in the truth's probability, and 1 where there is one, 1/2 where there is hardly any, or 0."""
     total = count = 0.0
     for i in range(len(weights)):
         p = np.float32(1 / (1 + exp(-sign * whole[i])))

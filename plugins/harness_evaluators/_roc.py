@@ -40,7 +40,7 @@ def curve(folds: Sequence[Fold], rates: Values) -> Values:
 
 
 def numbers_of(left: Values, right: Values) -> Values:
-    """As :func:`numbers`, from the sorted scores of one fold."""
+    """Return the same as :func:`numbers`, from the sorted scores of one fold."""
     right_half = 0.5 * (1 + _mean_sign(left)) + 0.5 * (1 - _mean_sign(right))
     return np.array([auc(left, right), right_half / 2, *tpr_at(left, right, np.array(RATES))])
 

@@ -52,7 +52,7 @@ def rule(scale: Values) -> int:
 
 
 def winsorised(phi: Values, references: Sequence[Values]) -> Values:
-    """Phi of shape (N, n) cut, example by example, to the range of reference models widened by itself to either side.
+    """Return phi of shape (N, n) cut, example by example, to the range of reference models widened by itself to either side.
 
     Single outlying models then cannot move a mean beyond all measure; values that occur in practice stay as they are.
     """

@@ -118,7 +118,7 @@ def _rows(statistics: Mapping[str, Linear], resamples: _bootstrap.Resamples) -> 
 
 
 def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
-    """The mean distance of each row, values far outside those of the reference models cut as for ``lira.direction``."""
+    """Return the mean distance of each row, values far outside those of the reference models cut as for ``lira.direction``."""
     right = comparisons["unlearned"][1]
     references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
     scale = _shift.spread(right, _lira.PER_EXAMPLE_FROM)

@@ -128,7 +128,7 @@ def evaluate(evidence: Evidence) -> Result:
 
 
 def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, _attack.Attack], dict[str, float]]:
-    """The attack on normal scores for each row, and the AUC on phi itself.
+    """Return the attack on normal scores for each row, and the AUC on phi itself.
 
     The number of folds is common, so that all rows fit on the same share of models.
     """
@@ -144,7 +144,7 @@ def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, _attack.
 
 
 def _shifts(comparisons: Pairs) -> dict[str, _shift.Shift]:
-    """The shift of each row; the references that phi is cut to are the retrained models, the control and the originals."""
+    """Return the shift of each row; the references that phi is cut to are the retrained models, the control and the originals."""
     right = comparisons["unlearned"][1]
     references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
     scale = _shift.spread(right, _lira.PER_EXAMPLE_FROM)
@@ -154,7 +154,7 @@ def _shifts(comparisons: Pairs) -> dict[str, _shift.Shift]:
 
 
 def _attack_rows(name: str, attacks: Mapping[str, _attack.Attack], resamples: _bootstrap.Resamples) -> Rows:
-    """One of the attack's numbers, resampled."""
+    """Return one of the attack's numbers, resampled."""
     statistics = {row: attack.numbers[name] for row, attack in attacks.items() if name in attack.numbers}
     return _calibration.rows_of(statistics, resamples)
 

@@ -244,7 +244,7 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
 
 
 def _shortened(part: str) -> str:
-    """A part of a traceback, so short that a long message does not push out the frames that it came from."""
+    """Return a part of a traceback, so short that a long message does not push out the frames that it came from."""
     return part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]} […]\n"
 
 

@@ -82,7 +82,7 @@ def descendants(root: int) -> list[int]:
 
 
 def is_helper(pid: int) -> bool:
-    """Whether a process is one that Python or torch starts for itself and ends with the program that it serves."""
+    """Return whether a process is one that Python or torch starts for itself and ends with the program that it serves."""
     try:
         command = Path("/proc", str(pid), "cmdline").read_bytes()
     except OSError:

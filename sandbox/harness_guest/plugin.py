@@ -72,7 +72,7 @@ def _refuse_slips(plugin: object, point: EntryPoint) -> None:
 
 
 def _unmarked(hook: object) -> str:
-    """What is wrong with the hook of a plugin in which pluggy finds none."""
+    """Return what is wrong with the hook of a plugin in which pluggy finds none."""
     if hook is None:
         return f"it has no function {HOOK}; mark one with pluggy.HookimplMarker({hookspecs.PROJECT!r})"
     if not inspect.isroutine(hook):

@@ -10,7 +10,7 @@ LINE_CHARS = 800
 
 
 def shortened(text: str, max_chars: int) -> str:
-    """The text, or its two ends with the number of characters that are left out between them."""
+    """Return the text, or its two ends with the number of characters that are left out between them."""
     if len(text) <= max_chars:
         return text
     mark = f" … {len(text) - max_chars:,} characters left out … "
@@ -20,7 +20,7 @@ def shortened(text: str, max_chars: int) -> str:
 
 
 def traceback_text(error: BaseException, max_chars: int) -> str:
-    """An exception's traceback, in which no message, however long, takes the place of the frames."""
+    """Return an exception's traceback, in which no message, however long, takes the place of the frames."""
     return joined(traceback.format_exception(type(error), error, error.__traceback__), max_chars)
 
 

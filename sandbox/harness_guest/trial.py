@@ -104,7 +104,7 @@ def _check_logits(logits: object, shape: tuple[int, int], what: str) -> None:
 
 @contextmanager
 def _layers(model: nn.Module) -> Iterator[list[str]]:
-    """The layers whose forward pass has begun and not ended, innermost last, as "name (class)"."""
+    """Return the layers whose forward pass has begun and not ended, innermost last, as "name (class)"."""
     entered: list[str] = []
     hooks = []
     for name, layer in model.named_modules():

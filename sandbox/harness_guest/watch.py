@@ -96,7 +96,7 @@ class Watch:
             self._step(None if self._deadline_struck else left_s)
 
     def _left_s(self, deadline: float | None) -> float | None:
-        """Seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
+        """Return seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
 
         Processor seconds pass no faster than the cores allow, so that there is no need to look before that.
         """
@@ -291,7 +291,7 @@ def _size(value: object) -> float | None:
 
 
 def _count(value: object) -> int | None:
-    """A count that the process reports, where it can be one."""
+    """Return a count that the process reports, where it can be one."""
     return value if type(value) is int and 0 <= value < MAX_EXAMPLES else None
 
 

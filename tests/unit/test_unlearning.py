@@ -7,7 +7,8 @@ import pytest
 from harness.config import RunConfig
 from harness.errors import SandboxError
 from harness.outcomes import Evidence, ModelOutcome, Status
-from harness.unlearning import NO_WAIT_VARIABLE, InfraErrors, waits
+from harness.retraining import NO_WAIT_VARIABLE, waits
+from harness.unlearning import InfraErrors
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""What every guest of a run shares, and conversations with guests that are begun with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.cache import Cache
+from harness.config import RunConfig
+from harness.hardware import cuda_device
+from harness.queries import Pictures
+from harness.references import DATA_FILE, Population, write_splits
+from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.seats import Seat
+from harness.runners.session import Session
+from harness.runners.weights import Manifest
+from harness.tasks.model import Task, TaskData
+from harness.workers import Queue
+from harness_guest.protocol import Hello
+from reference_models.recipe import ModelSpec, to_json
+
+GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
+# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+REAP_MARGIN_S = 3600.0
+CHECK_S = 600.0
+IMPORT_CHECK_S = 120.0
+MAX_SHOWN_LINES = 8
+OWN_SETUP_ERRORS = (
+    "PluginSetupError",
+    "PluginValidationError",
+)
+# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+REAP_MARGIN_S = 3600.0
+
+
+def guest_data(data: TaskData, digest: str) -> Path:
+    """The file of retain, forget and validation that guests read; made once per data."""
+
+    def build(folder: Path) -> None:
+        write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
+
+    folder, _ = Cache("inputs").get_or_build({"format": 1, "data": digest, "splits": list(GUEST_SPLITS)}, build)
+    return folder / DATA_FILE
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every guest of a run shares.
+
+    Attributes:
+        task, data, spec: what is being unlearned.
+        data_file: as :func:`guest_data` made it.
+        originals: the models to unlearn.
+        config: the user's options.
+        cores: of a guest.
+        run_id: for labels.
+        judge_device: where logits are computed on the host.
+        terminal: path of the terminal on which a failing plugin is debugged; None for none.
+        seats: of the workers, one each.
+        queries: what every query shows to a returned model.
+        architecture: folder with the module of the task's own network; None where it has none.
+    """
+
+    task: Task
+    data: TaskData
+    spec: ModelSpec
+    data_file: Path
+    originals: Population
+    config: RunConfig
+    cores: int
+    run_id: str
+    judge_device: str
+    terminal: str | None = None
+    seats: tuple[Seat, ...] = (Seat(),)
+    queries: Pictures = field(default_factory=dict)
+    architecture: Path | None = None
+
+    def judge_device_of(self, seat: Seat) -> str:
+        """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
+        if self.judge_device != "cuda" or seat.gpus is None:
+            return self.judge_device
+        return cuda_device(seat.gpus.partition(",")[0])
+
+    @contextmanager
+    def sessions(
+        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
+    ) -> Iterator[list[Session]]:
+        """One conversation for each worker, to work off a queue."""
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
+                for seat in self.seats
+            ]
+
+    def session(
+        self,
+        runner: Runner,
+        facts: PluginFacts,
+        options: Mapping[str, Any],
+        seconds: float,
+        seat: Seat = Seat(),  # noqa: B008 -- it is frozen
+        due: Callable[[], int] = lambda: 0,
+        try_batches: Sequence[int] = (),
+    ) -> Session:
+        """Return a conversation with guests of this runner that may go on for ``seconds``.
+
+        With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
+        """
+        seat = self._held(seat)
+        setup = GuestSetup(
+            self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture
+        )
+        kept = runner.facts.requested.log_bytes // 2
+        hello = Hello(
+            plugin=facts.name,
+            distribution=facts.distribution,
+            model=to_json(self.spec),
+            recipe=to_json(self.task.recipe),
+            data_path=runner.paths.data_path,
+            plugin_path=runner.paths.plugin_path,
+            scratch=list(runner.paths.scratch),
+            device=runner.device,
+            threads=self.cores,
+            options=dict(options),
+            log_head_bytes=kept,
+            log_tail_bytes=kept,
+            terminal=self.terminal,
+            architecture_path=None if self.architecture is None else runner.paths.architecture_path,
+            try_batches=list(try_batches),
+        )
+        manifest = Manifest.of(self.originals.state(0))
+        return Session(
+            lambda: runner.start(setup),
+            hello,
+            manifest=manifest,
+            isolation=self.config.isolation,
+            seat=seat,
+            due=due,
+        )
+
+    def _held(self, seat: Seat) -> Seat:
+        """A guest that nobody warms up beside is kept on cores only where other workers have theirs.
+
+        Alone it goes where the system puts it: a second run on this machine would else share the first cores with it.
+        """
+        if self.config.isolation == "model":
+            return seat
+        return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
