@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _populations
+from harness_evaluators import _populations, _shared
 from harness_evaluators._populations import Models
 
 Values = NDArray[np.float64]
@@ -20,6 +20,9 @@ MOST_NUMBERS = 2_000_000
 
 MOST_COLUMNS = 8192
 """Most columns of wrong classes, however few models there are: each is compared under all permutations."""
+
+BLOCK = 2_000_000
+"""Logits that are worked on at once: with a thousand classes, a copy of all would be larger than what a machine has left."""
 
 MOST_UNSEEN = 2048
 """Most examples of the test set; a random choice among more."""
@@ -54,35 +57,43 @@ def wrong_classes(models: Models, populations: Sequence[Population], first: int)
         populations: whose models, one after another.
         first: how many models of each at most.
     """
-    labels = models.evidence.labels["forget"]
-    classes = models.evidence.n_classes
-    found = [
-        _wrong(models.evidence.logits[name]["forget"], models.whole[name][:first], labels, classes)
-        for name in populations
+    evidence = models.evidence
+    rows = {name: models.whole[name][:first] for name in populations}
+    size, wrong = sum(map(len, rows.values())), evidence.n_classes - 1
+    if wrong < 2:
+        return np.zeros((size, 0), dtype=np.float32)
+
+    def of(part: slice) -> Logits:
+        labels = evidence.labels["forget"][part]
+        sides = [evidence.logits[name]["forget"][chosen, part] for name, chosen in rows.items()]
+        return np.concatenate([_centred(side, labels) for side in sides])
+
+    examples = len(evidence.labels["forget"])
+    most = max(1, min(MOST_COLUMNS, MOST_NUMBERS // size))
+    if examples * wrong <= most:
+        return of(slice(0, examples))
+    parts = _shared.slices(examples, BLOCK // (size * wrong))
+    spread = np.concatenate([of(part).var(axis=0) for part in parts])
+    varied = np.sort(np.argsort(-spread, kind="stable")[:most])
+    kept = [
+        varied[(varied >= part.start * wrong) & (varied < part.stop * wrong)] - part.start * wrong for part in parts
     ]
-    if classes < 3:
-        return np.zeros((sum(map(len, found)), 0), dtype=np.float32)
-    columns = np.concatenate(found)
-    most = max(1, min(MOST_COLUMNS, MOST_NUMBERS // len(columns)))
-    if columns.shape[1] <= most:
-        return columns
-    varied = np.argsort(-columns.var(axis=0), kind="stable")[:most]
-    return np.asarray(columns[:, np.sort(varied)])
+    return np.concatenate([of(part)[:, ours] for part, ours in zip(parts, kept, strict=True) if len(ours)], axis=1)
 
 
-def _wrong(logits: Logits, rows: Order, labels: NDArray[np.int64], classes: int) -> Logits:
-    """Return centred logits of wrong classes, shape (N, n (C - 1)), float32: memory, not precision, is short here."""
-    others = np.arange(classes - 1)[None, :]
+def _centred(logits: Logits, labels: NDArray[np.int64]) -> Logits:
+    """Return logits of wrong classes less their mean, shape (N, n (C - 1)), float32: memory, not precision, is short here."""
+    others = np.arange(logits.shape[2] - 1)[None, :]
     others = others + (others >= labels[:, None])
-    chosen = np.take_along_axis(logits[rows], np.broadcast_to(others, (len(rows), *others.shape)), axis=2)
+    chosen = np.take_along_axis(logits, np.broadcast_to(others, (len(logits), *others.shape)), axis=2)
     chosen = chosen - chosen.mean(axis=2, keepdims=True)
-    return np.asarray(chosen.reshape(len(rows), -1))
+    return np.asarray(chosen.reshape(len(logits), -1))
 
 
 def order_of_wrong_classes(
     models: Models, population: Population, split: SplitName, rows: Order, first: int, most: int
-) -> Values:
-    """Return where wrong classes stand in the order of an example's wrong classes, shape (N, len(rows), k).
+) -> Logits:
+    """Return where wrong classes stand in the order of an example's wrong classes, shape (N, len(rows), k), float32.
 
     No change of a model's temperature changes it. Ranks are centred, and equal logits share one.
 
@@ -95,10 +106,15 @@ def order_of_wrong_classes(
         most: largest k; of more wrong classes those are taken that follow the true one.
     """
     labels, classes = models.evidence.labels[split][rows], models.evidence.n_classes
-    logits = models.evidence.logits[population][split][models.whole[population][:first, None], rows]
-    following = (labels[:, None] + np.arange(1, classes)[None, :]) % classes
-    wrong = np.take_along_axis(logits, np.broadcast_to(following, (len(logits), *following.shape)), axis=2)
-    return np.stack([_places(wrong, number) for number in range(min(most, classes - 1))], axis=2)
+    following = ((labels[:, None] + np.arange(1, classes)[None, :]) % classes)[None]
+    chosen = models.whole[population][:first]
+    found = np.full((len(chosen), len(rows), min(most, classes - 1)), np.nan, dtype=np.float32)
+    for part in _shared.slices(len(chosen), BLOCK // (len(rows) * classes)):
+        logits = models.evidence.logits[population][split][chosen[part, None], rows]
+        wrong = np.take_along_axis(logits, np.broadcast_to(following, (len(logits), *following.shape[1:])), axis=2)
+        for number in range(found.shape[2]):
+            found[part, :, number] = _places(wrong, number)
+    return found
 
 
 def _places(logits: Logits, number: int) -> Logits:
