@@ -94,9 +94,8 @@ def _parts(items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
         yield f"{name}:{type(value).__name__}".encode()
         if isinstance(value, np.ndarray):
             yield f"{value.dtype}{value.shape}".encode()
-            yield from (
-                np.ascontiguousarray(row).tobytes() for row in value
-            )  # row by row: a population may fill the memory
+            for row in value:  # one by one: a population may fill the memory
+                yield np.ascontiguousarray(row).tobytes()
         elif isinstance(value, Mapping):
             yield from _parts((str(key), inner) for key, inner in value.items())
         elif hasattr(value, "__dataclass_fields__"):

@@ -15,15 +15,11 @@ MAX_SHOWN_LINES = 8
 OWN_SETUP_ERRORS = (
     "PluginSetupError",
     "PluginValidationError",
-)
+)  # their texts say all, and their frames are the guest's
 BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
 BUILDS_ADVICE = (
     "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
     "those of the same index, which PIP_EXTRA_INDEX_URL or pip's configuration names."
-)
-BUILDS_ADVICE = (
-    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
-    "those of https://download.pytorch.org/whl/cpu, by PIP_EXTRA_INDEX_URL or pip's configuration."
 )
 
 

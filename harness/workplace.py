@@ -25,19 +25,10 @@ from reference_models.recipe import ModelSpec, to_json
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
 REAP_MARGIN_S = 3600.0
-CHECK_S = 600.0
-IMPORT_CHECK_S = 120.0
-MAX_SHOWN_LINES = 8
-OWN_SETUP_ERRORS = (
-    "PluginSetupError",
-    "PluginValidationError",
-)
-# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
-REAP_MARGIN_S = 3600.0
 
 
 def guest_data(data: TaskData, digest: str) -> Path:
-    """The file of retain, forget and validation that guests read; made once per data."""
+    """Return the file of retain, forget and validation that guests read; it is made once per data."""
 
     def build(folder: Path) -> None:
         write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
