@@ -60,7 +60,7 @@ def evaluate(
     Raises:
         UsageError: the limit in the environment is not a number of seconds.
     """
-    limit_s = _limit_s()
+    limit_s = limit_in_force_s()
     sealed = digest(evidence)
     records: dict[int, EvaluatorRecord] = {}
     waiting = list(enumerate(evaluators))
@@ -216,7 +216,12 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} (in {frame.name}, {Path(frame.filename).name} line {frame.lineno})"
 
 
-def _limit_s() -> float:
+def limit_in_force_s() -> float:
+    """Return after how many seconds an evaluator is ended.
+
+    Raises:
+        UsageError: the environment's number is none, or out of bounds.
+    """
     text = os.environ.get(LIMIT_VARIABLE, str(LIMIT_S))
     try:
         limit_s = float(text)

@@ -23,7 +23,7 @@ from harness.errors import (
     SandboxError,
     UsageError,
 )
-from harness.evaluating import evaluate
+from harness.evaluating import evaluate, limit_in_force_s
 from harness.exemplars import examples_record
 from harness.guest_check import check_in_guest
 from harness.judging import make_evidence
@@ -179,6 +179,7 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> O
     """
     begun, task = task is not None, task or find_task(config.task)
     seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
+    limit_in_force_s()
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     workshop = choose_workshop(config, progress)
     for plugin in broken:

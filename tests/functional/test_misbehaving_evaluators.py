@@ -90,3 +90,11 @@ def test_a_run_whose_evaluators_are_gone_can_be_finished(program: Program, run: 
     report = report_of(left)
     assert {one["name"] for one in report["evaluators"]} == set(GOOD)
     assert any("No evaluator named 'ends'" in text for text in report["warnings"])
+
+
+def test_a_limit_that_is_none_is_told_before_anything_is_made(program: Program) -> None:
+    ended = program("run", "--runner", "process", "--plugin", "noop", "--output", "r", HARNESS_EVALUATOR_LIMIT_S="soon")
+
+    assert ended.code == 2
+    assert "HARNESS_EVALUATOR_LIMIT_S must be a number of seconds" in ended.err
+    assert not (program.folder / "r").exists()
