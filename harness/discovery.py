@@ -21,6 +21,7 @@ from harness.errors import (
     PluginNotFoundError,
     TaskNotFoundError,
 )
+from harness.first_import import how_it_ends
 from harness.keys import KeyTextError, key, shown
 from harness_guest.entry_points import normal
 
@@ -188,11 +189,18 @@ def _hook_results(found: FoundPlugin, hook: str) -> Any:
     Raises:
         PluginLoadError: it cannot be used; names distribution and version.
     """
-    caller = hook_of(found, hook)
-    try:
-        results = caller()
+
+    def load() -> Any:
+        results = hook_of(found, hook)()
         # A hook that yields tasks runs only now.
         return [list(tasks) for tasks in results] if isinstance(results, list) else results
+
+    if not found.bundled and (end := how_it_ends(load)):
+        raise PluginLoadError(f"{_described(found)} cannot be used: its import {end}.")
+    try:
+        return load()
+    except PluginLoadError:
+        raise
     except (Exception, SystemExit) as error:
         raise _unusable(found, error) from error
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 
+from harness import first_import
 from harness.discovery import (
     EVALUATORS,
     TASKS,
@@ -78,6 +80,50 @@ def test_a_broken_evaluator_is_reported_and_the_others_load(install: Install) ->
 
     assert "mine" in [entry.info.name for entry in loaded]
     assert ["bad-dist 0.3" in plugin.reason and "does_not_exist" in plugin.reason for plugin in broken] == [True]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import os; os._exit(0)", r"ends the process \(exit code 0\)"),
+        ("import os; os._exit(73)", r"ends the process \(exit code 73\)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", r"is killed by signal 9"),
+        ("import threading; threading.Event().wait()", r"takes longer than 0\.5 s"),
+        (
+            GOOD_EVALUATOR.replace("    return", "    import os; os._exit(1)\n    return"),
+            r"ends the process \(exit code 1\)",
+        ),
+    ],
+)
+def test_an_evaluator_whose_import_ends_its_process_is_broken_and_the_others_load(
+    source: str, told: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "0\\.5" in told:
+        monkeypatch.setattr(first_import, "LIMIT_S", 0.5)
+    install("deadly-dist", "0.3", {EVALUATORS: {"deadly": "deadly_evaluator"}}, {"deadly_evaluator.py": source})
+
+    loaded, broken = load_evaluators()
+
+    assert "accuracy" in [entry.info.name for entry in loaded]
+    assert [bool(re.search(told, plugin.reason)) for plugin in broken] == [True]
+    assert "deadly_evaluator" not in sys.modules
+
+
+def test_a_task_plugin_that_ends_its_process_leaves_the_bundled_tasks(install: Install) -> None:
+    lines = [
+        "import os",
+        "from harness.evaluation import hookimpl",
+        "@hookimpl",
+        "def harness_tasks():",
+        "    yield os._exit(0)",
+    ]
+    source = "\n".join(lines)
+    install("deadly-dist", "0.3", {TASKS: {"deadly": "deadly_tasks"}}, {"deadly_tasks.py": source})
+
+    loaded, broken = load_tasks()
+
+    assert "faces" in [entry.task.name for entry in loaded]
+    assert ["ends the process (exit code 0)" in plugin.reason for plugin in broken] == [True]
 
 
 def test_an_evaluator_with_a_misspelled_hook_is_broken(install: Install) -> None:
