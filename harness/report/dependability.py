@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from harness.budget import Limit
 from harness.pressure import busy
 from harness.report.times import TimesRecord
+
+if TYPE_CHECKING:
+    from harness.budget import Limit
 
 DRIFT = 1.25
 """Retraining between models over the measured minimum: above this ratio, the machine was slower than when it was measured."""
