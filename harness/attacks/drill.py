@@ -43,7 +43,13 @@ class Drill:
         self._ground = ground
         self._runner = ground.runner(memory_mib)
         self._log_bytes = self._runner.facts.requested.log_bytes
-        self._session = Session(self._start, self._hello(), manifest=Manifest.of(ground.original), isolation=isolation)
+        self._session = Session(
+            self._start,
+            self._hello(),
+            data=ground.data_file,
+            manifest=Manifest.of(ground.original),
+            isolation=isolation,
+        )
         self._fresh = isolation == "model"
         self._seen: dict[str, int | None] | None = None
         self._counted = False
@@ -71,7 +77,6 @@ class Drill:
             distribution=facts.distribution,
             model=to_json(SPEC),
             recipe=to_json(Recipe()),
-            data_path=paths.data_path,
             plugin_path=paths.plugin_path,
             scratch=list(paths.scratch),
             log_head_bytes=self._log_bytes // 2,
@@ -80,7 +85,7 @@ class Drill:
 
     def _start(self) -> DockerHandle:
         self._seen = None
-        handle = self._runner.start(GuestSetup(self._ground.data_file, self._ground.run_id, REAP_AFTER_S))
+        handle = self._runner.start(GuestSetup(self._ground.run_id, REAP_AFTER_S))
         self._counted = handle.refused_forks() is not None
         return handle
 
