@@ -119,13 +119,12 @@ class Bench:
     def session(self, isolation: Any, seat: Seat, seconds: float, due: Callable[[], int]) -> Session:
         """A session whose method works for so many seconds."""
         cores = seat.waiting if isolation == "model" else seat.cores
-        setup = GuestSetup(self.data_file, RUN_ID, 3600.0, cores)
+        setup = GuestSetup(RUN_ID, 3600.0, cores)
         hello = Hello(
             plugin="bench",
             distribution=self.bundle.facts.distribution,
             model=to_json(SPEC),
             recipe=to_json(Recipe()),
-            data_path=self.runner.paths.data_path,
             plugin_path=self.runner.paths.plugin_path,
             scratch=list(self.runner.paths.scratch),
             threads=len(seat.cores or ()) or available_cores(),
@@ -133,7 +132,13 @@ class Bench:
         )
         manifest = Manifest.of(self.original)
         return Session(
-            lambda: self.runner.start(setup), hello, manifest=manifest, isolation=isolation, seat=seat, due=due
+            lambda: self.runner.start(setup),
+            hello,
+            data=self.data_file,
+            manifest=manifest,
+            isolation=isolation,
+            seat=seat,
+            due=due,
         )
 
     def naive(self) -> float:

@@ -7,10 +7,10 @@ from harness.outcomes import ModelOutcome, Status
 from harness.own_architectures import batch_sizes, refusal
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.greeting import NetworkRefusedError
+from harness.runners.session import IMPORT_LIMIT_S
 from harness.workplace import Workplace
 
 CHECK_S = 600.0
-IMPORT_CHECK_S = 120.0
 MAX_SHOWN_LINES = 8
 OWN_SETUP_ERRORS = (
     "PluginSetupError",
@@ -41,7 +41,7 @@ def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None
         with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
             session.greet()
             if stranger:
-                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_CHECK_S, import_only=True)
+                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_LIMIT_S, import_only=True)
                 _refuse_unloaded(facts, outcome)
     except NetworkRefusedError as error:
         raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
@@ -56,7 +56,7 @@ def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:
         raise SandboxError(f"{outcome.advice} {seen.error_message or '; '.join(seen.notes)}")
     message = seen.error_message or outcome.status.value
     if outcome.status is Status.TIMEOUT:
-        message = f"its import did not end within {IMPORT_CHECK_S:.0f} s"
+        message = f"its import did not end within {IMPORT_LIMIT_S:.0f} s"
     kind = f"{seen.error_type}: " if seen.error_type else ""
     shown = "" if seen.error_type in OWN_SETUP_ERRORS else seen.traceback or outcome.log.head
     frames = "\n".join(shown.strip().splitlines()[-MAX_SHOWN_LINES:])

@@ -115,7 +115,7 @@ class ModelOutcome:
         examples: how many examples were drawn from the splits and their loaders, as the model's process counted; None if it did
             not end by itself.
         clock: what its limit counted: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
-        import_s: seconds of the charged ones in which the plugin was being imported, before its hook; None if that did not end.
+        import_s: seconds in which the plugin was imported, before the clock began; not charged; None if that did not end.
         unchanged: the weights that came back are the original's, bit for bit; None where none came back.
     """
 

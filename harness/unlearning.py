@@ -14,7 +14,7 @@ from harness.outcomes import ModelOutcome, Status
 from harness.progress import Progress
 from harness.remeasuring import Remeasuring
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.session import Session
+from harness.runners.session import IMPORT_LIMIT_S, Session
 from harness.runners.weights import same_weights
 from harness.store import RunStore
 from harness.workers import Queue, share_out
@@ -72,7 +72,7 @@ def unlearn_all(
     finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
     plan = place.config.plan(len(place.originals.seeds))
     models = len(plan)
-    seconds = models * (limit.deadline_s + 60.0)
+    seconds = models * (limit.deadline_s + IMPORT_LIMIT_S + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
     infra = InfraErrors()
     with progress.step(f"unlearning with {facts.name}", models) as step:

@@ -101,16 +101,13 @@ class Workplace:
         With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
         """
         seat = self._held(seat)
-        setup = GuestSetup(
-            self.data_file, self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture
-        )
+        setup = GuestSetup(self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture)
         kept = runner.facts.requested.log_bytes // 2
         hello = Hello(
             plugin=facts.name,
             distribution=facts.distribution,
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
-            data_path=runner.paths.data_path,
             plugin_path=runner.paths.plugin_path,
             scratch=list(runner.paths.scratch),
             device=runner.device,
@@ -126,6 +123,7 @@ class Workplace:
         return Session(
             lambda: runner.start(setup),
             hello,
+            data=self.data_file,
             manifest=manifest,
             isolation=self.config.isolation,
             seat=seat,

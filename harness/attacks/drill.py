@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,6 +28,9 @@ Isolation = Literal["run", "model"]
 QUIET_LIMIT_S = 60.0
 """Limit of models that attack nothing, seconds."""
 REAP_AFTER_S = 3600.0
+ENDING_S = 1.0
+"""How long the process that served a model may take to end after its last frame; what an attack leaves lives longer."""
+PAUSE_S = 0.01
 GUARD_KEYS = {Guard.MEMORY: "memory_mib", Guard.PIDS: "pids", Guard.TMPFS: "tmpfs_mib", Guard.SHM: "shm_mib"}
 
 
@@ -43,7 +47,13 @@ class Drill:
         self._ground = ground
         self._runner = ground.runner(memory_mib)
         self._log_bytes = self._runner.facts.requested.log_bytes
-        self._session = Session(self._start, self._hello(), manifest=Manifest.of(ground.original), isolation=isolation)
+        self._session = Session(
+            self._start,
+            self._hello(),
+            data=ground.data_file,
+            manifest=Manifest.of(ground.original),
+            isolation=isolation,
+        )
         self._fresh = isolation == "model"
         self._seen: dict[str, int | None] | None = None
         self._counted = False
@@ -71,7 +81,6 @@ class Drill:
             distribution=facts.distribution,
             model=to_json(SPEC),
             recipe=to_json(Recipe()),
-            data_path=paths.data_path,
             plugin_path=paths.plugin_path,
             scratch=list(paths.scratch),
             log_head_bytes=self._log_bytes // 2,
@@ -80,7 +89,7 @@ class Drill:
 
     def _start(self) -> DockerHandle:
         self._seen = None
-        handle = self._runner.start(GuestSetup(self._ground.data_file, self._ground.run_id, REAP_AFTER_S))
+        handle = self._runner.start(GuestSetup(self._ground.run_id, REAP_AFTER_S))
         self._counted = handle.refused_forks() is not None
         return handle
 
@@ -91,7 +100,7 @@ class Drill:
     def _scene(self, attack: Attack) -> Scene:
         results = [self._unlearn(attack.target, attack.limit_s) for _ in attack.expected]
         containers = left_on(self._ground.engine, self._ground.run_id)
-        survivors = survivors_in(containers)
+        survivors = survivors_in(containers, ENDING_S)
         # A fresh container for every model cannot have been harmed by the one before.
         honest, state = (None, None) if self._fresh else self._unlearn(HONEST, QUIET_LIMIT_S)
         return Scene(
@@ -126,8 +135,20 @@ class Drill:
         return self._seen
 
 
-def survivors_in(containers: Sequence[ContainerState]) -> int | None:
-    """How many processes beside each running container's first there are; None where that cannot be seen from here."""
+def survivors_in(containers: Sequence[ContainerState], ending_s: float) -> int | None:
+    """Count the processes beside each running container's first; None where that cannot be seen from here.
+
+    Args:
+        containers: to look into.
+        ending_s: how long to wait for there being none, seconds.
+    """
+    deadline = time.monotonic() + ending_s
+    while (found := _beside_the_first(containers)) and time.monotonic() < deadline:
+        time.sleep(PAUSE_S)
+    return found
+
+
+def _beside_the_first(containers: Sequence[ContainerState]) -> int | None:
     total = 0
     for state in containers:
         if state.running:

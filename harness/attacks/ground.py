@@ -34,6 +34,8 @@ LIMITS = Limits(memory_mib=768, pids=64, cpus=1.0, tmpfs_mib=64, shm_mib=64, log
 
 HONEST, LOOK = "honest:nothing", "honest:limits"
 """Targets that are no attacks: one leaves the model as it is, one prints the limits that it sees in force."""
+ORIGINAL_SEED = 20_260_101
+"""Of the original's weights: none by which a network is initialised inside the sandbox, so that finding them tells something."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def prepared(
             facts=bundle.facts,
             seeds={target: seed for seed, target in enumerate(targets)},
             data_file=_data_file(),
-            original={name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()},
+            original={name: tensor.numpy() for name, tensor in build_model(SPEC, ORIGINAL_SEED).state_dict().items()},
             run_id=run_id,
         )
     finally:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from harness.attacks.model import Attack, Promise
 from harness.outcomes import Status
 
+IN_MEMORY = "looks for model and data, while it is imported, in its memory and among its descriptors"
+IN_PLACES = "looks for model and data, while it is imported, in folders, shared memory and other processes"
+
 
 def _looks(promise: Promise, name: str, tries: str) -> Attack:
     """An attack that looks for something, finds nothing and returns."""
@@ -18,6 +21,8 @@ ATTACKS: tuple[Attack, ...] = (
         "other_splits",
         "looks into the data file for splits beside retain, forget and validation, and for hidden bytes",
     ),
+    Attack("memory_at_import", "imports:memory_at_import", 2, IN_MEMORY, (Status.OK,)),
+    Attack("places_at_import", "imports:places_at_import", 2, IN_PLACES, (Status.OK,)),
     _looks(2, "host_mounts", "looks for folders and files of the host among the mounts"),
     _looks(2, "write_the_data_file", "opens the data file for writing, renames and deletes it"),
     _looks(2, "write_through_own_memory", "writes to the mapped data file's pages through /proc/self/mem"),

@@ -23,6 +23,11 @@ def _lowers(name: str, what: str) -> Attack:
     return Attack(name, f"posture:{name}", 2, f"leaves {what}", TWICE)
 
 
+def _marks(name: str, what: str) -> Attack:
+    """The same, on what every model is handed."""
+    return Attack(name, f"imports:{name}", 2, f"leaves {what}", TWICE)
+
+
 def _counts(name: str, what: str, guard: Guard | None = None) -> Attack:
     """The same, where only a container of its own for every model closes the way."""
     return Attack(name, f"counters:{name}", 2, f"leaves {what}", TWICE, guard=guard, defeated_by="model")
@@ -66,8 +71,9 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     _lowers("guest_scheduling", "the guest with less priority, one core, in the idle class"),
     _lowers("user_niceness", "all processes of its user with less priority"),
+    _marks("marked_data_file", "rights and attributes of the data file"),
+    Attack("remains_in_memory", "counters:remains_in_memory", 2, "leaves output in the guest's memory", TWICE),
     _counts("next_process_number", "a higher next process number"),
     _counts("next_file_number", "a higher next file number in /tmp"),
     _counts("peak_of_memory", "a higher peak of memory", Guard.MEMORY),
-    _counts("remains_in_memory", "output in the guest's memory"),
 )

@@ -139,10 +139,12 @@ class Bench:
     def _session(self, case: Case, on_gpu: bool) -> Session:
         if (case, on_gpu) not in self._sessions:
             runner = self._gpu_runner() if on_gpu and self._gpu_runner is not None else self._runner
-            setup = GuestSetup(case.data_file(), self._run_id, REAP_AFTER_S)
+            setup = GuestSetup(self._run_id, REAP_AFTER_S)
             manifest = Manifest.of(case.original())
             hello = self._hello(runner, case)
-            self._sessions[case, on_gpu] = Session(lambda: runner.start(setup), hello, manifest=manifest)
+            self._sessions[case, on_gpu] = Session(
+                lambda: runner.start(setup), hello, data=case.data_file(), manifest=manifest
+            )
         return self._sessions[case, on_gpu]
 
     def _hello(self, runner: Runner, case: Case) -> Hello:
@@ -152,7 +154,6 @@ class Bench:
             distribution=self.facts.distribution,
             model=to_json(case.spec()),
             recipe=to_json(case.recipe),
-            data_path=runner.paths.data_path,
             plugin_path=runner.paths.plugin_path,
             scratch=list(runner.paths.scratch),
             device=runner.device,

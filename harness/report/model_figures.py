@@ -156,7 +156,7 @@ def model_parts(report: Report) -> Figure | None:
         return None
     caption = (
         "Median over models, as the number says, with a whisker to the 90th percentile and a stroke at the longest. Only the "
-        "method's part is charged to it; the others are the program's."
+        "method's part is charged to it; the import of the plugin has an allowance of its own, and the others are the program's."
     )
     title = "Where a model's time went"
     return Figure(title, spans(items, "seconds", title), caption)

@@ -88,7 +88,7 @@ class ModelRecord(Record):
     import_s: float | None = Field(
         None,
         ge=0,
-        description="Seconds of charged_s in which the plugin was imported, before its hook; null: the import did not end.",
+        description="Seconds in which the plugin was imported, before the clock began; not charged; null: it did not end.",
     )
     unchanged: bool | None = Field(
         None, description="The weights that came back are the original's, bit for bit; null: none came back."

@@ -31,7 +31,9 @@ def model_sentence(report: Report) -> str:
     times = report.times
     if times is None or times.charged is None or times.charged_share is None:
         return ""
-    imports = "" if times.imports is None else f"; importing the plugin took {duration(times.imports.p50_s)} of it"
+    imports = (
+        "" if times.imports is None else f"; importing the plugin took {duration(times.imports.p50_s)}, not charged"
+    )
     each = "" if times.workers == 1 else f" on {times.workers} workers"
     return (
         f"Of the models' time{each}, {100 * times.charged_share:.0f} % was charged to the method (median "

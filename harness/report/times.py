@@ -36,11 +36,9 @@ class TimesRecord(Record):
     workers: int = Field(1, ge=1, description="Models unlearned at the same time.")
     cores: int | None = Field(None, ge=1, description="Cores of each worker.")
     charged: SpreadRecord | None = Field(
-        None, description="The method's own work, its import included, on the host's clock."
+        None, description="The method's own work, from the start of its clock, on the host's clock."
     )
-    imports: SpreadRecord | None = Field(
-        None, description="Of the charged seconds, those of importing the plugin, before its hook."
-    )
+    imports: SpreadRecord | None = Field(None, description="Importing the plugin, before the clock began; not charged.")
     start: SpreadRecord | None = Field(None, description="Waiting for the start of guests; the program's.")
     hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
     after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
@@ -54,10 +52,11 @@ class TimesRecord(Record):
 
     @property
     def parts(self) -> tuple[tuple[str, SpreadRecord | None], ...]:
-        """The five parts with a name for people each, in the order in which they come."""
+        """The six parts with a name for people each, in the order in which they come."""
         return (
             ("start of the sandbox", self.start),
             ("hand-over", self.hand_over),
+            ("import of the plugin", self.imports),
             ("the method, charged", self.charged),
             ("checking and cleaning up", self.after),
             ("logits", self.judge),
@@ -65,8 +64,9 @@ class TimesRecord(Record):
 
     @property
     def uncharged_s(self) -> float:
-        """Seconds of all models that were the program's."""
-        return sum(part.total_s for _, part in self.parts if part is not None and part is not self.charged)
+        """Seconds of all models that were the program's: neither charged to the method nor of its import."""
+        own = (self.start, self.hand_over, self.after, self.judge)
+        return sum(part.total_s for part in own if part is not None)
 
 
 def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None) -> TimesRecord:
@@ -76,17 +76,15 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
         "charged": SpreadRecord.of(model.elapsed_s for model in models),
         "start": SpreadRecord.of(model.start_s for model in models),
         "hand_over": SpreadRecord.of(model.prepare_s for model in models),
+        "imports": SpreadRecord.of(model.import_s for model in models),
         "after": SpreadRecord.of(model.after_s for model in models),
         "judge": SpreadRecord.of(model.judge_s for model in models),
     }
     all_s = sum(part.total_s for part in parts.values() if part is not None)
     charged_s = 0.0 if parts["charged"] is None else parts["charged"].total_s
     share = round(charged_s / all_s, 4) if all_s > 0 else None
-    imports = SpreadRecord.of(model.import_s for model in models)
     pressure = _pressure(models)
-    return TimesRecord(
-        workers=workers, cores=cores, cpu_pressure=pressure, charged_share=share, imports=imports, **parts
-    )
+    return TimesRecord(workers=workers, cores=cores, cpu_pressure=pressure, charged_share=share, **parts)
 
 
 def _pressure(models: Iterable[ModelRecord]) -> float | None:

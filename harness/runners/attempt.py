@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -71,9 +71,11 @@ class Attempt:
             clock=self._clock_name,
             deadline_s=job.deadline_s,
             on_gpu=hello.device != "cpu",
+            import_limit_s=job.import_limit_s,
         )
         self._notes: list[str] = []
         self._prepare_s: float | None = None
+        self._import_s: float | None = None
         self._began_s: float | None = None
         self._dead_s: float | None = None
         self._cpu_pressure: float | None = None
@@ -87,7 +89,7 @@ class Attempt:
         self._oom_before = self._handle.oom_kills()
         forks_before = self._handle.refused_forks()
         try:
-            if self._prepare(original, journal):
+            if self._prepare(original, journal) and self._import():
                 self._unlearn()
             self.guest_is_spent = self._transcript.ended is None or self._transcript.ended.unclean is not None
         except ProtocolError as error:
@@ -101,7 +103,7 @@ class Attempt:
         if self._began_s is not None:
             self._dead_s = self._clock() - self._began_s
         ended = self._transcript.ended
-        if self._cpu_s is None and ended is not None:
+        if self._cpu_s is None and ended is not None and self._began_s is not None:
             self._cpu_s = ended.cpu_s
         examples = None if ended is None else ended.examples
         self._facts = replace(
@@ -118,35 +120,53 @@ class Attempt:
         self.guest_is_spent = True
 
     def _prepare(self, original: bytes, journal: Path | None) -> bool:
-        """Hand over the model; False when its process ended before it could be started."""
+        """Hand over the model; return False if its process ended before it could import the plugin."""
         began_s = self._clock()
         deadline_s = began_s + self._setup_timeout_s
         model = encode_json(Kind.MODEL, self._job)
         self._channel.send(deadline_s, model, header(Kind.WEIGHTS, len(original)), original)
         if journal is not None:
-            self._send_journal(journal, deadline_s)
-        loaded = self._transcript.until((Kind.LOADED, Kind.ENDED), self._channel, deadline_s)
+            self._channel.send_file(deadline_s, Kind.JOURNAL, journal)
+        begun = self._transcript.until((Kind.IMPORTING, Kind.ENDED), self._channel, deadline_s)
         self._prepare_s = self._clock() - began_s
-        return loaded is Kind.LOADED
+        return begun is Kind.IMPORTING
 
-    def _send_journal(self, journal: Path, deadline_s: float) -> None:
-        """Send the file as it lies on the disk, never all of it in memory; the guest was told its length."""
-        n_bytes = self._job.journal_bytes
-        with journal.open("rb") as file, mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ) as content:
-            self._channel.send(deadline_s, header(Kind.JOURNAL, n_bytes), content)
+    def _import(self) -> bool:
+        """Wait for the plugin's import; return False if the process ended before it was over."""
+        self._facts = replace(self._facts, started=True)
+        began_s = self._clock()
+        with self._watched(self._job.import_limit_s) as deadline_s:
+            imported = self._transcript.until((Kind.IMPORTED, Kind.ENDED), self._channel, deadline_s) is Kind.IMPORTED
+        if imported:
+            self._import_s = self._clock() - began_s
+            self._facts = replace(self._facts, imported=True)
+        return imported
+
+    @contextmanager
+    def _watched(self, kill_s: float | None) -> Iterator[float | None]:
+        """Kill the guest, whatever it does, if this block takes longer; give the end of the time in which frames are taken."""
+        if kill_s is None:
+            yield None
+            return
+        watchdog = threading.Timer(kill_s + WATCHDOG_GRACE_S, self._handle.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield self._clock() + kill_s + KILL_GRACE_S
+        finally:
+            watchdog.cancel()
 
     def _unlearn(self) -> None:
         """Start the model and read to the end of it, the clock running."""
-        kill_s = self._job.kill_s
-        watchdog = None
-        if kill_s is not None:
-            watchdog = threading.Timer(kill_s + WATCHDOG_GRACE_S, self._handle.kill)
-            watchdog.daemon = True
-            watchdog.start()
+        with self._watched(self._job.kill_s) as deadline_s:
+            self._timed(deadline_s)
+        if self._transcript.ended is None:
+            self._finish()
+
+    def _timed(self, deadline_s: float | None) -> None:
+        """Send START and read to the last byte of the result."""
         stopwatch, cpu_before_s = Stopwatch(), self._handle.cpu_s()
         self._began_s = began_s = self._clock()
-        deadline_s = None if kill_s is None else began_s + kill_s + KILL_GRACE_S
-        self._facts = replace(self._facts, started=True)
         try:
             self._channel.send(deadline_s, encode_json(Kind.START, {"index": self._job.index}))
             self._transcript.until((Kind.WEIGHTS, Kind.ENDED), self._channel, deadline_s)
@@ -157,10 +177,6 @@ class Attempt:
             cpu_after_s = self._handle.cpu_s()
             if cpu_before_s is not None and cpu_after_s is not None:
                 self._cpu_s = max(0.0, cpu_after_s - cpu_before_s)
-            if watchdog is not None:
-                watchdog.cancel()
-        if self._transcript.ended is None:
-            self._finish()
 
     def _finish(self) -> None:
         """The weights are here and the clock has stopped: wait for the guest to clean up."""
@@ -200,7 +216,7 @@ class Attempt:
             cpu_s=self._cpu_s,
             examples=None if ended is None else ended.examples,
             clock=self._clock_name,
-            import_s=None if ended is None else ended.import_s,
+            import_s=self._import_s,
         )
         return outcome, state if verdict.status.finished else None
 
@@ -230,7 +246,7 @@ class Attempt:
         message = facts.violation or refusal or (None if ended is None else ended.error_message)
         if message is None and ended is not None and not facts.started:
             how = f"status {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
-            message = f"the model's process ended with {how} while it loaded the original"
+            message = f"the model's process ended with {how} before it imported the plugin"
         if facts.setup_timed_out:
             message = f"the model was not ready after {self._setup_timeout_s:.0f} s"
         return Evidence(

@@ -91,7 +91,6 @@ class GuestSetup:
     """What is needed to start a guest, whatever the runner.
 
     Attributes:
-        data_file: safetensors file with retain, forget and validation (host path); the guest may only read it.
         run_id: for labels and names.
         deadline_s: seconds from now after which the guest is surely forgotten and may be reaped by any later run.
         cores: numbers of the cores that it may run on; None for wherever the system puts it.
@@ -99,7 +98,6 @@ class GuestSetup:
         architecture: folder with the module of the task's own network (host path); None where it has none.
     """
 
-    data_file: Path
     run_id: str
     deadline_s: float = 86_400.0
     cores: tuple[int, ...] | None = None
@@ -137,7 +135,6 @@ class RunnerFacts:
 class GuestPaths:
     """Where things lie as the guest sees them, for its HELLO frame."""
 
-    data_path: str
     plugin_path: str | None
     scratch: tuple[str, ...] = ()
     architecture_path: str = "architecture"

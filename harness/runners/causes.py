@@ -16,7 +16,7 @@ from typing import NamedTuple
 from harness.evaluation import Clock
 from harness.outcomes import Status
 from harness_guest.meter import LimitReachedError
-from harness_guest.protocol import Ended
+from harness_guest.protocol import LOST, Ended
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class Facts:
     """All that is known when a model has ended.
 
     Attributes:
-        started: START was sent, so the plugin may have run.
+        started: the import of the plugin has begun, so that code of it may have run.
+        imported: the import is over and START was sent, so that the limit counts.
+        import_limit_s: seconds that the import may take; None for no limit.
         elapsed_s: seconds on the host's clock; None when it never started.
         limit_s: the limit in force, in the unit of ``clock``.
         violation: how the guest broke the protocol, or None.
@@ -37,7 +39,7 @@ class Facts:
         has_weights: an accepted state came back.
         weights_problem: why the state that came back was refused, or None.
         setup_timed_out: the model could not be made ready in time.
-        killed_by_host: the guest lived until the host killed it, at the deadline.
+        killed_by_host: the guest lived until the host killed it, at the deadline or at the end of the import's allowance.
         clock: what the limit counts: "wall", "cpu" or "steps".
         used: of the limit, where ``clock`` is not "wall"; None if unknown.
         deadline_s: seconds on the host's clock after which the model is late whatever it used; None for none.
@@ -45,6 +47,8 @@ class Facts:
     """
 
     started: bool
+    imported: bool = False
+    import_limit_s: float | None = None
     elapsed_s: float | None = None
     limit_s: float | None = None
     violation: str | None = None
@@ -95,7 +99,7 @@ ADVICE = {
 }
 
 LOAD_ADVICE = (
-    "The original could not be loaded inside the sandbox, before the plugin was imported: see the message, and check the task's "
+    "The network or the original's weights could not be loaded inside the sandbox: see the message, and check the task's "
     "architecture and --memory."
 )
 LATE_ADVICE = {
@@ -104,13 +108,8 @@ LATE_ADVICE = {
     "steps": "The limit on examples was used up: watch context.remaining_s, which counts them, and draw no more than that.",
 }
 IMPORT_ADVICE = (
-    "The limit passed while the plugin was being imported, before its hook began. Imports are charged: import less, or give more "
-    "with --time-limit."
-)
-MUCH_IMPORT = 0.5  # share of the limit
-MUCH_IMPORT_ADVICE = (
-    "The limit passed in the hook, and the import before it took {import_s:.3g} s of the {limit_s:.3g} s: imports are charged. "
-    "Import less, e.g. inside the functions that need it, or give more with --time-limit."
+    "The import of the plugin took more than the {import_limit_s:g} s that it may take, and was stopped before its hook and its "
+    "time limit began: import less, or only inside the functions that need it, and compute nothing at import."
 )
 
 SIGNAL_ADVICE = {
@@ -176,6 +175,8 @@ def _not_started(facts: Facts) -> Verdict:
 
 
 def _late(facts: Facts) -> bool:
+    if not facts.imported and facts.killed_by_host:
+        return True
     if facts.ended is not None and (facts.ended.deadline or _was_refused_examples(facts.clock, facts.ended)):
         return True
     return _above(facts.charged, facts.limit_s) or _above(facts.elapsed_s, facts.deadline_s)
@@ -190,11 +191,8 @@ def _above(value: float | None, limit: float | None) -> bool:
 
 
 def _late_advice(facts: Facts) -> str:
-    if facts.ended is not None and not facts.ended.imported and not facts.has_weights:
-        return IMPORT_ADVICE
-    import_s = None if facts.ended is None else facts.ended.import_s
-    if facts.clock == "wall" and import_s is not None and facts.limit_s and import_s > MUCH_IMPORT * facts.limit_s:
-        return MUCH_IMPORT_ADVICE.format(import_s=import_s, limit_s=facts.limit_s)
+    if not facts.imported:
+        return IMPORT_ADVICE.format(import_limit_s=facts.import_limit_s or 0.0)
     return LATE_ADVICE[facts.clock]
 
 
@@ -209,10 +207,12 @@ def _killed_for_memory(facts: Facts) -> bool:
 def _guest_gone(facts: Facts) -> Verdict:
     """The guest died under a running model: by a signal from the plugin or from outside, or by a fault of its own.
 
-    Where the plugin could not have sent the signal, somebody outside did, and the model deserves another attempt; twice in a
-    row is no accident.
+    The process that served the model may have been killed by the plugin itself. Where the plugin could not have sent the
+    signal, somebody outside did, and the model deserves another attempt; twice in a row is no accident.
     """
     exit_code = facts.guest_exit_code
+    if exit_code is not None and LOST < exit_code <= 128:
+        return _killed(exit_code - LOST)
     if exit_code is None or 0 <= exit_code <= 128:
         return _verdict(Status.INFRA_ERROR)
     if facts.guest_is_init and not facts.tried_before:
@@ -235,7 +235,9 @@ def _failed(facts: Facts, ended: Ended) -> Verdict:
     if ended.error_type is not None:
         status = _status_of_exception(facts, ended)
         memory = ended.error_type == "MemoryError" or _has(ended.error_message or "", NO_MEMORY_SIGNS)
-        return Verdict(status, NO_MEMORY_ADVICE) if status is Status.PLUGIN_ERROR and memory else _verdict(status)
+        if status is Status.PLUGIN_ERROR and memory:
+            return Verdict(status, NO_MEMORY_ADVICE)
+        return Verdict(status, LOAD_ADVICE) if status is Status.SETUP_ERROR and facts.imported else _verdict(status)
     if ended.signal is not None and ended.problem != "output_too_large":
         return _killed(ended.signal)
     return _verdict(PROBLEM_STATUS.get(ended.problem or "", Status.OUTPUT_MISSING))

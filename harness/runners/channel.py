@@ -5,13 +5,14 @@ from __future__ import annotations
 import mmap
 import select
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.runners.base import GuestHandle
-from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header
+from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header, header
 
 CHUNK_BYTES = 1 << 20
 MAX_WAIT_S = 0.5
-TO_GUEST = frozenset({Kind.HELLO, Kind.MODEL, Kind.START, Kind.BYE, Kind.JOURNAL, Kind.SHELL, Kind.RESIZE})
+TO_GUEST = frozenset({Kind.HELLO, Kind.MODEL, Kind.START, Kind.BYE, Kind.DATA, Kind.JOURNAL, Kind.SHELL, Kind.RESIZE})
 """Frames that a guest never sends; some may be of any length."""
 
 
@@ -53,6 +54,15 @@ class Channel:
                     sent += taken
                     if not taken:
                         self._wait(self._handle.write_fd, select.POLLOUT, deadline_s)
+
+    def send_file(self, deadline_s: float | None, kind: Kind, path: Path) -> None:
+        """Send a file as a frame, as it lies on the disk, never all of it in memory.
+
+        Raises:
+            GuestGoneError, DeadlineError: as :meth:`send`.
+        """
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            self.send(deadline_s, header(kind, len(content)), content)
 
     def receive(self, deadline_s: float | None) -> tuple[Kind, bytearray]:
         """The next frame.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from harness.errors import GpuUnavailableError, SandboxError, UsageError
+from harness.errors import GpuUnavailableError, UsageError
 from harness.hardware import usable_cores
 from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.cgroups import Cgroup
@@ -30,7 +28,6 @@ ISOLATION = (
 )
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
-DATA_PATH = "/data/data.safetensors"
 ARCHITECTURE_PATH = "/opt/architecture"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 
@@ -91,7 +88,7 @@ class DockerRunner:
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in the container."""
-        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
+        return GuestPaths(self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
 
     @property
     def pins(self) -> bool:
@@ -110,7 +107,6 @@ class DockerRunner:
             SandboxError: the engine failed.
             GpuUnavailableError: the engine cannot hand out the GPUs.
         """
-        _make_readable(setup.data_file)
         container_id = self._engine.create(self._spec(setup))
         connection = None
         try:
@@ -152,7 +148,7 @@ class DockerRunner:
             cpuset=self._cpuset if setup.cores is None else core_list(setup.cores),
             tmpfs_mib=limits.tmpfs_mib,
             shm_mib=limits.shm_mib,
-            read_only_files=_mounted(setup),
+            read_only_files={} if setup.architecture is None else {setup.architecture.resolve(): ARCHITECTURE_PATH},
             gpu=gpu,
             selinux=self._info.selinux,
             runtime=self._runtime,
@@ -216,12 +212,6 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
     }
 
 
-def _mounted(setup: GuestSetup) -> dict[Path, str]:
-    """Return what a guest sees of the host: its data, and the module of the task's own network."""
-    data = {setup.data_file.resolve(): DATA_PATH}
-    return data if setup.architecture is None else {**data, setup.architecture.resolve(): ARCHITECTURE_PATH}
-
-
 def _engine_facts(info: EngineInfo) -> dict[str, Any]:
     return {
         "version": info.version,
@@ -232,15 +222,3 @@ def _engine_facts(info: EngineInfo) -> dict[str, Any]:
         "security_options": list(info.security_options),
         "rootless": info.rootless,
     }
-
-
-def _make_readable(data_file: Path) -> None:
-    """The container's user is no user of the host's, so that everybody must be able to read the file."""
-    try:
-        mode = data_file.stat().st_mode
-        if not mode & stat.S_IROTH:
-            data_file.chmod(stat.S_IMODE(mode) | stat.S_IRGRP | stat.S_IROTH)
-    except OSError as error:
-        raise SandboxError(
-            f"the sandbox's data file {data_file} cannot be made readable for its user: {error}"
-        ) from error

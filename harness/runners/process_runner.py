@@ -22,7 +22,6 @@ from harness.runners.process_handle import ProcessHandle
 
 FOLDER = "harness-guest-"
 SEPARATOR = ","  # in no random part of a name that tempfile makes
-DATA_NAME = "data.safetensors"
 SCRATCH = "tmp"
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
@@ -68,7 +67,7 @@ class ProcessRunner:
     def paths(self) -> GuestPaths:
         """Relative to the guest's own folder, which is another one for every guest."""
         plugin = None if self._plugin_path is None else str(self._plugin_path.resolve())
-        return GuestPaths(DATA_NAME, plugin, (SCRATCH,))
+        return GuestPaths(plugin, (SCRATCH,))
 
     @property
     def pins(self) -> bool:
@@ -92,7 +91,6 @@ class ProcessRunner:
             raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
             (folder / SCRATCH).mkdir()
-            (folder / DATA_NAME).symlink_to(setup.data_file.resolve())
             if setup.architecture is not None:
                 (folder / self.paths.architecture_path).symlink_to(setup.architecture.resolve())
             return ProcessHandle(folder, self._environment(folder, setup.gpus), hold=hold, cores=setup.cores)

@@ -1,7 +1,8 @@
 """The host's conversation with a sandbox: models in, verdicts and weights out, one clock.
 
 The clock is monotonic and runs from just before START is sent to the arrival of the last byte of the weights, or of the last
-frame of a model that brought none. Starting a guest, and handing it model and data, are not charged.
+frame of a model that brought none. Not charged are the start of a guest, the transfer of model and data to it, and the import of
+the plugin, which happens before START in a process that has neither.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from harness.runners.weights import Manifest, State, encode
 from harness_guest.protocol import Hello, Job, ProtocolError, Shell
 
 SETUP_TIMEOUT_S = 120.0
+IMPORT_LIMIT_S = 60.0
+"""How long the import of the plugin may take for one model; it is not charged."""
 MAX_ATTEMPTS = 2  # a sandbox that fails is given one more chance at a model; a plugin that fails is not
 
 
@@ -37,10 +40,12 @@ class Session:
     Args:
         start: starts a guest; called lazily, and again after a guest had to be killed.
         hello: what every guest is told first.
+        data: safetensors file with retain, forget and validation, which every guest is sent.
         manifest: what an unlearned state must look like.
         isolation: "run" keeps one warm guest, "model" takes a fresh one for every model.
         clock: monotonic seconds.
         setup_timeout_s: how long a guest may take to be ready, and to make one model ready.
+        import_limit_s: how long the import of the plugin may take for one model. Without a limit on the model there is none.
         seat: where guests run; ``start`` starts them on its waiting cores.
         due: how many models are still to come, that which is being unlearned left out; guests are kept ready for no more.
 
@@ -53,15 +58,17 @@ class Session:
         start: Callable[[], GuestHandle],
         hello: Hello,
         *,
+        data: Path,
         manifest: Manifest,
         isolation: Literal["run", "model"] = "run",
         clock: Callable[[], float] = time.monotonic,
         setup_timeout_s: float = SETUP_TIMEOUT_S,
+        import_limit_s: float = IMPORT_LIMIT_S,
         seat: Seat | None = None,
         due: Callable[[], int] = lambda: 0,
     ) -> None:
         self._seat = seat or Seat()
-        self._guests = Guests(start, hello, manifest.max_bytes, self._seat, clock, setup_timeout_s)
+        self._guests = Guests(start, hello, data, manifest.max_bytes, self._seat, clock, setup_timeout_s)
         self._due = due
         self._starting_s = 0.0
         self._measured: list[Span] = []
@@ -70,6 +77,7 @@ class Session:
         self._isolation = isolation
         self._clock = clock
         self._setup_timeout_s = setup_timeout_s
+        self._import_limit_s = import_limit_s
         self._guest: Guest | None = None
         self.ready: Ready | None = None
 
@@ -113,7 +121,10 @@ class Session:
         began_s = self._clock()
         self._starting_s = 0.0
         n_bytes = 0 if journal is None else journal.stat().st_size
-        job = Job(index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s, import_only)
+        import_limit_s = None if limit_s is None else self._import_limit_s
+        job = Job(
+            index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s, import_only, import_limit_s
+        )
         original = encode(weights)
         earlier: list[str] = []
         try:
@@ -122,7 +133,8 @@ class Session:
             while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
                 earlier.append(told(outcome))
                 self._guests.close()  # what killed it may have killed those that waited beside it
-                outcome, state = self._try(job, original, journal, tried_before=outcome.charged_s is not None)
+                died_under_plugin = outcome.evidence.last_frame is not None
+                outcome, state = self._try(job, original, journal, tried_before=died_under_plugin)
             if self._guests.stopped:
                 raise StoppedError
             if self._isolation == "model":
@@ -161,8 +173,9 @@ class Session:
         self._guests.stop()
 
     def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
-        """Seconds of a model that were neither start of a guest, nor hand-over, nor charged."""
-        known_s = self._starting_s + (outcome.prepare_s or 0.0) + (outcome.evidence.elapsed_s or 0.0)
+        """Seconds of a model that were neither start of a guest, nor hand-over, nor import, nor charged."""
+        parts = (outcome.prepare_s, outcome.import_s, outcome.evidence.elapsed_s)
+        known_s = self._starting_s + sum(part or 0.0 for part in parts)
         return max(0.0, self._clock() - began_s - known_s)
 
     def _try(

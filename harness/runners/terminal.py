@@ -88,8 +88,7 @@ def converse(
     start = encode_json(Kind.SHELL, shell), encode_json(Kind.MODEL, job), header(Kind.WEIGHTS, len(original)), original
     channel.send(clock() + FRAME_S, *start)
     if journal is not None:
-        record = journal.read_bytes()
-        channel.send(clock() + FRAME_S, header(Kind.JOURNAL, len(record)), record)
+        channel.send_file(clock() + FRAME_S, Kind.JOURNAL, journal)
     while True:
         ready = _wait(handle.read_fd, screen.typed_fd, screen.resized_fd)
         if screen.resized_fd in ready:

@@ -23,13 +23,14 @@ TEXT_LIMITS = {
     "unclean": 200,
 }
 INTEGERS = frozenset({"index", "exit_code", "signal", "dropped_bytes", "leftovers", "examples"})
-BOOLEANS = frozenset({"deadline", "imported"})
-NUMBERS = frozenset({"peak_rss_mib", "cpu_s", "import_s"})
+BOOLEANS = frozenset({"deadline"})
+NUMBERS = frozenset({"peak_rss_mib", "cpu_s"})
 NULLABLE = frozenset({"exit_code", "signal", "examples", *NUMBERS, *TEXT_LIMITS})
 
 FOLLOWERS: dict[Kind | None, frozenset[Kind]] = {
-    None: frozenset({Kind.LOADED, Kind.ENDED}),
-    Kind.LOADED: frozenset({Kind.RESULT, Kind.ENDED}),
+    None: frozenset({Kind.IMPORTING, Kind.ENDED}),
+    Kind.IMPORTING: frozenset({Kind.IMPORTED, Kind.ENDED}),
+    Kind.IMPORTED: frozenset({Kind.RESULT, Kind.ENDED}),
     Kind.RESULT: frozenset({Kind.WEIGHTS}),
     Kind.WEIGHTS: frozenset({Kind.ENDED}),
     Kind.ENDED: frozenset(),
@@ -78,7 +79,7 @@ class Transcript:
 
     def take(self, kind: Kind, payload: bytearray) -> None:
         """Check and keep one frame."""
-        if kind is Kind.LOG and self._phase in (None, Kind.LOADED):
+        if kind is Kind.LOG and self._phase in (None, Kind.IMPORTING, Kind.IMPORTED):
             self._take_log(payload)
             return
         if kind not in FOLLOWERS[self._phase]:

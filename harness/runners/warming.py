@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
@@ -43,6 +44,7 @@ class Guests:
     Args:
         start: starts a guest on the seat's waiting cores.
         hello: what every guest is told first.
+        data: file with the splits, which every guest is handed as soon as it is ready.
         max_weights_bytes: of a state.
         seat: where guests run, and how many are kept.
         clock: monotonic seconds.
@@ -56,12 +58,13 @@ class Guests:
         self,
         start: Callable[[], GuestHandle],
         hello: Hello,
+        data: Path,
         max_weights_bytes: int,
         seat: Seat,
         clock: Callable[[], float],
         setup_timeout_s: float,
     ) -> None:
-        self._start, self._hello, self._max_weights_bytes = start, hello, max_weights_bytes
+        self._start, self._hello, self._data, self._max_weights_bytes = start, hello, data, max_weights_bytes
         self._seat, self._clock, self._setup_timeout_s = seat, clock, setup_timeout_s
         self._stock: deque[Guest] = deque()
         self._living: set[Guest] = set()
@@ -134,10 +137,11 @@ class Guests:
         return guest
 
     def _greet(self, guest: Guest) -> None:
-        """Wait until it is ready."""
+        """Wait until it is ready, and hand it the data."""
         if guest.ready is None:
             with self._told(guest):
                 guest.ready = read_ready(guest.channel, guest.began_s, self._clock, self._setup_timeout_s)
+                guest.channel.send_file(self._clock() + self._setup_timeout_s, Kind.DATA, self._data)
             self.spans.append(Span("warming", guest.cores, guest.began_s, self._clock()))
 
     def _told(self, guest: Guest) -> _FailureTold:

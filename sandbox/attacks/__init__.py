@@ -13,13 +13,30 @@ import pluggy
 hookimpl = pluggy.HookimplMarker("harness")
 
 
-@hookimpl
-def unlearn(model, retain, forget, validation, context):
-    """Import the module of the target that the seed chooses and call its function with the arguments that it names."""
+def _target(seed):
+    """Import the module of the target that the seed chooses; return it and the function's name."""
     from harness_attacks._targets import TARGETS
 
-    module, _, name = TARGETS[context.seed].partition(":")
-    function = getattr(importlib.import_module(f"harness_attacks.{module}"), name)
+    module, _, name = TARGETS[seed].partition(":")
+    return importlib.import_module(f"harness_attacks.{module}"), name
+
+
+def _at_import():
+    """Call the function NAME_at_import of a target that has one, before the clock runs."""
+    from harness_attacks._inside import job
+
+    module, name = _target(job().seed)
+    getattr(module, f"{name}_at_import", lambda: None)()
+
+
+@hookimpl
+def unlearn(model, retain, forget, validation, context):
+    """Call the target's function with the arguments that it names."""
+    module, name = _target(context.seed)
+    function = getattr(module, name)
     given = {"model": model, "retain": retain, "forget": forget, "validation": validation, "context": context}
     code = function.__code__
     return function(**{name: given[name] for name in code.co_varnames[: code.co_argcount]})
+
+
+_at_import()

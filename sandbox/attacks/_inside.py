@@ -7,6 +7,21 @@ import os
 import sys
 from typing import Any, NoReturn
 
+KEPT: list[int] = []
+"""Descriptors of what the guest handed this process: data, weights, journal."""
+
+
+def keep_files() -> None:
+    """Patch the guest's code in this process, at import, so that descriptors of what it is handed stay open."""
+    child = sys.modules["harness_guest.child"]
+    load = child._load
+
+    def keep(prepared: Any, job: Any, model: Any, files: Any, meter: Any) -> Any:
+        KEPT[:] = map(os.dup, files.all)
+        return load(prepared, job, model, files, meter)
+
+    child._load = keep
+
 
 def ends() -> Any:
     """The process's ends of its pipes to the guest, found in the callers' frames."""
@@ -20,10 +35,15 @@ def ends() -> Any:
 
 def largest() -> int:
     """How many bytes of weights the guest takes."""
+    return int(job().max_weights_bytes)
+
+
+def job() -> Any:
+    """What the guest is asked for, found in the callers' frames."""
     frame = sys._getframe()
     while frame is not None:
         if hasattr(frame.f_locals.get("job"), "max_weights_bytes"):
-            return int(frame.f_locals["job"].max_weights_bytes)
+            return frame.f_locals["job"]
         frame = frame.f_back
     raise RuntimeError("the guest's job is not where it was")
 

@@ -1,4 +1,4 @@
-"""What one warm container does not close: traces in the kernel's counters and in the guest's memory. Each looks, then leaves."""
+"""Traces in the kernel's counters, which one warm container does not close, and in the guest's memory. Each looks first."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import os
 import socket
 from pathlib import Path
 
+from harness_attacks._inside import KEPT, keep_files
 from harness_attacks._kernel import LIBC, call
 from harness_attacks._tools import daemon, reached, rest
 
@@ -15,9 +16,12 @@ KEY = 0x48415354
 IPC_CREAT = 0o1000
 
 
+locked_file_at_import = keep_files
+
+
 def locked_file():
     """A lock on the data file, held by a process that goes on."""
-    with Path("/data/data.safetensors").open("rb") as file:
+    with Path(f"/proc/self/fd/{KEPT[0]}").open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,14 +14,15 @@ from harness_attacks._tools import daemon, reached, rest
 
 GUEST = 1
 HEADER = struct.Struct(">2sBQ")
-READY, LOADED, RESULT, ENDED, WEIGHTS = 2, 4, 7, 8, 11
+READY, IMPORTING, RESULT, ENDED, WEIGHTS, IMPORTED = 2, 4, 7, 8, 11, 14
 
 
 def _frames(model):
-    """A whole forged conversation: a model that was loaded, its result and its end."""
+    """A whole forged conversation: a plugin that was imported, its result and its end."""
     weights = safetensors.torch.save(model.state_dict())
     ended = {"index": 0, "exit_code": 0, "signal": None, "problem": None}
-    said = [(READY, {}), (LOADED, {"index": 0}), (RESULT, {"index": 0, "peak_gpu_mib": None})]
+    said = [(READY, {}), (IMPORTING, {"index": 0}), (IMPORTED, {"index": 0})]
+    said.append((RESULT, {"index": 0, "peak_gpu_mib": None}))
     frames = [(kind, json.dumps(value).encode()) for kind, value in said]
     frames += [(WEIGHTS, weights), (ENDED, json.dumps(ended).encode())]
     return b"".join(HEADER.pack(b"UH", kind, len(payload)) + payload for kind, payload in frames)
@@ -124,9 +125,9 @@ def line_of_garbage(model):
     _inside.write(_inside.ends().report, b'{"problem": "output_missing"}\n\xff\xfe{"loaded": true}\n')
 
 
-def second_loaded():
-    """Say once more that the model is loaded, and end."""
-    _inside.say(b'{"loaded": true}')
+def second_imported():
+    """Say once more that the plugin is imported, and end."""
+    _inside.say(b'{"imported": true}')
 
 
 def deep_word():
@@ -224,7 +225,7 @@ def endless_words():
 def frames_in_the_guests_pipes(model):
     """Look for a pipe of the guest's among the open descriptors of every process, and write frames into it."""
     for process in filter(str.isdigit, os.listdir("/proc")):
-        if int(process) in (os.getpid(), os.getppid() if os.getppid() != GUEST else 0):
+        if int(process) == os.getpid():
             continue
         try:
             names = os.listdir(f"/proc/{process}/fd")

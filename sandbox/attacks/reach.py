@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness_attacks._inside import KEPT, keep_files
 from harness_attacks._tools import reached
 from safetensors import safe_open
 
-DATA_FOLDER = "/data"
 SPLITS = ("forget", "retain", "validation")
 WRITABLE = ("/tmp", "/dev/shm", "/dev/mqueue", "/dev/pts")
 ENGINE_FILES = ("/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
@@ -45,24 +46,26 @@ def _folders(root: str, skip: tuple[str, ...]) -> Iterator[tuple[str, list[str]]
 def other_data_files():
     """Look for data and models in every folder of the container."""
     for path, found in _files():
-        if stat.S_ISREG(found.st_mode) and path.lower().endswith(DATA_SUFFIXES) and not path.startswith("/usr/lib"):
-            folder, _, name = path.rpartition("/")
-            if (folder, name) != (DATA_FOLDER, "data.safetensors") and found.st_size > 1 << 12:
-                reached(f"{path}, {found.st_size} bytes")
+        plain = stat.S_ISREG(found.st_mode) and found.st_size > 1 << 12
+        if plain and path.lower().endswith(DATA_SUFFIXES) and not path.startswith("/usr/lib"):
+            reached(f"{path}, {found.st_size} bytes")
+
+
+other_splits_at_import = keep_files
 
 
 def other_splits():
     """Look into the data file for splits beside the three, and for bytes that no split accounts for."""
-    for path in Path(DATA_FOLDER).iterdir():
-        with safe_open(path, framework="pt") as file:
-            names = set(file.keys())
-            n_bytes = sum(file.get_tensor(name).nbytes for name in names)
-            said = file.metadata()
-        header = 8 + int.from_bytes(path.open("rb").read(8), "little")
-        if names != {f"{split}.{part}" for split in SPLITS for part in ("images", "labels")}:
-            reached(f"{path} holds {sorted(names)}")
-        if said or path.stat().st_size != header + n_bytes:
-            reached(f"{path} has {path.stat().st_size - header - n_bytes} bytes more, and says {said}")
+    path = Path(f"/proc/self/fd/{KEPT[0]}")
+    with safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+        n_bytes = sum(file.get_tensor(name).nbytes for name in names)
+        said = file.metadata()
+    header = 8 + int.from_bytes(os.pread(KEPT[0], 8, 0), "little")
+    if names != {f"{split}.{part}" for split in SPLITS for part in ("images", "labels")}:
+        reached(f"{path} holds {sorted(names)}")
+    if said or path.stat().st_size != header + n_bytes:
+        reached(f"{path} has {path.stat().st_size - header - n_bytes} bytes more, and says {said}")
 
 
 def host_mounts():
@@ -71,25 +74,28 @@ def host_mounts():
         before, _, after = line.partition(" - ")
         place, kind = before.split()[4], after.split()[0]
         real = kind in ("ext4", "xfs", "btrfs", "zfs", "nfs", "9p", "virtiofs", "fuse")
-        if real and place not in ENGINE_FILES and not place.startswith(f"{DATA_FOLDER}/") and place != "/":
+        if real and place not in ENGINE_FILES and place != "/":
             reached(f"{place} of type {kind}")
 
 
+write_the_data_file_at_import = write_through_own_memory_at_import = keep_files
+
+
 def write_the_data_file():
-    """Open the data file for writing, change its rights, put another in its place."""
-    path = Path(DATA_FOLDER, "data.safetensors")
+    """Write to the data file, through descriptors of it and a shared mapping, and change its length."""
+    fd = KEPT[0]
     for name, attempt in {
-        "open": lambda: os.close(os.open(path, os.O_RDWR)),
-        "chmod": lambda: path.chmod(0o666),
-        "unlink": path.unlink,
-        "rename": lambda: path.rename(path.with_name("other")),
-        "truncate": lambda: os.truncate(path, 0),
+        "write to": lambda: os.pwrite(fd, bytes(64), 64),
+        "open and write to": lambda: os.pwrite(os.open(f"/proc/self/fd/{fd}", os.O_RDWR), bytes(64), 64),
+        "map": lambda: mmap.mmap(fd, 64),
+        "truncate": lambda: os.ftruncate(fd, 0),
+        "lengthen": lambda: os.ftruncate(fd, 1 << 30),
     }.items():
         try:
             attempt()
         except OSError:
             continue
-        reached(f"{name} of {path}")
+        reached(f"{name} the data file")
 
 
 def write_through_own_memory(retain):
@@ -98,7 +104,7 @@ def write_through_own_memory(retain):
     with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
         memory.seek(tensor.data_ptr())
         memory.write(bytes(64))
-    with safe_open(Path(DATA_FOLDER, "data.safetensors"), framework="pt") as file:
+    with safe_open(f"/proc/self/fd/{KEPT[0]}", framework="pt") as file:
         if not file.get_tensor("retain.images").flatten()[:64].any():
             reached("the data file has changed")
 

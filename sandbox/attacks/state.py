@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from harness_attacks._tools import daemon, reached, rest
 
-GUEST = 1
+GUESTS = (1, os.getppid(), os.getpid())
 MARK = b"left by an earlier model"
 TMP, SHM = Path("/tmp"), Path("/dev/shm")
 ODD_LIMIT = 1013
@@ -97,7 +97,7 @@ def links():
     (TMP / "target").write_bytes(MARK)
     os.link(TMP / "target", TMP / "hard")
     (TMP / "soft").symlink_to("/nonexistent")
-    (TMP / "to-data").symlink_to("/data")
+    (TMP / "to-root").symlink_to("/")
     (TMP / "to-proc").symlink_to("/proc/1")
     os.mkfifo(TMP / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
@@ -106,7 +106,7 @@ def links():
 
 def background_process():
     """A process that goes on and knows a secret."""
-    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (GUEST, os.getpid())]
+    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
     if others:
         reached(f"processes {others}")
     daemon(rest)
@@ -114,7 +114,7 @@ def background_process():
 
 def process_in_many_generations():
     """A process that is born anew again and again, always from a parent that has just ended."""
-    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (GUEST, os.getpid())]
+    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
     if others:
         reached(f"processes {others}")
 

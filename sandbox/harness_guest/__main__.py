@@ -1,32 +1,39 @@
 """The guest program: ``python -m harness_guest``, the first process of a container or an ordinary one.
 
-It imports torch and maps the data once; each model is unlearned in a process forked from it. The guest itself never imports
-a plugin and never runs a parallel region of torch, after which forked processes could hang.
+It imports torch once, and keeps the data in a file without a path. For each model it forks a process that serves this one
+model: it takes in the weights, forks the model's own process, watches it, and ends. So what is forked next begins as a copy of a
+process that never held data, weights, or anything that a plugin made. The guest itself never imports a plugin and never runs a
+parallel region of torch, after which forked processes could hang.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness_guest.linux import Family, hide_from_same_user, private_standard_streams
+from harness_guest.linux import PR_SET_PDEATHSIG, Family, hide_from_same_user, prctl, private_standard_streams
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
 from harness_guest.posture import changed, posture
-from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
+from harness_guest.protocol import LOST, VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
 
 if TYPE_CHECKING:
-    from harness_guest.child import Prepared
+    from harness_guest.child import Files, Prepared
     from reference_models.recipe import ModelSpec
 
+CONTAINER_INIT = 1
 MAX_REASON_BYTES = 4_000
+CLEAN, UNCLEAN = 0, 1
+"""How the process that serves one model ends if nothing went wrong: another model may follow, or none."""
 
 
 class RefusedError(Exception):
@@ -42,17 +49,23 @@ class RefusedError(Exception):
 
 
 def main() -> int:
-    """Run the conversation; returns the exit status."""
+    """Run the conversation and return the exit status."""
     read_fd, write_fd = private_standard_streams()
     hide_from_same_user()
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
     # The first process of a container hears no signal of those inside that it has no handler for.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL if os.getpid() == 1 else _leave)
+    alone = os.getpid() == CONTAINER_INIT
+    signal.signal(signal.SIGTERM, signal.SIG_DFL if alone else _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Wire(read_fd, write_fd)
-    family = Family()
+    family = Family(alone=alone)
+    return _explained(wire, family, lambda: _converse(wire, family))
+
+
+def _explained(wire: Wire, family: Family, work: Callable[[], int]) -> int:
+    """Return the exit status of ``work``, or of the error that it raised, which the host or the error stream is told."""
     try:
-        _converse(wire, family)
+        return work()
     except HostGoneError as error:
         return _say_why(family, str(error), 3)
     except RefusedError as error:
@@ -60,7 +73,6 @@ def main() -> int:
         return _say_why(family, str(error), 4)
     except ProtocolError as error:
         return _say_why(family, f"the host broke the protocol: {error}", 5)
-    return 0
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -73,25 +85,51 @@ def _say_why(family: Family, reason: str, code: int) -> int:
     return code
 
 
-def _converse(wire: Wire, family: Family) -> None:
+def _converse(wire: Wire, family: Family) -> int:
     hello = _hello(wire)
     prepared = _prepare(hello)
-    wakeup_fd = _wakeup_pipe()
     wire.send_json(Kind.READY, _ready(hello))
-    clean, served = True, 0
-    while clean:
+    data, served, status = wire.receive_file(Kind.DATA), 0, CLEAN
+    while status == CLEAN:
         if served == 1:  # not for a guest that serves one model alone
             gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
-            return
+            return 0
         if kind is Kind.SHELL:
-            _shell(payload, wire, family, prepared, wakeup_fd)
-            return
+            _shell(payload, wire, family, prepared, data)
+            return 0
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
-        clean = _unlearn(_job(payload), wire, family, prepared, wakeup_fd)
+        status = _serve(_job(payload), wire, family, prepared, data)
         served += 1
+    return 0 if status == UNCLEAN else status
+
+
+def _serve(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int) -> int:
+    """Serve one model in a process forked for it; return its exit status, or :data:`LOST` and the signal that killed it."""
+    gc.freeze()
+    guest = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        status = 1 + LOST
+        try:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            own = Family(alone=guest == CONTAINER_INIT)
+            if os.getppid() == guest:
+                status = _explained(wire, own, lambda: _unlearn(job, wire, own, prepared, data, guest))
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    ended = family.wait(pid)
+    if ended.exit_code == CLEAN:
+        family.forget()
+        return CLEAN
+    family.kill_all()
+    if ended.signal is None:
+        return ended.exit_code or 0
+    sys.stderr.write(f"guest: the process that served model {job.index} was killed by signal {ended.signal}\n")
+    return LOST + ended.signal
 
 
 def _hello(wire: Wire) -> Hello:
@@ -114,7 +152,7 @@ def _job(payload: bytes) -> Job:
 
 
 def _prepare(hello: Hello) -> Prepared:
-    """Import torch, with what its first optimizer needs, and map the data."""
+    """Import torch, with what its first optimizer needs."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if hello.architecture_path is not None:
@@ -124,7 +162,6 @@ def _prepare(hello: Hello) -> Prepared:
     import harness_guest.spawn  # -- so that no model's process has to import them
     import harness_guest.watch  # noqa: F401
     from harness_guest.child import Prepared, warm_up
-    from harness_guest.state import read_splits
     from reference_models.recipe import model_spec_from_json, recipe_from_json
 
     torch.set_num_threads(1)
@@ -135,11 +172,7 @@ def _prepare(hello: Hello) -> Prepared:
         spec, recipe = model_spec_from_json(hello.model), recipe_from_json(hello.recipe)
     except (KeyError, TypeError, ValueError) as error:
         raise RefusedError(f"the model or the recipe cannot be read: {type(error).__name__}: {error}") from error
-    try:
-        splits = read_splits(hello.data_path)
-    except Exception as error:
-        raise RefusedError(f"the data cannot be read: {type(error).__name__}: {error}") from error
-    prepared = Prepared(hello, spec, recipe, splits)
+    prepared = Prepared(hello, spec, recipe)
     if hello.try_batches:
         _try_network(spec, hello)
     warm_up(prepared)
@@ -197,7 +230,7 @@ def _wakeup_pipe() -> int:
     return read_fd
 
 
-def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> None:
+def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, data: int) -> None:
     """Serve somebody who looks at a model; the guest ends with it."""
     from harness_guest.interactive import serve_shell
 
@@ -205,51 +238,50 @@ def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, wakeu
         shell, job = Shell(**decode_json(payload)), Job(**wire.receive_json(Kind.MODEL))  # type: ignore[arg-type]
     except TypeError as error:
         raise ProtocolError(f"SHELL or MODEL cannot be read: {error}") from error
-    kind, original = wire.receive()
-    if kind is not Kind.WEIGHTS:
-        raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
-    journal = wire.receive_mapped(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None
-    serve_shell(shell, job, original, wire, family, replace(prepared, journal=journal), wakeup_fd)
+    serve_shell(shell, job, _files(job, wire, data), wire, family, prepared, _wakeup_pipe())
 
 
-def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> bool:
-    """Serve one model; returns whether the guest is clean enough for another."""
+def _files(job: Job, wire: Wire, data: int) -> Files:
+    """Take in the original and, if there is one, its journal."""
+    from harness_guest.child import Files
+
+    weights = wire.receive_file(Kind.WEIGHTS)
+    return Files(data, weights, wire.receive_file(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None)
+
+
+def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int, guest: int) -> int:
+    """Serve one model; return whether the guest is clean enough for another, as an exit status."""
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
 
-    kind, original = wire.receive()
-    if kind is not Kind.WEIGHTS:
-        raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
-    hello = prepared.hello
-    journal = wire.receive_mapped(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None
-    before = posture()  # as the host may have changed it since the last model: its cores
-    running = fork_model(replace(prepared, journal=journal), job, original)
-    if journal is not None:
-        journal.close()  # the model's process has it; no process after it shall
+    hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _files(job, wire, data)
+    before = posture(guest)  # as the host may have changed it since the last model: its cores
+    data_before = _touched_ns(data)
+    running = fork_model(prepared, job, (guest, os.getpid()))
     watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
-    if watch.until_loaded():
-        wire.send_json(Kind.LOADED, {"index": job.index})
-        started = wire.receive_json(Kind.START)
-        if started != {"index": job.index}:
-            raise ProtocolError(f"START of {started} came where model {job.index} was due")
-        watch.run()
+    if watch.until_importing():
+        wire.send_json(Kind.IMPORTING, {"index": job.index})
+        if watch.until_imported():
+            wire.send_json(Kind.IMPORTED, {"index": job.index})
+            started = wire.receive_json(Kind.START)
+            if started != {"index": job.index}:
+                raise ProtocolError(f"START of {started} came where model {job.index} was due")
+            watch.run(files)
     ended = watch.finish()
     watch.kill()
     cpu_s = watch.cpu_s
     watch.close()
-    family.forget()
-    unclean = _unclean(hello.scratch, before)
+    dirty = [f"scratch space could not be wiped: {folder}" for folder in hello.scratch if not wipe(folder)]
+    altered = [f"the plugin changed the guest's own {what}" for what in changed(guest, before)]
+    marked = ["the plugin left a mark on the data file"] if _touched_ns(data) != data_before else []
+    unclean = "; ".join([*dirty, *altered, *marked]) or None
     wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean, cpu_s=cpu_s))
-    return unclean is None
+    return CLEAN if unclean is None else UNCLEAN
 
 
-def _unclean(scratch: list[str], before: dict[str, object]) -> str | None:
-    """Why the next model would not find everything as this one did, after all that can be cleaned has been; or None."""
-    dirty = [folder for folder in scratch if not wipe(folder)]
-    altered = changed(before)
-    if dirty:
-        return f"scratch space could not be wiped: {', '.join(dirty)}"
-    return f"the plugin changed the guest's own {', '.join(altered)}" if altered else None
+def _touched_ns(fd: int) -> int:
+    """Return when a file's rights, owner, times or attributes were changed last: seals leave these to whoever holds it."""
+    return os.fstat(fd).st_ctime_ns
 
 
 if __name__ == "__main__":

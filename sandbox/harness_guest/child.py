@@ -1,4 +1,7 @@
-"""A model's own process: forked from the warm guest, it loads one model, waits for the start, runs the plugin, and ends."""
+"""A model's own process: it imports the plugin, waits for the start, is handed model and data, runs the hook, and ends.
+
+It is forked from a process that never held model or data, so that an import has nothing to work with.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +21,11 @@ from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
+import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from harness_guest.confine import confine, filter_for
+from harness_guest.confine import confine
 from harness_guest.context import Context
 from harness_guest.data import Normalisation, SplitData
 from harness_guest.journal import Journal
@@ -28,7 +33,14 @@ from harness_guest.linux import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 from harness_guest.meter import Meter
 from harness_guest.plugin import PluginSetupError, load_unlearner, warm_lookup
 from harness_guest.protocol import Hello, Job
-from harness_guest.state import OutputInvalidError, OutputTooLargeError, chosen_model, load_state, serialise
+from harness_guest.state import (
+    OutputInvalidError,
+    OutputTooLargeError,
+    chosen_model,
+    read_splits,
+    read_state,
+    serialise,
+)
 from harness_guest.texts import shortened, traceback_text
 from reference_models.architectures import build_model
 from reference_models.recipe import ModelSpec, Recipe
@@ -38,7 +50,7 @@ MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
 FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
 FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME")  # emptied after every model
-LOADED_LINE = b'{"loaded": true}\n'
+IMPORTING_LINE = b'{"importing": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
 
 
@@ -59,20 +71,41 @@ class Prepared:
         hello: the host's instructions.
         spec: of the network.
         recipe: how the originals were trained.
-        splits: per split images (n, C, H, W) uint8 and labels (n,) int64, mapped from the data file.
-        journal: of the training of the model at hand alone; None where there is none.
     """
 
     hello: Hello
     spec: ModelSpec
     recipe: Recipe
-    splits: dict[str, tuple[Tensor, Tensor]]
-    journal: mmap.mmap | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Descriptors of files in memory, which a model's process is handed when the clock runs.
+
+    Attributes:
+        data: the splits.
+        weights: the original's.
+        journal: of the original's training; None where there is none.
+    """
+
+    data: int
+    weights: int
+    journal: int | None = None
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every descriptor, in the order of the attributes."""
+        return (self.data, self.weights) if self.journal is None else (self.data, self.weights, self.journal)
+
+
+def path_of(fd: int) -> str:
+    """Return a path by which this process can open a file that it holds a descriptor of."""
+    return f"/proc/self/fd/{fd}"
 
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """The child's ends of its pipes to the guest: ``go`` is read, the others are written."""
+    """The child's ends to the guest: a socket ``go``, which descriptors come from, and pipes that are written."""
 
     go: int
     report: int
@@ -80,11 +113,17 @@ class ChildEnds:
     log: int
 
 
-def run_child(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent: int) -> NoReturn:
-    """The life of a forked process; it never returns to its caller."""
+def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]) -> NoReturn:
+    """The life of a forked process; it never returns to its caller.
+
+    Args:
+        prepared, job: what it is told.
+        ends: to its parent.
+        guests: process ids of the guest, the last one its parent's.
+    """
     code = 1
     try:
-        code = _work(prepared, job, original, ends, parent)
+        code = _work(prepared, job, ends, guests)
     finally:
         os._exit(code)
 
@@ -117,25 +156,30 @@ def _text_stream(fd: int) -> TextIO:
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent: int) -> int:
+def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]) -> int:
     problem, meter = "setup_error", Meter(job.limit_s if job.clock == "steps" else None)
     try:
-        _detach(ends, parent)
-        model, splits = _load(prepared, job, original, meter)
+        _detach(ends, guests[-1])
+        model = _blank(prepared, job)
         names = frozenset(model.state_dict())
-        _write_all(ends.report, LOADED_LINE)
-        if parent == CONTAINER_INIT:
-            confine(parent)  # where it cannot be had, the guest still looks after each model what has changed
-        if os.read(ends.go, 1) != b"g":
-            return 1
-        context = _context(prepared, job, meter)
+        if CONTAINER_INIT in guests:
+            confine(guests)  # where it cannot be had, the guest still looks after each model what has changed
         hello = prepared.hello
         if hello.terminal is not None:
             _debugger().take_terminal(hello.terminal)
+        _write_all(ends.report, IMPORTING_LINE)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
         if job.import_only:
             return 0
+        files = _handed(ends.go)
+        if files is None:
+            return 1
+        context = _context(prepared, job, files, meter)
+        splits = _load(prepared, job, model, files, meter)
+        for fd in files.all:
+            with contextlib.suppress(OSError):  # code of the plugin may have closed it
+                os.close(fd)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
         raw = serialise(unlearned, job.max_weights_bytes, names)
@@ -152,27 +196,41 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
     return 0
 
 
-def _load(
-    prepared: Prepared, job: Job, original: bytes, meter: Meter | None = None
-) -> tuple[nn.Module, dict[str, SplitData]]:
-    """The original in eval mode and the splits, on the device; every random stream seeded."""
-    hello, spec = prepared.hello, prepared.spec
+def _blank(prepared: Prepared, job: Job) -> nn.Module:
+    """Return a network without the original's weights, in eval mode and on the device, which is awake then."""
+    hello = prepared.hello
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise GpuLostError("the sandbox was to have a GPU, but torch finds none in it")
-    model = build_model(spec, seed=None)
-    load_state(model, original)
-    model.to(device).eval()
+    model = build_model(prepared.spec, seed=None).to(device).eval()
+    if device.type == "cuda":
+        torch.zeros(1, device=device)
+        torch.cuda.synchronize()
+    seed_everything(job.seed)
+    return model
+
+
+def _handed(go: int) -> Files | None:
+    """Wait for the start and return what comes with it; None if the guest is gone."""
+    with socket.socket(fileno=go) as channel:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, 3)
+    return Files(*descriptors) if descriptors else None
+
+
+def _load(
+    prepared: Prepared, job: Job, model: nn.Module, files: Files, meter: Meter | None = None
+) -> dict[str, SplitData]:
+    """Give ``model`` the original's weights and return the splits, on its device; every random stream is seeded."""
+    spec, device = prepared.spec, torch.device(prepared.hello.device)
+    model.load_state_dict(read_state(path_of(files.weights)), strict=True)
     normalisation = Normalisation(spec.mean, spec.std)
     splits = {
         name: SplitData(images.to(device), labels.to(device), spec.n_classes, normalisation, meter)
-        for name, (images, labels) in prepared.splits.items()
+        for name, (images, labels) in read_splits(path_of(files.data)).items()
     }
-    if device.type == "cuda":
-        torch.cuda.synchronize()
     seed_everything(job.seed)
-    return model, splits
+    return splits
 
 
 def warm_up(prepared: Prepared) -> None:
@@ -184,12 +242,9 @@ def warm_up(prepared: Prepared) -> None:
     hello = prepared.hello
     with contextlib.suppress(Exception):
         model = build_model(prepared.spec, seed=None)
-        raw = serialise(model, sys.maxsize)
-        load_state(model, raw)
+        model.load_state_dict(safetensors.torch.load(serialise(model, sys.maxsize)))
     seed_everything(0)
     warm_lookup(hello.distribution)
-    if os.getpid() == CONTAINER_INIT:
-        filter_for(CONTAINER_INIT)
 
 
 def seed_everything(seed: int) -> None:
@@ -199,7 +254,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _context(prepared: Prepared, job: Job, meter: Meter | None = None) -> Context:
+def _context(prepared: Prepared, job: Job, files: Files, meter: Meter | None = None) -> Context:
     return Context(
         device=torch.device(prepared.hello.device),
         seed=job.seed,
@@ -208,10 +263,16 @@ def _context(prepared: Prepared, job: Job, meter: Meter | None = None) -> Contex
         spec=prepared.spec,
         options=dict(prepared.hello.options),
         time_limit_s=job.limit_s,
-        journal=None if prepared.journal is None else Journal(prepared.journal, torch.device(prepared.hello.device)),
+        journal=None if files.journal is None else _journal(files.journal, torch.device(prepared.hello.device)),
         clock=job.clock,
         meter=meter or Meter(),
     )
+
+
+def _journal(fd: int, device: torch.device) -> Journal:
+    """Map a journal; what is written to the mapping stays in this process."""
+    memory = mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    return Journal(memory, device)
 
 
 def _debugger() -> ModuleType:

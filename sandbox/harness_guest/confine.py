@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import functools
 import os
 import socket
 import struct
@@ -85,7 +84,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def confine(guest: int) -> bool:
+def confine(guests: tuple[int, ...]) -> bool:
     """Put the filter on every thread of this process and all that they start; it cannot be taken off again.
 
     Threads are there before it: torch's, from loading the model, and a GPU driver's. On one without the filter, any code of this
@@ -93,12 +92,12 @@ def confine(guest: int) -> bool:
     refused too.
 
     Args:
-        guest: process id whose limits and priorities are out of reach from now on.
+        guests: process ids whose limits and priorities are out of reach from now on.
 
     Returns:
         Whether it is in force; False on machines for which no numbers are known here, or where the kernel has no filters.
     """
-    code = filter_for(guest)
+    code = filter_for(guests)
     if code is None:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
@@ -111,14 +110,13 @@ def confine(guest: int) -> bool:
     return bool(libc.syscall(number, mode, every_thread, ctypes.byref(instructions)) == 0)
 
 
-@functools.lru_cache(maxsize=1)
-def filter_for(guest: int) -> bytes | None:
+def filter_for(guests: tuple[int, ...]) -> bytes | None:
     """The filter for this machine; None where no numbers are known here."""
     known = MACHINES.get(os.uname().machine)
-    return None if known is None or sys.byteorder != "little" else program(guest, *known)
+    return None if known is None or sys.byteorder != "little" else program(guests, *known)
 
 
-def program(guest: int, architecture: int, numbers: dict[str, int]) -> bytes:
+def program(guests: tuple[int, ...], architecture: int, numbers: dict[str, int]) -> bytes:
     """The filter as an array of ``struct sock_filter``."""
     code = [
         _step(LOAD, ARCHITECTURE),
@@ -131,10 +129,10 @@ def program(guest: int, architecture: int, numbers: dict[str, int]) -> bytes:
     for name in ABSENT:
         code += _rule(numbers[name], [_refuse(errno.ENOSYS)])
     for name in ON_PROCESS:
-        code += _rule(numbers[name], [_step(LOAD, FIRST), _step(EQUAL, guest, 0, 1), _refuse(errno.EPERM)])
+        code += _rule(numbers[name], [_step(LOAD, FIRST), *_refuse_any(guests)])
     for name, process in ON_OTHERS.items():
         others = [_step(LOAD, FIRST), _step(EQUAL, process, 1, 0), _refuse(errno.EPERM)]
-        code += _rule(numbers[name], [*others, _step(LOAD, SECOND), _step(EQUAL, guest, 0, 1), _refuse(errno.EPERM)])
+        code += _rule(numbers[name], [*others, _step(LOAD, SECOND), *_refuse_any(guests)])
     for name in WITH_FLAGS:
         code += _rule(numbers[name], [_step(LOAD, FIRST), _step(ANY_BIT, CLONE_NEWUSER, 0, 1), _refuse(errno.EPERM)])
     for name in ("socket", "socketpair"):
@@ -147,6 +145,10 @@ def _rule(number: int, refusal: list[bytes]) -> list[bytes]:
     """What refuses some calls of this number and allows the rest; other numbers go on behind it."""
     body = [*refusal, _step(RETURN, ALLOW)]
     return [_step(EQUAL, number, 0, len(body)), *body]
+
+
+def _refuse_any(values: tuple[int, ...]) -> list[bytes]:
+    return [step for value in values for step in (_step(EQUAL, value, 0, 1), _refuse(errno.EPERM))]
 
 
 def _refuse(reason: int) -> bytes:

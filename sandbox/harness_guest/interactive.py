@@ -18,7 +18,7 @@ import struct
 import termios
 from dataclasses import dataclass
 
-from harness_guest.child import Prepared
+from harness_guest.child import Files, Prepared
 from harness_guest.linux import Exit, Family
 from harness_guest.prompt import run_shell
 from harness_guest.protocol import Ended, Job, Kind, ProtocolError, Shell, decode_json
@@ -41,10 +41,10 @@ class Talking:
 
 
 def serve_shell(
-    shell: Shell, job: Job, original: bytes, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int
+    shell: Shell, job: Job, files: Files, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int
 ) -> None:
     """Start a shell, carry what is typed and shown, and tell the host how it ended."""
-    talking = fork_shell(prepared, shell, job, original)
+    talking = fork_shell(prepared, shell, job, files)
     bridge = _Bridge(talking, wire, family, wakeup_fd)
     try:
         ended = bridge.run()
@@ -54,7 +54,7 @@ def serve_shell(
     wire.send_json(Kind.ENDED, Ended(job.index, ended.exit_code, ended.signal, peak_rss_mib=ended.peak_rss_mib))
 
 
-def fork_shell(prepared: Prepared, shell: Shell, job: Job, original: bytes) -> Talking:
+def fork_shell(prepared: Prepared, shell: Shell, job: Job, files: Files) -> Talking:
     """Fork the shell's process: on a terminal, or, where it was given its code, with a pipe for each stream it writes."""
     if shell.code is None:
         ours, theirs = pty.openpty()
@@ -68,8 +68,8 @@ def fork_shell(prepared: Prepared, shell: Shell, job: Job, original: bytes) -> T
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
-        _close_all_but(set(inside))
-        run_shell(prepared, shell, job, original, inside, parent)
+        _close_all_but({*inside, *files.all})
+        run_shell(prepared, shell, job, files, inside, parent)
     for fd in set(inside):
         os.close(fd)
     for fd in outputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+MFD_CLOEXEC, MFD_ALLOW_SEALING = 1, 2
+F_ADD_SEALS, ALL_SEALS = 1033, 0b1111  # of sealing, shrinking, growing, writing
 
 
 def prctl(option: int, value: int) -> None:
@@ -55,9 +58,29 @@ def private_standard_streams() -> tuple[int, int]:
 
 
 def _dup_high(fd: int) -> int:
-    import fcntl
-
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100)
+
+
+def memory_file(name: str, n_bytes: int) -> int:
+    """Return a descriptor of a new file that lies in memory and has no path; see memfd_create(2).
+
+    It is asked of the C library, as some builds of Python lack the function.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = int(libc.memfd_create(name.encode(), MFD_CLOEXEC | MFD_ALLOW_SEALING))
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    os.ftruncate(fd, n_bytes)
+    return fd
+
+
+def seal(fd: int) -> None:
+    """Let nobody change the content of a file in memory, whoever holds its descriptor."""
+    fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
 
 
 def parents() -> dict[int, int]:
@@ -122,23 +145,32 @@ class Exit:
 class Family:
     """All processes below this one, orphans of orphans included.
 
-    Process 1 of a container inherits orphans by itself; anywhere else the guest asks the kernel to become their parent.
+    Process 1 of a container inherits orphans by itself; any other asks the kernel to become their parent.
+
+    Args:
+        alone: there is nobody in this container but process 1, this process and those below it.
 
     Attributes:
         reaped_cpu_s: processor seconds of all that have ended, and of what they waited for.
     """
 
-    def __init__(self) -> None:
-        self._pid1 = os.getpid() == 1
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
         self._exits: dict[int, Exit] = {}
         self.reaped_cpu_s = 0.0
-        if not self._pid1:
+        if os.getpid() != 1:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def reap(self) -> None:
         """Collect all that have ended, without waiting."""
         while self._reap_one(os.WNOHANG):
             pass
+
+    def wait(self, pid: int) -> Exit:
+        """Wait for a child's end and return it."""
+        while (ended := self.exit_of(pid)) is None:
+            self._reap_one(0)
+        return ended
 
     def exit_of(self, pid: int) -> Exit | None:
         """How a child ended; None while it lives. Forgets it."""
@@ -174,7 +206,7 @@ class Family:
         return True
 
     def _signal_all(self) -> None:
-        targets = [-1] if self._pid1 else descendants(os.getpid())
+        targets = [-1] if self._alone else descendants(os.getpid())
         for pid in targets:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -17,29 +17,29 @@ SCHED_ATTR_BYTES = 56  # of the first version of the structure that holds all of
 LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
-def posture() -> dict[str, object]:
-    """The guest's limits, niceness, cores, scheduling class and disk priority, by name."""
-    found: dict[str, object] = {name: resource.getrlimit(getattr(resource, name)) for name in LIMITS}
-    found["niceness"] = os.getpriority(os.PRIO_PROCESS, 0)
-    found["cores"] = sorted(os.sched_getaffinity(0))
-    found["scheduling class"] = os.sched_getscheduler(0)
+def posture(pid: int) -> dict[str, object]:
+    """Return the limits, niceness, cores, scheduling class and disk priority of a process, by name."""
+    found: dict[str, object] = {name: resource.prlimit(pid, getattr(resource, name)) for name in LIMITS}
+    found["niceness"] = os.getpriority(os.PRIO_PROCESS, pid)
+    found["cores"] = sorted(os.sched_getaffinity(pid))
+    found["scheduling class"] = os.sched_getscheduler(pid)
     number = IOPRIO_GET.get(os.uname().machine)
     if number is not None:
-        found["disk priority"] = ctypes.CDLL(None).syscall(number, IOPRIO_WHO_PROCESS, 0)
-    found["scheduling details"] = _scheduling_details()
+        found["disk priority"] = ctypes.CDLL(None).syscall(number, IOPRIO_WHO_PROCESS, pid)
+    found["scheduling details"] = _scheduling_details(pid)
     return found
 
 
-def _scheduling_details() -> bytes:
+def _scheduling_details(pid: int) -> bytes:
     """All that sched_getattr(2) tells, the length of the time slice among it; empty where it cannot be asked."""
     number = SCHED_GETATTR.get(os.uname().machine)
     told = ctypes.create_string_buffer(SCHED_ATTR_BYTES)
-    if number is None or ctypes.CDLL(None).syscall(number, 0, told, SCHED_ATTR_BYTES, 0) != 0:
+    if number is None or ctypes.CDLL(None).syscall(number, pid, told, SCHED_ATTR_BYTES, 0) != 0:
         return b""
     return told.raw
 
 
-def changed(before: dict[str, object]) -> list[str]:
-    """Names of what is no longer as it was."""
-    now = posture()
+def changed(pid: int, before: dict[str, object]) -> list[str]:
+    """Return the names of what is no longer as it was."""
+    now = posture(pid)
     return [name for name, value in before.items() if now[name] != value]

@@ -21,18 +21,21 @@ from torch import nn
 from harness_guest.child import (
     CONTAINER_INIT,
     ChildEnds,
+    Files,
     Prepared,
+    _blank,
     _context,
     _detach,
     _flush_output,
     _load,
+    path_of,
     seed_everything,
 )
 from harness_guest.confine import confine
 from harness_guest.data import SplitData
 from harness_guest.plugin import load_unlearner
 from harness_guest.protocol import Job, Shell
-from harness_guest.state import chosen_model, load_state, serialise
+from harness_guest.state import chosen_model, read_state, serialise
 from reference_models.architectures import build_model
 
 NONE = -1
@@ -40,12 +43,12 @@ ACCURACY_BATCH = 500
 
 
 def run_shell(
-    prepared: Prepared, shell: Shell, job: Job, original: bytes, inside: tuple[int, int], parent: int
+    prepared: Prepared, shell: Shell, job: Job, files: Files, inside: tuple[int, int], parent: int
 ) -> NoReturn:
     """The life of a shell's process; it never returns to its caller.
 
     Args:
-        prepared, job, original: as for a model's process.
+        prepared, job, files: as for a model's process.
         shell: what is wanted.
         inside: descriptors to write output and errors to; one and the same terminal, or two pipes.
         parent: process id of the guest.
@@ -53,7 +56,9 @@ def run_shell(
     status = 1
     try:
         _take_streams(inside, shell, parent)
-        status = _python(prepared, shell, job, original, parent) if shell.program == "python" else _sh(prepared, shell)
+        status = (
+            _python(prepared, shell, job, files, parent) if shell.program == "python" else _sh(prepared, shell, files)
+        )
     except SystemExit as leaving:
         status = _status_of(leaving)
     except BaseException:
@@ -77,10 +82,10 @@ def _take_streams(inside: tuple[int, int], shell: Shell, parent: int) -> None:
     os.environ["TERM"] = shell.term
 
 
-def _python(prepared: Prepared, shell: Shell, job: Job, original: bytes, parent: int) -> int:
-    names = Names(prepared, job, original)
+def _python(prepared: Prepared, shell: Shell, job: Job, files: Files, parent: int) -> int:
+    names = Names(prepared, job, files)
     if parent == CONTAINER_INIT:
-        confine(parent)
+        confine((parent,))
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     if shell.code is not None:
@@ -105,10 +110,11 @@ def _python(prepared: Prepared, shell: Shell, job: Job, original: bytes, parent:
     return 0
 
 
-def _sh(prepared: Prepared, shell: Shell) -> int:
+def _sh(prepared: Prepared, shell: Shell, files: Files) -> int:
     """Become the system's shell; it inherits the filter of system calls."""
     if os.getppid() == CONTAINER_INIT:
-        confine(CONTAINER_INIT)
+        confine((CONTAINER_INIT,))
+    os.set_inheritable(files.data, True)
     hello, program = prepared.hello, shutil.which("bash") or "/bin/sh"
     bare = ["--norc", "--noprofile"] if program.endswith("bash") else []
     if hello.plugin_path is not None:
@@ -119,7 +125,7 @@ def _sh(prepared: Prepared, shell: Shell) -> int:
     os.environ["PS1"] = "sandbox$ "
     sys.stdout.write(
         f"{shell.about}\n`python` has torch and the plugin's modules ({hello.plugin_path or 'installed here'}); the data is "
-        f"{os.path.abspath(hello.data_path)}. `exit` or Ctrl-D leaves.\n"  # noqa: PTH100
+        f"{path_of(files.data)}. `exit` or Ctrl-D leaves.\n"
     )
     sys.stdout.flush()
     os.execv(program, [program, *bare, "-i"])  # noqa: S606
@@ -139,15 +145,16 @@ class Names:
     """What is there in a Python shell, by name.
 
     Args:
-        prepared, job, original: as for a model's process.
+        prepared, job, files: as for a model's process.
     """
 
-    def __init__(self, prepared: Prepared, job: Job, original: bytes) -> None:
-        self._prepared, self._job, self._original = prepared, job, original
+    def __init__(self, prepared: Prepared, job: Job, files: Files) -> None:
+        self._prepared, self._job, self._files = prepared, job, files
         self._hook: Any = None
         self._plugin: dict[str, Any] = {}
-        self.model, self.splits = _load(prepared, job, original)
-        self.context = _context(prepared, job)
+        self.model = _blank(prepared, job)
+        self.splits = _load(prepared, job, self.model, files)
+        self.context = _context(prepared, job, files)
 
     def load(self) -> None:
         """Import the plugin, as the last thing before it is called.
@@ -190,7 +197,7 @@ class Names:
     def original(self) -> nn.Module:
         """Give the original anew, untouched by what was done to ``model``."""
         fresh = build_model(self._prepared.spec, seed=None)
-        load_state(fresh, self._original)
+        fresh.load_state_dict(read_state(path_of(self._files.weights)))
         return fresh.to(self.context.device).eval()
 
     def accuracy(self, model: nn.Module, split: SplitData) -> float:

@@ -4,18 +4,21 @@ A conversation is a sequence of frames over two byte streams: host to guest (the
 (its file descriptor 1). What a plugin prints never touches these: the guest moves them away before any plugin runs.
 
 A frame is ``b"UH"``, one byte of kind, eight bytes of payload length (unsigned, big-endian), payload. Payloads are JSON
-objects of at most :data:`MAX_JSON_BYTES`, but for WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap), LOG
-and TERMINAL (raw bytes).
+objects of at most :data:`MAX_JSON_BYTES`, but for DATA, WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap),
+LOG and TERMINAL (raw bytes).
 
 ==========  =========  ==========================================================================================
 kind        direction  payload
 ==========  =========  ==========================================================================================
-HELLO       to guest   :class:`Hello`: what the guest needs once: model specification, where the data lies, plugin, ...
-READY       to host    {"torch", "python", "device", "threads", "pid1", "isolation"}: data mapped, torch imported
+HELLO       to guest   :class:`Hello`: what the guest needs once: model specification, plugin, ...
+READY       to host    {"torch", "python", "device", "threads", "pid1", "isolation"}: torch imported
+DATA        to guest   the splits, once, after READY: ``{split}.images`` (uint8, n C H W) and ``{split}.labels`` (int64, n)
+                       for retain, forget and validation
 MODEL       to guest   :class:`Job`; a WEIGHTS frame with the original's state follows at once, and then, where the job says
                        that there is one, a JOURNAL frame of just the announced length: the record of its training
-LOADED      to host    {"index"}: the model's own process has been forked and holds the model on its device
-START       to guest   {"index"}: the clock runs. Only now is the plugin imported, by that process
+IMPORTING   to host    {"index"}: the model's own process has been forked, without model and data; it imports the plugin now
+IMPORTED    to host    {"index"}: the import is over
+START       to guest   {"index"}: the clock runs. Only now is that process handed data, weights and journal
 LOG         to host    8 bytes index, 8 bytes count of dropped bytes before this chunk, then raw bytes of output
 RESULT      to host    {"index", "peak_gpu_mib"}; a WEIGHTS frame with the unlearned state follows at once
 ENDED       to host    :class:`Ended`: how the model's process ended; always the last frame of a model, after
@@ -27,12 +30,12 @@ TERMINAL    both       one byte of stream (0 in, 1 out, 2 error), then raw bytes
 RESIZE      to guest   {"rows", "columns"} of the terminal
 ==========  =========  ==========================================================================================
 
-The conversation is lock-step: HELLO, READY, then per model MODEL+WEIGHTS[+JOURNAL], LOADED, START, (LOG)*, [RESULT+WEIGHTS],
-ENDED.
+The conversation is lock-step: HELLO, READY, DATA, then per model MODEL+WEIGHTS[+JOURNAL], IMPORTING, IMPORTED, START,
+[RESULT+WEIGHTS], ENDED, with any number of LOG from MODEL to RESULT.
 A frame out of order is a violation; the host kills the guest.
 
-For ``harness shell`` the conversation is: HELLO, READY, SHELL+MODEL+WEIGHTS, (TERMINAL | RESIZE)*, ENDED. No clock
-runs, and no weights come back.
+For ``harness shell`` the conversation is: HELLO, READY, DATA, SHELL+MODEL+WEIGHTS[+JOURNAL], (TERMINAL | RESIZE)*, ENDED. No
+clock runs, and no weights come back.
 """
 
 from __future__ import annotations
@@ -43,12 +46,14 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"UH"
 HEADER = struct.Struct(">2sBQ")
 LOG_HEADER = struct.Struct(">QQ")
 MAX_JSON_BYTES = 1 << 20
 MAX_LOG_FRAME_BYTES = (1 << 16) + LOG_HEADER.size
+LOST = 64
+"""Added to the number of the signal that killed the process that served a model: the guest's exit status then."""
 
 
 class Kind(enum.IntEnum):
@@ -57,7 +62,7 @@ class Kind(enum.IntEnum):
     HELLO = 1
     READY = 2
     MODEL = 3
-    LOADED = 4
+    IMPORTING = 4
     START = 5
     LOG = 6
     RESULT = 7
@@ -66,9 +71,15 @@ class Kind(enum.IntEnum):
     REFUSED = 10
     WEIGHTS = 11
     JOURNAL = 12
+    DATA = 13
+    IMPORTED = 14
     SHELL = 20
     TERMINAL = 21
     RESIZE = 22
+
+
+DOCUMENTS = (Kind.DATA, Kind.WEIGHTS, Kind.JOURNAL)
+"""Frames of safetensors bytes, of any length."""
 
 
 class ProtocolError(Exception):
@@ -84,8 +95,6 @@ class Hello:
         distribution: its distribution's name; None to take whichever has it.
         model: JSON of :class:`reference_models.recipe.ModelSpec`.
         recipe: JSON of :class:`reference_models.recipe.Recipe`.
-        data_path: safetensors file with ``{split}.images`` (uint8, n C H W) and ``{split}.labels`` (int64, n) for retain,
-            forget and validation, as the guest sees it.
         plugin_path: folder appended to ``sys.path`` in a model's process before the plugin is imported; None where the
             plugin is importable as it is. Never seen by the guest itself.
         scratch: folders wiped between models, e.g. ["/tmp", "/dev/shm"]; empty in the process runner.
@@ -105,7 +114,6 @@ class Hello:
     distribution: str | None
     model: dict[str, Any]
     recipe: dict[str, Any]
-    data_path: str
     plugin_path: str | None = None
     scratch: list[str] = field(default_factory=list)
     device: str = "cpu"
@@ -134,6 +142,8 @@ class Job:
             counts by itself).
         deadline_s: seconds from START after which the process is ended whatever it used; for "wall" the limit is the deadline.
         import_only: the process ends once the plugin is imported, and its hook is not called: no result comes back.
+        import_limit_s: seconds that the import may take, before START; None for no limit. The guest ends a process that takes
+            longer.
     """
 
     index: int
@@ -144,6 +154,7 @@ class Job:
     clock: str = "wall"
     deadline_s: float | None = None
     import_only: bool = False
+    import_limit_s: float | None = None
 
     @property
     def kill_s(self) -> float | None:
@@ -179,7 +190,7 @@ class Ended:
         index: the model.
         exit_code: exit status, None when killed by a signal.
         signal: number of the signal that ended it, None when it exited.
-        deadline: the guest killed it because ``limit_s`` or ``deadline_s`` had passed.
+        deadline: the guest killed it because ``limit_s`` or ``deadline_s``, or before START ``import_limit_s``, had passed.
         error_type, error_message, traceback: of an exception that the plugin let escape; None without.
         problem: a fault in what came back that the guest could tell: "output_missing", "output_invalid",
             "output_too_large", "plugin_error", "setup_error" (the plugin, or before it the original, could not be loaded),
@@ -191,8 +202,6 @@ class Ended:
             plugin changed); it exits, and the next model needs a new one. None when it can.
         cpu_s: processor seconds from START to the end of all processes of the model, as the kernel counted them.
         examples: drawn from the splits, as the model's process counted; None where it could not say so.
-        imported: the plugin's import had ended.
-        import_s: seconds from START to that, as the guest saw it; None where it had not ended.
     """
 
     index: int
@@ -209,8 +218,6 @@ class Ended:
     unclean: str | None = None
     cpu_s: float | None = None
     examples: int | None = None
-    imported: bool = False
-    import_s: float | None = None
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:
@@ -242,7 +249,7 @@ def decode_header(raw: bytes) -> tuple[Kind, int]:
         kind = Kind(kind_number)
     except ValueError:
         raise ProtocolError(f"unknown frame kind {kind_number}") from None
-    cap = {Kind.WEIGHTS: None, Kind.JOURNAL: None, Kind.LOG: MAX_LOG_FRAME_BYTES}.get(kind, MAX_JSON_BYTES)
+    cap = None if kind in DOCUMENTS else MAX_LOG_FRAME_BYTES if kind is Kind.LOG else MAX_JSON_BYTES
     if cap is not None and length > cap:
         raise ProtocolError(f"a {kind.name} frame of {length} bytes; at most {cap} are allowed")
     return kind, length

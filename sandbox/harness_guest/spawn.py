@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import signal
+import socket
 from dataclasses import dataclass
 
 from harness_guest.child import ChildEnds, Prepared, run_child
@@ -17,35 +18,41 @@ PIPE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Running:
-    """A model's process and the guest's ends of its pipes: ``go`` is written, the others are read without waiting."""
+    """A model's process and the guest's ends: the socket ``go`` is written, the pipes are read without waiting."""
 
     pid: int
-    go: int
+    go: socket.socket
     report: int
     weights: int
     log: int
 
 
-def fork_model(prepared: Prepared, job: Job, original: bytes) -> Running:
-    """Fork a process for one model; it keeps no descriptor of the guest's but its own ends of the pipes."""
-    go_read, go_write = os.pipe()
+def fork_model(prepared: Prepared, job: Job, guests: tuple[int, ...]) -> Running:
+    """Fork a process for one model; it keeps no descriptor of the guest's but its own ends of the pipes and of the socket.
+
+    Args:
+        prepared, job: what it is told.
+        guests: process ids of the guest, this process's the last.
+    """
+    go, go_child = socket.socketpair()
+    go_read = go_child.detach()
     report_read, report_write = os.pipe()
     weights_read, weights_write = os.pipe()
     log_read, log_write = os.pipe()
     with contextlib.suppress(OSError):  # the user's allowance of pipe memory may be used up: slower, nothing else
         fcntl.fcntl(weights_read, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
     gc.freeze()
-    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
+        go.detach()
         _close_all_but({go_read, report_write, weights_write, log_write})
-        run_child(prepared, job, original, ChildEnds(go_read, report_write, weights_write, log_write), parent)
+        run_child(prepared, job, ChildEnds(go_read, report_write, weights_write, log_write), guests)
     for fd in (go_read, report_write, weights_write, log_write):
         os.close(fd)
     for fd in (report_read, weights_read, log_read):
         os.set_blocking(fd, False)
-    return Running(pid, go_write, report_read, weights_read, log_read)
+    return Running(pid, go, report_read, weights_read, log_read)
 
 
 def _close_all_but(kept: set[int]) -> None:

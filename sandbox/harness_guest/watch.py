@@ -6,11 +6,12 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
-from harness_guest.child import IMPORTED_LINE, LOADED_LINE, MESSAGE_CHARS, TRACEBACK_CHARS
+from harness_guest.child import IMPORTED_LINE, IMPORTING_LINE, MESSAGE_CHARS, TRACEBACK_CHARS, Files
 from harness_guest.linux import Exit, Family, running_cpu_s
 from harness_guest.logs import LogKeeper
 from harness_guest.protocol import LOG_HEADER, Ended, Job, Kind, ProtocolError, decode_json
@@ -53,8 +54,6 @@ class Watch:
         self.leftovers = 0
         self._exit: Exit | None = None
         self._started = False
-        self._began_s = 0.0
-        self._import_s: float | None = None
         self._deadline_struck = False
         self._too_large = False
         self._cpu_before_s = 0.0
@@ -72,22 +71,29 @@ class Watch:
             self._wire.read_fd: self._take_host,
         }
 
-    def until_loaded(self) -> bool:
-        """Wait until the process holds its model; return False if it ended, or said its last word, before that."""
+    def until_importing(self) -> bool:
+        """Wait until the process begins the import; return False if it ended, or said its last word, before that."""
         while self._exit is None and b"\n" not in self._report:
             self._step(None)
-        self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
-        return self._exit is None and bytes(self._report).startswith(LOADED_LINE)
+        return bytes(self._report).startswith(IMPORTING_LINE)
 
-    def run(self) -> None:
-        """Let the process go and wait for its end; kill it when the job's limit or its deadline has passed."""
+    def until_imported(self) -> bool:
+        """Wait until the import is over; return False if the process ended before that, or was killed for taking too long."""
+        self._wait(self._job.import_limit_s, lambda: self._imported)
+        return self._imported and not self._deadline_struck
+
+    def run(self, files: Files) -> None:
+        """Hand the process its files and wait for its end; kill it when the job's limit or its deadline has passed."""
+        self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
         self._started = True
-        kill_s = self._job.kill_s
-        self._began_s = time.monotonic()
-        deadline = None if kill_s is None else self._began_s + kill_s
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._running.go, b"g")
-        while self._exit is None:
+        with contextlib.suppress(OSError):  # it ended, or closed its end: it gets nothing
+            socket.send_fds(self._running.go, [b"g"], files.all)
+        self._wait(self._job.kill_s, lambda: False)
+
+    def _wait(self, kill_s: float | None, is_over: Callable[[], bool]) -> None:
+        """Serve the process until it has ended or ``is_over``; kill it after ``kill_s`` seconds."""
+        deadline = None if kill_s is None else time.monotonic() + kill_s
+        while self._exit is None and not is_over():
             left_s = self._left_s(deadline)
             if left_s is not None and left_s <= 0 and not self._deadline_struck:
                 self._deadline_struck = True
@@ -101,7 +107,7 @@ class Watch:
         Processor seconds pass no faster than the cores allow, so that there is no need to look before that.
         """
         left_s = None if deadline is None else deadline - time.monotonic()
-        if self._job.clock != "cpu" or self._job.limit_s is None:
+        if not self._started or self._job.clock != "cpu" or self._job.limit_s is None:
             return left_s
         unused_s = self._job.limit_s - (self._family.cpu_s() - self._cpu_before_s)
         if unused_s <= 0:
@@ -111,13 +117,13 @@ class Watch:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds of the model's processes that have ended, since it was loaded."""
-        return max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
+        """Processor seconds of the model's processes that have ended, since it was started; 0 if it was not."""
+        return 0.0 if not self._started else max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
         """Collect what is left, send log tail and result, and return how it ended. Leftovers are not killed yet.
 
-        A process that lives has said its last word while loading its model: it is given :data:`LAST_WORD_S` to end.
+        A process that lives has said its last word before its import: it is given :data:`LAST_WORD_S` to end.
         """
         self._await_exit()
         self._drain()
@@ -153,7 +159,8 @@ class Watch:
         """Close the pipes."""
         self._selector.close()
         running = self._running
-        for fd in (running.go, running.report, running.weights, running.log):
+        running.go.close()
+        for fd in (running.report, running.weights, running.log):
             os.close(fd)
 
     def _step(self, timeout_s: float | None) -> None:
@@ -186,8 +193,6 @@ class Watch:
     def _take_report(self) -> int:
         chunk = self._read(self._running.report, 1 << 16)
         self._report += chunk[: MAX_REPORT_BYTES - len(self._report)]
-        if self._started and self._import_s is None and self._imported:
-            self._import_s = time.monotonic() - self._began_s
         return len(chunk)
 
     @property
@@ -245,7 +250,7 @@ class Watch:
             said = decode_json(lines[-2]) if len(lines) > 1 else {}
         except ProtocolError:
             return {}
-        return {} if said.get("loaded") or said.get("imported") else said
+        return {} if said.get("importing") or said.get("imported") else said
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
         """The last word with what is true of the result: as many bytes came as were announced, or it is no result."""
@@ -280,8 +285,6 @@ class Watch:
             dropped_bytes=self._keeper.dropped_bytes,
             peak_rss_mib=exit_.peak_rss_mib,
             examples=_count(said.get("examples")),
-            imported=self._imported,
-            import_s=self._import_s,
         )
 
 

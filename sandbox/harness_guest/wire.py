@@ -7,6 +7,7 @@ import os
 import select
 from collections import deque
 
+from harness_guest.linux import memory_file, seal
 from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header, decode_json, encode_json, header
 
 CHUNK_BYTES = 1 << 20
@@ -50,22 +51,30 @@ class Wire:
             raise ProtocolError(f"{kind.name} came where {expected.name} was due")
         return decode_json(payload)
 
-    def receive_mapped(self, expected: Kind, n_bytes: int) -> mmap.mmap:
-        """The next frame's payload, of ``n_bytes``, in memory of its own: nothing of it is left when that is closed."""
+    def receive_file(self, expected: Kind, n_bytes: int | None = None) -> int:
+        """Receive the next frame's payload into a sealed file in memory and return its descriptor.
+
+        No byte of it enters this process's own memory, which processes that are forked later inherit.
+
+        Args:
+            expected: kind of the frame.
+            n_bytes: its length; None for any.
+        """
         kind, length = decode_header(bytes(self._read(HEADER.size)))
-        if kind is not expected or length != n_bytes:
-            raise ProtocolError(f"{kind.name} of {length} bytes came where {expected.name} of {n_bytes} bytes was due")
-        memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        with memoryview(memory) as view:
+        if kind is not expected or length != (n_bytes or length) or not 0 < length <= self._max_weights_bytes:
+            raise ProtocolError(f"{kind.name} of {length} bytes came where {expected.name} was due")
+        fd = memory_file(expected.name.lower(), length)
+        with mmap.mmap(fd, length) as memory, memoryview(memory) as view:
             received = 0
-            while received < n_bytes:
+            while received < length:
                 select.select([self.read_fd], [], [])
                 with view[received : received + CHUNK_BYTES] as rest:
                     count = os.readv(self.read_fd, [rest])
                 if not count:
                     raise HostGoneError("the host closed the conversation")
                 received += count
-        return memory
+        seal(fd)
+        return fd
 
     def post(self, kind: Kind, payload: bytes | bytearray) -> None:
         """Queue a frame; :meth:`push` or :meth:`flush` send it."""

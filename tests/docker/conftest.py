@@ -15,12 +15,12 @@ from safetensors.numpy import save_file
 
 from harness.bundles import resolve
 from harness.outcomes import ModelOutcome
-from harness.runners.base import GuestSetup, Limits, PluginBundle
+from harness.runners.base import GuestSetup, Limits, PluginBundle, Runner
 from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
 from harness.runners.images import GuestImage, ensure_plugin_image, list_images
 from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.weights import Manifest, State
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
@@ -68,7 +68,6 @@ def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
         distribution=bundle.facts.distribution,
         model=to_json(SPEC),
         recipe=to_json(Recipe()),
-        data_path=runner.paths.data_path,
         plugin_path=runner.paths.plugin_path,
         scratch=list(runner.paths.scratch),
     )
@@ -121,18 +120,29 @@ class Bench:
         self.tags.append(image.tag)
         return DockerRunner(self.engine, image, limits), bundle
 
+    def session(self, runner: Runner, hello: Hello, original: State, **options: Any) -> Session:
+        """A conversation with guests of a runner."""
+        manifest = Manifest.of(original)
+        return Session(lambda: runner.start(self.setup()), hello, data=self.data_file, manifest=manifest, **options)
+
     def setup(self) -> GuestSetup:
         """What a guest is started with."""
-        return GuestSetup(self.data_file, RUN_ID, 600)
+        return GuestSetup(RUN_ID, 600)
 
     def unlearn(
-        self, spec: str, *, limit_s: float | None = 60.0, limits: Limits = SMALL, **clock: Any
+        self,
+        spec: str,
+        *,
+        limit_s: float | None = 60.0,
+        limits: Limits = SMALL,
+        import_limit_s: float = 60.0,
+        **clock: Any,
     ) -> tuple[ModelOutcome, dict[str, Any], dict[str, Any]]:
         """Outcome, original state and unlearned state (empty where there is none)."""
         runner, bundle = self.runner(spec, limits)
         original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
         hello = hello_to(runner, bundle)
-        with Session(lambda: runner.start(self.setup()), hello, manifest=Manifest.of(original)) as session:
+        with self.session(runner, hello, original, import_limit_s=import_limit_s) as session:
             outcome, state = session.unlearn(0, 1, original, limit_s, **clock)
         return outcome, original, state or {}
 

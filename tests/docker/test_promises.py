@@ -37,14 +37,13 @@ def unlearn(model, retain, forget, validation, context):
         "no_new_privs": status["NoNewPrivs"].strip(),
         "seccomp": status["Seccomp"].strip(),
         "write": {place: refusal(lambda: open(place + "/x", "w")) for place in
-                  ("/", "/opt/plugin", "/opt/harness", "/data", "/etc", "/var/tmp", "/tmp", "/dev/shm")},
+                  ("/", "/opt/plugin", "/opt/harness", "/etc", "/var/tmp", "/tmp", "/dev/shm")},
         "interfaces": sorted(name for _, name in socket.if_nameindex()),
         "connect": refusal(lambda: socket.create_connection(("192.0.2.1", 80), timeout=5)),
         "names": sorted(os.environ),
         "nvidia": os.environ.get("NVIDIA_VISIBLE_DEVICES"),
         "path": sys.path,
         "socket": os.path.exists("/var/run/docker.sock") or os.path.exists("/run/docker.sock"),
-        "data": os.listdir("/data"),
         "mounts": sorted(line.split()[4] for line in open("/proc/self/mountinfo") if line.split(" - ")[1].split()[0]
                          not in ("overlay", "proc", "tmpfs", "devpts", "sysfs", "cgroup", "cgroup2", "mqueue")),
         "tmp_mib": size_mib("/tmp"),
@@ -81,7 +80,7 @@ def test_system_calls_are_filtered(seen: dict[str, Any]) -> None:
     assert seen["seccomp"] == "2"
 
 
-@pytest.mark.parametrize("place", ["/", "/opt/plugin", "/opt/harness", "/data", "/etc", "/var/tmp"])
+@pytest.mark.parametrize("place", ["/", "/opt/plugin", "/opt/harness", "/etc", "/var/tmp"])
 def test_it_cannot_write_to(seen: dict[str, Any], place: str) -> None:
     assert seen["write"][place] in {"OSError", "PermissionError"}
 
@@ -139,10 +138,9 @@ def test_there_is_no_engine_socket(seen: dict[str, Any]) -> None:
     assert seen["socket"] is False
 
 
-def test_the_data_file_is_the_only_thing_mounted_from_the_host(seen: dict[str, Any]) -> None:
+def test_nothing_is_mounted_from_the_host(seen: dict[str, Any]) -> None:
     engine_files = {"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"}
-    assert set(seen["mounts"]) - engine_files == {"/data/data.safetensors"}
-    assert seen["data"] == ["data.safetensors"]
+    assert set(seen["mounts"]) - engine_files == set()
 
 
 def test_the_limits_are_in_force(seen: dict[str, Any]) -> None:

@@ -27,8 +27,6 @@ from harness.runners.engine_types import ContainerSpec, ContainerState
 from harness.runners.oneshot import run_once
 from harness.runners.process_runner import ProcessRunner
 from harness.runners.reaper import DEADLINE, HOST_BOOT, owner_labels, reap
-from harness.runners.session import Session
-from harness.runners.weights import Manifest
 from harness_guest.protocol import Hello
 from reference_models.recipe import Recipe, to_json
 from tests.docker.conftest import RUN_ID, SMALL, SPEC, Bench
@@ -68,13 +66,32 @@ def test_both_runners_put_a_plugin_into_one_world(bench: Bench, plugin: Plugin, 
     spec = plugin(WORLD)
     docker, original, _ = bench.unlearn(spec)
     runner = ProcessRunner(materialise(resolve(spec), tmp_path / "site"), 1, SMALL)
-    hello = Hello("probe", "probe-plugin", to_json(SPEC), to_json(Recipe()), runner.paths.data_path,
+    hello = Hello("probe", "probe-plugin", to_json(SPEC), to_json(Recipe()),
                   plugin_path=runner.paths.plugin_path, scratch=list(runner.paths.scratch))  # fmt: skip
-    with Session(lambda: runner.start(bench.setup()), hello, manifest=Manifest.of(original)) as session:
+    with bench.session(runner, hello, original) as session:
         process, _ = session.unlearn(0, 1, original, 60.0)
 
     assert (docker.status, process.status) == (Status.OK, Status.OK), process
     assert json.loads(docker.log.head) == json.loads(process.log.head)
+
+
+def test_an_import_longer_than_the_limit_is_not_charged(bench: Bench, plugin: Plugin) -> None:
+    outcome, _, _ = bench.unlearn(plugin("import time\ntime.sleep(2.5)\n" + NOTHING), limit_s=2.0)
+
+    assert outcome.status is Status.OK, outcome
+    assert outcome.import_s is not None
+    assert outcome.charged_s is not None
+    assert outcome.import_s > 2.0 > outcome.charged_s
+
+
+def test_an_import_beyond_its_allowance_is_stopped_and_named(bench: Bench, plugin: Plugin) -> None:
+    source = "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nsignal.pause()\n" + NOTHING
+    for hostile in (source, "import signal\nsignal.pause()\n" + NOTHING):
+        outcome, _, _ = bench.unlearn(plugin(hostile), import_limit_s=0.5)
+
+        assert outcome.status is Status.TIMEOUT, outcome
+        assert "import of the plugin took more than the 0.5 s" in outcome.advice
+        assert (outcome.charged_s, outcome.import_s) == (None, None)
 
 
 def test_a_plugin_that_raises_leaves_nothing_behind(bench: Bench, plugin: Plugin) -> None:
@@ -147,11 +164,11 @@ def test_killing_twice_and_after_the_end_is_harmless(bench: Bench, plugin: Plugi
     assert not ended.oom_killed
 
 
-def test_a_data_file_that_is_not_there_is_the_engines_error_and_leaves_nothing(bench: Bench, plugin: Plugin) -> None:
+def test_a_folder_that_is_not_there_is_the_engines_error_and_leaves_nothing(bench: Bench, plugin: Plugin) -> None:
     runner, _ = bench.runner(plugin(NOTHING))
     missing = bench.data_file.parent / "nothing-here"
     with pytest.raises(SandboxError, match="nothing-here"):
-        runner.start(GuestSetup(missing, RUN_ID))
+        runner.start(GuestSetup(RUN_ID, architecture=missing))
 
 
 def test_a_gpu_on_an_engine_without_any_is_refused_with_advice(bench: Bench, plugin: Plugin) -> None:

@@ -44,7 +44,6 @@ def look():
             "internet": answer(lambda: socket.create_connection(("192.0.2.1", 80), 1)),
             "root": answer(lambda: pathlib.Path("/intruder").touch()),
             "plugin": answer(lambda: pathlib.Path("/opt/plugin/intruder").touch()),
-            "data": answer(lambda: open("/data/data.safetensors", "r+b")),
             "guest": answer(lambda: os.kill(1, 9)),
             "memory of the guest": answer(lambda: open("/proc/1/mem", "rb")),
             "limits of the guest": answer(lambda: resource.prlimit(1, resource.RLIMIT_CPU, (1, 1))),
@@ -109,7 +108,6 @@ def test_a_shell_sees_the_walls_that_a_run_sees(here: Program, plugin: Callable[
         "internet": "OSError101",
         "root": "OSError30",
         "plugin": "OSError30",
-        "data": "PermissionError13",
         "guest": "None",  # no error, and no effect: nobody inside can kill the first process
         "memory of the guest": "PermissionError13",
         "limits of the guest": "PermissionError1",

@@ -51,8 +51,8 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
     seat, left, cpusets = Seat((OWN,), (OTHER,), ahead=1), [3], []
     setup: GuestSetup = replace(bench.setup(), run_id="tests-warming", cores=seat.waiting)
     session = Session(
-        lambda: runner.start(setup), hello, manifest=Manifest.of(original), isolation="model", seat=seat,
-        due=lambda: left[0],
+        lambda: runner.start(setup), hello, data=bench.data_file, manifest=Manifest.of(original), isolation="model",
+        seat=seat, due=lambda: left[0],
     )  # fmt: skip
     with session:
         for index in range(3):

@@ -269,3 +269,15 @@ def test_the_pressure_of_all_models_weighs_each_with_its_time() -> None:
     ]
 
     assert times_record([ModelRecord.from_outcome(one) for one in outcomes], 1, 1).cpu_pressure == 0.4
+
+
+def test_the_import_is_a_time_of_its_own_and_neither_charged_nor_the_programs() -> None:
+    outcome = ModelOutcome(
+        0, 0, Status.OK, charged_s=2.0, import_s=50.0, prepare_s=1.0, start_s=1.0, after_s=0.5, judge_s=0.5
+    )
+    record = times_record([ModelRecord.from_outcome(outcome)] * 2, workers=1, cores=1)
+
+    assert record.imports is not None
+    assert record.charged is not None
+    assert (record.imports.p50_s, record.charged.p50_s, record.uncharged_s) == (50.0, 2.0, 6.0)
+    assert record.charged_share == round(4.0 / 110.0, 4)

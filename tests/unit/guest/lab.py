@@ -63,23 +63,30 @@ class Lab:
 
     Args:
         folder: for data and plugin.
-        isolation: as :class:`Session` has it.
+        isolation, import_limit_s: as :class:`Session` has them.
         hello: fields of HELLO that differ from the usual.
     """
 
-    def __init__(self, folder: Path, isolation: Any = "run", **hello: Any) -> None:
+    def __init__(self, folder: Path, isolation: Any = "run", import_limit_s: float = LIMIT_S, **hello: Any) -> None:
         self.plugin_path = folder / "plugin"
         write_distribution(self.plugin_path)
         self.original = original_state()
         self.runner = ProcessRunner(self.plugin_path, 1, Limits())
-        self._setup = GuestSetup(write_data(folder / "data.safetensors"), "lab")
+        self._setup = GuestSetup("lab")
+        data = write_data(folder / "data.safetensors")
         fields = {"plugin": "probe", "distribution": "probe", "model": to_json(SPEC), "recipe": to_json(RECIPE)}
-        paths = {"data_path": self.runner.paths.data_path, "plugin_path": self.runner.paths.plugin_path}
-        paths["scratch"] = list(self.runner.paths.scratch)
+        paths = {"plugin_path": self.runner.paths.plugin_path, "scratch": list(self.runner.paths.scratch)}
         logs = {"log_head_bytes": HEAD_BYTES, "log_tail_bytes": TAIL_BYTES}
         hello = {**fields, **paths, **logs, **hello}
         self.handles: list[Any] = []
-        self.session = Session(self._start, Hello(**hello), manifest=Manifest.of(self.original), isolation=isolation)
+        self.session = Session(
+            self._start,
+            Hello(**hello),
+            data=data,
+            manifest=Manifest.of(self.original),
+            isolation=isolation,
+            import_limit_s=import_limit_s,
+        )
 
     def _start(self) -> Any:
         self.handles.append(self.runner.start(self._setup))

@@ -51,7 +51,7 @@ def wait_and_reach():
 
 earlier = threading.Thread(target=wait_and_reach)
 earlier.start()
-assert confine(parent)
+assert confine((1, parent))
 confined.set()
 earlier.join()
 print(json.dumps({

@@ -162,17 +162,3 @@ def test_processor_seconds_and_examples_are_told_whatever_is_limited(lab: Lab) -
     assert (outcome.clock, outcome.examples) == ("wall", 40)
     assert outcome.cpu_s is not None
     assert outcome.charged_s == outcome.evidence.elapsed_s
-
-
-def test_the_import_is_timed_on_its_own_and_named_where_it_took_most_of_the_limit(lab: Lab) -> None:
-    quick, _ = lab.unlearn("time.sleep(0.2)\n@hookimpl\ndef unlearn(): ...")
-    slow, _ = lab.unlearn("time.sleep(0.4)\n@hookimpl\ndef unlearn(): time.sleep(60)", limit_s=0.7)
-    never, _ = lab.unlearn("time.sleep(60)", limit_s=0.3)
-
-    assert quick.import_s is not None
-    assert quick.charged_s is not None
-    assert 0.2 < quick.import_s < quick.charged_s
-    assert slow.status is never.status is Status.TIMEOUT
-    assert "the import before it took 0.4" in slow.advice
-    assert never.import_s is None
-    assert "before its hook began" in never.advice

@@ -22,13 +22,14 @@ import json, os, signal, sys, time
 import harness_guest.child as child
 from harness_guest.__main__ import main
 
-def _work(prepared, job, original, ends, parent):
-    child._detach(ends, parent)
+def _work(prepared, job, ends, guests):
+    child._detach(ends, guests[-1])
+    original = b"x" * 100
     for act in SCRIPTS[job.index]:
-        if act == "loaded": os.write(ends.report, child.LOADED_LINE)
-        if act == "go": os.read(ends.go, 1)
+        if act == "importing": os.write(ends.report, child.IMPORTING_LINE)
         if act == "imported": os.write(ends.report, child.IMPORTED_LINE)
-        if act == "error": child._report(ends, {"problem": "setup_error" if "imported" not in SCRIPTS[job.index]
+        if act == "go": original = open(child.path_of(child._handed(ends.go).weights), "rb").read()
+        if act == "error": child._report(ends, {"problem": "setup_error" if "go" not in SCRIPTS[job.index]
             else "plugin_error", "error_type": "OwnError", "error_message": "its own cause"})
         if act == "gpu": child._report(ends, {"problem": "infra_error", "error_type": "E", "error_message": "no GPU"})
         if act == "half line": os.write(ends.report, b'{"pro')
@@ -51,8 +52,8 @@ sys.exit(main())
 
 STAGES = {
     "loading": (),
-    "loaded": ("loaded", "go"),
-    "imported": ("loaded", "go", "imported"),
+    "importing": ("importing",),
+    "started": ("importing", "imported", "go"),
 }
 WORDS = {
     "nothing": (),
@@ -74,9 +75,9 @@ def expected(stage: str, word: str, end: str) -> Status:
     if stage == "loading":
         return Status.INFRA_ERROR if end == "kill" and not said_error else Status.SETUP_ERROR
     if word in ("a result", "a result after an error") and end == "exit 0":
-        return Status.OK
+        return Status.OK if stage == "started" else Status.OUTPUT_MISSING
     if said_error:
-        return Status.PLUGIN_ERROR if stage == "imported" else Status.SETUP_ERROR
+        return Status.PLUGIN_ERROR if stage == "started" else Status.SETUP_ERROR
     if died:
         return Status.KILLED_SIGNAL
     return Status.OUTPUT_INVALID if word == "half the weights" else Status.OUTPUT_MISSING
@@ -86,15 +87,14 @@ def session_of(folder: Path, scripts: list[tuple[str, ...]]) -> Session:
     """A session with a real guest; the process of model i does what the script i says."""
     state = original_state()
     data = write_data(folder / "data.safetensors")
-    paths = {"data_path": str(data), "plugin_path": None}
-    hello = Hello("probe", "probe", to_json(SPEC), to_json(RECIPE), **paths)  # type: ignore[arg-type]
+    hello = Hello("probe", "probe", to_json(SPEC), to_json(RECIPE))
     place = folder / "guest"
 
     def start() -> ProcessHandle:
         place.mkdir(exist_ok=True)
         return ProcessHandle(place, {}, ("-c", f"SCRIPTS = {scripts!r}\n{GUEST}"))
 
-    return Session(start, hello, manifest=Manifest.of(state))
+    return Session(start, hello, data=data, manifest=Manifest.of(state))
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from harness.outcomes import Status
-from harness.runners.causes import ADVICE, Facts, decide
-from harness_guest.protocol import Ended
+from harness.runners.causes import ADVICE, LOAD_ADVICE, Facts, decide
+from harness_guest.protocol import LOST, Ended
 
 
 def ended(**fields: object) -> Ended:
@@ -20,7 +20,7 @@ def raised(kind: str, message: str = "", problem: str = "plugin_error") -> Ended
 
 
 def facts(**fields: object) -> Facts:
-    return Facts(**{"started": True, "elapsed_s": 1.0, "limit_s": 2.0, **fields})  # type: ignore[arg-type]
+    return Facts(**{"started": True, "imported": True, "elapsed_s": 1.0, "limit_s": 2.0, **fields})  # type: ignore[arg-type]
 
 
 KILLED = ended(exit_code=None, signal=signal.SIGKILL, problem="output_missing")
@@ -158,17 +158,30 @@ def test_a_crash_is_explained_by_its_signal() -> None:
     assert "signal 60" in advice[60]
 
 
-def test_a_limit_that_passed_during_the_import_is_told_from_one_that_passed_in_the_hook() -> None:
-    during, after = (
-        decide(facts(ended=ended(deadline=True, exit_code=None, signal=9, imported=imported)))
-        for imported in (False, True)
-    )
+def test_an_import_beyond_its_allowance_is_told_from_a_limit_that_passed_in_the_hook() -> None:
+    killed = {"ended": ended(deadline=True, exit_code=None, signal=9), "import_limit_s": 7.5}
+    during, after = (decide(facts(imported=imported, **killed)) for imported in (False, True))
+    by_host = decide(facts(imported=False, elapsed_s=None, guest_exit_code=137, killed_by_host=True))
 
-    assert (during.status, after.status) == (Status.TIMEOUT, Status.TIMEOUT)
-    assert "while the plugin was being imported" in during.advice
+    assert during.status is after.status is by_host.status is Status.TIMEOUT
+    assert "import of the plugin took more than the 7.5 s" in during.advice
+    assert "import of the plugin" in by_host.advice
     assert "context.remaining_s" in after.advice
+
+
+def test_a_guest_whose_serving_process_was_killed_says_by_which_signal() -> None:
+    verdict = decide(facts(guest_exit_code=LOST + signal.SIGKILL, guest_is_init=True))
+
+    assert verdict.status is Status.KILLED_SIGNAL
+    assert "SIGKILL" in verdict.advice
+
+
+def test_weights_that_do_not_fit_after_the_import_are_not_the_plugins_fault() -> None:
+    verdict = decide(facts(ended=raised("RuntimeError", "size mismatch", problem="setup_error")))
+
+    assert (verdict.status, verdict.advice) == (Status.SETUP_ERROR, LOAD_ADVICE)
 
 
 @pytest.mark.parametrize(("clock", "words"), [("cpu", "processor seconds"), ("steps", "limit on examples")])
 def test_the_advice_names_what_was_used_up(clock: str, words: str) -> None:
-    assert words in decide(facts(ended=ended(imported=True), has_weights=True, clock=clock, used=3.0)).advice
+    assert words in decide(facts(ended=ended(), has_weights=True, clock=clock, used=3.0)).advice

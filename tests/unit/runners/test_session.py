@@ -18,6 +18,7 @@ from harness.runners.weights import Manifest
 from harness_guest.protocol import Hello
 from tests.unit.guest.lab import Lab
 
+DATA = Path(__file__)  # scripted guests do not look into it
 STATE = {"w": np.ones(3, dtype=np.float32)}
 READY = {"torch": "2.0", "python": "3.11", "device": "cpu", "threads": 1, "pid1": False}
 
@@ -47,9 +48,10 @@ def weights(**arrays):
 ENDED = {"index": 0, "exit_code": 0, "signal": None}
 """
 
-TO_READY = f"get(); put(Kind.READY, {READY!r})\n"
-TO_LOADED = TO_READY + "get(); get(); put(Kind.LOADED, {'index': 0})\n"
-TO_START = TO_LOADED + "get()\n"
+TO_READY = f"get(); put(Kind.READY, {READY!r}); get()\n"
+TO_IMPORT = TO_READY + "get(); get(); put(Kind.IMPORTING, {'index': 0})\n"
+TO_IMPORTED = TO_IMPORT + "put(Kind.IMPORTED, {'index': 0})\n"
+TO_START = TO_IMPORTED + "get()\n"
 TO_RESULT = TO_START + "put(Kind.RESULT, {'index': 0, 'peak_gpu_mib': None})\n"
 GOOD = TO_RESULT + "weights(); put(Kind.ENDED, ENDED)\n"
 
@@ -70,8 +72,8 @@ def open_session(tmp_path: Path) -> Iterator[Open]:
             source = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             return handle(folder, {}, ("-c", PRELUDE + textwrap.dedent(source)))
 
-        hello = Hello("p", None, {}, {}, "d", log_head_bytes=100, log_tail_bytes=0)
-        sessions.append(Session(start, hello, manifest=Manifest.of(STATE), **options))
+        hello = Hello("p", None, {}, {}, log_head_bytes=100, log_tail_bytes=0)
+        sessions.append(Session(start, hello, data=DATA, manifest=Manifest.of(STATE), **options))
         return sessions[-1]
 
     yield _open
@@ -93,17 +95,17 @@ def test_a_good_conversation_gives_weights_times_and_what_the_guest_is(open_sess
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (TO_LOADED + "os.write(1, b'garbage in place of a frame')", "mark"),
-        (TO_LOADED + "os.write(1, HEADER.pack(MAGIC, 99, 0))", "unknown frame kind 99"),
-        (TO_LOADED + "os.write(1, HEADER.pack(MAGIC, Kind.ENDED, 1 << 40))", "at most 1048576"),
+        (TO_IMPORTED + "os.write(1, b'garbage in place of a frame')", "mark"),
+        (TO_IMPORTED + "os.write(1, HEADER.pack(MAGIC, 99, 0))", "unknown frame kind 99"),
+        (TO_IMPORTED + "os.write(1, HEADER.pack(MAGIC, Kind.ENDED, 1 << 40))", "at most 1048576"),
         (TO_RESULT + "os.write(1, HEADER.pack(MAGIC, Kind.WEIGHTS, 1 << 40))", "bytes of weights"),
-        (TO_START + "weights()", "WEIGHTS came after LOADED"),
+        (TO_START + "weights()", "WEIGHTS came after IMPORTED"),
         (TO_RESULT + "put(Kind.ENDED, ENDED)", "ENDED came after RESULT"),
         (TO_RESULT + "log(0, b'x')", "LOG came after RESULT"),
         (TO_RESULT + "weights(); weights()", "WEIGHTS came after WEIGHTS"),
-        (TO_START + "put(Kind.READY, {})", "READY came after LOADED"),
+        (TO_START + "put(Kind.READY, {})", "READY came after IMPORTED"),
         (TO_READY + "get(); get(); weights()", "WEIGHTS came at the beginning"),
-        (TO_READY + "get(); get(); put(Kind.LOADED, {'index': 1})", "another model"),
+        (TO_READY + "get(); get(); put(Kind.IMPORTING, {'index': 1})", "another model"),
         (TO_START + "put(Kind.ENDED, {**ENDED, 'index': 1})", "another model"),
         (TO_START + "put(Kind.ENDED, {**ENDED, 'more': 1})", "fields"),
         (TO_START + "put(Kind.ENDED, {'index': 0})", "fields"),
@@ -118,7 +120,7 @@ def test_a_good_conversation_gives_weights_times_and_what_the_guest_is(open_sess
         (TO_READY + "get(); get(); os.write(1, HEADER.pack(MAGIC, Kind.JOURNAL, 1 << 40))", "JOURNAL"),
         (TO_START + "put(Kind.SHELL, {})", "SHELL"),
         (TO_START + "put(Kind.RESIZE, {'rows': 1, 'columns': 1})", "RESIZE"),
-        (TO_START + "put(Kind.TERMINAL, bytes([1]) + b'shown')", "TERMINAL came after LOADED"),
+        (TO_START + "put(Kind.TERMINAL, bytes([1]) + b'shown')", "TERMINAL came after IMPORTED"),
     ],
 )
 def test_a_broken_protocol_is_a_policy_violation(open_session: Open, script: str, message: str) -> None:
@@ -147,7 +149,7 @@ def test_the_next_model_gets_a_new_guest_after_a_violation(open_session: Open) -
 @pytest.mark.parametrize(
     "script",
     [
-        TO_LOADED + "time.sleep(600)",
+        TO_IMPORTED + "time.sleep(600)",
         TO_START + "time.sleep(600)",
         TO_RESULT + "os.write(1, HEADER.pack(MAGIC, Kind.WEIGHTS, 200) + bytes(100))\ntime.sleep(600)",
         TO_START + "while True:\n    os.write(1, b'UH'[:0])",
@@ -281,7 +283,7 @@ def test_a_model_that_is_never_ready_is_the_sandbox_s_failure(open_session: Open
         ("os.write(2, b'no torch here'); sys.exit(9)", "exit status 9"),
         ("os.write(2, b'no torch here'); put(Kind.REFUSED, {'message': 'other version'})", "other version"),
         ("os.write(2, b'no torch here'); put(Kind.READY, {})", "READY lacks 'torch'"),
-        ("os.write(2, b'no torch here'); put(Kind.LOADED, {})", "LOADED came where READY was due"),
+        ("os.write(2, b'no torch here'); put(Kind.IMPORTING, {})", "IMPORTING came where READY was due"),
         (
             f"os.write(2, b'no torch here'); put(Kind.READY, json.dumps({READY!r}).replace(': 1,', ': 1e400,').encode())",
             "threads",
@@ -315,6 +317,6 @@ def test_isolation_by_model_starts_a_guest_for_each(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_the_real_guest_is_passed_on(tmp_path: Path) -> None:
-    lab = Lab(tmp_path, data_path="nowhere.safetensors")
-    with lab.session, pytest.raises(SandboxError, match="the data cannot be read"):
+    lab = Lab(tmp_path, model={})
+    with lab.session, pytest.raises(SandboxError, match="the model or the recipe cannot be read"):
         lab.body("pass")

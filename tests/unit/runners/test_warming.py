@@ -21,7 +21,7 @@ from harness.runners.warming import StoppedError
 from harness.runners.weights import Manifest
 from harness.workers import Queue, share_out
 from harness_guest.protocol import Hello
-from tests.unit.runners.test_session import GOOD, PRELUDE, READY, STATE, TO_READY
+from tests.unit.runners.test_session import DATA, GOOD, PRELUDE, READY, STATE, TO_IMPORTED
 
 # Each guest says in a file of its own where it runs when it is ready and when it is told to start.
 TELLING = """
@@ -29,12 +29,12 @@ def tell(when):
     with open(f"{NOTES}/{os.getpid()}", "a") as file:
         file.write(f"{when} {','.join(map(str, sorted(os.sched_getaffinity(0))))}\\n")
 
-get(); tell("ready"); put(Kind.READY, READY)
-get(); get(); put(Kind.LOADED, {"index": 0})
+get(); tell("ready"); put(Kind.READY, READY); get()
+get(); get(); put(Kind.IMPORTING, {"index": 0}); put(Kind.IMPORTED, {"index": 0})
 get(); tell("started"); put(Kind.RESULT, {"index": 0, "peak_gpu_mib": None})
 weights(); put(Kind.ENDED, ENDED)
 """
-HANGING = TO_READY + "get(); get(); put(Kind.LOADED, {'index': 0}); time.sleep(600)\n"
+HANGING = TO_IMPORTED + "time.sleep(600)\n"
 OWN, OTHER = usable_cores()[0], usable_cores()[-1]
 two_cores = pytest.mark.skipif(OWN == OTHER, reason="needs two cores")
 
@@ -61,9 +61,16 @@ class Hall:
             self.pids.append(handle._process.pid)
             return handle
 
-        hello = Hello("p", None, {}, {}, "d", log_head_bytes=100, log_tail_bytes=0)
+        hello = Hello("p", None, {}, {}, log_head_bytes=100, log_tail_bytes=0)
         session = Session(
-            start, hello, manifest=Manifest.of(STATE), isolation="model", seat=seat, due=lambda: left[0], **options
+            start,
+            hello,
+            data=DATA,
+            manifest=Manifest.of(STATE),
+            isolation="model",
+            seat=seat,
+            due=lambda: left[0],
+            **options,
         )
         self.sessions.append(session)
         return session, left
