@@ -21,7 +21,6 @@ from harness.errors import (
     NoSpaceError,
     ResumeMismatchError,
     SandboxError,
-    UsageError,
 )
 from harness.evaluating import evaluate, limit_in_force_s
 from harness.exemplars import examples_record
@@ -155,8 +154,6 @@ def resume(
     store = RunStore.open(folder)
     begun = store.read_run()
     config = RunConfig.from_json(begun["config"])
-    if config.debug:
-        raise UsageError(f"{folder} was a run with --pdb, which is never scored. Run the plugin again without --pdb.")
     if workers is not None:
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
     if failed_as is not None:

@@ -32,6 +32,7 @@ SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
 DATA_PATH = "/data/data.safetensors"
 ARCHITECTURE_PATH = "/opt/architecture"
+FILES_PATH = "/opt/shell"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 
 
@@ -91,7 +92,7 @@ class DockerRunner:
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in the container."""
-        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
+        return GuestPaths(DATA_PATH, self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH, FILES_PATH)
 
     @property
     def pins(self) -> bool:
@@ -110,7 +111,8 @@ class DockerRunner:
             SandboxError: the engine failed.
             GpuUnavailableError: the engine cannot hand out the GPUs.
         """
-        _make_readable(setup.data_file)
+        for file in (setup.data_file, *setup.files.values()):
+            _make_readable(file)
         container_id = self._engine.create(self._spec(setup))
         connection = None
         try:
@@ -217,8 +219,9 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
 
 
 def _mounted(setup: GuestSetup) -> dict[Path, str]:
-    """Return what a guest sees of the host: its data, and the module of the task's own network."""
-    data = {setup.data_file.resolve(): DATA_PATH}
+    """Return what a guest sees of the host: its data, the files of a shell, and the module of the task's own network."""
+    files = {path.resolve(): f"{FILES_PATH}/{name}" for name, path in setup.files.items()}
+    data = {setup.data_file.resolve(): DATA_PATH, **files}
     return data if setup.architecture is None else {**data, setup.architecture.resolve(): ARCHITECTURE_PATH}
 
 
@@ -235,12 +238,10 @@ def _engine_facts(info: EngineInfo) -> dict[str, Any]:
 
 
 def _make_readable(data_file: Path) -> None:
-    """The container's user is no user of the host's, so that everybody must be able to read the file."""
+    """Make a file readable for everybody: the container's user is no user of the host's."""
     try:
         mode = data_file.stat().st_mode
         if not mode & stat.S_IROTH:
             data_file.chmod(stat.S_IMODE(mode) | stat.S_IRGRP | stat.S_IROTH)
     except OSError as error:
-        raise SandboxError(
-            f"the sandbox's data file {data_file} cannot be made readable for its user: {error}"
-        ) from error
+        raise SandboxError(f"the sandbox's file {data_file} cannot be made readable for its user: {error}") from error

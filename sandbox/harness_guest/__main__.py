@@ -18,7 +18,7 @@ from harness_guest.linux import Family, hide_from_same_user, private_standard_st
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
 from harness_guest.posture import changed, posture
-from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
+from harness_guest.protocol import VERSION, Hello, Job, Kind, ProtocolError, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
 
@@ -75,7 +75,7 @@ def _say_why(family: Family, reason: str, code: int) -> int:
 
 def _converse(wire: Wire, family: Family) -> None:
     hello = _hello(wire)
-    prepared = _prepare(hello)
+    prepared = prepare(hello)
     wakeup_fd = _wakeup_pipe()
     wire.send_json(Kind.READY, _ready(hello))
     clean, served = True, 0
@@ -84,9 +84,6 @@ def _converse(wire: Wire, family: Family) -> None:
             gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
-            return
-        if kind is Kind.SHELL:
-            _shell(payload, wire, family, prepared, wakeup_fd)
             return
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
@@ -113,7 +110,7 @@ def _job(payload: bytes) -> Job:
         raise ProtocolError(f"MODEL cannot be read: {error}") from error
 
 
-def _prepare(hello: Hello) -> Prepared:
+def prepare(hello: Hello) -> Prepared:
     """Import torch, with what its first optimizer needs, and map the data."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -195,21 +192,6 @@ def _wakeup_pipe() -> int:
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     return read_fd
-
-
-def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> None:
-    """Serve somebody who looks at a model; the guest ends with it."""
-    from harness_guest.interactive import serve_shell
-
-    try:
-        shell, job = Shell(**decode_json(payload)), Job(**wire.receive_json(Kind.MODEL))  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ProtocolError(f"SHELL or MODEL cannot be read: {error}") from error
-    kind, original = wire.receive()
-    if kind is not Kind.WEIGHTS:
-        raise ProtocolError(f"{kind.name} came where WEIGHTS was due")
-    journal = wire.receive_mapped(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None
-    serve_shell(shell, job, original, wire, family, replace(prepared, journal=journal), wakeup_fd)
 
 
 def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, wakeup_fd: int) -> bool:

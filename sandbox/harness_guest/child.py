@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
@@ -130,8 +129,6 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
             return 1
         context = _context(prepared, job, meter)
         hello = prepared.hello
-        if hello.terminal is not None:
-            _debugger().take_terminal(hello.terminal)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
         if job.import_only:
@@ -142,8 +139,6 @@ def _work(prepared: Prepared, job: Job, original: bytes, ends: ChildEnds, parent
         _write_all(ends.weights, raw)
         _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
-        if prepared.hello.terminal is not None:
-            _debugger().post_mortem(error)
         said = _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem)
         _report(ends, {**said, "examples": meter.examples})
         return 1
@@ -212,13 +207,6 @@ def _context(prepared: Prepared, job: Job, meter: Meter | None = None) -> Contex
         clock=job.clock,
         meter=meter or Meter(),
     )
-
-
-def _debugger() -> ModuleType:
-    """Imported only where it is asked for."""
-    import harness_guest.debugger
-
-    return harness_guest.debugger
 
 
 def _peak_gpu_mib(device: torch.device) -> float | None:
