@@ -9,21 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import hardware
 from harness.config import RunConfig
 from harness.discovery import find_task
 from harness.errors import InterruptedRunError, SandboxError, UsageError
 from harness.originals import few_originals, untrained
-from harness.own_architectures import carried
+from harness.preparing import prepare
 from harness.progress import Progress
-from harness.references import References
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.process_runner import held_folder, let_go
 from harness.runners.selection import choose_workshop
 from harness.runners.terminal import attend
 from harness.runners.weights import encode
-from harness.tasks.checking import load_data
-from harness.workplace import Workplace, guest_data
+from harness.workplace import Workplace
 from harness_guest.protocol import Job
 from harness_guest.shell_order import JOURNAL, ORDER, ORIGINAL, ShellOrder
 from reference_models.recipe import derive_seed
@@ -73,18 +70,12 @@ def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) ->
     config = config.with_absolute_paths()
     task = find_task(config.task)
     workshop = choose_workshop(config, progress)
-    data = load_data(task)
-    runner, facts = workshop.runner_for(config.plugin)
-    device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
-    references = References(task, data, device=device)
+    found = prepare(config, task, workshop, f"shell-{uuid.uuid4().hex[:8]}")
+    references = found.references
     originals = untrained(references) if fresh else few_originals(references, config.models, progress)
-    cores = int(config.limits(hardware.available_cores()).cpus or 1)
-    file, run_id = guest_data(data, data.digest()), f"shell-{uuid.uuid4().hex[:8]}"
-    place = Workplace(
-        task, data, references.spec, file, originals, config, cores, run_id, device, architecture=carried(task)
-    )
     how = "from the cache" if originals.from_cache else "newly trained"
-    return Opened(place, runner, facts, "an untrained network" if fresh else f"original 0, {how}")
+    origin = "an untrained network" if fresh else f"original 0, {how}"
+    return Opened(found.place(originals), found.runner, found.facts, origin)
 
 
 def debug(config: RunConfig, progress: Progress) -> Debugged:
