@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from harness.bounds import NumberError, Real, Whole, check_json
 from harness.errors import UsageError
 from harness.evaluation import Clock, Design
+from harness.plugin_spec import PluginSpec
 from harness.reading import foreign
 from harness.runners.base import Limits
 
@@ -156,8 +157,7 @@ class RunConfig:
 
     def with_absolute_paths(self) -> RunConfig:
         """The same, but with paths of plugin and task that hold from any working directory."""
-        stem, sign, choice = self.plugin.partition("#")
-        plugin = f"{Path(stem).expanduser().absolute()}{sign}{choice}" if _is_path(stem) else self.plugin
+        plugin = str(PluginSpec.parse(self.plugin).absolute())
         task = (
             str(Path(self.task).absolute()) if self.task.endswith((".yaml", ".yml")) or "/" in self.task else self.task
         )
@@ -175,10 +175,6 @@ class RunConfig:
             raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
         with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(data)
-
-
-def _is_path(plugin: str) -> bool:
-    return plugin.endswith(".whl") or "/" in plugin or plugin.startswith((".", "~"))
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import hardware
+from harness.assembling import Judgement, assemble
 from harness.budget import Limit
 from harness.cache import key_of, take_rebuilt
 from harness.config import FailedAs, RunConfig
@@ -21,45 +22,35 @@ from harness.errors import (
     NoSpaceError,
     ResumeMismatchError,
     SandboxError,
-    UsageError,
 )
-from harness.evaluating import evaluate, limit_in_force_s
-from harness.exemplars import examples_record
+from harness.evaluating import limit_in_force_s
 from harness.guest_check import check_in_guest
-from harness.judging import make_evidence
 from harness.originals import untrained
 from harness.outcomes import ModelOutcome
-from harness.own_architectures import carried, source_digest
-from harness.placement import plan_seats, unpinned
+from harness.own_architectures import source_digest
+from harness.placement import plan_seats
+from harness.preparing import Prepared, prepare
 from harness.progress import Progress
-from harness.queries import QueryPlan
-from harness.recording import (
-    evaluator_warnings,
-    left_out,
-    task_record,
-)
-from harness.references import Population, References, device_kind, training_code_digest
+from harness.recording import left_out, task_record
+from harness.references import Population, device_kind, training_code_digest
 from harness.report.model import (
     Report,
     RunnerRecord,
     utc_now,
 )
 from harness.report.page import write_page
-from harness.report.verdict import decide_verdict
 from harness.report.writing import report_text, write_report
 from harness.retraining import find_limit, remeasuring
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.seats import Seat
 from harness.runners.selection import Workshop, choose_workshop
 from harness.store import RunStore, default_run_folder, free_mib
-from harness.substitution import with_originals
-from harness.tasks.checking import load_data
 from harness.tasks.keeping import edited, kept_task, task_to_keep
 from harness.tasks.model import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
 from harness.unjudged import begun_report, filled
 from harness.unlearning import unlearn_all
-from harness.workplace import Workplace, guest_data
+from harness.workplace import Workplace
 from reference_models.recipe import to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
@@ -155,8 +146,6 @@ def resume(
     store = RunStore.open(folder)
     begun = store.read_run()
     config = RunConfig.from_json(begun["config"])
-    if config.debug:
-        raise UsageError(f"{folder} was a run with --pdb, which is never scored. Run the plugin again without --pdb.")
     if workers is not None:
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
     if failed_as is not None:
@@ -218,10 +207,7 @@ class _Job:
         self.order, self.store, self.begun, self.progress = order, store, begun, progress
         self.config, self.task = order.config, order.task
         self.models = order.config.models or order.task.models
-        self.cores = int(order.config.limits(hardware.available_cores()).cpus or 1)
-        self.twins: tuple[Twins, ...] = ()
         self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
-        self.device = "cuda" if hardware.gpu_names() and order.config.gpus != "none" else "cpu"
 
     def _keep_phases(self, seconds: Mapping[str, float]) -> None:
         self.begun["phases"] = dict(seconds)
@@ -234,48 +220,27 @@ class _Job:
     def finish(self) -> RunResult:
         """Do what is left to do and write the report."""
         with self._phase("prepare"):
-            architecture = carried(self.task)
-            data = load_data(self.task)
-            self.twins = find_twins(data)
-            for text in twin_warnings(self.twins, data.sizes()):
+            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.seats)
+            data, references, runner, facts = found.data, found.references, found.runner, found.facts
+            twins = find_twins(data)
+            for text in twin_warnings(twins, data.sizes()):
                 self.progress.notice(text)
-            runner, facts = self.order.workshop.runner_for(self.config.plugin)
-            references = References(self.task, data, device=self.device)
-            self._same_as_before(data, references.queries, runner, facts)
+            self._same_as_before(found)
             references.check_journals(self.models, runner.facts.requested.memory_mib)
-            if architecture is not None or facts.origin != "bundled":
-                check_in_guest(
-                    self._place(data, references, untrained(references), runner, architecture), runner, facts
-                )
+            queries = references.query_pictures()
+            if found.architecture is not None or facts.origin != "bundled":
+                check_in_guest(found.place(untrained(references), queries), runner, facts)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        place = self._place(data, references, populations["original"], runner, architecture)
+        place = found.place(populations["original"], queries)
         with self._phase("budget"):
             limit = self._limit(place)
-        report = self._begin_report(data, populations, limit, runner, facts)
+        report = self._begin_report(data, twins, populations, limit, runner, facts)
         with self.phases("unlearn"):
             workshop, keep = self.order.workshop, self._keep_remeasured
             between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
-        return self._judge(data, populations, limit, outcomes, runner, report)
-
-    def _place(
-        self, data: TaskData, references: References, originals: Population, runner: Runner, architecture: Path | None
-    ) -> Workplace:
-        return Workplace(
-            self.task,
-            data,
-            references.spec,
-            guest_data(data, data.digest()),
-            originals,
-            self.config,
-            self.cores,
-            self.begun["run_id"],
-            self.device,
-            seats=self.order.seats if runner.pins else unpinned(self.order.seats),
-            queries=references.query_pictures(),
-            architecture=architecture,
-        )
+        return self._judge(found, populations, limit, outcomes, report)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -297,20 +262,20 @@ class _Job:
         self.store.write_run(self.begun)
         return limit
 
-    def _same_as_before(self, data: TaskData, queries: QueryPlan, runner: Runner, facts: PluginFacts) -> None:
+    def _same_as_before(self, found: Prepared) -> None:
         """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
         identity = {
             "task": key_of(self.task.definition),
-            "data": data.digest(),
+            "data": found.data.digest(),
             "recipe": to_json(self.task.recipe),
-            "plugin": facts.digest,
-            "runner": runner.facts.name,
-            "image": runner.facts.image,
+            "plugin": found.facts.digest,
+            "runner": found.runner.facts.name,
+            "image": found.runner.facts.image,
             "code": training_code_digest(),
-            "queries": queries.to_json(),
+            "queries": found.references.queries.to_json(),
             "torch": library_versions()["torch"],
-            "cores": self.cores,
-            "device": [device_kind(self.device), hardware.cpu_model()],
+            "cores": found.cores,
+            "device": [device_kind(found.device), hardware.cpu_model()],
         }
         network = source_digest(self.task)
         if network is not None:
@@ -328,16 +293,23 @@ class _Job:
             )
 
     def _begin_report(
-        self, data: TaskData, populations: Mapping[str, Population], limit: Limit, runner: Runner, facts: PluginFacts
+        self,
+        data: TaskData,
+        twins: tuple[Twins, ...],
+        populations: Mapping[str, Population],
+        limit: Limit,
+        runner: Runner,
+        facts: PluginFacts,
     ) -> Report:
         """Keep with the run what its report says besides its models, before the first of them begins."""
-        twins = twin_warnings(self.twins, data.sizes())
-        warnings = [*self.order.workshop.notices, *twins, *(left_out(plugin.reason) for plugin in self.order.broken)]
+        doubled = twin_warnings(twins, data.sizes())
+        broken = [left_out(plugin.reason) for plugin in self.order.broken]
+        warnings = [*self.order.workshop.notices, *doubled, *broken]
         libraries = library_versions()
         report = begun_report(
             self.begun,
             self.config,
-            task_record(self.task, data, self.twins),
+            task_record(self.task, data, twins),
             self.task,
             populations,
             limit,
@@ -351,32 +323,33 @@ class _Job:
 
     def _judge(
         self,
-        data: TaskData,
+        found: Prepared,
         populations: Mapping[str, Population],
         limit: Limit,
         outcomes: list[ModelOutcome],
-        runner: Runner,
         report: Report,
     ) -> RunResult:
+        config, task = self.config, self.task
         with self.phases("evaluate"):
-            unlearned = {o.index: self.store.logits(o.index) for o in outcomes if o.status.finished}
-            evidence = make_evidence(data, populations, outcomes, unlearned, limit, self.task.seed, self.config.design)
-            if self.config.failed_as == "noop" and unlearned:
-                evidence = with_originals(evidence, outcomes)
-            evaluators = evaluate(self.order.evaluators, evidence, self.progress) if unlearned else ()
-        report = filled(report, self.begun, self.config, limit, outcomes, self.task.margins, self.cores)
-        substituted, undependable = self.config.failed_as == "noop", report.budget.undependable_because
+            judgement = Judgement(
+                config,
+                task,
+                found.data,
+                populations,
+                limit,
+                outcomes,
+                self.store,
+                config.failed_as,
+                self.order.evaluators,
+                self.progress,
+            )
+        report = filled(report, self.begun, config, limit, outcomes, task.margins, found.cores)
         changes = {
-            "runner": RunnerRecord.from_facts(runner.facts, self.config.isolation),  # complete after the first guest
-            "evaluators": evaluators,
-            "verdict": decide_verdict(
-                evaluators, report.models, self.task.margins, undependable, substituted=substituted
-            ),
-            "examples": examples_record(self.task, data, evidence, evaluators),
+            "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest
+            "examples": judgement.examples(judgement.records),
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
-            "warnings": tuple(dict.fromkeys([*report.warnings, *evaluator_warnings(evaluators)])),
         }
-        report = Report.model_validate({**dict(report), **changes})
+        report = assemble(report, judgement.records, task.margins, config.failed_as, report.warnings, changes)
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from harness.assembling import Judgement, assemble
 from harness.budget import Limit
 from harness.cache import take_rebuilt
 from harness.config import FailedAs, RunConfig
 from harness.discovery import choose_evaluators
 from harness.errors import ResumeMismatchError, UsageError
-from harness.evaluating import evaluate
-from harness.exemplars import examples_record
-from harness.judging import make_evidence
 from harness.pipeline import RunResult
 from harness.progress import Progress
 from harness.queries import NO_QUERIES
@@ -22,10 +19,8 @@ from harness.references import ROLES, References
 from harness.report.faults import faulty
 from harness.report.model import EvaluatorRecord, Report, utc_now
 from harness.report.page import write_page
-from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.store import RunStore
-from harness.substitution import with_originals
 from harness.tasks.checking import load_data
 from harness.tasks.keeping import kept_task
 from harness.tasks.model import Margins, TaskData
@@ -80,21 +75,17 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             progress.notice(text)
         limit = Limit.from_json(begun["limit"])
         outcomes = all_outcomes(store, config, task)
-        unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-        evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
-        if failed_as == "noop" and unlearned:
-            evidence = with_originals(evidence, outcomes)
-        records = evaluate(evaluators, evidence, progress) if unlearned else ()
+        judgement = Judgement(config, task, data, populations, limit, outcomes, store, failed_as, evaluators, progress)
         judged = with_records(
             report,
-            records,
+            judgement.records,
             [plugin.reason for plugin in broken],
             cache_keys(populations, limit),
             task.margins,
-            substituted=failed_as == "noop",
+            failed_as=failed_as,
         )
         made = populations_record(populations, outcomes, failed_as)
-        found = examples_record(task, data, evidence, judged.evaluators)
+        found = judgement.examples(judged.evaluators)
         judged = judged.model_copy(update={"examples": found, "populations": made})
         write_report(judged, folder)
         write_page(judged, folder)
@@ -141,7 +132,7 @@ def with_records(
     keys: Mapping[str, str],
     margins: Margins = Margins(),  # noqa: B008 -- it is frozen
     *,
-    substituted: bool = False,
+    failed_as: FailedAs = "missing",
 ) -> Report:
     """The report with new records in place of old ones of the same name, and all that follows from them.
 
@@ -151,7 +142,7 @@ def with_records(
         broken: why installed evaluators could not be used, one sentence each.
         keys: of all that came from a cache.
         margins: of the task, for the verdict.
-        substituted: whether failed models count as their originals.
+        failed_as: what failed models count as.
     """
     good = {one.name for one in report.evaluators if not one.error}
     failed = [one for one in records if one.error and one.name in good]
@@ -160,13 +151,5 @@ def with_records(
     outdated = set(evaluator_warnings(report.evaluators))
     warnings = [text for text in report.warnings if text not in outdated and not text.startswith((LEFT_OUT, KEPT))]
     warnings += [left_out(reason) for reason in broken] + [f"{KEPT}{one.name}, failed: {one.error}" for one in failed]
-    changes: dict[str, Any] = {
-        "evaluators": evaluators,
-        "verdict": decide_verdict(
-            evaluators, report.models, margins, report.budget.undependable_because, substituted=substituted
-        ),
-        "warnings": tuple(dict.fromkeys(warnings + evaluator_warnings(evaluators))),
-        "cache_keys": dict(keys),
-        "rejudged": utc_now(),
-    }
-    return Report.model_validate({**dict(report), **changes})
+    changes = {"cache_keys": dict(keys), "rejudged": utc_now()}
+    return assemble(report, evaluators, margins, failed_as, warnings, changes)

@@ -49,7 +49,6 @@ class Workplace:
         cores: of a guest.
         run_id: for labels.
         judge_device: where logits are computed on the host.
-        terminal: path of the terminal on which a failing plugin is debugged; None for none.
         seats: of the workers, one each.
         queries: what every query shows to a returned model.
         architecture: folder with the module of the task's own network; None where it has none.
@@ -64,7 +63,6 @@ class Workplace:
     cores: int
     run_id: str
     judge_device: str
-    terminal: str | None = None
     seats: tuple[Seat, ...] = (Seat(),)
     queries: Pictures = field(default_factory=dict)
     architecture: Path | None = None
@@ -101,9 +99,33 @@ class Workplace:
         With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
         """
         seat = self._held(seat)
-        setup = GuestSetup(self.run_id, seconds + REAP_MARGIN_S, seat.waiting, seat.gpus, self.architecture)
+        setup = self.setup(seconds, seat)
+        return Session(
+            lambda: runner.start(setup),
+            self.hello(runner, facts, options, try_batches),
+            data=self.data_file,
+            manifest=self.manifest,
+            isolation=self.config.isolation,
+            seat=seat,
+            due=due,
+        )
+
+    def setup(self, seconds: float, seat: Seat = Seat(), files: Mapping[str, Path] | None = None) -> GuestSetup:  # noqa: B008
+        """Return what a guest is started with that may go on for ``seconds``."""
+        until_s = seconds + REAP_MARGIN_S
+        return GuestSetup(self.run_id, until_s, seat.waiting, seat.gpus, self.architecture, files or {})
+
+    @property
+    def manifest(self) -> Manifest:
+        """What an unlearned state must look like."""
+        return Manifest.of(self.originals.state(0))
+
+    def hello(
+        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()
+    ) -> Hello:
+        """Return what a guest of this runner is told once."""
         kept = runner.facts.requested.log_bytes // 2
-        hello = Hello(
+        return Hello(
             plugin=facts.name,
             distribution=facts.distribution,
             model=to_json(self.spec),
@@ -115,19 +137,8 @@ class Workplace:
             options=dict(options),
             log_head_bytes=kept,
             log_tail_bytes=kept,
-            terminal=self.terminal,
             architecture_path=None if self.architecture is None else runner.paths.architecture_path,
             try_batches=list(try_batches),
-        )
-        manifest = Manifest.of(self.originals.state(0))
-        return Session(
-            lambda: runner.start(setup),
-            hello,
-            data=self.data_file,
-            manifest=manifest,
-            isolation=self.config.isolation,
-            seat=seat,
-            due=due,
         )
 
     def _held(self, seat: Seat) -> Seat:

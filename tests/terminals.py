@@ -58,6 +58,11 @@ class OnTerminal:
         """All that was shown, without escape sequences."""
         return ESCAPES.sub("", self._shown.decode(errors="replace")).replace("\r", "")
 
+    @property
+    def raw(self) -> str:
+        """All that was shown, as it came."""
+        return self._shown.decode(errors="replace")
+
     def until(self, wanted: str) -> None:
         """Read until ``wanted`` is shown, after what an earlier call waited for."""
         deadline = time.monotonic() + PATIENCE_S

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
-PACKAGE = "deceptive_unlearners"
+from harness.bundles import packing
+
+DISTRIBUTION, PACKAGE = "deceptive-unlearners", "deceptive_unlearners"
 VERSION = "1"
 SOURCES = Path(__file__).parent / "plugins"
-OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def names() -> tuple[str, ...]:
@@ -18,15 +18,6 @@ def names() -> tuple[str, ...]:
 
 def write_wheel(folder: Path, name: str) -> Path:
     """Write a wheel that provides one of the unlearners into ``folder``; return its path."""
-    info = f"{PACKAGE}-{VERSION}.dist-info"
-    members = {f"{PACKAGE}/{path.name}": path.read_text() for path in SOURCES.glob("*.py")} | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: deceptive-unlearners\nVersion: {VERSION}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: harness\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[harness.unlearners]\n{name} = {PACKAGE}.{name}\n",
-    }
-    path = folder / f"{PACKAGE}-{VERSION}-py3-none-any.whl"
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for member, content in sorted(members.items()):
-            archive.writestr(zipfile.ZipInfo(member, OLDEST_TIME), content)
-    return path
+    members: dict[str, Path | bytes] = {f"{PACKAGE}/{path.name}": path for path in SOURCES.glob("*.py")}
+    members |= packing.unlearner_metadata(DISTRIBUTION, VERSION, {name: f"{PACKAGE}.{name}"})
+    return packing.write_wheel(folder / packing.wheel_name(DISTRIBUTION, VERSION), members)

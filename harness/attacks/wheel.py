@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.resources
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from harness.bundles import packing
 
 DISTRIBUTION, VERSION, POINT = "harness-attacks", "1", "attacks"
 PACKAGE = "harness_attacks"
 FOLDER = "attacks"
-OLDEST_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def sources() -> dict[str, bytes]:
@@ -26,17 +26,10 @@ def write_wheel(folder: Path, targets: Sequence[str]) -> Path:
         folder: for the file.
         targets: "module:function" each; a model of seed k gets the k-th.
     """
-    info = f"{PACKAGE}-{VERSION}.dist-info"
     lines = "".join(f"    {target!r},\n" for target in targets)
     members = {
         **{f"{PACKAGE}/{name}": source for name, source in sources().items()},
         f"{PACKAGE}/_targets.py": f"TARGETS = (\n{lines})\n".encode(),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {VERSION}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: harness\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[harness.unlearners]\n{POINT} = {PACKAGE}\n".encode(),
+        **packing.unlearner_metadata(DISTRIBUTION, VERSION, {POINT: PACKAGE}),
     }
-    path = folder / f"{PACKAGE}-{VERSION}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(members.items()):
-            archive.writestr(zipfile.ZipInfo(name, OLDEST_TIME), content)
-    return path
+    return packing.write_wheel(folder / packing.wheel_name(DISTRIBUTION, VERSION), members)

@@ -1,6 +1,6 @@
 """What goes into the sandbox for one plugin, made without importing or running anything of it on the host."""
 
-from harness.bundles.resolving import CHOICE, materialise, resolve
+from harness.bundles.resolving import materialise, resolve
 from harness.runners.base import PluginBundle
 
-__all__ = ["CHOICE", "PluginBundle", "materialise", "resolve"]
+__all__ = ["PluginBundle", "materialise", "resolve"]

@@ -5,21 +5,17 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlparse
 
-from packaging.utils import canonicalize_name
-
+from harness.bundles.packing import PURE, unlearner_metadata, wheel_name, write_wheel
 from harness.cache import Cache, file_sha256
 from harness.errors import PluginPackagingError
 from harness.runners.build_context import package_folder, tree
 
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 LEFT_OUT = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 BUNDLED_PACKAGE = "harness_unlearners"
-WHEEL_TEXT = b"Wheel-Version: 1.0\nGenerator: unlearning-harness\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def editable_source(distribution: importlib.metadata.Distribution) -> Path | None:
@@ -96,25 +92,16 @@ def pack_bundled(distribution: importlib.metadata.Distribution, entry_points: Ma
         entry_points: of group ``harness.unlearners``, name -> "module:attribute".
     """
     name, version = "unlearning-harness", distribution.version
-    info = f"unlearning_harness-{version}.dist-info"
-    points = "".join(f"{key} = {value}\n" for key, value in sorted(entry_points.items()))
     files: dict[str, Path | bytes] = dict(tree(package_folder(BUNDLED_PACKAGE), BUNDLED_PACKAGE))
-    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
-    files[f"{info}/WHEEL"] = WHEEL_TEXT
-    files[f"{info}/entry_points.txt"] = f"[harness.unlearners]\n{points}".encode()
-    return _pack(name, version, "py3-none-any", files)
+    return _pack(name, version, PURE, {**files, **unlearner_metadata(name, version, entry_points)})
 
 
 def _pack(name: str, version: str, tag: str, files: Mapping[str, Path | bytes]) -> Path:
-    file_name = f"{canonicalize_name(name).replace('-', '_')}-{version.replace('-', '_')}-{tag}.whl"
+    file_name = wheel_name(name, version, tag)
     digests = {key: file_sha256(value) if isinstance(value, Path) else value.hex() for key, value in files.items()}
 
     def build(folder: Path) -> None:
-        with zipfile.ZipFile(folder / file_name, "w", zipfile.ZIP_DEFLATED) as archive:
-            for key, value in sorted(files.items()):
-                info = zipfile.ZipInfo(key, FIXED_TIME)
-                info.external_attr = 0o100644 << 16
-                archive.writestr(info, value.read_bytes() if isinstance(value, Path) else value)
+        write_wheel(folder / file_name, files)
 
     folder, _ = Cache("bundles").get_or_build({"wheel": file_name, "files": digests}, build)
     return folder / file_name
@@ -125,7 +112,7 @@ def _tag(distribution: importlib.metadata.Distribution) -> str:
     lines = (line.partition(":") for line in (distribution.read_text("WHEEL") or "").splitlines())
     tags = [value.strip().split("-") for key, _, value in lines if key == "Tag" and value.count("-") == 2]
     parts = (dict.fromkeys(part) for part in zip(*tags, strict=True))
-    return "-".join(".".join(part) for part in parts) or "py3-none-any"
+    return "-".join(".".join(part) for part in parts) or PURE
 
 
 def _label(distribution: importlib.metadata.Distribution) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.bundles.dependencies import collect_dependencies
@@ -22,6 +21,7 @@ from harness.bundles.source import build_in_sandbox, build_on_host
 from harness.discovery import OWN_DISTRIBUTION, UNLEARNERS, FoundPlugin, find_plugins, find_unlearner, refuse_name
 from harness.distributions import find_installed, installed_versions
 from harness.errors import PluginNotFoundError, PluginPackagingError
+from harness.plugin_spec import CHOICE, PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.engine import Engine
 from harness.runners.engine_types import Progress, silent
@@ -31,8 +31,6 @@ from harness.runners.wheelfile import WheelFile
 from harness.runners.wheels import WheelsUnavailableError, collect
 
 COMPILE_TIMEOUT_S = 600.0
-CHOICE = "#"
-"""Stands between a path or requirement and the name of one of several unlearners in it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Sandbox:
 
 
 def resolve(
-    spec: str,
+    text: str,
     *,
     python: PythonTarget | None = None,
     engine: Engine | None = None,
@@ -67,7 +65,7 @@ def resolve(
     """The bundle for an unlearner.
 
     Args:
-        spec: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
+        text: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
             dot, or of that name where no plugin has it); or ``name==version``. Where a path or a requirement holds several
             unlearners, ``#NAME`` behind it chooses one: ``./dir#NAME``.
         python: the Python that will run the plugin; by default the guest image's, or else the one that runs this.
@@ -84,7 +82,7 @@ def resolve(
     target = python or (guest.target if guest is not None else PythonTarget.current())
     present = _installed_versions() if guest is None else guest.packages
     sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress)
-    return _bundle(_locate(spec, sandbox), sandbox)
+    return _bundle(_locate(PluginSpec.parse(text), sandbox), sandbox)
 
 
 @dataclass(frozen=True)
@@ -97,34 +95,18 @@ class _Located:
     name: str | None
 
 
-def _locate(spec: str, sandbox: Sandbox) -> _Located:
-    stem, _, choice = spec.partition(CHOICE)
-    name = choice or None
-    path = Path(stem).expanduser()
-    if stem.endswith(".whl"):
+def _locate(spec: PluginSpec, sandbox: Sandbox) -> _Located:
+    path = spec.path
+    if spec.kind == "wheel":
         if not path.is_file():
             raise PluginNotFoundError(f"There is no wheel at {path}.")
-        return _Located(path.resolve(), "wheel", stem, name)
-    if _looks_like_path(stem):
-        return _Located(_built(path, sandbox), "source", stem, name)
-    requirement = _requirement(stem)
-    if requirement is not None:
-        return _Located(_fetched(requirement, sandbox), "requirement", stem, name)
-    if path.is_dir() and all(found.name != stem for found in find_plugins(UNLEARNERS)):
-        return _Located(_built(path, sandbox), "source", stem, name)
-    return _installed(stem, sandbox)
-
-
-def _looks_like_path(text: str) -> bool:
-    return os.sep in text or text.startswith((".", "~"))
-
-
-def _requirement(text: str) -> Requirement | None:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return None
-    return requirement if requirement.specifier and requirement.url is None else None
+        return _Located(path.resolve(), "wheel", spec.text, spec.choice)
+    if spec.kind == "requirement":
+        return _Located(_fetched(spec.requirement, sandbox), "requirement", spec.text, spec.choice)
+    taken = spec.kind == "name" and any(found.name == spec.text for found in find_plugins(UNLEARNERS))
+    if spec.kind == "source" or (path.is_dir() and not taken):
+        return _Located(_built(path, sandbox), "source", spec.text, spec.choice)
+    return _installed(spec.text, sandbox)
 
 
 def _fetched(requirement: Requirement, sandbox: Sandbox) -> Path:

@@ -53,15 +53,15 @@ def shell_command(
     """
     from harness.cli.progress import RichProgress
     from harness.config import RunConfig, parse_options
-    from harness.shell import ShellOrder, code_from, open_shell
+    from harness.shell import code_from, open_shell
 
     config = RunConfig(options=parse_options(pairs), **options)
-    order = ShellOrder(config, program or "python", code_from(sys.stdin.isatty(), command), untrained)
+    code = code_from(sys.stdin.isatty(), command)
     signal.signal(signal.SIGHUP, _stop)  # the terminal was closed: the sandbox goes with it
     try:
         with RichProgress() as progress:
-            opened = open_shell(order, progress)
-        end = opened.talk()
+            opened = open_shell(config, progress, fresh=untrained)
+        end = opened.enter(program or "python", code)
     except KeyboardInterrupt:
         raise SystemExit(InterruptedRunError.exit_code) from None
     if end.out_of_memory:
@@ -73,19 +73,14 @@ def debug_command(options: dict[str, Any]) -> None:
     """Carry out ``harness run --pdb``."""
     from harness.cli.progress import RichProgress
     from harness.config import RunConfig
-    from harness.debugging import debug
-    from harness.outcomes import told
-    from harness.text import harmless
+    from harness.shell import debug
 
     ended = debug(RunConfig(**options, debug=True), RichProgress())  # not entered: the terminal is the plugin's
-    unscored = f"Nothing was limited in time and nothing is scored with --pdb; {ended.folder} has no report."
+    unscored = "Nothing was limited in time, and nothing is scored or written with --pdb."
     if ended.failed is None:
         click.echo(f"The plugin failed on none of {ended.models} models. {unscored} Run it again without --pdb.")
         return
-    click.echo(
-        f"Stopped after model {ended.failed.index}, which ended with {harmless(told(ended.failed))}. {unscored}",
-        err=True,
-    )
+    click.echo(f"Stopped: the plugin failed on model {ended.failed}. {unscored}", err=True)
     raise SystemExit(PLUGIN_FAILED)
 
 

@@ -14,7 +14,6 @@ from harness.comparing.loading import LoadedReport
 from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
 from harness.comparing.trade_off import UTILITY, forgetting_metric, trade_off
 from harness.errors import UsageError
-from harness.report.budget_words import limit_words
 from harness.report.model import MetricRecord, Report
 from harness.report.words import plain
 
@@ -154,27 +153,11 @@ def _models(report: Report) -> int:
 
 def _method(loaded: LoadedReport, label: str) -> Method:
     report = loaded.report
-    plugin = report.plugin
     return Method(
+        **vars(comparability.run_facts(report)),
         label=label,
-        plugin=plugin.name,
-        distribution=plugin.distribution,
-        version=plugin.version,
-        options=plugin.options,
-        torch=torch_of(report),
-        runner=report.runner.name,
         isolation=report.runner.isolation,
         hardware=comparability.machine(report),
-        finished=report.finished_models,
-        models=len(report.models),
-        limit_s=report.budget.limit_s,
-        limit=limit_words(report.budget),
-        clock=report.budget.clock,
-        dependable=report.budget.dependable,
-        failed_as=report.populations.failed_as,
-        verdict=report.verdict.level,
-        run_id=report.run_id,
-        created=report.created,
         folder=str(loaded.folder or ""),
     )
 

@@ -11,9 +11,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.comparing.model import Kind
+from harness.comparing.model import Kind, RunFacts
 from harness.errors import NotComparableError
-from harness.report.budget_words import amount, undependable_sentence
+from harness.report.budget_words import amount, limit_words, undependable_sentence
 from harness.report.faults import fault
 from harness.report.model import Report
 from harness.report.words import plain
@@ -34,6 +34,29 @@ class Fact:
     name: str
     read: Callable[[Report], object]
     advice: str = ""
+
+
+def run_facts(report: Report) -> RunFacts:
+    """Return what is said of a run wherever it is shown beside others."""
+    plugin, budget = report.plugin, report.budget
+    return RunFacts(
+        plugin=plugin.name,
+        distribution=plugin.distribution,
+        version=plugin.version,
+        options=plugin.options,
+        torch=torch_of(report),
+        runner=report.runner.name,
+        finished=report.finished_models,
+        models=len(report.models),
+        limit_s=budget.limit_s,
+        limit=limit_words(budget),
+        clock=budget.clock,
+        dependable=budget.dependable,
+        failed_as=report.populations.failed_as,
+        verdict=report.verdict.level,
+        run_id=report.run_id,
+        created=report.created,
+    )
 
 
 SAME_TASK = "Run all of them on one task: harness run --task NAME --plugin ..."

@@ -14,41 +14,34 @@ FAMILY_ERROR = 0.05
 
 
 @dataclass(frozen=True)
-class Method:
-    """One run that is compared.
+class RunFacts:
+    """What comparisons and leaderboards alike say of a run.
 
     Attributes:
-        label: what it is called here, unlike all others.
         plugin: name of the entry point.
         distribution: its distribution.
         version: the distribution's version.
         options: handed to the plugin.
         torch: version of torch that the plugin ran with; empty where not known.
         runner: docker or process.
-        isolation: one sentence.
-        hardware: the machine in words.
         finished: how many models came back and count.
         models: how many were to be unlearned.
         limit_s: the limit per model, in the unit of ``clock``; None where there was none.
         limit: the limit in words.
         clock: what the limit counted: wall, cpu or steps.
         dependable: whether the run's times can be relied on; None where not known.
-        failed_as: what failed models count as: missing or noop.
+        failed_as: what failed models count as, in ranks too: missing (nowhere) or noop (their originals).
         verdict: the run's verdict in one word.
         run_id: of the report.
         created: when the run began, UTC.
-        folder: the run's folder as it was given; empty where not known.
     """
 
-    label: str
     plugin: str
     distribution: str
     version: str
     options: Mapping[str, Any]
     torch: str
     runner: str
-    isolation: str
-    hardware: str
     finished: int
     models: int
     limit_s: float | None
@@ -59,6 +52,22 @@ class Method:
     verdict: str
     run_id: str
     created: str
+
+
+@dataclass(frozen=True)
+class Method(RunFacts):
+    """One run that is compared.
+
+    Attributes:
+        label: what it is called here, unlike all others.
+        isolation: one sentence.
+        hardware: the machine in words.
+        folder: the run's folder as it was given; empty where not known.
+    """
+
+    label: str
+    isolation: str
+    hardware: str
     folder: str
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.comparing.model import TradeOff
+from harness.comparing.model import RunFacts, TradeOff
 from harness.leaderboard.finding import Skipped
 
 Ends = tuple[float, float]
@@ -60,42 +60,26 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(RunFacts):
     """One run.
 
     Attributes:
         slug: name of its folder under ``runs/``.
         digest: SHA-256 of its report.json.
-        run_id: of the report.
         label: the method's name, unlike all others of the board.
-        plugin: name of the entry point.
-        distribution: its distribution.
-        version: the distribution's version.
-        options: handed to the plugin.
         rank: None where the run cannot be ranked.
         unranked: why not; empty where it is.
         way: how much was forgotten: 1 as retraining, 0 as if nothing was done.
         overshoots: the interval lies wholly beyond what retrained models score.
         metrics: by the names of the board's columns.
         seconds: median per model.
-        finished: how many models came back and count.
-        models: how many were to be unlearned.
         failures: causes of the others, in words, with their number.
-        verdict: of the run, in one word.
         sentence: the verdict in words.
         isolation: in a few words.
         isolation_sentence: what held the plugin and what did not.
-        runner: docker or process.
-        torch: version of torch that the plugin ran with.
         device: the GPU's name, or CPU.
         machine: the machine in words.
-        limit_s: per model, in the unit of ``clock``; None where there was none.
-        limit: the limit in words.
-        clock: what the limit counted: wall, cpu or steps.
-        dependable: whether the run's times can be relied on; None where not known.
         undependable_because: why not, in words; empty where they can.
-        failed_as: what failed models count as, in the rank too: missing (nowhere) or noop (their originals).
-        created: when the run began, UTC.
         rejudged: when it was judged again, UTC; empty where it was not.
         harness: version of the program that made the report.
         python: version inside the sandbox; empty where not known.
@@ -104,36 +88,20 @@ class Row:
 
     slug: str
     digest: str
-    run_id: str
     label: str
-    plugin: str
-    distribution: str
-    version: str
-    options: Mapping[str, Any]
     rank: Ranked | None
     unranked: str
     way: Number
     overshoots: bool
     metrics: Mapping[str, Number]
     seconds: Number
-    finished: int
-    models: int
     failures: tuple[tuple[str, int], ...]
-    verdict: str
     sentence: str
     isolation: str
     isolation_sentence: str
-    runner: str
-    torch: str
     device: str
     machine: str
-    limit_s: float | None
-    limit: str
-    clock: str
-    dependable: bool | None
     undependable_because: str
-    failed_as: str
-    created: str
     rejudged: str
     harness: str
     python: str

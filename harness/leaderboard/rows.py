@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.comparing.comparability import machine, torch_of
+from harness.comparing.comparability import machine, run_facts
 from harness.comparing.trade_off import seconds_per_model, way_to_perfect
 from harness.leaderboard.finding import Entry
 from harness.leaderboard.model import Number, Row
-from harness.report.budget_words import limit_words
 from harness.report.faults import fault, faulty
 from harness.report.model import Report
 from harness.report.words import STATUS_WORDS, plain
@@ -20,43 +19,27 @@ GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
 def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Sequence[str]) -> Row:
     """The row of a report, not yet ranked; ``metrics`` are names such as "lira.auc"."""
     report = entry.report
-    plugin, runner = report.plugin, report.runner
     return Row(
+        **vars(run_facts(report)),
         slug=slug,
         digest=entry.digest,
-        run_id=report.run_id,
         label=label,
-        plugin=plugin.name,
-        distribution=plugin.distribution,
-        version=plugin.version,
-        options=plugin.options,
         rank=None,
         unranked=_excluded(report, ranked_by),
         way=_number(*way_to_perfect(report, ranked_by)),
         overshoots=_overshoots(report, ranked_by),
         metrics={name: found for name in metrics if (found := _metric(report, name)) is not None},
         seconds=_number(*seconds_per_model(report)),
-        finished=report.finished_models,
-        models=len(report.models),
         failures=tuple(_failures(report).most_common()),
-        verdict=report.verdict.level,
         sentence=report.verdict.sentence,
         isolation=isolation_words(report),
-        isolation_sentence=runner.isolation,
-        runner=runner.name,
-        torch=torch_of(report),
+        isolation_sentence=report.runner.isolation,
         device=device(report),
         machine=machine(report),
-        limit_s=report.budget.limit_s,
-        limit=limit_words(report.budget),
-        clock=report.budget.clock,
-        dependable=report.budget.dependable,
         undependable_because=report.budget.undependable_because,
-        failed_as=report.populations.failed_as,
-        created=report.created,
         rejudged=report.rejudged or "",
         harness=report.harness_version,
-        python=runner.python or "",
+        python=report.runner.python or "",
         warnings=tuple(text for text in (fault(report), *report.warnings) if text),
     )
 

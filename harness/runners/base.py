@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,6 +46,21 @@ class GuestExit:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A program that is to run beside a guest, on this process's own standard streams.
+
+    Attributes:
+        command: with its arguments.
+        folder: its working directory; None for this process's.
+        environment: all of its variables; None for this process's.
+    """
+
+    command: Sequence[str]
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = None
+
+
 class GuestHandle(Protocol):
     """A running guest. All calls are made from one thread but :meth:`kill`, which may come from any."""
 
@@ -79,6 +94,17 @@ class GuestHandle(Protocol):
             SandboxError: it could not be moved.
         """
 
+    def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
+        """Return how to run Python with ``arguments`` beside the guest: isolated and limited as it is, and gone when it is gone.
+
+        Args:
+            arguments: of the guest's Python.
+            interactive: it is to have a terminal.
+
+        Raises:
+            SandboxError: the engine's command-line client is missing.
+        """
+
     def kill(self) -> None:
         """Kill the guest and everything in it, now. Never raises; may be called more than once and from any thread."""
 
@@ -96,6 +122,7 @@ class GuestSetup:
         cores: numbers of the cores that it may run on; None for wherever the system puts it.
         gpus: devices of this guest, as ``--gpus`` has them; None for the runner's own.
         architecture: folder with the module of the task's own network (host path); None where it has none.
+        files: name -> host path of files for ``harness shell``, which the guest may only read.
     """
 
     run_id: str
@@ -103,6 +130,7 @@ class GuestSetup:
     cores: tuple[int, ...] | None = None
     gpus: str | None = None
     architecture: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,6 +166,7 @@ class GuestPaths:
     plugin_path: str | None
     scratch: tuple[str, ...] = ()
     architecture_path: str = "architecture"
+    files_path: str = "shell"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness_guest.protocol import HEADER, Kind, ProtocolError, decode_header, h
 
 CHUNK_BYTES = 1 << 20
 MAX_WAIT_S = 0.5
-TO_GUEST = frozenset({Kind.HELLO, Kind.MODEL, Kind.START, Kind.BYE, Kind.DATA, Kind.JOURNAL, Kind.SHELL, Kind.RESIZE})
+TO_GUEST = frozenset({Kind.HELLO, Kind.MODEL, Kind.START, Kind.BYE, Kind.DATA, Kind.JOURNAL})
 """Frames that a guest never sends; some may be of any length."""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
-from harness.errors import HarnessError
-from harness.runners.base import GuestExit
+from harness.errors import HarnessError, SandboxError
+from harness.runners.base import Beside, GuestExit
 from harness.runners.bounded import within
 from harness.runners.cgroups import Cgroup
 from harness.runners.engine import Engine
@@ -22,6 +25,10 @@ ASK_WAIT_S = 5.0
 REMOVE_WAIT_S = 5.0
 """No verdict waits longer than these for an engine that hangs; what it leaves is removed at exit or by any later run."""
 DRAIN_BYTES = 1 << 16
+PYTHON = "/opt/harness/bin/python"
+CLIENTS = ("docker", "podman")
+DETACH_KEYS = "ctrl-^,ctrl-@"
+"""The client's own, Ctrl-P first, would take a key from those who recall their last line with it."""
 
 
 class DockerHandle:
@@ -117,6 +124,25 @@ class DockerHandle:
             SandboxError: the engine failed.
         """
         self._engine.move(self._container_id, core_list(cores))
+
+    def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
+        """Return the call of the engine's client that executes Python in the container.
+
+        Raises:
+            SandboxError: the client is not installed.
+        """
+        client = next(filter(None, map(shutil.which, CLIENTS)), None)
+        if client is None:
+            raise SandboxError(
+                "A shell in a container is opened by the engine's command-line client, and neither `docker` nor `podman` is on "
+                "the PATH. Install it (package docker-ce-cli, docker-cli or podman), or use `--runner process` without isolation."
+            )
+        term = os.environ.get("TERM", "dumb")
+        terminal = ("-it", "--detach-keys", DETACH_KEYS, "--env", f"TERM={term}") if interactive else ()
+        # The client's advertisements are none of the plugin's output.
+        environment = {**os.environ, "DOCKER_CLI_HINTS": "false"}
+        command = (client, "exec", *terminal, self._container_id, PYTHON, "-s", *arguments)
+        return Beside(command, environment=environment)
 
     def kill(self) -> None:
         """Kill every process of the container; without the engine where that can be done."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from harness.errors import GpuUnavailableError, UsageError
+from harness.errors import GpuUnavailableError, SandboxError, UsageError
 from harness.hardware import usable_cores
 from harness.runners.base import GuestPaths, GuestSetup, Limits, RunnerFacts
 from harness.runners.cgroups import Cgroup
@@ -29,6 +31,7 @@ ISOLATION = (
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
 ARCHITECTURE_PATH = "/opt/architecture"
+FILES_PATH = "/opt/shell"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 
 
@@ -88,7 +91,7 @@ class DockerRunner:
     @property
     def paths(self) -> GuestPaths:
         """Where things lie in the container."""
-        return GuestPaths(self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH)
+        return GuestPaths(self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH, FILES_PATH)
 
     @property
     def pins(self) -> bool:
@@ -107,6 +110,8 @@ class DockerRunner:
             SandboxError: the engine failed.
             GpuUnavailableError: the engine cannot hand out the GPUs.
         """
+        for file in setup.files.values():
+            _make_readable(file)
         container_id = self._engine.create(self._spec(setup))
         connection = None
         try:
@@ -148,7 +153,7 @@ class DockerRunner:
             cpuset=self._cpuset if setup.cores is None else core_list(setup.cores),
             tmpfs_mib=limits.tmpfs_mib,
             shm_mib=limits.shm_mib,
-            read_only_files={} if setup.architecture is None else {setup.architecture.resolve(): ARCHITECTURE_PATH},
+            read_only_files=_mounted(setup),
             gpu=gpu,
             selinux=self._info.selinux,
             runtime=self._runtime,
@@ -212,6 +217,12 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
     }
 
 
+def _mounted(setup: GuestSetup) -> dict[Path, str]:
+    """Return what a guest sees of the host: the files of a shell, and the module of the task's own network."""
+    files = {path.resolve(): f"{FILES_PATH}/{name}" for name, path in setup.files.items()}
+    return files if setup.architecture is None else {**files, setup.architecture.resolve(): ARCHITECTURE_PATH}
+
+
 def _engine_facts(info: EngineInfo) -> dict[str, Any]:
     return {
         "version": info.version,
@@ -222,3 +233,13 @@ def _engine_facts(info: EngineInfo) -> dict[str, Any]:
         "security_options": list(info.security_options),
         "rootless": info.rootless,
     }
+
+
+def _make_readable(file: Path) -> None:
+    """Make a file readable for everybody: the container's user is no user of the host's."""
+    try:
+        mode = file.stat().st_mode
+        if not mode & stat.S_IROTH:
+            file.chmod(stat.S_IMODE(mode) | stat.S_IRGRP | stat.S_IROTH)
+    except OSError as error:
+        raise SandboxError(f"the sandbox's file {file} cannot be made readable for its user: {error}") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.errors import SandboxError
-from harness.runners.base import GuestExit
+from harness.runners.base import Beside, GuestExit
 from harness.runners.seats import core_list, pinned
 from harness.text import harmless_bytes
 from harness_guest.linux import descendants
@@ -48,6 +48,7 @@ class ProcessHandle:
         cores: tuple[int, ...] | None = None,
     ) -> None:
         self._folder = folder
+        self._environment = {**environment, MARK_VARIABLE: str(folder)}
         self._hold = hold
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by close()
         self._lock = threading.Lock()
@@ -64,7 +65,7 @@ class ProcessHandle:
                     stdout=guest_out,
                     stderr=self._stderr,
                     cwd=folder,
-                    env={**environment, MARK_VARIABLE: str(folder)},
+                    env=self._environment,
                     start_new_session=True,
                 )
         except OSError:
@@ -123,6 +124,13 @@ class ProcessHandle:
                 os.sched_setaffinity(int(thread.name), cores)
         except OSError as error:
             raise SandboxError(f"The guest could not be moved to the cores {core_list(cores)}: {error}.") from error
+
+    def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
+        """Return a call of Python with the guest's folder, variables and mark, by which :meth:`close` finds and kills it."""
+        environment = (
+            {**self._environment, "TERM": os.environ.get("TERM", "dumb")} if interactive else self._environment
+        )
+        return Beside((sys.executable, "-s", *arguments), self._folder, environment)
 
     def kill(self) -> None:
         """Kill the guest and all below it."""

@@ -86,21 +86,24 @@ class ProcessRunner:
             SandboxError: the process could not be started.
         """
         try:
-            folder, hold = _held_folder()
+            folder, hold = held_folder()
         except OSError as error:
             raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
         try:
             (folder / SCRATCH).mkdir()
             if setup.architecture is not None:
                 (folder / self.paths.architecture_path).symlink_to(setup.architecture.resolve())
+            for name, path in setup.files.items():
+                (folder / self.paths.files_path).mkdir(exist_ok=True)
+                (folder / self.paths.files_path / name).symlink_to(path.resolve())
             return ProcessHandle(folder, self._environment(folder, setup.gpus), hold=hold, cores=setup.cores)
         except OSError as error:
-            _let_go(folder, hold)
+            let_go(folder, hold)
             raise SandboxError(
                 f"The guest's process could not be started: {error}. Is memory or disk short?"
             ) from error
         except BaseException:
-            _let_go(folder, hold)
+            let_go(folder, hold)
             raise
 
     def _environment(self, folder: Path, gpus: str | None = None) -> dict[str, str]:
@@ -122,8 +125,8 @@ def python_path() -> str:
     return os.pathsep.join(str(Path(entry).resolve()) for entry in entries if entry)
 
 
-def _held_folder() -> tuple[Path, int]:
-    """A new temporary folder, and a descriptor that locks it: the kernel ends the lock with this process, however it ends."""
+def held_folder() -> tuple[Path, int]:
+    """Return a new temporary folder and a descriptor that locks it; the kernel ends the lock with this process."""
     made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}{SEPARATOR.join(astuple(Owner.current()))}{SEPARATOR}"))
     hold = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(hold, fcntl.LOCK_EX)
@@ -137,6 +140,7 @@ def maker_of(folder: Path) -> Owner | None:
     return Owner(*parts[:-1]) if len(parts) == len(fields(Owner)) + 1 else None
 
 
-def _let_go(folder: Path, hold: int) -> None:
+def let_go(folder: Path, hold: int) -> None:
+    """Delete a folder of :func:`held_folder` and its lock."""
     shutil.rmtree(folder, ignore_errors=True)
     os.close(hold)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from packaging.version import Version
 
 from harness import hardware
-from harness.bundles import CHOICE, materialise, resolve
+from harness.bundles import materialise, resolve
 from harness.cache import Cache
 from harness.config import RunConfig
 from harness.discovery import UNLEARNERS, find_plugins, find_unlearner
@@ -22,6 +22,7 @@ from harness.errors import (
     SandboxError,
     UsageError,
 )
+from harness.plugin_spec import PluginSpec
 from harness.progress import Progress
 from harness.reaping import reap_guest_folders
 from harness.runners.base import PluginBundle, PluginFacts, Runner
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from harness.runners.engine import Engine
     from harness.runners.images import GuestImage
 
-REQUIREMENT_SIGNS = frozenset("=<>!~@")  # a name holds none of them
 AUTO = "auto"  # a GPU where there is one
 RETRAIN = "retrain"  # the bundled unlearner by which retraining is timed
 
@@ -110,13 +110,11 @@ def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
 
 def _check_plugin_exists(plugin: str) -> None:
     """Refuse, before anything is built, a name that no distribution has and a path at which nothing stands."""
-    stem = plugin.partition(CHOICE)[0]
-    path = Path(stem).expanduser()
-    if stem.endswith(".whl") or "/" in stem or stem.startswith((".", "~")):
-        if not path.exists():
-            raise PluginNotFoundError(f"There is no wheel or source directory at {stem!r}.")
-    elif REQUIREMENT_SIGNS.isdisjoint(stem) and not path.is_dir():
-        find_unlearner(stem)
+    spec = PluginSpec.parse(plugin)
+    if spec.is_path and not spec.path.exists():
+        raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
+    if spec.kind == "name" and not spec.path.is_dir():
+        find_unlearner(spec.text)
 
 
 def _check_torch_is_installed(asked: str | None) -> None:

@@ -15,18 +15,15 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from harness.errors import SandboxError
 from harness.evaluation import Clock
 from harness.outcomes import ModelOutcome, Status, told
 from harness.runners.attempt import Attempt
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.channel import DeadlineError, GuestGoneError
 from harness.runners.greeting import Ready
 from harness.runners.seats import Seat, Span
-from harness.runners.terminal import Screen, ShellEnd, converse
 from harness.runners.warming import Guest, Guests, StoppedError
 from harness.runners.weights import Manifest, State, encode
-from harness_guest.protocol import Hello, Job, ProtocolError, Shell
+from harness_guest.protocol import Hello, Job
 
 SETUP_TIMEOUT_S = 120.0
 IMPORT_LIMIT_S = 60.0
@@ -198,40 +195,6 @@ class Session:
             self._measured.append(Span("measured", self._seat.cores, *attempt.span_s))
         exit_ = self._drop() if attempt.guest_is_spent else None
         return attempt.judge(self._manifest, exit_)
-
-    def shell(
-        self,
-        shell: Shell,
-        index: int,
-        seed: int,
-        weights: Mapping[str, NDArray[Any]],
-        limit_s: float | None,
-        screen: Screen,
-        journal: Path | None = None,
-    ) -> ShellEnd:
-        """Let somebody look at one model with the plugin, in a guest like any other, which ends with it.
-
-        Args:
-            shell: what they want.
-            index, seed, weights, limit_s, journal: as of :meth:`unlearn`; the limit is told to the plugin and not enforced.
-            screen: where they are.
-
-        Raises:
-            SandboxError: the guest did not start, or broke.
-            OSError: the terminal was closed.
-        """
-        guest = self._open()
-        job = Job(index, seed, limit_s, self._manifest.max_bytes, 0 if journal is None else journal.stat().st_size)
-        try:
-            return converse(guest.handle, guest.channel, shell, job, encode(weights), screen, self._clock, journal)
-        except (GuestGoneError, DeadlineError, ProtocolError) as error:
-            exit_ = self._drop()
-            said = "" if exit_ is None else exit_.stderr.strip()
-            raise SandboxError(
-                f"The sandbox ended before the shell did: {said or str(error) or type(error).__name__}."
-            ) from error
-        finally:
-            self._drop()
 
     def close(self) -> None:
         """Dismiss the guest and make sure that it is gone, and those that wait for a model with it."""

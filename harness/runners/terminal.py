@@ -1,200 +1,110 @@
-"""The user's end of ``harness shell``: bytes between their terminal and a guest's, until the program inside has ended."""
+"""A program on the user's terminal, until it has ended."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
+import subprocess
 import sys
 import termios
-import tty
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, TextIO
 
-from harness.runners.base import GuestHandle
-from harness.runners.channel import Channel
+from harness.runners.base import Beside
 from harness.text import harmless_bytes
-from harness_guest.protocol import Job, Kind, ProtocolError, Shell, decode_json, encode, encode_json, header
+from harness_guest.linux import PR_SET_PDEATHSIG, prctl
 
-TYPED_BYTES = 1 << 12
-FRAME_S = 30.0
-"""A guest that has begun a frame, or is sent one, and takes longer than this is broken."""
-IN, OUT, ERROR = 0, 1, 2
+CHUNK_BYTES = 1 << 16
 
 
-class Screen(Protocol):
-    """Where a shell is seen and typed to."""
-
-    @property
-    def typed_fd(self) -> int | None:
-        """A descriptor that what is typed can be read from; None where nothing is."""
-
-    @property
-    def resized_fd(self) -> int | None:
-        """A descriptor that becomes readable when the size has changed; None where there is none."""
-
-    def show(self, stream: int, data: bytes) -> None:
-        """Show what the program wrote to its output (1) or error (2) stream.
-
-        Raises:
-            OSError: nobody looks any more.
-        """
-
-    def size(self) -> tuple[int, int]:
-        """Rows and columns."""
-
-
-@dataclass(frozen=True)
-class ShellEnd:
-    """How a shell ended.
-
-    Attributes:
-        status: exit status, 128 + signal where a signal ended it.
-        out_of_memory: the limit on memory struck while it ran.
-    """
-
-    status: int
-    out_of_memory: bool
-
-
-def converse(
-    handle: GuestHandle,
-    channel: Channel,
-    shell: Shell,
-    job: Job,
-    original: bytes,
-    screen: Screen,
-    clock: Callable[[], float],
-    journal: Path | None = None,
-) -> ShellEnd:
-    """Start a shell in a guest that is ready, and carry bytes until it has ended.
+def attend(program: Beside, *, interactive: bool, keep_interrupts: bool = False) -> int:
+    """Run a program on this process's standard streams and return its exit status, 128 + signal if a signal ended it.
 
     Args:
-        handle, channel: the guest.
-        shell, job, original, journal: what it is given; ``journal`` is a file, None where there is none.
-        screen: where the user is.
-        clock: monotonic seconds.
+        program: what to run.
+        interactive: it owns the terminal until it has ended: Ctrl-C is for it alone, and what it prints is shown as it is. If
+            False, it reads nothing, and what reaches a terminal is made harmless.
+        keep_interrupts: Ctrl-C interrupts this process all the same.
 
     Raises:
-        GuestGoneError, DeadlineError: the guest died or hangs.
-        ProtocolError: it broke the protocol.
-        OSError: the terminal was closed.
+        OSError: the program cannot be started.
+        KeyboardInterrupt: this process was interrupted; the program is dead.
     """
-    kills = handle.oom_kills()
-    start = encode_json(Kind.SHELL, shell), encode_json(Kind.MODEL, job), header(Kind.WEIGHTS, len(original)), original
-    channel.send(clock() + FRAME_S, *start)
-    if journal is not None:
-        channel.send_file(clock() + FRAME_S, Kind.JOURNAL, journal)
-    while True:
-        ready = _wait(handle.read_fd, screen.typed_fd, screen.resized_fd)
-        if screen.resized_fd in ready:
-            os.read(screen.resized_fd, TYPED_BYTES)
-            rows, columns = screen.size()
-            channel.send(clock() + FRAME_S, encode_json(Kind.RESIZE, {"rows": rows, "columns": columns}))
-        if screen.typed_fd in ready:
-            typed = os.read(screen.typed_fd, TYPED_BYTES)
-            if not typed:
-                raise OSError("the terminal was closed")
-            channel.send(clock() + FRAME_S, encode(Kind.TERMINAL, bytes([IN]) + typed))
-        if handle.read_fd in ready:
-            kind, payload = channel.receive(clock() + FRAME_S)
-            if kind is Kind.ENDED:
-                return ShellEnd(_status(bytes(payload)), handle.oom_kills() > kills)
-            if kind is not Kind.TERMINAL or payload[:1] not in (bytes([OUT]), bytes([ERROR])):
-                raise ProtocolError(f"{kind.name} came while a shell was running")
-            screen.show(payload[0], bytes(payload[1:]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with kept_terminal(interactive), _without_interrupts(interactive and not keep_interrupts):
+        process = subprocess.Popen(
+            program.command,
+            cwd=program.folder,
+            env=None if program.environment is None else dict(program.environment),
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if not interactive and sys.stdout.isatty() else None,
+            stderr=subprocess.PIPE if not interactive and sys.stderr.isatty() else None,
+            start_new_session=not interactive,
+            preexec_fn=_die_with_parent,  # no thread of this process runs now
+        )
+        try:
+            _show_harmless(process)
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    return status if status >= 0 else 128 - status
 
 
-def _wait(*fds: int | None) -> set[int]:
-    poller = select.poll()
-    for fd in fds:
-        if fd is not None:
-            poller.register(fd, select.POLLIN)
-    return {fd for fd, _ in poller.poll()}
+def _die_with_parent() -> None:
+    """Let the kernel kill the program if this process is killed, so that nothing reads the terminal any more."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _status(payload: bytes) -> int:
-    ended = decode_json(payload)
-    code, number = ended.get("exit_code"), ended.get("signal")
-    if type(code) is int and 0 <= code < 256:
-        return code
-    if type(number) is int and 0 < number < 65:
-        return 128 + number
-    raise ProtocolError("ENDED tells neither an exit status nor a signal")
+def _show_harmless(process: subprocess.Popen[bytes]) -> None:
+    """Copy the program's pipes to this process's streams until both have ended."""
 
+    def copy(pipe: IO[bytes], to: TextIO) -> None:
+        while chunk := os.read(pipe.fileno(), CHUNK_BYTES):
+            to.write(harmless_bytes(chunk))
+            to.flush()
 
-class Pipes:
-    """A screen without a terminal: what is written goes to this process's streams, and nothing is typed."""
-
-    typed_fd: int | None = None
-    resized_fd: int | None = None
-
-    def show(self, stream: int, data: bytes) -> None:
-        """Pass it on; made harmless where a terminal shows it."""
-        to = sys.stdout if stream == OUT else sys.stderr
-        to.flush()
-        _write(to.buffer, harmless_bytes(data).encode() if to.isatty() else data)
-
-    def size(self) -> tuple[int, int]:
-        """Nobody asks."""
-        return 24, 80
-
-
-class Terminal:
-    """The terminal on which the harness was started, handed over whole; see :func:`taken_terminal`."""
-
-    def __init__(self, resized_fd: int) -> None:
-        self.typed_fd: int | None = sys.stdin.fileno()
-        self.resized_fd: int | None = resized_fd
-
-    def show(self, stream: int, data: bytes) -> None:  # noqa: ARG002 -- a terminal shows both alike
-        """Write it as it is: a program that is used on a terminal moves its cursor."""
-        _write(sys.stdout.buffer, data)
-
-    def size(self) -> tuple[int, int]:
-        """As the terminal says."""
-        size = os.get_terminal_size(sys.stdin.fileno())
-        return size.lines, size.columns
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
-    file.flush()
+    pairs = ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
+    copiers = [threading.Thread(target=copy, args=pair, daemon=True) for pair in pairs if pair[0] is not None]
+    for copier in copiers:
+        copier.start()
+    for copier in copiers:
+        copier.join()
 
 
 @contextmanager
-def kept_terminal() -> Iterator[None]:
-    """Whatever a program does to the terminal's settings is undone at the end."""
-    fd = sys.stdin.fileno()
-    before = termios.tcgetattr(fd)
+def _without_interrupts(wanted: bool) -> Iterator[None]:
+    """Ignore Ctrl-C, in this process and not in those that it starts."""
+    if not wanted:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
         yield
     finally:
-        with contextlib.suppress(termios.error):  # the terminal was closed
-            termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def taken_terminal() -> Iterator[Terminal]:
-    """The terminal in raw mode: every key, Ctrl-C among them, goes to the program inside. As it was at the end."""
-    read_fd, write_fd = os.pipe()
-    for fd in (read_fd, write_fd):
-        os.set_blocking(fd, False)
-
-    def resized(_number: int, _frame: object) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(write_fd, b"r")
-
-    before = signal.signal(signal.SIGWINCH, resized)
+def kept_terminal(wanted: bool = True) -> Iterator[None]:
+    """Restore the terminal's settings and its foreground process group at the end."""
+    if not wanted:
+        yield
+        return
+    fd = sys.stdin.fileno()
+    settings = termios.tcgetattr(fd)
     try:
-        with kept_terminal():
-            tty.setraw(sys.stdin.fileno())
-            yield Terminal(read_fd)
+        yield
     finally:
-        signal.signal(signal.SIGWINCH, before)
-        os.close(read_fd)
-        os.close(write_fd)
+        # A shell that was killed leaves its own process group in the foreground; from the background, both calls raise SIGTTOU.
+        before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # the terminal was closed, or is not this session's own
+            os.tcsetpgrp(fd, os.getpgrp())
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(fd, termios.TCSADRAIN, settings)
+        signal.signal(signal.SIGTTOU, before)

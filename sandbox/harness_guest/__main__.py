@@ -22,7 +22,7 @@ from harness_guest.linux import PR_SET_PDEATHSIG, Family, hide_from_same_user, p
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
 from harness_guest.posture import changed, posture
-from harness_guest.protocol import LOST, VERSION, Hello, Job, Kind, ProtocolError, Shell, decode_json
+from harness_guest.protocol import LOST, VERSION, Hello, Job, Kind, ProtocolError, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
 
@@ -87,7 +87,7 @@ def _say_why(family: Family, reason: str, code: int) -> int:
 
 def _converse(wire: Wire, family: Family) -> int:
     hello = _hello(wire)
-    prepared = _prepare(hello)
+    prepared = prepare(hello)
     wire.send_json(Kind.READY, _ready(hello))
     data, served, status = wire.receive_file(Kind.DATA), 0, CLEAN
     while status == CLEAN:
@@ -95,9 +95,6 @@ def _converse(wire: Wire, family: Family) -> int:
             gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
-            return 0
-        if kind is Kind.SHELL:
-            _shell(payload, wire, family, prepared, data)
             return 0
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
@@ -151,7 +148,7 @@ def _job(payload: bytes) -> Job:
         raise ProtocolError(f"MODEL cannot be read: {error}") from error
 
 
-def _prepare(hello: Hello) -> Prepared:
+def prepare(hello: Hello) -> Prepared:
     """Import torch, with what its first optimizer needs."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -230,18 +227,7 @@ def _wakeup_pipe() -> int:
     return read_fd
 
 
-def _shell(payload: bytes, wire: Wire, family: Family, prepared: Prepared, data: int) -> None:
-    """Serve somebody who looks at a model; the guest ends with it."""
-    from harness_guest.interactive import serve_shell
-
-    try:
-        shell, job = Shell(**decode_json(payload)), Job(**wire.receive_json(Kind.MODEL))  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ProtocolError(f"SHELL or MODEL cannot be read: {error}") from error
-    serve_shell(shell, job, _files(job, wire, data), wire, family, prepared, _wakeup_pipe())
-
-
-def _files(job: Job, wire: Wire, data: int) -> Files:
+def _taken_in(job: Job, wire: Wire, data: int) -> Files:
     """Take in the original and, if there is one, its journal."""
     from harness_guest.child import Files
 
@@ -254,7 +240,7 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
 
-    hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _files(job, wire, data)
+    hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _taken_in(job, wire, data)
     before = posture(guest)  # as the host may have changed it since the last model: its cores
     data_before = _touched_ns(data)
     running = fork_model(prepared, job, (guest, os.getpid()))

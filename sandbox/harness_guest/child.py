@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
@@ -165,8 +164,6 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         if CONTAINER_INIT in guests:
             confine(guests)  # where it cannot be had, the guest still looks after each model what has changed
         hello = prepared.hello
-        if hello.terminal is not None:
-            _debugger().take_terminal(hello.terminal)
         _write_all(ends.report, IMPORTING_LINE)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
@@ -186,8 +183,6 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         _write_all(ends.weights, raw)
         _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
-        if prepared.hello.terminal is not None:
-            _debugger().post_mortem(error)
         said = _described(error, error.problem if isinstance(error, OWN_ERRORS) else problem)
         _report(ends, {**said, "examples": meter.examples})
         return 1
@@ -273,13 +268,6 @@ def _journal(fd: int, device: torch.device) -> Journal:
     """Map a journal; what is written to the mapping stays in this process."""
     memory = mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     return Journal(memory, device)
-
-
-def _debugger() -> ModuleType:
-    """Imported only where it is asked for."""
-    import harness_guest.debugger
-
-    return harness_guest.debugger
 
 
 def _peak_gpu_mib(device: torch.device) -> float | None:

@@ -4,8 +4,8 @@ A conversation is a sequence of frames over two byte streams: host to guest (the
 (its file descriptor 1). What a plugin prints never touches these: the guest moves them away before any plugin runs.
 
 A frame is ``b"UH"``, one byte of kind, eight bytes of payload length (unsigned, big-endian), payload. Payloads are JSON
-objects of at most :data:`MAX_JSON_BYTES`, but for DATA, WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap),
-LOG and TERMINAL (raw bytes).
+objects of at most :data:`MAX_JSON_BYTES`, but for DATA, WEIGHTS and JOURNAL (safetensors bytes; the reader states its own cap)
+and LOG (raw bytes).
 
 ==========  =========  ==========================================================================================
 kind        direction  payload
@@ -25,17 +25,14 @@ ENDED       to host    :class:`Ended`: how the model's process ended; always the
                        leftovers were killed and scratch space wiped
 BYE         to guest   {}: the guest exits with status 0
 REFUSED     to host    {"reason", "message"}: the guest cannot work (bad HELLO, no such plugin data); it exits
-SHELL       to guest   :class:`Shell`; MODEL and WEIGHTS follow at once: somebody is to look at the model with the plugin
-TERMINAL    both       one byte of stream (0 in, 1 out, 2 error), then raw bytes that were typed or are to be shown
-RESIZE      to guest   {"rows", "columns"} of the terminal
 ==========  =========  ==========================================================================================
 
 The conversation is lock-step: HELLO, READY, DATA, then per model MODEL+WEIGHTS[+JOURNAL], IMPORTING, IMPORTED, START,
 [RESULT+WEIGHTS], ENDED, with any number of LOG from MODEL to RESULT.
 A frame out of order is a violation; the host kills the guest.
 
-For ``harness shell`` the conversation is: HELLO, READY, DATA, SHELL+MODEL+WEIGHTS[+JOURNAL], (TERMINAL | RESIZE)*, ENDED. No
-clock runs, and no weights come back.
+``harness shell`` and ``harness run --pdb`` hold no conversation: a second process beside an idle guest is on the user's
+terminal, see :mod:`harness_guest.shell`.
 """
 
 from __future__ import annotations
@@ -73,9 +70,6 @@ class Kind(enum.IntEnum):
     JOURNAL = 12
     DATA = 13
     IMPORTED = 14
-    SHELL = 20
-    TERMINAL = 21
-    RESIZE = 22
 
 
 DOCUMENTS = (Kind.DATA, Kind.WEIGHTS, Kind.JOURNAL)
@@ -102,7 +96,6 @@ class Hello:
         threads: of torch in a model's process.
         options: the user's ``--set`` options for the plugin.
         log_head_bytes, log_tail_bytes: how much output is kept per model.
-        terminal: path of the terminal on which a failing plugin is debugged, and on which it prints; None for none.
         architecture_path: folder appended to ``sys.path`` from which the network's module is imported; None for a network of
             :mod:`reference_models`.
         try_batches: before READY the network does a forward and a backward pass of batches of these sizes, in a process of its
@@ -121,7 +114,6 @@ class Hello:
     options: dict[str, Any] = field(default_factory=dict)
     log_head_bytes: int = 1 << 16
     log_tail_bytes: int = 1 << 16
-    terminal: str | None = None
     architecture_path: str | None = None
     try_batches: list[int] = field(default_factory=list)
     version: int = VERSION
@@ -160,26 +152,6 @@ class Job:
     def kill_s(self) -> float | None:
         """Seconds from START after which the process is ended; None for never."""
         return self.limit_s if self.clock == "wall" else self.deadline_s
-
-
-@dataclass(frozen=True)
-class Shell:
-    """What somebody wants to do with a model and the plugin.
-
-    Attributes:
-        program: "python", or "sh" for the system's shell.
-        code: what the program is to carry out; None to read it from a terminal.
-        rows, columns: size of that terminal, characters.
-        term: its kind, as the variable TERM has it.
-        about: what the host knows of the sandbox, shown first on a terminal.
-    """
-
-    program: str
-    code: str | None = None
-    rows: int = 24
-    columns: int = 80
-    term: str = "dumb"
-    about: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ def unlearn(model, context):
 """
 
 
-def _debugged(program: Program, plugin: str | Path, task: Path, output: Path, *more: str) -> OnTerminal:
-    run = ("run", "--runner", "process", "--pdb", "--cpus", "1", "--plugin", plugin, "--task", task, "--output", output)
+def _debugged(program: Program, plugin: str | Path, task: Path, *more: str | Path) -> OnTerminal:
+    run = ("run", "--runner", "process", "--pdb", "--cpus", "1", "--plugin", plugin, "--task", task)
     return OnTerminal(*run, *more, environment=program.environment, folder=program.folder)
 
 
@@ -38,35 +38,44 @@ def failing(wheel: Callable[[str], Path]) -> Path:
     return wheel(FAILS)
 
 
-def test_a_failure_is_looked_at_where_it_happened(program: Program, failing: Path, task: Path, tmp_path: Path) -> None:
-    with _debugged(program, failing, task, tmp_path / "r") as terminal:
+def test_a_failure_is_looked_at_where_it_happened(program: Program, failing: Path, task: Path) -> None:
+    with _debugged(program, failing, task) as terminal:
         terminal.until("printed by the plugin, limit None")
         terminal.until("ValueError: broken here")
         terminal.answer("(Pdb) ", "p marker + 1")
         terminal.until("42")
         terminal.answer("(Pdb) ", "q")
-        terminal.until("plugin_error")
+        terminal.until("the plugin failed on model 0")
 
         assert terminal.end() == 3
         assert terminal.settings_now() == terminal.settings
-    assert "nothing is scored" in terminal.text
+    assert "nothing is scored or written" in terminal.text
 
 
-def test_the_run_is_kept_but_is_none_that_could_be_scored(
-    program: Program, failing: Path, task: Path, tmp_path: Path
-) -> None:
-    with _debugged(program, failing, task, tmp_path / "r") as terminal:
+def test_what_the_plugin_raises_has_the_frames_of_the_plugin(program: Program, failing: Path, task: Path) -> None:
+    with _debugged(program, failing, task) as terminal:
+        terminal.answer("(Pdb) ", "w")
+        terminal.until('raise ValueError("broken here")')
+        terminal.answer("(Pdb) ", "u")
+        terminal.until("pluggy")
+        terminal.answer("(Pdb) ", "q")
+
+        assert terminal.end() == 3
+
+
+def test_no_run_folder_is_written_and_none_is_promised(program: Program, failing: Path, task: Path) -> None:
+    with _debugged(program, failing, task) as terminal:
         terminal.answer("(Pdb) ", "q")
         terminal.end()
+    assert not (program.folder / "runs").exists()
 
-    assert not (tmp_path / "r" / "report.json").exists()
-    assert "broken here" in program("logs", tmp_path / "r", "--model", "0").out
-    resumed = program("resume", tmp_path / "r")
-    assert (resumed.code, "--pdb" in resumed.err) == (2, True)
+    with _debugged(program, failing, task, "--output", program.folder / "r") as terminal:
+        assert terminal.end() == 2
+    assert "leave --output out" in terminal.text
 
 
-def test_breakpoints_work(program: Program, wheel: Callable[[str], Path], task: Path, tmp_path: Path) -> None:
-    with _debugged(program, wheel(STOPS), task, tmp_path / "r", "--models", "1") as terminal:
+def test_breakpoints_work(program: Program, wheel: Callable[[str], Path], task: Path) -> None:
+    with _debugged(program, wheel(STOPS), task, "--models", "1") as terminal:
         terminal.answer("(Pdb) ", "marker = 7")
         terminal.answer("(Pdb) ", "c")
         terminal.until("went on with 7")
@@ -75,19 +84,15 @@ def test_breakpoints_work(program: Program, wheel: Callable[[str], Path], task: 
         assert terminal.end() == 0
 
 
-def test_leaving_at_a_breakpoint_ends_the_run(
-    program: Program, wheel: Callable[[str], Path], task: Path, tmp_path: Path
-) -> None:
-    with _debugged(program, wheel(STOPS), task, tmp_path / "r") as terminal:
+def test_leaving_at_a_breakpoint_ends_the_run(program: Program, wheel: Callable[[str], Path], task: Path) -> None:
+    with _debugged(program, wheel(STOPS), task) as terminal:
         terminal.answer("(Pdb) ", "q")
 
         assert terminal.end() == 3
 
 
-def test_ctrl_c_ends_the_run_and_gives_the_terminal_back(
-    program: Program, failing: Path, task: Path, tmp_path: Path
-) -> None:
-    with _debugged(program, failing, task, tmp_path / "r") as terminal:
+def test_ctrl_c_ends_the_run_and_gives_the_terminal_back(program: Program, failing: Path, task: Path) -> None:
+    with _debugged(program, failing, task) as terminal:
         terminal.until("(Pdb) ")
         terminal.type("\x03")
 

@@ -181,7 +181,7 @@ def test_the_size_of_the_terminal_is_known_inside_and_follows(program: Program, 
         terminal.until(">>> ")
         terminal.resize(33, 111)
         terminal.type("import signal; signal.signal(signal.SIGWINCH, lambda *_: print('resi' + 'zed'))\n")
-        terminal.until(">>> ")
+        terminal.until("SIG_DFL")  # a resized prompt is drawn again, so the next prompt says nothing
         terminal.resize(44, 122)
         terminal.until("resized")
         terminal.type(f"\n{size}\n")
@@ -211,6 +211,15 @@ def test_a_closed_terminal_leaves_nothing(program: Program, task: Path) -> None:
         terminal.end()
     assert _guests(program) == []
     assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
+
+
+def test_what_a_command_prints_is_harmless_on_a_terminal(program: Program, task: Path) -> None:
+    code = "import sys; print('\\x1b]0;title\\x07shown'); print('\\x1b[2Jwarned', file=sys.stderr); exit(6)"
+    with _open(program, task, "--untrained", "-c", code) as terminal:
+        assert terminal.end() == 6
+    assert "shown" in terminal.text
+    assert "warned" in terminal.text
+    assert [part for part in ("\x1b]0;", "\x1b[2J", "\x07") if part in terminal.raw] == []
 
 
 def test_much_output_and_much_input_pass_whole(program: Program, task: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from harness.errors import GpuUnavailableError, UsageError
+from harness.errors import GpuUnavailableError, SandboxError, UsageError
 from harness.runners.cgroups import Cgroup
+from harness.runners.docker_handle import DockerHandle
+from harness.runners.engine import Engine
 from harness.runners.engine_advice import advice
 from harness.runners.engine_types import ContainerSpec, EngineInfo, GpuRequest
 from harness.runners.frames import HEADER, STDERR_KEPT_BYTES, Demultiplexer
@@ -186,3 +189,29 @@ def test_a_python_that_torch_is_not_built_for_is_refused(change: dict[str, objec
     assert PythonTarget.from_probe(probe) == PythonTarget((3, 11, 2), "x86_64", (2, 36))
     with pytest.raises(ValueError, match=reason):
         PythonTarget.from_probe({**probe, **change})
+
+
+def _client(folder: Path, name: str) -> Path:
+    client = folder / name
+    client.write_text("#!/bin/sh\n")
+    client.chmod(0o755)
+    return client
+
+
+def test_a_shell_is_opened_by_the_client_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TERM", "vt100")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        handle = DockerHandle(Engine("http://nowhere", "1.41"), "abc", ours, None)
+        with pytest.raises(SandboxError, match="docker-ce-cli"):
+            handle.beside(("-V",), interactive=True)
+        podman = _client(tmp_path, "podman")
+        typed = handle.beside(("-V",), interactive=True).command
+        docker = _client(tmp_path, "docker")
+        given = handle.beside(("-V",), interactive=False).command
+
+    assert (typed[0], given[0]) == (str(podman), str(docker))
+    assert "-it" in typed
+    assert "TERM=vt100" in typed
+    assert list(given[1:]) == ["exec", "abc", "/opt/harness/bin/python", "-s", "-V"]

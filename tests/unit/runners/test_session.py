@@ -118,9 +118,6 @@ def test_a_good_conversation_gives_weights_times_and_what_the_guest_is(open_sess
         (TO_START + "log(0, b'')", "without output"),
         (TO_START + "os.write(1, HEADER.pack(MAGIC, Kind.JOURNAL, 1 << 40))", "JOURNAL"),
         (TO_READY + "get(); get(); os.write(1, HEADER.pack(MAGIC, Kind.JOURNAL, 1 << 40))", "JOURNAL"),
-        (TO_START + "put(Kind.SHELL, {})", "SHELL"),
-        (TO_START + "put(Kind.RESIZE, {'rows': 1, 'columns': 1})", "RESIZE"),
-        (TO_START + "put(Kind.TERMINAL, bytes([1]) + b'shown')", "TERMINAL came after IMPORTED"),
     ],
 )
 def test_a_broken_protocol_is_a_policy_violation(open_session: Open, script: str, message: str) -> None:

@@ -1,32 +1,39 @@
-"""What somebody finds in ``harness shell``: model, data and plugin of one model of a run, ready to be called and looked at."""
+"""``harness shell`` and ``harness run --pdb``: model, data and plugin of one model of a run, ready to be called and looked at.
+
+``python -m harness_guest.shell FOLDER`` runs on the user's own terminal, beside a guest that stays idle and without the guest's
+protocol: the engine starts it inside the guest's container (``docker exec``), the process runner in the guest's folder. FOLDER
+holds the files of :mod:`harness_guest.shell_order`.
+"""
 
 from __future__ import annotations
 
+import bdb
 import code as interpreter
 import contextlib
 import dataclasses
-import fcntl
 import os
+import pdb  # noqa: T100 -- it is what this is for
 import shutil
+import signal
 import sys
-import termios
 import time
 import traceback
 import types
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import nn
 
+from harness_guest.__main__ import prepare
 from harness_guest.child import (
     CONTAINER_INIT,
-    ChildEnds,
+    FIRST_TO_GO,
+    FOLDERS,
     Files,
     Prepared,
     _blank,
     _context,
-    _detach,
-    _flush_output,
     _load,
     path_of,
     seed_everything,
@@ -34,64 +41,49 @@ from harness_guest.child import (
 from harness_guest.confine import confine
 from harness_guest.data import SplitData
 from harness_guest.plugin import load_unlearner
-from harness_guest.protocol import Job, Shell
+from harness_guest.protocol import Job
+from harness_guest.shell_order import DATA, FAILED, JOURNAL, ORDER, ORIGINAL, ShellOrder
 from harness_guest.state import chosen_model, read_state, serialise
 from reference_models.architectures import build_model
 
-NONE = -1
 ACCURACY_BATCH = 500
 
 
-def run_shell(
-    prepared: Prepared, shell: Shell, job: Job, files: Files, inside: tuple[int, int], parent: int
-) -> NoReturn:
-    """The life of a shell's process; it never returns to its caller.
-
-    Args:
-        prepared, job, files: as for a model's process.
-        shell: what is wanted.
-        inside: descriptors to write output and errors to; one and the same terminal, or two pipes.
-        parent: process id of the guest.
-    """
-    status = 1
-    try:
-        _take_streams(inside, shell, parent)
-        status = (
-            _python(prepared, shell, job, files, parent) if shell.program == "python" else _sh(prepared, shell, files)
-        )
-    except SystemExit as leaving:
-        status = _status_of(leaving)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        _flush_output()
-        os._exit(status)
+def main(folder: Path) -> int:
+    """Do what the order in ``folder`` asks for and return the exit status."""
+    order = ShellOrder.read(folder / ORDER)
+    _settle()
+    if order.program == "sh":
+        _sh(order, folder)
+    names = Names(prepare(order.hello), order.job, _files(order.job, folder))
+    if order.contained:
+        confine((CONTAINER_INIT,))
+    return _debug(names) if order.program == "pdb" else _python(order, names)
 
 
-def _take_streams(inside: tuple[int, int], shell: Shell, parent: int) -> None:
-    """Become a process as every model's is, but on the terminal, or with an error stream apart."""
-    out, error = inside
-    _detach(ChildEnds(NONE, NONE, NONE, out), parent)
-    if shell.code is not None:
-        os.dup2(error, 2)
-        os.close(error)
-        return
-    fcntl.ioctl(1, termios.TIOCSCTTY, 0)
-    os.dup2(1, 0)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    os.environ["TERM"] = shell.term
+def _settle() -> None:
+    """Become what a model's process is: first to be killed when memory is short, with its folders made."""
+    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
+    for name in FOLDERS:
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+            Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 
 
-def _python(prepared: Prepared, shell: Shell, job: Job, files: Files, parent: int) -> int:
-    names = Names(prepared, job, files)
-    if parent == CONTAINER_INIT:
-        confine((parent,))
+def _files(job: Job, folder: Path) -> Files:
+    """Open what a model's process is handed at its start."""
+    names = (DATA, ORIGINAL, JOURNAL) if job.journal_bytes else (DATA, ORIGINAL)
+    return Files(*(os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in names))
+
+
+def _python(order: ShellOrder, names: Names) -> int:
+    """Execute the order's code, or read code from the terminal."""
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
-    if shell.code is not None:
+    if order.code is not None:
         names.load()
         vars(module).update(names.table())
-        exec(compile(shell.code, "<command>", "exec"), vars(module))  # noqa: S102 -- it is what the user asked for
+        exec(compile(order.code, "<command>", "exec"), vars(module))  # noqa: S102 -- it is what the user asked for
         return 0
     with contextlib.suppress(ImportError):
         import readline
@@ -99,7 +91,7 @@ def _python(prepared: Prepared, shell: Shell, job: Job, files: Files, parent: in
 
         readline.set_completer(rlcompleter.Completer(vars(module)).complete)
         readline.parse_and_bind("tab: complete")
-    sys.stdout.write(f"{shell.about}\n")
+    sys.stdout.write(f"{order.about}\n")
     try:
         names.load()
     except BaseException:
@@ -110,35 +102,42 @@ def _python(prepared: Prepared, shell: Shell, job: Job, files: Files, parent: in
     return 0
 
 
-def _sh(prepared: Prepared, shell: Shell, files: Files) -> int:
+def _sh(order: ShellOrder, folder: Path) -> NoReturn:
     """Become the system's shell; it inherits the filter of system calls."""
-    if os.getppid() == CONTAINER_INIT:
+    if order.contained:
         confine((CONTAINER_INIT,))
-    os.set_inheritable(files.data, True)
-    hello, program = prepared.hello, shutil.which("bash") or "/bin/sh"
+    hello, program = order.hello, shutil.which("bash") or "/bin/sh"
     bare = ["--norc", "--noprofile"] if program.endswith("bash") else []
     if hello.plugin_path is not None:
         os.environ["PYTHONPATH"] = hello.plugin_path
     os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', os.defpath)}"  # noqa: PTH120
-    if shell.code is not None:
-        os.execv(program, [program, *bare, "-c", shell.code])  # noqa: S606
+    if order.code is not None:
+        os.execv(program, [program, *bare, "-c", order.code])  # noqa: S606
     os.environ["PS1"] = "sandbox$ "
     sys.stdout.write(
-        f"{shell.about}\n`python` has torch and the plugin's modules ({hello.plugin_path or 'installed here'}); the data is "
-        f"{path_of(files.data)}. `exit` or Ctrl-D leaves.\n"
+        f"{order.about}\n`python` has torch and the plugin's modules ({hello.plugin_path or 'installed here'}); the data is "
+        f"{(folder / DATA).absolute()}. `exit` or Ctrl-D leaves.\n"
     )
     sys.stdout.flush()
     os.execv(program, [program, *bare, "-i"])  # noqa: S606
 
 
-def _status_of(leaving: SystemExit) -> int:
-    """As the interpreter itself would end."""
-    if leaving.code is None:
-        return 0
-    if isinstance(leaving.code, int):
-        return leaving.code & 0xFF
-    sys.stderr.write(f"{leaving.code}\n")
-    return 1
+def _debug(names: Names) -> int:
+    """Call the plugin once; if it fails, open the debugger where the exception was raised."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the whole run: the host is in the same foreground group
+    try:
+        names.load()
+        names.run(names.model)
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
+        if not isinstance(error, bdb.BdbQuit):
+            traceback.print_exception(type(error), error, error.__traceback__)
+            sys.stderr.write(
+                "The plugin failed. Post-mortem debugger: `w` where, `u` and `d` up and down, `q` quits.\n"
+            )
+            sys.stderr.flush()
+            pdb.post_mortem(error.__traceback__)
+        return FAILED
+    return 0
 
 
 class Names:
@@ -234,3 +233,7 @@ class Names:
 
 def _count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

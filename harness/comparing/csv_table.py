@@ -1,0 +1,33 @@
+"""CSV after RFC 4180: numbers in full, a number that does not exist as an empty field, text that no spreadsheet computes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from harness.report.words import plain
+
+FORMULA = ("=", "+", "-", "@", "|", "%")
+Field = str | int | float | None
+Line = TypeVar("Line")
+Columns = Mapping[str, Callable[[Line], Field]]
+"""Heading -> what the column holds of a line."""
+
+
+def csv_of(lines: Iterable[Line], columns: Columns[Line]) -> str:
+    """Return a table as CSV with a header line."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([_guarded(name) for name in columns])
+    writer.writerows([_guarded(read(line)) for read in columns.values()] for line in lines)
+    return text.getvalue()
+
+
+def _guarded(value: Field) -> Field:
+    """Set text that a spreadsheet would take for a formula off by an apostrophe; numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    shown = plain(value)
+    return f"'{shown}" if shown.startswith(FORMULA) else shown
