@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.budget import Limit
-from harness.config import FailedAs, RunConfig
+from harness.choices import FailedAs
+from harness.config import RunConfig
 from harness.discovery import LoadedEvaluator
 from harness.evaluating import evaluate
 from harness.evaluation import Evidence

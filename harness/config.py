@@ -2,101 +2,101 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-from pydantic import TypeAdapter
+from typing import Annotated, Any, get_args, get_type_hints
 
 from harness.bounds import NumberError, Real, Whole, check_json
+from harness.choices import Clock, Design, FailedAs, Isolation, RunnerName
 from harness.errors import UsageError
-from harness.evaluation import Clock, Design
 from harness.plugin_spec import PluginSpec
 from harness.reading import foreign
 from harness.runners.base import Limits
-
-RunnerName = Literal["auto", "docker", "process"]
-Isolation = Literal["run", "model"]
-FailedAs = Literal["missing", "noop"]
 
 WEEK_S = 7 * 24 * 3600.0
 MOST_MODELS = 10_000
 TIME_LIMIT_S = Real(0, WEEK_S, above=True)
 TIME_LIMIT_STEPS = Real(0, 1e12, above=True)
 SEED = Whole(0, 2**63 - 1)
-NUMBERS: Mapping[str, tuple[str, Whole | Real]] = {
-    "models": ("--models", Whole(1, MOST_MODELS)),
-    "repeats": ("--repeats", Whole(1, MOST_MODELS)),
-    "seed": ("--seed", SEED),
-    "budget_fraction": ("--budget-fraction", Real(0, 1000, above=True)),
-    "cpus": ("--cpus", Whole(1, 4096)),
-    "memory_mib": ("--memory", Whole(256, 2**24)),  # torch alone needs the least
-    "workers": ("--workers", Whole(1, 100_000)),
-}
-"""Options that are numbers, each with its bounds; the limit's depend on the clock."""
-_OPTIONAL = ("models", "time_limit_s", "budget_fraction", "cpus")
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line says of a field of :class:`RunConfig`, whose type and default are the option's.
+
+    Attributes:
+        help: one line on what it does.
+        flag: its name; empty for the field's own with hyphens.
+        shown: what stands in the help for a default of None.
+        bounds: of a number.
+        metavar: what stands in the help for its value.
+    """
+
+    help: str
+    flag: str = ""
+    shown: str = ""
+    bounds: Whole | Real | None = None
+    metavar: str = ""
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All options of ``harness run``.
+    """All options of ``harness run``: the command line's are made from these fields.
 
     Attributes:
         plugin: entry-point name, path of a wheel or source directory, or name==version.
-        task: registered name, or path of a YAML file.
-        runner: "auto" takes Docker where it is reachable.
-        output: run folder; None for ``runs/TIME-PLUGIN-TASK``.
-        models: models per population; None for the task's own number.
-        repeats: how often each original is unlearned, with other seeds of the method.
-        design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
-        seed: of the unlearning runs; the reference populations have the task's.
-        time_limit_s: explicit limit per model, in the unit of ``clock``; None to measure.
-        budget_fraction: of the smallest measured retraining; None for the task's own.
-        clock: what the limit counts: "wall" (seconds on the host's clock), "cpu" (processor seconds of the sandbox) or "steps"
-            (examples drawn from the splits).
-        no_wait: measure retraining at once, even if the machine is busy.
-        failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
         evaluators: names; empty for all.
         options: handed to the plugin.
-        isolation: "run" forks models from one guest, "model" starts a guest for each.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
-        runtime: OCI runtime of the containers, as the engine names it; None for the engine's default.
-        torch: version inside the image; None for the host's.
-        base: base image; None to choose.
-        cpus: cores of a guest; None for all that the host process may use, shared out evenly among workers.
-        memory_mib: of a guest.
-        keep_weights: keep every model's unlearned weights in the run folder.
         debug: the user's terminal is handed to a plugin that fails; nothing is limited and nothing is scored.
-        workers: models unlearned at the same time, each in a sandbox of its own on cores and GPUs of its own.
     """
 
-    plugin: str
-    task: str = "faces"
-    runner: RunnerName = "auto"
-    output: str | None = None
-    models: int | None = None
-    repeats: int = 1
-    design: Design = "per-original"
-    seed: int = 0
-    time_limit_s: float | None = None
-    budget_fraction: float | None = None
-    clock: Clock = "wall"
-    no_wait: bool = False
-    failed_as: FailedAs = "missing"
-    evaluators: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    isolation: Isolation = "run"
-    gpus: str = "auto"
-    runtime: str | None = None
-    torch: str | None = None
-    base: str | None = None
-    cpus: int | None = None
-    memory_mib: int = 8192
-    keep_weights: bool = False
-    debug: bool = False
-    workers: int = 1
+    plugin: Annotated[str, Option("Name, path of a wheel or source directory, or name==version.")]
+    task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
+    runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
+    output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None
+    models: Annotated[
+        int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
+    ] = None
+    repeats: Annotated[int, Option("Unlearn each original so many times.", bounds=Whole(1, MOST_MODELS))] = 1
+    design: Annotated[Design, Option("As many originals as models, or one original again and again.")] = "per-original"
+    seed: Annotated[int, Option("Seed of the unlearning runs.", bounds=SEED)] = 0
+    time_limit_s: Annotated[
+        float | None,
+        Option("Limit per model, in the clock's unit.", flag="--time-limit", shown="measured", bounds=TIME_LIMIT_S),
+    ] = None
+    budget_fraction: Annotated[
+        float | None,
+        Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
+    ] = None
+    clock: Annotated[Clock, Option("Limit seconds, processor seconds, or examples drawn from the loaders.")] = "wall"
+    no_wait: Annotated[bool, Option("Measure retraining at once, even if the machine is busy.")] = False
+    failed_as: Annotated[FailedAs, Option("Leave failed models out, or count each as its original.")] = "missing"
+    evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
+    options: Annotated[
+        Mapping[str, Any], Option("An option of the plugin; may be repeated.", flag="--set", metavar="KEY=VALUE")
+    ] = field(default_factory=dict)
+    isolation: Annotated[Isolation, Option("One sandbox for all models, or one for each.")] = "run"
+    gpus: Annotated[str, Option("none, all, a number, or UUIDs with commas.")] = "auto"
+    runtime: Annotated[str | None, Option("OCI runtime of the containers, e.g. runsc.", shown="the engine's")] = None
+    torch: Annotated[
+        str | None, Option("torch version of the sandbox image; several with commas: a run each.", shown="the host's")
+    ] = None
+    base: Annotated[str | None, Option("Base image of the sandbox.")] = None
+    workers: Annotated[int, Option("Models at the same time, a sandbox each.", bounds=Whole(1, 100_000))] = 1
+    cpus: Annotated[
+        int | None, Option("Cores of a sandbox.", shown="all, shared out among the workers", bounds=Whole(1, 4096))
+    ] = None
+    memory_mib: Annotated[  # torch alone needs the least
+        int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
+    ] = 8192
+    keep_weights: Annotated[bool, Option("Keep every unlearned model's weights in the run folder.")] = False
+    debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         if not self.plugin:
@@ -124,15 +124,16 @@ class RunConfig:
 
     def _check_numbers(self) -> None:
         """Put plain numbers in the place of NumPy's; raise UsageError for one of another type or out of bounds."""
-        limit = TIME_LIMIT_STEPS if self.clock == "steps" else TIME_LIMIT_S
-        for name, (option, bounds) in {**NUMBERS, "time_limit_s": ("--time-limit", limit)}.items():
-            value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
+        for name, option in options_of_runs().items():
+            bounds, value = option.bounds, getattr(self, name)
+            if bounds is None or (value is None and getattr(type(self), name) is None):
                 continue
+            if name == "time_limit_s" and self.clock == "steps":
+                bounds = TIME_LIMIT_STEPS
             try:
                 object.__setattr__(self, name, bounds.check(value))
             except NumberError as error:
-                raise UsageError(f"{option} {error}.") from error
+                raise UsageError(f"{option.flag} {error}.") from error
         total = self.repeats * (self.models or 1)
         if total > MOST_MODELS:
             raise UsageError(f"--models times --repeats must be at most {MOST_MODELS}, not {total}.")
@@ -173,8 +174,17 @@ class RunConfig:
         known = {one.name for one in fields(cls)}
         if unknown := set(data) - known:
             raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
+        from pydantic import TypeAdapter
+
         with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(data)
+
+
+@functools.cache
+def options_of_runs() -> Mapping[str, Option]:
+    """Return what the command line says of each field of RunConfig, with its flag."""
+    found = {name: get_args(hint)[1] for name, hint in get_type_hints(RunConfig, include_extras=True).items()}
+    return {name: replace(one, flag=one.flag or f"--{name.replace('_', '-')}") for name, one in found.items()}
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:

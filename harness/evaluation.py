@@ -27,6 +27,9 @@ import numpy as np
 import pluggy
 from numpy.typing import NDArray
 
+from harness.choices import Clock as Clock
+from harness.choices import Design as Design
+
 PROJECT = "harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -34,8 +37,6 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 Population = Literal["original", "retrained", "control", "unlearned"]
 SplitName = Literal["retain", "forget", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("retain", "forget", "validation", "test")
-Design = Literal["per-original", "one-original"]
-Clock = Literal["wall", "cpu", "steps"]
 Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 
 

@@ -14,7 +14,8 @@ from harness import hardware
 from harness.assembling import Judgement, assemble
 from harness.budget import Limit
 from harness.cache import key_of, take_rebuilt
-from harness.config import FailedAs, RunConfig
+from harness.choices import FailedAs
+from harness.config import RunConfig
 from harness.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
 from harness.errors import (
     HarnessError,

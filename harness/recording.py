@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from harness import hardware
 from harness.budget import Limit
-from harness.config import FailedAs, RunConfig
+from harness.choices import FailedAs
+from harness.config import RunConfig
 from harness.outcomes import ModelOutcome
 from harness.references import Population
 from harness.report.dependability import undependable

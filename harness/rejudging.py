@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.assembling import Judgement, assemble
 from harness.budget import Limit
 from harness.cache import take_rebuilt
-from harness.config import FailedAs, RunConfig
+from harness.choices import FailedAs
+from harness.config import RunConfig
 from harness.discovery import choose_evaluators
 from harness.errors import ResumeMismatchError, UsageError
 from harness.pipeline import RunResult

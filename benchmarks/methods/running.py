@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import pipeline
-from harness.config import RunConfig, RunnerName
+from harness.choices import RunnerName
+from harness.config import RunConfig
 from harness.discovery import UNLEARNERS, find_plugins
 from harness.progress import Progress
 from harness.report.model import Report

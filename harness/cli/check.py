@@ -11,7 +11,7 @@ import click
 from harness.cli.system import DOCTOR_FOUND_FAULTS
 
 if TYPE_CHECKING:
-    from harness.config import RunnerName
+    from harness.choices import RunnerName
     from harness.conformance.model import Finding
 
 STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.options import config_options
+
 if TYPE_CHECKING:
-    from harness.config import FailedAs
+    from harness.choices import FailedAs
     from harness.library.result import RunReport
 
 # A run that ends without one finished model writes its report and ends with this code.
@@ -27,65 +29,7 @@ export_option = click.option(
 
 
 @click.command("run", short_help="Run an unlearning plugin on a task and report.")
-@click.option("--plugin", required=True, help="Name, path of a wheel or source directory, or name==version.")
-@click.option("--task", default="faces", show_default=True, help="Name of a task, or path of a YAML file.")
-@click.option(
-    "--runner",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    show_default=True,
-    help="Where the plugin runs; `process` gives no isolation.",
-)
-@click.option("--output", type=click.Path(), help="Run folder.  [default: runs/TIME-PLUGIN-TASK]")
-@click.option("--models", type=int, help="Models per population.  [default: the task's]")
-@click.option("--repeats", type=int, default=1, show_default=True, help="Unlearn each original so many times.")
-@click.option(
-    "--design",
-    type=click.Choice(["per-original", "one-original"]),
-    default="per-original",
-    show_default=True,
-    help="As many originals as models, or one original again and again.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the unlearning runs.")
-@click.option(
-    "--time-limit", "time_limit_s", type=float, help="Limit per model, in the clock's unit.  [default: measured]"
-)
-@click.option("--budget-fraction", type=float, help="Limit as a fraction of retraining.  [default: the task's]")
-@click.option(
-    "--clock",
-    type=click.Choice(["wall", "cpu", "steps"]),
-    default="wall",
-    show_default=True,
-    help="Limit seconds, processor seconds, or examples drawn from the loaders.",
-)
-@click.option("--no-wait", is_flag=True, help="Measure retraining at once, even if the machine is busy.")
-@click.option(
-    "--failed-as",
-    type=click.Choice(["missing", "noop"]),
-    default="missing",
-    show_default=True,
-    help="Leave failed models out, or count each as its original.",
-)
-@click.option("--evaluator", "evaluators", multiple=True, help="Use only this evaluator; may be repeated.")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
-@click.option(
-    "--isolation",
-    type=click.Choice(["run", "model"]),
-    default="run",
-    show_default=True,
-    help="One sandbox for all models, or one for each.",
-)
-@click.option("--gpus", default="auto", show_default=True, help="none, all, a number, or UUIDs with commas.")
-@click.option("--runtime", help="OCI runtime of the containers, e.g. runsc.  [default: the engine's]")
-@click.option(
-    "--torch", help="torch version of the sandbox image; several with commas: a run each.  [default: the host's]"
-)
-@click.option("--base", help="Base image of the sandbox.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Models at the same time, a sandbox each.")
-@click.option("--cpus", type=int, help="Cores of a sandbox.  [default: all, shared out among the workers]")
-@click.option("--memory", "memory_mib", type=int, default=8192, show_default=True, help="Memory of a sandbox, MiB.")
-@click.option("--keep-weights", is_flag=True, help="Keep every unlearned model's weights in the run folder.")
-@click.option("--pdb", "debug", is_flag=True, help="Debug a failing plugin on this terminal; needs --runner process.")
+@config_options()
 @export_option
 def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool, **options: Any) -> None:
     """Run an unlearning plugin on a task and report.

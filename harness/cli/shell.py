@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.cli.options import config_options
 from harness.errors import InterruptedRunError
 
 PLUGIN_FAILED = 3  # as of a run without one finished model
@@ -15,28 +16,19 @@ PLUGIN_FAILED = 3  # as of a run without one finished model
 
 @click.command("shell", short_help="Enter the sandbox of a plugin.")
 @click.argument("plugin")
-@click.option("--task", default="faces", show_default=True, help="Name of a task, or path of a YAML file.")
-@click.option(
-    "--runner",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    show_default=True,
-    help="Where the shell runs; `process` gives no isolation.",
-)
+@config_options("task", "runner", runner="Where the shell runs; `process` gives no isolation.")
 @click.option("--command", "-c", help="Carry this code out instead, without a terminal.")
 @click.option("--sh", "program", flag_value="sh", help="The system's shell instead of a Python prompt.")
 @click.option("--untrained", is_flag=True, help="A network that was never trained, instead of an original.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the unlearning.")
-@click.option(
-    "--time-limit", "time_limit_s", type=float, help="What the plugin is told, seconds; not enforced.  [default: none]"
+@config_options(
+    *("seed", "time_limit_s", "options", "gpus", "runtime", "torch", "base", "cpus", "memory_mib"),
+    seed="Seed of the unlearning.",
+    time_limit_s="What the plugin is told, seconds; not enforced.  [default: none]",
+    runtime="OCI runtime of the container, e.g. runsc.  [default: the engine's]",
+    torch="torch version inside the sandbox image.  [default: the host's]",
+    cpus="Cores of the sandbox.  [default: all]",
+    memory_mib="Memory of the sandbox, MiB.",
 )
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
-@click.option("--gpus", default="auto", show_default=True, help="none, all, a number, or UUIDs with commas.")
-@click.option("--runtime", help="OCI runtime of the container, e.g. runsc.  [default: the engine's]")
-@click.option("--torch", help="torch version inside the sandbox image.  [default: the host's]")
-@click.option("--base", help="Base image of the sandbox.")
-@click.option("--cpus", type=int, help="Cores of the sandbox.  [default: all]")
-@click.option("--memory", "memory_mib", type=int, default=8192, show_default=True, help="Memory of the sandbox, MiB.")
 def shell_command(
     command: str | None, program: str | None, untrained: bool, pairs: tuple[str, ...], **options: Any
 ) -> None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness import hardware
-from harness.config import RunConfig, RunnerName
+from harness.choices import RunnerName
+from harness.config import RunConfig
 from harness.conformance.bench import Bench
 from harness.conformance.demands import CHECKS
 from harness.conformance.model import Broken, Finding, NotApplicable

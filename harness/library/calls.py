@@ -18,7 +18,7 @@ from harness.progress import Progress, SilentProgress
 from .result import RunReport
 
 if TYPE_CHECKING:
-    from harness.config import FailedAs, Isolation, RunnerName
+    from harness.choices import FailedAs, Isolation, RunnerName
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]

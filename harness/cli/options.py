@@ -1,0 +1,49 @@
+"""Options of the command line that are made from the fields of :class:`~harness.config.RunConfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import click
+
+from harness.config import RunConfig, options_of_runs
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+PAIRS = "pairs"
+"""Keyword under which a command gets what ``--set`` was given."""
+
+
+def config_options(*names: str, **helps: str) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command these options of a run, in this order.
+
+    Args:
+        names: fields of RunConfig; none for all.
+        helps: other words for the help of some, by name, with what stands for the default.
+    """
+
+    def decorated(command: Command) -> Command:
+        for name in reversed(names or tuple(options_of_runs())):
+            command = _option(name, helps.get(name))(command)
+        return command
+
+    return decorated
+
+
+def _option(name: str, help_text: str | None) -> Callable[[Command], Command]:
+    told, kind = options_of_runs()[name], get_type_hints(RunConfig)[name]
+    default = next(one.default for one in fields(RunConfig) if one.name == name)
+    shown = f"  [default: {told.shown}]" if told.shown else ""
+    more: dict[str, Any] = {"help": help_text or f"{told.help}{shown}", "metavar": told.metavar or None}
+    if kind is bool:
+        more["is_flag"] = True
+    elif name == "options" or get_origin(kind) is tuple:
+        more["multiple"] = True
+    elif default is MISSING:
+        more["required"] = True
+    else:
+        number = next((one for one in (int, float) if one is kind or one in get_args(kind)), str)
+        more["type"] = click.Choice(get_args(kind)) if get_origin(kind) is Literal else number
+        more |= {"default": default, "show_default": default is not None}
+    return click.option(told.flag, PAIRS if name == "options" else name, **more)
