@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,9 +60,14 @@ class Program:
         variables = {**self.environment, **environment}
         if self.prefix or not forks.possible(variables):
             return self.afresh(*arguments, **environment)
-        order = forks.Order([*map(str, arguments)], variables, str(self.folder))
+        order = forks.Order.of(forks.PROGRAM, [*map(str, arguments)], variables, self.folder)
         with Path(os.devnull).open() as empty, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            code = forks.Fork(order, (empty.fileno(), out.fileno(), err.fileno())).wait(LONGEST_S)
+            process = forks.Fork(order, (empty.fileno(), out.fileno(), err.fileno()))
+            try:
+                code = process.wait(LONGEST_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
             out.seek(0)
             err.seek(0)
             return Ended(code, out.read(), err.read())
