@@ -33,12 +33,6 @@ SHARING = {
         "tests/unit/report/test_report_browser",
     ),
     "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),
-    "run": (
-        "tests/functional/test_debugging_page",
-        "tests/functional/test_library",
-        "tests/functional/test_mlflow",
-        "tests/functional/test_running",
-    ),
 }
 """Files that go to one worker, for they use a fixture of the session that takes seconds, or one Docker engine."""
 

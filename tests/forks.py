@@ -85,16 +85,17 @@ class Fork:
     Args:
         order: what it is to do.
         streams: descriptors of its standard streams; where the first is a terminal, it becomes the process's own.
+        server: address of another process's server.
     """
 
     stdin: IO[Any] | None = None
     stdout: IO[Any] | None = None
 
-    def __init__(self, order: Order, streams: tuple[int, int, int]) -> None:
+    def __init__(self, order: Order, streams: tuple[int, int, int], server: str = "") -> None:
         self.returncode: int | None = None
         self._lock = threading.Lock()
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_server())
+        self._connection.connect(server or address())
         socket.send_fds(self._connection, [b"."], streams)
         self._connection.sendall(json.dumps(asdict(order)).encode() + b"\n")
         self._answers = self._connection.makefile()
@@ -154,6 +155,11 @@ def popen(command: Sequence[str], **options: Any) -> Any:
     return fork
 
 
+def relay(server: str) -> int:
+    """Have another process's server run the program with this process's arguments and streams; return its exit status."""
+    return Fork(Order.of(PROGRAM, sys.argv[1:], os.environ, Path.cwd()), (0, 1, 2), server).wait()
+
+
 def stand_in() -> list[tuple[Any, str, Any]]:
     """Return what is to be set, (module, name, value), so that guests and workers that train are forked."""
     from harness import training
@@ -174,8 +180,8 @@ def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @functools.cache
-def _server() -> str:
-    """The address of this process's own server, which is started when it is first asked for."""
+def address() -> str:
+    """Return the address of this process's own server, which is started when it is first asked for."""
     if _address is not None:  # this is a fork
         return _address
     folder = tempfile.mkdtemp(prefix="forks-")
@@ -204,20 +210,24 @@ def _server() -> str:
     return f"{folder}/socket"
 
 
-def _serve(address: str) -> None:
+def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
     for name in (*LIBRARIES, *OWN):
         import_module(name)
     for found in pkgutil.iter_modules(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
         import_module(found.name)
+    from harness.report.page import _environment
+
+    for template in _environment().list_templates(["j2"]):
+        _environment().get_template(template)
     global _address
-    _address = address
+    _address = place
     for module, name, value in stand_in():
         setattr(module, name, value)
     gc.collect()
     gc.freeze()  # else the first collection of every fork copies all pages
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        listener.bind(place)
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
