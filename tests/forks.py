@@ -46,6 +46,7 @@ OWN = (
 PROGRAM = "harness"
 FORKED = ("harness_guest", "harness.reference_worker")
 """Modules that the program runs in processes of their own."""
+CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
 """Beginnings of the names of variables that Python and the libraries read once."""
 SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
@@ -60,7 +61,7 @@ class Order:
     """One process.
 
     Attributes:
-        module: what it runs, as ``python -m`` does.
+        module: what it runs, as ``python -m`` does; CODE for the text that is its argument.
         arguments: of the module.
         environment: all of its variables.
         folder: its working directory.
@@ -132,11 +133,14 @@ class Fork:
 
 
 def popen(command: Sequence[str], **options: Any) -> Any:
-    """Start a process as ``subprocess.Popen`` does, forked where it is one of FORKED."""
-    module = next((name for name in FORKED if command[-2:] == ["-m", name]), None)
-    if module is None:
+    """Start a process as ``subprocess.Popen`` does, forked where it is one of FORKED or a text of code."""
+    if command[-2] == "-m" and command[-1] in FORKED:
+        what, arguments = command[-1], []
+    elif command[-2] == CODE:
+        what, arguments = CODE, command[-1:]
+    else:
         return subprocess.Popen(command, **options)
-    order = Order.of(module, (), options.get("env") or os.environ, options.get("cwd") or Path.cwd())
+    order = Order.of(what, arguments, options.get("env") or os.environ, options.get("cwd") or Path.cwd())
     ours: dict[str, IO[Any]] = {}
     with contextlib.ExitStack() as theirs:
         streams = []
@@ -289,7 +293,10 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
     sys.argv[1:] = order.arguments
     status: object = 1
     try:
-        runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+        if order.module == CODE:
+            exec(order.arguments[0], {"__name__": "__main__"})  # noqa: S102
+        else:
+            runpy.run_module(order.module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         status = ended.code
     except BaseException:  # whatever it is, an interpreter would show it
