@@ -25,6 +25,7 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -288,6 +289,10 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(order.environment)
+    # What was read from the variables of the process to fork from.
+    tempfile.tempdir = None
+    time.tzset()
+    sys.dont_write_bytecode = bool(order.environment.get("PYTHONDONTWRITEBYTECODE"))
     own = [] if "PYTHONSAFEPATH" in order.environment else [order.folder]
     sys.path[0:1] = [*own, *filter(None, order.environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv[1:] = order.arguments
@@ -297,6 +302,7 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
             exec(order.arguments[0], {"__name__": "__main__"})  # noqa: S102
         else:
             runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+        status = 0
     except SystemExit as ended:
         status = ended.code
     except BaseException:  # whatever it is, an interpreter would show it
