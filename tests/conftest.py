@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests import forks
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
 os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as the program has it: threads that spin take cores from other workers
 os.environ.setdefault("HARNESS_NO_WAIT", "1")  # tests measure on busy machines, and look at no time
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a job in the background: what tests start would never hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("harness", derandomize=True)  # the same examples in every run
 settings.load_profile("harness")
 
@@ -25,14 +33,24 @@ SHARING = {
         "tests/unit/report/test_report_browser",
     ),
     "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),
-    "run": (
-        "tests/functional/test_debugging_page",
-        "tests/functional/test_library",
-        "tests/functional/test_mlflow",
-        "tests/functional/test_running",
-    ),
 }
 """Files that go to one worker, for they use a fixture of the session that takes seconds, or one Docker engine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forking() -> Iterator[None]:
+    """Guests and workers of runs in this process are forked, which spares them their imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in forks.stand_in():
+            patch.setattr(module, name, value)
+        yield
+
+
+@pytest.fixture
+def real_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests and workers of this test are new interpreters."""
+    for module, name, _ in forks.stand_in():
+        monkeypatch.setattr(module, name, subprocess)
 
 
 @pytest.hookimpl(optionalhook=True)

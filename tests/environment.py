@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import forks
 from tests.program import NO_DOCKER
 
 OFFLINE = {
@@ -21,6 +22,13 @@ OFFLINE = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
 PROGRAMS = {"harness": "harness.cli", "pip": "pip._internal.cli.main"}
+FORKED_SCRIPT = """\
+#!{python} -I
+import sys
+sys.path.insert(0, {root!r})
+from tests.forks import relay
+sys.exit(relay({address!r}))
+"""
 SCRIPT = "#!{python}\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
 
 
@@ -57,13 +65,14 @@ class Environment:
         return ended.stdout
 
 
-def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER) -> Environment:
+def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER, *, forked: bool = False) -> Environment:
     """A fresh environment at ``folder``.
 
     Args:
         folder: is made.
         cache: of the harness.
         docker: address of the engine, by default one where none is; None for the machine's own.
+        forked: ``harness`` is forked, which spares its imports; for environments into which nothing is installed.
     """
     venv.create(folder, symlinks=True)
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
@@ -75,6 +84,9 @@ def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER) 
         script = folder / "bin" / name
         script.write_text(SCRIPT.format(python=python, module=module))
         script.chmod(0o755)
+    if forked:
+        root, address = str(Path(__file__).parents[1]), forks.address()
+        (folder / "bin" / "harness").write_text(FORKED_SCRIPT.format(python=python, root=root, address=address))
     engine = {} if docker is None else {"DOCKER_HOST": docker}
     left_out = ("PYTHONPATH", "PYTHONHOME", "COVERAGE_PROCESS_START")
     variables = {name: value for name, value in os.environ.items() if name not in left_out}

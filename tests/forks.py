@@ -1,7 +1,7 @@
 """Processes of the program that need not load its libraries: forked from one that has loaded them and done nothing else.
 
-What costs a command its first seconds of processor time is torch, SciPy and numba. Here they are loaded once for all commands
-of a test worker; the program's own modules, its variables, working directory, session, streams and exit status are each
+What costs a command, a guest or a worker that trains its first seconds of processor time is importing torch, SciPy and numba.
+Here they are imported once for all of them; variables, working directory, session, streams and exit status are each
 process's own. ``python -m tests.forks ADDRESS`` is the process to fork from.
 """
 
@@ -14,8 +14,10 @@ import functools
 import gc
 import json
 import os
+import pkgutil
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,23 +25,36 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import IO, Any, NoReturn
 
 LIBRARIES = (
-    *("torch", "torch.func", "scipy.special", "scipy.linalg", "numba", "safetensors.numpy", "safetensors.torch"),
+    *("torch", "torch.func", "torch._dynamo", "scipy.special", "scipy.linalg", "scipy.stats", "numba"),
+    *("safetensors.numpy", "safetensors.torch"),
     *("click", "docker", "jinja2", "jsonschema", "packaging.version", "platformdirs", "pluggy", "pydantic"),
     *("rich.console", "rich.progress", "rich.table", "yaml", "importlib.metadata"),
 )
-OWN = ("harness", "harness_guest", "harness_evaluators", "harness_unlearners", "reference_models")
+OWN = (
+    *("harness.pipeline", "harness.library.calls", "harness.cli", "harness.training", "reference_models.training"),
+    *("harness_guest.spawn", "harness_guest.watch", "harness_guest.state", "harness_evaluators"),
+)
+PROGRAM = "harness"
+FORKED = ("harness_guest", "harness.reference_worker")
+"""Modules that the program runs in processes of their own."""
+CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
 """Beginnings of the names of variables that Python and the libraries read once."""
 SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
 """Those among them that a fork follows, or that the program sets itself, always alike."""
+END_S = 20.0
+_address: str | None = None
+"""Where this is the process to fork from, or a fork of it: where it listens."""
 
 
 @dataclass(frozen=True)
@@ -47,43 +62,116 @@ class Order:
     """One process.
 
     Attributes:
-        arguments: of the program.
+        module: what it runs, as ``python -m`` does; CODE for the text that is its argument.
+        arguments: of the module.
         environment: all of its variables.
         folder: its working directory.
+        cores: that it may run on.
     """
 
+    module: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     folder: str
+    cores: Sequence[int]
+
+    @classmethod
+    def of(cls, module: str, arguments: Sequence[str], environment: Mapping[str, str], folder: str | Path) -> Order:
+        """Return the order for a process on the cores of this thread."""
+        return cls(module, [*arguments], dict(environment), str(folder), sorted(os.sched_getaffinity(0)))
 
 
 class Fork:
-    """A process that carries out an order.
+    """A process that carries out an order, with what this project uses of ``subprocess.Popen``.
 
     Args:
         order: what it is to do.
         streams: descriptors of its standard streams; where the first is a terminal, it becomes the process's own.
+        server: address of another process's server.
     """
 
-    def __init__(self, order: Order, streams: tuple[int, int, int]) -> None:
+    stdin: IO[Any] | None = None
+    stdout: IO[Any] | None = None
+
+    def __init__(self, order: Order, streams: tuple[int, int, int], server: str = "") -> None:
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_server())
+        self._connection.connect(server or address())
         socket.send_fds(self._connection, [b"."], streams)
-        self._connection.sendall(json.dumps(vars(order)).encode() + b"\n")
+        self._connection.sendall(json.dumps(asdict(order)).encode() + b"\n")
         self._answers = self._connection.makefile()
         self.pid = int(self._answers.readline())
 
-    def wait(self, longest_s: float) -> int:
-        """Its exit status, or the negative number of the signal that ended it; killed where it takes longer."""
-        self._connection.settimeout(longest_s)
-        try:
-            return int(self._answers.readline())
-        except TimeoutError:
-            os.killpg(self.pid, signal.SIGKILL)
-            raise
-        finally:
-            self._answers.close()
-            self._connection.close()
+    def poll(self) -> int | None:
+        """Return the exit status, or the negative number of the signal that ended it; None while it runs."""
+        return self._status(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the same.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer.
+        """
+        status = self._status(timeout)
+        if status is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
+        return status
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def _status(self, timeout_s: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._connection], [], [], timeout_s)[0]:
+                self.returncode = int(self._answers.readline())
+                self._answers.close()
+                self._connection.close()
+            return self.returncode
+
+
+def popen(command: Sequence[str], **options: Any) -> Any:
+    """Start a process as ``subprocess.Popen`` does, forked where it is one of FORKED or a text of code."""
+    if command[-2] == "-m" and command[-1] in FORKED:
+        what, arguments = command[-1], []
+    elif command[-2] == CODE:
+        what, arguments = CODE, command[-1:]
+    else:
+        return subprocess.Popen(command, **options)
+    order = Order.of(what, arguments, options.get("env") or os.environ, options.get("cwd") or Path.cwd())
+    ours: dict[str, IO[Any]] = {}
+    with contextlib.ExitStack() as theirs:
+        streams = []
+        for name, mode in (("stdin", "w"), ("stdout", "r"), ("stderr", "r")):
+            given = options[name]
+            if given == subprocess.PIPE:
+                read, write = os.pipe()
+                inside, outside = (read, write) if mode == "w" else (write, read)
+                ours[name] = open(outside, mode)  # noqa: SIM115, PTH123 -- closed by whoever started the process
+                theirs.callback(os.close, inside)
+                streams.append(inside)
+            else:
+                streams.append(given if isinstance(given, int) else given.fileno())
+        fork = Fork(order, (streams[0], streams[1], streams[2]))
+    fork.stdin, fork.stdout = ours.get("stdin"), ours.get("stdout")
+    return fork
+
+
+def relay(server: str) -> int:
+    """Have another process's server run the program with this process's arguments and streams; return its exit status."""
+    return Fork(Order.of(PROGRAM, sys.argv[1:], os.environ, Path.cwd()), (0, 1, 2), server).wait()
+
+
+def stand_in() -> list[tuple[Any, str, Any]]:
+    """Return what is to be set, (module, name, value), so that guests and workers that train are forked."""
+    from harness import training
+    from harness.runners import process_handle
+
+    forking = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    return [(training, "subprocess", forking), (process_handle, "subprocess", forking)]
 
 
 def possible(environment: Mapping[str, str]) -> bool:
@@ -97,22 +185,29 @@ def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @functools.cache
-def _server() -> str:
-    """The address of this process's own server, which is started when it is first asked for."""
+def address() -> str:
+    """Return the address of this process's own server, which is started when it is first asked for."""
+    if _address is not None:  # this is a fork
+        return _address
     folder = tempfile.mkdtemp(prefix="forks-")
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.forks", f"{folder}/socket"],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},  # as the program has it
+        # As the program has it, and as guests have it.
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0", "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
 
     def end() -> None:
-        server.communicate()  # it ends when its standard input does
-        Path(folder, "socket").unlink(missing_ok=True)
-        Path(folder).rmdir()
+        assert server.stdin is not None
+        server.stdin.close()  # it ends when its standard input does
+        try:
+            server.wait(END_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
     assert server.stdout is not None
@@ -120,15 +215,24 @@ def _server() -> str:
     return f"{folder}/socket"
 
 
-def _serve(address: str) -> None:
+def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *OWN):
         import_module(name)
-    assert not set(OWN) & sys.modules.keys()
+    for found in pkgutil.iter_modules(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
+        import_module(found.name)
+    from harness.report.page import _environment
+
+    for template in _environment().list_templates(["j2"]):
+        _environment().get_template(template)
+    global _address
+    _address = place
+    for module, name, value in stand_in():
+        setattr(module, name, value)
     gc.collect()
     gc.freeze()  # else the first collection of every fork copies all pages
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        listener.bind(place)
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
@@ -174,8 +278,9 @@ def _see_to(connection: socket.socket) -> NoReturn:
 
 
 def _become(order: Order, streams: Sequence[int]) -> NoReturn:
-    """Be the program, and end as an interpreter does."""
+    """Run the module, and end as an interpreter does."""
     os.setsid()
+    os.sched_setaffinity(0, order.cores)
     os.chdir(order.folder)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -184,11 +289,20 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()
     os.environ.update(order.environment)
-    sys.path[0:1] = [order.folder, *filter(None, order.environment.get("PYTHONPATH", "").split(os.pathsep))]
+    # What was read from the variables of the process to fork from.
+    tempfile.tempdir = None
+    time.tzset()
+    sys.dont_write_bytecode = bool(order.environment.get("PYTHONDONTWRITEBYTECODE"))
+    own = [] if "PYTHONSAFEPATH" in order.environment else [order.folder]
+    sys.path[0:1] = [*own, *filter(None, order.environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv[1:] = order.arguments
     status: object = 1
     try:
-        runpy.run_module("harness", run_name="__main__", alter_sys=True)
+        if order.module == CODE:
+            exec(order.arguments[0], {"__name__": "__main__"})  # noqa: S102
+        else:
+            runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+        status = 0
     except SystemExit as ended:
         status = ended.code
     except BaseException:  # whatever it is, an interpreter would show it

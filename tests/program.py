@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,19 +50,26 @@ class Program:
         environment: all of its variables.
         folder: its working directory.
         prefix: a command that runs the program, ``nsenter`` say.
+        module: what is run, as ``python -m`` does; by default the command line.
     """
 
     environment: dict[str, str]
     folder: Path
     prefix: tuple[str, ...] = ()
+    module: str = forks.PROGRAM
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
         variables = {**self.environment, **environment}
         if self.prefix or not forks.possible(variables):
             return self.afresh(*arguments, **environment)
-        order = forks.Order([*map(str, arguments)], variables, str(self.folder))
+        order = forks.Order.of(self.module, [*map(str, arguments)], variables, self.folder)
         with Path(os.devnull).open() as empty, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            code = forks.Fork(order, (empty.fileno(), out.fileno(), err.fileno())).wait(LONGEST_S)
+            process = forks.Fork(order, (empty.fileno(), out.fileno(), err.fileno()))
+            try:
+                code = process.wait(LONGEST_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
             out.seek(0)
             err.seek(0)
             return Ended(code, out.read(), err.read())
@@ -75,7 +83,7 @@ class Program:
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         """Start a command and do not wait for it."""
         return subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "harness", *map(str, arguments)],
+            [*self.prefix, sys.executable, "-m", self.module, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -35,7 +35,7 @@ class OnTerminal:
         self._read_to = 0
         self._status: int | None = None
         self._fd, inside = pty.openpty()
-        order = forks.Order([*map(str, arguments)], {**environment, "TERM": "xterm"}, str(folder))
+        order = forks.Order.of(forks.PROGRAM, [*map(str, arguments)], {**environment, "TERM": "xterm"}, folder)
         assert forks.possible(order.environment)
         self.settings = termios.tcgetattr(self._fd)
         self._process = forks.Fork(order, (inside, inside, inside))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,23 @@ from harness.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, Limits, PluginBundle, Runner
 from harness.runners.docker_runner import DockerRunner
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_plugin_image, list_images
+from harness.runners.images import GuestImage, ensure_plugin_image
 from harness.runners.session import Session
 from harness.runners.weights import Manifest, State
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
-from tests.containers import _own_cache, engine, guest  # noqa: F401 -- fixtures
+from tests.containers import (
+    RUN_ID,
+    _own_cache,  # noqa: F401 -- a fixture
+    engine,  # noqa: F401
+    guest,  # noqa: F401
+    left_behind,
+    plugin_images,
+    removed_later,  # noqa: F401
+)
 from tests.program import TASK, Program
 
-RUN_ID = "tests"
 SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
 SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
 
@@ -38,12 +45,15 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 
 @pytest.fixture
-def program(tmp_path: Path, engine: Engine, guest: GuestImage) -> Iterator[Program]:  # the image is built beforehand
-    before = {image.tag for image in list_images(engine)}
+def program(
+    tmp_path: Path,
+    engine: Engine,
+    guest: GuestImage,  # is built beforehand
+    removed_later: Callable[[Iterable[str]], None],
+) -> Iterator[Program]:
+    before = plugin_images(engine)
     yield Program({**os.environ, "COLUMNS": "100"}, tmp_path)
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.tag not in before:
-            engine.remove_image(image.tag)
+    removed_later(plugin_images(engine) - before)
 
 
 @pytest.fixture
@@ -57,8 +67,7 @@ def task(tmp_path: Path) -> Path:
 def nothing_left_behind(engine: Engine) -> Iterator[None]:
     """No test leaves a container."""
     yield
-    assert [state.name for state in engine.containers({"harness.run": RUN_ID})] == []
-    assert [state.name for state in engine.containers({"harness.run": "oneshot"})] == []
+    assert left_behind(engine) == []
 
 
 def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
@@ -148,12 +157,13 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(engine: Engine, guest: GuestImage, data_file: Path) -> Iterator[Bench]:
+def bench(
+    engine: Engine, guest: GuestImage, data_file: Path, removed_later: Callable[[Iterable[str]], None]
+) -> Iterator[Bench]:
     """A bench; the plugin images made on it are removed at the end."""
     bench = Bench(engine, guest, data_file)
     yield bench
-    for tag in bench.tags:
-        engine.remove_image(tag)
+    removed_later(bench.tags)
 
 
 @pytest.fixture

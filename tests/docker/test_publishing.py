@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,15 +29,18 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def package(environment: Environment, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def package(
+    environment: Environment,
+    engine: Engine,
+    removed_later: Callable[[Iterable[str]], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
     """The reader's folder, with the wheel in it."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "tiny.yaml").write_text(TASK)
     environment.run("harness new mymethod && python -m build --wheel --no-isolation mymethod", folder)
     yield folder / "mymethod"
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.content.startswith("mymethod "):
-            engine.remove_image(image.id)
+    removed_later(image.tag for image in list_images(engine) if image.content.startswith("mymethod "))
 
 
 def _case(step: Step) -> ParameterSet:

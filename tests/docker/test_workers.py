@@ -19,12 +19,13 @@ from harness.runners.seats import Seat
 from harness.runners.session import Session
 from harness.runners.weights import Manifest
 from reference_models.architectures import build_model
-from tests.docker.conftest import SPEC, Bench, hello_to
+from tests.docker.conftest import RUN_ID, SPEC, Bench, hello_to
 from tests.program import Program, make_wheel, numbers_of
 
 pytestmark = pytest.mark.docker
 OWN, OTHER = usable_cores()[0], usable_cores()[-1]
 two_cores = pytest.mark.skipif(OWN == OTHER, reason="needs two cores")
+WARMING = f"{RUN_ID}-warming"
 
 SAYING = """
 import os, time
@@ -49,7 +50,7 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
     original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
     hello = hello_to(runner, bundle)
     seat, left, cpusets = Seat((OWN,), (OTHER,), ahead=1), [3], []
-    setup: GuestSetup = replace(bench.setup(), run_id="tests-warming", cores=seat.waiting)
+    setup: GuestSetup = replace(bench.setup(), run_id=WARMING, cores=seat.waiting)
     session = Session(
         lambda: runner.start(setup), hello, data=bench.data_file, manifest=Manifest.of(original), isolation="model",
         seat=seat, due=lambda: left[0],
@@ -60,13 +61,13 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
             outcome, _ = session.unlearn(index, 1, original, 60.0)
             assert (outcome.status, outcome.log.head.strip()) == (Status.OK, f"[{OWN}]"), outcome
             assert outcome.evidence.notes == ()  # being moved is no change that a plugin made
-            cpusets += [state.host_config["CpusetCpus"] for state in engine.containers({RUN: "tests-warming"})]
+            cpusets += [state.host_config["CpusetCpus"] for state in engine.containers({RUN: WARMING})]
         spans = session.spans
 
     assert cpusets == [str(OTHER)] * 2  # after the first and the second model one waits for the next
     assert sorted(span.kind for span in spans) == ["measured"] * 3 + ["warming"] * 3
     assert not any(one.disturbs(other) for one in spans for other in spans)
-    assert _containers(engine, "tests-warming") == []
+    assert _containers(engine, WARMING) == []
 
 
 @pytest.mark.slow
@@ -89,7 +90,11 @@ def test_the_numbers_depend_neither_on_the_workers_nor_on_the_isolation(
 @two_cores
 @pytest.mark.parametrize(
     "options",
-    [("--workers", "2", "--cpus", "1"), ("--isolation", "model", "--cpus", "1"), ("--isolation", "model")],
+    [
+        ("--workers", "2", "--cpus", "1"),
+        ("--isolation", "model", "--cpus", "1"),
+        pytest.param(("--isolation", "model"), marks=pytest.mark.slow),
+    ],
     ids=["two workers", "warming beside", "warming between"],
 )
 def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
@@ -109,4 +114,5 @@ def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, err
+    assert f"harness resume {tmp_path / 'r'}" in err
     assert _containers(engine, tmp_path / "r") == []

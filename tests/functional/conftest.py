@@ -13,16 +13,18 @@ import pytest
 from tests.functional.ground import Ground
 from tests.functional.killing import STEADY
 from tests.program import NO_DOCKER, TASK, Program, make_wheel
+from tests.sharing import made_once
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("functional-cache")
+    """A cache of the harness that all workers share: its reference models are trained once."""
+    return made_once(tmp_path_factory, "functional-cache", lambda _: None)
 
 
 def _program(folder: Path, cache: Path) -> Program:
     scratch = folder / "scratch"
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         "HARNESS_CACHE_DIR": str(cache),
@@ -47,12 +49,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Grou
 @pytest.fixture(scope="session")
 def _noop_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
     """A finished run of noop with all evaluators, made once."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(TASK)
-    given = ("--runner", "process", "--cpus", "1", "--time-limit", "60", "--task", "tiny.yaml", "--output", "r")
-    ended = _program(folder, shared_cache)("run", "--plugin", "noop", *given)
-    assert ended.code == 0, ended.err
-    return folder / "r"
+
+    def make(folder: Path) -> None:
+        (folder / "tiny.yaml").write_text(TASK)
+        given = ("--runner", "process", "--cpus", "1", "--time-limit", "60", "--task", "tiny.yaml", "--output", "r")
+        ended = _program(folder, shared_cache)("run", "--plugin", "noop", *given)
+        assert ended.code == 0, ended.err
+
+    return made_once(tmp_path_factory, "finished", make) / "r"
 
 
 @pytest.fixture

@@ -68,19 +68,22 @@ def _guests(program: Program) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_leaves_no_process_and_says_how_to_go_on(
-    program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
+def _stopped(process: subprocess.Popen[str], number: signal.Signals, program: Program, run: Path) -> None:
+    """Send a signal that stops a run in order; nothing is left behind, and it is said how to go on."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"harness resume {run}" in err
+    assert _guests(program) == []
+    assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
+
+
+def test_a_terminated_run_leaves_no_process_and_says_how_to_go_on(
+    program: Program, gated: Path, task: Path, tmp_path: Path
 ) -> None:
     process = _run(program, gated, task, tmp_path / "r")
     _until_third_model(process, tmp_path)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-
-    assert process.returncode == 130
-    assert f"harness resume {tmp_path / 'r'}" in err
-    assert _guests(program) == []
-    assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
+    _stopped(process, signal.SIGTERM, program, tmp_path / "r")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
@@ -91,8 +94,11 @@ def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
     _until_third_model(process, tmp_path)
     meanwhile = program("resume", tmp_path / "r")
     assert (meanwhile.code, "Another process" in meanwhile.err) == (2, True)
-    process.send_signal(number)
-    process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        process.kill()
+        process.communicate()
+    else:
+        _stopped(process, number, program, tmp_path / "r")
     (tmp_path / "gate").unlink()
 
     elsewhere = tmp_path / "elsewhere"

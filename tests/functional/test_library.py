@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from harness.cli.runs import NO_MODEL_FINISHED
 from harness.errors import ExportError, PluginNotFoundError
 from harness.report.writing import load_report
-from tests.program import Program, numbers_of
+from tests.program import Ended, Program, numbers_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUICK = {"task": "tiny.yaml", "runner": "process", "time_limit_s": 60, "cpus": 1}
@@ -39,16 +38,10 @@ nbformat.write(notebook, sys.argv[2])
 """
 
 
-def python(program: Program, code: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in the test's folder, with its cache, without Docker."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=program.folder,
-        env={**program.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def python(program: Program, code: str, *arguments: str | Path) -> Ended:
+    """Run code as the main program in the test's folder, with its cache, without Docker."""
+    (program.folder / "main_program.py").write_text(code)
+    return replace(program, module="main_program")(*arguments)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -74,8 +67,8 @@ assert report.status == "complete", report
 assert harness.load_report(report.folder) == report
 """
     ended = python(program, code)
-    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
-    assert "without isolation" in ended.stderr
+    assert (ended.code, ended.out) == (0, ""), ended.err
+    assert "without isolation" in ended.err
 
     options = ("--runner", "process", "--time-limit", "60", "--cpus", "1", "--seed", "3", "--output", "b")
     assert program("run", "--plugin", "noise", "--task", task, *options).code == 0
@@ -110,9 +103,9 @@ print(report.status)
 """
     ended = python(program, code)
 
-    assert ended.returncode == 0, ended.stderr
-    assert "harness resume r" in ended.stdout
-    assert ended.stdout.endswith("complete\n")
+    assert ended.code == 0, ended.err
+    assert "harness resume r" in ended.out
+    assert ended.out.endswith("complete\n")
 
 
 def test_the_command_exports_a_run_and_says_where_it_is(program: Program, task: Path, exporters: str) -> None:
@@ -174,9 +167,9 @@ def test_the_page_on_python_runs_as_it_stands(program: Program) -> None:
     (program.folder / "tiny.yaml").write_text(blocks(page, "yaml")[0])
     ended = python(program, "\n".join(blocks(page, "python")))
 
-    assert ended.returncode == 0, ended.stderr
-    assert "finetune (unlearning-harness" in ended.stdout
-    assert "Did you mean 'finetune'" in ended.stdout
+    assert ended.code == 0, ended.err
+    assert "finetune (unlearning-harness" in ended.out
+    assert "Did you mean 'finetune'" in ended.out
 
 
 def test_the_exporter_on_the_page_works_as_it_stands(program: Program, finished: Path, exporters: str) -> None:
@@ -203,7 +196,7 @@ def test_the_notebook_runs_in_a_real_kernel_and_shows_its_report_as_a_table(prog
         pytest.importorskip(name)
     done = program.folder / "done.ipynb"
     ended = python(program, EXECUTE, DOCS / "tutorials" / "notebook.ipynb", done)
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
 
     shown = [
         output.get("data", {}) for cell in json.loads(done.read_text())["cells"] for output in cell.get("outputs", [])

@@ -11,33 +11,32 @@ from pathlib import Path
 
 import pytest
 
+from harness.report.writing import load_report
 from tests.program import Program
 
-RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60", "--plugin", "noop", "--evaluator", "accuracy")
+ONE = ("--evaluator", "accuracy")
+"""With it ``harness evaluate`` prints the summary that ``harness run`` prints, and trains and unlearns nothing before."""
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_a_terminal_of_few_characters_gets_the_summary(
-    program: Program, task: Path, tmp_path: Path, encoding: str
-) -> None:
-    process = program.start(*RUN, "--task", task, "--output", tmp_path / "r", PYTHONIOENCODING=encoding)
+def test_a_terminal_of_few_characters_gets_the_summary(program: Program, finished: Path, encoding: str) -> None:
+    (finished / "report.html").unlink()
+    process = program.start("evaluate", finished, *ONE, PYTHONIOENCODING=encoding)
     raw, complaints = (stream.encode(encoding) for stream in process.communicate(timeout=120))
 
     assert process.returncode == 0, complaints
-    assert (tmp_path / "r" / "report.html").exists()
+    assert (finished / "report.html").exists()
     assert b"accuracy" in raw
     assert b"Traceback" not in raw + complaints
 
 
 @pytest.mark.parametrize("stream", ["stdout", "both"])
-def test_a_closed_pipe_ends_no_run_and_changes_no_exit_code(
-    program: Program, task: Path, tmp_path: Path, stream: str
-) -> None:
+def test_a_closed_pipe_ends_no_command_and_changes_no_exit_code(program: Program, finished: Path, stream: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     given = {name: writing for name in ("stdout", "stderr") if stream in (name, "both")}
     ended = subprocess.run(
-        [sys.executable, "-m", "harness", *RUN, "--task", task, "--output", tmp_path / "r"],
+        [sys.executable, "-m", "harness", "evaluate", finished, *ONE],
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **given},  # type: ignore[call-overload]
         cwd=program.folder,
         env=program.environment,
@@ -46,16 +45,14 @@ def test_a_closed_pipe_ends_no_run_and_changes_no_exit_code(
     os.close(writing)
 
     assert ended.returncode == 0
-    assert (tmp_path / "r" / "report.json").exists()
+    assert load_report(finished).rejudged is not None
     assert b"Traceback" not in (ended.stderr or b"")
 
 
-def test_a_full_disk_under_the_summary_leaves_the_run_its_exit_code(
-    program: Program, task: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_under_the_summary_leaves_the_command_its_exit_code(program: Program, finished: Path) -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
-            [sys.executable, "-m", "harness", *RUN, "--task", task, "--output", tmp_path / "r"],
+            [sys.executable, "-m", "harness", "evaluate", finished, *ONE],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,7 +63,7 @@ def test_a_full_disk_under_the_summary_leaves_the_run_its_exit_code(
 
     assert ended.returncode == 0, ended.stderr
     assert "could not be printed" in ended.stderr
-    assert (tmp_path / "r" / "report.json").exists()
+    assert load_report(finished).rejudged is not None
 
 
 def test_a_full_disk_under_a_listing_is_an_error_of_one_line(program: Program) -> None:

@@ -56,12 +56,12 @@ def test_the_limit_is_measured_through_the_same_runner_and_kept(program: Program
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A folder with runs of one method: ``a`` and ``b`` with seed 7, ``c`` with 8, each in an interpreter of its own."""
+    """A folder with runs of one method: ``a`` and ``b`` with seed 7, ``c`` with 8; ``b`` in an interpreter of its own."""
     folder = tmp_path_factory.mktemp("seeded")
     (folder / "tiny.yaml").write_text(TASK)
     program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)
-    for name, seed in (("a", "7"), ("b", "7"), ("c", "8")):
-        ended = program.afresh(*RUN, "--plugin", "noise", "--task", "tiny.yaml", "--seed", seed, "--output", name)
+    for run, name, seed in ((program, "a", "7"), (program.afresh, "b", "7"), (program, "c", "8")):
+        ended = run(*RUN, "--plugin", "noise", "--task", "tiny.yaml", "--seed", seed, "--output", name)
         assert ended.code == 0, ended.err
     return folder
 

@@ -13,7 +13,7 @@ from harness.attacks.ground import Ground, prepared
 from harness.attacks.model import Attack, Finding
 from harness.runners.engine import Engine
 from harness.runners.images import GuestImage
-from tests.containers import _own_cache, engine, guest  # noqa: F401 -- fixtures
+from tests.containers import _own_cache, engine, guest, removed_later  # noqa: F401 -- fixtures
 
 WRITE_TABLE = "--write-attack-table"
 

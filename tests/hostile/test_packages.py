@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from harness.errors import PluginPackagingError
 from harness.outcomes import ModelOutcome, Status
 from harness.runners.engine import Engine
 from harness.runners.images import GuestImage
-from harness.runners.reaper import RUN
 from harness.text import harmless
-from tests.docker.conftest import RUN_ID, Bench
+from tests.containers import left_behind
+from tests.docker.conftest import Bench
 from tests.hostile.packages import HOOK, INFO, touching, write_data, write_hostile_wheel
 from tests.program import Program
 
@@ -80,13 +80,17 @@ setuptools.setup()
 
 
 @pytest.fixture(scope="module")
-def bench(engine: Engine, guest: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(
+    engine: Engine,
+    guest: GuestImage,
+    removed_later: Callable[[Iterable[str]], None],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bench]:
     """A bench; at the end its images are removed, and there must be no container."""
     bench = Bench(engine, guest, write_data(tmp_path_factory.mktemp("data") / "data.safetensors"))
     yield bench
-    assert engine.containers({RUN: RUN_ID}) + engine.containers({RUN: "oneshot"}) == []
-    for tag in set(bench.tags):
-        engine.remove_image(tag)
+    assert left_behind(engine) == []
+    removed_later(bench.tags)
 
 
 @pytest.fixture

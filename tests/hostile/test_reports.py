@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import pytest
 
 from harness.report.writing import load_report
 from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, list_images
+from harness.runners.images import GuestImage
+from tests.containers import plugin_images
 from tests.program import TASK, Ended, Program, make_wheel, report_of
 
 pytestmark = pytest.mark.docker
@@ -51,11 +52,16 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, engine: Engine, guest: GuestImage) -> Iterator[Told]:
+def told(
+    tmp_path_factory: pytest.TempPathFactory,
+    engine: Engine,
+    guest: GuestImage,
+    removed_later: Callable[[Iterable[str]], None],
+) -> Iterator[Told]:
     """A run of two models with the plugin."""
     folder = tmp_path_factory.mktemp("told")
     (folder / "tiny.yaml").write_text(TASK)
-    before = {image.tag for image in list_images(engine)}
+    before = plugin_images(engine)
     program = Program({**os.environ, "COLUMNS": "100"}, folder)
     ended = program(
         "run", "--plugin", make_wheel(folder, SOURCE), "--task", "./tiny.yaml", "--runner", "docker", "--models", "2",
@@ -63,9 +69,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, engine: Engine, guest: GuestI
     )  # fmt: skip
     logs = tuple(program("logs", folder / "r", *more).out for more in ((), ("--model", "0")))
     yield Told(ended, folder / "r", (logs[0], logs[1]))
-    for image in list_images(engine):
-        if image.kind == "plugin" and image.tag not in before:
-            engine.remove_image(image.tag)
+    removed_later(plugin_images(engine) - before)
 
 
 def test_the_report_says_the_truth(told: Told) -> None:

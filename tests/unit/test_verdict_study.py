@@ -142,7 +142,7 @@ def test_a_share_has_the_interval_of_clopper_and_pearson() -> None:
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    plan = replace(QUICK, sizes=(8,), alarms=3, words=1, tasks=1, repeats=2, faces=2)
+    plan = replace(QUICK, sizes=(8,), alarms=2, perfect=1, words=1, tasks=1, repeats=2, faces=1)
     return study(plan, _pool(), lambda _: None)
 
 

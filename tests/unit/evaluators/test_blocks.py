@@ -96,7 +96,7 @@ def test_retained_examples_that_all_models_get_right_are_right() -> None:
     assert value(accuracy.evaluate(made), "retain") == 1.0
 
 
-COSTLY = ("before_after", "forgetting_quality")
+COSTLY = ("before_after", "forgetting", "forgetting_quality")
 CASES = [
     pytest.param(
         module, *size, id=f"{name_of(module)}-{size[0]}", marks=[pytest.mark.slow] if costly and size[0] > 1000 else []

@@ -13,6 +13,8 @@ from harness.runners.base import GuestSetup, Limits
 from harness.runners.process_handle import ProcessHandle
 from harness.runners.process_runner import FOLDER, ProcessRunner
 
+pytestmark = pytest.mark.usefixtures("real_processes")
+
 
 def spawn(folder: Path, source: str) -> ProcessHandle:
     folder.mkdir(exist_ok=True)
