@@ -119,10 +119,10 @@ LABELS: dict[str, tuple[Sequence[str], str]] = {
     "equal numbers": (("1", "01", "2"), "line 3: the label '01' reads like '1' on line 2"),
     "wide digits": (("1", "\uff11", "2"), "line 3: the label '\\uff11' reads like '1' on line 2"),
     "two forms": (("caf\u00e9", "cafe\u0301"), "the labels name one class alone"),
-    "unseen": (("cat", "cat\u200b"), "line 3: the label 'cat\\u200b' holds U+200B"),
-    "direction": (("cat", "cat\u202e"), "line 3: the label 'cat\\u202e' holds U+202E"),
+    "unseen": (("cat", "cat\u200b"), "line 3: the label 'cat\\u200b' contains U+200B"),
+    "direction": (("cat", "cat\u202e"), "line 3: the label 'cat\\u202e' contains U+202E"),
     "too long": (("1" * 5000, "2"), "line 2: the label '1111"),
-    "nothing seen": (("cat", "\u00a0"), "line 3: the label '\\xa0' holds U+00A0"),
+    "nothing seen": (("cat", "\u00a0"), "line 3: the label '\\xa0' contains U+00A0"),
 }
 
 
