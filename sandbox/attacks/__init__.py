@@ -1,7 +1,7 @@
-"""Hostile unlearners, by which an installation tests its own sandbox. They run in a container and nowhere else.
+"""Hostile unlearners that test the sandbox of an installation; they run only in containers.
 
-The host reads these files, packs them into a wheel as the package ``harness_attacks``, and never imports them. Which attack a
-model gets is said by its seed: the number of a target in ``harness_attacks._targets``, which the host writes into the wheel.
+The host packs these files into a wheel as the package ``harness_attacks`` and never imports them. A model's seed selects its
+attack: it is the index of a target in ``harness_attacks._targets``, which the host writes into the wheel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model, retain, forget, validation, context):
-    """Import the module of the target that the seed chooses and call its function with the arguments that it names."""
+    """Call the function of the target that the seed selects, with the hook arguments that it declares."""
     from harness_attacks._targets import TARGETS
 
     module, _, name = TARGETS[context.seed].partition(":")
