@@ -27,12 +27,12 @@ def test_a_promise_that_held_is_told_with_its_number_of_attacks() -> None:
 
 
 def test_a_broken_promise_fails_and_names_the_attack_and_every_fault() -> None:
-    found = checks(HELD, Finding(LOOKS, (Status.OK,), faults=("it reached a key", "2 process(es) lived on")))
+    found = checks(HELD, Finding(LOOKS, (Status.OK,), faults=("it reached a key", "2 process(es) survived")))
 
     assert found["Promise 2"].status == "fail"
     assert found["Promise 3"].status == "ok"
     assert found["Attack looks"].status == "fail"
-    for words in ("looks around", "it reached a key", "2 process(es) lived on"):
+    for words in ("looks around", "it reached a key", "2 process(es) survived"):
         assert words in found["Attack looks"].detail
 
 
