@@ -18,8 +18,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.attacks.catalogue import ATTACKS, carry_out_all
-from harness.attacks.ground import Ground, prepared
+from harness.attacks.catalogue import ATTACKS, run_all
+from harness.attacks.ground import AttackEnvironment, prepared
 from harness.attacks.model import Attack, Finding
 from harness.hardware import available_cores
 from harness.outcomes import Status
@@ -50,9 +50,9 @@ def load(processes: int) -> Iterator[None]:
             process.join()
 
 
-def measure(ground: Ground, attacks: Sequence[Attack], repeats: int) -> list[Finding]:
+def measure(environment: AttackEnvironment, attacks: Sequence[Attack], repeats: int) -> list[Finding]:
     """Carry the attacks out so many times."""
-    return [finding for _ in range(repeats) for finding in carry_out_all(ground, attacks)]
+    return [finding for _ in range(repeats) for finding in run_all(environment, attacks)]
 
 
 def show(title: str, findings: Sequence[Finding]) -> float:
@@ -79,11 +79,11 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     attacks = [attack for attack in ATTACKS if Status.TIMEOUT in attack.expected]
     processes = BUSY_PER_CORE * available_cores()
-    with prepared(Engine.connect(), attacks) as ground:
-        quiet_s = show("quiet", measure(ground, attacks, repeats))
+    with prepared(Engine.connect(), attacks) as environment:
+        quiet_s = show("quiet", measure(environment, attacks, repeats))
         with load(processes):
             loaded_s = show(
-                f"with {processes} busy processes on {available_cores()} cores", measure(ground, attacks, repeats)
+                f"with {processes} busy processes on {available_cores()} cores", measure(environment, attacks, repeats)
             )
     print(f"\nThe guest kills at the limit, the host {KILL_GRACE_S} s later, the watchdog {WATCHDOG_GRACE_S} s later.")
     print(f"Longest: quiet {quiet_s:.3f} s, loaded {loaded_s:.3f} s; promised {PROMISE_S:.0f} s.")

@@ -1,4 +1,4 @@
-"""Numbers from outside: of their type, finite, and within bounds; a truth value is no number."""
+"""Validation of numbers from users and plugins: type, finiteness and bounds; a bool is not a number."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 
 _SHOWN = 40
 MOST_LEVELS = 40
-"""Levels of lists and mappings within a value."""
+"""Maximum nesting depth of lists and mappings in a value."""
 
 
 class NumberError(ValueError):
-    """A value that is not the number that is needed; the message begins with "must be" and names both."""
+    """A value is not a valid number; the message begins with "must be" and names the allowed range and the value."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """The whole numbers from ``least`` to ``most``."""
+    """The range of whole numbers from ``least`` to ``most``, both included."""
 
     least: int
     most: int
 
     def check(self, value: object) -> int:
-        """Return ``value`` as an int, NumPy's included.
+        """Return ``value``, a Python or NumPy integer, as an int.
 
         Raises:
-            NumberError: another type, or out of bounds.
+            NumberError: the value has another type or is out of bounds.
         """
         found = int(value) if not isinstance(value, bool) and isinstance(value, numbers.Integral) else None
         if found is None or not self.least <= found <= self.most:
@@ -38,17 +38,17 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """The finite numbers from ``least`` to ``most``; without ``least`` itself if ``above``."""
+    """The range of finite numbers from ``least`` to ``most``; ``least`` itself is excluded if ``above``."""
 
     least: float
     most: float
     above: bool = False
 
     def check(self, value: object) -> float:
-        """Return ``value`` as a float, NumPy's included.
+        """Return ``value``, a Python or NumPy number, as a float.
 
         Raises:
-            NumberError: another type, NaN, infinite, or out of bounds.
+            NumberError: the value has another type, is NaN or infinite, or is out of bounds.
         """
         found = _float(value)
         if found is None or not self.least <= found <= self.most or (self.above and found == self.least):
@@ -62,7 +62,7 @@ class Real:
 
 
 FINITE = Real(-sys.float_info.max, sys.float_info.max)
-"""All finite numbers."""
+"""The range of all finite numbers."""
 
 
 def _float(value: object) -> float | None:
@@ -75,11 +75,11 @@ def _float(value: object) -> float | None:
 
 
 def check_json(value: object, levels: int = MOST_LEVELS) -> None:
-    """Check that ``value`` can be written as JSON: finite numbers, text keys, at most 40 levels.
+    """Raise unless ``value`` can be written as JSON: finite numbers, text keys, at most 40 levels.
 
     Raises:
-        NumberError: a number that is not finite.
-        ValueError: anything else that JSON has no value for.
+        NumberError: a number is NaN or infinite.
+        ValueError: JSON cannot represent the value, or it is nested too deeply.
     """
     if levels == 0:
         raise ValueError(f"is nested more than {MOST_LEVELS} levels deep")
@@ -87,20 +87,20 @@ def check_json(value: object, levels: int = MOST_LEVELS) -> None:
         raise NumberError(f"must be finite, not {value}")
     if isinstance(value, Mapping):
         if wrong := [name for name in value if not isinstance(name, str)]:
-            raise ValueError(f"has a key that is no text: {_shown(wrong[0])}")
-        for one in value.values():
-            check_json(one, levels - 1)
+            raise ValueError(f"has a key that is not text: {_shown(wrong[0])}")
+        for item in value.values():
+            check_json(item, levels - 1)
     elif isinstance(value, (list, tuple)):
-        for one in value:
-            check_json(one, levels - 1)
+        for item in value:
+            check_json(item, levels - 1)
     elif value is not None and not isinstance(value, (str, int, float)):
-        raise ValueError(f"must be a value of JSON, not {_shown(value)}")
+        raise ValueError(f"must be a JSON value, not {_shown(value)}")
 
 
 def _shown(value: object) -> str:
-    """Return a short ``repr``, also of a number that is too long for one."""
+    """Return a short ``repr``, also of an int that is too long for ``repr``."""
     try:
         text = repr(value)
     except ValueError:  # an int of more than 4,300 digits
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -1,9 +1,10 @@
-"""A content-addressed cache on disk: verified on read, safe against two processes and against a kill at any moment.
+"""A content-addressed cache on disk, verified on read and safe against concurrent processes and kills.
 
-An entry is a folder named by the SHA-256 of everything its content depends on. It is built under a temporary name beside its
-place and renamed when it is whole; ``entry.json`` in it holds the key's inputs and the SHA-256 of every file. An entry is removed
-by the same way: renamed first. So no half of one is seen even by another host, on a network file system whose locks hold on
-one host alone: temporary names begin with their host's boot, and one of another boot is left alone until it is a day old.
+An entry is a folder named by the SHA-256 of everything that its content depends on. It is built under a temporary name in the
+same folder and renamed when it is complete. Its ``entry.json`` holds the key's inputs and the SHA-256 of every file. To remove
+an entry, it is renamed first, then deleted. So no reader sees a partial entry, not even on another host, on a network file
+system with locks that work on one host only. Temporary names begin with the boot id of their host. A temporary folder of
+another boot is left alone until it is a day old.
 """
 
 from __future__ import annotations
@@ -30,66 +31,66 @@ from harness.locks import HeldError, NoLocksError, locked
 ENTRY = "entry.json"
 ENVIRONMENT_VARIABLE = "HARNESS_CACHE_DIR"
 ABANDONED_S = 86_400.0
-"""Age from which on what another boot or host was building is taken for abandoned, seconds."""
+"""Age at which a partial entry of another boot or host counts as orphaned, seconds."""
 NEVER_READABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
-_untold: list[str] = []
+_unreported: list[str] = []
 
 
 def take_rebuilt() -> list[str]:
-    """One sentence for each entry, of whatever kind, that this process has found damaged since it was last asked."""
-    told = [f"A damaged entry of the cache ({name}) was removed and is made anew." for name in _untold]
-    del _untold[: len(told)]
-    return told
+    """Return a sentence for each damaged entry of any kind that this process found since the last call."""
+    notices = [f"The cache entry {name} was damaged; it was removed and is rebuilt." for name in _unreported]
+    del _unreported[: len(notices)]
+    return notices
 
 
 def cache_root() -> Path:
-    """The cache directory: ``$HARNESS_CACHE_DIR``, else the user's cache directory of this platform."""
+    """Return the cache directory: ``$HARNESS_CACHE_DIR``, else the user's cache directory of this platform."""
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
     return Path(chosen) if chosen else platformdirs.user_cache_path("unlearning-harness")
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:
-    """SHA-256 of the inputs' canonical JSON."""
+    """Return the SHA-256 of the inputs' canonical JSON."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
+    """Return the SHA-256 of a file, read in chunks."""
     sha = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            sha.update(piece)
+        while chunk := file.read(1 << 20):
+            sha.update(chunk)
     return sha.hexdigest()
 
 
 def cache_error(folder: Path, error: OSError) -> CacheError | NoSpaceError:
-    """Return the error to raise for one of the file system's below ``folder`` of the cache, with what to do."""
+    """Convert a file system error below ``folder`` of the cache into an error with advice for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpaceError(
-            f"No space left for the cache under {folder}. Free some (`harness references prune`), or set "
-            f"{ENVIRONMENT_VARIABLE} to a folder on another disk. What was finished is kept."
+            f"There is no space left for the cache under {folder}. Free some space (`harness references prune`), or set "
+            f"{ENVIRONMENT_VARIABLE} to a folder on another disk. Finished work is kept."
         )
     if isinstance(error, NoLocksError):
         return CacheError(
-            f"The cache under {folder} cannot be used: {error.strerror}, and without them two processes would damage "
+            f"The cache under {folder} cannot be used: {error.strerror}. Without locks, two processes would damage "
             f"each other's entries. Set {ENVIRONMENT_VARIABLE} to a folder on a local disk."
         )
     return CacheError(
-        f"The cache under {folder} cannot be used: {error}. Set {ENVIRONMENT_VARIABLE} to a folder that you may write."
+        f"The cache under {folder} cannot be used: {error}. Set {ENVIRONMENT_VARIABLE} to a writable folder."
     )
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """An entry as listed.
+    """A cache entry, as listed.
 
     Attributes:
         key: SHA-256 of its inputs.
         path: its folder.
-        inputs: what the key was made of.
-        size_bytes: of all its files.
-        used: when it was last read or written.
+        inputs: values that the key was computed from; empty if ``entry.json`` is damaged.
+        size_bytes: total size of its files.
+        used: time of the last read or write, UTC.
     """
 
     key: str
@@ -100,7 +101,7 @@ class CacheEntry:
 
 
 class Cache:
-    """One kind of cached things, in a folder of its own under :func:`cache_root`."""
+    """The cache entries of one kind, in a subfolder of :func:`cache_root`."""
 
     def __init__(self, kind: str, root: Path | None = None) -> None:
         self._folder = (root or cache_root()) / kind
@@ -111,27 +112,26 @@ class Cache:
         build: Callable[[Path], None],
         out_of_date: Callable[[Path], bool] = lambda _folder: False,
     ) -> tuple[Path, bool]:
-        """The folder of the entry for ``inputs``, built by ``build(folder)`` where there is no sound one.
+        """Return the folder of the entry for ``inputs``; call ``build(folder)`` on a cache miss.
 
-        One that is ``out_of_date`` is built anew.
-
-        A second process that asks for the same entry waits for the first and takes its result.
+        A damaged entry, or one that is ``out_of_date``, is rebuilt. A second process that requests the same entry waits for the
+        first and uses its result.
 
         Returns:
-            the entry's folder, and whether it was there already.
+            the entry's folder, and True on a cache hit.
 
         Raises:
             CacheError: the cache directory cannot be used.
-            NoSpaceError: the disk is full; no half-made entry is left.
+            NoSpaceError: the disk is full; no partial entry is left.
         """
         key = key_of(inputs)
         place = self._folder / key[:2] / key
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             with locked(place.with_suffix(".lock")):
-                if self._sound(place):
+                if self._usable(place):
                     if not out_of_date(place):
-                        with suppress(PermissionError):  # an entry that another user made is used all the same
+                        with suppress(PermissionError):  # an entry of another user can still be read
                             os.utime(place / ENTRY)
                         return place, True
                     _discard(place)
@@ -141,24 +141,24 @@ class Cache:
             raise cache_error(self._folder, error) from error
 
     def holds(self, inputs: Mapping[str, Any]) -> bool:
-        """Whether there is an entry for ``inputs``; its content is not verified."""
+        """Return True if there is an entry for ``inputs``; its content is not verified."""
         key = key_of(inputs)
         return (self._folder / key[:2] / key / ENTRY).is_file()
 
-    def _sound(self, place: Path) -> bool:
-        """Whether the entry is there and every file is as it was written; a corrupt one is removed and remembered."""
+    def _usable(self, place: Path) -> bool:
+        """Return True if the entry exists and all checksums match; remove and record a damaged entry."""
         if not place.exists():
             return False
         if _verified(place):
             return True
-        _untold.append(f"{self._folder.name}/{place.name[:12]}")
+        _unreported.append(f"{self._folder.name}/{place.name[:12]}")
         _discard(place)
         return False
 
     def _build(self, inputs: Mapping[str, Any], place: Path, build: Callable[[Path], None]) -> None:
         for leftover in place.parent.glob(f".{place.name}-*"):
-            if _abandoned(leftover):  # by a killed process; the lock is ours now
-                shutil.rmtree(leftover, ignore_errors=True)  # its orphaned worker may write on for a moment
+            if _abandoned(leftover):  # its process was killed, since this process now holds the lock
+                shutil.rmtree(leftover, ignore_errors=True)  # an orphaned worker may still write for a moment
         folder = _temporary(place)
         folder.mkdir()
         try:
@@ -174,7 +174,7 @@ class Cache:
             raise
 
     def _put(self, folder: Path, place: Path) -> None:
-        """Give a whole entry its name, unless a host that does not see our locks was faster: then its entry counts."""
+        """Rename a complete entry to its final name; keep the entry of a faster host that does not share our locks."""
         try:
             folder.rename(place)
         except OSError as error:
@@ -187,23 +187,27 @@ class Cache:
         _sync(place.parent)
 
     def entries(self) -> Iterator[CacheEntry]:
-        """All entries, whole or not verified, oldest use first."""
+        """Yield all entries without verifying them, least recently used first."""
         found = []
         for path in self._folder.glob(f"*/*/{ENTRY}"):
             try:
                 inputs = dict(json.loads(path.read_bytes())["inputs"])
-            except Exception:  # whatever a damaged one makes its readers raise, it can be listed and removed
+            except Exception:  # a damaged entry may raise anything, and must still be listed and removable
                 inputs = {}
             try:
                 size = sum(file.stat().st_size for file in _files(path.parent))
                 used = datetime.fromtimestamp(path.stat().st_mtime, tz=timezone.utc)
             except FileNotFoundError:
-                continue  # removed by another process since it was listed
+                continue  # removed by another process after it was listed
             found.append(CacheEntry(path.parent.name, path.parent, inputs, size, used))
         yield from sorted(found, key=lambda entry: entry.used)
 
     def remove(self, entry: CacheEntry) -> None:
-        """Remove one entry; another process that is just reading it has its files open and goes on."""
+        """Remove an entry; a process that is reading it keeps its open files.
+
+        Raises:
+            CacheError: the entry cannot be removed.
+        """
         try:
             with locked(entry.path.with_suffix(".lock")):
                 _discard(entry.path)
@@ -212,19 +216,19 @@ class Cache:
 
 
 def remove_abandoned(root: Path | None = None, *, dry_run: bool = False) -> list[Path]:
-    """Remove what killed builds have left, of whatever kind of entry; returns the folders.
+    """Remove partial entries of any kind left by killed builds; return their folders.
 
-    A build that goes on holds its entry's lock and is left alone.
+    The folder of a running build is skipped: its entry's lock is held.
 
     Args:
-        root: the cache directory; None for the user's.
-        dry_run: only tell what would be removed.
+        root: the cache directory; None for :func:`cache_root`.
+        dry_run: return the folders without removing them.
     """
     found = []
     for partial in sorted((root or cache_root()).glob(f"*/??/.{'[0-9a-f]' * 64}-*")):
         key = partial.name[1:65]
         with suppress(HeldError, OSError), locked(partial.with_name(f"{key}.lock"), wait=False):
-            if partial.is_dir() and _abandoned(partial):  # else its build has just come to its end
+            if partial.is_dir() and _abandoned(partial):  # else its build has just finished
                 found.append(partial)
                 if not dry_run:
                     shutil.rmtree(partial, ignore_errors=True)
@@ -236,10 +240,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _verified(place: Path) -> bool:
-    """Return True if the entry is that of its key and all of its files are as they were written.
+    """Return True if the entry's inputs match its key and every file matches its checksum.
 
     Raises:
-        OSError: a file is there and cannot be read.
+        OSError: a file exists and cannot be read.
     """
     try:
         entry = json.loads((place / ENTRY).read_bytes())
@@ -255,15 +259,15 @@ def _verified(place: Path) -> bool:
 
 
 def _temporary(place: Path) -> Path:
-    """Return a new hidden name beside an entry, which says on which boot it was given."""
+    """Return a new hidden name in the entry's folder that contains this host's boot id."""
     return place.with_name(f".{place.name}-{boot_id()[:8]}-{secrets.token_hex(6)}")
 
 
 def _abandoned(partial: Path) -> bool:
-    """Return whether nobody works in a temporary folder, whose entry's lock is held by this process.
+    """Return True if a temporary folder is orphaned; the caller must hold its entry's lock.
 
-    A build of this boot would hold the lock. One of another may go on, on another host, and is judged by its age; ages are
-    told by the file system's own clock, from a file that is made now.
+    A running build on this boot would hold the lock. A build of another boot may still run on another host, so its age decides.
+    The age is measured by the file system's own clock, with a file created now.
     """
     if partial.name[66:].startswith(f"{boot_id()[:8]}-"):
         return True
@@ -279,7 +283,7 @@ def _abandoned(partial: Path) -> bool:
 
 
 def _discard(place: Path) -> None:
-    """Remove an entry at once for all who look: its name is taken away first."""
+    """Remove an entry atomically for readers: rename it first, then delete it."""
     away = _temporary(place)
     with suppress(FileNotFoundError):
         place.rename(away)

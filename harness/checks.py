@@ -1,4 +1,4 @@
-"""One finding about this machine, and how findings are gathered without one stopping the others."""
+"""Results of checks of this machine, collected so that a failed check does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CheckStatus = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding about this machine.
+    """The result of a check of this machine.
 
     Attributes:
-        name: what was looked at.
-        status: "fail" where the harness cannot work, "warn" where some runs cannot or hold less.
+        name: what was checked.
+        status: "fail" if the harness cannot work, "warn" if some runs cannot work or are less isolated.
         detail: what was found.
-        advice: what to do; empty where there is nothing to do.
+        advice: what to do; empty if nothing is to be done.
     """
 
     name: str
@@ -29,18 +29,15 @@ class Check:
 
 
 def guarded(name: str, step: Callable[[], Iterable[Check]]) -> list[Check]:
-    """The findings of one step; one that breaks becomes a failed check of that name, after those it had made.
-
-    Our own errors carry their advice in their message.
-    """
+    """Return the checks of one step; convert an exception into a failed check, after those already made."""
     found: list[Check] = []
     try:
         found.extend(step())
-    except HarnessError as error:
+    except HarnessError as error:  # its message includes the advice
         found.append(Check(name, "fail", str(error)))
     except Exception as error:
-        reason = f"the check itself broke: {type(error).__name__}: {error}"
+        reason = f"the check raised {type(error).__name__}: {error}"
         found.append(
-            Check(name, "fail", reason, "This is a fault of the harness or a damaged installation; report it.")
+            Check(name, "fail", reason, "This is a bug of the harness or a damaged installation; please report it.")
         )
     return found

@@ -1,7 +1,7 @@
-"""What this machine can do for the harness, check by check, and what to do about the rest.
+"""Checks of this machine for ``harness doctor``: requirements, resources and advice.
 
-A check *fails* where the harness cannot work, and *warns* where something is missing that some runs need: without
-Docker, bundled plugins still run. Checks that look at Docker stand in :mod:`harness.doctor_docker`.
+A check *fails* if the harness cannot work, and *warns* if something is missing that only some runs need: without Docker, bundled
+plugins still run. The checks of Docker are in :mod:`harness.doctor_docker`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def diagnose(connect: Connect | None = None) -> list[Check]:
-    """All checks, in the order in which they should be read. Changes nothing, builds and downloads nothing.
+    """Run all checks and return them in display order; change, build and download nothing.
 
     Args:
-        connect: gives an engine or raises DockerUnavailableError; None for the one that the environment names.
+        connect: returns an engine or raises DockerUnavailableError; None for the engine of the environment.
     """
     steps: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
         ("Python", _python),
@@ -57,8 +57,8 @@ def diagnose(connect: Connect | None = None) -> list[Check]:
 
 
 def print_checks(checks: Iterable[Check], console: Console) -> None:
-    """Print each check with its status before and its advice below it."""
-    table = Table.grid("", Column(overflow="fold"), padding=(0, 1))  # a long path keeps its end
+    """Print each check with its status before it and its advice below it."""
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 1))  # wrap long paths instead of cutting them
     for check in checks:
         finding = Text.assemble((check.name, "bold"), ": ", plain(check.detail))
         table.add_row(Text(check.status, STYLES[check.status]), finding)
@@ -73,7 +73,7 @@ def _python() -> Iterator[Check]:
         yield Check("Python", "fail", version, "Use Python 3.10 to 3.13.")
     elif short > NEWEST_TESTED:
         yield Check(
-            "Python", "warn", f"{version}, newer than any tested", "Use Python 3.10 to 3.13 if something breaks."
+            "Python", "warn", f"{version}, newer than any tested version", "Use Python 3.10 to 3.13 if something fails."
         )
     else:
         yield Check("Python", "ok", version)
@@ -89,7 +89,7 @@ def _libraries() -> Iterator[Check]:
 
 
 def _unmet(distribution: str) -> Iterator[str]:
-    """Requirements of an installed distribution that are missing or of a wrong version."""
+    """Yield the requirements of an installed distribution that are missing or have a wrong version."""
     from packaging.requirements import Requirement
 
     for text in importlib.metadata.requires(distribution) or ():
@@ -121,18 +121,18 @@ def _plugins() -> Iterator[Check]:
 
 def _evaluators() -> Iterator[Check]:
     loaded, broken = discovery.load_evaluators()
-    return _trusted("Evaluators", [one.info.name for one in loaded], broken)
+    return _trusted("Evaluators", [evaluator.info.name for evaluator in loaded], broken)
 
 
 def _tasks() -> Iterator[Check]:
     loaded, broken = discovery.load_tasks()
-    return _trusted("Tasks", [one.task.name for one in loaded], broken)
+    return _trusted("Tasks", [task.task.name for task in loaded], broken)
 
 
 def _trusted(what: str, names: list[str], broken: Iterable[discovery.BrokenPlugin]) -> Iterator[Check]:
     yield Check(what, "ok", ", ".join(names) or "none")
     for plugin in broken:
-        advice = f"Mend, upgrade or uninstall {plugin.found.distribution}; everything else works without it."
+        advice = f"Fix, upgrade or uninstall {plugin.found.distribution}; everything else works without it."
         yield Check(f"{what}, broken", "fail" if plugin.found.bundled else "warn", plugin.reason, advice)
 
 
@@ -143,30 +143,33 @@ def _cache() -> Iterator[Check]:
             file.write(b"x" * 4096)
     except OSError as error:
         detail = f"{root} cannot be written: {error.strerror}"
-        yield Check("Cache", "fail", detail, f"Set {ENVIRONMENT_VARIABLE} to a folder that you may write.")
+        yield Check("Cache", "fail", detail, f"Set {ENVIRONMENT_VARIABLE} to a writable folder.")
     else:
-        yield Check("Cache", "ok", f"{root} can be written")
+        yield Check("Cache", "ok", f"{root} is writable")
 
 
 def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """Return the path, or its nearest existing parent."""
     return next(place for place in (path, *path.absolute().parents) if place.exists())
 
 
 def _disk() -> Iterator[Check]:
-    yield disk_check("Disk of the cache", cache_root(), f"Set {ENVIRONMENT_VARIABLE}, or `harness references prune`.")
-    yield disk_check("Disk of runs", Path.cwd(), "Free some, or give `harness run` another folder with --output.")
+    prune = f"Set {ENVIRONMENT_VARIABLE} to another disk, or run `harness references prune`."
+    yield disk_check("Disk of the cache", cache_root(), prune)
+    yield disk_check(
+        "Disk of runs", Path.cwd(), "Free some space, or choose another folder with `harness run --output`."
+    )
 
 
 def disk_check(name: str, place: Path, advice: str) -> Check:
-    """Whether the disk that holds ``place`` has room."""
+    """Check the free space of the disk that contains ``place``."""
     free = free_mib(place)
     status: CheckStatus = "fail" if free < TOO_FEW_MIB else "warn" if free < FEW_MIB else "ok"
     return Check(name, status, f"{free} MiB free at {place}", "" if status == "ok" else advice)
 
 
 def _kernels() -> Iterator[Check]:
-    """Return which instructions libraries compute with: last bits of numbers depend on them, and crashes in native code may."""
+    """Report the CPU instruction sets that libraries use: results may differ by them in the last bits."""
     import torch
 
     names = {
@@ -180,14 +183,14 @@ def _kernels() -> Iterator[Check]:
 
 
 def onednn_isa(configuration: str) -> str:
-    """Return the instruction set that oneDNN is allowed, as ``torch.__config__.show()`` or its environment variable says."""
+    """Return the instruction set that oneDNN may use, from ``torch.__config__.show()`` and the environment."""
     if "USE_MKLDNN=ON" not in configuration and "MKL-DNN" not in configuration:
         return "none"
-    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "all that this processor has"
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "all of this processor"
 
 
 def blas_kernels() -> list[str]:
-    """Return the kernels that the loaded OpenBLAS libraries chose for this processor, as they say themselves."""
+    """Return the kernels that the loaded OpenBLAS libraries selected for this processor."""
     found = []
     for name in sorted({line.split()[-1] for line in Path("/proc/self/maps").read_text(errors="replace").splitlines()}):
         if "openblas" in Path(name).name.lower():
@@ -206,20 +209,18 @@ def _gpu() -> Iterator[Check]:
     if names:
         yield Check("GPU", "ok", ", ".join(names))
     elif Path("/dev/nvidiactl").exists():
-        detail = "there is an NVIDIA device, but torch cannot use it"
-        yield Check(
-            "GPU", "warn", detail, "Install a CUDA build of torch that fits the driver (`nvidia-smi` shows it)."
-        )
+        detail = "an NVIDIA device exists, but torch cannot use it"
+        yield Check("GPU", "warn", detail, "Install a CUDA build of torch that supports the driver (see `nvidia-smi`).")
     else:
-        yield Check("GPU", "ok", "none; models are trained and judged on the CPU")
+        yield Check("GPU", "ok", "none; models are trained and scored on the CPU")
 
 
 def _datasets() -> Iterator[Check]:
-    yield Check("Dataset faces", "ok", "drawn by the harness itself")
+    yield Check("Dataset faces", "ok", "generated by the harness")
     for name in DATASETS:
         places = [place for place in candidates(name) if place.is_dir() and any(place.iterdir())]
         if places:
             yield Check(f"Dataset {name}", "ok", str(places[0]))
         else:
-            advice = f"Put it into {candidates(name)[-2]} or under {DATA_DIR_VARIABLE}; only the task {name} needs it."
-            yield Check(f"Dataset {name}", "warn", "not on this machine", advice)
+            advice = f"Copy it to {candidates(name)[-2]} or below {DATA_DIR_VARIABLE}; only the task {name} needs it."
+            yield Check(f"Dataset {name}", "warn", "not found on this machine", advice)

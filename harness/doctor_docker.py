@@ -1,4 +1,4 @@
-"""Checks of the Docker engine and of the sandbox's images."""
+"""Checks of the Docker engine and the sandbox's images."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from harness.runners.engine_types import EngineInfo
 
 Connect = Callable[[], "Engine"]
-IMAGE_MIB = 6144  # a guest image with its wheels and the layers in between
+IMAGE_MIB = 6144  # a guest image with its wheels and intermediate layers
 PROBE_TIMEOUT_S = 5.0
 
 
 def docker_checks(connect: Connect | None = None) -> Iterator[Check]:
-    """Whether an engine answers, what it lacks, and which images are there."""
+    """Check that an engine responds, which protections it lacks, and which images exist."""
     try:
         engine = (connect or _connect)()
     except DockerUnavailableError as error:
-        yield Check("Docker", "warn", "no engine answers; plugins cannot be isolated", str(error))
+        yield Check("Docker", "warn", "no engine responds; plugins cannot be isolated", str(error))
         return
     info = observed(engine)
     yield Check("Docker", "ok", _described(info))
@@ -41,7 +41,7 @@ def docker_checks(connect: Connect | None = None) -> Iterator[Check]:
 
 
 def _connect() -> Engine:
-    # The docker SDK takes a while to import, and only this check needs it.
+    # The Docker SDK is slow to import, and only this check needs it.
     from harness.runners.engine import Engine
 
     return Engine.connect(PROBE_TIMEOUT_S)
@@ -54,12 +54,12 @@ def _described(info: EngineInfo) -> str:
 
 
 def observed(engine: Engine) -> EngineInfo:
-    """What the engine says about itself, with the version of the NVIDIA Container Toolkit that this machine has."""
+    """Return the engine's information, including the version of this machine's NVIDIA Container Toolkit."""
     return replace(engine.info(), nvidia_toolkit=installed_toolkit())
 
 
 def installed_toolkit() -> str:
-    """What the NVIDIA Container Toolkit's programs say of their version; empty where there are none."""
+    """Return the version output of the NVIDIA Container Toolkit; empty if it is not installed."""
     for program in ("nvidia-ctk", "nvidia-container-cli"):
         with suppress(OSError, subprocess.SubprocessError):
             command = [program, "--version"]
@@ -76,7 +76,7 @@ def _room(info: EngineInfo) -> Iterator[Check]:
     if free >= IMAGE_MIB:
         yield Check("Disk of Docker", "ok", f"{free} MiB free at {root}")
     else:
-        advice = "Free some: `docker system df` shows what is used, `docker image prune` removes what is not."
+        advice = "Free some space: `docker system df` shows the usage, `docker image prune` removes unused images."
         yield Check("Disk of Docker", "warn", f"{free} MiB free at {root}; an image needs {IMAGE_MIB}", advice)
 
 
@@ -90,7 +90,7 @@ def _gpu(info: EngineInfo) -> Iterator[Check]:
             yield Check("GPU in Docker", "warn", "containers cannot get the GPU", str(error))
         return
     if request is not None and hardware.gpu_names():
-        yield Check("GPU in Docker", "ok", f"handed out by way of {request.path}")
+        yield Check("GPU in Docker", "ok", f"available through {request.path}")
 
 
 def _images(engine: Engine) -> Iterator[Check]:
@@ -101,13 +101,11 @@ def _images(engine: Engine) -> Iterator[Check]:
     guests = engine.images({LABEL: GUEST})
     if guests:
         tags = [tag for image in guests for tag in image.tags[:1]]
-        several = (
-            f"{len(guests)} images; `harness image list` shows them, `harness image prune` removes what is not needed"
-        )
+        several = f"{len(guests)} images; `harness image list` shows them, `harness image prune` removes unused ones"
         yield Check("Sandbox image", "ok", tags[0] if len(guests) == 1 and tags else several)
         return
     yield Check(
-        "Sandbox image", "warn", "not built yet", "It is built on first use; `harness image build` does it now."
+        "Sandbox image", "warn", "not built yet", "It is built on first use; `harness image build` builds it now."
     )
     named = os.environ.get(BASE_VARIABLE)
     wanted = [named] if named else [LOCAL_BASE, PUBLIC_BASE]
@@ -115,7 +113,5 @@ def _images(engine: Engine) -> Iterator[Check]:
     if found:
         yield Check("Base image", "ok", found)
     else:
-        advice = (
-            f"It will be fetched; without network, make one with `sudo sandbox/make-base.sh` or set {BASE_VARIABLE}."
-        )
+        advice = f"It is pulled on first use. Without network, run `sudo sandbox/make-base.sh` or set {BASE_VARIABLE}."
         yield Check("Base image", "warn", f"none of {', '.join(wanted)} is on this machine", advice)

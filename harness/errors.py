@@ -1,8 +1,8 @@
-"""Every error that ends the program, each with an exit code of its own.
+"""Errors that end the program, each with a unique exit code.
 
-A submission's failure is not here: it is a value in the report (:mod:`harness.outcomes`). What is here is a user's
-mistake or a broken engine. All are defined in this one file so that a test can hold the exit codes apart. A message says
-what happened and what to do next; the CLI prints it without a traceback.
+A submission's failure is not an error but a value in the report (:mod:`harness.outcomes`). Errors are users' mistakes and
+broken engines. All are defined in this file so that a test can compare the exit codes. A message states what happened and what
+to do; the CLI prints it without a traceback.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from typing import ClassVar
 
 
 class HarnessError(Exception):
-    """The base of all errors that the CLI turns into a message and an exit code."""
+    """Base class of all errors that the CLI converts into a message and an exit code."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(HarnessError):
-    """Options that contradict each other or a value out of range; click uses the same code."""
+    """Options contradict each other, or a value is out of range; click uses the same code."""
 
     exit_code = 2
 
 
 class PluginNotFoundError(HarnessError):
-    """No plugin of that name is installed, and no wheel or source directory stands at that path."""
+    """No plugin of that name is installed, and there is no wheel or source directory at that path."""
 
     exit_code = 10
 
 
 class DuplicatePluginError(HarnessError):
-    """Two distributions register an entry point of the same name in one group."""
+    """Two distributions register entry points of the same name in one group."""
 
     exit_code = 11
 
 
 class PluginLoadError(HarnessError):
-    """A plugin could not be imported or does not implement its hook: an unlearner inside the sandbox, or a trusted one."""
+    """A plugin cannot be imported or does not implement its hook: an unlearner (in the sandbox) or a trusted plugin."""
 
     exit_code = 12
 
@@ -47,150 +47,150 @@ class PluginPackagingError(HarnessError):
 
 
 class PluginNameError(HarnessError):
-    """A new plugin cannot have this name: no package or module can, or it is taken."""
+    """The name of a new plugin is not a valid package and module name, or is already in use."""
 
     exit_code = 14
 
 
 class LibraryMissingError(HarnessError, ImportError):
-    """A library that only this feature needs is not installed; the message names the command that installs it."""
+    """An optional library that this feature needs is not installed; the message names the command that installs it."""
 
     exit_code = 15
 
 
 class TaskNotFoundError(HarnessError):
-    """No task of that name is registered and no YAML file stands at that path."""
+    """No task of that name is registered, and there is no YAML file at that path."""
 
     exit_code = 20
 
 
 class TaskInvalidError(HarnessError):
-    """A task file has a bad key or value; the message names the line, the key and what is allowed."""
+    """A task file has an invalid key or value; the message names the line, the key and the allowed values."""
 
     exit_code = 21
 
 
 class DatasetMissingError(HarnessError):
-    """The data of a task is not on this machine and cannot be fetched; the message says where to put it."""
+    """The data of a task is not on this machine and cannot be downloaded; the message names the expected path."""
 
     exit_code = 22
 
 
 class DatasetInvalidError(HarnessError):
-    """The data of a task is there but cannot be used: an unreadable picture, a label out of range, no such subject."""
+    """The data of a task is invalid: an unreadable image, a label out of range, an unknown subject."""
 
     exit_code = 23
 
 
 class DockerUnavailableError(HarnessError):
-    """No Docker engine answers, or this user may not talk to it."""
+    """No Docker engine responds, or this user has no access to it."""
 
     exit_code = 30
 
 
 class ImageBuildError(HarnessError):
-    """The sandbox image could not be built: no base image, wheels that cannot be had, a failing build step."""
+    """The sandbox image could not be built: no base image, unavailable wheels, or a failed build step."""
 
     exit_code = 31
 
 
 class SandboxError(HarnessError):
-    """The sandbox broke for a reason that is not the plugin's: the engine died, the guest did not start."""
+    """The sandbox failed for a reason other than the plugin: the engine died, or the guest did not start."""
 
     exit_code = 32
 
 
 class GpuUnavailableError(HarnessError):
-    """A GPU was asked for and the runner cannot give one."""
+    """A GPU was requested, and the runner cannot provide one."""
 
     exit_code = 33
 
 
 class RunnerRefusedError(HarnessError):
-    """A third party's plugin would run without isolation, and the user did not say that it may."""
+    """A third-party plugin would run without isolation, and the user did not allow that."""
 
     exit_code = 34
 
 
 class OutputUnwritableError(HarnessError):
-    """The run folder cannot be made or written."""
+    """The run folder cannot be created or written."""
 
     exit_code = 40
 
 
 class NoSpaceError(HarnessError):
-    """A disk is full, or too full to begin; what was finished is kept."""
+    """A disk is full, or too full to start; finished work is kept."""
 
     exit_code = 41
 
 
 class CacheError(HarnessError):
-    """The cache directory cannot be used, or an entry stays corrupt after it was rebuilt."""
+    """The cache directory cannot be used, or an entry is still corrupt after it was rebuilt."""
 
     exit_code = 42
 
 
 class RunNotFoundError(HarnessError):
-    """The folder given to ``resume`` (or another command on a run) holds no run."""
+    """The folder given to ``resume`` (or another command on a run) contains no run."""
 
     exit_code = 43
 
 
 class ResumeMismatchError(HarnessError):
-    """A run cannot go on because what its result depends on has changed since it began."""
+    """A run cannot be resumed because inputs of its result changed since it started."""
 
     exit_code = 44
 
 
 class FolderOccupiedError(HarnessError):
-    """Where a new plugin's folder was to be made there is something already."""
+    """The folder for a new plugin already exists and is not empty."""
 
     exit_code = 45
 
 
 class SiteOccupiedError(HarnessError):
-    """Where a leaderboard's site was to be made there is something that no leaderboard wrote."""
+    """The folder for a leaderboard's site contains files that no leaderboard wrote."""
 
     exit_code = 46
 
 
 class ReportInvalidError(HarnessError):
-    """A report does not agree with its schema: a fault of ours or of an evaluator; nothing is written over."""
+    """A report violates its schema because of a bug in the harness or an evaluator; no file is overwritten."""
 
     exit_code = 50
 
 
 class EvaluatorError(HarnessError):
-    """An evaluator was asked for by name and cannot be used."""
+    """An evaluator that was requested by name cannot be used."""
 
     exit_code = 51
 
 
 class BudgetError(HarnessError):
-    """The retraining time could not be measured, so that no limit can be set."""
+    """The retraining time could not be measured, so no time limit can be set."""
 
     exit_code = 52
 
 
 class ExportError(HarnessError):
-    """A finished run could not be exported; the run and its report are whole, and the export can be given again."""
+    """A finished run could not be exported; the run and its report are unaffected, and the export can be retried."""
 
     exit_code = 53
 
 
 class NotComparableError(HarnessError):
-    """Runs were to be compared whose numbers do not mean the same thing; the message says why and what to do."""
+    """The runs cannot be compared because their numbers have different meanings; the message states why and what to do."""
 
     exit_code = 54
 
 
 class BusyMachineError(HarnessError):
-    """The machine was not at rest within ten minutes, and retraining is measured at rest only."""
+    """The machine was busy for ten minutes, and retraining is measured only on an idle machine."""
 
     exit_code = 55
 
 
 class InterruptedRunError(HarnessError):
-    """The user stopped the run (Ctrl-C or a termination signal); the message says how to go on."""
+    """The user interrupted the run (Ctrl-C or a termination signal); the message states how to resume it."""
 
     exit_code = 130

@@ -1,6 +1,6 @@
-"""The public API for evaluators: what they get, what they give back, and how they register.
+"""The public API for evaluators: their input, their result and their registration.
 
-This module needs numpy and pluggy alone. An evaluator is a module that implements one hook::
+This module depends only on numpy and pluggy. An evaluator is a module that implements one hook::
 
     from harness.evaluation import Evidence, EvaluatorInfo, Result, hookimpl
 
@@ -10,8 +10,8 @@ This module needs numpy and pluggy alone. An evaluator is a module that implemen
 
     def evaluate(evidence: Evidence) -> Result: ...
 
-registered under the entry-point group ``harness.evaluators``. ``evaluate`` is a pure function: same evidence, same result.
-Whatever it draws at random it draws from ``evidence.rng(name)``.
+registered in the entry-point group ``harness.evaluators``. ``evaluate`` is a pure function: the same evidence gives the same
+result. It draws random numbers only from ``evidence.rng(name)``.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Times and memory. Seconds are the host's monotonic clock's, or processor seconds where ``clock`` is "cpu".
+    """Times and peak memory; seconds on the host's monotonic clock, or processor seconds if ``clock`` is "cpu".
 
     Attributes:
         unlearn_s: charged seconds per unlearned model, shape (n_unlearned,); NaN for a failed model that counts as its original.
         retrain_s: measured seconds of retraining through the same runner, shape (n_measurements,); may be empty.
-        limit_s: the limit in force, seconds, or examples where ``clock`` is "steps"; None where there was none.
-        peak_rss_mib: per finished model, MiB; NaN where unknown.
-        peak_gpu_mib: per finished model, MiB; NaN on CPU.
-        clock: what the limit counts: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples drawn).
-        unlearn_examples: examples drawn from the splits' loaders per unlearned model, shape (n_unlearned,); empty or NaN where
+        limit_s: the limit per model, in seconds, or in examples if ``clock`` is "steps"; None without a limit.
+        peak_rss_mib: peak resident memory per finished model, MiB; NaN if unknown.
+        peak_gpu_mib: peak GPU memory per finished model, MiB; NaN on CPU.
+        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples drawn).
+        unlearn_examples: examples drawn from the splits' loaders per unlearned model, shape (n_unlearned,); empty or NaN if
             unknown.
-        retrain_examples: the same of each measured retraining; may be empty.
+        retrain_examples: examples drawn per measured retraining, shape (n_measurements,); may be empty.
     """
 
     unlearn_s: NDArray[np.float64]
@@ -68,32 +68,33 @@ class Timings:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that an evaluator may know about a run, read-only to the last array; what it is made of must not change any more.
+    """The input of an evaluator: everything that it may use of a run. All arrays are read-only views.
 
     Attributes:
         n_classes: number of classes C.
         ids: per split, example ids, shape (n,), dtype str.
         labels: per split, true classes, shape (n,), int64.
         logits: per population and split, shape (N_population, n, C), float32. ``original`` is the no-op: the models
-            before unlearning. ``unlearned`` holds finished models only; row r came from original
+            before unlearning. ``unlearned`` contains finished models only; row r was unlearned from original
             ``unlearned_from[r]``.
-        unlearned_from: shape (N_unlearned,), int64. Under ``per-original`` an original may occur more than once, with other
-            seeds of the method (``--repeats``); rows of one original are not independent, and an evaluator that compares
-            distributions takes the first one of each. Under ``one-original`` all are the same, and every row counts.
-        timings: seconds and memory.
-        seed: what :meth:`rng` derives its streams from; the task's in a run, so that all runs of a task are judged by the same
-            draws (splits of examples, folds) and differ by their models alone.
-        class_names: C names.
-        design: "per-original": as many originals as unlearned models, the default; "one-original": one original unlearned
-            again and again with other seeds, the 2023 Challenge's design.
-        true_labels: per split whose labels the task corrupted before training, the true classes, shape (n,), int64;
-            empty where nothing was corrupted. ``labels`` are those that the models were trained on.
+        unlearned_from: index of the original per unlearned model, shape (N_unlearned,), int64. With design ``per-original``,
+            an original occurs more than once if ``--repeats`` is above 1. Rows of one original are not independent: an
+            evaluator that compares distributions uses the first row of each. With ``one-original``, all values are equal and
+            every row counts.
+        timings: times and peak memory.
+        seed: seed of the streams of :meth:`rng`. In a run it is the task's, so that all runs of a task use the same random
+            draws (splits of examples, folds) and differ in their models only.
+        class_names: the C class names.
+        design: "per-original" (default): one unlearned model per original; "one-original": a single original, unlearned
+            repeatedly with different seeds, as in the 2023 Challenge.
+        true_labels: per split with labels that the task corrupted before training, the true classes, shape (n,), int64;
+            empty if no labels were corrupted. ``labels`` are the labels that the models were trained on.
         queries: logits on the forget set under further queries, per query and population, shape (N_population, n_forget, C),
             float32; rows and examples are in the order of ``logits``. A query is a fixed change of the input ("flip",
-            "shift", "noise") or of the weights ("bfloat16": rounded to it), made alike for all populations. Empty where
-            none was made.
-        subjects: per split, which person or thing each example shows, shape (n,), dtype str; splits without subjects are
-            left out.
+            "shift", "noise") or of the weights ("bfloat16": rounded to it), identical for all populations. Empty if
+            there are none.
+        subjects: per split, the person or object that each example shows, shape (n,), dtype str; splits without subjects are
+            omitted.
     """
 
     n_classes: int
@@ -110,25 +111,25 @@ class Evidence:
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            object.__setattr__(self, one.name, _read_only(getattr(self, one.name)))
+        for item in fields(self):
+            object.__setattr__(self, item.name, _read_only(getattr(self, item.name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle plain dicts: read-only views of mappings cannot be."""
-        return type(self), tuple(_plain(getattr(self, one.name)) for one in fields(self))
+        """Pickle with plain dicts, since read-only mapping views cannot be pickled."""
+        return type(self), tuple(_plain(getattr(self, item.name)) for item in fields(self))
 
     def phi(self, population: Population, split: SplitName) -> NDArray[np.float64]:
-        """Logit-scaled confidence of the true class, shape (N, n), float64; see :func:`phi`."""
+        """Return the logit-scaled confidence of the true class, shape (N, n), float64; see :func:`phi`."""
         return phi(self.logits[population][split], self.labels[split])
 
     def rng(self, name: str) -> np.random.Generator:
-        """A stream of random numbers that depends on the evidence's seed and ``name`` alone."""
+        """Return a random generator with a stream that depends only on the evidence's seed and ``name``."""
         digest = hashlib.sha256(f"{self.seed}:{name}".encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
 def _read_only(value: Any) -> Any:
-    """Return a view that nothing can be assigned to; other values than arrays, mappings and times stay as they are."""
+    """Return a read-only view of an array, mapping or Timings; return any other value unchanged."""
     if isinstance(value, np.ndarray):
         view = value.view()
         view.flags.writeable = False
@@ -136,7 +137,7 @@ def _read_only(value: Any) -> Any:
     if isinstance(value, Mapping):
         return MappingProxyType({name: _read_only(inner) for name, inner in value.items()})
     if isinstance(value, Timings):
-        return replace(value, **{one.name: _read_only(getattr(value, one.name)) for one in fields(value)})
+        return replace(value, **{item.name: _read_only(getattr(value, item.name)) for item in fields(value)})
     return value
 
 
@@ -145,14 +146,14 @@ def _plain(value: Any) -> Any:
 
 
 def phi(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logit-scaled confidence log p_y - log sum_{k != y} p_k, computed from logits as z_y - logsumexp_{k != y} z_k.
+    """Return the logit-scaled confidence log p_y - log sum_{k != y} p_k, computed as z_y - logsumexp_{k != y} z_k.
 
-    Both forms are equal (the softmax's normaliser cancels); this one neither over- nor underflows. Source: Carlini et al.,
-    "Membership Inference Attacks From First Principles" (2022), section VI.
+    Both forms are equal because the softmax's normaliser cancels; the second neither overflows nor underflows. Source: Carlini et
+    al., "Membership Inference Attacks From First Principles" (2022), section VI.
 
     Args:
         logits: shape (N, n, C) with C >= 2.
-        labels: shape (n,), in [0, C).
+        labels: true classes, shape (n,), in [0, C).
 
     Returns:
         shape (N, n), float64.
@@ -175,7 +176,7 @@ class Interval:
         low: lower end.
         high: upper end.
         level: coverage, e.g. 0.95.
-        method: how it was made, e.g. "bootstrap over models, 200 resamples".
+        method: how it was computed, e.g. "bootstrap over models, 200 resamples".
     """
 
     low: float
@@ -186,22 +187,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number with all that is needed to read it.
+    """A number with everything needed to interpret it.
 
     Attributes:
         name: unique within the evaluator, lower case with underscores.
-        value: the unlearned models' value; None where it does not exist (then ``note`` says why). Never NaN.
+        value: the unlearned models' value; None if undefined (``note`` then gives the reason). Never NaN.
         direction: which way is better; "closer_to_reference" means closer to ``control``.
         description: one sentence for a reader who does not know the metric.
-        unit: e.g. "s", "MiB", "share"; empty for a pure number.
-        interval: over models.
-        control: the same statistic for control models against retrained ones: what perfect unlearning scores.
-        control_interval: of ``control``.
-        noop: the same statistic for the originals, untouched: the ceiling of leakage.
-        position: 0 = as the no-op, 1 = as the control, on this metric; None where undefined.
-        smallest_visible: the smallest difference from ``control`` that this run could have told from chance.
-        headline: shown in the terminal summary.
-        note: what the reader must know, e.g. that N is too small.
+        unit: e.g. "s", "MiB", "share"; empty for a dimensionless number.
+        interval: confidence interval of ``value`` over models.
+        control: the same statistic for control models against retrained models: the value of perfect unlearning.
+        control_interval: confidence interval of ``control``.
+        noop: the same statistic for the unchanged originals: the ceiling of leakage.
+        position: position of ``value`` between the no-op (0) and the control (1); None if undefined.
+        smallest_visible: smallest detectable difference from ``control`` at this run's number of models.
+        headline: show the metric in the terminal summary.
+        note: caveat for the reader, e.g. that N is too small.
     """
 
     name: str
@@ -221,11 +222,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class Result:
-    """What an evaluator returns.
+    """The result of an evaluator.
 
     Attributes:
-        metrics: in the order in which they should be shown; names unique.
-        arrays: small arrays for plots, by name, each 1-D or 2-D, finite; kept in the report as lists.
+        metrics: metrics with unique names, in display order.
+        arrays: small arrays for plots by name, each 1-D or 2-D and finite; stored in the report as lists.
         warnings: sentences for the reader.
     """
 
@@ -236,14 +237,14 @@ class Result:
 
 @dataclass(frozen=True)
 class EvaluatorInfo:
-    """What an evaluator registers.
+    """The registration of an evaluator.
 
     Attributes:
-        name: equal to the entry point's name.
-        version: changes whenever the numbers could; part of the report.
+        name: the entry point's name.
+        version: must change whenever the numbers may change; part of the report.
         summary: one line for ``harness evaluators``.
-        evaluate: the pure function.
-        source: where the formula comes from.
+        evaluate: the pure function from evidence to result.
+        source: reference of the formula.
     """
 
     name: str

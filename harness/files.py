@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written to a temporary name, synced, renamed."""
+"""Atomic file writes: write to a temporary name, sync, rename."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``; whatever happens, ``path`` holds its old content or all of the new one.
+    """Write ``data`` to ``path`` atomically: ``path`` holds its old content or all of the new content.
 
     Raises:
-        NoSpaceError: the disk or the quota is full; ``path`` is as it was.
-        OutputUnwritableError: the folder is not there or may not be written; ``path`` is as it was.
+        NoSpaceError: the disk or the quota is full; ``path`` is unchanged.
+        OutputUnwritableError: the folder does not exist or is not writable; ``path`` is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -42,38 +42,38 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """:func:`atomic_write_bytes` of UTF-8; lone surrogates, which UTF-8 cannot hold, become ``\\udcXX`` escapes."""
+    """Write ``text`` as UTF-8 with :func:`atomic_write_bytes`; write lone surrogates as ``\\udcXX`` escapes."""
     atomic_write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def atomic_write_json(path: Path, value: Any) -> None:
-    """:func:`atomic_write_bytes` of ``value`` as indented JSON.
+    """Write ``value`` as indented JSON with :func:`atomic_write_bytes`.
 
     Raises:
-        ValueError: ``value`` holds NaN or infinity, which JSON cannot hold.
-        TypeError: ``value`` holds something that is not JSON.
+        ValueError: ``value`` contains NaN or infinity, which JSON cannot represent.
+        TypeError: ``value`` contains a type that JSON cannot represent.
     """
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as safetensors, for folders that are renamed when they are whole.
+    """Write arrays as safetensors; not atomic, for folders that are renamed when they are complete.
 
     Raises:
-        OSError: the disk is full, or the folder may not be written; the library's own writer hides which.
+        OSError: the disk is full, or the folder is not writable. The library's own writer hides which.
     """
     path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what writers that were killed have left anywhere below ``folder``, at which no other process is at work."""
+    """Remove temporary files of killed writers below ``folder``; no other process may be writing there."""
     for path in folder.rglob(".*.tmp"):
         if PARTIAL.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in ``folder`` survive a power cut."""
+    """Sync ``folder`` to disk, so that renames in it survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -82,14 +82,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> HarnessError:
-    """The error to raise where writing ``path`` failed with ``error``: what happened and what to do."""
+    """Convert ``error``, raised while writing ``path``, into an error with advice for the user."""
     if error.errno in _FULL:
         return NoSpaceError(
             f"There is no space left to write {path} ({error.strerror}). Free some space or choose another folder; "
-            "what was finished before is kept."
+            "finished work is kept."
         )
     return OutputUnwritableError(
-        f"{path} cannot be written: {error.strerror or error}. Choose a folder that exists and that you may write."
+        f"{path} cannot be written: {error.strerror or error}. Choose an existing, writable folder."
     )
 
 

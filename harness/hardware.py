@@ -1,4 +1,4 @@
-"""What machine this is, for the report and for cache keys."""
+"""Description of the host's hardware, for reports and cache keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Hardware:
-    """The host.
+    """The host's hardware.
 
     Attributes:
         cpu: model name of the processor.
@@ -31,7 +31,7 @@ class Hardware:
 
 @functools.lru_cache(maxsize=1)
 def boot_id() -> str:
-    """Return what tells this boot of this machine from every other; "unknown" where the kernel does not say."""
+    """Return the kernel's random id of this boot; "unknown" if the kernel has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -39,7 +39,7 @@ def boot_id() -> str:
 
 
 def cpu_model() -> str:
-    """The processor's model name, or its architecture where the kernel does not tell."""
+    """Return the processor's model name, or its architecture if the kernel does not report a name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
@@ -49,19 +49,19 @@ def cpu_model() -> str:
 
 
 def available_cores() -> int:
-    """Cores that this process may use; at least 1."""
+    """Return the number of cores that this process may use; at least 1."""
     return len(usable_cores())
 
 
 def usable_cores() -> tuple[int, ...]:
-    """Numbers of the cores that this process may use, in order; at least one."""
+    """Return the ids of the cores that this process may use, sorted; at least one."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
 
 
 def cuda_device(uuid: str) -> str:
-    """The name under which torch knows the GPU of this UUID, e.g. "cuda:1"; "cuda" where it does not know it."""
+    """Return torch's device name of the GPU with this UUID, e.g. "cuda:1"; "cuda" if torch does not list it."""
     import torch
 
     for index in range(torch.cuda.device_count()):
@@ -71,9 +71,9 @@ def cuda_device(uuid: str) -> str:
 
 
 def gpu_uuids() -> tuple[str, ...]:
-    """UUIDs of NVIDIA's GPUs as its own tool lists them; empty where it is not there or finds none."""
+    """Return the UUIDs of NVIDIA GPUs listed by ``nvidia-smi``; empty if it is missing or finds none."""
     try:
-        told = subprocess.run(
+        ended = subprocess.run(
             ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"],
             capture_output=True,
             text=True,
@@ -83,12 +83,12 @@ def gpu_uuids() -> tuple[str, ...]:
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(line.strip() for line in told.stdout.splitlines() if line.strip())
+    return tuple(line.strip() for line in ended.stdout.splitlines() if line.strip())
 
 
 @functools.lru_cache(maxsize=1)
 def gpu_names() -> tuple[str, ...]:
-    """Names of the CUDA devices that torch can use here; empty without any."""
+    """Return the names of the CUDA devices that torch can use; empty if there are none."""
     import torch
 
     if not torch.cuda.is_available():
@@ -97,10 +97,10 @@ def gpu_names() -> tuple[str, ...]:
 
 
 def memory_mib() -> int:
-    """Physical memory, MiB."""
+    """Return the physical memory, MiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
 def describe() -> Hardware:
-    """This host."""
+    """Return the description of this host."""
     return Hardware(cpu_model(), available_cores(), memory_mib(), gpu_names(), platform.platform())

@@ -1,6 +1,6 @@
 """Hooks of the trusted plugin groups, called on the host.
 
-The unlearners' hook is not here: it is called inside the sandbox, see :mod:`harness_guest.hookspecs`.
+The unlearners' hook, which is called inside the sandbox, is in :mod:`harness_guest.hookspecs`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @hookspec(firstresult=True)
 def harness_evaluator() -> EvaluatorInfo:  # type: ignore[empty-body]
-    """Describe one evaluator; group ``harness.evaluators``.
+    """Return the description of an evaluator; group ``harness.evaluators``.
 
-    Called on the host once per command that needs evaluators. Returns a frozen :class:`harness.evaluation.EvaluatorInfo`
-    whose ``name`` equals the entry point's. An exception is reported with the distribution's name and version and leaves
-    the other evaluators in place.
+    The hook is called on the host, once per command that needs evaluators. It returns a frozen
+    :class:`harness.evaluation.EvaluatorInfo` with the entry point's name as its ``name``. An exception is reported with the
+    distribution's name and version, and the evaluator is skipped.
     """
 
 
@@ -32,28 +32,28 @@ def harness_evaluator() -> EvaluatorInfo:  # type: ignore[empty-body]
 def harness_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
     """Yield tasks; group ``harness.tasks``.
 
-    Called on the host once per command that needs tasks. Each task is a :class:`harness.tasks.model.Task`, most easily made
-    with :func:`harness.tasks.loading.load_task` from a YAML file shipped in the plugin. Two tasks of one name are an error
+    The hook is called on the host, once per command that needs tasks. Each task is a :class:`harness.tasks.model.Task`, usually
+    loaded with :func:`harness.tasks.loading.load_task` from a YAML file in the plugin. Two tasks of the same name are an error
     that names both distributions.
     """
 
 
 @hookspec
 def harness_run_finished(report: RunReport, run_dir: Path) -> str | None:
-    """Hand a finished run to somewhere else, an experiment tracker say; group ``harness.exporters``.
+    """Export a finished run, e.g. to an experiment tracker; group ``harness.exporters``.
 
-    Called on the host, in the harness's own process, after ``report.json`` and ``report.html`` are written: an exporter is
-    trusted code that the user has installed. Installing it sends nothing: it is imported and called only where the user
-    names its entry point, with ``harness run --export NAME``, ``harness export RUN --to NAME`` or :func:`harness.export`. A
-    run may be exported more than once, after ``harness evaluate`` say, and should then replace what it left there before.
+    The hook is called on the host, in the harness's own process, after ``report.json`` and ``report.html`` are written. An
+    exporter is trusted code. Installing it exports nothing: it is imported and called only if the user names its entry point,
+    with ``harness run --export NAME``, ``harness export RUN --to NAME`` or :func:`harness.export`. Exporters should overwrite
+    earlier exports of the same run, since a run may be exported again, e.g. after ``harness evaluate``.
 
     Args:
         report: the run's report, frozen: a :class:`harness.RunReport` with all fields of the report's schema.
-        run_dir: the run folder with ``report.json`` and ``report.html``. An exporter reads it and writes nothing into it.
+        run_dir: the run folder with ``report.json`` and ``report.html``; the exporter must not write into it.
 
     Returns:
-        A sentence that says where the run is to be found now, shown to the user; or None.
+        A sentence for the user that names the place of the exported run; or None.
 
-    An exception never harms the run: its traceback goes into ``export-NAME.log`` in the run folder, other exporters are
-    called all the same, and the command ends with the exit code of :class:`harness.errors.ExportError`.
+    An exception does not affect the run: its traceback is written to ``export-NAME.log`` in the run folder, the other exporters
+    are still called, and the command exits with the code of :class:`harness.errors.ExportError`.
     """

@@ -1,8 +1,8 @@
-"""Keys that are read from text: labels, subjects, ids, file names, names of plugins, tasks and metrics.
+"""Validation and ordering of text keys: labels, subjects, ids, file names, names of plugins, tasks and metrics.
 
-Two keys are equal if and only if a reader sees the same text: keys are compared in Unicode's normal form C, and characters
-that cannot be seen, or that change what is seen around them, are refused. No order of keys depends on the hash seed or the
-locale.
+Two keys are equal if and only if they look the same to a reader. Keys are therefore normalised to Unicode's NFC, and invisible
+characters, or characters that change the display of others, are refused. The order of keys does not depend on the hash seed or
+the locale.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ SEPARATORS = "/\\"
 _REFUSED = {
     "Cc": "control character",
     "Cf": "invisible character",
-    "Cs": "half a character",
-    "Co": "private character",
+    "Cs": "lone surrogate",
+    "Co": "private-use character",
     "Zl": "line separator",
     "Zp": "paragraph separator",
-    "Zs": "blank other than the space",
+    "Zs": "space other than U+0020",
 }
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-"""Characters of other categories that Unicode lists as ignorable: joiners, fillers and variation selectors."""
+"""Default-ignorable characters of other categories: joiners, fillers and variation selectors."""
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _SHOWN = 60
 
 
 class KeyTextError(ValueError):
-    """A text that cannot be a key; the message says what was found and what to do."""
+    """A text is not a valid key; the message names the problem and the fix."""
 
 
 def key(text: str, *, separators: bool = True) -> str:
-    """Return ``text`` in normal form C.
+    """Return ``text`` normalised to NFC.
 
     Args:
-        text: as it was read.
-        separators: accept ``/`` and ``\\``, as labels and ids may have them and names may not.
+        text: text from a file or a user.
+        separators: accept ``/`` and ``\\``, which labels and ids may contain and names may not.
 
     Raises:
-        KeyTextError: it is empty, too long, has blanks around it, or holds a character that is refused.
+        KeyTextError: the text is empty or too long, has leading or trailing spaces, or contains a refused character.
     """
     if text.isascii() and text.isprintable():
         found = text
@@ -48,13 +48,13 @@ def key(text: str, *, separators: bool = True) -> str:
         _refuse_characters(text)
         found = unicodedata.normalize("NFC", text)
     if not found:
-        raise KeyTextError("is empty; give it a name")
+        raise KeyTextError("is empty; give a name")
     if found != found.strip():
-        raise KeyTextError(f"{shown(found)} has blanks around it; take them away")
+        raise KeyTextError(f"{shown(found)} has leading or trailing spaces; remove them")
     if len(found) > MOST_CHARACTERS:
-        raise KeyTextError(f"{shown(found)} has {len(found)} characters; at most {MOST_CHARACTERS} are taken")
+        raise KeyTextError(f"{shown(found)} has {len(found)} characters; shorten it to at most {MOST_CHARACTERS}")
     if not separators and (bad := next((character for character in found if character in SEPARATORS), "")):
-        raise KeyTextError(f"{shown(found)} holds {bad!r}; take it out")
+        raise KeyTextError(f"{shown(found)} contains {bad!r}; remove it")
     return found
 
 
@@ -64,17 +64,17 @@ def _refuse_characters(text: str) -> None:
         if _UNSEEN.match(character):
             kind = "invisible character"
         if kind and character != " ":
-            raise KeyTextError(f"{shown(text)} holds U+{ord(character):04X} ({kind}); take it out")
+            raise KeyTextError(f"{shown(text)} contains U+{ord(character):04X} ({kind}); remove it")
 
 
 def shown(text: str) -> str:
-    """Return ``text`` in quotes for a message: shortened, and in ASCII where it would look like another text."""
+    """Return ``text`` quoted for a message: shortened, and in ASCII if it could be confused with another text."""
     cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return repr(cut) if unicodedata.is_normalized("NFC", cut) and not _UNSEEN.search(cut) else ascii(cut)
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names in a total order: by number if all are whole numbers in ASCII digits, else by code point."""
+    """Return the unique names, sorted by number if all are whole numbers in ASCII digits, else by code point."""
     unique = set(names)
     if all(_WHOLE.fullmatch(name) for name in unique):
         return tuple(sorted(unique, key=lambda name: (int(name), name)))
@@ -82,9 +82,9 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def look_alike(names: Iterable[str]) -> Mapping[str, str]:
-    """Return each name that reads like an earlier one, with the earlier one.
+    """Return a mapping from each name that can be confused with an earlier name to that name.
 
-    Names read alike if they are equal in Unicode's normal form KC (``1`` and a full-width ``1``), or are the same whole
+    Two names can be confused if they are equal in Unicode's NFKC (``1`` and a full-width ``1``), or are the same whole
     number (``1`` and ``01``).
     """
     first: dict[str | int, str] = {}

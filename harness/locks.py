@@ -1,6 +1,6 @@
-"""Locks on files, which the kernel ends with the process that holds them, however it ends.
+"""File locks that the kernel releases when their process ends, for whatever reason.
 
-flock(2) itself, without a library: on a file system without locks a library may fall back to a lock that outlives its holder.
+They use flock(2) directly: on a file system without locks, a library may fall back to a lock that outlives its process.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ class HeldError(Exception):
 
 
 class NoLocksError(OSError):
-    """The file system has no locks; the text says where."""
+    """The file system does not support locks; the message names the folder."""
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of a file, which is made where it is not there and stays.
+    """Hold an exclusive lock on a file within a ``with`` block; create the file if needed and keep it.
 
     Args:
-        path: of the file; its folder must be there.
-        wait: until another process lets go of it.
+        path: the lock file; its folder must exist.
+        wait: block until another process releases the lock.
 
     Raises:
-        HeldError: another holds it, and it is not waited for.
-        NoLocksError: the file system has no locks.
-        OSError: the file cannot be made or opened.
+        HeldError: another process holds the lock, and ``wait`` is False.
+        NoLocksError: the file system does not support locks.
+        OSError: the file cannot be created or opened.
     """
     descriptor = _opened(path)
     try:
@@ -46,7 +46,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def _opened(path: Path) -> int:
-    """Open a lock's file, for reading alone if it belongs to another user: its lock is the same."""
+    """Open a lock file, read-only if it belongs to another user: flock(2) works on either."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What became of one model in the sandbox: the values that runners produce and reports carry."""
+"""Outcome of one model in the sandbox, as runners produce it and reports contain it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.evaluation import Clock
 
 
 class Status(str, enum.Enum):
-    """The one primary cause of a model's end, written once; see ``docs/reference/statuses.md`` for each one's meaning."""
+    """The primary cause of a model's end; ``docs/reference/statuses.md`` defines each."""
 
     OK = "ok"
     OK_DEGRADED = "ok_degraded"
@@ -29,31 +29,30 @@ class Status(str, enum.Enum):
 
     @property
     def finished(self) -> bool:
-        """A whole, valid state came back in time: the model is judged."""
+        """Return True if a complete, valid state came back in time, so that the model is scored."""
         return self in (Status.OK, Status.OK_DEGRADED)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was seen when a model ended; the status is decided from this alone.
+    """Observations at a model's end; the status is decided from these alone.
 
     Attributes:
         elapsed_s: seconds on the host's monotonic clock from "start" to the last byte or to the kill.
-        limit_s: the limit in force, seconds.
-        dead_s: seconds from "start" to the moment at which nothing of the model lived any more; None when it never started
-            or that was not seen.
-        exit_code: exit status of the model's process, None where it was killed by a signal or never ended.
+        limit_s: time limit of the model, seconds.
+        dead_s: seconds from "start" until no process of the model was left; None if it never started or that is unknown.
+        exit_code: exit status of the model's process; None if a signal killed it or it never ended.
         signal: number of the signal that ended the model's process.
-        oom_killed: the kernel's out-of-memory killer struck inside the sandbox while this model ran.
-        refused_forks: how often the kernel refused a process or thread for the limit on them while this model ran; None
-            where that cannot be told.
-        guest_exit_code: how the guest itself ended, where it ended with this model.
+        oom_killed: True if the kernel's out-of-memory killer killed a process in the sandbox while this model ran.
+        refused_forks: number of processes or threads that the kernel refused (pids limit) while this model ran; None if
+            unknown.
+        guest_exit_code: exit status of the guest itself, if it ended with this model.
         bytes_received: length of the weights received, bytes.
-        last_frame: name of the last protocol frame that came from the guest.
+        last_frame: name of the last protocol frame received from the guest.
         error_type: name of the exception class that the plugin raised.
         error_message: its text, control characters removed, at most 2,000 characters.
         traceback: the last lines of its traceback, at most 8,000 characters.
-        notes: troubles of teardown and of other kinds, in the order in which they were seen; never the primary cause.
+        notes: secondary problems, e.g. of teardown, in the order in which they were seen; never the primary cause.
     """
 
     elapsed_s: float | None = None
@@ -74,12 +73,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class LogCapture:
-    """What the plugin printed for one model, within the byte cap.
+    """Captured output of the plugin for one model, within the byte limit.
 
     Attributes:
-        head: the first bytes, decoded, control characters made visible.
-        tail: the last bytes where some were dropped between, else empty.
-        dropped_bytes: how many bytes stand between head and tail and were not kept.
+        head: the first bytes, decoded, control characters escaped.
+        tail: the last bytes, if some before them were dropped, else empty.
+        dropped_bytes: number of bytes dropped between head and tail.
     """
 
     head: str = ""
@@ -89,34 +88,34 @@ class LogCapture:
 
 @dataclass(frozen=True)
 class ModelOutcome:
-    """The end of one model: status, advice for the author, times.
+    """Outcome of one model: status, advice for the author, times.
 
     Attributes:
-        index: number of the unlearning within the run, 0-based; the same as ``original`` in a run without repeats.
-        seed: the seed the guest was given.
-        status: primary cause.
-        advice: one sentence that tells the author what to do; empty when ok.
-        charged_s: seconds charged to the method: on the host's clock, or processor seconds where these are limited
-            (``clock`` "cpu"); None when it never started or that is not known.
-        prepare_s: seconds from handing over the model to the guest being ready to start it; not charged.
-        start_s: seconds of starting guests that this model, or the next ones, had to wait for; not charged.
-        after_s: all other seconds that the sandbox took for it: cleaning up, looking at what came back; not charged.
-        judge_s: seconds of computing its logits on the host and keeping them; not charged.
+        index: number of the unlearning within the run, 0-based; equals ``original`` in a run without repeats.
+        seed: seed passed to the guest.
+        status: primary cause of its end.
+        advice: a sentence of advice for the author; empty if ok.
+        charged_s: seconds charged to the method: on the host's clock, or processor seconds if ``clock`` is "cpu"; None if
+            it never started or the time is unknown.
+        prepare_s: seconds from sending the model until the guest is ready to start it; not charged.
+        start_s: seconds of waiting for guests to start, for this model or the next ones; not charged.
+        after_s: all other seconds of the sandbox for it: cleanup, checks of the returned weights; not charged.
+        judge_s: seconds of computing and storing its logits on the host; not charged.
         cpu_pressure: share of the charged time, 0 to 1, in which some process of this machine waited for a core; None if
             unknown.
         peak_rss_mib: peak resident memory of the model's process, MiB, as the kernel counted it.
         peak_gpu_mib: peak memory of the CUDA allocator, MiB, as the guest reported it; None on CPU.
-        evidence: what the status was decided from.
-        log: what the plugin printed.
-        attempts: how many times this model was started, this one included.
-        earlier_attempts: one sentence for each attempt before this one that says how it ended, oldest first.
-        original: which original of the population was unlearned, 0-based.
-        cpu_s: processor seconds of the sandbox from "start" to the end, those of all its processes together; None if unknown.
-        examples: how many examples were drawn from the splits and their loaders, as the model's process counted; None if it did
-            not end by itself.
-        clock: what its limit counted: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
-        import_s: seconds in which the plugin was imported, before the clock began; not charged; None if that did not end.
-        unchanged: the weights that came back are the original's, bit for bit; None where none came back.
+        evidence: observations that the status was decided from.
+        log: output of the plugin.
+        attempts: number of starts of this model, including this one.
+        earlier_attempts: a sentence on the end of each earlier attempt, oldest first.
+        original: index of the original that was unlearned, 0-based.
+        cpu_s: processor seconds of all processes in the sandbox from "start" to the end; None if unknown.
+        examples: number of examples drawn from the splits and their loaders, as counted by the model's process; None if the
+            process was killed.
+        clock: unit of its limit: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
+        import_s: seconds of importing the plugin, before the clock started; not charged; None if the import did not finish.
+        unchanged: True if the returned weights equal the original's bit for bit; None if none came back.
     """
 
     index: int
@@ -144,14 +143,14 @@ class ModelOutcome:
 
     @property
     def charged(self) -> float | None:
-        """What counted against the limit, in its unit; None if unknown."""
+        """Return the amount that counted against the limit, in the limit's unit; None if unknown."""
         if self.clock == "steps":
             return None if self.examples is None else float(self.examples)
         return self.charged_s
 
 
 def told(outcome: ModelOutcome) -> str:
-    """One sentence on how an attempt ended, for the account of a later one."""
+    """Return a sentence on how an attempt ended, for the record of a later attempt."""
     evidence = outcome.evidence
     when = "before it was started" if evidence.elapsed_s is None else f"after {evidence.elapsed_s:.2f} s"
     how = "" if evidence.guest_exit_code is None else f", the guest with exit status {evidence.guest_exit_code}"

@@ -1,7 +1,7 @@
-"""Whether measured times can be trusted: how long processes of this machine had to wait for a core, as the kernel counts it.
+"""CPU pressure of the machine, which decides whether measured times are reliable.
 
-Linux calls it pressure stall information (``/proc/pressure/cpu``). Where it is switched off, the share of time in which cores
-were at work (``/proc/stat``) decides whether the machine is at rest; elsewhere nothing is known.
+The source is Linux's pressure stall information (``/proc/pressure/cpu``): the time in which some process waited for a core. If it
+is disabled, CPU utilisation (``/proc/stat``) decides whether the machine is idle. If neither is available, the load is unknown.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from harness.errors import BusyMachineError
 
 BUSY = 0.25
-"""A share of time from which on what was measured in it is not dependable."""
+"""CPU pressure above which times measured under it are not reliable, 0 to 1."""
 
 CALM = 0.1
-"""A share of the last ten seconds up to which a machine is at rest."""
+"""CPU pressure over the last 10 s below which the machine counts as idle, 0 to 1."""
 
 WINDOW_S = 2.0
-"""How long a machine is watched at a time until it is at rest, seconds."""
+"""Length of one load measurement while waiting for an idle machine, seconds."""
 
 MOST_WAIT_S = 600.0
-"""How long to wait for that, seconds."""
+"""Timeout of waiting for an idle machine, seconds."""
 
 SOURCE = Path("/proc/pressure/cpu")
 STAT = Path("/proc/stat")
@@ -32,7 +32,7 @@ IDLE_FIELDS = slice(3, 5)  # idle and iowait: see proc_stat(5)
 
 
 def oom_kills(source: Path = VMSTAT) -> int:
-    """Return how many processes of this machine the kernel has killed for lack of memory since it was started; 0 if unknown."""
+    """Return the number of out-of-memory kills on this machine since boot; 0 if unknown."""
     try:
         fields = dict(line.partition(" ")[::2] for line in source.read_text(errors="replace").splitlines())
         return int(fields.get("oom_kill", 0))
@@ -41,13 +41,13 @@ def oom_kills(source: Path = VMSTAT) -> int:
 
 
 def waited_s(source: Path = SOURCE) -> float | None:
-    """Seconds since the machine was started in which some process had no core though it could have run; None if unknown."""
+    """Return the seconds since boot in which some runnable process waited for a core; None if unknown."""
     found = _field("total", source)
     return None if found is None else found / 1e6
 
 
 def lately(source: Path = SOURCE) -> float | None:
-    """The share of the last ten seconds, 0 to 1, in which some process waited for a core; None if unknown."""
+    """Return the CPU pressure over the last 10 s, 0 to 1; None if unknown."""
     found = _field("avg10", source)
     return None if found is None else found / 100
 
@@ -65,10 +65,10 @@ def _field(name: str, source: Path) -> float | None:
 
 
 def core_times(source: Path = STAT) -> tuple[float, float] | None:
-    """Return the time of all cores since the machine was started: idle and in total, in clock ticks; None if unknown."""
+    """Return the idle and the total time of all cores since boot, in clock ticks; None if unknown."""
     try:
         fields = source.read_text(errors="replace").partition("\n")[0].split()
-        ticks = [float(field) for field in fields[1:9]]  # guest times after these are part of user times
+        ticks = [float(field) for field in fields[1:9]]  # guest times, which follow, are already part of user times
     except (OSError, ValueError):
         return None
     return (sum(ticks[IDLE_FIELDS]), sum(ticks)) if fields[:1] == ["cpu"] and len(ticks) > 4 else None
@@ -77,10 +77,9 @@ def core_times(source: Path = STAT) -> tuple[float, float] | None:
 def over(
     seconds: float, source: Path = SOURCE, stat: Path = STAT, sleep: Callable[[float], None] = time.sleep
 ) -> float | None:
-    """Watch the machine for a time and return how busy it was, 0 to 1.
+    """Measure the machine's load over ``seconds`` and return it, 0 to 1.
 
-    The share of time in which a process waited for a core; where the kernel does not count that, the share of all cores' time
-    that was not idle; None if neither is known.
+    The load is the CPU pressure; if the kernel does not report it, the CPU utilisation of all cores; None if neither is known.
     """
     watch, before, began_s = Stopwatch(lambda: waited_s(source)), core_times(stat), time.monotonic()
     sleep(seconds)
@@ -93,13 +92,13 @@ def over(
 
 @dataclass(frozen=True)
 class Rest:
-    """The machine at rest: a question, and waiting for it.
+    """A check and a wait for an idle machine.
 
     Attributes:
-        lately: share of the last ten seconds in which something waited for a core; None if unknown.
-        over: watches the machine for so many seconds; see :func:`over`.
-        clock: monotonic seconds.
-        most_s: longest wait, seconds.
+        lately: returns the CPU pressure over the last 10 s; see :func:`lately`.
+        over: measures the load over some seconds; see :func:`over`.
+        clock: returns monotonic seconds.
+        most_s: timeout of :meth:`wait`, seconds.
     """
 
     lately: Callable[[], float | None] = lately
@@ -108,46 +107,46 @@ class Rest:
     most_s: float = MOST_WAIT_S
 
     def now(self) -> bool:
-        """Return True if the machine is known to be at rest, by the last ten seconds."""
+        """Return True if the machine is known to have been idle over the last 10 s."""
         share = self.lately()
         return share is not None and share < CALM
 
     def wait(self, tell: Callable[[str], None]) -> None:
-        """Return when the machine is at rest, or at once where that cannot be known.
+        """Wait until the machine is idle; return at once if its load is unknown.
 
-        The last ten seconds may hold work of this program that has ended; short windows from now on decide then.
+        The last 10 s may include finished work of this program, so short measurements from now on decide instead.
 
         Args:
-            tell: told, once, what is waited for.
+            tell: called once with a message if the wait is not over at once.
 
         Raises:
-            BusyMachineError: it stayed busy.
+            BusyMachineError: the machine was still busy after ``most_s``.
         """
-        began_s, told = self.clock(), False
+        began_s, notified = self.clock(), False
         while not self.now():
             share = self.over(WINDOW_S)
             if share is None or share < CALM:
                 return
             if self.clock() - began_s >= self.most_s:
                 raise BusyMachineError(
-                    f"The machine stayed busy for {self.most_s / 60:.0f} minutes ({share:.0%} of the last {WINDOW_S:.0f} s), and "
-                    "retraining is measured on a machine at rest. Close other programs and run again, pass --no-wait to measure "
-                    "now (the report then says that times are not dependable), or set the limit with --time-limit SECONDS."
+                    f"The machine stayed busy for {self.most_s / 60:.0f} minutes ({share:.0%} of the last {WINDOW_S:.0f} s), but "
+                    "retraining must be measured on an idle machine. Close other programs and run again, pass --no-wait to "
+                    "measure now (the report then marks times as not dependable), or set the limit with --time-limit SECONDS."
                 )
-            if not told:
+            if not notified:
                 tell(
-                    f"The machine is busy ({share:.0%} of the last {WINDOW_S:.0f} s, at rest below {CALM:.0%}): waiting, for "
-                    f"{self.most_s / 60:.0f} minutes at most, to measure retraining at rest. Close other programs, or pass "
-                    "--no-wait to go on at once."
+                    f"The machine is busy ({share:.0%} of the last {WINDOW_S:.0f} s, idle below {CALM:.0%}). Waiting at most "
+                    f"{self.most_s / 60:.0f} minutes to measure retraining on an idle machine. Close other programs, or pass "
+                    "--no-wait to continue at once."
                 )
-                told = True
+                notified = True
 
 
 class Stopwatch:
-    """The share of a span of time in which some process of this machine waited for a core.
+    """A measurement of the CPU pressure since its creation.
 
     Args:
-        waited: seconds of waiting up to now; None if unknown.
+        waited: returns the cumulative waiting time, seconds; None if unknown.
     """
 
     def __init__(self, waited: Callable[[], float | None] = waited_s) -> None:
@@ -155,7 +154,7 @@ class Stopwatch:
         self._before = waited()
 
     def share(self, elapsed_s: float) -> float | None:
-        """Of the ``elapsed_s`` seconds since this was made, 0 to 1; None if unknown."""
+        """Return the CPU pressure over the ``elapsed_s`` seconds since creation, 0 to 1; None if unknown."""
         after = self._waited()
         if self._before is None or after is None or elapsed_s <= 0:
             return None
@@ -163,5 +162,5 @@ class Stopwatch:
 
 
 def busy(share: float | None) -> bool:
-    """Whether times measured with this share are not dependable; never where it is unknown."""
+    """Return True if times measured under this CPU pressure are not reliable; False if it is unknown."""
     return share is not None and share > BUSY

@@ -1,4 +1,4 @@
-"""What long work says about itself while it goes on; the CLI draws it, a library user may ignore it."""
+"""Progress reporting of long work; the CLI draws it, a library user may ignore it."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import Protocol
 
 
 class Step(Protocol):
-    """A piece of work under way."""
+    """A running piece of work."""
 
     def advance(self, amount: int = 1) -> None:
-        """So many more units are done."""
+        """Advance the count of finished units by ``amount``."""
 
     def tell(self, text: str) -> None:
-        """What is being done right now, a few words."""
+        """Show what is being done now, in a few words."""
 
 
 class Progress(Protocol):
-    """Where work reports itself."""
+    """A receiver of progress reports."""
 
     def step(self, description: str, total: int | None) -> AbstractContextManager[Step]:
-        """A context manager around one piece of work of ``total`` units (None: not known), yielding a :class:`Step`."""
+        """Return a context manager that yields a :class:`Step` of ``total`` units (None: unknown)."""
 
     def notice(self, text: str) -> None:
-        """A sentence that the user should read whether or not progress is drawn."""
+        """Show a sentence to the user, whether or not progress is drawn."""
 
 
 class _SilentStep:
     def advance(self, amount: int = 1) -> None:
-        """Nothing is drawn."""
+        """Do nothing."""
 
     def tell(self, text: str) -> None:
-        """Nothing is drawn."""
+        """Do nothing."""
 
 
 class SilentProgress:
-    """Draws nothing and keeps the notices."""
+    """A progress receiver that draws nothing and collects the notices."""
 
     def __init__(self) -> None:
         self.notices: list[str] = []
 
     @contextmanager
     def step(self, description: str, total: int | None) -> Iterator[Step]:  # noqa: ARG002
-        """A step that draws nothing."""
+        """Yield a step that draws nothing."""
         yield _SilentStep()
 
     def notice(self, text: str) -> None:
-        """Keep the sentence."""
+        """Append the sentence to ``notices``."""
         self.notices.append(text)

@@ -1,4 +1,4 @@
-"""Progress on a terminal: bars with the time left, on standard error, so that standard output stays clean."""
+"""Progress bars on standard error, so that standard output can be piped."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class _RichStep:
         self._bars, self._task = bars, task
 
     def advance(self, amount: int = 1) -> None:
-        """So many more units are done."""
+        """Advance the bar by ``amount`` units."""
         self._bars.advance(self._task, amount)
 
     def tell(self, text: str) -> None:
-        """What is being done right now."""
+        """Show what is being done now behind the bar."""
         self._bars.update(self._task, now=text)
 
 
 class RichProgress:
-    """Implements :class:`harness.progress.Progress`; where no terminal is attached, one line per step and notice."""
+    """A :class:`harness.progress.Progress` of bars; without a terminal, it prints a line per step and notice."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -52,7 +52,7 @@ class RichProgress:
 
     @contextmanager
     def step(self, description: str, total: int | None) -> Iterator[Step]:
-        """A bar for one piece of work."""
+        """Yield a step that is drawn as a bar."""
         if not self._console.is_terminal:
             self._console.print(f"{description} ...", markup=False, highlight=False)
         task = self._bars.add_task(description, total=total, now="")
@@ -62,5 +62,5 @@ class RichProgress:
             self._bars.update(task, now="")
 
     def notice(self, text: str) -> None:
-        """A sentence above the bars."""
+        """Print a sentence above the bars."""
         self._console.print(f"Note: {text}", markup=False, highlight=False)

@@ -1,7 +1,7 @@
-"""Foreign input: whatever a file, an archive or an answer of another program makes its reader raise becomes one error.
+"""Conversion of any exception raised while parsing untrusted input into a HarnessError.
 
 Parsers raise more than they document: RecursionError for deep nesting, OverflowError and KeyError for odd values, AttributeError
-where a list takes the place of a mapping. A block that reads foreign input therefore translates every exception.
+for a list in place of a mapping. A block that parses untrusted input therefore converts every exception.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ MAX_REASON_CHARS = 500
 
 @contextmanager
 def foreign(what: str, error: type[HarnessError], advice: str = "") -> Iterator[None]:
-    """Raise ``error`` for any exception of the block but a HarnessError, which says more.
+    """Convert any exception of the block except a HarnessError into ``error``.
 
     Args:
-        what: the beginning of the message, e.g. "run.json cannot be read".
-        error: the class to raise.
-        advice: what to do, as sentences.
+        what: beginning of the message, e.g. "run.json cannot be read".
+        error: class to raise.
+        advice: sentences of advice, the end of the message.
     """
     try:
         yield
@@ -34,7 +34,7 @@ def foreign(what: str, error: type[HarnessError], advice: str = "") -> Iterator[
 
 
 def reason(error: BaseException) -> str:
-    """Return an exception's text, short and harmless for terminals; its class where it has no text or only a key."""
+    """Return an exception's text, shortened and escaped for terminals; its class name if it has no text."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     text = shortened(harmless(str(error)), MAX_REASON_CHARS).rstrip(".")

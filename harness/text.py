@@ -1,4 +1,4 @@
-"""Text that came from a plugin, made harmless for terminals, logs and pages."""
+"""Escaping of untrusted text for terminals, logs and pages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ KEPT = frozenset("\n\t ")
 
 
 def harmless(text: str, max_chars: int | None = None) -> str:
-    r"""``text`` with everything that does not print turned into a visible escape.
+    r"""Return ``text`` with every non-printable character replaced by a visible escape.
 
     Control characters, ANSI escapes, bidirectional overrides, zero-width characters, unusual spaces and lone surrogates become
-    ``\x1b``, ``\u202e`` and the like; newline and tab stay; a carriage return before a newline goes.
+    ``\x1b``, ``\u202e`` and so on. Newline and tab are kept; a carriage return before a newline is removed.
 
     Args:
-        text: anything.
-        max_chars: length of the result at most; a longer text ends in an ellipsis.
+        text: untrusted text.
+        max_chars: maximum length of the result; a longer text is cut and ends with an ellipsis.
     """
     lines = text.replace("\r\n", "\n")
     shown = lines if lines.isprintable() else "".join(map(_visible, lines))
@@ -23,7 +23,7 @@ def harmless(text: str, max_chars: int | None = None) -> str:
 
 
 def harmless_bytes(raw: bytes) -> str:
-    """Like :func:`harmless`, of bytes that ought to be UTF-8; what is not becomes a visible escape."""
+    """Decode bytes as UTF-8 and apply :func:`harmless`; invalid bytes become visible escapes."""
     return harmless(raw.decode("utf-8", errors="backslashreplace"))
 
 

@@ -1,1 +1,1 @@
-"""Hostile plugins, and the judgement of whether a sandbox held; for the suite and for ``harness doctor --attack``."""
+"""Hostile plugins and the assessment of their attacks, for the tests and ``harness doctor --attack``."""

@@ -1,4 +1,4 @@
-"""Carries attacks out, one after another, in a session like any run's, and looks at what each has left."""
+"""Execution of attacks in a sandbox session like a run's, and observation of their effects."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from typing_extensions import Self
 
-from harness.attacks.assessing import Scene, assess
-from harness.attacks.ground import HONEST, LOOK, SPEC, Ground, left_on
+from harness.attacks.assessing import Observation, assess
+from harness.attacks.ground import HONEST, LIMITS_PROBE, SPEC, AttackEnvironment, containers_of
 from harness.attacks.model import Attack, Finding, Guard
 from harness.errors import SandboxError
 from harness.outcomes import ModelOutcome, Status
@@ -26,7 +26,7 @@ from reference_models.recipe import Recipe, to_json
 
 Isolation = Literal["run", "model"]
 QUIET_LIMIT_S = 60.0
-"""Limit of models that attack nothing, seconds."""
+"""Time limit of models that do not attack, seconds."""
 REAP_AFTER_S = 3600.0
 ENDING_S = 1.0
 """How long the process that served a model may take to end after its last frame; what an attack leaves lives longer."""
@@ -34,24 +34,26 @@ PAUSE_S = 0.01
 GUARD_KEYS = {Guard.MEMORY: "memory_mib", Guard.PIDS: "pids", Guard.TMPFS: "tmpfs_mib", Guard.SHM: "shm_mib"}
 
 
-class Drill:
-    """One session in which attacks are carried out; a context manager.
+class AttackSession:
+    """A sandbox session that runs attacks; a context manager.
 
     Args:
-        ground: on which.
-        isolation: "run" keeps one warm guest for all, "model" takes a fresh one for every model.
-        memory_mib: of the container; None for the usual.
+        environment: the image, data and engine to use.
+        isolation: "run" uses one warm guest for all models, "model" a new guest for each model.
+        memory_mib: memory limit of the container, MiB; None for the default of :data:`harness.attacks.ground.LIMITS`.
     """
 
-    def __init__(self, ground: Ground, isolation: Isolation = "run", memory_mib: int | None = None) -> None:
-        self._ground = ground
-        self._runner = ground.runner(memory_mib)
+    def __init__(
+        self, environment: AttackEnvironment, isolation: Isolation = "run", memory_mib: int | None = None
+    ) -> None:
+        self._environment = environment
+        self._runner = environment.runner(memory_mib)
         self._log_bytes = self._runner.facts.requested.log_bytes
         self._session = Session(
             self._start,
             self._hello(),
-            data=ground.data_file,
-            manifest=Manifest.of(ground.original),
+            data=environment.data_file,
+            manifest=Manifest.of(environment.original),
             isolation=isolation,
         )
         self._fresh = isolation == "model"
@@ -64,18 +66,18 @@ class Drill:
     def __exit__(self, *_exc_info: object) -> None:
         self._session.close()
 
-    def carry_out(self, attack: Attack) -> Finding:
-        """Run the attack and then an honest model, and judge what was seen. A broken sandbox is a fault, not an error."""
+    def run(self, attack: Attack) -> Finding:
+        """Run the attack, then an honest model, and assess the observation; a broken sandbox is a fault, not an error."""
         try:
             reason = None if attack.guard is None else self._unverified(attack.guard)
             if reason is not None:
                 return Finding(attack, skipped=reason)
-            return assess(attack, self._scene(attack))
+            return assess(attack, self._observe(attack))
         except SandboxError as error:
             return Finding(attack, faults=(f"the sandbox broke: {error}",))
 
     def _hello(self) -> Hello:
-        paths, facts = self._runner.paths, self._ground.facts
+        paths, facts = self._runner.paths, self._environment.facts
         return Hello(
             plugin=facts.name,
             distribution=facts.distribution,
@@ -89,25 +91,25 @@ class Drill:
 
     def _start(self) -> DockerHandle:
         self._seen = None
-        handle = self._runner.start(GuestSetup(self._ground.run_id, REAP_AFTER_S))
+        handle = self._runner.start(GuestSetup(self._environment.run_id, REAP_AFTER_S))
         self._counted = handle.refused_forks() is not None
         return handle
 
     def _unlearn(self, target: str, limit_s: float) -> tuple[ModelOutcome, State | None]:
-        seed = self._ground.seeds[target]
-        return self._session.unlearn(0, seed, self._ground.original, limit_s)
+        seed = self._environment.seeds[target]
+        return self._session.unlearn(0, seed, self._environment.original, limit_s)
 
-    def _scene(self, attack: Attack) -> Scene:
+    def _observe(self, attack: Attack) -> Observation:
         results = [self._unlearn(attack.target, attack.limit_s) for _ in attack.expected]
-        containers = left_on(self._ground.engine, self._ground.run_id)
+        containers = containers_of(self._environment.engine, self._environment.run_id)
         survivors = survivors_in(containers, ENDING_S)
-        # A fresh container for every model cannot have been harmed by the one before.
+        # With a new container per model, an attack cannot harm the next model.
         honest, state = (None, None) if self._fresh else self._unlearn(HONEST, QUIET_LIMIT_S)
-        return Scene(
+        return Observation(
             outcomes=tuple(outcome for outcome, _ in results),
             returned=tuple(weights is not None for _, weights in results),
             honest=honest,
-            unharmed=state is not None and _same(state, self._ground.original),
+            unharmed=state is not None and _same(state, self._environment.original),
             survivors=survivors,
             containers=len(containers),
             counted=self._counted,
@@ -115,32 +117,32 @@ class Drill:
         )
 
     def _unverified(self, guard: Guard) -> str | None:
-        """Why the limit may not be attacked; None when it is seen in force in the container that is running now."""
+        """Return why the limit must not be attacked; None if the running container enforces it."""
         key = GUARD_KEYS[guard]
         wanted = getattr(self._runner.facts.requested, key)
-        seen = self._look().get(key)
+        seen = self._visible_limits().get(key)
         effective = (self._runner.facts.effective or {}).get(key)
         if wanted is not None and seen == wanted == effective:
             return None
         return (
-            f"the limit on {guard.value} is not surely in force: asked for {wanted}, the engine says {effective}, "
-            f"inside {seen} is seen"
+            f"the limit on {guard.value} is not verified: {wanted} was requested, the engine reports {effective}, "
+            f"the container sees {seen}"
         )
 
-    def _look(self) -> dict[str, int | None]:
-        """The limits as the running container sees them; empty where it could not look."""
+    def _visible_limits(self) -> dict[str, int | None]:
+        """Return the limits as seen inside the running container; empty if they could not be read."""
         if self._seen is None:
-            outcome, _ = self._unlearn(LOOK, QUIET_LIMIT_S)
+            outcome, _ = self._unlearn(LIMITS_PROBE, QUIET_LIMIT_S)
             self._seen = json.loads(outcome.log.head) if outcome.status is Status.OK else {}
         return self._seen
 
 
 def survivors_in(containers: Sequence[ContainerState], ending_s: float) -> int | None:
-    """Count the processes beside each running container's first; None where that cannot be seen from here.
+    """Count the processes besides the first of each running container; None if they are not visible from the host.
 
     Args:
-        containers: to look into.
-        ending_s: how long to wait for there being none, seconds.
+        containers: to inspect.
+        ending_s: how long to wait for the last of them to exit, seconds.
     """
     deadline = time.monotonic() + ending_s
     while (found := _beside_the_first(containers)) and time.monotonic() < deadline:

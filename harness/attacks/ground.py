@@ -1,4 +1,4 @@
-"""Where attacks are carried out: a small task, an image with all the hostile unlearners, containers with tight limits."""
+"""The environment of attacks: a small task, an image with all hostile unlearners, containers with tight limits."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from reference_models.recipe import ArchitectureSpec, ModelSpec
 SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
 EXAMPLES = 32
 LIMITS = Limits(memory_mib=768, pids=64, cpus=1.0, tmpfs_mib=64, shm_mib=64, log_bytes=1 << 17)
-"""Tight, so that attacks on them are quick and a machine that does not hold them is not hurt."""
+"""Tight, so that attacks are fast and a machine that does not enforce the limits is not harmed."""
 
-HONEST, LOOK = "honest:nothing", "honest:limits"
-"""Targets that are no attacks: one leaves the model as it is, one prints the limits that it sees in force."""
+HONEST, LIMITS_PROBE = "honest:nothing", "honest:limits"
+"""Targets that do not attack: a no-op, and a function that prints the limits seen inside the container."""
 ORIGINAL_SEED = 20_260_101
-"""Of the original's weights: none by which a network is initialised inside the sandbox, so that finding them tells something."""
+"""Seed of the original's weights. No network inside the sandbox is initialised with it, so finding these weights is a leak."""
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Everything that sessions of attacks share.
+class AttackEnvironment:
+    """The resources that all attack sessions share.
 
     Attributes:
-        engine: where containers run.
-        image: the guest with the hostile unlearners on top.
-        facts: of the distribution that holds them.
-        seeds: target -> the seed by which a model gets it.
-        data_file: of retain, forget and validation.
-        original: the state that every model starts from.
+        engine: engine that runs the containers.
+        image: guest image with the hostile unlearners installed.
+        facts: facts of the distribution that contains them.
+        seeds: target -> seed that selects it.
+        data_file: safetensors file of retain, forget and validation.
+        original: initial state of every model.
         run_id: label of every container.
     """
 
@@ -61,7 +61,7 @@ class Ground:
     run_id: str
 
     def runner(self, memory_mib: int | None = None) -> DockerRunner:
-        """A runner with the usual tight limits, or with other memory."""
+        """Return a runner with :data:`LIMITS`, or with another memory limit (MiB)."""
         limits = LIMITS if memory_mib is None else replace(LIMITS, memory_mib=memory_mib)
         return DockerRunner(self.engine, self.image, limits)
 
@@ -69,26 +69,26 @@ class Ground:
 @contextmanager
 def prepared(
     engine: Engine, attacks: Sequence[Attack], guest: GuestImage | None = None, progress: Progress = silent
-) -> Iterator[Ground]:
-    """A ground for these attacks; its image is removed at the end, and whatever container is left.
+) -> Iterator[AttackEnvironment]:
+    """Yield the environment for these attacks; remove its image and any remaining container at the end.
 
     Args:
-        engine: where containers run.
-        attacks: that may be carried out.
-        guest: the image to attack; None for the one with the host's torch, built where it is not there.
-        progress: told each step of building images.
+        engine: engine that runs the containers.
+        attacks: attacks to include in the image.
+        guest: guest image to attack; None for the image with the host's torch, built if missing.
+        progress: called with each step of building images.
 
     Raises:
         ImageBuildError: an image could not be built.
         SandboxError: the engine failed.
     """
-    targets = tuple(dict.fromkeys([*(attack.target for attack in attacks), LOOK, HONEST]))
+    targets = tuple(dict.fromkeys([*(attack.target for attack in attacks), LIMITS_PROBE, HONEST]))
     guest = guest or ensure_guest_image(engine, progress=progress)
     bundle = resolve(str(_wheel(targets)), engine=engine, guest=guest, progress=progress)
     image = ensure_plugin_image(engine, guest, bundle, progress)
     run_id = f"attacks-{secrets.token_hex(4)}"
     try:
-        yield Ground(
+        yield AttackEnvironment(
             engine=engine,
             image=image,
             facts=bundle.facts,
@@ -98,13 +98,13 @@ def prepared(
             run_id=run_id,
         )
     finally:
-        for container in left_on(engine, run_id):
+        for container in containers_of(engine, run_id):
             engine.remove(container.id)
         engine.remove_image(image.tag)
 
 
-def left_on(engine: Engine, run_id: str) -> list[ContainerState]:
-    """Containers of the ground that are there now."""
+def containers_of(engine: Engine, run_id: str) -> list[ContainerState]:
+    """Return the existing containers of the run ``run_id``."""
     return engine.containers({RUN: run_id})
 
 

@@ -1,4 +1,4 @@
-"""Attacks that leave something behind which goes on: promise 6."""
+"""Attacks that leave processes running: promise 6."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def _leaves(name: str, tries: str) -> Attack:
 
 ATTACKS: tuple[Attack, ...] = (
     _leaves("daemons", "starts daemons by forking twice, and returns"),
-    _leaves("goes_on", "returns and goes on changing, writing and printing in a daemon"),
+    _leaves("goes_on", "returns, and continues to change weights, write files and print in a daemon"),
     _leaves("floods_after_the_end", "returns while a daemon floods the output"),
-    _leaves("stopped_grandchild", "leaves a grandchild that is stopped"),
+    _leaves("stopped_grandchild", "leaves a stopped grandchild"),
     _leaves("deaf_grandchild", "leaves a grandchild that blocks every signal"),
-    _leaves("adopts", "leaves a reaper of orphans that keeps daemons away from the guest"),
-    _leaves("assassin", "leaves a daemon that kills whatever it may kill, again and again"),
+    _leaves("adopts", "leaves a subreaper, so that orphaned daemons are not re-parented to the guest"),
+    _leaves("assassin", "leaves a daemon that repeatedly kills every process that it may kill"),
     Attack(
         "leaves_processes",
         "resources:leaves_processes",
         6,
-        "leaves half as many processes as the limit allows, half of them stopped",
+        "leaves half as many processes as the limit allows, half of these stopped",
         (Status.OK,),
         guard=Guard.PIDS,
     ),

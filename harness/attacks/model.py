@@ -1,4 +1,4 @@
-"""What an attack is and what came of it."""
+"""Data model of an attack and its finding."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PROMISES: dict[Promise, str] = {
     1: "no network, no privileges, limited resources",
     2: "it sees model, retain, forget and validation, nothing else",
     3: "one clock, which the plugin cannot stop",
-    4: "nothing untrusted is unpickled or taken in unchecked",
+    4: "nothing untrusted is unpickled or accepted unchecked",
     5: "a failure is a value, with its true cause",
     6: "nothing is left behind",
 }
-"""The sandbox's promises; the threat model says them in full."""
+"""The sandbox's promises; the threat model states them in full."""
 
 REACHED = "REACHED: "
-"""An attack that got what it must not get prints a line that begins so."""
+"""Prefix of the line that an attack prints when it got something forbidden."""
 
 
 class Guard(enum.Enum):
-    """A limit that must be seen in force from inside the container before an attack on it may run."""
+    """A resource limit that must be verified from inside the container before it may be attacked."""
 
     MEMORY = "memory"
     PIDS = "pids"
@@ -35,21 +35,21 @@ class Guard(enum.Enum):
 
 @dataclass(frozen=True)
 class Attack:
-    """One thing that a hostile plugin tries.
+    """An attack by a hostile plugin.
 
     Attributes:
         name: unique, ``snake_case``.
-        target: "module:function" inside the package ``harness_attacks`` (folder ``sandbox/attacks``). The function has the
-            arguments (model, retain, forget, validation, context) and is run as the hook.
-        promise: the one that it tries to break.
-        tries: one sentence for the table, without a full stop, beginning with a verb ("ignores SIGTERM and sleeps for ever").
-        expected: the exact status of each model, in order. Most attacks have one; one that leaves something for the next
-            model has two, and is run on both in the same guest when the isolation is ``run``.
-        limit_s: time limit of each model, seconds. Small (1.0) only where the attack never returns.
-        guard: a limit that is verified first.
-        memory_mib: of the container, where the attack needs other than the usual.
-        defeated_by: the weakest isolation that defeats it; "model" for what ``run`` does not close.
-        prints_bytes: exactly how much ASCII text it prints, where the count of kept and dropped bytes is checked.
+        target: "module:function" inside the package ``harness_attacks`` (folder ``sandbox/attacks``). The function takes any of
+            the arguments (model, retain, forget, validation, context) and runs as the hook.
+        promise: the promise that it tries to break.
+        tries: a phrase for the table, without a full stop, beginning with a verb ("ignores SIGTERM and sleeps forever").
+        expected: the exact status of each model, in order. Most attacks have one model. An attack that leaves something for the
+            next model has two, which run in the same guest if the isolation is ``run``.
+        limit_s: time limit of each model, seconds; small (1.0) only if the attack never returns.
+        guard: resource limit to verify first.
+        memory_mib: memory limit of the container, MiB; None for the default.
+        defeated_by: the weakest isolation that defeats the attack; "model" if ``run`` does not.
+        prints_bytes: exact number of ASCII characters that it prints, to check the count of captured and dropped bytes.
     """
 
     name: str
@@ -66,15 +66,15 @@ class Attack:
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one attack.
+    """The result of an attack.
 
     Attributes:
-        attack: which.
-        statuses: of its models, in order.
-        faults: what did not hold, one sentence each; empty when the sandbox held.
-        overshoot_s: the longest time from a model's limit to the moment at which nothing of it lived any more, seconds; None
-            where no limit was reached.
-        skipped: why it was not run (the limit that it attacks was not seen in force), or None.
+        attack: the attack.
+        statuses: statuses of its models, in order.
+        faults: failures of the sandbox, one sentence each; empty if it withstood the attack.
+        overshoot_s: the longest time from a model's limit until all of its processes were dead, seconds; None if no limit was
+            reached.
+        skipped: why the attack was not run (the resource limit was not verified), or None.
     """
 
     attack: Attack
@@ -85,5 +85,5 @@ class Finding:
 
     @property
     def held(self) -> bool:
-        """The sandbox was attacked and held."""
+        """Return True if the attack was run and the sandbox withstood it."""
         return self.skipped is None and not self.faults

@@ -1,4 +1,4 @@
-"""Attacks on the limits, and on the guest by way of them: promises 1, 5 and 6."""
+"""Attacks on resource limits, and on the guest through these limits: promises 1, 5 and 6."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _floods = partial(_on, module="floods")
 
 
 PROCESSES = (
-    _on("forks", "forks without an end, in every child too", Status.PIDS_LIMIT, guard=Guard.PIDS),
-    _on("forks_and_swallows", "forks without an end and swallows the refusal", Status.OK_DEGRADED, guard=Guard.PIDS),
-    _on("starts_threads", "starts threads without an end", Status.PIDS_LIMIT, guard=Guard.PIDS),
+    _on("forks", "forks endlessly, also in every child (fork bomb)", Status.PIDS_LIMIT, guard=Guard.PIDS),
+    _on("forks_and_swallows", "forks endlessly and swallows the error", Status.OK_DEGRADED, guard=Guard.PIDS),
+    _on("starts_threads", "starts threads endlessly", Status.PIDS_LIMIT, guard=Guard.PIDS),
     _on("opens_files", "opens more files than a process may", Status.PLUGIN_ERROR),
 )
 
 MEMORY = (
-    _on("allocates", "takes all memory", Status.OOM, guard=Guard.MEMORY),
+    _on("allocates", "allocates all memory", Status.OOM, guard=Guard.MEMORY),
     _on(
         "child_allocates",
-        "has a child killed for taking all memory and returns as if nothing had been",
+        "lets a child be killed for allocating all memory, and returns normally",
         Status.OK_DEGRADED,
         promise=5,
         guard=Guard.MEMORY,
     ),
     _on(
         "offers_the_guest",
-        "takes all memory in processes smaller than the guest, so that the kernel kills the guest",
+        "allocates all memory in processes smaller than the guest, so that the kernel kills the guest",
         Status.OOM,
         guard=Guard.MEMORY,
     ),
-    _on("hides_memory", "takes all memory in a file without a name", Status.OOM, guard=Guard.MEMORY),
-    _on("fills_pipes", "keeps as much as it can in pipes that nobody reads", guard=Guard.MEMORY),
+    _on("hides_memory", "allocates all memory in an anonymous file (memfd)", Status.OOM, guard=Guard.MEMORY),
+    _on("fills_pipes", "fills pipes that nobody reads, as many as it can", guard=Guard.MEMORY),
 )
 
 DISK = (
@@ -58,33 +58,31 @@ DISK = (
     _floods(
         "makes_many_files", "leaves 30,000 files in /tmp, with odd names, links and pipes", promise=6, guard=Guard.TMPFS
     ),
-    _floods(
-        "nests_folders", "leaves 3,000 folders in one another that may not be entered", promise=6, guard=Guard.TMPFS
-    ),
-    _on("enlarges_tmp", "mounts /tmp again without a limit on its size"),
+    _floods("nests_folders", "leaves 3,000 nested folders without access rights", promise=6, guard=Guard.TMPFS),
+    _on("enlarges_tmp", "remounts /tmp without a size limit"),
 )
 
 OUTPUT = (
     _floods("prints_a_gigabyte", "prints 1 GB", prints_bytes=1_000_000_000),
     _floods("prints_one_line", "prints one line of 200 MB", prints_bytes=200_000_000),
     _floods("prints_noise", "prints binary noise"),
-    _floods("prints_escapes", "prints terminal escapes, and characters that hide text or turn it around"),
+    _floods("prints_escapes", "prints terminal escapes, and characters that hide or reverse text"),
     _floods(
         "long_error", "raises an exception with a text of 40 MB of terminal escapes", Status.PLUGIN_ERROR, promise=5
     ),
 )
 
 RIGHTS = (
-    _on("raises_limits", "asks for priority, real-time scheduling, more files and protection from the memory killer"),
-    _on("widens_group", "writes larger limits into its control group"),
+    _on("raises_limits", "requests priority, real-time scheduling, more files and protection from the OOM killer"),
+    _on("widens_group", "raises the limits of its cgroup"),
 )
 
 GUEST = (
     _on("kills_group", "kills its own process group", Status.KILLED_SIGNAL, promise=5),
-    _on("signals_by_descriptor", "has the kernel send the guest SIGKILL and SIGSTOP by way of a pipe", promise=5),
+    _on("signals_by_descriptor", "makes the kernel send SIGKILL and SIGSTOP to the guest through a pipe", promise=5),
     _on(
         "blames_the_sandbox",
-        "forbids the guest to open files, so that the guest breaks down and the sandbox is blamed",
+        "prevents the guest from opening files, so that the guest fails and the sandbox is blamed",
         Status.PLUGIN_ERROR,
         promise=5,
     ),

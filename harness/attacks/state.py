@@ -1,4 +1,4 @@
-"""Attacks that leave something for the next model; promise 2. What one warm container does not close comes last."""
+"""Attacks that leave something for the next model: promise 2. Those that only `--isolation model` defeats come last."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ TWICE = (Status.OK, Status.OK)
 
 
 def _leaves(name: str, what: str, guard: Guard | None = None) -> Attack:
-    """An attack on two models, the second of which looks for what the first has left."""
+    """Return an attack on two models: the second looks for what the first left."""
     return Attack(name, f"state:{name}", 2, f"leaves {what}", TWICE, guard=guard)
 
 
 def _meets(name: str, what: str) -> Attack:
-    """The same, at a place in the kernel."""
+    """Return an attack on two models through kernel objects."""
     return Attack(name, f"meeting:{name}", 2, f"leaves {what}", TWICE)
 
 
 def _lowers(name: str, what: str) -> Attack:
-    """The same, by what every process inherits from the guest."""
+    """Return an attack on two models through process attributes inherited from the guest."""
     return Attack(name, f"posture:{name}", 2, f"leaves {what}", TWICE)
 
 
@@ -29,7 +29,7 @@ def _marks(name: str, what: str) -> Attack:
 
 
 def _counts(name: str, what: str, guard: Guard | None = None) -> Attack:
-    """The same, where only a container of its own for every model closes the way."""
+    """Return an attack on two models that only ``--isolation model`` defeats."""
     return Attack(name, f"counters:{name}", 2, f"leaves {what}", TWICE, guard=guard, defeated_by="model")
 
 
@@ -38,8 +38,8 @@ ATTACKS: tuple[Attack, ...] = (
     _leaves("file_in_shm", "a file in /dev/shm"),
     _leaves("file_in_home", "files in the home and cache folders"),
     _leaves("deep_folder", "a file three hundred folders deep", Guard.TMPFS),
-    _leaves("closed_folder", "a file in folders that nobody may enter"),
-    _leaves("odd_names", "files whose names are no text"),
+    _leaves("closed_folder", "a file in folders without access rights"),
+    _leaves("odd_names", "files with names that are not valid text"),
     _leaves("many_files", "ten thousand files", Guard.TMPFS),
     _leaves("links", "links, a named pipe and a socket"),
     _meets("locked_file", "a lock on the data file"),
@@ -48,32 +48,30 @@ ATTACKS: tuple[Attack, ...] = (
     _meets("shared_memory_in_use", "a System V segment held by a daemon"),
     _meets("semaphore", "a System V semaphore"),
     _meets("ipc_queue", "a System V message queue"),
-    _meets("abstract_socket", "a daemon at an abstract socket"),
-    _meets("tcp_listener", "a daemon at a port of loopback"),
+    _meets("abstract_socket", "a daemon that listens on an abstract socket"),
+    _meets("tcp_listener", "a daemon that listens on a loopback port"),
     _leaves("background_process", "a daemon"),
-    _leaves("process_in_many_generations", "a daemon that is born anew without a pause", Guard.PIDS),
+    _leaves("process_in_many_generations", "a daemon that continuously replaces itself by a child", Guard.PIDS),
     _leaves("frozen_process", "a stopped daemon"),
     _meets("terminal", "a terminal held by a daemon"),
-    _leaves("patched_modules", "patches on torch, the guest and Python"),
+    _leaves("patched_modules", "patches of torch, the guest and Python"),
     _leaves("global_settings", "settings of torch and Python"),
-    _leaves("environment", "variables, a current folder, blocked signals and a timer"),
-    _leaves("data_in_place", "pictures and labels changed in place"),
-    _leaves("data_through_memory", "pictures changed through /proc/self/mem"),
+    _leaves("environment", "environment variables, a working directory, blocked signals and a timer"),
+    _leaves("data_in_place", "images and labels changed in place"),
+    _leaves("data_through_memory", "images changed through /proc/self/mem"),
     _leaves("weights_in_place", "an attribute on the model"),
-    _leaves("memory_shared_with_the_guest", "marks in memory that it shares with the guest"),
+    _leaves("memory_shared_with_the_guest", "marks in memory shared with the guest"),
     _meets("keyring", "a key in the user's keyring"),
-    _lowers("guest_limits", "the guest with other limits"),
-    _lowers("guest_no_files", "the guest without a right to descriptors"),
-    _lowers("guest_no_processes", "the guest without a right to processes"),
-    _lowers("guest_no_memory", "the guest without a right to memory"),
-    _lowers(
-        "guest_cpu_time", "the guest with a limit on CPU time that is long since used up, so that the kernel kills it"
-    ),
-    _lowers("guest_scheduling", "the guest with less priority, one core, in the idle class"),
-    _lowers("user_niceness", "all processes of its user with less priority"),
-    _marks("marked_data_file", "rights and attributes of the data file"),
+    _lowers("guest_limits", "changed rlimits of the guest"),
+    _lowers("guest_no_files", "a limit of the guest on descriptors that is too low to open any"),
+    _lowers("guest_no_processes", "a limit of the guest on processes of zero"),
+    _lowers("guest_no_memory", "a limit of the guest on memory that is too low to allocate any"),
+    _lowers("guest_cpu_time", "a limit of the guest on CPU time that it has exceeded, so that the kernel kills it"),
+    _lowers("guest_scheduling", "the guest at a lower priority, on one core, in the idle class"),
+    _lowers("user_niceness", "all processes of its user at a lower priority"),
+    _marks("marked_data_file", "changed permissions and attributes of the data file"),
     Attack("remains_in_memory", "counters:remains_in_memory", 2, "leaves output in the guest's memory", TWICE),
-    _counts("next_process_number", "a higher next process number"),
-    _counts("next_file_number", "a higher next file number in /tmp"),
-    _counts("peak_of_memory", "a higher peak of memory", Guard.MEMORY),
+    _counts("next_process_number", "a higher next process id"),
+    _counts("next_file_number", "a higher next inode number in /tmp"),
+    _counts("peak_of_memory", "a higher memory peak", Guard.MEMORY),
 )

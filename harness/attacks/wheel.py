@@ -1,4 +1,4 @@
-"""Packs the hostile unlearners into a wheel, the same bytes for the same sources. None of them is ever imported here."""
+"""Reproducible build of the wheel of hostile unlearners; the host never imports them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FOLDER = "attacks"
 
 
 def sources() -> dict[str, bytes]:
-    """The attacks' modules: file name -> source."""
+    """Return the sources of the attacks' modules by file name."""
     folder = importlib.resources.files("harness.sandbox").joinpath(FOLDER)
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(".py")}
 
 
 def write_wheel(folder: Path, targets: Sequence[str]) -> Path:
-    """Write the wheel into ``folder``; returns its path.
+    """Write the wheel into ``folder`` and return its path.
 
     Args:
-        folder: for the file.
-        targets: "module:function" each; a model of seed k gets the k-th.
+        folder: existing folder.
+        targets: "module:function" each; a model with seed k runs the k-th target.
     """
     lines = "".join(f"    {target!r},\n" for target in targets)
     members = {

@@ -1,4 +1,4 @@
-"""The conformance kit: what every unlearner is asked before it is published, as a command and as pytest tests.
+"""Conformance checks of unlearners, as a command and as pytest tests.
 
-A check is one small function of :mod:`harness.conformance.demands` whose docstring is the sentence that it demands.
+A check is a small function of :mod:`harness.conformance.demands`; its docstring is the requirement.
 """

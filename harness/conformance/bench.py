@@ -1,4 +1,4 @@
-"""Where a plugin is tried: warm guests, one for each case, and the memory of what came of each trial."""
+"""Trials of a plugin in warm guests, one guest per case, with cached results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reference_models.recipe import to_json
 
 FIRST_SEED, OTHER_SEED = 1, 2
 LIMIT_S = 60.0
-"""Of a trial that takes milliseconds: only a hang reaches it."""
+"""Time limit of a trial that takes milliseconds, seconds: only a hang reaches it."""
 BUDGET_S = 2.0
 REAP_AFTER_S = 3600.0
 GUESTS_AT_ONCE = 2
@@ -31,12 +31,12 @@ GUESTS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one unlearning.
+    """The result of one unlearning.
 
     Attributes:
-        outcome: how it ended.
-        state: the unlearned weights, without the witness's buffer; None where none came back.
-        seen: what the witness saw, by :data:`harness_guest.witness.SIGHTS`; empty for other networks.
+        outcome: its outcome.
+        state: the unlearned weights, without the probe network's buffer; None if none came back.
+        seen: values recorded by the probe network, by :data:`harness_guest.witness.SIGHTS`; empty for other networks.
     """
 
     outcome: ModelOutcome
@@ -44,7 +44,7 @@ class Trial:
     seen: Mapping[str, float]
 
     def same_weights(self, other: Trial) -> bool:
-        """Whether both gave weights, and the very same."""
+        """Return True if both trials returned weights and these are identical."""
         if self.state is None or other.state is None:
             return False
         return all(np.array_equal(array, other.state[name]) for name, array in self.state.items())
@@ -58,15 +58,15 @@ class _Key(NamedTuple):
     on_gpu: bool
 
 
-class Bench:
-    """Tries one plugin; a context manager. A trial that was made once is not made again.
+class TrialRunner:
+    """A context manager that runs trials of one plugin and caches their results.
 
     Args:
-        runner: of guests that compute on the CPU.
-        facts: of the plugin.
-        options: for the plugin, as of ``--set``.
-        gpu_runner: gives a runner of guests that compute on a GPU; None where there is none.
-        budget_s: limit for the check of the budget, seconds, beyond twice what the plugin takes for a small task.
+        runner: runner of guests on the CPU.
+        facts: facts of the plugin.
+        options: options of the plugin, as of ``--set``.
+        gpu_runner: returns a runner of guests on a GPU; None without a GPU.
+        budget_s: time limit for the check of the budget, seconds, in addition to twice the plugin's time for a small task.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class Bench:
         self.close()
 
     def close(self) -> None:
-        """Dismiss all guests."""
+        """Stop all guests."""
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
 
     def forget_trials(self) -> None:
-        """Make every trial anew when it is next asked for, as after a change of the plugin; guests stay warm."""
+        """Clear the cached results, e.g. after a change of the plugin; guests stay warm."""
         self._trials.clear()
 
     def trial(
@@ -109,17 +109,14 @@ class Bench:
         limit_s: float = LIMIT_S,
         on_gpu: bool = False,
     ) -> Trial:
-        """Unlearn the case's original.
+        """Unlearn the case's original, or return the cached result.
 
         Args:
             case: the task.
-            seed: of the unlearning.
-            repeat: tells trials apart that are alike in all else.
-            limit_s: seconds.
-            on_gpu: on a GPU; only where :attr:`has_gpu`.
-
-        Raises:
-            SandboxError: no guest could be started.
+            seed: seed of the unlearning.
+            repeat: distinguishes trials with otherwise equal arguments.
+            limit_s: time limit, seconds.
+            on_gpu: run on a GPU; requires :attr:`has_gpu`.
         """
         key = _Key(case, seed, repeat, limit_s, on_gpu)
         if key not in self._trials:
@@ -130,7 +127,7 @@ class Bench:
         return self._trials[key]
 
     def warm_up(self) -> None:
-        """Make the first trial of every short case, two at a time: what takes time is starting guests."""
+        """Run the first trial of every short case, two at a time, since starting guests is slow."""
         for case in SHORT_CASES:
             self._session(case, on_gpu=False)
         with ThreadPoolExecutor(GUESTS_AT_ONCE) as pool:

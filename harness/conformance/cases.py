@@ -1,4 +1,4 @@
-"""The small tasks on which a plugin is tried: random pictures, untrained networks, a few milliseconds each."""
+"""Small tasks for the checks: random images and untrained networks, a few milliseconds each."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ SPLITS = ("retain", "forget", "validation")
 CHANNELS, IMAGE_SIZE, N_CLASSES = 1, (8, 8), 4
 RECIPE = Recipe(epochs=10, batch_size=16, lr=0.02, weight_decay=0.0)
 ENDLESS = replace(RECIPE, epochs=100_000)
-"""Minutes of training even on these networks, for methods whose work grows with the recipe's epochs."""
+"""Recipe that takes minutes even on these networks, for methods that run the recipe's epochs."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One small task.
+    """A small task.
 
     Attributes:
-        name: unique.
-        architecture: of :data:`reference_models.architectures.ARCHITECTURES`; "witness" for the network that looks around.
-        options: of the architecture, as (name, value) pairs.
-        sizes: examples of retain, forget and validation.
-        recipe: that the original is said to have been trained by.
+        name: unique name.
+        architecture: key of :data:`reference_models.architectures.ARCHITECTURES`, or "witness" for the probe network, which
+            records how the plugin uses it.
+        options: options of the architecture, as (name, value) pairs.
+        sizes: numbers of examples of retain, forget and validation.
+        recipe: training recipe passed to the plugin; the original is not trained.
     """
 
     name: str
@@ -45,22 +46,22 @@ class Case:
     recipe: Recipe = RECIPE
 
     def spec(self) -> ModelSpec:
-        """Architecture and shape of the data."""
+        """Return the architecture and the shape of the data."""
         name, options = self.architecture, dict(self.options)
         if name == "witness":
             name, options = "harness_guest.witness:witness", {"hidden": [8], "digests": self._digests()}
         return ModelSpec(ArchitectureSpec(name, options), CHANNELS, IMAGE_SIZE, N_CLASSES, (0.5,), (0.25,))
 
     def original(self) -> State:
-        """The state that is to be unlearned; not trained, for that takes time and is nothing that a check looks at."""
+        """Return the state to unlearn; it is untrained, since no check depends on training."""
         return dict(_original(self))
 
     def arrays(self) -> Arrays:
-        """``{split}.images``, (n, C, H, W) uint8, and ``{split}.labels``, (n,) int64."""
+        """Return ``{split}.images``, shape (n, C, H, W), uint8, and ``{split}.labels``, shape (n,), int64."""
         return _arrays(self.sizes)
 
     def data_file(self) -> Path:
-        """The arrays as the file that a guest reads, kept in the cache."""
+        """Return the cached safetensors file of the arrays, which a guest reads."""
 
         def build(folder: Path) -> None:
             save_file(self.arrays(), folder / "data.safetensors")
@@ -95,17 +96,17 @@ MLP = Case("mlp")
 SMALL_CNN = Case("small-cnn", "small-cnn", (("width", 2),))
 RESNET18 = Case("resnet18", "resnet18", (("width", 2),))
 EMPTY_VALIDATION = replace(SMALL_CNN, name="small-cnn with an empty validation set", sizes=(64, 16, 0))
-# One more than a multiple of every usual batch size; BatchNorm over one picture of one pixel has no variance.
+# One more than a multiple of every usual batch size; BatchNorm over a single 1x1 image has no variance.
 LEFT_OVER = replace(RESNET18, name="resnet18 with one example left over", sizes=(129, 65, 16))
 FORGET_ONE = Case("a forget set of one", sizes=(64, 1, 16))
 LONG = Case("a long recipe", recipe=ENDLESS)
 
 SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE)
-"""Those that a plugin without fault is tried on, but for the one that takes its time."""
+"""Cases that a conforming plugin runs, except the long one."""
 
 
 def outputs_are_finite(case: Case, state: State) -> bool:
-    """Whether the network gives finite logits, in eval mode, for all examples of the case."""
+    """Return True if the network's logits, in eval mode, are finite for all examples of the case."""
     model = build_model(case.spec(), None)
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
     arrays = case.arrays()

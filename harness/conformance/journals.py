@@ -1,7 +1,7 @@
-"""The record of training that every trial offers, so that methods which need one can be tried: small and real.
+"""A small but real training record for every trial, so that methods that need one can be checked.
 
-One epoch of training from the case's original, with the updates of all batches; and the sharding of one shard of one slice, whose
-checkpoint is the original. A method on either finds what it would find in a task with ``journal`` or ``sisa``.
+It records one epoch of training from the case's original, with the updates of all batches. It also contains a SISA sharding with
+one shard of one slice and the original as checkpoint. A method finds the same fields as in a task with ``journal`` or ``sisa``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEED = 0
 
 
 def journal_file(case: Case) -> Path:
-    """The journal of a case's original, made once and kept in the cache."""
+    """Return the journal file of a case's original, built once and cached."""
     inputs = {
         "format": 1,
         "journal": to_json(case.spec()),

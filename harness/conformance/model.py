@@ -1,4 +1,4 @@
-"""A check, what it finds, and how it says so."""
+"""Data model of a check and its finding."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from harness.conformance.bench import Bench
+    from harness.conformance.bench import TrialRunner
 
 FindingStatus = Literal["ok", "fail", "skipped"]
-Demand = Callable[["Bench"], str]
-"""Returns what is worth telling, perhaps nothing; raises :class:`Broken` or :class:`NotApplicable`."""
+CheckFunction = Callable[["TrialRunner"], str]
+"""A function that returns a remark, possibly empty; it raises :class:`CheckFailed` or :class:`NotApplicable`."""
 
 
-class Broken(Exception):  # noqa: N818 -- a verdict on a plugin, not an error of ours
-    """The plugin does not do what a check demands.
+class CheckFailed(Exception):  # noqa: N818 -- a verdict on a plugin, not an error of ours
+    """The plugin does not meet the requirement of a check.
 
     Attributes:
-        detail: what was seen.
-        advice: what its author should do.
+        detail: what was observed.
+        advice: what the author should do.
     """
 
     def __init__(self, detail: str, advice: str) -> None:
@@ -28,35 +28,35 @@ class Broken(Exception):  # noqa: N818 -- a verdict on a plugin, not an error of
 
 
 class NotApplicable(Exception):  # noqa: N818 -- a verdict, not an error
-    """The check cannot be made here; the text says why."""
+    """The check cannot be run on this machine; the message states why."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is demanded of a plugin.
+    """A requirement of a plugin.
 
     Attributes:
-        name: in words joined by hyphens.
-        demand: one sentence that says what is demanded.
-        look: carries it out.
-        needs: names of checks without which this one says nothing; it is skipped where one of them does not hold.
+        name: words joined by hyphens.
+        demand: one imperative sentence that states the requirement.
+        look: the function that checks it.
+        needs: names of checks that must hold; otherwise this check is skipped.
     """
 
     name: str
     demand: str
-    look: Demand
+    look: CheckFunction
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a check.
+    """The result of a check.
 
     Attributes:
-        check: which.
-        status: "skipped" where it could not be made.
-        detail: what was seen; empty where there is nothing to add to the demand.
-        advice: what the author should do; empty but for "fail".
+        check: the check.
+        status: "skipped" if the check could not be run.
+        detail: what was observed; empty if there is nothing to add to the requirement.
+        advice: what the author should do; empty unless the status is "fail".
     """
 
     check: Check

@@ -1,10 +1,10 @@
-"""The checks as pytest tests: an author's whole test file is ::
+"""The checks as pytest tests; an author's complete test file is ::
 
     def test_conformance(check_unlearner):
         check_unlearner("mymethod")
 
-which becomes one test for each check. ``--unlearner-runner docker`` runs them in the sandbox. Where one check is known not to
-hold, deselect its test, e.g. ``--deselect 'tests/test_it.py::test_conformance[keeps-its-budget]'``.
+which expands to one test per check. ``--unlearner-runner docker`` runs them in the sandbox. To skip a check that is known to
+fail, deselect its test, e.g. ``--deselect 'tests/test_it.py::test_conformance[keeps-its-budget]'``.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Examine = Callable[..., "Examination"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the choice of the runner."""
+    """Add the option that selects the runner."""
     group = parser.getgroup("harness", "conformance of unlearners")
     group.addoption(
         RUNNER,
         choices=("process", "docker", "auto"),
         default="process",
-        help="Where unlearners under test run: a plain process (default), or the Docker sandbox.",
+        help="Runner of the unlearners under test: a plain process (default), the Docker sandbox, or Docker if available.",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each check where a test asks for the fixture."""
+    """Parametrise tests that use the fixture over all checks."""
     if FIXTURE in metafunc.fixturenames:
         from harness.conformance.demands import CHECKS
 
@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def _examine(request: pytest.FixtureRequest) -> Iterator[Examine]:
-    """Gives the examination of a plugin; its guests stay warm until the end of the session."""
+    """Yield a function that returns the examination of a plugin; its guests stay warm until the end of the session."""
     from harness.conformance.running import Examination, opened
     from harness.progress import SilentProgress
 
@@ -56,8 +56,8 @@ def _examine(request: pytest.FixtureRequest) -> Iterator[Examine]:
         def examine(plugin: str, **options: object) -> Examination:
             key = plugin, repr(sorted(options.items()))
             if key not in examined:
-                bench = stack.enter_context(opened(plugin, runner, options, SilentProgress()))
-                examined[key] = Examination(bench)
+                trials = stack.enter_context(opened(plugin, runner, options, SilentProgress()))
+                examined[key] = Examination(trials)
             return examined[key]
 
         yield examine
@@ -65,7 +65,7 @@ def _examine(request: pytest.FixtureRequest) -> Iterator[Examine]:
 
 @pytest.fixture
 def check_unlearner(request: pytest.FixtureRequest, _examine: Examine) -> CheckUnlearner:
-    """A function of an unlearner's name, or wheel or source directory, and of its options; makes this test's check."""
+    """Return a function that runs this test's check on an unlearner (a name, wheel or source directory) with options."""
     name: str = request.param
 
     def check(plugin: str, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""Carries the checks out and says what was found."""
+"""Execution of the checks."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from typing import Any
 from harness import hardware
 from harness.choices import RunnerName
 from harness.config import RunConfig
-from harness.conformance.bench import Bench
+from harness.conformance.bench import TrialRunner
 from harness.conformance.demands import CHECKS
-from harness.conformance.model import Broken, Finding, NotApplicable
+from harness.conformance.model import CheckFailed, Finding, NotApplicable
 from harness.progress import Progress
 from harness.runners.base import Runner
 from harness.runners.selection import choose_workshop
 
 
 @contextmanager
-def opened(plugin: str, runner: RunnerName, options: Mapping[str, Any], progress: Progress) -> Iterator[Bench]:
-    """A bench for a plugin.
+def opened(plugin: str, runner: RunnerName, options: Mapping[str, Any], progress: Progress) -> Iterator[TrialRunner]:
+    """Yield the trial runner for a plugin.
 
     Args:
         plugin: name, path of a wheel or source directory, or name==version.
-        runner: where it runs.
-        options: for the plugin, as of ``--set``.
-        progress: told of building and of notices.
+        runner: runner of the plugin.
+        options: options of the plugin, as of ``--set``.
+        progress: receives the progress of builds, and notices.
 
     Raises:
-        HarnessError: as :func:`harness.runners.selection.choose_workshop` and its workshop say.
+        HarnessError: see :func:`harness.runners.selection.choose_workshop` and its result.
     """
-    # On one core, small networks are fastest, and sums are added up in one order.
+    # Small networks are fastest on one core, and sums are reproducible there.
     config = RunConfig(plugin=plugin, runner=runner, options=dict(options), gpus="none", cpus=1)
     cpu_runner, facts = choose_workshop(config, progress).runner_for(plugin)
 
     def gpu_runner() -> Runner:
         return choose_workshop(replace(config, gpus="1"), progress).runner_for(plugin)[0]
 
-    with Bench(cpu_runner, facts, options, gpu_runner if hardware.gpu_names() else None) as bench:
-        yield bench
+    with TrialRunner(cpu_runner, facts, options, gpu_runner if hardware.gpu_names() else None) as trials:
+        yield trials
 
 
 class Examination:
-    """The checks on one bench, each made once, those it needs before it.
+    """The findings of all checks on one plugin; each check runs once, after the checks that it needs.
 
     Args:
-        bench: with the plugin.
+        trials: trial runner of the plugin.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, trials: TrialRunner) -> None:
+        self._bench = trials
         self._findings: dict[str, Finding] = {}
 
     def finding(self, name: str) -> Finding:
-        """What the check ``name`` finds."""
+        """Return the finding of the check ``name``."""
         if name not in self._findings:
             self._findings[name] = self._look(name)
         return self._findings[name]
 
     def findings(self) -> list[Finding]:
-        """What all checks find, in order."""
+        """Return the findings of all checks, in order."""
         if self.finding("finite").status == "ok":
             self._bench.warm_up()
         return [self.finding(name) for name in CHECKS]
@@ -69,10 +69,10 @@ class Examination:
         check = CHECKS[name]
         for needed in check.needs:
             if self.finding(needed).status != "ok":
-                return Finding(check, "skipped", f"it builds on {needed}, which does not hold")
+                return Finding(check, "skipped", f"it needs {needed}, which does not hold")
         try:
             return Finding(check, "ok", check.look(self._bench))
         except NotApplicable as reason:
             return Finding(check, "skipped", str(reason))
-        except Broken as broken:
+        except CheckFailed as broken:
             return Finding(check, "fail", broken.detail, broken.advice)

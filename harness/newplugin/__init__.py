@@ -1,4 +1,4 @@
-"""``harness new``: the package of an unlearner, ready to be worked on and published.
+"""``harness new``: create the package of a new unlearner from a template.
 
-:mod:`naming` says which names can be had, :mod:`rendering` fills the template in, :mod:`writing` puts it on disk.
+:mod:`naming` validates the name, :mod:`rendering` renders the template, :mod:`writing` writes the files.
 """

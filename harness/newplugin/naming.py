@@ -1,4 +1,4 @@
-"""The names of a new package: as its author says it, of the distribution, and of the module."""
+"""Validation of a new plugin's name, and the derived names of distribution and module."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ RESERVED = frozenset(
         *("numpy", "pluggy", "pytest", "tests", "torch", "torchvision"),
     }
 )
-"""Modules that a plugin would hide, or be hidden by."""
+"""Modules that a plugin of the same name would shadow, or be shadowed by."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """The three names of one plugin.
+    """The three names of a plugin.
 
     Attributes:
-        plugin: of the entry point, which is what ``--plugin`` takes.
-        distribution: of the package on an index, in the form of PEP 503.
-        module: that is imported.
+        plugin: name of the entry point, the value of ``--plugin``.
+        distribution: name of the package on an index, normalised as in PEP 503.
+        module: name of the importable module.
     """
 
     plugin: str
@@ -38,10 +38,10 @@ class Names:
 
 
 def names_of(name: str) -> Names:
-    """The names that follow from ``name``.
+    """Return the names derived from ``name``.
 
     Raises:
-        PluginNameError: it is not one that entry point, package and module can have, or it is taken.
+        PluginNameError: the name is not valid for entry point, package and module, or is already in use.
     """
     _check_form(name)
     names = Names(name, name.replace("_", "-"), name.replace("-", "_"))
@@ -56,27 +56,25 @@ def _check_form(name: str) -> None:
     better = "-".join(re.findall("[a-z0-9]+", name.lower())).lstrip("0123456789-")[:MAX_CHARS].rstrip("-")
     hint = f" Try {better!r}." if better else ""
     raise PluginNameError(
-        f"{name!r} cannot be the name of a plugin: it takes small letters a to z and digits, with single dashes or "
-        f"underscores between them, a letter first, and {MAX_CHARS} characters at most.{hint}"
+        f"{name!r} is not a valid plugin name. Use at most {MAX_CHARS} lower-case letters a to z and digits, with single "
+        f"dashes or underscores between them, beginning with a letter.{hint}"
     )
 
 
 def _check_module(names: Names) -> None:
     if keyword.iskeyword(names.module):
-        raise PluginNameError(
-            f"{names.plugin!r} is a word of the Python language and cannot be imported. Choose another."
-        )
+        raise PluginNameError(f"{names.plugin!r} is a Python keyword and cannot be imported. Choose another name.")
     if names.module in RESERVED or names.module in sys.stdlib_module_names:
         raise PluginNameError(
-            f"There is a module {names.module!r} in every sandbox, which a plugin of this name would hide. Choose another name."
+            f"A plugin of this name would shadow the module {names.module!r} of the sandbox. Choose another name."
         )
 
 
 def _check_not_taken(names: Names) -> None:
-    """Metadata alone are read. The author's own installed package of this name is no hindrance."""
+    """Raise if another distribution registers this name; the author's own installed package is allowed."""
     for found in find_plugins(UNLEARNERS):
         if found.name == names.plugin and normal(found.distribution) != names.distribution:
             raise PluginNameError(
-                f"{found.provider} has an unlearner {names.plugin!r} already, and of two neither could be run by its "
-                "name. Choose another name."
+                f"{found.provider} already registers an unlearner {names.plugin!r}, so the name would be ambiguous. "
+                "Choose another name."
             )

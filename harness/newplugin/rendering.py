@@ -1,4 +1,4 @@
-"""The files of a new package: a template's, with names, licence and author filled in."""
+"""Rendering of a new package's files from the template, with names, licence and author."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILES: Mapping[str, str] = {
     "tests/test_%{module}.py": "test_conformance.py.txt",
     "tox.ini": "tox.ini.txt",
 }
-"""Place in the package -> file of the template; the licence and ``py.typed`` come beside these."""
+"""Path in the package -> template file; the licence and ``py.typed`` are added to these."""
 AUTHOR = re.compile(r"(?P<name>[^<>]*[^<>\s])(?:\s*<(?P<email>[^<>@\s]+@[^<>@\s]+)>)?")
 
 
@@ -37,11 +37,11 @@ class _Template(string.Template):
 
 @dataclass(frozen=True)
 class Author:
-    """Who has written a package.
+    """The author of a package.
 
     Attributes:
-        name: as in the licence.
-        email: None where it was not given.
+        name: name in the licence.
+        email: email address, if given.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Author:
 
 @dataclass(frozen=True)
 class NewPlugin:
-    """What is asked for.
+    """The parameters of a new package.
 
     Attributes:
-        names: of the plugin.
+        names: names of the plugin.
         licence: SPDX identifier.
-        author: None where it was not given.
-        year: of the copyright.
+        author: the author, if given.
+        year: year of the copyright.
     """
 
     names: Names
@@ -66,10 +66,10 @@ class NewPlugin:
 
 
 def author_of(text: str) -> Author:
-    """``"Ada Lovelace"`` or ``"Ada Lovelace <ada@example.org>"``.
+    """Parse ``"Ada Lovelace"`` or ``"Ada Lovelace <ada@example.org>"``.
 
     Raises:
-        UsageError: neither of these.
+        UsageError: the text has neither form.
     """
     match = AUTHOR.fullmatch(text.strip())
     if match is None or not text.isprintable():
@@ -78,7 +78,7 @@ def author_of(text: str) -> Author:
 
 
 def render(plugin: NewPlugin) -> dict[PurePosixPath, str]:
-    """Path below the package's folder -> text, of every file."""
+    """Return the text of every file by its path in the package's folder."""
     values = _values(plugin)
     sources = {**FILES, "LICENSE": f"licences/{plugin.licence}.txt"}
     template = resources.files("harness.newplugin") / "template"
@@ -102,7 +102,7 @@ def _values(plugin: NewPlugin) -> dict[str, str]:
 
 
 def _authors_line(author: Author) -> str:
-    """A line of TOML, whose strings are written as JSON's are."""
+    """Return the ``authors`` line of pyproject.toml; JSON strings are valid TOML strings."""
     fields = {"name": author.name} | ({} if author.email is None else {"email": author.email})
     written = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
     return f"authors = [{{ {written} }}]\n"

@@ -1,4 +1,4 @@
-"""Puts a new package on disk: all of it or nothing."""
+"""Atomic creation of a new package's folder."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
 def write_package(folder: Path, files: Mapping[PurePosixPath, str]) -> None:
-    """Write ``files`` below ``folder``, which may be there if it is empty; folders above it are made.
+    """Write ``files`` below ``folder``, which must be missing or empty; create its parents.
 
     Raises:
-        FolderOccupiedError: something is at ``folder`` already.
-        NoSpaceError, OutputUnwritableError: it cannot be written; nothing is left of it.
+        FolderOccupiedError: ``folder`` exists and is not an empty folder.
+        NoSpaceError, OutputUnwritableError: the folder cannot be written; no partial folder is left.
     """
     if folder.is_symlink() or (folder.exists() and not _is_empty(folder)):
         raise _occupied(folder)
@@ -31,7 +31,7 @@ def write_package(folder: Path, files: Mapping[PurePosixPath, str]) -> None:
             path.write_text(text, encoding="utf-8")
         partial.rename(folder)
     except OSError as error:
-        # Between the first look and the last step somebody else may have been here.
+        # Another process may have created the folder since the check above.
         raise _occupied(folder) if error.errno in TAKEN and folder.exists() else write_error(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -43,5 +43,5 @@ def _is_empty(folder: Path) -> bool:
 
 def _occupied(folder: Path) -> FolderOccupiedError:
     return FolderOccupiedError(
-        f"There is something at {folder} already. Choose another --dir or another name, or remove it."
+        f"{folder} already exists and is not an empty folder. Choose another --dir or another name, or remove it."
     )

@@ -1,1 +1,1 @@
-"""Tasks: their files, their datasets, their splits."""
+"""Tasks: their files, datasets and splits."""

@@ -1,4 +1,4 @@
-"""From a task's definition to its data: read the dataset, hold out, choose the forget set, normalise."""
+"""Build a task's data from its definition: read the dataset, split it, choose the forget set, normalise."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from harness.tasks.wording import with_faults
 
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
-    """A task's data; the same for the same definition and files.
+    """Return a task's data, deterministic for the same definition and files.
 
-    Only training labels are ever corrupted: what is held out is split off before.
+    Only training labels are corrupted, since held-out examples are split off before.
 
     Args:
         definition: a valid task file.
-        base_dir: what relative paths in it are seen from.
+        base_dir: base of relative paths in it.
 
     Raises:
-        DatasetMissingError: the data is not on this machine; the message says where to put it.
-        DatasetInvalidError: the data cannot be used, or does not hold what the task asks for.
+        DatasetMissingError: the data is not on this machine; the message names the expected path.
+        DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
     """
     examples = read_examples(definition.dataset, base_dir)
     train, validation, test = _held_out(examples, definition, base_dir)
@@ -51,7 +51,7 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
 
 
 def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
-    """A dataset's examples, of the size that the task asks for. The dataset's module is imported when it is needed."""
+    """Return a dataset's examples at the requested size; import the dataset's module only here."""
     if isinstance(dataset, schema.FacesDataset):
         return _faces(dataset)
     if isinstance(dataset, schema.ImageFolderDataset):
@@ -85,7 +85,7 @@ def _sized(examples: Examples, dataset: schema.FashionMnistDataset | schema.Cifa
 
 
 def resolved(path: Path, base_dir: Path) -> Path:
-    """``path`` as seen from the task file's folder; ``~`` is the home directory."""
+    """Return ``path`` resolved against the task file's folder; ``~`` is the home directory."""
     return base_dir / path.expanduser()
 
 
@@ -94,7 +94,7 @@ def _directory(path: Path | None, base_dir: Path) -> Path | None:
 
 
 def _held_out(examples: Examples, definition: schema.TaskFile, base_dir: Path) -> tuple[Split, Split, Split]:
-    """(train, validation, test). Held out from the official test part where there is one, else from all examples."""
+    """Return (train, validation, test), held out from the official test set if there is one, else from all examples."""
     splits = definition.splits
     pool = examples.train if examples.test is None else examples.test
     keep = _named_to_forget(pool, definition, base_dir) if examples.test is None else None
@@ -111,7 +111,7 @@ def _held_out(examples: Examples, definition: schema.TaskFile, base_dir: Path) -
 
 
 def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -> NDArray[np.bool_] | None:
-    """Which examples may not be held out, since the task names them, or their subject, to be forgotten."""
+    """Return a mask of examples that must be trained on, because the forget rule names them or their subject."""
     forget = definition.forget
     if isinstance(forget, schema.ForgetIds):
         return np.isin(pool.ids, np.asarray(_ids(forget, base_dir), dtype=np.str_))
@@ -121,7 +121,7 @@ def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -
 
 
 def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], base_dir: Path) -> splitting.Index:
-    """Positions of the forget set in the training set."""
+    """Return the positions of the forget set in the training set."""
     if isinstance(rule, schema.ForgetRandom):
         return splitting.forget_random(train, rule.amount or 0, seed=rule.seed)
     if isinstance(rule, schema.ForgetClass):
@@ -135,14 +135,16 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
 
 
 def _ids(rule: schema.ForgetIds, base_dir: Path) -> tuple[str, ...]:
-    """The ids in the task file, or those in its ids file, one a line."""
+    """Return the ids in the task file, or in its ids file, one per line."""
     if rule.ids_file is None:
         return rule.ids or ()
     path = resolved(rule.ids_file, base_dir)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
-        raise DatasetMissingError(f"forget.ids_file: there is no file {str(path)!r}; write one id a line") from error
+        raise DatasetMissingError(
+            f"forget.ids_file: there is no file {str(path)!r}; create it with one id per line"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetInvalidError(f"forget.ids_file: {path} cannot be read as UTF-8 text: {error}") from error
     return tuple(_ids_in(lines, path))
@@ -161,30 +163,30 @@ def _ids_in(lines: list[str], path: Path) -> Iterator[str]:
 
 
 def _normalization(train: Split, given: schema.Normalization | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Per channel mean and standard deviation of images scaled to [0, 1].
+    """Return the mean and standard deviation per channel of images scaled to [0, 1].
 
-    Taken from the training set, retain and forget together, and used for every population alike, so that retrained
-    models differ from originals in nothing but their training examples. Sums are exact (integers): no rounding depends
-    on the order of examples. A channel that never varies gets the standard deviation 1.
+    Both are computed from the training set (retain and forget) and used for every population, so that retrained models
+    differ from originals only in their training examples. Sums are exact (integers), so rounding does not depend on the
+    order of examples. A constant channel gets the standard deviation 1.
     """
     channels = train.images.shape[1]
     if given is not None:
         if len(given.mean) != channels or len(given.std) != channels:
             raise DatasetInvalidError(
-                f"normalization: the pictures have {channels} channels; give as many means and stds"
+                f"normalization: the images have {channels} channels; give as many means and stds"
             )
         return given.mean, given.std
     counts = [np.bincount(train.images[:, channel].ravel(), minlength=256) for channel in range(channels)]
     moments = [_moments(count) for count in counts]
     if not any(std for _, std in moments):
         raise DatasetInvalidError(
-            "every pixel of every training picture has the same value; these pictures show nothing"
+            "all training images are constant: every pixel has the same value; use images that differ"
         )
     return tuple(mean for mean, _ in moments), tuple(std or 1.0 for _, std in moments)
 
 
 def _moments(histogram: NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of bytes / 255, given how often each byte occurs."""
+    """Return mean and standard deviation of bytes / 255, given the histogram of the bytes."""
     byte = np.arange(256, dtype=np.int64)
     total, first, second = (int((histogram * byte**power).sum()) for power in (0, 1, 2))
     variance = (total * second - first * first) / (total * total)

@@ -1,4 +1,4 @@
-"""The bundled tasks, registered as a stranger's would be."""
+"""The bundled tasks, registered like those of a third-party plugin."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from harness.tasks.model import Task
 
 @hookimpl
 def harness_tasks() -> Iterator[Task]:
-    """The bundled tasks, each from its YAML file in this package."""
+    """Yield the bundled tasks, each from its YAML file in this package."""
     for name in BUNDLED:
         yield load_task(bundled_file(name), source=f"bundled task {name}")

@@ -1,4 +1,4 @@
-"""What every task's data must be, whoever made it: checked once, before anything is computed from it."""
+"""Validation of every task's data, once after loading."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TASK_NUMBERS: tuple[tuple[str, Whole | Real], ...] = (
 
 
 def number_faults(task: Task) -> Iterator[str]:
-    """Yield a fault for each number of a task that is of another type or out of bounds, as a task file's would be."""
+    """Yield a fault for each number of a task with a wrong type or out of bounds; a task file has the same bounds."""
     for path, bounds in _TASK_NUMBERS:
         value: object = task
         for part in path.split("."):
@@ -48,8 +48,8 @@ def load_data(task: Task) -> TaskData:
     """Load a task's data and check it.
 
     Raises:
-        DatasetMissingError, DatasetInvalidError: as :attr:`~harness.tasks.model.Task.load` has it; the latter also if the
-            data breaks a rule of :class:`~harness.tasks.model.TaskData`. The message lists every fault.
+        DatasetMissingError, DatasetInvalidError: raised by :attr:`~harness.tasks.model.Task.load`; the latter also if the
+            data violates :class:`~harness.tasks.model.TaskData`. The message lists every fault.
     """
     data = task.load()
     if faults := [
@@ -65,10 +65,10 @@ def _class_faults(data: TaskData) -> Iterator[str]:
     if len(data.class_names) < 2:
         yield f"class_names: {len(data.class_names)} given, at least 2 are needed"
     yield from _key_faults("class_names", data.class_names)
-    for one, other in look_alike(data.class_names).items():
-        yield f"class_names: {one!a} reads like {other!a}"
+    for name, other in look_alike(data.class_names).items():
+        yield f"class_names: {name!a} can be confused with {other!a}"
     if len(set(data.class_names)) != len(data.class_names):
-        yield "class_names: a name stands twice"
+        yield "class_names: a name occurs twice"
     for name, values in (("mean", data.mean), ("std", data.std)):
         if not all(isinstance(value, float) and math.isfinite(value) for value in values):
             yield f"{name}: must be finite numbers, found {values}"
@@ -92,7 +92,7 @@ def _split_faults(data: TaskData, name: str) -> Iterator[str]:
         ("true_labels", np.int64 if split.true_labels is None else split.true_labels.dtype, np.int64),
     ):
         if found != wanted:
-            yield f"{name}.{field}: dtype {found}; must be {np.dtype(wanted)}, nothing is converted"
+            yield f"{name}.{field}: dtype {found}; must be {np.dtype(wanted)}, since nothing is converted"
     yield from _lengths(split, name, size)
     for field, labels in (("labels", split.labels), ("true_labels", split.true_labels)):
         if labels is not None and size and not 0 <= labels.min() <= labels.max() < data.n_classes:
@@ -121,15 +121,15 @@ def _key_faults(what: str, names: list[str] | tuple[str, ...]) -> Iterator[str]:
             yield f"{what}: {error}"
         else:
             if normal != name:
-                yield f"{what}: {shown(name)} is not in normal form C; write it as {normal!a}"
+                yield f"{what}: {shown(name)} is not normalised (NFC); write it as {normal!a}"
 
 
 def _shared(data: TaskData) -> Iterator[str]:
-    """Yield a fault for the first id that stands twice, in one split or two."""
+    """Yield a fault for the first id that occurs twice, in one split or two."""
     place: dict[str, str] = {}
     for name in _SPLITS:
         for identity in data.split(name).ids.tolist():
             if identity in place:
-                yield f"ids: {shown(identity)} stands in {place[identity]} and again in {name}; an id names one example"
+                yield f"ids: {shown(identity)} occurs in {place[identity]} and again in {name}; ids must be unique"
                 return
             place[identity] = name

@@ -1,6 +1,6 @@
-"""CIFAR-10: the binary version read directly, the Python version through torchvision alone.
+"""CIFAR-10: the binary version is read directly, the Python version only through torchvision.
 
-The Python version is made of pickles. We never unpickle them ourselves; torchvision does once it has checked their MD5.
+The Python version consists of pickles. Only torchvision unpickles them, after it has checked their MD5.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _PARTS = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "test
 
 
 def cifar10_examples(directory: Path | None = None, *, download: bool = False) -> Examples:
-    """All 50,000 + 10,000 examples (fewer where the files hold fewer), images (n, 3, 32, 32).
+    """Return all examples of the files (normally 50,000 + 10,000), images of shape (n, 3, 32, 32).
 
     Args:
-        directory: a folder that holds ``cifar-10-batches-bin`` or ``cifar-10-batches-py``, or one of these; None: the
-            usual places.
-        download: let torchvision fetch the Python version where none is found.
+        directory: ``cifar-10-batches-bin`` or ``cifar-10-batches-py``, or a folder that contains one of these; None:
+            search :func:`~harness.tasks.locating.candidates`.
+        download: let torchvision download the Python version if no files are found.
 
     Raises:
-        DatasetMissingError: no files, or none that can be read here, and no way to get them.
-        DatasetInvalidError: the files cannot be used.
+        DatasetMissingError: no readable files are found, and they cannot be downloaded.
+        DatasetInvalidError: the files are invalid.
     """
     places = directories(NAME, directory)
     for place in places:
@@ -61,8 +61,8 @@ def cifar10_examples(directory: Path | None = None, *, download: bool = False) -
 
 def _advice(reason: str = "") -> list[str]:
     return [
-        f"put the 'binary version' of CIFAR-10 (folder {_BINARY}) somewhere and name that place: dataset.directory",
-        f"or set {DATA_DIR_VARIABLE}=DIR and put it in DIR/{NAME}",
+        f"name the folder that contains the 'binary version' of CIFAR-10 ({_BINARY}) in dataset.directory",
+        f"or set {DATA_DIR_VARIABLE}=DIR and copy it to DIR/{NAME}",
         f"let torchvision read or download the 'Python version': {VISION_ADVICE}" + (f" ({reason})" if reason else ""),
     ]
 
@@ -76,14 +76,14 @@ def _read_binary(folder: Path) -> Examples:
 
 
 def _rows(path: Path) -> NDArray[np.uint8]:
-    """A batch's rows, shape (n, 3073): the label, then red, green and blue, each 32 rows of 32 bytes."""
+    """Return a batch's rows, shape (n, 3073): the label, then red, green and blue, each 32 rows of 32 bytes."""
     try:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
-        raise DatasetInvalidError(f"{path} cannot be read: {error}; fetch it again") from error
+        raise DatasetInvalidError(f"{path} cannot be read: {error}; download it again") from error
     if len(data) == 0 or len(data) % _ROW_BYTES:
         raise DatasetInvalidError(
-            f"{path} has {len(data)} bytes, which is no whole number of {_ROW_BYTES}-byte rows; fetch it again"
+            f"{path} has {len(data)} bytes, which is not a multiple of the row size {_ROW_BYTES}; download it again"
         )
     return data.reshape(-1, _ROW_BYTES)
 

@@ -1,6 +1,6 @@
-"""Training labels that a task makes wrong on purpose, so that a method can be asked to undo what they taught.
+"""Deliberate corruption of training labels, to test whether a method can remove mislabelled data.
 
-As elsewhere, every choice depends on its seed and the example ids alone.
+Every choice depends only on its seed and the example ids.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TO = "corrupt to"
 
 
 def corrupted(train: Split, rule: schema.Corrupt | None, class_names: tuple[str, ...]) -> Split:
-    """The training set with some labels made wrong and the right ones kept as ``true_labels``; as it is without a rule.
+    """Return the training set with corrupted labels and the true ones as ``true_labels``; unchanged without a rule.
 
     Raises:
-        DatasetInvalidError: a class that does not exist, or fewer examples than the rule asks for.
+        DatasetInvalidError: a class does not exist, or there are fewer examples than the rule requires.
     """
     if rule is None:
         return train
@@ -32,10 +32,10 @@ def corrupted(train: Split, rule: schema.Corrupt | None, class_names: tuple[str,
 
 
 def corrupted_examples(train: Split) -> splitting.Index:
-    """Positions of the examples whose label is wrong.
+    """Return the positions of the examples with a wrong label.
 
     Raises:
-        DatasetInvalidError: the task corrupted no label.
+        DatasetInvalidError: the task corrupts no labels.
     """
     if train.true_labels is None:
         raise DatasetInvalidError("forget.by: corrupted needs a task with a corrupt section; add one")
@@ -43,16 +43,16 @@ def corrupted_examples(train: Split) -> splitting.Index:
 
 
 def _swapped(train: Split, rule: schema.CorruptSwap, class_names: tuple[str, ...]) -> Split:
-    """A share of the examples of each of two classes gets the other's label.
+    """Return the split with a share of the labels of each of two classes changed to the other class.
 
     Source: Goel et al., "Towards Adversarial Evaluations for Inexact Machine Unlearning" (2022), the Interclass
     Confusion test.
     """
-    one, other = (splitting.class_number(name, class_names, what="corrupt.classes") for name in rule.classes)
-    if one == other:
-        raise DatasetInvalidError(f"corrupt.classes: both are {class_names[one]!r}; name two different classes")
+    first, second = (splitting.class_number(name, class_names, what="corrupt.classes") for name in rule.classes)
+    if first == second:
+        raise DatasetInvalidError(f"corrupt.classes: both are {class_names[first]!r}; name two different classes")
     labels = train.labels.copy()
-    for here, there in ((one, other), (other, one)):
+    for here, there in ((first, second), (second, first)):
         members = np.flatnonzero(train.labels == here)
         what = f"corrupt: class {class_names[here]!r}"
         count = splitting.amount_of(rule.amount or 0, len(members), what=what)
@@ -62,7 +62,7 @@ def _swapped(train: Split, rule: schema.CorruptSwap, class_names: tuple[str, ...
 
 
 def _relabelled(train: Split, rule: schema.CorruptRandom, n_classes: int) -> Split:
-    """A share of all examples gets the label of another class, each of the others being as likely."""
+    """Return the split with a share of all labels changed to another class, drawn uniformly."""
     chosen = splitting.pick(train.ids, rule.amount or 0, seed=rule.seed, purpose=_WHICH)
     labels = train.labels.copy()
     for position in chosen.tolist():

@@ -1,4 +1,4 @@
-"""What a dataset's module returns: its examples before they are split for a task."""
+"""The examples of a dataset before they are split for a task."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.tasks.model import Split
 
 @dataclass(frozen=True)
 class Examples:
-    """A dataset as read or drawn.
+    """A dataset as read or generated.
 
     Attributes:
-        train: what a task trains on; held-out examples are taken from here where ``test`` is None.
-        test: the dataset's official test part, from which validation and test are taken; None where it has none.
+        train: examples to train on; held-out examples are taken from here if ``test`` is None.
+        test: the dataset's official test set, the source of validation and test; None if it has none.
         class_names: one name per class, in the order of the labels.
     """
 

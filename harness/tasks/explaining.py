@@ -1,4 +1,4 @@
-"""From pydantic's errors to sentences that name the line, the key, what was found and what is allowed."""
+"""Conversion of pydantic's errors into messages with line, key, found value and allowed values."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _SHOWN = 60
 
 
 def explain(error: ValidationError, value: Json, lines: Mapping[KeyPath, int]) -> list[Problem]:
-    """One problem per pydantic error, in the order of their lines."""
+    """Return a problem per pydantic error, sorted by line."""
     details = error.errors(include_url=False)
-    # A list whose every item is wrong also counts as too short, which tells the reader nothing.
-    told = [d for d in details if d["type"] != "too_short" or not _has_inner(d["loc"], [e["loc"] for e in details])]
-    problems = [_problem(dict(detail), value, lines) for detail in told]
+    # pydantic also reports a list with only invalid items as too short, which would be redundant.
+    kept = [d for d in details if d["type"] != "too_short" or not _has_inner(d["loc"], [e["loc"] for e in details])]
+    problems = [_problem(dict(detail), value, lines) for detail in kept]
     return sorted(problems, key=lambda problem: problem.line)
 
 
@@ -44,7 +44,7 @@ def _has_inner(outer: KeyPath, others: list[KeyPath]) -> bool:
 def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) -> Problem:
     path: KeyPath = tuple(detail["loc"])
     if path and path[0] in _TAGS and len(path) > 1:
-        path = (path[0], *path[2:])  # pydantic puts the tag of a discriminated union there
+        path = (path[0], *path[2:])  # pydantic inserts the tag of a discriminated union
     if detail["type"].startswith("union_tag"):
         path = (*path, _TAGS[str(path[0])])
     text = _text(detail, path, value)
@@ -109,7 +109,7 @@ def _choices(path: KeyPath, value: Json) -> str:
 
 
 def _first_word(text: str, path: KeyPath, value: Json) -> KeyPath:
-    """The path of the key with which a recipe's own message begins, where it is one."""
+    """Return the path of the key with which a recipe's own message begins, else ``path``."""
     word = text.split(" ", 1)[0]
     section = _at(value, path)
     return (*path, word) if isinstance(section, dict) and word in section else path
@@ -132,12 +132,12 @@ def _shown(found: object) -> str:
 
 
 def tags(section: str) -> list[str]:
-    """The allowed values of ``dataset.kind``, ``forget.by`` or ``corrupt.how``."""
+    """Return the allowed values of ``dataset.kind``, ``forget.by`` or ``corrupt.how``."""
     return list(_variants(section))
 
 
 def allowed_keys(path: KeyPath, value: Json) -> list[str]:
-    """The keys that may stand in the mapping at ``path`` of a file with this ``value``."""
+    """Return the allowed keys of the mapping at ``path`` of a file with this ``value``."""
     if not path:
         return ["extends", *_fields(schema.TaskFile)]
     section = str(path[0])

@@ -1,7 +1,7 @@
-"""The data of the ``faces`` task: drawn face pictures, to be sorted into ten age groups.
+"""The data of the ``faces`` task: generated face images, classified into ten age groups.
 
-It is the scenario of the NeurIPS 2023 Machine Unlearning Challenge with nothing to download: several pictures of each
-person, a fixed age a person, and (by the task's ``forget`` section) all pictures of certain persons to be forgotten.
+It follows the scenario of the NeurIPS 2023 Machine Unlearning Challenge without a download: several images per person, a
+fixed age per person, and (by the task's ``forget`` section) all images of certain persons to be forgotten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.tasks.faces_people import sample_identities, sample_nuisance, take
 from harness.tasks.model import Split
 
 YOUNGEST, OLDEST, GROUPS = 4, 84, 10
-"""Ages in years, evenly cut into groups: [4, 12), [12, 20), ... [76, 84)."""
+"""Ages in years, divided into equal groups: [4, 12), [12, 20), ... [76, 84)."""
 
 CLASS_NAMES = tuple(f"{low}-{low + 7}" for low in range(YOUNGEST, OLDEST, (OLDEST - YOUNGEST) // GROUPS))
 
@@ -29,14 +29,14 @@ def faces_examples(
     nuisance: float = 0.5,
     noise: float = 4.0,
 ) -> Split:
-    """All pictures of all persons, person by person.
+    """Return all images of all persons, person by person.
 
     Args:
-        persons: how many; the first k persons are the same for any number of persons >= k.
-        pictures: of each person.
-        seed: of everything.
-        label_noise: share of pictures whose label is replaced by one of the other nine, in [0, 1].
-        looks_spread: standard deviation of how much older or younger than their age persons look, years.
+        persons: number of persons; the first k persons are the same for any number of persons >= k.
+        pictures: number of images per person.
+        seed: seed of all random numbers.
+        label_noise: share of images with a label replaced by another class, in [0, 1].
+        looks_spread: standard deviation of apparent age minus true age, years.
         nuisance: strength of pose, light and expression; 0 none, 1 strong, at most 2.
         noise: standard deviation of the pixel noise, grey levels of 255.
 
@@ -61,14 +61,14 @@ def faces_examples(
 
 
 def age_group(ages: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The class of each age in years."""
+    """Return the class of each age in years."""
     return np.clip((ages - YOUNGEST) * GROUPS // (OLDEST - YOUNGEST), 0, GROUPS - 1).astype(np.int64)
 
 
 def _ages(persons: int, pictures: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Age on each picture, years: one age a person, uniform over the groups' middle five years, give or take half a year.
+    """Return the age on each image, years: one age per person, uniform over the groups' middle five years, +- 0.5 years.
 
-    All pictures of a person so fall into one group.
+    All images of a person therefore have the same class.
     """
     table = rng.random((persons, 1 + pictures), dtype=np.float32)
     width = (OLDEST - YOUNGEST) / GROUPS

@@ -1,4 +1,4 @@
-"""What age does to a face, and the colours of faces."""
+"""Effects of age on a face, and the colours of faces."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _HUES = ((196, 92, 84), (206, 168, 96), (108, 158, 92), (92, 150, 188), (118, 10
 
 @dataclass(frozen=True)
 class Ageing:
-    """How far each sign of age has come; every field has shape (n,), float32, in [0, 1].
+    """The strength of each sign of age; every field has shape (n,), float32, in [0, 1].
 
     Attributes:
-        child: 1 a small child to 0 grown up (proportions).
-        grown: 0 before puberty to 1 grown up (beard, brows).
+        child: 1 small child to 0 adult (proportions).
+        grown: 0 before puberty to 1 adult (beard, brows).
         old: 0 young to 1 very old (sagging, thin lips, drooping lids).
         wrinkles: 0 smooth skin to 1 deeply lined.
         grey: share of grey hair.
-        receding: how far the hairline has gone back.
+        receding: 0 full hair to 1 bald.
     """
 
     child: Values
@@ -41,7 +41,7 @@ class Ageing:
 
 
 def ageing(who: Identities, ages: Values) -> Ageing:
-    """The signs of age of persons who look ``ages`` years old, shape (n,), years."""
+    """Return the signs of age of persons with the apparent ages ``ages``, shape (n,), years."""
     ages = ages.astype(np.float32)
     onset = 30 + 10 * who.greying
     return Ageing(
@@ -55,7 +55,7 @@ def ageing(who: Identities, ages: Values) -> Ageing:
 
 
 def skin_colour(who: Identities, signs: Ageing) -> Colour:
-    """Skin: by tone and hue; pinker in children, duller in the old."""
+    """Return the skin colour: by tone and hue, pinker for children, duller for old persons."""
     colour = _palette(_SKIN, who.skin_tone)
     colour[:, 0] += (0.02 * signs.child - 0.02 * signs.old)[:, None, None]
     colour[:, 1] += (0.012 * who.skin_hue - 0.01 * signs.child)[:, None, None]
@@ -64,7 +64,7 @@ def skin_colour(who: Identities, signs: Ageing) -> Colour:
 
 
 def hair_colour(who: Identities, signs: Ageing, share: float = 1.0) -> Colour:
-    """Hair: by tone, mixed with grey, which whitens with age; ``share`` scales the grey (brows grey less)."""
+    """Return the hair colour: by tone, mixed with grey that whitens with age; ``share`` scales the grey (less for brows)."""
     own = _palette(_HAIR, who.hair_tone)
     white = (0.66 + 0.22 * signs.grey * signs.old)[:, None, None, None]
     grey = white * np.array([1.0, 1.0, 1.02], np.float32)[None, :, None, None]
@@ -72,19 +72,19 @@ def hair_colour(who: Identities, signs: Ageing, share: float = 1.0) -> Colour:
 
 
 def eye_colour(who: Identities) -> Colour:
-    """Iris."""
+    """Return the colour of the iris."""
     return _palette(_EYES, who.eye_tone)
 
 
 def painted(hue: Values, level: Values) -> Colour:
-    """A colour of walls and clothes: ``hue`` around the circle, ``level`` from dark to light; muted."""
+    """Return a muted colour of background or clothes: ``hue`` around the circle, ``level`` from dark to light."""
     colour = _palette(_HUES, hue)
     mean = colour.mean(axis=1, keepdims=True)
     return np.asarray((mean + 0.6 * (colour - mean)) * (0.35 + 1.1 * level)[:, None, None, None], np.float32)
 
 
 def _palette(colours: tuple[tuple[int, int, int], ...], position: Values) -> Colour:
-    """Linear interpolation between evenly spaced colours, ``position`` in [0, 1]."""
+    """Interpolate linearly between evenly spaced colours, ``position`` in [0, 1]."""
     table = np.array(colours, np.float32) / 255
     place = np.clip(position, 0, 1) * np.float32(len(colours) - 1)
     index = np.minimum(place.astype(np.int64), len(colours) - 2)

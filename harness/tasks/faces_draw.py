@@ -1,4 +1,4 @@
-"""Drawing faces: parameters in, 32x32 colour pictures out. Nothing here draws random numbers."""
+"""Deterministic rendering of faces from parameters to 32x32 colour images."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ACROSS, _DOWN = _LINE[None, None, :], _LINE[None, :, None]
 
 
 def draw_faces(identities: Identities, ages: Values, nuisance: Nuisance, *, noise: float = 0.0) -> NDArray[np.uint8]:
-    """Draw one picture a row.
+    """Render one image per row.
 
     Args:
-        identities: n persons, one a picture.
-        ages: how old they look, years, shape (n,), float32; from about 2 to 100.
-        nuisance: n circumstances.
+        identities: n persons, one per image.
+        ages: apparent ages, years, shape (n,), float32; from about 2 to 100.
+        nuisance: n rows of nuisance parameters.
         noise: standard deviation of independent noise on every pixel and channel, grey levels of 255.
 
     Returns:
-        shape (n, 3, 32, 32), uint8. A picture depends on its own row alone.
+        shape (n, 3, 32, 32), uint8. An image depends only on its own row.
     """
     images = np.empty((len(ages), 3, SIZE, SIZE), np.uint8)
     for start in range(0, len(ages), _CHUNK):
@@ -52,7 +52,7 @@ def _draw(who: Identities, ages: Values, how: Nuisance, noise: float) -> NDArray
 
 
 def _photograph(scene: Scene, image: Plane, key: NDArray[np.uint32], noise: float) -> NDArray[np.uint8]:
-    """Light the drawing from one side, tint it, add noise, and round to 8 bits."""
+    """Apply directional light and a tint, add noise, and round to 8 bits."""
     how = scene.how
     light = how.brightness * (1 + how.light_x * _ACROSS + how.light_y * _DOWN)
     image *= light[:, None]
@@ -67,7 +67,7 @@ def _photograph(scene: Scene, image: Plane, key: NDArray[np.uint32], noise: floa
 
 
 def _noise(key: NDArray[np.uint32]) -> Plane:
-    """Sums of four uniform bytes, standardised, shape (n, 3 * SIZE * SIZE)."""
+    """Return approximately normal noise, standardised sums of four uniform bytes, shape (n, 3 * SIZE * SIZE)."""
     value = hashed(key, 3 * SIZE * SIZE)
     pairs = (value & np.uint32(0x00FF00FF)) + ((value >> np.uint32(8)) & np.uint32(0x00FF00FF))
     total: Plane = ((pairs & np.uint32(0xFFFF)) + (pairs >> np.uint32(16))).astype(np.float32)

@@ -1,7 +1,7 @@
-"""The parts of a face above the bare skin, each painted onto a chunk of pictures in place.
+"""The features of a face on the bare skin, each painted onto a chunk of images in place.
 
-A part is painted on the band of rows that it can reach, and glasses and beards on the pictures that have them: what is
-left out would be painted with coverage 0, so a picture does not depend on the others of its chunk.
+A feature is painted only on the rows that it can reach, and glasses and beards only on the images that have them. The rest
+would be painted with coverage 0, so an image does not depend on the others of its chunk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RED, _BLACK, _WHITE, _TEETH, _RIM = (
 
 
 def paint_mouth(scene: Scene, image: Plane) -> None:
-    """Lips, and the line or opening between them."""
+    """Paint the lips, and the line or opening between them."""
     who, how, signs = scene.who, scene.how, scene.signs
     rows = band(scene.face, 0.2, 0.8)
     face = scene.face.rows(rows)
@@ -36,7 +36,7 @@ def paint_mouth(scene: Scene, image: Plane) -> None:
 
 
 def paint_beard(scene: Scene, image: Plane) -> None:
-    """Hair on jaw, chin and upper lip of grown-ups who wear a beard."""
+    """Paint the beard of adults who have one, on jaw, chin and upper lip."""
     amount = scene.who.beard * scene.signs.grown
     chosen = np.flatnonzero(amount[:, 0, 0] > 0)
     face, level = scene.face.take(chosen), scene.mouth_level[chosen]
@@ -48,7 +48,7 @@ def paint_beard(scene: Scene, image: Plane) -> None:
 
 
 def paint_eyes(scene: Scene, image: Plane) -> None:
-    """White, iris, pupil and upper lid of both eyes, and the brows."""
+    """Paint the white, iris, pupil and upper lid of both eyes, and the brows."""
     who, how, signs = scene.who, scene.how, scene.signs
     rows = band(scene.face, -0.5, 0.4)
     face, image = scene.face.rows(rows), image[:, :, rows]
@@ -81,7 +81,7 @@ def _paint_brows(scene: Scene, folded: Frame, image: Plane) -> None:
 
 
 def paint_hair(scene: Scene, image: Plane) -> None:
-    """Hair around an arch that leaves the face free; the arch rises and widens as the hairline recedes."""
+    """Paint the hair around an arch that leaves the face free; the arch rises and widens as the hairline recedes."""
     who, signs, head = scene.who, scene.signs, scene.head
     gone = signs.receding
     bulk = 0.06 + 0.09 * who.hair_volume - 0.05 * signs.old
@@ -98,7 +98,7 @@ def paint_hair(scene: Scene, image: Plane) -> None:
 
 
 def paint_glasses(scene: Scene, image: Plane) -> None:
-    """Rims around the eyes of those who wear glasses."""
+    """Paint the rims of those who wear glasses."""
     chosen = np.flatnonzero(scene.who.glasses[:, 0, 0] > 0)
     folded = scene.face.take(chosen).mirrored().shifted(scene.eye_distance[chosen], scene.eye_level[chosen])
     rim = ellipse(folded, 0, 0.02, 0.235, 0.19)

@@ -1,4 +1,4 @@
-"""Who is drawn and how each picture is taken: the parameters of drawn faces, sampled from a seed."""
+"""Random parameters of generated faces: identities and nuisance parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Table = TypeVar("Table", "Identities", "Nuisance")
 
 @dataclass(frozen=True)
 class Identities:
-    """What stays the same over all pictures of a person; every field has shape (n,), float32.
+    """Parameters that are constant over all images of a person; every field has shape (n,), float32.
 
     Attributes:
         skin_tone: 0 light to 1 dark.
@@ -26,18 +26,18 @@ class Identities:
         hair_volume: 0 flat to 1 full.
         hairline: -1 high forehead to 1 fringe.
         parting: -1 left to 1 right.
-        balding: 0 keeps all hair to 1 bald in old age.
+        balding: 0 no hair loss to 1 bald in old age.
         greying: 0 early to 1 late.
         eye_tone: 0 brown over green to 1 blue.
         eye_size, eye_spacing, eye_slant: -1 to 1.
         brow_thickness, brow_height, brow_slant: -1 to 1.
         nose_length, nose_width: -1 to 1.
         mouth_width, mouth_height, lip_fullness: -1 to 1.
-        beard: 0 shaven to 1 full beard; grown-ups only.
+        beard: 0 shaven to 1 full beard; adults only.
         glasses: 0 or 1.
-        spots: 0 to 1, how strongly freckles and age spots show.
-        spot_key: whole number below 2**16, which pattern of spots.
-        looks: standard score of how much older than the true age the person looks; about -1.7 to 1.7.
+        spots: 0 to 1, strength of freckles and age spots.
+        spot_key: whole number below 2**16, seed of the pattern of spots.
+        looks: standard score of apparent minus true age; about -1.7 to 1.7.
     """
 
     skin_tone: Values
@@ -73,23 +73,23 @@ class Identities:
 
 @dataclass(frozen=True)
 class Nuisance:
-    """What differs from picture to picture of one person; every field has shape (n,), float32 unless said.
+    """Parameters that vary over the images of a person; every field has shape (n,), float32 unless stated.
 
     Attributes:
-        shift_x, shift_y: of the head, in half picture widths.
+        shift_x, shift_y: shift of the head, in half image widths.
         roll: tangent of half the tilt of the head.
-        scale: size of the head, 1 as drawn.
-        yaw, pitch: how far the features move on the head when it turns, in half picture widths.
+        scale: relative size of the head.
+        yaw, pitch: shift of the features on the head when it turns, in half image widths.
         light_x, light_y: strength of the light's gradient towards the right and the bottom.
-        brightness: factor.
-        tint: factor for red, its inverse for blue.
+        brightness: factor of all channels.
+        tint: factor of red; blue is divided by it.
         smile: -1 frown to 1 smile.
         mouth_open: 0 to 1.
         gaze: -1 left to 1 right.
         lids: 0 eyes wide open to 1 nearly closed.
         background_hue, background_level, background_slope: colour, lightness and gradient behind the head.
         clothes_hue, clothes_level: colour and lightness.
-        noise_key: shape (n,), uint32; which pixel noise.
+        noise_key: seed of the pixel noise, shape (n,), uint32.
     """
 
     shift_x: Values
@@ -115,12 +115,12 @@ class Nuisance:
 
 
 def take(table: Table, index: NDArray[np.int64] | slice) -> Table:
-    """The rows at ``index`` of every field."""
+    """Return the rows at ``index`` of every field."""
     return type(table)(**{item.name: getattr(table, item.name)[index] for item in fields(table)})
 
 
 def sample_identities(persons: int, rng: np.random.Generator) -> Identities:
-    """Draw persons; the first k are the same for every ``persons`` >= k."""
+    """Sample persons; the first k are the same for every ``persons`` >= k."""
     u = dict(
         zip((item.name for item in fields(Identities)), _columns(rng, persons, len(fields(Identities))), strict=True)
     )
@@ -140,7 +140,7 @@ def sample_identities(persons: int, rng: np.random.Generator) -> Identities:
 
 
 def sample_nuisance(pictures: int, strength: float, rng: np.random.Generator) -> Nuisance:
-    """Draw the circumstances of pictures; ``strength`` scales pose, light and expression (1 as designed, 0 none)."""
+    """Sample nuisance parameters; ``strength`` scales pose, light and expression (1 as designed, 0 none)."""
     names = [item.name for item in fields(Nuisance)]
     u = dict(zip(names, _columns(rng, pictures, len(names)), strict=True))
     signed = {name: (2 * value - 1) * np.float32(strength) for name, value in u.items()}
@@ -162,6 +162,6 @@ _FACTORS = {"scale": 0.08, "brightness": 0.22, "tint": 0.10}
 
 
 def _columns(rng: np.random.Generator, rows: int, columns: int) -> list[Values]:
-    """Uniform numbers in [0, 1), one array of shape (rows,) a column; drawn row by row, so that more rows change none."""
+    """Return uniform numbers in [0, 1), an array of shape (rows,) per column; further rows do not change earlier ones."""
     table = rng.random((rows, columns), dtype=np.float32)
     return list(np.ascontiguousarray(table.T))

@@ -1,4 +1,4 @@
-"""One chunk of faces about to be drawn: parameters, frames and the places of the features."""
+"""A chunk of faces to render: parameters, coordinate frames and positions of the features."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ T = TypeVar("T", Identities, Nuisance, Ageing)
 
 @dataclass(frozen=True)
 class Scene:
-    """A chunk of n pictures; the fields of ``who``, ``how`` and ``signs`` have shape (n, 1, 1).
+    """A chunk of n images; the fields of ``who``, ``how`` and ``signs`` have shape (n, 1, 1).
 
     Attributes:
-        who, how, signs: identity, circumstances and signs of age.
-        head: frame that moves with the head's outline.
-        face: frame that also turns with the features.
+        who, how, signs: identity, nuisance parameters and signs of age.
+        head: coordinate frame of the head's outline.
+        face: coordinate frame of the features, also shifted by yaw and pitch.
         skin, hair, brow, iris: colours, shape (n, 3, 1, 1).
-        width, height: half axes of the head.
-        eye_level, eye_distance: y of the eyes, and x of the right one, in the face's frame.
-        mouth_level: y of the mouth.
+        width, height: semi-axes of the head.
+        eye_level, eye_distance: y of the eyes, and x of the right eye, in the frame ``face``.
+        mouth_level: y of the mouth, in the frame ``face``.
     """
 
     who: Identities
@@ -45,7 +45,7 @@ class Scene:
 
 
 def build_scene(who: Identities, ages: Values, how: Nuisance) -> Scene:
-    """Place the heads of persons who look ``ages`` years old."""
+    """Return the scene of persons with the apparent ages ``ages``, years."""
     signs = ageing(who, ages)
     skin, hair, brow = skin_colour(who, signs), hair_colour(who, signs), hair_colour(who, signs, share=0.8)
     iris = eye_colour(who)
@@ -65,5 +65,5 @@ def build_scene(who: Identities, ages: Values, how: Nuisance) -> Scene:
 
 
 def _spread(table: T) -> T:
-    """Every field with shape (n, 1, 1) instead of (n,)."""
+    """Return the table with fields of shape (n, 1, 1) instead of (n,)."""
     return type(table)(**{item.name: getattr(table, item.name)[:, None, None] for item in fields(table)})

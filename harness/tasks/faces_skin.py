@@ -1,4 +1,4 @@
-"""The bare head: neck, ears, outline, and all that makes skin lighter or darker."""
+"""The bare head: neck, ears, outline and shading of the skin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.tasks.faces_shapes import Frame, Plane, band, below, blend, ellipse
 
 
 def paint_skin(scene: Scene, image: Plane) -> None:
-    """Neck, ears and head, shaded."""
+    """Paint neck, ears and head with shading."""
     head, width = scene.head, scene.width
     neck = inside(head.x, -0.62 * width, 0.62 * width, head.pixel) * below(head, 0.3)
     blend(image, neck, scene.skin * np.float32(0.74))
@@ -19,7 +19,7 @@ def paint_skin(scene: Scene, image: Plane) -> None:
 
 
 def outline(scene: Scene) -> Plane:
-    """Coverage of the head: an ellipse that narrows towards the chin."""
+    """Return the coverage of the head: an ellipse that narrows towards the chin."""
     frame, signs = scene.head, scene.signs
     v = frame.y * (1 / scene.height)
     taper = 0.16 - 0.05 * scene.who.jaw - 0.08 * signs.child - 0.07 * signs.old
@@ -33,7 +33,7 @@ def outline(scene: Scene) -> Plane:
 
 
 def _shade(scene: Scene) -> Plane:
-    """How light the skin is, relative to its colour: roundness, wrinkles, nose, spots."""
+    """Return the lightness of the skin relative to its colour: roundness, wrinkles, nose, spots."""
     frame = scene.head
     u = frame.x * (1 / scene.width)
     shade = 1.06 - 0.24 * u * u
@@ -46,12 +46,12 @@ def _shade(scene: Scene) -> Plane:
 
 
 def _stroke(distance: Plane, half_width: float, pixel: Plane) -> Plane:
-    """A soft line where ``distance`` is 0; at least a pixel wide so that it shows at this size."""
+    """Return a soft line at ``distance`` 0, at least a pixel wide so that it is visible at this resolution."""
     return np.maximum(1 - np.abs(distance) * (1 / (half_width + 0.85 * pixel)), 0)
 
 
 def _forehead(scene: Scene, face: Frame) -> Plane:
-    """Up to three lines across the forehead, one after the other with age."""
+    """Return up to three lines across the forehead, which appear one by one with age."""
     arch = face.y + 0.12 * face.x * face.x
     lines = np.zeros_like(arch)
     for level, start in ((-0.40, 0.0), (-0.50, 0.25), (-0.60, 0.5)):
@@ -62,7 +62,7 @@ def _forehead(scene: Scene, face: Frame) -> Plane:
 
 
 def _eye_lines(scene: Scene, face: Frame) -> Plane:
-    """Bags under the eyes and crow's feet beside them."""
+    """Return bags under the eyes and crow's feet beside them."""
     folded, deep = face.mirrored().shifted(scene.eye_distance, scene.eye_level), scene.signs.wrinkles
     x, y = folded.x, folded.y
     ring = np.square(x * (1 / 0.17)) + np.square((y - 0.02) / (0.14 + 0.06 * deep))
@@ -78,7 +78,7 @@ def _eye_lines(scene: Scene, face: Frame) -> Plane:
 
 
 def _folds(scene: Scene, face: Frame) -> Plane:
-    """Folds from nose to mouth, and sunken cheeks."""
+    """Return folds from nose to mouth, and sunken cheeks."""
     x, y, signs = np.abs(face.x), face.y, scene.signs
     fold = _stroke(x - 0.02 - 0.55 * y - 0.10 * signs.old, 0.025, face.pixel)
     fold *= inside(y, 0.20, 0.56, face.pixel)
@@ -89,7 +89,7 @@ def _folds(scene: Scene, face: Frame) -> Plane:
 
 
 def _nose(scene: Scene, face: Frame) -> Plane:
-    """Shadow beside the bridge and under the tip, nostrils; the nose grows with age."""
+    """Return the shadows beside the bridge and under the tip, and nostrils; the nose grows with age."""
     who, signs = scene.who, scene.signs
     size = 1 - 0.42 * signs.child + 0.15 * signs.old
     tip = scene.eye_level + (0.31 + 0.04 * who.nose_length) * size
@@ -103,7 +103,7 @@ def _nose(scene: Scene, face: Frame) -> Plane:
 
 
 def _spots(scene: Scene) -> Plane:
-    """Freckles and age spots: a pattern that belongs to the person, on a grid that moves with the face."""
+    """Return freckles and age spots: the person's pattern on a grid that moves with the face."""
     face = scene.face
     column, row = unit((face.x + 1) * 0.5) * 15, unit((face.y + 1) * 0.5) * 15
     cell = row.astype(np.int64) * 16 + column.astype(np.int64)

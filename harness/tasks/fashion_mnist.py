@@ -1,4 +1,4 @@
-"""Fashion-MNIST: from four IDX files on this machine, or through torchvision's loader."""
+"""Fashion-MNIST, from four local IDX files or through torchvision's loader."""
 
 from __future__ import annotations
 
@@ -32,15 +32,16 @@ _TORCHVISION_LAYOUT = Path("FashionMNIST/raw")
 
 
 def fashion_mnist_examples(directory: Path | None = None, *, download: bool = False) -> Examples:
-    """All 60,000 + 10,000 examples (fewer where the files hold fewer), images (n, 1, 28, 28).
+    """Return all examples of the files (normally 60,000 + 10,000), images of shape (n, 1, 28, 28).
 
     Args:
-        directory: where the four files lie, or the root of torchvision's layout; None: the usual places.
-        download: let torchvision fetch the files where they are not found.
+        directory: folder of the four files, or the root of torchvision's layout; None: search
+            :func:`~harness.tasks.locating.candidates`.
+        download: let torchvision download the files if they are not found.
 
     Raises:
-        DatasetMissingError: no files, and no way to get them.
-        DatasetInvalidError: the files cannot be used.
+        DatasetMissingError: no files are found, and they cannot be downloaded.
+        DatasetInvalidError: the files are invalid.
     """
     places = directories(NAME, directory)
     for place in places:
@@ -56,14 +57,14 @@ def fashion_mnist_examples(directory: Path | None = None, *, download: bool = Fa
 def _advice(reason: str = "") -> list[str]:
     return [
         "on Debian and Ubuntu: apt install dataset-fashion-mnist",
-        "put the four files *-ubyte.gz in a folder and name it in the task file: dataset.directory",
-        f"or set {DATA_DIR_VARIABLE}=DIR and put them in DIR/{NAME}",
+        "name the folder of the four files *-ubyte.gz in the task file: dataset.directory",
+        f"or set {DATA_DIR_VARIABLE}=DIR and copy them to DIR/{NAME}",
         f"let torchvision download them: {VISION_ADVICE}" + (f" ({reason})" if reason else ""),
     ]
 
 
 def _files(folder: Path) -> dict[str, Path] | None:
-    """The four files by name, or None when one is not there."""
+    """Return the four files by name, or None if one is missing."""
     found = {}
     for part, stem in _STEMS.items():
         for what in ("images-idx3", "labels-idx1"):
@@ -98,7 +99,10 @@ def _split(part: str, images: NDArray[np.uint8], labels: NDArray[Any], where: st
 
 
 def through_torchvision(root: Path, places: list[Path]) -> Examples:
-    """What torchvision's loader gives from ``root``; it downloads what is not there. ``places`` are for the message."""
+    """Return the examples of torchvision's loader, which downloads missing files to ``root``.
+
+    ``places`` are the searched folders, for the error message.
+    """
     try:
         loader = torchvision_datasets().FashionMNIST
         root.mkdir(parents=True, exist_ok=True)

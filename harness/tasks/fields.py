@@ -1,4 +1,4 @@
-"""Values that keys of a task file take, and what sections have in common."""
+"""Value types of task file keys, and base classes of sections."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def _check_class(value: object) -> object:
         return _key(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ValueError("must be a class's name or its number, counted from 0")
+    raise ValueError("must be a class name, or a class number from 0")
 
 
 Amount: TypeAlias = Annotated[int | float, PlainValidator(_check_amount)]
-"""An int is a count, a float a fraction."""
+"""An int is a count, a float is a fraction."""
 Name: TypeAlias = Annotated[str, BeforeValidator(_text_of_number), AfterValidator(_key)]
 ClassRef: TypeAlias = Annotated[str | int, PlainValidator(_check_class)]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -47,13 +47,13 @@ Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Section(BaseModel):
-    """A mapping of keys: no others than those named, no NaN or infinity, and no text for a number."""
+    """A mapping of keys, without unknown keys, NaN, infinity or implicit conversion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Sized(Section):
-    """A section in which a count or a fraction may stand, with the seed of a choice."""
+    """A section with an optional count or fraction, and the seed of a choice."""
 
     count: Count | None = None
     fraction: Fraction | None = None
@@ -61,7 +61,7 @@ class Sized(Section):
 
     @property
     def amount(self) -> float | None:
-        """The count (an int) or the fraction (a float); None where neither is given."""
+        """Return the count (an int) or the fraction (a float); None if neither is given."""
         return self.count if self.count is not None else self.fraction
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class Sized(Section):
 
 
 class SomeAmount(Sized):
-    """A section in which a count or a fraction must stand."""
+    """A section with a required count or fraction."""
 
     @model_validator(mode="after")
     def _some_amount(self) -> SomeAmount:

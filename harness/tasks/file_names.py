@@ -1,4 +1,4 @@
-"""From a file name in a table to the file, with messages that say what is there instead."""
+"""Lookup of files named in a table, with messages for near misses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from harness.keys import shown
 
 
 def found_file(root: Path, name: str) -> Path:
-    """Return the file ``name`` seen from ``root``, links followed.
+    """Return the resolved path of the file ``name`` below ``root``.
 
     Args:
-        root: a directory, links followed.
-        name: relative to it, with ``/`` between folders.
+        root: a resolved directory.
+        name: path relative to it, with ``/`` between folders.
 
     Raises:
-        ValueError: no such file, a folder, or a place outside ``root``; the message begins with a verb, says what is
-            there, and what to do.
+        ValueError: there is no such file, or it is a folder or outside ``root``; the message begins with a verb and
+            contains advice.
     """
     if "\\" in name and "/" not in name and not (root / name).exists():
         raise ValueError("does not exist; write / between folders, not a backslash")
@@ -28,32 +28,35 @@ def found_file(root: Path, name: str) -> Path:
     if not resolved.exists():
         raise ValueError(_missing(root, name, path, resolved))
     if not resolved.is_file():
-        raise ValueError("cannot be read as a picture: it is not a file")
+        raise ValueError("cannot be read as an image: it is not a file")
     return resolved
 
 
 def _outside(root: Path, path: Path, resolved: Path) -> str:
     if path.is_symlink() and path.parent.resolve().is_relative_to(root):
         return (
-            f"leads out of the directory {root}: it is a link to {resolved}; put a copy in its place, or choose a "
-            "directory that holds both"
+            f"is outside the dataset directory {root}: it is a link to {resolved}; replace it by a copy, or choose a "
+            "directory that contains both"
         )
-    return f"leads out of the directory {root}; name files inside it"
+    return f"is outside the dataset directory {root}; name files inside it"
 
 
 def _missing(root: Path, name: str, path: Path, resolved: Path) -> str:
     if path.is_symlink():
-        return f"is a link to {resolved}, which does not exist; fetch that file, or put a copy in its place"
+        return f"is a link to {resolved}, which does not exist; restore that file, or replace the link by a copy"
     other = _written_otherwise(root, name)
     if other is None:
-        return f"cannot be read as a picture: there is no such file in {root}"
+        return f"cannot be read as an image: there is no such file in {root}"
     same = unicodedata.normalize("NFC", other) == unicodedata.normalize("NFC", name)
-    form = "in another Unicode form" if same else "in other letters"
-    return f"does not exist; there is {ascii(other) if same else shown(other)}, the same name {form}: write it so, or rename it"
+    form = "in another Unicode form" if same else "in another case"
+    return (
+        f"does not exist; there is {ascii(other) if same else shown(other)}, the same name {form}: write it like that, or "
+        "rename the file"
+    )
 
 
 def _written_otherwise(root: Path, name: str) -> str | None:
-    """Return the name of the file that differs from ``name`` in Unicode form or case alone; None if there is none."""
+    """Return the existing file name that differs from ``name`` only in Unicode form or case; None if there is none."""
     here, parts = root, []
     for part in Path(name).parts:
         if part != ".." and not (here / part).exists():

@@ -1,7 +1,7 @@
-"""A strict reader of IDX, the file format of MNIST and its kin; plain or gzipped.
+"""A strict reader of IDX, the file format of MNIST; plain or gzipped.
 
-Layout: two zero bytes, a type byte (8 = unsigned byte, the only one taken here), the number of dimensions, then each
-dimension as a big-endian 32-bit number, then the bytes.
+Layout: two zero bytes, a type byte (only 8, unsigned byte, is supported), the number of dimensions, each dimension as a
+big-endian 32-bit number, then the data.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MAX_BYTES = 1 << 30
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes, of the shape its header says.
+    """Return the array of an IDX file of unsigned bytes.
 
     Args:
-        path: a file, gzipped when its name ends in ``.gz``.
-        dimensions: how many the array must have.
+        path: a file, gzipped if its name ends in ``.gz``.
+        dimensions: required number of dimensions.
 
     Raises:
-        DatasetInvalidError: not such a file, cut short, or longer than its header says.
+        DatasetInvalidError: the file is not in this format, or its length differs from its header.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
@@ -37,11 +37,11 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             shape = _shape(header, dimensions, path)
             data = stream.read(math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetInvalidError(f"{path} cannot be read: {error}; fetch it again") from error
+        raise DatasetInvalidError(f"{path} cannot be read: {error}; download it again") from error
     if len(data) != math.prod(shape):
         have = "more" if len(data) > math.prod(shape) else f"only {len(data)}"
         raise DatasetInvalidError(
-            f"{path}: its header promises {math.prod(shape)} bytes, shape {shape}, but there are {have}; fetch it again"
+            f"{path}: the header declares {math.prod(shape)} bytes, shape {shape}, but there are {have}; download it again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
@@ -50,14 +50,14 @@ def _shape(header: bytes, dimensions: int, path: Path) -> tuple[int, ...]:
     magic = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
     if header[:4] != magic:
         raise DatasetInvalidError(
-            f"{path} is no IDX file of {dimensions}-dimensional bytes: it starts with {header[:4].hex(' ')!r}, "
-            f"not with {magic.hex(' ')!r}"
+            f"{path} is not an IDX file of {dimensions}-dimensional bytes: it starts with {header[:4].hex(' ')!r} "
+            f"instead of {magic.hex(' ')!r}"
         )
     if len(header) != 4 + 4 * dimensions:
-        raise DatasetInvalidError(f"{path} is cut short within its header; fetch it again")
+        raise DatasetInvalidError(f"{path} is truncated within its header; download it again")
     shape = struct.unpack(f">{dimensions}I", header[4:])
     if math.prod(shape) > _MAX_BYTES:
         raise DatasetInvalidError(
-            f"{path}: its header promises {math.prod(shape)} bytes, more than is read ({_MAX_BYTES})"
+            f"{path}: the header declares {math.prod(shape)} bytes, more than the limit of {_MAX_BYTES}"
         )
     return shape

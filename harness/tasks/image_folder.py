@@ -1,4 +1,4 @@
-"""A user's own pictures: a directory, and a CSV with the columns ``file,label[,subject][,split]``."""
+"""A user's own images: a directory, and a CSV with the columns ``file,label[,subject][,split]``."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _REQUIRED = ("file", "label")
 _COLUMNS = (*_REQUIRED, "subject", "split")
 _PARTS = ("train", "test")
 WHAT_TO_WRITE = """\
-The task image-folder needs your own pictures. Write a task file, say my-task.yaml:
+The task image-folder needs your own images. Write a task file, e.g. my-task.yaml:
 
   extends: image-folder
   name: my-task
   dataset:
     kind: image-folder
-    directory: ./pictures       # seen from this file
-    labels: ./labels.csv        # columns file,label and, if you like, subject and split (train or test)
-    size: 32                    # pictures are made this many pixels wide and high
+    directory: ./pictures       # relative to this file
+    labels: ./labels.csv        # columns: file, label; optional: subject, split (train or test)
+    size: 32                    # images are resized to this width and height, pixels
 
 and run it with: harness run --plugin PLUGIN --task my-task.yaml"""
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of the CSV; ``file`` as it is written there, the other cells as keys."""
+    """A row of the CSV; ``file`` as written there, the other cells as normalised keys."""
 
     line: int
     file: str
@@ -49,7 +49,7 @@ class _Row:
 
 
 class _Faults:
-    """All that is wrong with a CSV and its pictures, in the order of its lines."""
+    """The faults of a CSV and its images, sorted by line."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -61,25 +61,25 @@ class _Faults:
     def refuse(self) -> None:
         """Raise DatasetInvalidError if there is a fault."""
         if self._found:
-            told = [f"line {line}: {text}" for line, text in sorted(self._found)]
-            raise DatasetInvalidError(with_faults(str(self.place), told))
+            faults = [f"line {line}: {text}" for line, text in sorted(self._found)]
+            raise DatasetInvalidError(with_faults(str(self.place), faults))
 
 
 def image_folder_examples(directory: Path | None, labels: Path, *, size: int, grey: bool = False) -> Examples:
-    """Return the pictures that a CSV lists, images (n, 1 or 3, size, size); ids are the file names as the CSV has them.
+    """Return the images of a CSV, shape (n, 1 or 3, size, size); ids are the file names in the CSV.
 
-    Classes are the labels that occur, sorted: as numbers where all are whole numbers, else as text. Rows whose split
-    is ``test`` are the official test part.
+    Classes are the sorted labels: by number if all are whole numbers, else as text. Rows with the split ``test`` are the
+    official test set.
 
     Args:
-        directory: what file names in the CSV are relative to; none may lead out of it.
+        directory: base of the file names in the CSV; no file may be outside it.
         labels: the CSV, UTF-8, with a header line.
         size: height and width, pixels.
-        grey: one channel in place of three.
+        grey: one channel instead of three.
 
     Raises:
-        DatasetMissingError: no directory, no CSV, or Pillow is not installed.
-        DatasetInvalidError: rows or pictures that cannot be used; the message lists all of them by their lines.
+        DatasetMissingError: the directory or the CSV does not exist, or Pillow is not installed.
+        DatasetInvalidError: rows or images are invalid; the message lists all of them by line.
     """
     if directory is None:
         raise DatasetMissingError(WHAT_TO_WRITE)
@@ -94,9 +94,11 @@ def image_folder_examples(directory: Path | None, labels: Path, *, size: int, gr
     faults.refuse()
     train = np.asarray([row.part == "train" for row in rows])
     if not train.any():
-        raise DatasetInvalidError(f"{labels}: no row belongs to the training set; leave 'split' empty or say 'train'")
+        raise DatasetInvalidError(
+            f"{labels}: no row belongs to the training set; leave 'split' empty or set it to 'train'"
+        )
     if len(class_names) == 1:
-        raise DatasetInvalidError(f"{labels}: the labels name one class alone ({class_names[0]!r}); two are needed")
+        raise DatasetInvalidError(f"{labels}: all labels are {class_names[0]!r}; at least two classes are needed")
     examples = _examples(rows, images, class_names)
     if train.all():
         return Examples(train=examples, test=None, class_names=class_names)
@@ -116,7 +118,7 @@ def _read_rows(path: Path, faults: _Faults) -> list[_Row]:
         raise DatasetInvalidError(f"{path} cannot be read as a UTF-8 CSV: {error}") from error
     if not rows:
         faults.refuse()
-        raise DatasetInvalidError(f"{path} has no rows below its header; list one picture a line")
+        raise DatasetInvalidError(f"{path} has no rows below its header; list one image per line")
     return rows
 
 
@@ -132,7 +134,7 @@ def _check_header(found: object, path: Path) -> None:
             f"allowed: {listed(_COLUMNS)}"
         )
     if len(set(names)) != len(names):
-        raise DatasetInvalidError(f"{path}, line 1: a column stands twice: {listed(names)}")
+        raise DatasetInvalidError(f"{path}, line 1: duplicate column: {listed(names)}")
 
 
 def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
@@ -141,7 +143,7 @@ def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
     for cells in reader:
         line = reader.line_num
         if None in cells or None in cells.values():
-            faults.add(line, "not as many cells as the header has columns")
+            faults.add(line, "the number of cells differs from the header's")
             continue
         keys = {}
         for name in needed:
@@ -155,11 +157,11 @@ def _rows(reader: csv.DictReader[str], faults: _Faults) -> Iterator[_Row]:
                 refused.setdefault(f"the {name} {error}", []).append(line)
         part = cells.get("split", "").strip(" \t") or "train"
         if part not in _PARTS:
-            faults.add(line, f"found split {shown(part)}; allowed: {listed(_PARTS)}, or nothing")
+            faults.add(line, f"found split {shown(part)}; allowed: {listed(_PARTS)}, or empty")
         elif len(keys) == len(needed):
             file = cells["file"].strip(" \t")
             yield _Row(line, file, keys["file"], keys["label"], keys.get("subject", ""), part)
-    for text, lines in refused.items():  # a label stands on many lines, and is one fault
+    for text, lines in refused.items():  # a label on many lines is reported once
         faults.add(lines[0], text if len(lines) == 1 else f"{text}; and on {len(lines) - 1} more lines")
 
 
@@ -170,14 +172,14 @@ def _class_names(rows: list[_Row], faults: _Faults) -> tuple[str, ...]:
         if row.label not in names:
             faults.add(
                 row.line,
-                f"unknown label {shown(row.label)}{near_match(row.label, names)}; a test picture's label must occur in "
+                f"unknown label {shown(row.label)}{near_match(row.label, names)}; a test image's label must occur in "
                 f"the training set, which has {listed(names[:10])}",
             )
     return names
 
 
 def _check_ids(rows: list[_Row], faults: _Faults) -> None:
-    """Add a fault for each of two files whose names differ in their Unicode form alone: their ids would be one."""
+    """Add a fault for each file name that differs from an earlier one only in Unicode form: their ids would be equal."""
     first: dict[str, _Row] = {}
     for row in rows:
         earlier = first.setdefault(row.id, row)
@@ -195,12 +197,12 @@ def _refuse_look_alikes(what: str, cells: Iterable[tuple[int, str]], faults: _Fa
     for text, earlier in look_alike(first).items():
         faults.add(
             first[text],
-            f"the {what} {text!a} reads like {earlier!a} on line {first[earlier]}; write both in the same way",
+            f"the {what} {text!a} can be confused with {earlier!a} on line {first[earlier]}; write both in the same way",
         )
 
 
 def _pictures(rows: list[_Row], directory: Path, faults: _Faults, *, size: int, grey: bool) -> NDArray[np.uint8]:
-    """Return every row's picture; what is wrong with one is added to ``faults``, and its place is left empty."""
+    """Return every row's image; add a fault for each invalid one and leave its pixels 0."""
     images = np.zeros((len(rows), 1 if grey else 3, size, size), dtype=np.uint8)
     root = directory.resolve()
     first: dict[tuple[int, int], _Row] = {}
@@ -220,15 +222,12 @@ def _pictures(rows: list[_Row], directory: Path, faults: _Faults, *, size: int, 
 
 def _twice(row: _Row, earlier: _Row) -> str:
     if row.file == earlier.file:
-        return f"{shown(row.file)} stands twice; the first is on line {earlier.line}"
-    return (
-        f"{shown(row.file)} is the same file as {shown(earlier.file)} on line {earlier.line}; an example is its content: "
-        "name it once"
-    )
+        return f"{shown(row.file)} occurs twice; the first is on line {earlier.line}"
+    return f"{shown(row.file)} is the same file as {shown(earlier.file)} on line {earlier.line}; list it only once"
 
 
 def _reason(error: Exception) -> str:
-    return f"cannot be read as a picture: {error.strerror}" if isinstance(error, OSError) else str(error)
+    return f"cannot be read as an image: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _examples(rows: list[_Row], images: NDArray[np.uint8], class_names: tuple[str, ...]) -> Split:

@@ -1,4 +1,4 @@
-"""A task as a run folder keeps it, so that the run needs neither the task's file nor the place where that was."""
+"""Storage of a task in its run folder, so that the run does not depend on the task file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TASK = "task"
 
 
 def task_to_keep(task: Task, run_folder: Path) -> dict[str, Any] | None:
-    """Return JSON values from which :func:`kept_task` makes the task again; None for a task that no file defines."""
+    """Return JSON values from which :func:`kept_task` restores the task; None for a task without a file."""
     if task.folder is None:
         return None
     folder = task.folder.absolute()
@@ -31,14 +31,14 @@ def task_to_keep(task: Task, run_folder: Path) -> dict[str, Any] | None:
 
 
 def kept_task(begun: Mapping[str, Any], config: RunConfig, run_folder: Path) -> Task:
-    """Return the task of a run: the one that it keeps, else the registered one of its name.
+    """Return the task stored in a run folder, else the registered task of its name.
 
-    Data that a task file names by relative paths are looked for where the file was, and, where that folder is gone, in the place
-    that is as far from the run folder now.
+    Relative paths of a task file are resolved against the file's original folder. If that no longer exists, they are resolved
+    against the folder at the same relative path from the run folder.
 
     Raises:
-        RunNotFoundError: what is kept is damaged, or of another version of the harness.
-        TaskNotFoundError, TaskInvalidError: as of :func:`~harness.discovery.find_task`.
+        RunNotFoundError: the stored task is damaged, or of another version of the harness.
+        TaskNotFoundError, TaskInvalidError: see :func:`~harness.discovery.find_task`.
     """
     if TASK not in begun:
         return find_task(config.task)
@@ -52,7 +52,7 @@ def kept_task(begun: Mapping[str, Any], config: RunConfig, run_folder: Path) -> 
 
 
 def edited(task: Task, config: RunConfig) -> bool:
-    """Return whether the file that a run's task was read from is there and says something else now."""
+    """Return True if the task file of a run still exists and its content has changed."""
     if task.folder is None or not Path(config.task).is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Tasks from YAML files. Cheap: neither torch nor any data is touched until the task's ``load`` is called."""
+"""Loading of tasks from YAML files; neither torch nor data is loaded until the task's ``load`` is called."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
 def load_task(path: Path | Traversable, *, source: str = "") -> Task:
-    """The task in a YAML file.
+    """Load the task of a YAML file.
 
     Args:
-        path: the file; relative paths in it are seen from its folder.
-        source: who provides it, for lists and reports; the path where empty.
+        path: the file; relative paths in it are resolved against its folder.
+        source: provider of the task, for lists and reports; the path if empty.
 
     Raises:
-        TaskInvalidError: no such file, or anything wrong with it; the message names each fault's line and key.
+        TaskInvalidError: the file does not exist or is invalid; the message names the line and key of each fault.
     """
     with foreign(f"The task file {path} cannot be read as UTF-8 text", TaskInvalidError):
         text = path.read_text(encoding="utf-8")
@@ -55,11 +55,11 @@ def load_task(path: Path | Traversable, *, source: str = "") -> Task:
 
 
 def task_from_text(text: str, source: str, base_dir: Path) -> Task:
-    """The task in a YAML text; ``base_dir`` is what relative paths in it are seen from.
+    """Load the task of a YAML text; ``base_dir`` is the base of its relative paths.
 
     Raises:
-        TaskInvalidError: anything wrong with it; the message, which begins with ``source``, names each fault's line
-            and key.
+        TaskInvalidError: the text is invalid; the message begins with ``source`` and names the line and key of each
+            fault.
     """
     document = parse(text)
     if not document.problems:
@@ -74,16 +74,16 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
 
 
 def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
-    """Return the task whose :attr:`~harness.tasks.model.Task.definition` is this JSON text; see :func:`task_from_text`.
+    """Load the task with this :attr:`~harness.tasks.model.Task.definition`, a JSON text; see :func:`task_from_text`.
 
     Raises:
-        pydantic.ValidationError: it is none of this version's.
+        pydantic.ValidationError: the definition is not valid in this version.
     """
     return _task(schema.TaskFile.model_validate_json(definition, strict=True), source, base_dir)
 
 
 def bundled_file(name: str) -> Traversable:
-    """The YAML file of a bundled task."""
+    """Return the YAML file of a bundled task."""
     return resources.files("harness.tasks").joinpath(f"{name}.yaml")
 
 
@@ -94,10 +94,10 @@ def _invalid(source: str, problems: list[Problem]) -> TaskInvalidError:
 
 
 def _extend(document: Document) -> None:
-    """Put what a file does not say in from the bundled task it extends.
+    """Add missing keys from the bundled task that a file extends.
 
-    A section is merged key by key; one whose ``kind`` or ``by`` differs, or that is a recipe's or network's list, is
-    taken as the file has it.
+    Sections are merged key by key. A section with another ``kind``, ``by``, ``how`` or architecture ``name`` than the base's
+    replaces it.
     """
     if "extends" not in document.value:
         return
@@ -142,7 +142,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
 
 
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
-    """As JSON values; sections of the training-time record that a task does not ask for leave no trace in it."""
+    """Return the definition as JSON values, without ``journal`` and ``sisa`` if the task has none."""
     values = definition.model_dump(mode="json", by_alias=True)
     return {key: value for key, value in values.items() if value is not None or key not in ("journal", "sisa")}
 

@@ -1,7 +1,7 @@
-"""YAML as plain JSON values, with the line on which each key stands.
+"""A strict YAML parser that returns JSON values and the line of each key.
 
-A stricter YAML than PyYAML's own loader: duplicate keys, anchors, tags, ``.inf`` and ``.nan`` are refused, ``yes`` and
-``2023-01-01`` are text, ``1e-3`` is a number (YAML 1.2's core rules), so that a file means what it seems to say.
+It follows YAML 1.2's core schema: ``yes`` and ``2023-01-01`` are text, ``1e-3`` is a number. Duplicate keys, anchors, tags,
+``.inf`` and ``.nan`` are refused.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _TAG = "tag:yaml.org,2002:"
 
 
 MAX_DIGITS = 400
-"""Characters of a number; the largest float has 309 digits."""
+"""Maximum length of a number, characters; the largest float has 309 digits."""
 MAX_DEPTH = 40
-"""Levels of nesting; a task needs six, and Python's stack holds some hundreds."""
+"""Maximum nesting depth; a task needs six, and Python's recursion limit allows some hundreds."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -54,12 +54,12 @@ for _name, _pattern, _first in (
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a task file.
+    """A fault of a task file.
 
     Attributes:
-        line: 1-based; 0 where the file as a whole is meant.
-        path: where, e.g. ``("dataset", "persons")``; empty for the document itself.
-        text: what was found and what is allowed.
+        line: 1-based line; 0 for the whole file.
+        path: key path, e.g. ``("dataset", "persons")``; empty for the document itself.
+        text: the found and the allowed value.
     """
 
     line: int
@@ -77,9 +77,9 @@ class Document:
     """A parsed file.
 
     Attributes:
-        value: the top-level mapping; empty where there is none (then there are problems).
+        value: the top-level mapping; empty if there is none (``problems`` then gives the reason).
         lines: 1-based line per key path.
-        problems: what is wrong with the YAML itself.
+        problems: faults of the YAML itself.
     """
 
     value: dict[str, Json] = field(default_factory=dict)
@@ -88,13 +88,13 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """``("forget", "classes", 0)`` as ``forget.classes[0]``."""
+    """Return a key path as text: ``("forget", "classes", 0)`` as ``forget.classes[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
-    """The line of ``path``, or of the nearest key around it; 1 where none is known."""
+    """Return the line of ``path``, or of its nearest known parent; 1 if none is known."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -102,7 +102,7 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
 
 
 def parse(text: str) -> Document:
-    """Parse one YAML document whose top level is a mapping; everything wrong with it is in ``problems``."""
+    """Parse a YAML document with a mapping at the top level; collect its faults in ``problems``."""
     document = Document()
     try:
         loader = _CoreLoader(text)
@@ -110,7 +110,7 @@ def parse(text: str) -> Document:
     except yaml.YAMLError as error:
         document.problems.append(_syntax_problem(error, text))
         return document
-    except Exception as error:  # PyYAML's scanner raises others, for escapes beyond Unicode say
+    except Exception as error:  # PyYAML's scanner raises others, e.g. for escapes beyond Unicode
         document.problems.append(Problem(0, (), f"not valid YAML: {reason(error)}"))
         return document
     if not isinstance(node, yaml.MappingNode):
@@ -145,7 +145,7 @@ def _character(error: yaml.reader.ReaderError) -> str:
 
 
 class _Builder:
-    """Turns nodes into values and notes lines and problems in a document."""
+    """Conversion of YAML nodes into values; records lines and problems in a document."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -174,11 +174,11 @@ class _Builder:
                 continue
             key = str(key_node.value)
             if not _encodable(key):
-                self._problem(key_node, path, f"a key holds half a surrogate pair: {key!a}")
+                self._problem(key_node, path, f"a key contains a lone surrogate: {key!a}")
                 continue
             here = (*path, key)
             if key in found:
-                text = f"this key stands twice; the first is on line {self._document.lines[here]}"
+                text = f"duplicate key; the first is on line {self._document.lines[here]}"
                 self._document.problems.append(Problem(key_node.start_mark.line + 1, here, text))
                 continue
             self._document.lines[here] = key_node.start_mark.line + 1
@@ -197,7 +197,7 @@ class _Builder:
         kind, text = node.tag.removeprefix(_TAG), str(node.value)
         if kind == "str":
             if not _encodable(text):
-                self._problem(node, path, f"found {text!a}, which holds half a surrogate pair")
+                self._problem(node, path, f"found {text!a}, which contains a lone surrogate")
                 return None
             return text
         if kind == "null":
@@ -215,10 +215,10 @@ class _Builder:
 
 
 def _float(text: str) -> float:
-    """Return a YAML float; its ".inf" and ".nan" are Python's without the dot."""
+    """Return a YAML float; ``.inf`` and ``.nan`` are converted to Python's spelling."""
     return float(re.sub(r"\.(?=[a-zA-Z])", "", text))
 
 
 def _encodable(text: str) -> bool:
-    """Return False for text that UTF-8 cannot hold, which YAML's escapes can make."""
+    """Return False for text that UTF-8 cannot encode, which YAML's escapes can produce."""
     return not any("\ud800" <= char <= "\udfff" for char in text)

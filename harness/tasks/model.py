@@ -1,4 +1,4 @@
-"""What a task is, as frozen values: its description and, once its dataset is loaded, its data."""
+"""Data model of a task and its data, as frozen values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
 
 @dataclass(frozen=True)
 class Split:
-    """Examples, in a fixed order.
+    """Examples in a fixed order.
 
     Attributes:
         ids: shape (n,), str, unique within the task.
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64.
-        subjects: shape (n,), str; which person or thing an example shows; None where the data has no subjects.
-        true_labels: shape (n,), int64; the classes before the task corrupted ``labels``; None where it did not.
+        subjects: person or object that each example shows, shape (n,), str; None if the data has no subjects.
+        true_labels: classes before the task corrupted ``labels``, shape (n,), int64; None if it did not.
     """
 
     ids: NDArray[np.str_]
@@ -36,7 +36,7 @@ class Split:
         return len(self.labels)
 
     def take(self, index: NDArray[np.int64]) -> Split:
-        """The examples at ``index``, in that order."""
+        """Return the examples at ``index``, in that order."""
         return Split(
             ids=self.ids[index],
             images=self.images[index],
@@ -53,7 +53,7 @@ class TaskData:
     Attributes:
         retain, forget, validation, test: the splits.
         class_names: one name per class.
-        mean, std: per channel, of images scaled to [0, 1].
+        mean, std: normalisation per channel, for images scaled to [0, 1].
     """
 
     retain: Split
@@ -66,7 +66,7 @@ class TaskData:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """Return the number of classes."""
         return len(self.class_names)
 
     def sizes(self) -> dict[str, int]:
@@ -74,12 +74,12 @@ class TaskData:
         return {name: len(self.split(name)) for name in ("retain", "forget", "validation", "test")}
 
     def split(self, name: str) -> Split:
-        """A split by its name."""
+        """Return a split by its name."""
         found: Split = getattr(self, name)
         return found
 
     def digest(self) -> str:
-        """SHA-256 of every byte that a result could depend on: ids, images, labels, order, normalisation."""
+        """Return the SHA-256 of all data that a result may depend on: ids, images, labels, order, normalisation."""
         sha = hashlib.sha256()
         for name in ("retain", "forget", "validation", "test"):
             split = self.split(name)
@@ -96,11 +96,11 @@ class TaskData:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a method may take.
+    """The time limit of a method, relative to retraining.
 
     Attributes:
-        fraction: of the measured retraining time.
-        measurements: how many retrainings are timed; the median counts.
+        fraction: fraction of the measured retraining time.
+        measurements: number of timed retrainings; the smallest time counts.
     """
 
     fraction: float = 0.2
@@ -109,13 +109,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Margins:
-    """What counts as forgotten, and what it may cost.
+    """Margins of the verdict: remaining memory and loss of utility.
 
     Attributes:
-        memory: share of the memory of the forget set, below which what may be left counts as nothing, in (0, 1).
-        shift_sd: mean shift of the confidence on the forget set, in standard deviations of retrained models, likewise.
-        utility_points: how many points of accuracy, in per cent, a method may lose on the retain or on the test set
-            against retrained models before it has no rank.
+        memory: share of the memory of the forget set that may remain, in (0, 1).
+        shift_sd: mean shift of the confidence on the forget set that may remain, in standard deviations of retrained models.
+        utility_points: percentage points of accuracy that a method may lose on the retain or the test set against
+            retrained models; a method that loses more is not ranked.
     """
 
     memory: float = 0.05
@@ -125,10 +125,10 @@ class Margins:
 
 @dataclass(frozen=True)
 class JournalRequest:
-    """What is recorded while the originals are trained, for methods that need it.
+    """The record of the originals' training, for methods that need it.
 
     Attributes:
-        updates: of every batch that holds a forget example ("touched"), or of all.
+        updates: record the updates of every batch with a forget example ("touched"), or of all batches ("all").
     """
 
     updates: Literal["touched", "all"] = "touched"
@@ -136,12 +136,12 @@ class JournalRequest:
 
 @dataclass(frozen=True)
 class SisaRequest:
-    """Training in shards and slices; see :mod:`reference_models.sisa`.
+    """SISA training in shards and slices; see :mod:`reference_models.sisa`.
 
     Attributes:
-        shards: constituents of the network, each trained on a shard of its own.
-        slices: stages of the training of each.
-        by: what is given to a shard and a slice as a whole: an example, or all examples of a subject.
+        shards: number of constituents of the network, each trained on its own shard.
+        slices: number of training stages of each constituent.
+        by: unit of assignment to shards and slices: an example, or all examples of a subject.
     """
 
     shards: int
@@ -156,18 +156,18 @@ class Task:
     Attributes:
         name: unique among registered tasks.
         description: one sentence.
-        load: reads or makes the data; raises DatasetMissingError or DatasetInvalidError. Deterministic.
-        architecture: which network; under ``sisa``, which network each constituent is.
-        recipe: how it is trained.
-        journal: what is recorded of the originals' training; None for nothing.
+        load: reads or generates the data, deterministically; raises DatasetMissingError or DatasetInvalidError.
+        architecture: the network; with ``sisa``, the network of each constituent.
+        recipe: training recipe.
+        journal: record of the originals' training; None for no record.
         sisa: training in shards and slices; None for ordinary training.
-        margins: of the verdict.
+        margins: margins of the verdict.
         models: default number of models per population.
         budget: default budget.
-        seed: of the reference populations.
+        seed: seed of the reference populations.
         definition: the task as plain JSON values, for the report.
-        source: where it was defined: a file or a distribution.
-        folder: what relative paths in ``definition`` are seen from; None for a task that no file defines.
+        source: origin of the task: a file or a distribution.
+        folder: base of relative paths in ``definition``; None for a task without a file.
     """
 
     name: str
@@ -186,7 +186,7 @@ class Task:
     folder: Path | None = None
 
     def model_spec(self, data: TaskData) -> ModelSpec:
-        """The network's specification for this data."""
+        """Return the network's specification for this data."""
         _, channels, height, width = data.retain.images.shape
         return ModelSpec(
             architecture=self.architecture if self.sisa is None else sharded(self.architecture, self.sisa.shards),

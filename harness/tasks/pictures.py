@@ -1,8 +1,8 @@
-"""One picture file as an array; Pillow is imported when the first picture is read.
+"""Reading of image files into arrays; Pillow is imported with the first image.
 
-Only pictures whose numbers are taken over as they stand are read: :data:`FORMATS` and :data:`MODES` list them, and
-``docs/reference/tasks.md`` shows the same table. Whatever would need a conversion with a choice in it (16 bits to 8, a
-background for transparent pixels, one of several frames, a colour profile) is refused.
+Only images with directly usable pixel values are read: :data:`FORMATS` and :data:`MODES` list them, as does
+``docs/reference/tasks.md``. Images that need an ambiguous conversion are refused: 16 bits to 8, a background for transparent
+pixels, one of several frames, a colour profile.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MODES = {
     "RGB": "colour",
     "RGBA": "colour with alpha",
 }
-"""Pillow's name of each mode that is read, and its meaning."""
+"""Supported modes by Pillow's name, with their meaning."""
 MAX_BITS = 8
 OPAQUE = 255
 _PNG_DEPTH_BYTE = 24
@@ -40,19 +40,19 @@ _BMP_DROPPED = ("BGRX", "BGR;15", "BGR;16")
 
 
 def read_picture(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
-    """Return the picture, turned upright by its EXIF data and resized to a square; shape (1 or 3, size, size).
+    """Return the image, rotated by its EXIF orientation and resized to a square; shape (1 or 3, size, size), uint8.
 
     Raises:
         DatasetMissingError: Pillow is not installed.
-        FileNotFoundError: no such file.
-        ValueError: not a picture, a damaged or an absurdly large one, or one that :data:`MODES` does not cover; the
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not an image, is damaged or extremely large, or is not covered by :data:`MODES`; the
             message lists every fault.
     """
     try:
         from PIL import Image
     except ImportError as error:
         raise DatasetMissingError(
-            f"Pictures need Pillow, which cannot be imported ({error}): pip install 'unlearning-harness[vision]'"
+            f"Reading images needs Pillow, which cannot be imported ({error}): pip install 'unlearning-harness[vision]'"
         ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -61,21 +61,21 @@ def read_picture(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
                 return _pixels(opened, path, size=size, grey=grey)
         except (FileNotFoundError, _RefusedError):
             raise
-        except Exception as error:  # a decoder raises whatever a damaged file leads it to
-            raise ValueError(f"cannot be read as a picture: {error or type(error).__name__}") from error
+        except Exception as error:  # decoders raise any exception for damaged files
+            raise ValueError(f"cannot be read as an image: {error or type(error).__name__}") from error
 
 
 class _RefusedError(ValueError):
-    """A sound picture that is not covered by the table."""
+    """A valid image that is not supported."""
 
 
 def _pixels(opened: Image.Image, path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     if faults := list(_faults(opened, path)):
-        raise _RefusedError(f"is not read: {'; '.join(faults)}")
+        raise _RefusedError(f"is not supported: {'; '.join(faults)}")
     upright = ImageOps.exif_transpose(opened)
-    if _has_alpha(upright):  # which is opaque throughout, or it was a fault
+    if _has_alpha(upright):  # fully opaque, else it would be a fault
         upright = upright.convert("RGBA")
     upright = upright.convert("RGB").convert("L" if grey else "RGB")
     resized = upright if upright.size == (size, size) else upright.resize((size, size), Image.Resampling.BILINEAR)
@@ -84,23 +84,23 @@ def _pixels(opened: Image.Image, path: Path, *, size: int, grey: bool) -> NDArra
 
 
 def _faults(image: Image.Image, path: Path) -> Iterator[str]:
-    """Yield every reason why a picture is not read, each with what to do."""
+    """Yield every reason why an image is not supported, each with advice."""
     if image.format not in FORMATS:
         yield f"its format is {image.format}; save it as one of {listed(FORMATS)}"
     bits = _bits(image, path)
     if bits > MAX_BITS:
-        yield f"it has {bits} bits a channel; save it with {MAX_BITS}"
+        yield f"it has {bits} bits per channel; save it with {MAX_BITS}"
     if image.mode not in MODES:
         yield f"its mode is {image.mode}; save it as grey (L) or colour (RGB)"
     yield from _odd_numbers(image)
     if (frames := getattr(image, "n_frames", 1)) != 1:
-        yield f"it has {frames} frames; save the frame that is meant as a file of its own"
+        yield f"it has {frames} frames; save the desired frame as a separate file"
     if image.mode in MODES and (share := _transparent_share(image)):
-        yield f"{share:.2g} of its pixels are transparent; save it without alpha, on the background that is meant"
+        yield f"a share of {share:.2g} of its pixels is transparent; save it without alpha, on a background"
 
 
 def _bits(image: Image.Image, path: Path) -> int:
-    """Return the bits of a channel in the file, which Pillow's mode does not always show."""
+    """Return the bits per channel in the file, which Pillow's mode does not always show."""
     if image.format == "PNG":
         with path.open("rb") as stream:
             return stream.read(_PNG_DEPTH_BYTE + 1)[_PNG_DEPTH_BYTE]
@@ -112,15 +112,15 @@ def _bits(image: Image.Image, path: Path) -> int:
 
 
 def _odd_numbers(image: Image.Image) -> Iterator[str]:
-    """Yield faults of the numbers in the file that Pillow would convert without a word."""
+    """Yield faults of pixel values that Pillow would convert silently."""
     if image.format == "TIFF" and any(kind != _TIFF_UNSIGNED for kind in _tiff(image, _TIFF_SAMPLE_FORMAT)):
-        yield f"its numbers are signed or have a point; save them as whole numbers from 0 to {OPAQUE}"
+        yield f"its pixel values are signed or floating-point; save them as whole numbers from 0 to {OPAQUE}"
     if image.format == "TIFF" and _TIFF_UNSPECIFIED in _tiff(image, _TIFF_EXTRA):
-        yield "it has a channel beside colour and alpha; save it without"
+        yield "it has a channel besides colour and alpha; save it without"
     if image.format == "BMP" and _raw_mode(image) in _BMP_DROPPED:
-        yield "it is a BMP of 16 or 32 bits a pixel; save it as one of 24, or as a PNG"
+        yield "it is a BMP with 16 or 32 bits per pixel; save it with 24, or as a PNG"
     if image.format == "PPM" and _ppm_maximum(image) < OPAQUE:
-        yield f"its greatest value is {_ppm_maximum(image)}; save it with {OPAQUE}"
+        yield f"its maximum value is {_ppm_maximum(image)}; save it with {OPAQUE}"
 
 
 def _tiff(image: Image.Image, tag: int) -> tuple[int, ...]:
@@ -139,7 +139,7 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _ppm_maximum(image: Image.Image) -> int:
-    """Return the number that stands for white in a PPM file."""
+    """Return the maximum value (white) of a PPM file."""
     raw, *others = _arguments(image)
     if image.tile[0][0] == "raw" or not others:  # type: ignore[attr-defined]
         return 65535 if str(raw).startswith(("I", "F")) else OPAQUE

@@ -1,4 +1,4 @@
-"""The keys of a task file, as pydantic models. ``docs/reference/tasks.md`` explains each; a test compares the two."""
+"""The keys of a task file as pydantic models; a test compares them with ``docs/reference/tasks.md``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.tasks.fields import Amount, ClassRef, Name, Noise, Section, Seed, S
 from harness.tasks.wording import listed, near_match
 from reference_models.recipe import ArchitectureSpec, Recipe
 
-# Kept here so that a task file is checked without importing torch; a test compares it with reference_models.
+# Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
 MOST_FACES = 1_000_000
 MOST_LAYERS = 100
@@ -48,7 +48,7 @@ def _check_option(option: str, given: object) -> None:
 
 
 def _check_recipe(value: Recipe) -> Recipe:
-    """Refuse what is too large for any training; the recipe itself refuses what is too small."""
+    """Refuse numbers above the bounds; the recipe itself refuses numbers below them."""
     for name, most in RECIPE_AT_MOST.items():
         if getattr(value, name) > most:
             raise ValueError(f"{name} must be at most {most:g}, not {getattr(value, name):g}")
@@ -56,7 +56,7 @@ def _check_recipe(value: Recipe) -> Recipe:
 
 
 class FacesDataset(Section):
-    """Face pictures drawn from parameters; nothing to download."""
+    """Generated face images; nothing to download."""
 
     kind: Literal["faces"]
     persons: Annotated[int, Field(ge=1, le=100_000)] = 520
@@ -75,7 +75,7 @@ class FacesDataset(Section):
 
 
 class FashionMnistDataset(Section):
-    """Zalando's 60,000 + 10,000 grey pictures of clothes, 28x28, ten classes."""
+    """Fashion-MNIST: 60,000 + 10,000 greyscale images of clothes, 28x28, ten classes."""
 
     kind: Literal["fashion-mnist"]
     directory: Path | None = None
@@ -87,7 +87,7 @@ class FashionMnistDataset(Section):
 
 
 class Cifar10Dataset(Section):
-    """50,000 + 10,000 colour photographs, 32x32, ten classes."""
+    """CIFAR-10: 50,000 + 10,000 colour images, 32x32, ten classes."""
 
     kind: Literal["cifar10"]
     directory: Path | None = None
@@ -99,7 +99,7 @@ class Cifar10Dataset(Section):
 
 
 class ImageFolderDataset(Section):
-    """A user's own pictures: a directory and a CSV of labels."""
+    """A user's own images: a directory and a CSV of labels."""
 
     kind: Literal["image-folder"]
     directory: Path | None = None
@@ -122,14 +122,14 @@ class ForgetRandom(SomeAmount):
 
 
 class ForgetClass(Sized):
-    """The examples of certain classes; all of them, or a random choice among them."""
+    """All examples of certain classes, or a random choice of them."""
 
     by: Literal["class"]
     classes: Annotated[tuple[ClassRef, ...], Field(min_length=1)]
 
 
 class ForgetSubject(Sized):
-    """All examples of certain subjects: those named, or a random choice of subjects."""
+    """All examples of certain subjects, named or chosen at random."""
 
     by: Literal["subject"]
     subjects: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
@@ -137,12 +137,12 @@ class ForgetSubject(Sized):
     @model_validator(mode="after")
     def _one_way(self) -> ForgetSubject:
         if (self.subjects is None) == (self.amount is None):
-            raise ValueError("by: subject needs either subjects or one of count and fraction (of the subjects)")
+            raise ValueError("by: subject needs either subjects, or count or fraction (of the subjects)")
         return self
 
 
 class ForgetIds(Section):
-    """The examples of these ids."""
+    """The examples with certain ids."""
 
     by: Literal["ids"]
     ids: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
@@ -156,7 +156,7 @@ class ForgetIds(Section):
 
 
 class ForgetCorrupted(Section):
-    """The examples whose labels the task corrupts, and no others."""
+    """Exactly the examples with corrupted labels."""
 
     by: Literal["corrupted"]
 
@@ -167,14 +167,14 @@ Forget: TypeAlias = Annotated[
 
 
 class CorruptSwap(SomeAmount):
-    """Examples of two classes get each other's label: so many, or such a share, of each of the two."""
+    """Swap the labels of two classes for a count or fraction of the examples of each."""
 
     how: Literal["swap"]
     classes: Annotated[tuple[ClassRef, ...], Field(min_length=2, max_length=2)]
 
 
 class CorruptRandom(SomeAmount):
-    """Examples get the label of another class, drawn uniformly: so many, or such a share, of the training set."""
+    """Change the labels of a count or fraction of the training set to another class, drawn uniformly."""
 
     how: Literal["random"]
 
@@ -183,7 +183,7 @@ Corrupt: TypeAlias = Annotated[CorruptSwap | CorruptRandom, Field(discriminator=
 
 
 class Splits(Section):
-    """What is held out from training: of the dataset's official test part where it has one, else of all examples."""
+    """Held-out examples, from the dataset's official test set if it has one, else from all examples."""
 
     validation: Amount = 0.1
     test: Amount = 0.15
@@ -192,25 +192,25 @@ class Splits(Section):
 
 
 class Normalization(Section):
-    """Constants per channel for images scaled to [0, 1], in place of those of the training set."""
+    """Constants per channel for images scaled to [0, 1], instead of those of the training set."""
 
     mean: Annotated[tuple[Annotated[float, Field(ge=-1000, le=1000)], ...], Field(min_length=1)]
     std: Annotated[tuple[Annotated[float, Field(ge=1e-4, le=1000)], ...], Field(min_length=1)]
 
 
 class JournalSection(Section):
-    """What is recorded while the originals are trained."""
+    """The record of the originals' training."""
 
     updates: Literal["touched", "all"] = "touched"
 
 
 def _journal(value: object) -> object:
-    """``true`` is a journal as it is by default, ``false`` is none."""
+    """Convert ``true`` into the default journal and ``false`` into none."""
     return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
 
 class SisaSection(Section):
-    """Training in shards and slices, each constituent of the network on its own shard."""
+    """SISA training: each constituent of the network is trained on its own shard, in slices."""
 
     shards: Annotated[int, Field(ge=1, le=64)] = 5
     slices: Annotated[int, Field(ge=1, le=64)] = 2
@@ -218,14 +218,14 @@ class SisaSection(Section):
 
 
 class BudgetSection(Section):
-    """How long a method may take."""
+    """The time limit of a method, relative to retraining."""
 
     fraction: Annotated[float, Field(gt=0, le=1000)] = 0.2
     measurements: Annotated[int, Field(ge=1, le=100)] = 3
 
 
 class MarginsSection(Section):
-    """What counts as forgotten, and what it may cost."""
+    """Margins of the verdict: remaining memory and loss of utility."""
 
     memory: Annotated[float, Field(gt=0, lt=1)] = 0.05
     shift_sd: Annotated[float, Field(gt=0, le=1000)] = 0.1
@@ -233,7 +233,7 @@ class MarginsSection(Section):
 
 
 class TaskFile(Section):
-    """A whole task file."""
+    """A complete task file."""
 
     schema_version: Literal[1] = Field(alias="schema")
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
@@ -256,7 +256,7 @@ class TaskFile(Section):
     def _one_record(self) -> TaskFile:
         if self.journal is not None and self.sisa is not None:
             raise ValueError(
-                "sisa keeps a journal of its own, of the network before every stage; take journal out ('journal: false')"
+                "sisa has its own journal, with the network before every stage; remove journal ('journal: false')"
             )
         return self
 
@@ -265,13 +265,13 @@ class TaskFile(Section):
         forgets_corrupted = isinstance(self.forget, ForgetCorrupted)
         if forgets_corrupted and self.corrupt is None:
             raise ValueError(
-                "forget by: corrupted needs labels to be corrupted; add a corrupt section, as in "
+                "forget by: corrupted needs corrupted labels; add a corrupt section, e.g. "
                 "corrupt: {how: random, fraction: 0.05}"
             )
         if self.corrupt is not None and not forgets_corrupted:
             raise ValueError(
-                "corrupt goes with forget: {by: corrupted} alone, since retrained models must be free of the wrong labels; "
-                "say that, or take corrupt out ('corrupt: null' in a file that extends another). Wrong labels that "
-                "stay in training are dataset.label_noise"
+                "corrupt requires forget: {by: corrupted}, since retrained models must not see the wrong labels; set that, "
+                "or remove corrupt ('corrupt: null' in a file that extends another). For wrong labels that stay in the "
+                "retain set, use dataset.label_noise"
             )
         return self

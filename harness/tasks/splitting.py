@@ -1,8 +1,7 @@
-"""Who is held out and who is forgotten: pure functions of ids, labels and subjects.
+"""Choice of held-out and forgotten examples: pure functions of ids, labels and subjects.
 
-Every random choice ranks keys (example ids or subjects) by SHA-256 of purpose, seed and key, and takes the first. So a
-choice depends on nothing but the seed and the keys themselves: not on the order of files, the platform or a library's
-random generator.
+Every random choice sorts the keys (example ids or subjects) by SHA-256 of purpose, seed and key, and takes the first. So it
+depends only on the seed and the keys, not on the order of files, the platform or a library's random generator.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Index = NDArray[np.int64]
 
 
 def seeded_order(keys: NDArray[np.str_], *, seed: int, purpose: str) -> Index:
-    """Positions of ``keys`` (unique), shape (n,), in an order that looks random, set by seed and keys alone."""
+    """Return the positions of ``keys`` (unique), shape (n,), in a pseudo-random order that depends on seed and keys."""
     prefix = hashlib.sha256(f"{purpose}:{seed}:".encode())
     digests = []
     for key in keys.tolist():
@@ -32,45 +31,45 @@ def seeded_order(keys: NDArray[np.str_], *, seed: int, purpose: str) -> Index:
 
 
 def amount_of(amount: float, total: int, *, what: str) -> int:
-    """How many of ``total`` are meant: an int is a count, a float a fraction of the total, rounded to the nearest.
+    """Return ``amount`` as a count: an int is a count, a float a fraction of ``total``, rounded to the nearest.
 
     Raises:
-        DatasetInvalidError: more than there are, or none.
+        DatasetInvalidError: the count is 0 or above ``total``.
     """
     count = amount if isinstance(amount, int) else round(amount * total)
     if count > total:
-        raise DatasetInvalidError(f"{what}: {count} were asked for, but there are only {total}; ask for fewer")
+        raise DatasetInvalidError(f"{what}: {count} were requested, but there are only {total}; reduce it")
     if count < 1:
-        raise DatasetInvalidError(f"{what}: {amount} of {total} is none; ask for more, or for a larger dataset")
+        raise DatasetInvalidError(f"{what}: {amount} of {total} selects 0; increase it, or use a larger dataset")
     return count
 
 
 def pick(keys: NDArray[np.str_], amount: float, *, seed: int, purpose: str) -> Index:
-    """Positions of a seeded choice among ``keys``, ascending, shape (count,)."""
+    """Return the positions of a seeded choice among ``keys``, ascending, shape (count,)."""
     count = amount_of(amount, len(keys), what=purpose)
     return np.sort(seeded_order(keys, seed=seed, purpose=purpose)[:count])
 
 
 def subset(split: Split, amount: float | None, *, seed: int, purpose: str) -> Split:
-    """A seeded choice of a split's examples, in their first order; all of them where ``amount`` is None."""
+    """Return a seeded choice of a split's examples in their original order; all of them if ``amount`` is None."""
     return split if amount is None else split.take(pick(split.ids, amount, seed=seed, purpose=purpose))
 
 
 def hold_out(
     pool: Split, *, validation: float, test: float, by_subject: bool, seed: int, keep: NDArray[np.bool_] | None = None
 ) -> tuple[Index, Index, Index]:
-    """Positions of (validation, test, the rest) in ``pool``, each ascending; disjoint, together all of it.
+    """Return the positions of (validation, test, rest) in ``pool``, each ascending; they partition the pool.
 
     Args:
-        pool: what is divided.
-        validation: an int is a count, a float a fraction of the pool; of subjects where ``by_subject``.
+        pool: examples to divide.
+        validation: an int is a count, a float a fraction of the pool; of its subjects if ``by_subject``.
         test: likewise.
-        by_subject: whole subjects are held out, so that no subject stands on two sides.
-        seed: of the choice.
-        keep: shape (n,); examples that must stay in the rest, e.g. those the task names as forget set.
+        by_subject: hold out whole subjects, so that no subject is in two parts.
+        seed: seed of the choice.
+        keep: mask, shape (n,), of examples that must stay in the rest, e.g. those that the task names as forget set.
 
     Raises:
-        DatasetInvalidError: no subjects in this data, or not enough left to hold out.
+        DatasetInvalidError: the data has no subjects, or too few examples can be held out.
     """
     subjects = _subjects(pool, "splits.by: subject") if by_subject else None
     units = pool.ids if subjects is None else subjects
@@ -82,7 +81,7 @@ def hold_out(
         noun = "subjects" if by_subject else "examples"
         raise DatasetInvalidError(
             f"splits: validation ({n_validation}) and test ({n_test}) need {n_validation + n_test} {noun}, but only "
-            f"{len(free)} may be held out; ask for fewer"
+            f"{len(free)} may be held out; reduce them"
         )
     order = free[seeded_order(free, seed=seed, purpose="held out")]
     in_validation = np.isin(units, order[:n_validation])
@@ -92,14 +91,14 @@ def hold_out(
 
 
 def forget_random(train: Split, amount: float, *, seed: int) -> Index:
-    """Positions of a uniformly random choice of examples; an int is a count, a float a fraction."""
+    """Return the positions of a uniformly random choice of examples; an int is a count, a float a fraction."""
     return pick(train.ids, amount, seed=seed, purpose="forget")
 
 
 def forget_classes(
     train: Split, classes: Iterable[int], amount: float | None, *, seed: int, class_names: Sequence[str] = ()
 ) -> Index:
-    """Positions of the examples of ``classes``: all, or a seeded choice of ``amount`` of them.
+    """Return the positions of the examples of ``classes``: all, or a seeded choice of ``amount`` of them.
 
     Raises:
         DatasetInvalidError: a class has no example in the training set.
@@ -116,10 +115,10 @@ def forget_classes(
 
 
 def forget_subjects(train: Split, subjects: Sequence[str] | None, amount: float | None, *, seed: int) -> Index:
-    """Positions of all examples of certain subjects: those named, or a seeded choice of ``amount`` among all.
+    """Return the positions of all examples of certain subjects: the named ones, or a seeded choice of ``amount``.
 
     Raises:
-        DatasetInvalidError: the data has no subjects, or not this one.
+        DatasetInvalidError: the data has no subjects, or a named subject does not occur.
     """
     of_example = _subjects(train, "forget.by: subject")
     known = np.unique(of_example)
@@ -138,10 +137,10 @@ def forget_subjects(train: Split, subjects: Sequence[str] | None, amount: float 
 
 
 def forget_ids(train: Split, ids: Sequence[str]) -> Index:
-    """Positions of the examples of these ids.
+    """Return the positions of the examples with these ids.
 
     Raises:
-        DatasetInvalidError: an id that is not in the training set.
+        DatasetInvalidError: an id is not in the training set.
     """
     position = {name: index for index, name in enumerate(train.ids.tolist())}
     missing = [name for name in ids if name not in position]
@@ -154,10 +153,10 @@ def forget_ids(train: Split, ids: Sequence[str]) -> Index:
 
 
 def part_forget(train: Split, forget: Index) -> tuple[Split, Split]:
-    """(retain, forget): the training set in two parts, neither empty.
+    """Divide the training set and return (retain, forget).
 
     Raises:
-        DatasetInvalidError: one part is empty.
+        DatasetInvalidError: a part would be empty.
     """
     chosen = np.zeros(len(train), dtype=np.bool_)
     chosen[forget] = True
@@ -169,9 +168,9 @@ def part_forget(train: Split, forget: Index) -> tuple[Split, Split]:
 
 
 def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int) -> Split:
-    """The split with ``fraction`` of its labels (a seeded choice) changed to another class.
+    """Return the split with ``fraction`` of its labels (a seeded choice) changed to another class.
 
-    A wrong label can only be learned by heart, so it shows membership plainly.
+    A model can only memorise a wrong label, so label noise makes membership visible.
     """
     if fraction == 0:
         return split
@@ -185,8 +184,8 @@ def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int
 def _subjects(split: Split, what: str) -> NDArray[np.str_]:
     if split.subjects is None:
         raise DatasetInvalidError(
-            f"{what}: this data has no subjects; choose another way, or give the pictures subjects (image-folder's CSV "
-            "has a column for them)"
+            f"{what}: this data has no subjects; choose by another key, or add subjects (the column 'subject' of "
+            "image-folder's CSV)"
         )
     return split.subjects
 
@@ -197,15 +196,15 @@ def _sample(names: NDArray[np.str_]) -> str:
 
 
 def class_number(name: str | int, class_names: Sequence[str], *, what: str = "forget.classes") -> int:
-    """The label of a class given by name or number; ``what`` is the key that names it.
+    """Return the label of a class given by name or number; ``what`` is the task file's key, for messages.
 
     Raises:
-        DatasetInvalidError: no such class, or a number that is the name of one class and the number of another.
+        DatasetInvalidError: there is no such class, or the number is also the name of another class.
     """
     if isinstance(name, int) and str(name) in class_names and list(class_names).index(str(name)) != name:
         raise DatasetInvalidError(
-            f"{what}: {name} is the name of class number {list(class_names).index(str(name))}, and numbers count classes "
-            f"from 0; put it in quotes ('{name}') for the class of that name"
+            f"{what}: {name} is ambiguous: it is also the name of class number {list(class_names).index(str(name))}; "
+            f"put it in quotes ('{name}') for the class of that name"
         )
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)

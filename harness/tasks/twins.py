@@ -1,7 +1,7 @@
-"""Examples of one split that stand in another one as well, under another id: equal or nearly equal pictures.
+"""Detection of duplicates and near-duplicates (twins) across splits, by image content.
 
-An example is its content. If a picture to be forgotten has a twin in the retain set, retrained models have learned it too, and no
-method can forget it; if a held-out picture has one in the training set, it measures memory in place of generalisation.
+If an image to be forgotten has a twin in the retain set, retrained models have learned it too, and no method can forget it. If a
+held-out image has a twin in the training set, it measures memory instead of generalisation.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from harness.tasks.model import Split, TaskData
 
 NEAR = 0.1
-"""Nearly equal: their Euclidean distance is at most this share of the pictures' standard deviation, which is the root of the
-mean squared Euclidean distance of a picture from the mean picture. Independent pictures are about 1.4 apart."""
+"""Maximum Euclidean distance of nearly equal images, in units of the standard deviation of images: the root of the mean squared
+Euclidean distance of an image from the mean image. Independent images are about 1.4 apart."""
 PAIRS = (
     ("forget", "retain"),
     ("validation", "retain"),
@@ -26,7 +26,7 @@ PAIRS = (
     ("test", "forget"),
     ("test", "validation"),
 )
-"""(split whose examples are counted, split in which their twins are), the worst first."""
+"""(split of the counted examples, split of their twins), in order of severity."""
 SHOWN = 3
 _CANDIDATES = 16
 _GRID = 4
@@ -35,15 +35,15 @@ _ROWS = 2048
 
 @dataclass(frozen=True)
 class Twins:
-    """The examples of one split that have a twin in another one.
+    """Counts of the examples of one split that have a twin in another split.
 
     Attributes:
-        split: whose examples are counted.
-        twin_in: where their twins are.
-        equal: examples with an equal picture there.
-        near: examples with a nearly equal picture there, and no equal one.
-        other_label: those of both that have another label than the twin that was found.
-        pairs: ids of the first few examples, each with its twin's.
+        split: split of the counted examples.
+        twin_in: split of their twins.
+        equal: number of examples with an equal image there.
+        near: number of examples with a nearly equal image there, and no equal one.
+        other_label: number of these examples with another label than the twin found.
+        pairs: ids of the first few examples, each with its twin's id.
     """
 
     split: str
@@ -55,13 +55,13 @@ class Twins:
 
     @property
     def total(self) -> int:
-        """Examples with a twin."""
+        """Return the number of examples with a twin."""
         return self.equal + self.near
 
 
 @dataclass(frozen=True)
 class _Side:
-    """A split's pictures: ``first`` maps the hash of a picture to its first example; ``unique`` are these, ascending."""
+    """An index of a split's images: ``first`` maps an image's hash to its first example; ``unique`` lists these."""
 
     split: Split
     hashes: list[bytes]
@@ -71,10 +71,10 @@ class _Side:
 
 
 def find_twins(data: TaskData) -> tuple[Twins, ...]:
-    """Count, for each of :data:`PAIRS`, the examples with a twin. Pairs of splits without twins are there with zeros.
+    """Count the examples with a twin for each of :data:`PAIRS`, also if there are none.
 
-    Equal pictures are found exactly. A nearly equal one is looked for among the 16 pictures of the other split whose block
-    means are nearest: their distance is a lower bound of the pictures' own.
+    Equal images are found by their hash. A nearly equal image is searched among the 16 images of the other split with the nearest
+    block means, since the distance of block means is a lower bound of the distance of images.
     """
     sides = {name: _side(data.split(name)) for name in ("retain", "forget", "validation", "test")}
     radius = NEAR * _deviation([data.split(name) for name in sides])
@@ -93,7 +93,7 @@ def _side(split: Split) -> _Side:
 def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the means over a grid of 4x4 blocks, each times the root of its size, shape (n, C * 16).
 
-    Their Euclidean distance is at most that of the pictures (Cauchy-Schwarz, block by block).
+    Their Euclidean distance is at most that of the images (Cauchy-Schwarz, block by block).
     """
     count, channels, height, width = images.shape
     rows, columns = _cuts(height), _cuts(width)
@@ -110,7 +110,7 @@ def _cuts(length: int) -> NDArray[np.int64]:
 
 
 def _deviation(splits: list[Split]) -> float:
-    """Return the root of the mean squared Euclidean distance of a picture from the mean picture."""
+    """Return the root of the mean squared Euclidean distance of an image from the mean image."""
     total = sum(len(split) for split in splits)
     sums, squares = np.zeros(splits[0].images.shape[1:], dtype=np.int64), 0.0
     for split in splits:
@@ -128,8 +128,8 @@ def _twins(sides: dict[str, _Side], name: str, other: str, radius: float) -> Twi
     equal = len(twin)
     twin |= dict(_near(here, there, radius))
     chosen = sorted(twin)
-    labels = sum(int(here.split.labels[one] != there.split.labels[twin[one]]) for one in chosen)
-    pairs = tuple((str(here.split.ids[one]), str(there.split.ids[twin[one]])) for one in chosen[:SHOWN])
+    labels = sum(int(here.split.labels[index] != there.split.labels[twin[index]]) for index in chosen)
+    pairs = tuple((str(here.split.ids[index]), str(there.split.ids[twin[index]])) for index in chosen[:SHOWN])
     return Twins(name, other, equal, len(twin) - equal, labels, pairs)
 
 
@@ -140,7 +140,7 @@ def _equal(here: _Side, there: _Side) -> Iterator[tuple[int, int]]:
 
 
 def _near(here: _Side, there: _Side, radius: float) -> Iterator[tuple[int, int]]:
-    """Yield (example, its nearest candidate) if that is within ``radius``, for examples that have no equal one."""
+    """Yield (example, its nearest candidate) if that is within ``radius``, for examples without an equal image."""
     from scipy.spatial import cKDTree
 
     lone = [row for row, index in enumerate(here.unique) if here.hashes[index] not in there.first]
@@ -166,27 +166,27 @@ def _near(here: _Side, there: _Side, radius: float) -> Iterator[tuple[int, int]]
 
 
 def twin_warnings(twins: tuple[Twins, ...], sizes: dict[str, int]) -> list[str]:
-    """Return a sentence per pair of splits that has twins, the worst first.
+    """Return a sentence per pair of splits with twins, in order of severity.
 
     Args:
-        twins: as found.
-        sizes: examples per split.
+        twins: result of :func:`find_twins`.
+        sizes: number of examples per split.
     """
-    return [_warning(one, sizes[one.split]) for one in twins if one.total]
+    return [_warning(found, sizes[found.split]) for found in twins if found.total]
 
 
 def _warning(twins: Twins, size: int) -> str:
     label = f", {twins.other_label} of them with another label" if twins.other_label else ""
-    shown = ", ".join(f"{one!r} = {other!r}" for one, other in twins.pairs)
-    counts = f"{twins.equal} equal and {twins.near} nearly equal pictures{label}; e.g. {shown}"
+    shown = ", ".join(f"{example!r} = {twin!r}" for example, twin in twins.pairs)
+    counts = f"{twins.equal} equal and {twins.near} nearly equal images{label}; e.g. {shown}"
     if (twins.split, twins.twin_in) == ("forget", "retain"):
         return (
             f"{twins.total} of {size} examples to forget have a TWIN IN THE RETAIN SET ({counts}). They CANNOT BE FORGOTTEN: "
-            "retrained models have learned their twins, and every number on the forget set counts them. Move the "
-            "twins to the forget set, or take them out of the data."
+            "retrained models have learned their twins, and every number on the forget set includes them. Move the "
+            "twins to the forget set, or remove them from the data."
         )
-    seen = "what was trained on" if twins.twin_in in ("retain", "forget") else "what methods were given"
+    seen = "training data" if twins.twin_in in ("retain", "forget") else "data that methods were given"
     return (
-        f"{twins.total} of {size} {twins.split} examples have a twin in the {twins.twin_in} set ({counts}): on them the "
-        f"{twins.split} set measures {seen}. Take them out of one of the two."
+        f"{twins.total} of {size} {twins.split} examples have a twin in the {twins.twin_in} set ({counts}). On these, the "
+        f"{twins.split} set measures {seen}. Remove them from one of the two sets."
     )

@@ -1,4 +1,4 @@
-"""Phrases that several messages share."""
+"""Phrases shared by messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 
 def near_match(found: str, allowed: Sequence[str]) -> str:
-    """``; did you mean 'persons'?`` where one of ``allowed`` is close to ``found``, else nothing."""
+    """Return ``; did you mean 'persons'?`` if one of ``allowed`` is close to ``found``, else an empty text."""
     close = difflib.get_close_matches(found.lower(), [name.lower() for name in allowed], n=1, cutoff=0.6)
     if not close:
         return ""
@@ -16,16 +16,16 @@ def near_match(found: str, allowed: Sequence[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """``a, b, c``."""
+    """Return ``a, b, c``."""
     return ", ".join(names)
 
 
 MOST_FAULTS = 20
-"""Faults that a message lists; the others are counted."""
+"""Maximum number of faults listed in a message; the others are counted."""
 
 
 def with_faults(place: str, faults: Sequence[str]) -> str:
-    """Return ``place, fault`` for one fault, else ``place has N faults:`` and one fault a line."""
+    """Return ``place, fault`` for a single fault, else ``place has N faults:`` and a line per fault."""
     if len(faults) == 1:
         return f"{place}, {faults[0]}"
     lines = "".join(f"\n  {fault}" for fault in faults[:MOST_FAULTS])

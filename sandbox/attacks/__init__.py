@@ -1,7 +1,7 @@
-"""Hostile unlearners, by which an installation tests its own sandbox. They run in a container and nowhere else.
+"""Hostile unlearners that test the sandbox of an installation; they run only in containers.
 
-The host reads these files, packs them into a wheel as the package ``harness_attacks``, and never imports them. Which attack a
-model gets is said by its seed: the number of a target in ``harness_attacks._targets``, which the host writes into the wheel.
+The host packs these files into a wheel as the package ``harness_attacks`` and never imports them. A model's seed selects its
+attack: it is the index of a target in ``harness_attacks._targets``, which the host writes into the wheel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 
 def _target(seed):
-    """Import the module of the target that the seed chooses; return it and the function's name."""
+    """Import the module of the target that the seed selects; return it and the name of the function."""
     from harness_attacks._targets import TARGETS
 
     module, _, name = TARGETS[seed].partition(":")
@@ -31,7 +31,7 @@ def _at_import():
 
 @hookimpl
 def unlearn(model, retain, forget, validation, context):
-    """Call the target's function with the arguments that it names."""
+    """Call the function of the target that the seed selects, with the hook arguments that it declares."""
     module, name = _target(context.seed)
     function = getattr(module, name)
     given = {"model": model, "retain": retain, "forget": forget, "validation": validation, "context": context}

@@ -1,4 +1,4 @@
-"""What a plugin can do to the guest's code in its own process: find the pipes and speak over them."""
+"""Access to the guest's code in the plugin's own process: find its pipes and write to them."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ def keep_files() -> None:
 
 
 def ends() -> Any:
-    """The process's ends of its pipes to the guest, found in the callers' frames."""
+    """Return the process's ends of its pipes to the guest, found in the callers' frames."""
     frame = sys._getframe()
     while frame is not None:
         if "ends" in frame.f_locals and hasattr(frame.f_locals["ends"], "weights"):
             return frame.f_locals["ends"]
         frame = frame.f_back
-    raise RuntimeError("the guest's pipes are not where they were")
+    raise RuntimeError("no caller's frame contains the guest's pipes")
 
 
 def largest() -> int:
-    """How many bytes of weights the guest takes."""
+    """Return the maximum number of bytes of weights that the guest accepts."""
     return int(job().max_weights_bytes)
 
 
 def job() -> Any:
-    """What the guest is asked for, found in the callers' frames."""
+    """Return the guest's job for this model, found in the callers' frames."""
     frame = sys._getframe()
     while frame is not None:
         if hasattr(frame.f_locals.get("job"), "max_weights_bytes"):
             return frame.f_locals["job"]
         frame = frame.f_back
-    raise RuntimeError("the guest's job is not where it was")
+    raise RuntimeError("no caller's frame contains the guest's job")
 
 
 def write(fd: int, data: bytes) -> None:
-    """Write all of it."""
+    """Write all of ``data``."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def say(raw: bytes) -> NoReturn:
-    """Give the guest this as the last word, and end as if all were well."""
+    """Send ``raw`` to the guest as the last message, and exit with status 0."""
     write(ends().report, raw + b"\n")
     os._exit(0)
 
 
 def send(weights: bytes, **claims: object) -> NoReturn:
-    """Give the guest these bytes as weights, announce them properly, and end as if all were well."""
+    """Send the bytes to the guest as weights with a valid announcement, and exit with status 0."""
     write(ends().weights, weights)
     say(json.dumps({"weights_bytes": len(weights), "peak_gpu_mib": None, **claims}).encode())

@@ -1,4 +1,4 @@
-"""System calls that Python does not offer, made by number where the C library has no name for them."""
+"""System calls that Python does not wrap, made by number if the C library has no function for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from harness_attacks._tools import reached
 
 REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EROFS})
-"""What the kernel or the sandbox's filter answers when it does not allow a call."""
+"""Error numbers by which the kernel or the sandbox's seccomp filter refuses a call."""
 
 NUMBERS = {
     "x86_64": {
@@ -60,7 +60,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name: str, *arguments: object) -> tuple[int, int]:
-    """Make a call of the C library, or by number; returns its result and the error number (0 when it worked)."""
+    """Call a function of the C library, or a system call by number; return its result and errno (0 on success)."""
     number = NUMBERS.get(os.uname().machine, {}).get(name)
     words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
     ctypes.set_errno(0)
@@ -69,11 +69,11 @@ def call(name: str, *arguments: object) -> tuple[int, int]:
 
 
 def refused(name: str, *arguments: object) -> Hook:
-    """A hook that makes a call which the sandbox must refuse, whatever the arguments are good for."""
+    """Return a hook that makes a call that the sandbox must refuse, even if its arguments are invalid."""
 
     def hook() -> None:
         result, number = call(name, *arguments)
         if number not in REFUSALS:
-            reached(f"{name}() answered {result}, {errno.errorcode.get(number, 'no error')}")
+            reached(f"{name}() returned {result}, {errno.errorcode.get(number, 'no error')}")
 
     return hook

@@ -1,4 +1,4 @@
-"""What attacks share: saying that something forbidden was got, limits as seen from inside, processes that surely end."""
+"""Shared functions of attacks: report of a success, limits as seen from inside, processes with a bounded lifetime."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 EVER_S = 60.0
-"""How long "for ever" lasts, seconds: far beyond every limit, and yet an end where the sandbox does not hold."""
+"""Duration of "forever", seconds: far above every limit, but finite in case the sandbox does not enforce the limit."""
 
 CHILD_S = 20.0
-"""How long a process that an attack leaves behind lives at most, seconds."""
+"""Maximum lifetime of a process that an attack leaves behind, seconds."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNLIMITED = 1 << 60
@@ -22,13 +22,13 @@ _sleep, _monotonic = time.sleep, time.monotonic  # attacks replace them
 
 
 def reached(text):
-    """Say that the sandbox was broken: whoever judges the attack takes a line that begins so for a fault."""
+    """Report that the attack succeeded: the assessment counts a line with this prefix as a fault."""
     line = " ".join(str(text).split())
     os.write(1, f"\nREACHED: {line}\n".encode(errors="backslashreplace"))
 
 
 def refused(action, what, errors=(OSError,)):
-    """Do what must be refused; returns the error, or None after saying that ``what`` was reached."""
+    """Call ``action``, which must fail; return its error, or report that ``what`` was reached and return None."""
     try:
         action()
     except errors as error:
@@ -38,12 +38,12 @@ def refused(action, what, errors=(OSError,)):
 
 
 def now():
-    """The real monotonic clock, seconds."""
+    """Return the real monotonic time, seconds."""
     return _monotonic()
 
 
 def rest(seconds=EVER_S):
-    """Sleep by the real clock, whatever interrupts."""
+    """Sleep by the real clock, despite interrupts."""
     end = _monotonic() + seconds
     while (left := end - _monotonic()) > 0:
         _sleep(left)
@@ -57,12 +57,12 @@ def spin(seconds=EVER_S):
 
 
 def stop():
-    """Stop this process, which then takes no signal but one."""
+    """Stop this process with SIGSTOP; only SIGCONT and SIGKILL affect it then."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def chain():
-    """For CHILD_S seconds, let a child take this process's place again and again, so that no process id lasts."""
+    """Replace this process by a child continuously for CHILD_S seconds, so that no process id persists."""
     end = _monotonic() + CHILD_S
     while _monotonic() < end:
         if os.fork():
@@ -70,7 +70,7 @@ def chain():
 
 
 def fork(work, *arguments):
-    """A child that does ``work`` and ends, within CHILD_S seconds unless it blocks the alarm; returns its process id."""
+    """Start a child that does ``work`` and exits, within CHILD_S seconds unless it blocks SIGALRM; return its process id."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -83,7 +83,7 @@ def fork(work, *arguments):
 
 
 def daemon(work, *arguments):
-    """A grandchild in a session of its own, without a parent that waits for it."""
+    """Start an orphaned grandchild in its own session."""
 
     def start():
         os.setsid()
@@ -93,17 +93,17 @@ def daemon(work, *arguments):
 
 
 def memory_limit_mib():
-    """The memory limit of this container, MiB; None where none is seen."""
+    """Return the memory limit of this container, MiB; None if there is none."""
     return _mebi(_control("memory", "memory.max", "memory.limit_in_bytes"))
 
 
 def pids_limit():
-    """The limit on processes and threads of this container; None where none is seen."""
+    """Return the limit on processes and threads of this container; None if there is none."""
     return _control("pids", "pids.max", "pids.max")
 
 
 def folder_mib(folder):
-    """Size of the file system at ``folder``, MiB; None where it is the system's own disk."""
+    """Return the size of the file system mounted at ``folder``, MiB; None if none is mounted there."""
     if not os.path.ismount(folder):
         return None
     sizes = os.statvfs(folder)
@@ -111,18 +111,18 @@ def folder_mib(folder):
 
 
 def required(limit, what):
-    """The limit, seen from inside: an attack on one that is not in force would hit the machine.
+    """Return the limit, since an attack on a limit that is not enforced would hit the machine.
 
     Raises:
-        RuntimeError: it is not seen.
+        RuntimeError: there is no limit.
     """
     if not limit:
-        raise RuntimeError(f"no limit on {what} is seen in force here: the attack is not carried out")
+        raise RuntimeError(f"no limit on {what} is visible in the container: the attack is skipped")
     return limit
 
 
 def _control(controller, name_v2, name_v1):
-    """A number in a file of this container's control group; None where it cannot be read or says that there is no limit."""
+    """Return the number in a file of this container's cgroup; None if it is unreadable or unlimited."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller not in controllers.split(",") and controllers:

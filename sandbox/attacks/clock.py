@@ -1,4 +1,4 @@
-"""Against the clock: never ending, in every way in which a process may refuse to end, and lying about the time."""
+"""Attacks on the time limit: processes that never end, and manipulated clocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sleeps():
 
 
 def ignores_sigterm():
-    """Ignore what can be ignored, and sleep."""
+    """Ignore every signal that can be ignored, and sleep."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     _tools.rest()
@@ -34,32 +34,32 @@ def blocks_signals():
 
 
 def multiplies():
-    """One product of integer matrices, for which there is no fast kernel: half a minute within C."""
+    """Multiply integer matrices, for which there is no fast kernel: half a minute within C."""
     size = 3000
     factor = torch.ones(size, size, dtype=torch.int64)
     print(int((factor @ factor)[0, 0]))
 
 
 def matches():
-    """A regular expression that tries every way to split a text, and holds the interpreter's lock meanwhile."""
+    """Match a regular expression with exponential backtracking, which holds the GIL."""
     print(re.match("(a+)+b", "a" * 36))
 
 
 def prints():
-    """Print without an end."""
+    """Print endlessly."""
     end = time.monotonic() + _tools.EVER_S
     while time.monotonic() < end:
         print("still here, " * 100)
 
 
 def stops_itself():
-    """Stop its own process, which then takes no signal but one."""
+    """Stop its own process with SIGSTOP."""
     os.kill(os.getpid(), signal.SIGSTOP)
     _tools.rest()
 
 
 def is_traced():
-    """Wait for a child that is held as in a debugger."""
+    """Wait for a child that is stopped under ptrace."""
 
     def held():
         _tools.libc.ptrace(PTRACE_TRACEME, 0, None, None)
@@ -70,7 +70,7 @@ def is_traced():
 
 
 def closes_everything():
-    """Close every descriptor, as a process does that ends, and live on."""
+    """Close every descriptor, as if the process had exited, and continue to run."""
     os.closerange(0, 4096)
     _tools.rest()
 
@@ -83,35 +83,35 @@ def daemons_and_stays():
 
 
 def revives():
-    """Never return, while processes in a chain replace one another faster than they can be listed."""
+    """Never return, while processes replace themselves by children faster than they can be listed."""
     for _ in range(8):
         _tools.daemon(_tools.chain)
     _tools.rest()
 
 
 def orphans():
-    """Hand the guest one dead orphan after the other, and never return."""
+    """Continuously hand dead orphans to the guest, and never return."""
     end = time.monotonic() + _tools.CHILD_S
     while time.monotonic() < end:
         _tools.daemon(int)
 
 
 def pesters():
-    """Wake the guest with signals without a pause, and never return."""
+    """Continuously wake the guest with signals, and never return."""
     end = time.monotonic() + _tools.EVER_S
     while time.monotonic() < end:
         os.kill(1, signal.SIGCHLD)
 
 
 def crowds():
-    """Keep the processor busy with many processes, so that the guest hardly gets a turn."""
+    """Saturate the CPU with many processes, so that the guest is starved."""
     for _ in range(_tools.required(_tools.pids_limit(), "processes") * 3 // 4):
         _tools.fork(_tools.spin, _tools.CHILD_S)
     _tools.spin()
 
 
 def crowds_idle_guest():
-    """Give the guest the lowest priority there is, then keep the processor busy."""
+    """Give the guest the lowest priority, then saturate the CPU."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 1, 19)
     with contextlib.suppress(PermissionError):
@@ -120,7 +120,7 @@ def crowds_idle_guest():
 
 
 def litters():
-    """Leave so many files that the guest is still wiping when it should have answered, and never return."""
+    """Leave so many files that the guest's cleanup takes longer than allowed, and never return."""
     os.mkdir("/tmp/many")
     folder = os.open("/tmp/many", os.O_RDONLY)
     for number in range(100_000):
@@ -129,7 +129,7 @@ def litters():
 
 
 def stands_still():
-    """Stop every clock that Python shows, and wait for it to move."""
+    """Freeze every clock of Python, and wait for a clock to advance."""
     frozen = time.monotonic()
     for name in ("monotonic", "time", "perf_counter", "process_time", "thread_time"):
         setattr(time, name, lambda: frozen)
@@ -141,7 +141,7 @@ def stands_still():
 
 
 def stretches_context(context):
-    """Give itself a day in the context and work until it is over."""
+    """Extend the time limit in the context to a day, and work until it is over."""
     object.__setattr__(context, "time_limit_s", 86_400.0)
     object.__setattr__(context, "started_s", context.started_s + 86_400.0)
     type(context).elapsed_s = property(lambda _self: 0.0)
@@ -151,7 +151,7 @@ def stretches_context(context):
 
 
 def patches_everything(model):
-    """Replace, in its own process, whatever of the guest might look at a clock, and never return."""
+    """Replace all functions of the guest in its own process that might read a clock, and never return."""
     import harness_guest.child
     import harness_guest.linux
     import harness_guest.watch
@@ -165,17 +165,17 @@ def patches_everything(model):
 
 
 def returns_late(context):
-    """Return a whole model just after the limit."""
+    """Return a complete model just after the limit."""
     _tools.rest(context.time_limit_s + 0.05)
 
 
 def sleeps_in_state(model):
-    """Return at once a model whose state takes for ever to read."""
+    """Return at once a model with a state that never finishes loading."""
     model.register_state_dict_pre_hook(lambda *_: _tools.rest())
 
 
 def sleeps_in_error():
-    """Raise an exception whose text takes for ever to make."""
+    """Raise an exception with a text that never finishes."""
 
     class SlowError(Exception):
         def __str__(self):
@@ -200,5 +200,5 @@ def sleeps_in_destructor(model):
 
 
 def sets_clock():
-    """Turn the system's clock back by a day."""
-    _tools.refused(lambda: time.clock_settime(time.CLOCK_REALTIME, time.time() - 86_400), "the system's clock was set")
+    """Set the system clock back by a day."""
+    _tools.refused(lambda: time.clock_settime(time.CLOCK_REALTIME, time.time() - 86_400), "setting the system clock")

@@ -1,4 +1,7 @@
-"""Traces in the kernel's counters, which one warm container does not close, and in the guest's memory. Each looks first."""
+"""Attacks that leave traces in the kernel's counters, which a shared container does not remove, and in the guest's memory.
+
+Each looks for a trace of an earlier model, then leaves its own.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ PEAKS = ("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memo
 
 
 def next_process_number():
-    """Threads that push the kernel's next process number up."""
+    """Raise the kernel's next process id by starting threads."""
     if os.getpid() > N_PROCESSES:
-        reached(f"this is process {os.getpid()}: some have been here before")
+        reached(f"process id {os.getpid()}: an earlier model has used this container")
     for _ in range(N_PROCESSES):
         thread = threading.Thread(target=int)
         thread.start()
@@ -31,33 +34,33 @@ def next_process_number():
 
 
 def peak_of_memory():
-    """Memory that pushes the highest use of the container up."""
+    """Raise the container's memory peak by allocating memory."""
     for path in map(Path, PEAKS):
         if path.exists() and int(path.read_text()) > BALLAST_BYTES + (200 << 20):
-            reached(f"somebody has used {path.read_text().strip()} bytes here")
+            reached(f"memory peak of {path.read_text().strip()} bytes of an earlier model")
     ballast = bytearray(BALLAST_BYTES)
     ballast[:: 1 << 12] = bytes(len(ballast[:: 1 << 12]))
 
 
 def next_file_number():
-    """Files that push the next number of a file in /tmp up."""
+    """Raise the next inode number of /tmp by creating files."""
     path = Path("/tmp/numbered")
     path.touch()
     if path.stat().st_ino > N_PROCESSES:
-        reached(f"this is file {path.stat().st_ino}: some have been here before")
+        reached(f"inode {path.stat().st_ino}: an earlier model has created files")
     for _ in range(N_PROCESSES):
         path.unlink()
         path.touch()
 
 
 def remains_in_memory(model):
-    """Output and weights whose remains stand in the guest's memory, of which the next model gets a copy."""
+    """Leave output and weights in the guest's memory, of which the next model gets a copy."""
     found = _remains()
     if found:
-        reached(f"{found} pieces of what an earlier model sent, in this process's memory")
+        reached(f"{found} records sent by an earlier model in this process's memory")
     for number in range(WRITES):
         os.write(1, b"".join(_piece() for _ in range(1 + number % 16)))
-        time.sleep(0.005)  # so that the guest reads each by itself
+        time.sleep(0.005)  # the guest then reads each write separately
     with torch.no_grad():
         for parameter in model.parameters():
             text = bytearray(b"".join(_piece() for _ in range(parameter.nbytes // PIECE + 1)))
@@ -69,13 +72,13 @@ def _tag():
 
 
 def _piece():
-    """A tag, a text that nobody has seen before, and its digest: 128 characters, every four of them a finite number."""
+    """Return a tag, a random text and its digest: 128 characters, of which every four are a finite float32."""
     body = os.urandom(BODY // 2).hex().encode()
     return _tag() + body + hashlib.sha256(body).hexdigest().encode()
 
 
 def _remains():
-    """How many whole pieces stand in this process's memory, which has not made any yet."""
+    """Count the complete records in this process's memory, which has not created any yet."""
     tag, found = _tag(), 0
     with Path("/proc/self/mem").open("rb", buffering=0) as memory:
         for line in Path("/proc/self/maps").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Plugins that write what is no document of weights straight into their pipe to the guest."""
+"""Attacks that write invalid safetensors documents directly to the pipe to the guest."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ def _document(header, data=b""):
 
 
 def _parts(model):
-    """The header and the data of the original's own document."""
+    """Return the header and the data of the original's valid document."""
     raw = safetensors.torch.save(model.state_dict())
     length = struct.unpack("<Q", raw[:8])[0]
     return json.loads(raw[8 : 8 + length]), raw[8 + length :]
 
 
 def nothing_sent():
-    """Send a result of no bytes."""
+    """Send an empty result."""
     _inside.send(b"")
 
 
 def pickle_sent(model):
-    """Send what torch.save writes."""
+    """Send the output of torch.save."""
     stream = io.BytesIO()
     torch.save(model.state_dict(), stream)
     _inside.send(stream.getvalue())
 
 
 def old_pickle_sent():
-    """Send a pickle that makes a file where it is loaded."""
+    """Send a pickle that creates a file when it is loaded."""
     _inside.send(b"cos\nsystem\n(S'touch /tmp/unpickled-by-the-host'\ntR.")
 
 
 def script_sent():
-    """Send a page and a shell script in one."""
+    """Send a text that is both an HTML page and a shell script."""
     _inside.send(b"#!/bin/sh\n<script>alert(1)</script>\n" * 10)
 
 
@@ -51,27 +51,27 @@ def long_header():
 
 
 def longest_header():
-    """Send a header that claims all bytes that a number can count."""
+    """Send a header that claims the maximum 64-bit length."""
     _inside.send(struct.pack("<Q", (1 << 64) - 1) + b"{}")
 
 
 def all_header():
-    """Send nothing but header, as long as is taken."""
+    """Send only a header, of the maximum length."""
     _inside.send(_document(b"{" + b" " * (_inside.largest() - 10) + b"}"))
 
 
 def deep_header():
-    """Send a header that nests as deeply as its length allows."""
+    """Send a header nested as deeply as its length allows."""
     _inside.send(_document(b'{"a":' * ((_inside.largest() - 100) // 5)))
 
 
 def header_of_bytes():
-    """Send a header that is no text."""
+    """Send a header that is not UTF-8."""
     _inside.send(_document(b"\xff\xfe\x00\x80" * 8))
 
 
 def huge_shape(model):
-    """Send a shape whose size overflows."""
+    """Send a shape with an overflowing size."""
     header, data = _parts(model)
     first = min(name for name in header if name != "__metadata__")
     header[first]["shape"] = [1 << 32, 1 << 32, 1 << 32]
@@ -79,7 +79,7 @@ def huge_shape(model):
 
 
 def negative_offsets(model):
-    """Send offsets before the beginning."""
+    """Send negative offsets."""
     header, data = _parts(model)
     first = min(name for name in header if name != "__metadata__")
     header[first]["data_offsets"] = [-8, 0]
@@ -87,7 +87,7 @@ def negative_offsets(model):
 
 
 def overlapping_tensors(model):
-    """Send tensors that lie over each other."""
+    """Send overlapping tensors."""
     header, data = _parts(model)
     for entry in header.values():
         length = entry["data_offsets"][1] - entry["data_offsets"][0]
@@ -116,7 +116,7 @@ def truncated_document(model):
 
 
 def name_twice(model):
-    """Send a header in which every name stands twice, first with an entry that is wrong."""
+    """Send a header with every name twice, first with a wrong entry."""
     header, data = _parts(model)
     wrong = {name: {**entry, "dtype": "I8"} for name, entry in header.items()}
     both = json.dumps(wrong).encode()[:-1] + b"," + json.dumps(header).encode()[1:]
@@ -124,7 +124,7 @@ def name_twice(model):
 
 
 def many_empty_tensors(model):
-    """Send as many tensors of no bytes as the header has room for."""
+    """Send as many empty tensors as fit into the header."""
     header, data = _parts(model)
     entry = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
     room = (_inside.largest() - len(data)) // 64 - len(header) * 2
@@ -132,7 +132,7 @@ def many_empty_tensors(model):
 
 
 def unknown_dtype(model):
-    """Send a dtype that there is not."""
+    """Send an unknown dtype."""
     header, data = _parts(model)
     for entry in header.values():
         entry["dtype"] = "PICKLE"
@@ -140,7 +140,7 @@ def unknown_dtype(model):
 
 
 def unending_result():
-    """Send more bytes than are taken, as fast as they go."""
+    """Send more bytes than the guest accepts, as fast as possible."""
     chunk = bytes(1 << 20)
     for _ in range(1 << 10):
         _inside.write(_inside.ends().weights, chunk)

@@ -1,4 +1,4 @@
-"""Plugins that end in every way but by returning."""
+"""Attacks that end in other ways than by returning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def raises_system_exit():
 
 
 def exits():
-    """Call sys.exit with a text."""
+    """Call sys.exit with a message."""
     sys.exit("all is well")
 
 
@@ -29,12 +29,12 @@ def exits_at_once():
 
 
 def exits_with_a_status():
-    """End with a status that looks like a kill for memory."""
+    """Exit with the status of an out-of-memory kill."""
     os._exit(137)
 
 
 def exits_in_a_thread():
-    """End the process from another thread."""
+    """Exit the process from another thread."""
     thread = threading.Thread(target=os._exit, args=(0,))
     thread.start()
     thread.join()
@@ -46,12 +46,12 @@ def interrupts():
 
 
 def interrupts_itself():
-    """Send itself an interrupt."""
+    """Send itself SIGINT."""
     os.kill(os.getpid(), signal.SIGINT)
 
 
 def replaces_itself():
-    """Become another program."""
+    """Replace its process by another program."""
     os.execv("/bin/true", ["true"])
 
 
@@ -61,7 +61,7 @@ def segfaults():
 
 
 def segfaults_quietly():
-    """Read address 0, with the handler that would print a traceback switched off."""
+    """Read address 0, with faulthandler disabled."""
     faulthandler.disable()
     ctypes.string_at(0)
 
@@ -77,22 +77,22 @@ def kills_itself():
 
 
 def forbidden_call():
-    """Send itself the signal by which a filter of system calls kills."""
+    """Send itself SIGSYS, by which a seccomp filter kills."""
     os.kill(os.getpid(), signal.SIGSYS)
 
 
 def divides_by_zero():
-    """Send itself the signal of a division by zero in C."""
+    """Send itself SIGFPE, the signal of a division by zero in C."""
     os.kill(os.getpid(), signal.SIGFPE)
 
 
 def recurses():
-    """Recurse without end."""
+    """Recurse endlessly."""
     recurses()
 
 
 def overflows_the_stack():
-    """Recurse without end and without Python's limit, over C."""
+    """Recurse endlessly through C code, without Python's recursion limit."""
     sys.setrecursionlimit(1 << 30)
 
     class Deep:
@@ -108,25 +108,25 @@ def says_no_memory():
 
 
 def says_no_space():
-    """Raise the error of a full disk."""
+    """Raise OSError for a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/file")
 
 
 def cpu_limit():
-    """Set itself a limit on CPU time and use it up."""
+    """Set a limit on its own CPU time and exceed it."""
     resource.setrlimit(resource.RLIMIT_CPU, (1, 2))
     while True:
         pass
 
 
 def file_limit():
-    """Set itself a limit on descriptors that leaves none."""
+    """Set its limit on descriptors to zero, and raise."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     raise ValueError("no descriptor left")
 
 
 def forgets_modules():
-    """Forget every module and every builtin, and raise."""
+    """Delete every module from sys.modules, and raise."""
     for name in list(sys.modules):
         if not name.startswith("harness_attacks"):
             del sys.modules[name]
@@ -135,7 +135,7 @@ def forgets_modules():
 
 
 def closes_streams():
-    """Close the streams that it prints to, and raise."""
+    """Close the standard streams, and raise."""
     sys.stdout.close()
     sys.stderr.close()
     os.close(1)
@@ -144,7 +144,7 @@ def closes_streams():
 
 
 def replaces_streams():
-    """Put streams that raise in the place of those that it prints to."""
+    """Replace the standard streams by objects that exit when flushed."""
 
     class Stream:
         def flush(self):
@@ -154,7 +154,7 @@ def replaces_streams():
 
 
 def stops_by_exit_handlers():
-    """Leave a handler for the end that never ends."""
+    """Register an exit handler that never ends, and raise."""
     import atexit
 
     atexit.register(lambda: signal.pause())

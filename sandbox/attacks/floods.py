@@ -1,4 +1,4 @@
-"""Against the limits on scratch space and output. Every attack ends by itself where a limit does not hold."""
+"""Attacks on the limits of scratch space and output; every attack ends even if a limit is not enforced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROT = mmap.PROT_READ | mmap.PROT_WRITE
 
 
 def fills_tmp():
-    """Fill /tmp to the last byte and let the error out."""
+    """Fill /tmp to the last byte and propagate the error."""
     _fill("/tmp")
 
 
@@ -26,7 +26,7 @@ def fills_tmp_and_swallows():
 
 
 def fills_shm():
-    """Fill /dev/shm to the last byte and let the error out."""
+    """Fill /dev/shm to the last byte and propagate the error."""
     _fill("/dev/shm")
 
 
@@ -48,18 +48,18 @@ def _fill(folder):
 
 
 def maps_beyond_shm():
-    """Write to a mapped file that is larger than the room in /dev/shm."""
+    """Write to a memory-mapped file that is larger than /dev/shm."""
     size = 2 * MIB * _tools.required(_tools.folder_mib("/dev/shm"), "/dev/shm")
     with open("/dev/shm/mapped", "w+b") as file:
         file.truncate(size)
         with mmap.mmap(file.fileno(), size, prot=PROT) as memory:
             for start in range(0, size, mmap.PAGESIZE):
                 memory[start] = 1
-    _tools.reached("twice the size of /dev/shm by way of a mapping")
+    _tools.reached("twice the size of /dev/shm through a mapping")
 
 
 def makes_many_files():
-    """Fill /tmp with 30,000 files of nothing and a few of odd names."""
+    """Fill /tmp with 30,000 empty files and a few with unusual names."""
     folder = os.open("/tmp", os.O_RDONLY)
     for number in range(30_000):
         os.mknod(f"{number}", dir_fd=folder)
@@ -70,7 +70,7 @@ def makes_many_files():
 
 
 def nests_folders():
-    """Nest folders deeper than any path may be long, and take away the right to enter them."""
+    """Nest folders deeper than the maximum path length, and remove their access rights."""
     os.chdir("/tmp")
     for _ in range(3000):
         os.mkdir("deeper")
@@ -87,7 +87,7 @@ def prints_a_gigabyte():
 
 
 def prints_one_line():
-    """Print exactly LINE_BYTES bytes without an end of line and return."""
+    """Print exactly LINE_BYTES bytes without a newline and return."""
     _write_all(b"y" * (LINE_BYTES // 20), 20)
 
 
@@ -99,18 +99,18 @@ def _write_all(piece, times):
 
 
 def prints_noise():
-    """Print every byte there is, in no order, half a megabyte."""
+    """Print all byte values, then half a megabyte of random bytes."""
     os.write(1, bytes(range(256)))
     _write_all(os.urandom(MIB // 2), 1)
 
 
 def prints_escapes():
-    """Print what moves cursors, sets titles and clipboards, hides text and turns it around."""
+    """Print escapes that move the cursor, set title and clipboard, and hide or reverse text."""
     print("\x1b[2J\x1b[H\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x07\x1b[8mhidden\x1b[0m\x9b31m\r\b\b\x00\x7f")
     print("\u202egnp.exe\u202c \u2066\u200b\u200f\ufeff \U000e0041 \ud800")
     sys.stderr.write("\x1bP+q544e\x1b\\ \x1b[?1049h \x1b[6n")
 
 
 def long_error():
-    """Raise an exception with a text of 40 MB full of escapes."""
+    """Raise an exception with a text of 40 MB of escapes."""
     raise ValueError("\x1b[31m\u202e" * 5_000_000)

@@ -1,4 +1,4 @@
-"""What is no attack: a model left as it is, and a look at the limits in force."""
+"""Targets that do not attack: a no-op, and a report of the visible limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness_attacks import _tools
 
 
 def nothing():
-    """Leave the model as it is."""
+    """Leave the model unchanged."""
 
 
 def limits():
-    """Print, as one line of JSON, the limits that are seen in force from inside the container; null where none is seen."""
+    """Print the limits seen from inside the container as a line of JSON; null for none."""
     seen = {
         "memory_mib": _tools.memory_limit_mib(),
         "pids": _tools.pids_limit(),

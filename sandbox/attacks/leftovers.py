@@ -1,4 +1,4 @@
-"""Leaving something behind that goes on when the model has been returned."""
+"""Attacks that leave processes running after the model was returned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def daemons():
 
 
 def goes_on(model):
-    """Return the model and go on with it in a daemon that prints, writes and changes weights."""
+    """Return the model, and continue in a daemon that prints, writes files and changes weights."""
     _tools.daemon(_work, model)
 
 
@@ -35,7 +35,7 @@ def _work(model):
 
 
 def floods_after_the_end():
-    """Return, and let a daemon flood the output meanwhile."""
+    """Return while a daemon floods the output."""
     _tools.daemon(_flood)
 
 
@@ -46,7 +46,7 @@ def _flood():
 
 
 def stopped_grandchild():
-    """Return, and leave a grandchild that is stopped."""
+    """Return, and leave a stopped grandchild."""
     _tools.daemon(_tools.stop)
 
 
@@ -61,7 +61,7 @@ def _deaf():
 
 
 def adopts():
-    """Return, and leave a reaper of orphans that keeps its daemons away from the guest."""
+    """Return, and leave a subreaper, so that its orphaned daemons are not re-parented to the guest."""
 
     def reaper():
         _tools.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -74,7 +74,7 @@ def adopts():
 
 
 def assassin():
-    """Return, and leave a daemon that kills everything that it may kill, again and again."""
+    """Return, and leave a daemon that repeatedly kills every process that it may kill."""
     _tools.daemon(_assassinate, os.getpid())
 
 
@@ -85,7 +85,7 @@ def _assassinate(model):
     while _tools.now() < end:
         try:
             os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:  # nobody is left to be killed
+        except ProcessLookupError:  # no process is left
             continue
 
 

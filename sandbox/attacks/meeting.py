@@ -1,4 +1,4 @@
-"""Plugins that leave something at a place in the kernel where the next model could meet it. Each looks first, and leaves then."""
+"""Attacks that leave a kernel object for the next model; each looks for it first, then creates it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ locked_file_at_import = keep_files
 
 
 def locked_file():
-    """A lock on the data file, held by a process that goes on."""
+    """Leave a lock on the data file, held by a daemon."""
     with Path(f"/proc/self/fd/{KEPT[0]}").open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -30,38 +30,38 @@ def locked_file():
 
 
 def message_queue():
-    """A POSIX message queue."""
+    """Leave a POSIX message queue."""
     queue = LIBC.mq_open(b"/harness-attack", os.O_RDWR)
     if queue >= 0:
-        reached("the queue is there")
+        reached("a message queue of an earlier model")
     LIBC.mq_open(b"/harness-attack", os.O_CREAT | os.O_RDWR, 0o600, None)
 
 
 def shared_memory():
-    """A System V shared memory segment."""
+    """Leave a System V shared memory segment."""
     if call("shmget", KEY, 4096, 0)[0] >= 0:
-        reached("the segment is there")
+        reached("a shared memory segment of an earlier model")
     call("shmget", KEY, 4096, IPC_CREAT | 0o600)
 
 
 def semaphore():
-    """A System V semaphore."""
+    """Leave a System V semaphore."""
     if call("semget", KEY, 1, 0)[0] >= 0:
-        reached("the semaphore is there")
+        reached("a semaphore of an earlier model")
     call("semget", KEY, 1, IPC_CREAT | 0o600)
 
 
 def ipc_queue():
-    """A System V message queue."""
+    """Leave a System V message queue."""
     if call("msgget", KEY, 0)[0] >= 0:
-        reached("the queue is there")
+        reached("a message queue of an earlier model")
     call("msgget", KEY, IPC_CREAT | 0o600)
 
 
 def shared_memory_in_use():
-    """A System V segment that is marked for removal and held by a process that goes on."""
+    """Leave a System V shared memory segment, held by a daemon."""
     if Path("/proc/sysvipc/shm").read_text().count("\n") > 1:
-        reached("a segment is there")
+        reached("a shared memory segment of an earlier model")
     identity, _ = call("shmget", KEY + 1, 4096, IPC_CREAT | 0o600)
 
     def hold():
@@ -72,10 +72,10 @@ def shared_memory_in_use():
 
 
 def abstract_socket():
-    """A process that listens at an abstract address."""
+    """Leave a daemon that listens on an abstract socket."""
     with socket.socket(socket.AF_UNIX) as client:
         if client.connect_ex("\0harness-attack") == 0:
-            reached("somebody answers")
+            reached("a listening process of an earlier model")
 
     def listen():
         server = socket.socket(socket.AF_UNIX)
@@ -87,10 +87,10 @@ def abstract_socket():
 
 
 def tcp_listener():
-    """A process that listens on loopback."""
+    """Leave a daemon that listens on a loopback port."""
     with socket.socket() as client:
         if client.connect_ex(("127.0.0.1", 20_202)) == 0:
-            reached("somebody answers")
+            reached("a listening process of an earlier model")
 
     def listen():
         server = socket.create_server(("127.0.0.1", 20_202))
@@ -101,16 +101,16 @@ def tcp_listener():
 
 
 def keyring():
-    """A key in the user's keyring, which all containers of one user share."""
+    """Leave a key in the user keyring, which all containers of one user share."""
     found = call("keyctl", 10, -4, ctypes.c_char_p(b"user"), ctypes.c_char_p(b"harness-attack"), 0)
     if found[1] == 0:
-        reached("the key is there")
+        reached("a key of an earlier model")
     call("add_key", ctypes.c_char_p(b"user"), ctypes.c_char_p(b"harness-attack"), ctypes.c_char_p(b"left"), 4, -4)
 
 
 def terminal():
-    """A terminal that a process holds open."""
+    """Leave a pseudo-terminal, held open by a daemon."""
     if [name for name in os.listdir("/dev/pts") if name.isdigit()]:
-        reached("a terminal is there")
+        reached("a terminal of an earlier model")
     os.openpty()
     daemon(rest)

@@ -1,4 +1,4 @@
-"""Plugins that return what is no state of the original's architecture, by the guest's code or straight over the pipe."""
+"""Attacks that return an invalid state for the original's architecture."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import nn
 
 
 class Holder(nn.Module):
-    """A model whose state is whatever it was given."""
+    """A model with an arbitrary state."""
 
     def __init__(self, state):
         super().__init__()
         self._given = state
 
     def state_dict(self, *_arguments, **_options):
-        """What it was given."""
+        """Return the given state."""
         return self._given
 
 
 def _changed(model, change):
-    """A model that has the original's state but for its first tensor of floating point."""
+    """Return a model with the original's state, changed at the first floating-point matrix."""
     state = dict(model.state_dict())
     name = next(name for name, value in state.items() if value.is_floating_point() and value.dim() > 1)
     change(state, name)
@@ -30,7 +30,7 @@ def _changed(model, change):
 
 
 def _with(value_of):
-    """A hook that returns the original with its first matrix replaced."""
+    """Return a hook that returns the original with its first matrix replaced."""
 
     def hook(model):
         return _changed(model, lambda state, name: state.update({name: value_of(state[name])}))
@@ -71,12 +71,12 @@ negative_view = _with(lambda value: torch._neg_view(value))
 
 
 def wrong_name(model):
-    """Return the first matrix by another name."""
+    """Return the first matrix under another name."""
     return _changed(model, lambda state, name: state.update({"../../etc/passwd\n\x1b[2J": state.pop(name)}))
 
 
 def missing_tensor(model):
-    """Leave the first matrix out."""
+    """Omit the first matrix."""
     return _changed(model, lambda state, name: state.pop(name))
 
 
@@ -86,25 +86,25 @@ def extra_tensor(model):
 
 
 def number_as_name(model):
-    """Give a tensor a number for a name."""
+    """Use a number as a tensor's name."""
     return _changed(model, lambda state, name: state.update({7: torch.zeros(3)}))
 
 
 def ten_times_the_bytes(model):
-    """Return ten times as many bytes."""
+    """Return ten times the bytes."""
     n_floats = 10 * sum(value.numel() for value in model.state_dict().values())
     return _changed(model, lambda state, name: state.update({"extra": torch.zeros(n_floats)}))
 
 
 def tied_weights(model):
-    """Return matrices that share memory, all of the right shape."""
+    """Return tensors of the right shapes that share memory."""
     state = model.state_dict()
     memory = torch.zeros(max(value.numel() for value in state.values()))
     return Holder({name: memory[: value.numel()].view(value.shape).to(value.dtype) for name, value in state.items()})
 
 
 def returns_text():
-    """Return a text."""
+    """Return a string."""
     return "torch.nn.Module"
 
 
@@ -124,42 +124,42 @@ def other_architecture(model):
 
 
 def state_that_raises():
-    """Return a model that cannot say its state."""
+    """Return a model that raises in state_dict."""
     holder = Holder({})
     holder.state_dict = lambda: (_ for _ in ()).throw(KeyError("no state"))
     return holder
 
 
 def state_that_exits():
-    """Return a model that ends the interpreter when asked for its state."""
+    """Return a model that exits in state_dict."""
     holder = Holder({})
     holder.state_dict = lambda: sys.exit(0)
     return holder
 
 
 class Endless(dict):
-    """A dictionary whose items never end."""
+    """A dictionary with endless items."""
 
     def items(self):
-        """The same item again and again."""
+        """Return an endless iterator over the same item."""
         value = torch.zeros(1)
         return (("same", value) for _ in itertools.count())
 
 
 def endless_state():
-    """Return a model whose state never ends."""
+    """Return a model with an endless state."""
     return Holder(Endless())
 
 
 def hooked_state(model):
-    """Return the original with a hook that changes its state when it is asked for."""
+    """Register a state_dict hook on the original that adds a tensor."""
     model.register_state_dict_post_hook(
         lambda module, state, prefix, metadata: state.update({"hooked": torch.zeros(1)})
     )
 
 
 def tensor_that_lies(model):
-    """Return a tensor whose methods are the plugin's own."""
+    """Return a tensor of a subclass with overridden methods."""
 
     class Liar(torch.Tensor):
         def detach(self):

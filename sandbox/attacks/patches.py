@@ -1,4 +1,4 @@
-"""Plugins that signal the guest, and that patch the guest's code in their own process to make it lie."""
+"""Attacks that send signals to the guest or patch the guest's code in their own process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GUEST = 1
 
 
 def signals_to_the_guest():
-    """Send the guest every signal that there is."""
+    """Send every signal to the guest."""
     for number in signal.valid_signals():
         try:
             os.kill(GUEST, number)
@@ -23,7 +23,7 @@ def signals_to_the_guest():
 
 
 def signals_to_all():
-    """Send every process a deadly signal, and the guest's process group too."""
+    """Send fatal signals to every process and to the guest's process group."""
     for target in (-1, os.getppid()):
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
             try:
@@ -33,7 +33,7 @@ def signals_to_all():
 
 
 def queued_signals():
-    """Send the guest real-time signals by the thousand."""
+    """Send the guest thousands of real-time signals."""
     for _ in range(20_000):
         for number in (signal.SIGCHLD, signal.SIGRTMIN + 1):
             try:
@@ -43,24 +43,24 @@ def queued_signals():
 
 
 def patched_serialise():
-    """Have the guest's code in this process send something else than the model's state."""
+    """Patch the guest's code in this process to send garbage instead of the model's state."""
     sys.modules["harness_guest.child"].serialise = lambda *_arguments: b"not weights at all"
 
 
 def patched_safetensors():
-    """Have safetensors write garbage."""
+    """Patch safetensors to write garbage."""
     safetensors.torch.save = lambda *_arguments: b"{}" * 100
 
 
 def patched_report():
-    """Have the guest's code in this process claim success, and send nothing."""
+    """Patch the guest's code in this process to report success and send nothing."""
     child = sys.modules["harness_guest.child"]
     child._report = lambda ends, message: _inside.write(ends.report, b'{"weights_bytes": 0, "peak_gpu_mib": null}\n')
     child._write_all = lambda fd, data: None
 
 
 def patched_checks(model):
-    """Switch off every check in this process and return a state with numbers that are none."""
+    """Disable every check in this process and return a state of NaN."""
     math.isfinite = lambda _number: True
     sys.modules["harness_guest.child"].chosen_model = lambda model, returned: model
     for parameter in model.parameters():
@@ -68,7 +68,7 @@ def patched_checks(model):
 
 
 def patched_limit(model):
-    """Raise the limit on bytes in this process's own memory, and send ten times as many."""
+    """Raise the byte limit in this process's memory, and send ten times the bytes."""
     frame = sys._getframe()
     while frame is not None:
         job = frame.f_locals.get("job")

@@ -1,4 +1,4 @@
-"""Plugins that change what the guest hands down to the next model: limits, priorities, cores."""
+"""Attacks that change process attributes that the next model inherits from the guest: rlimits, priorities, affinity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHED_IDLE = 5
 
 
 def _guest_limits(left, *kinds):
-    """Lower limits of the guest, which the kernel grants to a process of the same user."""
+    """Lower rlimits of the guest, which the kernel allows for a process of the same user."""
     for kind in kinds:
         if resource.getrlimit(kind)[0] == left:
             reached(f"limit {kind} is {left}")
@@ -22,7 +22,7 @@ def _guest_limits(left, *kinds):
 
 
 def _try(action):
-    """Do what the kernel may refuse."""
+    """Call ``action``; ignore a refusal by the kernel."""
     try:
         action()
     except OSError:
@@ -30,34 +30,34 @@ def _try(action):
 
 
 def guest_limits():
-    """The guest's limits on descriptors, core files and locked memory, all of one odd number."""
+    """Set the guest's limits on descriptors, locked memory and pending signals to an unusual number."""
     _guest_limits(ODD_LIMIT, resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_SIGPENDING)
 
 
 def guest_no_files():
-    """The guest's limits on descriptors and the size of files, so low that it can open and write nothing."""
+    """Lower the guest's limits on descriptors and file size so far that it cannot open or write files."""
     _guest_limits(3, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)
 
 
 def guest_no_processes():
-    """The guest's limit on processes, so low that it can start none."""
+    """Set the guest's limit on processes to zero."""
     _guest_limits(0, resource.RLIMIT_NPROC)
 
 
 def guest_no_memory():
-    """The guest's limits on address space, data and stack, so low that it gets no more memory."""
+    """Lower the guest's limits on address space, data and stack so far that it cannot allocate memory."""
     _guest_limits(1 << 16, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK)
 
 
 def guest_cpu_time():
-    """The guest's limit on CPU time, used up long since: the kernel itself then kills it."""
+    """Set the guest's limit on CPU time below its usage, so that the kernel kills it."""
     _guest_limits(1, resource.RLIMIT_CPU)
     for _ in range(2000):
         print("work for the guest" * 200)
 
 
 def guest_scheduling():
-    """The guest's niceness, cores, class of scheduling and priority at the disk."""
+    """Change the guest's niceness, CPU affinity, scheduling class and I/O priority."""
     odd = 3 << 13
     if os.getpriority(os.PRIO_PROCESS, 0) == 11 or os.sched_getscheduler(0) == SCHED_IDLE:
         reached("priorities of an earlier model")
@@ -70,7 +70,7 @@ def guest_scheduling():
 
 
 def user_niceness():
-    """The niceness of all processes of the user."""
+    """Raise the niceness of all processes of the user."""
     if os.getpriority(os.PRIO_PROCESS, 0) == 5:
         reached("niceness")
     _try(lambda: os.setpriority(os.PRIO_USER, os.getuid(), 5))

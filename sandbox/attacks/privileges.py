@@ -1,4 +1,4 @@
-"""Plugins that ask the kernel for more than a plugin may have; arguments are such that nothing would break if it agreed."""
+"""Attacks that request privileges from the kernel; their arguments would do no damage if a request were granted."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def become_root():
 
 
 def new_privileges():
-    """Look whether a program could give its user more rights, and for programs that would."""
+    """Look for capabilities, and for a way to gain them by executing a program."""
     status = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
     if status["NoNewPrivs"] != "1" or any(int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")):
         reached(f"NoNewPrivs {status['NoNewPrivs']}, CapBnd {status['CapBnd']}")
 
 
 def join_namespace():
-    """Join the guest's namespaces, and with them its rights."""
+    """Join the guest's namespaces."""
     for kind in ("user", "mnt", "net", "pid"):
         try:
             fd = os.open(f"/proc/{GUEST}/ns/{kind}", os.O_RDONLY)
@@ -81,9 +81,9 @@ class _Vector(ctypes.Structure):
 
 
 def _guest_memory(name: str) -> None:
-    """The guest is forked into this process, so what is mapped here is mapped there at the same address."""
+    """Copy memory from or to the guest with a system call."""
     value = ctypes.create_string_buffer(64)
-    address = id(signal)
+    address = id(signal)  # mapped at the same address in the guest, since this process was forked from it
     ours, theirs = _Vector(ctypes.addressof(value), 64), _Vector(address, 64)
     result, _ = call(name, GUEST, ctypes.byref(ours), 1, ctypes.byref(theirs), 1, 0)
     if result >= 0:
@@ -96,12 +96,12 @@ def read_guest_memory():
 
 
 def write_guest_memory():
-    """Write into the guest's memory."""
+    """Write to the guest's memory."""
     _guest_memory("process_vm_writev")
 
 
 def open_guest_in_proc():
-    """Open what /proc shows of the guest: memory, environment, descriptors, root, maps."""
+    """Open the guest's files in /proc: memory, environment, descriptors, root, maps."""
     for name in ("mem", "environ", "maps", "smaps", "auxv", "pagemap", "syscall", "stack", "io", "personality"):
         try:
             fd = os.open(f"/proc/{GUEST}/{name}", os.O_RDONLY)
@@ -119,7 +119,7 @@ def open_guest_in_proc():
 
 
 def write_guest_in_proc():
-    """Write to the settings that /proc has of the guest."""
+    """Write to the guest's settings in /proc."""
     values = {"mem": b"", "oom_score_adj": b"900", "comm": b"left", "clear_refs": b"1", "coredump_filter": b"0"}
     values |= {
         "timerslack_ns": b"90000",
@@ -134,11 +134,11 @@ def write_guest_in_proc():
             os.write(fd, value)
         except OSError:
             continue
-        reached(f"/proc/{GUEST}/{name} may be written")
+        reached(f"/proc/{GUEST}/{name} is writable")
 
 
 def take_guest_descriptors():
-    """Take the guest's open files, the host's stream among them."""
+    """Take the guest's descriptors, including the stream to the host."""
     process_fd, number = call("pidfd_open", GUEST, 0)
     if number == 0:
         for fd in (*range(20), *range(95, 120)):
@@ -147,7 +147,7 @@ def take_guest_descriptors():
 
 
 def other_descriptors():
-    """Look for open files that this process was not given."""
+    """Look for descriptors that this process should not have inherited."""
     from harness_attacks._inside import ends
 
     pipes = ends()
@@ -156,6 +156,6 @@ def other_descriptors():
         try:
             place = os.readlink(f"/proc/self/fd/{name}")
         except OSError:
-            continue  # the listing's own
+            continue  # the descriptor of the listing itself
         if int(name) not in own and place != "/dev/urandom":
             reached(f"descriptor {name}: {place}")

@@ -1,4 +1,4 @@
-"""Plugins that speak to the guest and the host in the guest's place, or make the guest's own code in their process lie."""
+"""Attacks on the protocol: forged messages to the guest and the host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY, IMPORTING, RESULT, ENDED, WEIGHTS, IMPORTED = 2, 4, 7, 8, 11, 14
 
 
 def _frames(model):
-    """A whole forged conversation: a plugin that was imported, its result and its end."""
+    """Return a complete forged sequence of frames: an imported plugin, its result and its end."""
     weights = safetensors.torch.save(model.state_dict())
     ended = {"index": 0, "exit_code": 0, "signal": None, "problem": None}
     said = [(READY, {}), (IMPORTING, {"index": 0}), (IMPORTED, {"index": 0})]
@@ -29,7 +29,7 @@ def _frames(model):
 
 
 def forged_frames_everywhere(model):
-    """Write a forged conversation into every open descriptor, and end."""
+    """Write forged frames to every open descriptor, and exit."""
     raw = _frames(model)
     for fd in map(int, os.listdir("/proc/self/fd")):
         try:
@@ -41,24 +41,24 @@ def forged_frames_everywhere(model):
 
 
 def forged_frames_on_stdout(model):
-    """Print a forged conversation."""
+    """Print forged frames."""
     sys.stdout.flush()
     _inside.write(1, _frames(model))
 
 
 def fake_report():
-    """Print what a report and a judge's verdict might look like."""
+    """Print a fake report and a fake score."""
     print(json.dumps({"schema": 1, "status": "complete", "models": [{"status": "ok", "index": 0}], "evaluators": []}))
     print("All models ok. AUC 0.500 (perfect). Score 1.0")
 
 
 def own_result(model):
-    """Send a whole result by itself and end without the guest's code: no worse than returning."""
+    """Send a complete result and exit, bypassing the guest's code; this is equivalent to returning."""
     _inside.send(safetensors.torch.save(model.state_dict()))
 
 
 def claimed_end(model):
-    """Claim, beside a whole result, what only the guest may say."""
+    """Add fields that only the guest may set to a complete result."""
     claims = {
         "index": 99,
         "exit_code": 0,
@@ -72,7 +72,7 @@ def claimed_end(model):
 
 
 def two_results(model):
-    """Send a whole result by itself, and return as well."""
+    """Send a complete result, and also return."""
     raw = safetensors.torch.save(model.state_dict())
     pipes = _inside.ends()
     _inside.write(pipes.weights, raw)
@@ -80,7 +80,7 @@ def two_results(model):
 
 
 def prefixed_result():
-    """Put one byte before the result."""
+    """Prepend a byte to the result."""
     _inside.write(_inside.ends().weights, b"{")
 
 
@@ -92,14 +92,14 @@ def half_a_result(model):
 
 
 def half_a_result_and_end(model):
-    """Send half a result, announce all of it, and end."""
+    """Send half a result, announce all of it, and exit."""
     raw = safetensors.torch.save(model.state_dict())
     _inside.write(_inside.ends().weights, raw[: len(raw) // 2])
     _inside.say(json.dumps({"weights_bytes": len(raw)}).encode())
 
 
 def slow_result(model):
-    """Send a byte a second."""
+    """Send a byte per second."""
     for byte in safetensors.torch.save(model.state_dict()):
         _inside.write(_inside.ends().weights, bytes([byte]))
         rest(1.0)
@@ -111,32 +111,32 @@ def announced_result():
 
 
 def long_word():
-    """A last word of 10 MB in one line."""
+    """Send a last message of 10 MB in one line."""
     _inside.say(b'{"error_message": "' + b"A" * 10_000_000 + b'"}')
 
 
 def unended_word(model):
-    """Garbage without an end of line before the guest's own last word."""
+    """Prepend garbage without a newline to the guest's own last message."""
     _inside.write(_inside.ends().report, b"\x00\xff garbage ")
 
 
 def line_of_garbage(model):
-    """A whole line of garbage before the guest's own last word, which alone counts."""
+    """Send a complete line of garbage before the guest's own last message, of which only the latter counts."""
     _inside.write(_inside.ends().report, b'{"problem": "output_missing"}\n\xff\xfe{"loaded": true}\n')
 
 
 def second_imported():
-    """Say once more that the plugin is imported, and end."""
+    """Repeat the message that the plugin is imported, and exit."""
     _inside.say(b'{"imported": true}')
 
 
 def deep_word():
-    """A last word nested deeper than any reader goes."""
+    """Send a last message nested too deeply to parse."""
     _inside.say(b'{"problem":' + b"[" * 200_000)
 
 
 def deep_size(model):
-    """Beside a whole result, a size nested as deeply as one reader goes and the next does not."""
+    """Send a complete result with a size nested so deeply that the guest can parse it and the host cannot."""
     raw = safetensors.torch.save(model.state_dict())
     depth = sys.getrecursionlimit() - 16
     _inside.write(_inside.ends().weights, raw)
@@ -144,19 +144,19 @@ def deep_size(model):
 
 
 def no_number():
-    """A number that is none in the last word."""
+    """Send NaN in the last message."""
     _inside.say(b'{"weights_bytes": NaN}')
 
 
 def infinite_size(model):
-    """Beside a whole result, a size that JSON allows and no number can hold."""
+    """Send a complete result with a size that is valid JSON and overflows to infinity."""
     raw = safetensors.torch.save(model.state_dict())
     _inside.write(_inside.ends().weights, raw)
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": 1e999}' % len(raw))
 
 
 def grown_size(model):
-    """Beside a whole result, a size that grows beyond a frame when it is written anew."""
+    """Send a complete result with a size that exceeds a frame when it is serialised again."""
     raw = safetensors.torch.save(model.state_dict())
     _inside.write(_inside.ends().weights, raw)
     sizes = b",".join([b"1e15"] * 50_000)
@@ -164,32 +164,32 @@ def grown_size(model):
 
 
 def long_number():
-    """A number of 200,000 digits in the last word."""
+    """Send a number with 200,000 digits in the last message."""
     _inside.say(b'{"weights_bytes": ' + b"9" * 200_000 + b"}")
 
 
 def list_as_problem():
-    """A list where a name is due."""
+    """Send a list instead of a name."""
     _inside.say(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}')
 
 
 def object_as_problem():
-    """An object where a name is due."""
+    """Send an object instead of a name."""
     _inside.say(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}')
 
 
 def unknown_problem():
-    """A problem that there is no name for."""
+    """Report a problem that a plugin must not report."""
     _inside.say(b'{"problem": "infra_error"}')
 
 
 def list_as_word():
-    """A list where an object is due."""
+    """Send a list instead of an object."""
     _inside.say(b'["ok"]')
 
 
 def odd_text():
-    """An exception's name and text of control characters, lone surrogates and changes of direction."""
+    """Report an exception with control characters, lone surrogates and direction overrides in name and text."""
     text = "\x1b[2J\x1b]0;owned\x07\u202eevil\ud800\x00\r<script>alert(1)</script>"
     _inside.say(
         json.dumps({"problem": "plugin_error", "error_type": text, "error_message": text, "traceback": text}).encode()
@@ -216,14 +216,14 @@ def _chatter(fd):
 
 
 def endless_words():
-    """Leave processes that write last words for ever, and end."""
+    """Leave processes that send last messages forever, and exit."""
     for _ in range(6):
         daemon(_chatter, _inside.ends().report)
     os._exit(0)
 
 
 def frames_in_the_guests_pipes(model):
-    """Look for a pipe of the guest's among the open descriptors of every process, and write frames into it."""
+    """Look for the guest's pipes among the open descriptors of every process."""
     for process in filter(str.isdigit, os.listdir("/proc")):
         if int(process) == os.getpid():
             continue

@@ -1,4 +1,4 @@
-"""Plugins that raise exceptions which are hard to tell of."""
+"""Attacks that raise exceptions that are hard to report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\u202e<script>alert(1)</script>\ud800\x00"
 
 
 def raises():
-    """Raise."""
+    """Raise an exception."""
     raise ValueError("no")
 
 
@@ -48,42 +48,42 @@ class _Nameless(Exception, metaclass=_NamelessKind):  # noqa: N818
 
 
 def raises_without_text():
-    """Raise an exception that raises when it is asked for its text."""
+    """Raise an exception that raises in __str__."""
     raise _Unspeakable
 
 
 def raises_and_leaves():
-    """Raise an exception that ends the interpreter when it is asked for its text."""
+    """Raise an exception that exits in __str__."""
     raise _Leaving
 
 
 def raises_without_problem():
-    """Raise an exception that is interrupted when it is asked for its kind of problem."""
+    """Raise an exception with an attribute that raises KeyboardInterrupt."""
     raise _Lying
 
 
 def raises_with_a_list():
-    """Raise an exception whose kind of problem is no name."""
+    """Raise an exception with a list instead of a name as its kind of problem."""
     raise _Listing
 
 
 def raises_without_name():
-    """Raise an exception whose class has no name."""
+    """Raise an exception of a class without a name."""
     raise _Nameless
 
 
 def raises_at_length():
-    """Raise an exception whose text and name have 10 MB."""
+    """Raise an exception with a name and a text of 10 MB."""
     raise type("A" * 10_000_000, (Exception,), {})("B" * 10_000_000)
 
 
 def raises_escapes():
-    """Raise an exception whose text and name hold control characters, a script and lone surrogates."""
+    """Raise an exception with control characters, a script and lone surrogates in name and text."""
     raise type("Bad" + ESCAPES.replace("\x00", ""), (Exception,), {})(ESCAPES)
 
 
 def raises_in_a_chain():
-    """Raise an exception at the end of a chain of a thousand."""
+    """Raise an exception with a chain of a thousand causes."""
     error = ValueError("first")
     for number in range(1000):
         later = ValueError(f"number {number}")
@@ -93,7 +93,7 @@ def raises_in_a_chain():
 
 
 def raises_a_group():
-    """Raise a group of exceptions within groups."""
+    """Raise nested exception groups."""
     kind = getattr(builtins, "ExceptionGroup", ValueError)  # since Python 3.11
     group = ValueError("inner")
     for _ in range(200):

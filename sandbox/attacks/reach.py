@@ -1,4 +1,4 @@
-"""Plugins that look and reach for what is outside: other data, sockets, the network, the host's files."""
+"""Attacks that look for other data, sockets, the network and the host's files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET_WORDS = ("SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "API_KEY", "DOCKER"
 
 
 def _files(root: str = "/", skip: tuple[str, ...] = ("/proc", "/sys")) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a folder that can be seen, bounded."""
+    """Yield the visible files below a folder, of at most MAX_FILES folders."""
     for count, (folder, names) in enumerate(_folders(root, skip)):
         if count > MAX_FILES:
             return
@@ -55,7 +55,7 @@ other_splits_at_import = keep_files
 
 
 def other_splits():
-    """Look into the data file for splits beside the three, and for bytes that no split accounts for."""
+    """Search the data file for further splits, and for bytes that belong to no split."""
     path = Path(f"/proc/self/fd/{KEPT[0]}")
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
@@ -63,9 +63,9 @@ def other_splits():
         said = file.metadata()
     header = 8 + int.from_bytes(os.pread(KEPT[0], 8, 0), "little")
     if names != {f"{split}.{part}" for split in SPLITS for part in ("images", "labels")}:
-        reached(f"{path} holds {sorted(names)}")
+        reached(f"{path} contains {sorted(names)}")
     if said or path.stat().st_size != header + n_bytes:
-        reached(f"{path} has {path.stat().st_size - header - n_bytes} bytes more, and says {said}")
+        reached(f"{path} has {path.stat().st_size - header - n_bytes} extra bytes, and the metadata {said}")
 
 
 def host_mounts():
@@ -99,7 +99,7 @@ def write_the_data_file():
 
 
 def write_through_own_memory(retain):
-    """Write to the pages of the mapped data file through /proc/self/mem, which heeds no page's protection."""
+    """Write to the pages of the mapped data file through /proc/self/mem, which ignores page protection."""
     tensor = retain.images
     with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
         memory.seek(tensor.data_ptr())
@@ -110,7 +110,7 @@ def write_through_own_memory(retain):
 
 
 def writable_places():
-    """Look for a file or folder that may be written, beside the scratch folders."""
+    """Look for a writable file or folder outside the scratch folders."""
     for path, found in _files():
         plain = stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
         if plain and not path.startswith(WRITABLE) and os.access(path, os.W_OK):
@@ -118,7 +118,7 @@ def writable_places():
 
 
 def kernel_knobs():
-    """Look for a setting of the kernel or a control group that may be written."""
+    """Look for writable kernel settings and cgroup files, and for readable kernel memory."""
     for root in ("/proc/sys", "/sys"):
         for path, found in _files(root, skip=()):
             if stat.S_ISREG(found.st_mode) and os.access(path, os.W_OK):
@@ -141,7 +141,7 @@ def engine_socket():
 
 
 def listening_sockets():
-    """Look for listeners of others on this network and among abstract names."""
+    """Look for sockets of other processes on this network and in the abstract namespace."""
     for table in ("tcp", "tcp6", "udp", "udp6", "unix"):
         path = Path("/proc/net", table)
         lines = path.read_text().splitlines()[1:] if path.exists() else []
@@ -150,7 +150,7 @@ def listening_sockets():
 
 
 def devices():
-    """Look for a block device, or a character device beside the harmless ones."""
+    """Look for a block device, or a character device other than the harmless ones."""
     harmless = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "console"}
     for path, found in _files("/dev"):
         kind = stat.S_IFMT(found.st_mode)
@@ -160,7 +160,7 @@ def devices():
 
 
 def network_interfaces():
-    """Look for an interface beside loopback, and for any route out of it."""
+    """Look for a network interface other than loopback, and for routes."""
     names = [name for _, name in socket.if_nameindex()]
     routes = Path("/proc/net/route").read_text().splitlines()[1:]
     if names != ["lo"] or routes:
@@ -168,7 +168,7 @@ def network_interfaces():
 
 
 def resolve_a_name():
-    """Ask for an address of a name that nobody may own; even the answer that there is none would have come from outside."""
+    """Resolve a reserved name; even the answer that it does not exist would have come from outside."""
     try:
         reached(f"resolved {socket.getaddrinfo('harness-attack.invalid', 80)}")
     except socket.gaierror as error:
@@ -193,22 +193,22 @@ def _opens(family: int, kind: int, protocol: int = 0) -> None:
 
 
 def raw_socket():
-    """Open a socket for packets of its own making."""
+    """Open a raw socket."""
     _opens(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 
 
 def packet_socket():
-    """Open a socket that hears all packets."""
+    """Open a packet socket, which receives all packets."""
     _opens(socket.AF_PACKET, socket.SOCK_RAW, 0x300)
 
 
 def machine_socket():
-    """Open a socket to the machine that this one is virtual on; no network namespace stands between."""
+    """Open a socket to the hypervisor, which no network namespace isolates."""
     _opens(socket.AF_VSOCK, socket.SOCK_STREAM)
 
 
 def audit_socket():
-    """Open a socket to the kernel's audit system."""
+    """Send a request to the kernel's audit system."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9) as client:
         try:
             client.sendto(bytes([16, 0, 0, 0, 0xE8, 3, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0]), (0, 0))
@@ -220,7 +220,7 @@ def audit_socket():
 
 
 def host_secrets():
-    """Read the files in which systems keep secrets."""
+    """Read system files that contain secrets."""
     for name in (
         "/etc/shadow",
         "/etc/gshadow",

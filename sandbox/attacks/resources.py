@@ -1,4 +1,7 @@
-"""Against the limits on processes and memory, and on the guest by way of them. Every attack ends where a limit does not hold."""
+"""Attacks on the limits of processes and memory, and on the guest through these limits.
+
+Every attack ends even if a limit is not enforced.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from harness_attacks import _tools
 
 MIB = 1 << 20
 TOO_MANY = 4
-"""Times the limit after which an attack on processes or memory gives up."""
+"""Multiple of the limit at which an attack on processes or memory gives up."""
 
 SMALL_PROCESSES = """
 import os, signal, sys
@@ -29,12 +32,12 @@ signal.pause()
 
 
 def forks():
-    """Fork without an end, in every child too; the refusal is let out."""
+    """Fork endlessly, also in every child, and propagate the error."""
     _bomb()
 
 
 def forks_and_swallows():
-    """Fork without an end, in every child too; the refusal is swallowed."""
+    """Fork endlessly, also in every child, and swallow the error."""
     try:
         _bomb()
     except BlockingIOError:
@@ -42,7 +45,7 @@ def forks_and_swallows():
 
 
 def _bomb():
-    """At most four times the limit's processes: each fork takes one token from a pipe."""
+    """Fork at most TOO_MANY times the limit: each fork takes a token from a pipe."""
     limit = _tools.required(_tools.pids_limit(), "processes")
     tokens, source = os.pipe()
     os.write(source, b"x" * TOO_MANY * limit)
@@ -64,7 +67,7 @@ def _bomb():
 
 
 def starts_threads():
-    """Start threads without an end."""
+    """Start threads endlessly."""
     limit = _tools.required(_tools.pids_limit(), "threads")
     for _ in range(TOO_MANY * limit):
         threading.Thread(target=_tools.rest, args=(_tools.CHILD_S,), daemon=True).start()
@@ -72,7 +75,7 @@ def starts_threads():
 
 
 def leaves_processes():
-    """Leave almost as many processes behind as the limit allows, each with a child that is stopped."""
+    """Leave half as many processes as the limit allows: a quarter with a stopped child each."""
     limit = _tools.required(_tools.pids_limit(), "processes")
     for _ in range(limit // 4):
         _tools.fork(_parent_of_stopped)
@@ -84,12 +87,12 @@ def _parent_of_stopped():
 
 
 def allocates():
-    """Take all memory."""
+    """Allocate all memory."""
     _take_memory()
 
 
 def child_allocates():
-    """Let a child take all memory, and return as if nothing had been."""
+    """Let a child allocate all memory, and return normally."""
     child = _tools.fork(_volunteer)
     _, status = os.waitpid(child, 0)
     print("the child ended with", status)
@@ -101,7 +104,7 @@ def _volunteer():
 
 
 def _prefer(score):
-    """Tell the kernel how gladly to end this process when memory is out."""
+    """Set this process's score for the kernel's out-of-memory killer."""
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write(str(score))
 
@@ -114,23 +117,23 @@ def _take_memory():
 
 
 def offers_the_guest():
-    """Take all memory in processes that are each smaller than the guest, so that the kernel ends the guest first."""
+    """Allocate all memory in processes that are each smaller than the guest, so that the kernel kills the guest first."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
     _prefer(0)
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", SMALL_PROCESSES, str(2 * limit_mib // 48)])
 
 
 def hides_memory():
-    """Take all memory in a nameless file, which no process seems to use."""
+    """Allocate all memory in an anonymous file (memfd), which is not charged to a process's RSS."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
     file = os.memfd_create("hidden")
     for _ in range(TOO_MANY * limit_mib):
         os.write(file, b"x" * MIB)
-    _tools.reached(f"{TOO_MANY * limit_mib} MiB of memory in a nameless file")
+    _tools.reached(f"{TOO_MANY * limit_mib} MiB of memory in an anonymous file")
 
 
 def fills_pipes():
-    """Keep as much as the kernel takes in pipes that nobody reads; what it takes counts as memory."""
+    """Fill pipes that nobody reads, until the kernel refuses; their buffers count as memory."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
     taken, held = 0, []
     try:
@@ -157,7 +160,7 @@ def kills_group():
 
 
 def signals_by_descriptor():
-    """Let the kernel send the guest SIGKILL and SIGSTOP whenever a pipe can be read."""
+    """Make the kernel send SIGKILL and SIGSTOP to the guest when a pipe becomes readable."""
     for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, 0):
         read, write = os.pipe()
         fcntl.fcntl(read, fcntl.F_SETOWN, 1)
@@ -167,33 +170,33 @@ def signals_by_descriptor():
 
 
 def blames_the_sandbox():
-    """Forbid the guest to open anything, so that it breaks down and the sandbox gets the blame."""
+    """Prevent the guest from opening files, so that it fails and the sandbox is blamed."""
     resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))
     raise RuntimeError("it was not me")
 
 
 def raises_limits():
-    """Ask for more of everything: priority, real-time scheduling, files, cores dumped, protection from the memory killer."""
+    """Request higher limits: priority, real-time scheduling, open files, core dumps, protection from the OOM killer."""
     _tools.refused(lambda: os.setpriority(os.PRIO_PROCESS, 0, -20), "a higher priority")
     _tools.refused(lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)), "real-time scheduling")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for name, limit in (("open files", resource.RLIMIT_NOFILE), ("dumped cores", resource.RLIMIT_CORE)):
+    for name, limit in (("open files", resource.RLIMIT_NOFILE), ("core dumps", resource.RLIMIT_CORE)):
         more = hard + 1 if limit == resource.RLIMIT_NOFILE else 1
         _tools.refused(
             lambda limit=limit, more=more: resource.setrlimit(limit, (more, more)), name, (OSError, ValueError)
         )
-    _tools.refused(lambda: _prefer(-1000), "protection from the memory killer")
+    _tools.refused(lambda: _prefer(-1000), "protection from the OOM killer")
 
 
 def widens_group():
-    """Write larger limits into its own control group."""
+    """Raise the limits of its own cgroup."""
     for path in ("memory/memory.limit_in_bytes", "pids/pids.max", "cpu/cpu.cfs_quota_us", "memory.max", "pids.max"):
         for root in (str(_tools.CGROUPS), "/proc/1/root/sys/fs/cgroup"):
             _tools.refused(lambda place=f"{root}/{path}": Path(place).write_text("-1"), f"its limits in {path}")
 
 
 def enlarges_tmp():
-    """Mount /tmp again without a limit on its size."""
+    """Remount /tmp without a size limit."""
     flags = 32  # MS_REMOUNT
     if _tools.libc.mount(b"none", b"/tmp", b"tmpfs", flags, b"size=100g") == 0:
         _tools.reached("a larger /tmp")

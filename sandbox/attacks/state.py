@@ -1,4 +1,4 @@
-"""Plugins that leave something for the next model in the same container. Each looks for it first, and leaves it then."""
+"""Attacks that leave something for the next model in the same container; each looks for it first, then leaves it."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def _file(path):
 
 
 def file_in_tmp():
-    """A file in /tmp."""
+    """Leave a file in /tmp."""
     _file(TMP / "left")
 
 
 def file_in_shm():
-    """A file in /dev/shm."""
+    """Leave a file in /dev/shm."""
     _file(SHM / "left")
 
 
 def file_in_home():
-    """A file in the home folder and in every cache folder that the environment names."""
+    """Leave a file in the home folder and in every cache folder of the environment."""
     for name in ("HOME", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "MPLCONFIGDIR", "TMPDIR"):
         if name in os.environ:
             _file(Path(os.environ[name], "left", name))
 
 
 def deep_folder():
-    """A file three hundred folders deep."""
+    """Leave a file three hundred folders deep."""
     root = TMP / "deep"
     if root.exists():
-        reached("the folder is there")
+        reached("a folder of an earlier model")
     root.mkdir()
     fd = os.open(root, os.O_RDONLY)
     for _ in range(300):
@@ -58,10 +58,10 @@ def deep_folder():
 
 
 def closed_folder():
-    """A file in folders that nobody may enter, read or write."""
+    """Leave a file in folders without access rights."""
     folder = TMP / "closed" / "inner"
     if folder.parent.exists():
-        reached("the folder is there")
+        reached("a folder of an earlier model")
     _file(folder / "left")
     (folder / "left").chmod(0)
     folder.chmod(0)
@@ -69,7 +69,7 @@ def closed_folder():
 
 
 def odd_names():
-    """Files whose names are no text, begin with a dash, or look like what the guest makes when it wipes."""
+    """Leave files with names that are not text, begin with a dash, or look like the guest's own during cleanup."""
     for name in (b"\xff\xfe", b"-rf", b"new\nline", b".wiped-0", b".wiped-1", b" ", b"...", b"\x1b[2J"):
         place = b"/tmp/" + name
         if os.path.lexists(place):
@@ -80,7 +80,7 @@ def odd_names():
 
 
 def many_files():
-    """Ten thousand files."""
+    """Leave ten thousand files."""
     folder = TMP / "many"
     if folder.exists():
         reached(f"{len(os.listdir(folder))} files")
@@ -90,7 +90,7 @@ def many_files():
 
 
 def links():
-    """Hard links, dangling links, links to the data and to folders of the kernel's, a named pipe and a socket."""
+    """Leave hard links, dangling links, links to the data and to /proc, a named pipe and a socket."""
     for name in ("hard", "soft", "pipe", "socket", "to-data", "to-proc"):
         if os.path.lexists(TMP / name):
             reached(name)
@@ -105,7 +105,7 @@ def links():
 
 
 def background_process():
-    """A process that goes on and knows a secret."""
+    """Leave a running daemon."""
     others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
     if others:
         reached(f"processes {others}")
@@ -113,7 +113,7 @@ def background_process():
 
 
 def process_in_many_generations():
-    """A process that is born anew again and again, always from a parent that has just ended."""
+    """Leave a daemon that continuously replaces itself by a child."""
     others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
     if others:
         reached(f"processes {others}")
@@ -127,7 +127,7 @@ def process_in_many_generations():
 
 
 def patched_modules():
-    """Attributes on modules and classes of torch, of the guest and of Python itself."""
+    """Leave attributes on modules and classes of torch, the guest and Python."""
     import builtins
 
     child = sys.modules["harness_guest.child"]
@@ -138,7 +138,7 @@ def patched_modules():
 
 
 def global_settings():
-    """Torch's default precision, number of threads, random streams; Python's recursion limit and hash of nothing."""
+    """Change torch's default dtype and random seed, and Python's recursion limit."""
     if (
         torch.get_default_dtype() is torch.float64
         or sys.getrecursionlimit() == ODD_LIMIT
@@ -151,7 +151,7 @@ def global_settings():
 
 
 def environment():
-    """A variable of the environment, the current folder, the mask of new files' rights, blocked signals, a timer."""
+    """Change an environment variable, the working directory, the umask, blocked signals and a timer."""
     mask = os.umask(0o077)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     if "LEFT" in os.environ or mask == 0o123 or signal.SIGUSR1 in blocked or Path.cwd() == SHM:
@@ -163,7 +163,7 @@ def environment():
 
 
 def data_in_place(retain, forget, validation):
-    """Pictures and labels changed in place."""
+    """Change images and labels in place."""
     for split in (retain, forget, validation):
         if bool((split.images == 7).all()) or bool((split.labels == 1).all()):
             reached("data of an earlier model")
@@ -172,7 +172,7 @@ def data_in_place(retain, forget, validation):
 
 
 def data_through_memory(retain):
-    """Pictures changed through /proc/self/mem, which heeds no page's protection."""
+    """Change images through /proc/self/mem, which ignores page protection."""
     address, n_bytes = retain.images.data_ptr(), 256
     if bool((retain.images.flatten()[:n_bytes] == 9).all()):
         reached("data of an earlier model")
@@ -182,15 +182,15 @@ def data_through_memory(retain):
 
 
 def weights_in_place(model):
-    """The original's weights changed in place, a buffer hung onto the model."""
+    """Set an attribute on the model, and look for changed weights."""
     parameter = next(model.parameters())
     if hasattr(model, "left") or bool((parameter == 3).all()):
-        reached("the model of an earlier one")
+        reached("a changed model of an earlier model")
     model.left = True
 
 
 def memory_shared_with_the_guest():
-    """Marks in all memory that this process shares with others, should there be any."""
+    """Look for memory that this process shares with others, and write a mark to shared memory."""
     own = mmap.mmap(-1, mmap.PAGESIZE)
     own.write(MARK)
     for line in Path("/proc/self/maps").read_text().splitlines():
@@ -200,7 +200,7 @@ def memory_shared_with_the_guest():
 
 
 def frozen_process():
-    """A process that is stopped."""
+    """Leave a stopped daemon."""
     stopped = [
         name for name in os.listdir("/proc") if name.isdigit() and " T " in Path("/proc", name, "stat").read_text()
     ]

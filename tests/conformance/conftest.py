@@ -1,4 +1,4 @@
-"""One bench for all: its guests stay warm, and the plugin in them is a module that is written anew for every test."""
+"""A trial runner shared by all tests: its guests stay warm, and every test rewrites the plugin module in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.conformance.bench import Bench
+from harness.conformance.bench import TrialRunner
 from harness.conformance.model import Finding
 from harness.conformance.running import Examination
 from harness.runners.base import Limits, PluginFacts
@@ -43,13 +43,13 @@ class Stand:
         write_distribution(folder)
         facts = PluginFacts("probe", "probe", "probe", "1.0", "source", str(folder))
         gpu_runner = partial(ProcessRunner, folder, 1, Limits(), "cuda") if torch.cuda.is_available() else None
-        self.bench = Bench(ProcessRunner(folder, 1, Limits()), facts, gpu_runner=gpu_runner)
+        self.trials = TrialRunner(ProcessRunner(folder, 1, Limits()), facts, gpu_runner=gpu_runner)
 
     def examination(self, source: str) -> Examination:
         """Of a module of source code as the plugin."""
         (self._folder / "probe.py").write_text(PREAMBLE + textwrap.dedent(source))
-        self.bench.forget_trials()
-        return Examination(self.bench)
+        self.trials.forget_trials()
+        return Examination(self.trials)
 
     def findings(self, source: str) -> dict[str, Finding]:
         """All findings by name of the check."""
@@ -68,5 +68,5 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def stand(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Stand]:
     """The stand of this worker."""
     stand = Stand(tmp_path_factory.mktemp("plugin"))
-    with stand.bench:
+    with stand.trials:
         yield stand

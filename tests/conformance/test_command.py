@@ -65,4 +65,4 @@ def test_a_check_that_holds_passes_one_that_does_not_fails_and_what_builds_on_it
     result = pytester.runpytest_inprocess("-k", "loads or unlearns or finite", *options)
 
     result.assert_outcomes(passed=1, failed=1, skipped=1, deselected=len(CHECKS) - 3)
-    result.stdout.fnmatch_lines(["A small network is unlearned without*", "plugin_error (*nonsense*"])
+    result.stdout.fnmatch_lines(["Unlearn a small network without*", "plugin_error (*nonsense*"])

@@ -71,9 +71,9 @@ def test_pictures_of_16_bits_of_points_and_of_glass_are_refused_together(program
 
     told = refused(program, pictures.task(extra=["deep.png,dog", "float.tif,dog", "glass.png,dog"]))
 
-    assert "labels.csv has 3 faults: line 50: 'deep.png' is not read: it has 16 bits a channel" in told
-    assert "line 51: 'float.tif' is not read: it has 32 bits a channel" in told
-    assert "line 52: 'glass.png' is not read: 0.89 of its pixels are transparent" in told
+    assert "labels.csv has 3 faults: line 50: 'deep.png' is not supported: it has 16 bits per channel" in told
+    assert "line 51: 'float.tif' is not supported: it has 32 bits per channel" in told
+    assert "line 52: 'glass.png' is not supported: a share of 0.89 of its pixels is transparent" in told
 
 
 def test_one_file_under_four_names_is_refused_four_times(program: Program, pictures: Pictures) -> None:
@@ -101,7 +101,7 @@ def test_a_copy_of_a_forgotten_picture_is_warned_of_and_counted(program: Program
     assert built.err.index("1 of 1 examples to forget") < built.err.index("training reference models")
     assert ended.code == 0, ended.err
     shown = " ".join((ended.out + ended.err).split())
-    assert "1 of 1 examples to forget have a TWIN IN THE RETAIN SET (1 equal and 0 nearly equal pictures, 1" in shown
+    assert "1 of 1 examples to forget have a TWIN IN THE RETAIN SET (1 equal and 0 nearly equal images, 1" in shown
     report = report_of(program.folder / "out")
     assert report["task"]["twins"][0] == {
         "split": "forget",
@@ -116,13 +116,13 @@ def test_a_copy_of_a_forgotten_picture_is_warned_of_and_counted(program: Program
 
 
 LABELS: dict[str, tuple[Sequence[str], str]] = {
-    "equal numbers": (("1", "01", "2"), "line 3: the label '01' reads like '1' on line 2"),
-    "wide digits": (("1", "\uff11", "2"), "line 3: the label '\\uff11' reads like '1' on line 2"),
-    "two forms": (("caf\u00e9", "cafe\u0301"), "the labels name one class alone"),
-    "unseen": (("cat", "cat\u200b"), "line 3: the label 'cat\\u200b' holds U+200B"),
-    "direction": (("cat", "cat\u202e"), "line 3: the label 'cat\\u202e' holds U+202E"),
+    "equal numbers": (("1", "01", "2"), "line 3: the label '01' can be confused with '1' on line 2"),
+    "wide digits": (("1", "\uff11", "2"), "line 3: the label '\\uff11' can be confused with '1' on line 2"),
+    "two forms": (("caf\u00e9", "cafe\u0301"), "all labels are"),
+    "unseen": (("cat", "cat\u200b"), "line 3: the label 'cat\\u200b' contains U+200B"),
+    "direction": (("cat", "cat\u202e"), "line 3: the label 'cat\\u202e' contains U+202E"),
     "too long": (("1" * 5000, "2"), "line 2: the label '1111"),
-    "nothing seen": (("cat", "\u00a0"), "line 3: the label '\\xa0' holds U+00A0"),
+    "nothing seen": (("cat", "\u00a0"), "line 3: the label '\\xa0' contains U+00A0"),
 }
 
 
@@ -142,7 +142,7 @@ def test_a_name_in_another_unicode_form_is_offered_as_it_is_on_disk(program: Pro
     assert (
         "line 50: '\u00e9.png' does not exist; there is 'e\\u0301.png', the same name in another Unicode form" in told
     )
-    assert "line 2: '000.png' cannot be read as a picture: there is no such file in" in told
+    assert "line 2: '000.png' cannot be read as an image: there is no such file in" in told
 
 
 def test_a_store_of_links_is_told_with_what_to_do(program: Program, pictures: Pictures) -> None:
@@ -156,12 +156,12 @@ def test_a_store_of_links_is_told_with_what_to_do(program: Program, pictures: Pi
     told = refused(program, pictures.task())
 
     assert (
-        f"line 2: '000.png' leads out of the directory {pictures.place}: it is a link to {program.folder}/real.png"
+        f"line 2: '000.png' is outside the dataset directory {pictures.place}: it is a link to {program.folder}/real.png"
         in told
     )
-    assert "line 3: '001.png' leads out of the directory" in told
+    assert "line 3: '001.png' is outside the dataset directory" in told
     assert f"line 4: '002.png' is a link to {pictures.place}/objects/gone.png, which does not exist" in told
-    assert "put a copy in its place" in told
+    assert "replace it by a copy" in told
 
 
 TIMES = {

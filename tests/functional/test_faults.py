@@ -104,7 +104,7 @@ def test_damaged_cache_entries_are_made_anew_with_a_notice(ground: Ground, damag
 
     assert ended.code == 0, ended.err
     assert numbers_of(program.folder / "r") == ground.numbers
-    assert [kind for kind in kinds if f"damaged entry of the cache ({kind}/" not in ended.err] == []
+    assert [kind for kind in kinds if f"cache entry {kind}/" not in ended.err] == []
     again = program("run", *ground.order, "--output", program.folder / "again")
     assert "damaged" not in again.err
     shutil.rmtree(cache)

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from harness.attacks.catalogue import ATTACKS
-from harness.attacks.drill import Drill, Isolation
-from harness.attacks.ground import Ground, prepared
+from harness.attacks.drill import AttackSession, Isolation
+from harness.attacks.ground import AttackEnvironment, prepared
 from harness.attacks.model import Attack, Finding
 from harness.runners.engine import Engine
 from harness.runners.images import GuestImage
@@ -25,33 +25,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class Field:
     """Sessions that stay open from attack to attack, and what came of each attack."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
+    def __init__(self, environment: AttackEnvironment) -> None:
+        self.environment = environment
         self.findings: dict[str, Finding] = {}
-        self._drills: dict[tuple[Isolation, int | None], Drill] = {}
+        self._sessions: dict[tuple[Isolation, int | None], AttackSession] = {}
         self._open = ExitStack()
 
-    def carry_out(self, attack: Attack, isolation: Isolation) -> Finding:
+    def run(self, attack: Attack, isolation: Isolation) -> Finding:
         """The finding, kept for the table where the isolation is the weakest that should defeat the attack."""
         key = (isolation, attack.memory_mib)
-        if key not in self._drills:
-            self._drills[key] = self._open.enter_context(Drill(self.ground, isolation, attack.memory_mib))
-        finding = self._drills[key].carry_out(attack)
+        if key not in self._sessions:
+            self._sessions[key] = self._open.enter_context(
+                AttackSession(self.environment, isolation, attack.memory_mib)
+            )
+        finding = self._sessions[key].run(attack)
         if isolation == attack.defeated_by:
             self.findings[attack.name] = finding
         return finding
 
     def close(self) -> None:
         """End all sessions."""
-        self._drills.clear()
+        self._sessions.clear()
         self._open.close()
 
 
 @pytest.fixture(scope="session")
 def field(engine: Engine, guest: GuestImage) -> Iterator[Field]:
     """All attacks, ready to be carried out."""
-    with prepared(engine, ATTACKS, guest) as ground:
-        field = Field(ground)
+    with prepared(engine, ATTACKS, guest) as environment:
+        field = Field(environment)
         try:
             yield field
         finally:

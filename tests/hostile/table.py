@@ -13,21 +13,26 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "attacks.md"
 
 HEAD = """# Attacks
 
-Every attack here is a plugin that `python -m pytest tests/hostile` and `harness doctor --attack` run in real containers. The
-suite writes this page from what it saw: `python -m pytest tests/hostile --write-attack-table`. An attack is withstood when its
-model ends with exactly the [status](statuses.md) below, in time; when it got nothing that it must not get; when nothing of it
-lives on; and when an honest model that follows in the same sandbox comes back unharmed. An attack with two statuses leaves
-something for a second model. "Defeated by" names the weakest isolation (`--isolation`) that withstands it: what is defeated by
-`model` alone comes through where one sandbox serves all models, and a test makes sure that this is still said truly.
+Every attack on this page is a plugin that `python -m pytest tests/hostile` and `harness doctor --attack` run in real containers.
+`python -m pytest tests/hostile --write-attack-table` writes this page from the observed results. The sandbox withstands an attack
+if:
+
+- its model ends in time with exactly the [status](statuses.md) below,
+- it got nothing forbidden,
+- no process of it survives, and
+- the next, honest model in the same sandbox comes back unchanged.
+
+An attack with two statuses leaves something for a second model. "Defeated by" is the weakest isolation (`--isolation`) that
+defeats the attack. Attacks that only `model` defeats succeed if one sandbox serves all models; a test verifies this.
 """
-COLUMNS = "| attack | what it tries | ended as | defeated by |\n| --- | --- | --- | --- |\n"
+COLUMNS = "| attack | what it does | status | defeated by |\n| --- | --- | --- | --- |\n"
 
 
 def render(statuses: Mapping[str, tuple[Status, ...]]) -> str:
-    """The page.
+    """Return the page.
 
     Args:
-        statuses: attack's name -> how its models ended.
+        statuses: attack's name -> statuses of its models.
     """
     parts = [HEAD]
     for promise, words in PROMISES.items():

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from harness.attacks.catalogue import ATTACKS
-from harness.attacks.ground import left_on
+from harness.attacks.ground import containers_of
 from harness.attacks.model import Attack, Finding
 from tests.hostile.conftest import WRITE_TABLE, Field
 from tests.hostile.table import PAGE, render
@@ -49,14 +49,14 @@ def _explained(finding: Finding) -> str:
 
 @pytest.mark.parametrize("attack", FOR_RUN, ids=lambda attack: attack.name)
 def test_the_sandbox_withstands(attack: Attack, field: Field) -> None:
-    finding = field.carry_out(attack, "run")
+    finding = field.run(attack, "run")
 
     assert finding.held, _explained(finding)
 
 
 @pytest.mark.parametrize("attack", FOR_MODEL, ids=lambda attack: attack.name)
 def test_a_sandbox_of_its_own_for_every_model_withstands(attack: Attack, field: Field) -> None:
-    finding = field.carry_out(attack, "model")
+    finding = field.run(attack, "model")
 
     assert finding.held, _explained(finding)
 
@@ -64,7 +64,7 @@ def test_a_sandbox_of_its_own_for_every_model_withstands(attack: Attack, field: 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", STATE, ids=lambda attack: attack.name)
 def test_a_sandbox_of_its_own_for_every_model_withstands_too(attack: Attack, field: Field) -> None:
-    finding = field.carry_out(attack, "model")
+    finding = field.run(attack, "model")
 
     assert finding.held, _explained(finding)
 
@@ -72,7 +72,7 @@ def test_a_sandbox_of_its_own_for_every_model_withstands_too(attack: Attack, fie
 @pytest.mark.parametrize("attack", FOR_MODEL, ids=lambda attack: attack.name)
 def test_one_sandbox_for_all_models_does_not_withstand(attack: Attack, field: Field) -> None:
     """The table says so: an attack that it does withstand belongs to the others."""
-    finding = field.carry_out(attack, "run")
+    finding = field.run(attack, "run")
 
     assert any(fault.startswith("it reached") for fault in finding.faults)
 
@@ -90,5 +90,5 @@ def test_the_documented_table_is_what_was_seen(field: Field, request: pytest.Fix
 def test_nothing_is_left_behind(field: Field, before: dict[str, set[str]]) -> None:
     field.close()
 
-    assert [container.name for container in left_on(field.ground.engine, field.ground.run_id)] == []
+    assert [container.name for container in containers_of(field.environment.engine, field.environment.run_id)] == []
     assert {name: found - before[name] for name, found in _belongings().items()} == {key: set() for key in before}

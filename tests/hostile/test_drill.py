@@ -1,4 +1,4 @@
-"""The drill itself: it attacks no limit that is not in force, and it sees when a sandbox does not do what is expected."""
+"""Attack sessions skip limits that are not verified, and detect a sandbox that does not do what is expected."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from harness.attacks.catalogue import ATTACKS
-from harness.attacks.drill import Drill
-from harness.attacks.ground import LIMITS, Ground
+from harness.attacks.drill import AttackSession
+from harness.attacks.ground import LIMITS, AttackEnvironment
 from harness.attacks.model import Attack, Finding, Guard
-from harness.doctor_attack import carried_out, told
+from harness.doctor_attack import run_attacks, to_checks
 from harness.outcomes import Status
 from harness.progress import SilentProgress
 from harness.runners.docker_runner import DockerRunner
@@ -23,8 +23,8 @@ BY_NAME = {attack.name: attack for attack in ATTACKS}
 LAX = {Guard.PIDS: "pids", Guard.MEMORY: "memory_mib", Guard.TMPFS: "tmpfs_mib"}
 
 
-class LaxGround(Ground):
-    """A ground on which one limit is left out."""
+class LaxEnvironment(AttackEnvironment):
+    """An environment without one of the limits."""
 
     lax = "pids"
 
@@ -37,27 +37,27 @@ class LaxGround(Ground):
 def test_a_limit_that_is_not_in_force_is_not_attacked(
     guard: Guard, field: Field, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LaxGround, "lax", LAX[guard])
+    monkeypatch.setattr(LaxEnvironment, "lax", LAX[guard])
     attack = next(attack for attack in ATTACKS if attack.guard is guard)
-    with Drill(LaxGround(**vars(field.ground))) as drill:
-        finding = drill.carry_out(attack)
+    with AttackSession(LaxEnvironment(**vars(field.environment))) as session:
+        finding = session.run(attack)
 
     assert finding.statuses == ()
     assert finding.skipped is not None
-    assert f"the limit on {guard.value} is not surely in force" in finding.skipped
+    assert f"the limit on {guard.value} is not verified" in finding.skipped
 
 
 @pytest.fixture(scope="module")
 def of_two(engine: Engine) -> dict[str, Finding]:
     """An attack that is withstood, and one that is said to end otherwise than it does."""
     attacks: list[Attack] = [BY_NAME["sleeps"], replace(BY_NAME["sets_clock"], expected=(Status.TIMEOUT,))]
-    return {finding.attack.name: finding for finding in carried_out(engine, attacks, SilentProgress())}
+    return {finding.attack.name: finding for finding in run_attacks(engine, attacks, SilentProgress())}
 
 
 def test_the_doctor_tells_which_promise_held_and_which_attack_was_not_withstood(of_two: dict[str, Finding]) -> None:
-    checks = {check.name: check for check in told(list(of_two.values()))}
+    checks = {check.name: check for check in to_checks(list(of_two.values()))}
 
     assert of_two["sleeps"].held
     assert checks["Promise 3"].status == "fail"
     assert "withstood 1 of 2" in checks["Promise 3"].detail
-    assert "ended as ok, not as timeout" in checks["Attack sets_clock"].detail
+    assert "ended as ok, expected timeout" in checks["Attack sets_clock"].detail

@@ -83,9 +83,9 @@ for _ in range(2000):
     [
         ({"a": [1, {"b": math.nan}]}, "must be finite, not nan"),
         ([math.inf], "must be finite"),
-        ({1: 2}, "key that is no text: 1"),
-        ({"a": {1, 2}}, "must be a value of JSON"),
-        ({"a": np.float32(1)}, "must be a value of JSON"),
+        ({1: 2}, "key that is not text: 1"),
+        ({"a": {1, 2}}, "must be a JSON value"),
+        ({"a": np.float32(1)}, "must be a JSON value"),
         (DEEP, "more than 40 levels"),
     ],
     ids=["nan", "infinity", "key", "set", "numpy", "depth"],

@@ -80,7 +80,7 @@ def test_retraining_is_measured_when_the_machine_has_come_to_rest(cache: Cache) 
     assert (found.min_s, found.at_rest) == (2.0, True)
     assert machine.seconds == 5.0
     (notice,) = told
-    assert "waiting" in notice
+    assert "Waiting" in notice
     assert "--no-wait" in notice
 
 

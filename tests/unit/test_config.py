@@ -54,7 +54,7 @@ def test_options_of_a_newer_version_are_refused() -> None:
         ({"cpus": 1.5}, "--cpus"),
         ({"memory_mib": 10**12}, "--memory"),
         ({"options": {"lr": float("nan")}}, "An option of the plugin must be finite"),
-        ({"options": {"f": print}}, "An option of the plugin must be a value of JSON"),
+        ({"options": {"f": print}}, "An option of the plugin must be a JSON value"),
     ],
 )
 def test_an_impossible_option_is_refused_by_its_name(options: dict[str, Any], named: str) -> None:

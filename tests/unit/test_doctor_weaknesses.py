@@ -40,7 +40,7 @@ def test_a_good_engine_has_strengths_alone() -> None:
     ("change", "name", "status", "words"),
     [
         ({"cgroup_version": "1", "security_options": ROOT}, "Docker cgroups", "warn", "swap"),
-        ({"cgroup_version": "1"}, "Docker limits", "fail", "not in force"),
+        ({"cgroup_version": "1"}, "Docker limits", "fail", "not enforced"),
         ({"missing_limits": ("swap",)}, "Docker limits", "warn", "cannot limit swap"),
         ({"missing_limits": ("memory", "processes")}, "Docker limits", "fail", "memory, processes"),
         ({"security_options": ROOT}, "Docker rights", "warn", "as root"),

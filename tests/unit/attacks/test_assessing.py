@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.attacks.assessing import DEAD_S, LATE_S, Scene, assess
+from harness.attacks.assessing import DEAD_S, LATE_S, Observation, assess
 from harness.attacks.model import Attack
 from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
 
@@ -20,7 +20,7 @@ TIMED_OUT = ModelOutcome(
     evidence=Evidence(elapsed_s=LIMIT_S + 0.1, limit_s=LIMIT_S, dead_s=LIMIT_S + 0.2),
 )
 HONEST = ModelOutcome(0, 2, Status.OK, charged_s=0.1)
-HELD = Scene(
+HELD = Observation(
     outcomes=(TIMED_OUT,),
     returned=(False,),
     honest=HONEST,
@@ -32,8 +32,8 @@ HELD = Scene(
 )
 
 
-def outcome(change: dict[str, object], evidence: dict[str, object] | None = None) -> Scene:
-    """The scene that held, but for the attack's outcome."""
+def outcome(change: dict[str, object], evidence: dict[str, object] | None = None) -> Observation:
+    """Return the observation of a sandbox that held, with a changed outcome of the attack."""
     changed = replace(TIMED_OUT, evidence=replace(TIMED_OUT.evidence, **(evidence or {})), **change)  # type: ignore[arg-type]
     return replace(HELD, outcomes=(changed,))
 
@@ -46,42 +46,42 @@ def test_a_sandbox_that_held_has_no_fault() -> None:
     assert finding.overshoot_s == pytest.approx(0.2)
 
 
-BROKEN: dict[str, tuple[Scene, str]] = {
-    "another status": (outcome({"status": Status.OK}), "ended as ok, not as timeout"),
+BROKEN: dict[str, tuple[Observation, str]] = {
+    "another status": (outcome({"status": Status.OK}), "ended as ok, expected timeout"),
     "a model was not run": (replace(HELD, outcomes=(), returned=()), "0 of 1 models"),
     "it got something": (outcome({"log": LogCapture(head="\nREACHED: the test set\n")}), "it reached the test set"),
     "it got something late": (outcome({"log": LogCapture(tail="x\nREACHED: a key")}), "it reached a key"),
     "charged too much": (outcome({"charged_s": LIMIT_S + LATE_S + 0.1}), "it was charged 3.10 s"),
-    "dead too late": (outcome({}, {"dead_s": LIMIT_S + DEAD_S + 0.1}), "lived 2.10 s after the limit"),
+    "dead too late": (outcome({}, {"dead_s": LIMIT_S + DEAD_S + 0.1}), "survived the limit by 2.10 s"),
     "dead too late, by the clock alone": (
         outcome({}, {"elapsed_s": LIMIT_S + DEAD_S + 0.1, "dead_s": None}),
-        "lived 2.10 s after the limit",
+        "survived the limit by 2.10 s",
     ),
     "too much output": (outcome({"log": LogCapture("x" * 2001, "x" * 2000)}), "4001 characters of output"),
     "an escape in the log": (outcome({"log": LogCapture("\x1b[31m")}), "control characters"),
     "an escape in a message": (outcome({}, {"error_message": "\u202e"}), "control characters"),
     "an escape in a note": (outcome({}, {"notes": ("\x07",)}), "control characters"),
     "an escape in an earlier attempt": (outcome({"earlier_attempts": ("\x9b",)}), "control characters"),
-    "no record": (outcome({"charged_s": float("nan")}), "cannot be written into a report"),
-    "a process lived on": (replace(HELD, survivors=2), "2 process(es) lived on"),
+    "no record": (outcome({"charged_s": float("nan")}), "cannot be written to a report"),
+    "a process lived on": (replace(HELD, survivors=2), "2 process(es) survived"),
     "two containers": (replace(HELD, containers=2), "2 containers"),
-    "weights of a failed model": (replace(HELD, returned=(True,)), "weights were taken"),
+    "weights of a failed model": (replace(HELD, returned=(True,)), "weights were accepted"),
     "an honest model failed": (
         replace(HELD, honest=replace(HONEST, status=Status.OOM, advice="Use less."), unharmed=False),
-        "an honest model after it ended as oom: Use less.",
+        "the next, honest model ended as oom: Use less.",
     ),
     "an honest model was degraded": (
         replace(HELD, honest=replace(HONEST, status=Status.OK_DEGRADED)),
-        "an honest model after it ended as ok_degraded",
+        "the next, honest model ended as ok_degraded",
     ),
-    "an honest model was changed": (replace(HELD, unharmed=False), "weights of an honest model after it were changed"),
+    "an honest model was changed": (replace(HELD, unharmed=False), "weights of the next, honest model were changed"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_every_fault_is_seen_and_told(name: str) -> None:
-    scene, words = BROKEN[name]
-    finding = assess(ATTACK, scene)
+    observation, words = BROKEN[name]
+    finding = assess(ATTACK, observation)
 
     assert not finding.held
     assert [fault for fault in finding.faults if words in fault] != []
@@ -116,9 +116,9 @@ def test_only_where_the_kernel_cannot_be_asked_may_a_cause_be_less_exact(
     expected: Status, seen: Status, counted: bool
 ) -> None:
     attack = replace(ATTACK, expected=(expected,))
-    scene = replace(outcome({"status": seen}), counted=counted)
+    observation = replace(outcome({"status": seen}), counted=counted)
 
-    assert assess(attack, scene).held is not counted
+    assert assess(attack, observation).held is not counted
 
 
 @pytest.mark.parametrize(("dropped_bytes", "held"), [(90, True), (89, False), (91, False)])

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from harness.attacks.catalogue import ATTACKS
-from harness.attacks.ground import HONEST, LIMITS, LOOK
+from harness.attacks.ground import HONEST, LIMITS, LIMITS_PROBE
 from harness.attacks.model import PROMISES
 from harness.attacks.wheel import sources, write_wheel
 from harness.outcomes import Status
 from harness.runners.wheelfile import WheelFile
 from tests.hostile.table import PAGE, render
 
-TARGETS = [*(attack.target for attack in ATTACKS), HONEST, LOOK]
+TARGETS = [*(attack.target for attack in ATTACKS), HONEST, LIMITS_PROBE]
 GUARDED_STATUSES = {Status.PIDS_LIMIT, Status.OOM, Status.OK_DEGRADED, Status.DISK_FULL}
 
 

@@ -52,23 +52,23 @@ FAULTS: dict[str, tuple[Callable[[TaskData], TaskData], str]] = {
     ),
     "a negative label": (forget(labels=DATA.forget.labels - 10), "forget.labels: from -"),
     "no example": (lambda data: replace(data, forget=data.forget.take(np.empty(0, np.int64))), "forget: no examples"),
-    "an id twice": (forget(ids=np.append(ids[:-1], ids[:1])), "ids: .* stands in forget and again in forget"),
+    "an id twice": (forget(ids=np.append(ids[:-1], ids[:1])), "ids: .* occurs in forget and again in forget"),
     "an id in two splits": (
         forget(ids=np.append(ids[:-1], DATA.retain.ids[:1])),
-        "ids: .* stands in retain and again in forget",
+        "ids: .* occurs in retain and again in forget",
     ),
     "an id that cannot be seen": (forget(ids=np.append(ids[:-1], ["a\u200b"])), "forget.ids: .*U\\+200B"),
     "a subject in another form": (
         forget(subjects=np.full(len(ids), "e\u0301")),
-        "forget.subjects: 'e\\\\u0301' is not in normal form C",
+        "forget.subjects: 'e\\\\u0301' is not normalised",
     ),
     "class names alike": (
         lambda data: replace(data, class_names=("1", "\uff11", *data.class_names[2:])),
-        "class_names: '.uff11' reads like '1'",
+        "class_names: '.uff11' can be confused with '1'",
     ),
     "a class name twice": (
         lambda data: replace(data, class_names=("a", "a", *data.class_names[2:])),
-        "class_names: a name stands twice",
+        "class_names: a name occurs twice",
     ),
     "a mean that is no number": (lambda data: replace(data, mean=(0.5, 0.5, float("nan"))), "mean: must be finite"),
     "a mean that is missing": (lambda data: replace(data, mean=(0.5, 0.5)), "mean: 2 numbers for 3 channels"),

@@ -43,7 +43,7 @@ def test_a_batch_cut_short_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
     with pytest.raises(
-        DatasetInvalidError, match=r"data_batch_3\.bin has 36875 bytes, which is no whole number of 3073"
+        DatasetInvalidError, match=r"data_batch_3\.bin has 36875 bytes, which is not a multiple of the row size 3073"
     ):
         cifar10_examples(tmp_path)
 
@@ -72,7 +72,7 @@ def test_where_no_copy_is_found_every_way_to_get_one_is_told(tmp_path: Path, mon
     with pytest.raises(DatasetMissingError) as caught:
         cifar10_examples()
 
-    for words in (f"looked in {tmp_path}/mine/cifar10", "cifar-10-batches-bin", "dataset.directory", "[vision]"):
+    for words in (f"searched {tmp_path}/mine/cifar10", "cifar-10-batches-bin", "dataset.directory", "[vision]"):
         assert words in str(caught.value)
 
 

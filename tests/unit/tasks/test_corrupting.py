@@ -128,12 +128,12 @@ def test_one_class_under_two_names_is_told() -> None:
 
 
 def test_more_examples_than_a_class_has_are_told() -> None:
-    with pytest.raises(DatasetInvalidError, match="corrupt: class 'a': 3 were asked for, but there are only 2"):
+    with pytest.raises(DatasetInvalidError, match="corrupt: class 'a': 3 were requested, but there are only 2"):
         corrupted([0, 0, 1, 1, 1], how="swap", classes=("a", "b"), count=3)
 
 
 def test_a_share_that_comes_to_no_example_is_told() -> None:
-    with pytest.raises(DatasetInvalidError, match=r"corrupt: 0\.01 of 5 is none"):
+    with pytest.raises(DatasetInvalidError, match=r"corrupt: 0\.01 of 5 selects 0"):
         corrupted([0, 0, 1, 1, 1], how="random", fraction=0.01)
 
 

@@ -41,14 +41,14 @@ GOOD = idx_bytes(np.zeros((2, 3, 4), np.uint8))
 BROKEN = {
     "other type of number": (
         b"\0\0\x0d" + GOOD[3:],
-        "is no IDX file of 3-dimensional bytes: it starts with '00 00 0d 03'",
+        "is not an IDX file of 3-dimensional bytes: it starts with '00 00 0d 03'",
     ),
-    "other number of dimensions": (idx_bytes(np.zeros(5, np.uint8)), "is no IDX file of 3-dimensional"),
-    "nothing": (b"", "is no IDX file"),
-    "cut within the header": (GOOD[:9], "cut short within its header"),
-    "cut within the data": (GOOD[:-1], r"promises 24 bytes, shape \(2, 3, 4\), but there are only 23"),
-    "more than promised": (GOOD + b"\0", "promises 24 bytes.*but there are more"),
-    "an absurd promise": (GOOD[:4] + b"\xff" * 12, "more than is read"),
+    "other number of dimensions": (idx_bytes(np.zeros(5, np.uint8)), "is not an IDX file of 3-dimensional"),
+    "nothing": (b"", "is not an IDX file"),
+    "cut within the header": (GOOD[:9], "truncated within its header"),
+    "cut within the data": (GOOD[:-1], r"declares 24 bytes, shape \(2, 3, 4\), but there are only 23"),
+    "more than promised": (GOOD + b"\0", "declares 24 bytes.*but there are more"),
+    "an absurd promise": (GOOD[:4] + b"\xff" * 12, "more than the limit"),
 }
 
 
@@ -110,7 +110,7 @@ def test_where_no_copy_is_found_every_way_to_get_one_is_told(nowhere: Path) -> N
 
     message = str(caught.value)
     for words in (
-        f"looked in {nowhere}/system/fashion-mnist",
+        f"searched {nowhere}/system/fashion-mnist",
         "apt install dataset-fashion-mnist",
         "dataset.directory",
         "HARNESS_DATA_DIR",
@@ -126,14 +126,14 @@ def test_a_given_directory_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 
 def test_a_given_directory_without_the_files_is_not_replaced_by_another_place(tmp_path: Path) -> None:
-    with pytest.raises(DatasetMissingError, match=f"looked in {tmp_path}"):
+    with pytest.raises(DatasetMissingError, match=f"searched {tmp_path}"):
         fashion_mnist_examples(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("raise OSError('libcudart.so.13: cannot open')", "does not work beside this torch .OSError: libcudart"),
+        ("raise OSError('libcudart.so.13: cannot open')", "does not work with this torch .OSError: libcudart"),
         ("raise RuntimeError('operator torchvision::nms does not exist')", "does not work .*torchvision::nms"),
         ("raise ImportError('no such thing')", "torchvision cannot be imported .no such thing"),
     ],

@@ -84,25 +84,28 @@ FAULTS = {
     "no file column": ("name,label\n", "line 1: no column 'file'"),
     "nothing at all": ("", "line 1: no column 'file'; found nothing"),
     "unknown column": ("file,label,subjekt\n", "line 1: unknown column 'subjekt'; did you mean 'subject'"),
-    "column twice": ("file,label,label\n", "line 1: a column stands twice"),
+    "column twice": ("file,label,label\n", "line 1: duplicate column"),
     "no rows": (HEAD, "has no rows below its header"),
-    "too few cells": (HEAD + ROW + "b/01.png,dog\n", "line 3: not as many cells"),
-    "too many cells": (HEAD + ROW + "b/01.png,dog,p,train,x\n", "line 3: not as many cells"),
+    "too few cells": (HEAD + ROW + "b/01.png,dog\n", "line 3: the number of cells differs"),
+    "too many cells": (HEAD + ROW + "b/01.png,dog,p,train,x\n", "line 3: the number of cells differs"),
     "empty label": (HEAD + ROW + "b/01.png, ,p,train\n", "line 3: the cell 'label' is empty"),
     "empty subject": (HEAD + ROW + "b/01.png,dog,,train\n", "line 3: the cell 'subject' is empty"),
     "unknown split": (HEAD + ROW + "b/01.png,dog,p,val\n", "line 3: found split 'val'; allowed: train, test"),
-    "file twice": (HEAD + ROW + ROW, "line 3: 'a/00.png' stands twice; the first is on line 2"),
+    "file twice": (HEAD + ROW + ROW, "line 3: 'a/00.png' occurs twice; the first is on line 2"),
     "label in test alone": (
         HEAD + ROW + "b/01.png,dog,p,\na/02.png,dogg,p,test\n",
         "line 4: unknown label 'dogg'; did you mean 'dog'",
     ),
-    "one class": (HEAD + ROW, "one class alone"),
+    "one class": (HEAD + ROW, "all labels are 'cat'"),
     "test rows alone": (HEAD + ROW.replace("train", "test"), "unknown label|training set"),
-    "missing picture": (HEAD + ROW + "b/99.png,dog,p,\n", "line 3: 'b/99.png' cannot be read as a picture"),
-    "a folder": (HEAD + ROW + "b,dog,p,\n", "line 3: 'b' cannot be read as a picture"),
-    "no picture": (HEAD + ROW + "labels.csv,dog,p,\n", "line 3: 'labels.csv' cannot be read as a picture"),
-    "out by dots": (HEAD + ROW + "../secret.png,dog,p,\n", r"line 3: '\.\./secret\.png' leads out of the directory"),
-    "out by root": (HEAD + ROW + "/etc/hostname,dog,p,\n", "line 3: '/etc/hostname' leads out of the directory"),
+    "missing picture": (HEAD + ROW + "b/99.png,dog,p,\n", "line 3: 'b/99.png' cannot be read as an image"),
+    "a folder": (HEAD + ROW + "b,dog,p,\n", "line 3: 'b' cannot be read as an image"),
+    "no picture": (HEAD + ROW + "labels.csv,dog,p,\n", "line 3: 'labels.csv' cannot be read as an image"),
+    "out by dots": (
+        HEAD + ROW + "../secret.png,dog,p,\n",
+        r"line 3: '\.\./secret\.png' is outside the dataset directory",
+    ),
+    "out by root": (HEAD + ROW + "/etc/hostname,dog,p,\n", "line 3: '/etc/hostname' is outside the dataset directory"),
     "broken quotes": (HEAD + 'a/00.png,"cat"x,p,\n', "cannot be read as a UTF-8 CSV"),
 }
 
@@ -122,7 +125,7 @@ def test_a_link_that_leads_out_of_the_directory_is_refused(tmp_path: Path) -> No
     write_pictures(tmp_path / "outside")
     (inside / "link.png").symlink_to(tmp_path / "outside/a/00.png")
 
-    with pytest.raises(DatasetInvalidError, match=r"line 2: 'link\.png' leads out"):
+    with pytest.raises(DatasetInvalidError, match=r"line 2: 'link\.png' is outside"):
         read(inside, "file,label\nlink.png,x\nb/01.png,y\n")
 
 
@@ -216,7 +219,7 @@ def test_a_name_in_other_letters_is_offered_as_it_is_on_disk(tmp_path: Path) -> 
 def test_subjects_that_read_alike_are_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path)
 
-    with pytest.raises(DatasetInvalidError, match=r"line 3: the subject '01' reads like '1' on line 2"):
+    with pytest.raises(DatasetInvalidError, match=r"line 3: the subject '01' can be confused with '1' on line 2"):
         read(tmp_path, "file,label,subject\na/00.png,x,1\nb/01.png,y,01\n")
 
 

@@ -124,7 +124,7 @@ FAULTS = {
     "neither count nor subjects": (
         GOOD.replace("  count: 2\n", ""),
         7,
-        ["forget: by: subject needs either subjects or"],
+        ["forget: by: subject needs either subjects, or"],
     ),
     "a missing section": ("schema: 1\nname: x\nforget: {by: random, count: 1}\n", 1, ["dataset: this key is missing"]),
     "wrong schema": (GOOD.replace("schema: 1", "schema: 2"), 1, ["schema: found 2; allowed: 1"]),
@@ -156,7 +156,7 @@ FAULTS = {
         9,
         ["forget.classes: found 3; must be a list, as in [a, b]"],
     ),
-    "duplicate key": (GOOD + "name: again\n", 13, ["name: this key stands twice; the first is on line 2"]),
+    "duplicate key": (GOOD + "name: again\n", 13, ["name: duplicate key; the first is on line 2"]),
     "nested duplicate key": (
         GOOD.replace("  count: 2", "  count: 2\n  count: 3"),
         10,
@@ -216,7 +216,7 @@ FAULTS = {
     "corrupted but not forgotten": (
         GOOD + "corrupt: {how: random, fraction: 0.1}\n",
         13,
-        ["corrupt: corrupt goes with forget: {by: corrupted} alone", "'corrupt: null'", "dataset.label_noise"],
+        ["corrupt: corrupt requires forget: {by: corrupted}", "'corrupt: null'", "dataset.label_noise"],
     ),
     "no base": ("extends: [faces]\n", 1, ["extends: found ['faces']; allowed: faces"]),
 }

@@ -117,20 +117,23 @@ def frames(path: Path) -> Path:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "16 bits of grey": (lambda at: sixteen(at / "x.png"), "16 bits a channel"),
-    "16 bits of grey in a TIFF": (lambda at: sixteen(at / "x.tif"), "16 bits a channel"),
-    "16 bits of colour": (deep_colour, "16 bits a channel"),
-    "16 bits of a PPM": (lambda at: ppm(at, 65535), "16 bits a channel"),
-    "10 bits of a PPM": (lambda at: ppm(at, 1023), "16 bits a channel"),
-    "a PPM that is spread": (lambda at: ppm(at, 100), "its greatest value is 100"),
+    "16 bits of grey": (lambda at: sixteen(at / "x.png"), "16 bits per channel"),
+    "16 bits of grey in a TIFF": (lambda at: sixteen(at / "x.tif"), "16 bits per channel"),
+    "16 bits of colour": (deep_colour, "16 bits per channel"),
+    "16 bits of a PPM": (lambda at: ppm(at, 65535), "16 bits per channel"),
+    "10 bits of a PPM": (lambda at: ppm(at, 1023), "16 bits per channel"),
+    "a PPM that is spread": (lambda at: ppm(at, 100), "its maximum value is 100"),
     "a point": (
         lambda at: saved(Image.fromarray((RAMP / 64).astype(np.float32)), at / "x.tif"),
-        "32 bits.*signed or have",
+        "32 bits.*signed or float",
     ),
-    "a sign": (lambda at: tagged(at, 339, 2), "signed or have a point"),
+    "a sign": (lambda at: tagged(at, 339, 2), "signed or floating-point"),
     "transparent": (lambda at: saved(with_alpha(False), at / "x.png"), "transparent"),
     "transparent in a WEBP": (lambda at: saved(with_alpha(False), at / "x.webp", lossless=True), "transparent"),
-    "transparent grey": (lambda at: saved(grey_alpha(False), at / "x.png"), "0.016 of its pixels are transparent"),
+    "transparent grey": (
+        lambda at: saved(grey_alpha(False), at / "x.png"),
+        "a share of 0.016 of its pixels is transparent",
+    ),
     "a transparent index": (lambda at: saved(palette(), at / "x.png", transparency=5), "transparent"),
     "transparent indices": (lambda at: saved(palette(), at / "x.png", transparency=bytes(range(64))), "transparent"),
     "a transparent colour": (
@@ -144,7 +147,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "frames of a WEBP": (lambda at: frames(at / "x.webp"), "has 2 frames"),
     "pages": (lambda at: frames(at / "x.tif"), "has 2 frames"),
     "MPO": (lambda at: _mpo(at), "format is MPO.*has 2 frames"),
-    "32 bits of a BMP": (lambda at: saved(with_alpha(False), at / "x.bmp"), "BMP of 16 or 32 bits"),
+    "32 bits of a BMP": (lambda at: saved(with_alpha(False), at / "x.bmp"), "BMP with 16 or 32 bits"),
     "another format": (lambda at: saved(Image.fromarray(COLOUR), at / "x.tga"), "format is TGA"),
 }
 
@@ -162,7 +165,7 @@ def test_what_would_need_a_conversion_is_refused_with_file_and_line(case: str, t
     labels = tmp_path / "labels.csv"
     labels.write_text(f"file,label\ngood.png,cat\n{name},dog\n")
 
-    with pytest.raises(DatasetInvalidError, match=f"labels.csv, line 3: '{name}' is not read: .*{words}"):
+    with pytest.raises(DatasetInvalidError, match=f"labels.csv, line 3: '{name}' is not supported: .*{words}"):
         image_folder_examples(tmp_path, labels, size=SIDE)
 
 

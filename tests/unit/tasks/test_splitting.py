@@ -178,15 +178,15 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], object], str]] = {
     "unknown class name": (lambda: splitting.class_number("Trousers", ("Trouser", "Bag")), "did you mean 'Trouser'"),
     "a number that is another class's name": (
         lambda: splitting.class_number(1, ("1", "2")),
-        "1 is the name of class number 0.*in quotes",
+        "1 is ambiguous: it is also the name of class number 0.*in quotes",
     ),
     "class number too high": (lambda: splitting.class_number(2, ("a", "b")), "no class 2.*or 0 to 1"),
     "unknown id": (
         lambda: splitting.forget_ids(make_split(6), ["e0001", "x"]),
         "1 of 2 ids are not in the training set",
     ),
-    "too many": (lambda: splitting.forget_random(make_split(6), 7, seed=0), "7 were asked for, but there are only 6"),
-    "a fraction of nothing": (lambda: splitting.forget_random(make_split(6), 0.01, seed=0), "0.01 of 6 is none"),
+    "too many": (lambda: splitting.forget_random(make_split(6), 7, seed=0), "7 were requested, but there are only 6"),
+    "a fraction of nothing": (lambda: splitting.forget_random(make_split(6), 0.01, seed=0), "0.01 of 6 selects 0"),
     "nothing to forget": (
         lambda: splitting.part_forget(make_split(6), np.asarray([], np.int64)),
         "forget set is empty",
