@@ -69,7 +69,7 @@ def test_a_process_that_used_up_its_processor_seconds_is_killed(run: Run, tmp_pa
     model = _model(tmp_path / "r")
     assert (ended.code, model["status"]) == (3, "timeout")
     assert 0.5 <= model["charged_s"] < 5.0  # long before the deadline of a minute
-    assert "processor seconds" in model["advice"]
+    assert "CPU seconds" in model["advice"]
 
 
 def test_examples_are_counted_by_the_loader_and_the_count_is_reproducible(run: Run, tmp_path: Path) -> None:
