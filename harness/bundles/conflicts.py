@@ -1,4 +1,4 @@
-"""Why pip could not collect what a plugin needs, in one line that names the requirement at fault."""
+"""One-line explanations of failed dependency resolution, extracted from pip's output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NOT_FOUND = re.compile(
 
 
 def reason(said: str, python: str, present: Mapping[str, str]) -> str:
-    """Return what is at fault, e.g. "mine 1.0 needs torch==2.1.0, but the sandbox has torch 2.13.0"; empty if unknown.
+    """Return the cause, e.g. "mine 1.0 needs torch==2.1.0, but the sandbox has torch 2.13.0"; empty if unknown.
 
     Args:
-        said: the end of what pip printed.
+        said: the end of pip's output.
         python: version of the sandbox's Python.
-        present: canonical name -> version of what is installed in the sandbox.
+        present: canonical name -> version of each distribution in the sandbox.
     """
     return _conflict(said, present) or _not_found(said, python)
 
@@ -49,7 +49,7 @@ def _not_found(said: str, python: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """Return the canonical name; empty for a line of another kind."""
+    """Return a requirement's canonical name; empty if the line is not a requirement."""
     try:
         return str(canonicalize_name(Requirement(requirement).name))
     except InvalidRequirement:
