@@ -55,18 +55,18 @@ def export_run(report: RunReport, run_dir: Path, exporters: Iterable[LoadedExpor
     Raises:
         ExportError: if any failed; names the exporters, their errors, and the files with the tracebacks.
     """
-    said: list[str] = []
+    messages: list[str] = []
     failures: list[str] = []
     for exporter in exporters:
         log = _log_path(run_dir, exporter.found.name)
         try:
-            said += [str(text) for text in exporter.call(report=report, run_dir=run_dir) if text]
+            messages += [str(text) for text in exporter.call(report=report, run_dir=run_dir) if text]
             log.unlink(missing_ok=True)
         except (Exception, SystemExit) as error:
             failures.append(_failure(exporter.found, error, log))
     if failures:
-        raise ExportError("\n".join([*said, *failures, _again(run_dir)]))
-    return said
+        raise ExportError("\n".join([*messages, *failures, _again(run_dir)]))
+    return messages
 
 
 def _log_path(run_dir: Path, name: str) -> Path:

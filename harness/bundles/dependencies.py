@@ -54,7 +54,7 @@ def collect_dependencies(
 
 
 def _refuse_other_builds(paths: Iterable[Path], wheel: WheelFile, present: Mapping[str, str]) -> None:
-    """Raise PluginPackagingError for wheels that need CUDA beside a CPU build of torch.
+    """Raise PluginPackagingError for wheels that need CUDA if torch is a CPU build.
 
     Where an index has both, pip prefers the CPU build.
     """

@@ -116,9 +116,9 @@ def _version_variables(source: Path, version: str | None) -> dict[str, str]:
     )
 
 
-def _advice(said: str) -> str:
+def _advice(output: str) -> str:
     """Return advice if the build failed to derive its version from version control, which is not copied."""
-    if not any(sign in said for sign in VERSION_SIGNS):
+    if not any(sign in output for sign in VERSION_SIGNS):
         return ""
     return (
         " It derives its version from version control, but git or a repository with a commit is missing: set "

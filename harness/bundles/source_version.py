@@ -50,8 +50,8 @@ def git_version(source: Path) -> str | None:
 
     The repository is untrusted: its work tree is not inspected and none of its hooks or helpers run.
     """
-    said = _git(source, "describe", "--tags", "--long", "--match", "*[0-9]*")
-    found = TAG.match(said or "")
+    described = _git(source, "describe", "--tags", "--long", "--match", "*[0-9]*")
+    found = TAG.match(described or "")
     try:
         if found is not None:
             return _after(Version(found["version"]), int(found["distance"]), found["node"])

@@ -60,8 +60,8 @@ def _print(findings: Sequence[Finding]) -> None:
         "", Column(overflow="fold"), padding=(0, 1)
     )  # fold instead of truncating: a long path keeps its end
     for finding in findings:
-        said = f": {harmless(finding.detail)}" if finding.detail else ""
-        table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), said))
+        detail = f": {harmless(finding.detail)}" if finding.detail else ""
+        table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), detail))
         if finding.status == "fail":
             table.add_row("", Text(f"required: {finding.check.demand}"))
             table.add_row("", Text(f"-> {finding.advice}"))

@@ -34,7 +34,7 @@ def engine_info(info: Mapping[str, Any], api_version: str, version: Mapping[str,
         default_runtime=str(info.get("DefaultRuntime") or ""),
         seccomp_profile=next((option.get("profile", "") for option in options if option["name"] == "seccomp"), ""),
         cpuset=info.get("CPUSet") is not False,
-        missing_limits=tuple(ours for theirs, ours in LIMITS.items() if info.get(theirs) is False),
+        missing_limits=tuple(name for key, name in LIMITS.items() if info.get(key) is False),
     )
 
 

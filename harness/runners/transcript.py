@@ -88,13 +88,13 @@ class Transcript:
         if kind is Kind.WEIGHTS:
             self.weights = payload
             return
-        said = decode_json(bytes(payload))
-        if said.get("index") != self._index:
+        content = decode_json(bytes(payload))
+        if content.get("index") != self._index:
             raise ProtocolError(f"a {kind.name} frame about another model than {self._index}")
         if kind is Kind.RESULT:
-            self.peak_gpu_mib = _mib(said.get("peak_gpu_mib"))
+            self.peak_gpu_mib = _mib(content.get("peak_gpu_mib"))
         elif kind is Kind.ENDED:
-            self.ended = read_ended(said)
+            self.ended = read_ended(content)
 
     def log(self) -> LogCapture:
         """Return the plugin's output so far."""
@@ -113,16 +113,16 @@ class Transcript:
         target += chunk
 
 
-def read_ended(said: dict[str, Any]) -> Ended:
+def read_ended(content: dict[str, Any]) -> Ended:
     """Parse an ENDED frame: check every field, and escape control characters in texts.
 
     Raises:
         ProtocolError: if a field is unknown or missing, or has the wrong type.
     """
     known = {field.name for field in fields(Ended)}
-    if set(said) - known or not {"index", "exit_code", "signal"} <= set(said):
-        raise ProtocolError(f"ENDED has fields {sorted(map(harmless, said))}")
-    return Ended(**{name: _checked(name, value) for name, value in said.items()})
+    if set(content) - known or not {"index", "exit_code", "signal"} <= set(content):
+        raise ProtocolError(f"ENDED has fields {sorted(map(harmless, content))}")
+    return Ended(**{name: _checked(name, value) for name, value in content.items()})
 
 
 def _checked(name: str, value: Any) -> Any:
