@@ -132,7 +132,7 @@ def test_failed_models_count_as_their_originals_where_that_is_asked_for(
     assert accuracy.value is not None
 
     partly = program("evaluate", tmp_path / "r", "--failed-as", "missing", "--evaluator", "accuracy")
-    assert (partly.code, "leave --evaluator out" in partly.err) == (2, True)
+    assert (partly.code, "cannot be combined with --evaluator" in partly.err) == (2, True)
     assert program("evaluate", tmp_path / "r", "--failed-as", "missing").code == 0
     missing = load_report(tmp_path / "r")
     assert (missing.populations.unlearned.size, missing.populations.failed_as) == (2, "missing")
