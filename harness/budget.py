@@ -1,8 +1,8 @@
-"""The limit of a model: a fraction of what retraining takes through the same runner on the same hardware.
+"""The budget of a model: a fraction of the time that retraining takes with the same runner on the same hardware.
 
-Retraining is measured on a machine at rest, and the smallest time ever measured under one key is kept: other work on a machine
-can make a run longer and never shorter, so that the minimum is the measurement with the least noise (Chen and Revels, "Robust
-benchmarking in noisy environments", 2016). An explicit limit needs no measurement.
+Retraining is measured on an idle machine, and the smallest time ever measured under one cache key is kept. Other load can only
+lengthen a run, so the minimum is the measurement with the least noise (Chen and Revels, "Robust benchmarking in noisy
+environments", 2016). An explicit limit needs no measurement.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.reading import foreign
 MEASUREMENT = "retraining.json"
 FORMAT = 3
 TRIES = 2
-"""How often retraining is measured where other work began meanwhile."""
+"""Maximum number of attempts if other load starts during the measurement."""
 
 DEADLINE_FACTOR = 10.0
 DEADLINE_MARGIN_S = 60.0
@@ -37,22 +37,21 @@ UNMEASURED_DEADLINE_S = 3600.0
 
 @dataclass(frozen=True)
 class Limit:
-    """The limit in force and where it came from.
+    """The limit in force and its origin.
 
     Attributes:
-        limit_s: in the unit of ``clock``: seconds, processor seconds, or examples.
+        limit_s: limit in the unit of ``clock``: seconds, CPU seconds, or examples.
         how: "fraction" or "explicit".
-        fraction: of the smallest measured retraining; None when explicit.
+        fraction: fraction of the smallest measured retraining; None if explicit.
         retrain_s: measured retrainings, in the unit of ``clock``.
         key: cache key of the measurement.
-        from_cache: measured by an earlier run on this very hardware.
-        cpu_pressure: share of the measured time, 0 to 1, in which something on the machine waited for a core; None if
-            unknown.
+        from_cache: the measurement is from an earlier run on the same hardware.
+        cpu_pressure: share of the measured time, 0 to 1, in which some task waited for a core; None if unknown.
         clock: what is counted: "wall", "cpu" or "steps".
-        retrain_min_s: smallest retraining ever measured under this key, in the unit of ``clock``; None when explicit.
-        elapsed_s: seconds on the host's clock of each of ``retrain_s``.
+        retrain_min_s: smallest retraining ever measured under this key, in the unit of ``clock``; None if explicit.
+        elapsed_s: wall-clock seconds of each of ``retrain_s``.
         examples: examples drawn in each of ``retrain_s``.
-        at_rest: the machine was at rest while retraining was measured, as far as is known; None when explicit.
+        at_rest: the machine was idle during the measurement, as far as is known; None if explicit.
     """
 
     limit_s: float
@@ -70,12 +69,12 @@ class Limit:
 
     @property
     def retrain_median_s(self) -> float | None:
-        """Median of the measured retrainings, in the unit of ``clock``."""
+        """Return the median of the measured retrainings, in the unit of ``clock``."""
         return statistics.median(self.retrain_s) if self.retrain_s else None
 
     @property
     def deadline_s(self) -> float:
-        """Seconds on the host's clock after which a model is killed whatever it was charged with."""
+        """Return the wall-clock seconds after which a model is killed, whatever it was charged."""
         if self.clock == "wall":
             return self.limit_s
         if self.clock == "cpu":
@@ -93,12 +92,11 @@ class Limit:
 
 @dataclass(frozen=True)
 class Measurement:
-    """How long retraining takes here.
+    """A measurement of retraining.
 
     Attributes:
-        retrain_s, elapsed_s, examples, cpu_pressure, key, from_cache: as of :class:`Limit`.
+        retrain_s, elapsed_s, examples, cpu_pressure, key, from_cache, at_rest: as in :class:`Limit`.
         min_s: smallest retraining ever measured under this key, in the unit of the clock.
-        at_rest: as of :class:`Limit`.
     """
 
     retrain_s: tuple[float, ...]
@@ -113,7 +111,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What a cache entry holds; fields as of :class:`Measurement`."""
+    """Content of a cache entry; fields as in :class:`Measurement`."""
 
     retrain_s: Sequence[float]
     elapsed_s: Sequence[float]
@@ -128,7 +126,7 @@ class _Kept:
 
     @classmethod
     def of(cls, outcomes: Sequence[ModelOutcome]) -> _Kept:
-        """Raise BudgetError unless all ended well."""
+        """Return the measurement from outcomes of ``retrain``; raise BudgetError unless all finished."""
         times = [_charged_s(outcome) for outcome in outcomes]
         known = [outcome.cpu_pressure for outcome in outcomes if outcome.cpu_pressure is not None]
         share = statistics.median(known) if known else None
@@ -141,7 +139,7 @@ class _Kept:
 
 
 def timing_key(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of the cache key under which a measurement is kept."""
+    """Return the inputs of a measurement's cache key."""
     return {**inputs, "format": FORMAT}
 
 
@@ -155,23 +153,23 @@ def measure(
     waits: bool = True,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> Measurement:
-    """Return the measurement in the cache, or measure retraining now.
+    """Return the cached measurement, or measure retraining.
 
-    A measurement that was not made at rest is made again, by the first run that waits or that finds the machine at rest. The
-    smallest time is kept whatever comes later.
+    A measurement made under load is repeated by the first run that waits for an idle machine or finds it idle. The smallest
+    time is kept in any case.
 
     Args:
-        inputs: all that the time depends on: data, recipe, network, runner, image, CPU and GPU model, cores, clock.
-        retrain: runs the bundled ``retrain`` unlearner so often through the runner and tells how each ended.
-        measurements: how often.
-        cache: where to keep it.
-        rest: the machine at rest.
-        waits: wait for it before measuring.
-        tell: told what is waited for.
+        inputs: everything the time depends on: data, recipe, network, runner, image, CPU and GPU model, cores, clock.
+        retrain: runs the bundled ``retrain`` unlearner the given number of times and returns the outcomes.
+        measurements: number of retrainings.
+        cache: cache of measurements; default: the user's.
+        rest: detector of an idle machine.
+        waits: wait for an idle machine before measuring.
+        tell: progress callback for the waiting.
 
     Raises:
-        BudgetError: retraining did not end well.
-        BusyMachineError: the machine stayed busy.
+        BudgetError: if a retraining did not finish.
+        BusyMachineError: if the machine did not become idle.
     """
     inputs, cache, rest = timing_key(inputs), cache or Cache("budgets"), rest or pressure.Rest()
     earlier: list[_Kept] = []
@@ -205,7 +203,7 @@ def _at_rest(
     measurements: int,
     tell: Callable[[str], None],
 ) -> _Kept:
-    """Wait, then measure; once more where other work began meanwhile."""
+    """Wait for an idle machine, then measure; repeat if other load started meanwhile."""
     for _ in range(TRIES):
         rest.wait(tell)
         found = _Kept.of(retrain(measurements))
@@ -215,7 +213,7 @@ def _at_rest(
 
 
 def _now(rest: pressure.Rest, retrain: Callable[[int], Sequence[ModelOutcome]], measurements: int) -> _Kept:
-    """Measure without waiting; at rest only where the machine is known to be."""
+    """Measure without waiting; mark the measurement as at rest only if the machine was idle."""
     before = rest.lately()
     found = _Kept.of(retrain(measurements))
     calm = before is None or before < pressure.CALM
@@ -223,12 +221,12 @@ def _now(rest: pressure.Rest, retrain: Callable[[int], Sequence[ModelOutcome]], 
 
 
 def keep_smaller(inputs: Mapping[str, Any], seconds: float, cache: Cache | None = None) -> bool:
-    """Keep a retraining measured later if it is the smallest so far under its key; return True if it was.
+    """Store a later measured retraining if it is the smallest under its key; return True if it is.
 
     Args:
-        inputs: as of :func:`measure`.
-        seconds: in the unit of the clock.
-        cache: where it is kept.
+        inputs: as in :func:`measure`.
+        seconds: time in the unit of the clock.
+        cache: as in :func:`measure`.
     """
     inputs, cache = timing_key(inputs), cache or Cache("budgets")
     if not cache.holds(inputs):
@@ -237,7 +235,7 @@ def keep_smaller(inputs: Mapping[str, Any], seconds: float, cache: Cache | None 
 
     def build(folder: Path) -> None:
         if not earlier:
-            raise BudgetError("The entry was damaged, and one time alone is no measurement.")
+            raise BudgetError("The cache entry is damaged, and a single time is not a measurement.")
         replace(earlier[-1], min_s=seconds).write(folder)
 
     def out_of_date(folder: Path) -> bool:
@@ -256,7 +254,7 @@ def _charged_s(outcome: ModelOutcome) -> float:
         detail = outcome.evidence.error_message or outcome.advice
         raise BudgetError(
             f"The retraining time could not be measured: the bundled `retrain` ended with {outcome.status.value}: {detail} "
-            "Give more memory, or set the limit yourself with --time-limit SECONDS."
+            "Raise --memory, or set the limit with --time-limit SECONDS."
         )
     return outcome.charged
 
@@ -265,13 +263,13 @@ def from_fraction(fraction: float, measured: Measurement, clock: Clock = "wall")
     """Return the limit as a fraction of the smallest measured retraining.
 
     Raises:
-        BudgetError: the limit would be longer than a week, or than 1e12 examples.
+        BudgetError: if the limit would exceed a week, or 1e12 examples.
     """
     try:
         (TIME_LIMIT_STEPS if clock == "steps" else TIME_LIMIT_S).check(fraction * measured.min_s)
     except NumberError as error:
         raise BudgetError(
-            f"The limit, {fraction:g} times {measured.min_s:g}, {error}; give a smaller fraction."
+            f"The limit, {fraction:g} times {measured.min_s:g}, {error}; reduce --budget-fraction."
         ) from error
     return Limit(
         fraction * measured.min_s,

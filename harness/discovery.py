@@ -1,6 +1,7 @@
-"""Which plugins are installed: read from metadata, and imported only where they are trusted.
+"""Discovery of plugins through entry-point metadata, and loading of trusted ones.
 
-Unlearners are never imported here; evaluators and tasks are, one by one, so that a broken one is reported and the others load.
+Unlearners are never imported here. Evaluators and tasks are imported individually, so that a broken plugin is reported and the
+others load.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ OWN_DISTRIBUTION = "unlearning-harness"
 
 @dataclass(frozen=True)
 class FoundPlugin:
-    """An entry point as its metadata describe it.
+    """An entry point, as described by metadata.
 
     Attributes:
         group: entry-point group.
         name: entry-point name.
         value: "module" or "module:attribute".
         distribution: name of the distribution that registers it.
-        version: of the distribution.
+        version: version of the distribution.
     """
 
     group: str
@@ -58,18 +59,18 @@ class FoundPlugin:
 
     @property
     def bundled(self) -> bool:
-        """Whether it comes with the harness itself."""
+        """Return True if the plugin is part of the harness."""
         return normal(self.distribution) == OWN_DISTRIBUTION
 
     @property
     def provider(self) -> str:
-        """ "distribution version", for messages."""
+        """Return "distribution version", for messages."""
         return f"{self.distribution} {self.version}"
 
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """A trusted plugin that could not be used, and why."""
+    """A trusted plugin that cannot be used, and the reason."""
 
     found: FoundPlugin
     reason: str
@@ -77,7 +78,7 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class LoadedEvaluator:
-    """An evaluator and where it came from."""
+    """An evaluator and its entry point."""
 
     found: FoundPlugin
     info: EvaluatorInfo
@@ -85,14 +86,14 @@ class LoadedEvaluator:
 
 @dataclass(frozen=True)
 class LoadedTask:
-    """A task and where it came from."""
+    """A task and its entry point."""
 
     found: FoundPlugin
     task: Task
 
 
 def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
-    """Return all entry points of a group, by name; damaged distributions are left out, see :func:`damaged_distributions`."""
+    """Return all entry points of a group, sorted by name; skip damaged distributions (see :func:`damaged_distributions`)."""
     found = {
         FoundPlugin(group, point.name, point.value, one.name, one.version): None for one, point in plugin_points(group)
     }
@@ -100,12 +101,12 @@ def find_plugins(group: str) -> tuple[FoundPlugin, ...]:
 
 
 def damaged_distributions() -> tuple[str, ...]:
-    """Return one sentence for each fault in the metadata of what is installed."""
+    """Return one sentence per fault in the metadata of installed distributions."""
     return tuple(dict.fromkeys(str(one) for one in read_installed(having="harness.")[1]))
 
 
 def duplicates(plugins: Iterable[FoundPlugin]) -> dict[str, tuple[FoundPlugin, ...]]:
-    """Names that more than one distribution registers, with all who do."""
+    """Return the names that are registered more than once, with all their entry points."""
     by_name: dict[str, list[FoundPlugin]] = {}
     for plugin in plugins:
         by_name.setdefault(plugin.name, []).append(plugin)
@@ -113,27 +114,23 @@ def duplicates(plugins: Iterable[FoundPlugin]) -> dict[str, tuple[FoundPlugin, .
 
 
 def refuse_duplicates(plugins: Sequence[FoundPlugin], only: str | None = None) -> None:
-    """Raise DuplicatePluginError where two distributions register one name; ``only`` looks at that name alone."""
+    """Raise DuplicatePluginError if a name is registered twice; ``only`` restricts the check to that name."""
     for name, group in duplicates(plugins).items():
         if only in (None, name):
             raise DuplicatePluginError(f"{group[0].group}: {ambiguous(name, group)}")
 
 
 def ambiguous(name: str, group: Sequence[FoundPlugin]) -> str:
-    """Return what is wrong with a name that several entry points have, and what to do."""
+    """Return the message for a name with several entry points."""
     providers = list(dict.fromkeys(plugin.provider for plugin in group))
     if len(providers) == 1:
         values = " and ".join(plugin.value for plugin in group)
-        return (
-            f"the name {name!r} is registered several times by {providers[0]} ({values}). Rename one in its metadata."
-        )
-    return (
-        f"the name {name!r} is registered by {' and '.join(providers)}. Uninstall one of them; the name is ambiguous."
-    )
+        return f"the name {name!r} is registered several times by {providers[0]} ({values}). Rename all but one."
+    return f"the name {name!r} is ambiguous: {' and '.join(providers)} register it. Uninstall all but one of them."
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """A sentence that offers the nearest known name and lists all of them."""
+    """Return a hint with the closest known name, and the list of all known names."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -141,11 +138,11 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def find_unlearner(name: str) -> FoundPlugin:
-    """The installed unlearner of that name, not imported.
+    """Return the entry point of an installed unlearner, without importing it.
 
     Raises:
-        PluginNotFoundError: with a near match suggested.
-        DuplicatePluginError: two distributions register it.
+        PluginNotFoundError: if there is none; the message suggests the closest name.
+        DuplicatePluginError: if two distributions register it.
     """
     plugins = find_plugins(UNLEARNERS)
     refuse_duplicates(plugins, only=name)
@@ -154,15 +151,15 @@ def find_unlearner(name: str) -> FoundPlugin:
             return plugin
     raise PluginNotFoundError(
         f"No unlearner named {name!r} is installed.{suggestion(name, (p.name for p in plugins))} "
-        "A wheel, a source directory or name==version may be given instead; `harness plugins` lists what is there."
+        "Pass one of these names, a wheel, a source directory or name==version; `harness plugins` lists details."
     )
 
 
 def hook_of(found: FoundPlugin, hook: str) -> pluggy.HookCaller:
-    """Import one trusted plugin; its hook, ready to be called.
+    """Import a trusted plugin and return its hook caller.
 
     Raises:
-        PluginLoadError: it cannot be imported or does not implement the hook; names distribution and version.
+        PluginLoadError: if it cannot be imported or does not implement the hook; the message names distribution and version.
     """
     import pluggy
 
@@ -184,15 +181,15 @@ def hook_of(found: FoundPlugin, hook: str) -> pluggy.HookCaller:
 
 
 def _hook_results(found: FoundPlugin, hook: str) -> Any:
-    """Import one trusted plugin and call its hook.
+    """Import a trusted plugin and return the result of its hook.
 
     Raises:
-        PluginLoadError: it cannot be used; names distribution and version.
+        PluginLoadError: if importing or calling fails; the message names distribution and version.
     """
 
     def load() -> Any:
         results = hook_of(found, hook)()
-        # A hook that yields tasks runs only now.
+        # A hook that is a generator runs only when iterated.
         return [list(tasks) for tasks in results] if isinstance(results, list) else results
 
     if not found.bundled and (end := how_it_ends(load)):
@@ -214,13 +211,15 @@ def _unusable(found: FoundPlugin, error: BaseException) -> PluginLoadError:
 
 
 def refuse_name(found: FoundPlugin, name: str) -> None:
-    """Raise PluginLoadError if a plugin's name, or a task's of a plugin, is not a name; see :mod:`harness.keys`."""
+    """Raise PluginLoadError if the name of a plugin or of its task is invalid; see :mod:`harness.keys`."""
     try:
         normal = key(name, separators=False)
     except KeyTextError as error:
         raise PluginLoadError(f"{_described(found)}: its name {error}.") from error
     if normal != name:
-        raise PluginLoadError(f"{_described(found)}: its name {name!a} is not in Unicode's normal form C: {normal!a}.")
+        raise PluginLoadError(
+            f"{_described(found)}: its name {name!a} is not in Unicode normal form C; use {normal!a}."
+        )
 
 
 def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[list[Any], list[BrokenPlugin]]:
@@ -247,7 +246,7 @@ def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
         )
     if info.name != found.name:
         raise PluginLoadError(
-            f"harness.evaluators {found.name!r} of {found.provider} calls itself {info.name!r}; the names must agree."
+            f"harness.evaluators {found.name!r} of {found.provider} is called {info.name!r} in its info; the names must match."
         )
     return [LoadedEvaluator(found, info)]
 
@@ -259,7 +258,7 @@ def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
     for entry in loaded:
         if not isinstance(entry.task.name, str):
             raise PluginLoadError(
-                f"{_described(found)} gives a task whose name is {entry.task.name!r}, which is no text."
+                f"{_described(found)} returns a task with the name {entry.task.name!r}, which is not a string."
             )
         refuse_name(found, entry.task.name)
         if faults := list(number_faults(entry.task)):
@@ -268,19 +267,19 @@ def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
 
 
 def load_evaluators() -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
-    """All evaluators that load, and those that do not with the reason.
+    """Return all evaluators that load, and the broken ones with reasons.
 
     Raises:
-        DuplicatePluginError: two distributions register one name.
+        DuplicatePluginError: if two distributions register the same name.
     """
     return _load_all(EVALUATORS, _load_evaluator)
 
 
 def load_tasks() -> tuple[list[LoadedTask], list[BrokenPlugin]]:
-    """All registered tasks that load, and those that do not with the reason.
+    """Return all registered tasks that load, and the broken plugins with reasons.
 
     Raises:
-        DuplicatePluginError: two entry points, or two tasks, of one name.
+        DuplicatePluginError: if two entry points, or two tasks, have the same name.
     """
     loaded, broken = _load_all(TASKS, _load_tasks)
     refuse_duplicates([_task_as_plugin(entry) for entry in loaded])
@@ -293,18 +292,18 @@ def _task_as_plugin(entry: LoadedTask) -> FoundPlugin:
 
 
 def find_task(spec: str) -> Task:
-    """A registered task by name, or a task file by path (anything that ends in .yaml or .yml or holds a slash).
+    """Return a registered task by name, or load a task file by path (ends in .yaml or .yml, or contains a slash).
 
     Raises:
-        TaskNotFoundError: with a near match suggested.
-        TaskInvalidError: the file has faults.
+        TaskNotFoundError: if there is none; the message suggests the closest name.
+        TaskInvalidError: if the file is invalid.
     """
     if spec.endswith((".yaml", ".yml")) or "/" in spec:
         from harness.tasks.loading import load_task
 
         path = Path(spec)
         if not path.is_file():
-            raise TaskNotFoundError(f"No task file at {spec!r}. `harness tasks` lists the registered tasks.")
+            raise TaskNotFoundError(f"There is no task file at {spec!r}. `harness tasks` lists the registered tasks.")
         return load_task(path, source=str(path))
     loaded, broken = load_tasks()
     for entry in loaded:
@@ -312,21 +311,23 @@ def find_task(spec: str) -> Task:
             return entry.task
     reasons = "".join(f"\nNot loaded: {plugin.reason}" for plugin in broken)
     known = suggestion(spec, (entry.task.name for entry in loaded))
-    raise TaskNotFoundError(f"No task named {spec!r}.{known} A path to a YAML file may be given instead.{reasons}")
+    raise TaskNotFoundError(
+        f"No task named {spec!r}.{known} Pass one of these names or the path of a YAML file.{reasons}"
+    )
 
 
 def choose_evaluators(
     names: Sequence[str], *, without_missing: bool = False
 ) -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
-    """Return the evaluators to use, all that load or exactly ``names``, and those that cannot be used.
+    """Return the evaluators to use (all that load, or exactly ``names``), and those that cannot be used.
 
     Args:
-        names: of evaluators; empty for all that are installed.
-        without_missing: count a name that is not there among those that cannot be used: a run that was begun with it can
-            still be finished.
+        names: names of evaluators; empty for all installed ones.
+        without_missing: return a missing or broken name as unusable instead of raising, so that a run started with it can
+            be completed.
 
     Raises:
-        EvaluatorError: one was asked for by name and is not there or broken.
+        EvaluatorError: if an evaluator in ``names`` is missing or broken.
     """
     loaded, broken = load_evaluators()
     if not names:
@@ -346,7 +347,7 @@ def choose_evaluators(
 
 @functools.lru_cache(maxsize=1)
 def library_versions() -> dict[str, str]:
-    """Versions of the host's libraries that a result could depend on, name -> version."""
+    """Return name -> version of the host's libraries that results may depend on."""
     names = (
         "unlearning-harness",
         "torch",

@@ -1,4 +1,4 @@
-"""The one reader of installed metadata: a damaged distribution of a stranger is skipped and named, and stops no command."""
+"""The only reader of installed metadata. Damaged distributions are skipped and reported; they never stop a command."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ENTRY_POINTS = "entry_points.txt"
 
 @dataclass(frozen=True)
 class Installed:
-    """A distribution whose metadata can be read.
+    """A distribution with readable metadata.
 
     Attributes:
-        name: as its metadata have it.
-        version: of it, or "unknown".
-        points: its entry points, all groups.
-        distribution: where its files are found.
+        name: name in the metadata.
+        version: version in the metadata, or "unknown".
+        points: entry points of all groups.
+        distribution: handle for access to its files.
     """
 
     name: str
@@ -29,30 +29,30 @@ class Installed:
 
     @property
     def canonical(self) -> str:
-        """The normal form of its name (PEP 503)."""
+        """Return the normalised name (PEP 503)."""
         return normal(self.name)
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """A distribution that cannot be used in full, and why."""
+    """A damaged distribution, and the reason."""
 
     place: str
     reason: str
 
     def __str__(self) -> str:
         """Return one sentence for the user."""
-        return f"{self.place}: {self.reason}. Install its distribution again, or remove the folder."
+        return f"{self.place}: {self.reason}. Reinstall its distribution, or remove the folder."
 
 
 def read_installed(having: str = "") -> tuple[list[Installed], list[Damaged]]:
-    """Return the distributions on ``sys.path`` and what is damaged.
+    """Return the distributions on ``sys.path``, and the damaged ones.
 
-    Of several with one name (PEP 503) the first counts, as for an import.
+    Of several with the same name (PEP 503) the first counts, as for imports.
 
     Args:
-        having: beginning of the group of an entry point that a distribution must have to be returned; reading the metadata of the
-            others, most of all, takes longest. "" for all distributions.
+        having: return only distributions with an entry point in a group with this prefix; "" for all. Skipping the others saves
+            reading their metadata, which takes most of the time.
     """
     found: dict[str, Installed] = {}
     damaged: list[Damaged] = []
@@ -63,23 +63,23 @@ def read_installed(having: str = "") -> tuple[list[Installed], list[Damaged]]:
             if having and not any(point.group.startswith(having) for point in points):
                 continue
             one = _read(distribution, points)
-        except Exception as error:  # a stranger's files may be anything
-            damaged.append(Damaged(_place(distribution), f"its metadata cannot be read: {_told(error)}"))
+        except Exception as error:  # third-party metadata may raise anything
+            damaged.append(Damaged(_place(distribution), f"its metadata cannot be read: {_described(error)}"))
             continue
         if one is not None:
             found.setdefault(one.canonical, one)
         elif points:
-            damaged.append(Damaged(_place(distribution), "its metadata have no name"))
+            damaged.append(Damaged(_place(distribution), "its metadata has no Name"))
     return list(found.values()), damaged
 
 
 def find_installed(name: str) -> Installed | None:
-    """Return the first distribution of a name in any form; None where none can be read."""
+    """Return the first distribution with this name, in any spelling; None if there is none with readable metadata."""
     wanted = normal(name)
     for distribution in importlib.metadata.distributions(name=name):
         try:
             one = _read(distribution, parse(distribution.read_text(ENTRY_POINTS) or "")[0])
-        except Exception:  # noqa: S112 -- read_installed names it
+        except Exception:  # noqa: S112 -- read_installed reports it
             continue
         if one is not None and one.canonical == wanted:
             return one
@@ -87,7 +87,7 @@ def find_installed(name: str) -> Installed | None:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return canonical name -> version of all that is installed and has one."""
+    """Return canonical name -> version of all distributions that have a version."""
     return {one.canonical: one.version for one in read_installed()[0] if one.version != UNKNOWN}
 
 
@@ -96,7 +96,7 @@ UNKNOWN = "unknown"
 
 def _read(distribution: importlib.metadata.Distribution, points: list[Point]) -> Installed | None:
     metadata = distribution.metadata
-    if metadata is None or "Name" not in metadata:  # a broken installation left a dist-info folder behind
+    if metadata is None or "Name" not in metadata:  # a dist-info folder left by a broken uninstallation
         return None
     versions = metadata.get_all("Version") or [UNKNOWN]
     return Installed(str(metadata["Name"]), str(versions[0]), tuple(points), distribution)
@@ -106,7 +106,7 @@ def _place(distribution: importlib.metadata.Distribution) -> str:
     return str(getattr(distribution, "_path", "an installed distribution"))
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

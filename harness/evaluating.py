@@ -1,7 +1,7 @@
-"""Runs each evaluator in a process of its own, so that none can end, hold up or mislead the run or another evaluator.
+"""Execution of each evaluator in its own process, so that no evaluator can end, block or corrupt the run or another evaluator.
 
-Evaluators are trusted with the machine, but not trusted to be free of mistakes. The processes are forked: they share the
-evidence with this one until they write to it, and what they write reaches nobody else.
+Evaluators are trusted code, but may have bugs. The processes are forked: they share the evidence copy-on-write, so their writes
+are invisible to others.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ from harness.report.results import EvaluatorRecord
 from harness.text import harmless
 
 MAX_AT_ONCE = 4
-"""Most evaluators that run side by side: each needs memory."""
+"""Maximum number of evaluators in parallel, because each needs memory."""
 
 LIMIT_VARIABLE, LIMIT_S = "HARNESS_EVALUATOR_LIMIT_S", 3600.0
-"""Seconds of the wall clock after which an evaluator is ended, and the environment variable that sets another number."""
+"""Timeout of an evaluator in wall-clock seconds, and the environment variable that overrides it."""
 
 MAX_LIMIT_S = 30 * 86_400.0
 
 MAX_CHARS = 1_000
-"""Most characters of an exception's text that a record keeps."""
+"""Maximum length of an exception's message in a record."""
 
-_CHANGED = "it changed the evidence, which evaluators must leave as it is; copy an array before writing to it"
+_CHANGED = "it modified the evidence, which is read-only; copy an array before writing to it"
 
 
 def evaluate(
     evaluators: Sequence[LoadedEvaluator], evidence: Evidence, progress: Progress
 ) -> tuple[EvaluatorRecord, ...]:
-    """Return what each evaluator says, in their order.
+    """Return the record of each evaluator, in order.
 
-    One that raises, ends its process, returns something else than a Result, changes the evidence or takes longer than
-    the limit becomes a record with its error, and the others go on. As many run side by side as there are processors, at
-    most MAX_AT_ONCE; the seconds of a record are those that passed while others ran as well.
+    An evaluator that raises, exits, does not return a Result, modifies the evidence or times out gets a record with its error;
+    the others continue. Up to MAX_AT_ONCE run in parallel, at most one per core. A record's seconds include time shared with
+    other evaluators.
 
     Raises:
-        UsageError: the limit in the environment is not a number of seconds.
+        UsageError: if the timeout in the environment is invalid.
     """
     limit_s = limit_in_force_s()
     sealed = digest(evidence)
@@ -82,7 +82,7 @@ def evaluate(
 
 
 def digest(evidence: Evidence) -> bytes:
-    """Return the SHA-256 of everything that an evidence holds."""
+    """Return the SHA-256 of all content of an evidence."""
     found = hashlib.sha256()
     for part in _parts([(one.name, getattr(evidence, one.name)) for one in fields(evidence)]):
         found.update(part)
@@ -94,7 +94,7 @@ def _parts(items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
         yield f"{name}:{type(value).__name__}".encode()
         if isinstance(value, np.ndarray):
             yield f"{value.dtype}{value.shape}".encode()
-            for row in value:  # one by one: a population may fill the memory
+            for row in value:  # row by row: a copy of a population may not fit into memory
                 yield np.ascontiguousarray(row).tobytes()
         elif isinstance(value, Mapping):
             yield from _parts((str(key), inner) for key, inner in value.items())
@@ -106,14 +106,14 @@ def _parts(items: Iterable[tuple[str, Any]]) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class _Running:
-    """An evaluator under way.
+    """A running evaluator.
 
     Attributes:
-        number: its place among those that were asked for.
+        number: position among the requested evaluators.
         entry: the evaluator.
-        process: its own, leader of a process group.
-        answer: an unnamed file that the process writes its record to.
-        began: on the monotonic clock, seconds.
+        process: its process, leader of a process group.
+        answer: anonymous file that the process writes its record to.
+        began: start time in seconds of the monotonic clock.
     """
 
     number: int
@@ -124,29 +124,29 @@ class _Running:
 
     @classmethod
     def start(cls, number: int, entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> _Running:
-        """Begin in a new process."""
-        answer = tempfile.TemporaryFile()  # noqa: SIM115 -- closed once the record was read
+        """Start the evaluator in a new process."""
+        answer = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by kill()
         process = multiprocessing.get_context("fork").Process(target=_work, args=(entry, evidence, sealed, answer))
         with warnings.catch_warnings():
-            # Python 3.12 and newer warn of forks beside threads; the child takes no lock that those may hold.
+            # Python 3.12 warns of forking with threads; the child takes no lock that they may hold.
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
         return cls(number, entry, process, answer, time.monotonic())
 
     def left_s(self, limit_s: float) -> float:
-        """Return how many seconds are left of the limit."""
+        """Return the seconds left until the timeout."""
         return self.began + limit_s - time.monotonic()
 
     def kill(self) -> None:
-        """End the process and all that it started."""
+        """Kill the process and its process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid or 0, signal.SIGKILL)
-        self.process.kill()  # it may not have come to lead a group yet
+        self.process.kill()  # in case it has not created its process group yet
         self.process.join()
         self.answer.close()
 
     def record(self, limit_s: float) -> EvaluatorRecord:
-        """Return what the evaluator said, or how its process ended without a word."""
+        """Return the evaluator's record; without one, a record of the timeout or of how its process ended."""
         seconds = time.monotonic() - self.began
         late = self.process.is_alive()
         code = None if late else self.process.exitcode
@@ -156,16 +156,12 @@ class _Running:
         with suppress(ValidationError):
             return EvaluatorRecord.model_validate_json(answer)
         provider = (self.entry.found.distribution, self.entry.found.version)
-        why = (
-            f"it took longer than {limit_s:g} s and was ended; {LIMIT_VARIABLE} sets another limit"
-            if late
-            else _end(code or 0)
-        )
+        why = f"it timed out after {limit_s:g} s; set {LIMIT_VARIABLE} for another timeout" if late else _end(code or 0)
         return EvaluatorRecord.from_error(self.entry.info, *provider, seconds, why)
 
 
 def _ended(running: Sequence[_Running], limit_s: float) -> list[_Running]:
-    """Wait for the first evaluators to end or to reach the limit, and return them."""
+    """Wait until any evaluator has ended or timed out; return all that have."""
     wait([one.process.sentinel for one in running], max(0.0, min(one.left_s(limit_s) for one in running)))
     return [one for one in running if not one.process.is_alive() or one.left_s(limit_s) <= 0]
 
@@ -178,19 +174,19 @@ def _end(code: int) -> str:
 
 def _work(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes, answer: IO[bytes]) -> None:
     """Evaluate in the forked process, and write the record."""
-    os.setpgid(0, 0)  # Ctrl-C reaches the harness alone, which ends the whole group
-    _die_with_the_parent()
+    os.setpgid(0, 0)  # Ctrl-C reaches only the harness, which kills the whole group
+    _exit_with_parent()
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)  # threads of OpenMP do not live on in a forked process
+        sys.modules["torch"].set_num_threads(1)  # OpenMP threads do not survive a fork
     record = _record(entry, evidence, sealed)
     answer.write(record.model_dump_json().encode())
     answer.flush()
 
 
-def _die_with_the_parent() -> None:
+def _exit_with_parent() -> None:
     from harness_guest.linux import PR_SET_PDEATHSIG, prctl
 
-    with suppress(OSError, AttributeError):  # no Linux: an evaluator outlives a killed harness until it has finished
+    with suppress(OSError, AttributeError):  # not Linux: an evaluator outlives a killed harness until it finishes
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -212,15 +208,15 @@ def _reason(error: BaseException) -> str:
     try:
         text = harmless(str(error), MAX_CHARS)
     except Exception:
-        text = "(its text cannot be had)"
+        text = "(its message is not available)"
     return f"{type(error).__name__}: {text} (in {frame.name}, {Path(frame.filename).name} line {frame.lineno})"
 
 
 def limit_in_force_s() -> float:
-    """Return after how many seconds an evaluator is ended.
+    """Return the timeout of an evaluator in seconds.
 
     Raises:
-        UsageError: the environment's number is none, or out of bounds.
+        UsageError: if the environment's value is not a number or is out of bounds.
     """
     text = os.environ.get(LIMIT_VARIABLE, str(LIMIT_S))
     try:

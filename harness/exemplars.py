@@ -1,4 +1,4 @@
-"""Which forgotten examples a report shows one by one, and what the models say of them."""
+"""Selection of the forgotten examples that a report shows individually, with the models' confidences on them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from harness.tasks.model import Task, TaskData
 Values = NDArray[np.float64]
 
 WORST, MEDIAN, BEST = 24, 4, 4
-MAX_MODELS = 64  # per population; more would make the report large and the pictures no clearer
+MAX_MODELS = 64  # per population; more would enlarge the report without making the plots clearer
 PUBLIC = frozenset({"faces", "fashion-mnist", "cifar10"})
-"""Datasets whose pictures may stand in a report that is handed on: drawn, or published by others."""
+"""Datasets whose pictures may be included in a report: synthetic, or published."""
 
 
 def examples_record(
     task: Task, data: TaskData, evidence: Evidence, evaluators: Sequence[EvaluatorRecord] = ()
 ) -> ExamplesRecord | None:
-    """Choose the forgotten examples to show; None where there is nothing to compare.
+    """Choose the forgotten examples to show; return None if a population is empty.
 
     Args:
-        task: says whether pictures may be shown.
-        data: the examples.
-        evidence: what models say of them.
-        evaluators: records; ``forgetting`` names examples that differ by themselves.
+        task: the task; its dataset determines whether pictures may be shown.
+        data: data of the task.
+        evidence: logits of all populations.
+        evaluators: records; that of ``forgetting`` names individually significant examples.
     """
     if not all(len(evidence.logits[name]["forget"]) for name in ("unlearned", "retrained", "control", "original")):
         return None
@@ -49,21 +49,21 @@ def examples_record(
 
 
 def chosen(count: int) -> list[int]:
-    """Places among ``count`` sorted examples that are shown, in order, none twice."""
+    """Return the sorted, distinct ranks to show among ``count`` examples: the worst, the median and the best ones."""
     middle = (count - MEDIAN) // 2
     parts = (range(WORST), range(middle, middle + MEDIAN), range(count - BEST, count))
     return sorted({place for part in parts for place in part if 0 <= place < count})
 
 
 def ks_distances(left: Values, right: Values) -> Values:
-    """Largest difference of the empirical distribution functions, column by column.
+    """Return the two-sample Kolmogorov-Smirnov distance of each column.
 
     Args:
         left: shape (m, n).
         right: shape (k, n).
 
     Returns:
-        shape (n,), in [0, 1]; equal values are stepped over at once.
+        Distances in [0, 1], shape (n,). Tied values count as one step.
     """
     pooled = np.concatenate([left, right])
     order = np.argsort(pooled, axis=0, kind="stable")
@@ -75,7 +75,7 @@ def ks_distances(left: Values, right: Values) -> Values:
 
 
 def _phi(evidence: Evidence) -> dict[str, Values]:
-    """Confidences on the forget set by population; of each original that was unlearned repeatedly the first alone."""
+    """Return population -> confidences on the forget set; with repeats, only the first model of each original."""
     rows: dict[Population, NDArray[np.int64]] = {}
     if evidence.design == "per-original":
         rows["unlearned"] = np.sort(np.unique(evidence.unlearned_from, return_index=True)[1])
@@ -86,7 +86,7 @@ def _phi(evidence: Evidence) -> dict[str, Values]:
 
 
 def _worst_first(distances: Values, phi: Mapping[str, Values], single: Single | None) -> NDArray[np.int64]:
-    """Sort examples: named ones first, then by distance, ties (many are at 1) by the difference of means."""
+    """Return the examples' order: named ones first, then by KS distance, ties (many are at 1) by difference of means."""
     named = np.zeros(len(distances), dtype=bool) if single is None else single.named
     apart = np.abs(phi["unlearned"].mean(axis=0) - phi["retrained"].mean(axis=0))
     return np.lexsort((-apart, -np.round(distances, 9), ~named))

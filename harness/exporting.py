@@ -1,4 +1,4 @@
-"""Exporters: trusted plugins that take a finished run elsewhere, and are called only where the user names them."""
+"""Exporters: trusted plugins that copy a finished run to another system. They are called only if the user names them."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ HOOK = "harness_run_finished"
 
 @dataclass(frozen=True)
 class LoadedExporter:
-    """An exporter that has been imported, and where it came from."""
+    """An imported exporter and its entry point."""
 
     found: FoundPlugin
     call: pluggy.HookCaller
 
 
 def choose_exporters(names: Sequence[str]) -> list[LoadedExporter]:
-    """Import exactly the exporters of these names, each once.
+    """Import the exporters with these names, each once, and no others.
 
     Raises:
-        PluginNotFoundError: none is installed under one of the names.
-        DuplicatePluginError: two distributions register one of them.
-        PluginLoadError: one cannot be imported or does not implement the hook.
+        PluginNotFoundError: if a name is not installed.
+        DuplicatePluginError: if two distributions register a name.
+        PluginLoadError: if an exporter cannot be imported or does not implement the hook.
     """
     installed = find_plugins(EXPORTERS)
     by_name = {plugin.name: plugin for plugin in installed}
@@ -47,26 +47,26 @@ def choose_exporters(names: Sequence[str]) -> list[LoadedExporter]:
 
 
 def export_run(report: RunReport, run_dir: Path, exporters: Iterable[LoadedExporter]) -> list[str]:
-    """Call the exporters one after another; a failure of one leaves the others to be called.
+    """Call all exporters in order, continuing after a failure.
 
     Returns:
-        What they said about where the run is to be found.
+        The exporters' messages, e.g. where the run was exported to.
 
     Raises:
-        ExportError: one or more failed; names them, their errors, and the files with the tracebacks.
+        ExportError: if any failed; names the exporters, their errors, and the files with the tracebacks.
     """
-    said: list[str] = []
+    messages: list[str] = []
     failures: list[str] = []
     for exporter in exporters:
         log = _log_path(run_dir, exporter.found.name)
         try:
-            said += [str(text) for text in exporter.call(report=report, run_dir=run_dir) if text]
+            messages += [str(text) for text in exporter.call(report=report, run_dir=run_dir) if text]
             log.unlink(missing_ok=True)
         except (Exception, SystemExit) as error:
             failures.append(_failure(exporter.found, error, log))
     if failures:
-        raise ExportError("\n".join([*said, *failures, _again(run_dir)]))
-    return said
+        raise ExportError("\n".join([*messages, *failures, _again(run_dir)]))
+    return messages
 
 
 def _log_path(run_dir: Path, name: str) -> Path:
@@ -74,14 +74,14 @@ def _log_path(run_dir: Path, name: str) -> Path:
 
 
 def _failure(found: FoundPlugin, error: BaseException, log: Path) -> str:
-    """Keep the traceback, and say in one sentence what happened and where it is kept."""
+    """Write the traceback to ``log`` and return a message with the error and the file's path."""
     try:
         atomic_write_text(log, "".join(traceback.format_exception(error)))
-        kept = f"Its traceback is in {log}."
+        kept = f"The traceback is in {log}."
     except HarnessError as unwritable:
-        kept = f"Its traceback could not be kept: {unwritable}"
+        kept = f"The traceback could not be written: {unwritable}"
     return f"The exporter {found.name!r} of {found.provider} failed: {type(error).__name__}: {error} {kept}"
 
 
 def _again(run_dir: Path) -> str:
-    return f"The run is whole. Once the reason is gone: harness export {run_dir} --to NAME"
+    return f"The run itself is complete. After fixing the cause, run: harness export {run_dir} --to NAME"

@@ -1,4 +1,4 @@
-"""Imports a trusted plugin in a forked process first, so that one that ends its process cannot end the harness with it."""
+"""Trial import of a trusted plugin in a forked process, so that a plugin that exits cannot end the harness."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 LIMIT_S = 120.0
-"""Seconds of the wall clock that a first import may take."""
+"""Timeout of a trial import, in wall-clock seconds."""
 
 
 def how_it_ends(load: Callable[[], object]) -> str:
-    """Call ``load`` in a forked process, without its output, and return how it ended that process.
+    """Call ``load`` in a forked process, with its output discarded, and describe an abnormal end.
 
     Returns:
-        Empty if it returned or raised; else a clause such as "ends the process (exit code 0)".
+        Empty if ``load`` returned or raised; else a clause, e.g. "ends the process (exit code 0)".
     """
     reading, writing = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_try, args=(load, writing), daemon=True)
     with reading, warnings.catch_warnings():
-        # Python 3.12 and newer warn of forks beside threads; the child takes no lock that those may hold.
+        # Python 3.12 warns of forking with threads; the child takes no lock that they may hold.
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
         writing.close()
@@ -40,7 +40,7 @@ def how_it_ends(load: Callable[[], object]) -> str:
             process.join()
             process.close()
     if not ended:
-        return f"takes longer than {LIMIT_S:g} s"
+        return f"times out after {LIMIT_S:g} s"
     return (
         f"is killed by signal {-code} ({signal.strsignal(-code)})"
         if code < 0
@@ -48,10 +48,10 @@ def how_it_ends(load: Callable[[], object]) -> str:
     )
 
 
-def _try(load: Callable[[], object], came_through: Connection) -> None:
+def _try(load: Callable[[], object], finished: Connection) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    with suppress(BaseException):  # what it raises is raised again, and told, where it is loaded for good
+    with suppress(BaseException):  # an exception recurs, and is reported, when the plugin is loaded in this process
         load()
-    came_through.send(True)
+    finished.send(True)

@@ -1,4 +1,4 @@
-"""What is left of the forget set by class and by subject, and which examples are named by themselves."""
+"""Remaining memorisation of the forget set by class and by subject, and individually significant examples."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from harness.tasks.model import TaskData
 Values = NDArray[np.float64]
 
 MOST = 20
-"""Most groups of a kind in a report."""
+"""Maximum number of groups of each kind in a report."""
 
 LEAST_MEMORY = 0.1
-"""Mean square of the no-op's shift, in squared standard deviations, below which a group has no memory to speak of."""
+"""Mean square of the no-op's shift, in squared standard deviations, below which a group's memorisation is negligible."""
 
 
 @dataclass(frozen=True)
 class Single:
-    """What the evaluator ``forgetting`` found on each forgotten example, shape (n,) each.
+    """Per-example results of the evaluator ``forgetting``, shape (n,) each.
 
     Attributes:
-        z: how far unlearned models lie above retrained ones, in standard deviations.
+        z: mean of unlearned minus mean of retrained models, in standard deviations.
         p: family-wise p-value.
-        left, memory: parts of the slope that says what is left; None without a no-op.
+        left, memory: numerator and denominator of the slope that estimates the remaining memorisation; None without a no-op.
     """
 
     z: Values
@@ -40,7 +40,7 @@ class Single:
 
     @classmethod
     def of(cls, evaluators: Sequence[EvaluatorRecord], examples: int) -> Single | None:
-        """Read the evaluator's arrays; None where they are missing or of other examples."""
+        """Read the evaluator's arrays; return None if they are missing or have another length."""
         record = next((one for one in evaluators if one.name == EVALUATOR and not one.error), None)
         found = {} if record is None else {name: np.array(values) for name, values in record.arrays.items()}
         if any(found.get(name, np.zeros(0)).shape != (examples,) for name in ("example_z", "example_p")):
@@ -49,18 +49,18 @@ class Single:
 
     @property
     def named(self) -> NDArray[np.bool_]:
-        """Which examples differ by themselves."""
+        """Return a mask of the individually significant examples."""
         return np.asarray(self.p <= LEVEL)
 
     def word(self, index: int) -> Literal["", "remembered", "over_forgotten"]:
-        """Name one example."""
+        """Return the example's label in the report; "" if it is not significant."""
         if self.p[index] > LEVEL:
             return ""
         return "remembered" if self.z[index] > 0 else "over_forgotten"
 
 
 def groups(data: TaskData, single: Single | None) -> tuple[GroupRecord, ...]:
-    """Gather the forgotten examples by class and by subject, at most MOST of a kind, those with most named examples first."""
+    """Group the forgotten examples by class and by subject; at most MOST per kind, most significant examples first."""
     if single is None:
         return ()
     forget = data.forget
@@ -88,7 +88,7 @@ def _group(kind: Literal["class", "subject"], name: str, mine: NDArray[np.bool_]
 
 
 def _left(single: Single, mine: NDArray[np.bool_]) -> float | None:
-    """Return the slope over a group's examples."""
+    """Return the slope over a group's examples; None if unknown or if the group's memorisation is negligible."""
     if single.left is None or single.memory is None or single.memory[mine].mean() < LEAST_MEMORY:
         return None
     return round(float(single.left[mine].sum() / single.memory[mine].sum()), 4)

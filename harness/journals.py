@@ -1,6 +1,6 @@
-"""The journals of the originals' training, seen from the host: how large they will be, whether they fit, what they cost.
+"""Host-side handling of training journals: expected size, check of available space, and the report's record.
 
-A guest holds one journal at a time, in its memory; the method's own copies come on top of it.
+A guest holds one journal at a time in memory, plus any copies that the method makes.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from harness.tasks.model import SisaRequest, Task, TaskData
 from reference_models.recipe import ModelSpec
 
 MEMORY_SHARE = 0.5
-"""Of a guest's memory that a journal may take; the rest is for torch, the data and the method."""
+"""Maximum share of a guest's memory for a journal; the rest is for torch, the data and the method."""
 MIB = 1 << 20
 
 
 def sharding_keys(sisa: SisaRequest, data: TaskData, splits: Sequence[str]) -> list[str]:
-    """What decides on the shard and the slice of each training example, in the order of ``splits``.
+    """Return each training example's key, which determines its shard and slice, in the order of ``splits``.
 
     Raises:
-        DatasetInvalidError: the task shards by subject, and its data has none.
+        DatasetInvalidError: if the task shards by subject and its data has no subjects.
     """
     found = [data.split(name).ids if sisa.by == "example" else data.split(name).subjects for name in splits]
     missing = [name for name, keys in zip(splits, found, strict=True) if keys is None]
     if missing:
-        raise DatasetInvalidError("sisa.by is 'subject', but this data names no subjects; say 'by: example'.")
+        raise DatasetInvalidError("sisa.by is 'subject', but the dataset has no subjects; use 'by: example'.")
     return [str(key) for keys in found if keys is not None for key in keys]
 
 
 def key_inputs(task: Task, data: TaskData, *, is_original: bool) -> dict[str, Any]:
-    """What a chunk of a population depends on beyond an ordinary training; empty for tasks that record nothing."""
+    """Return a chunk's additional cache-key inputs; empty for tasks without a journal or SISA."""
     if task.sisa is not None:
         keys = "\0".join(sharding_keys(task.sisa, data, ("retain", "forget")))
         sha = hashlib.sha256(keys.encode()).hexdigest()
@@ -51,7 +51,7 @@ def key_inputs(task: Task, data: TaskData, *, is_original: bool) -> dict[str, An
 
 
 def job_fields(task: Task, data: TaskData, splits: list[str], *, is_original: bool) -> dict[str, Any]:
-    """The fields of a :class:`harness.training.TrainingJob` that say how it is recorded or sharded."""
+    """Return the journal and SISA fields of a :class:`harness.training.TrainingJob`."""
     if task.sisa is not None:
         keys = sharding_keys(task.sisa, data, splits)
         return {"sisa": (task.sisa.shards, task.sisa.slices), "keys": keys, "sisa_seed": task.seed}
@@ -61,18 +61,18 @@ def job_fields(task: Task, data: TaskData, splits: list[str], *, is_original: bo
 
 
 def check(task: Task, data: TaskData, spec: ModelSpec, seed: int, models: int, memory_mib: int | None) -> None:
-    """Before any training: whether the task can be recorded, and a guest can hold the record.
+    """Check, before any training, that journals can be written and fit into disk and a guest's memory.
 
     Args:
-        task, data, spec: what is to be trained.
-        seed: of the first original, whose journal stands for all.
-        models: how many originals there will be.
-        memory_mib: of a guest; None for the machine's.
+        task, data, spec: task, data and network to train.
+        seed: seed of the first original; all journals are assumed to have the size of its journal.
+        models: number of originals.
+        memory_mib: memory of a guest; None for the machine's.
 
     Raises:
-        TaskInvalidError: a shard without examples to train on, or a journal that does not fit into the guest's memory.
-        DatasetInvalidError: data without subjects is to be sharded by them.
-        NoSpaceError: the disk is too small for all originals' journals.
+        TaskInvalidError: if a shard has too few examples, or a journal exceeds the guest's memory share.
+        DatasetInvalidError: if the task shards by subject and the data has no subjects.
+        NoSpaceError: if the disk is too small for the journals of all originals.
     """
     if task.sisa is None and task.journal is None:
         return
@@ -82,16 +82,16 @@ def check(task: Task, data: TaskData, spec: ModelSpec, seed: int, models: int, m
     memory = memory_mib if memory_mib is not None else describe().memory_mib
     if n_bytes > MEMORY_SHARE * memory * MIB:
         raise TaskInvalidError(
-            f"The journal of one model of the task {task.name!r} takes {n_bytes / MIB:,.0f} MiB, and a sandbox of {memory:,} MiB "
-            f"may hold one of {MEMORY_SHARE * memory:,.0f} MiB. Give more with --memory, record 'updates: touched', forget fewer "
-            "examples or train in larger batches (fewer are then touched), for fewer epochs, or take a smaller network."
+            f"The journal of one model of the task {task.name!r} needs {n_bytes / MIB:,.0f} MiB; a sandbox of {memory:,} MiB "
+            f"allows {MEMORY_SHARE * memory:,.0f} MiB. Raise --memory, record 'updates: touched', forget fewer examples, "
+            "train in larger batches (fewer updates are then touched) or for fewer epochs, or use a smaller network."
         )
     free = shutil.disk_usage(_existing(cache_root())).free
     if n_bytes * models > free:
         raise NoSpaceError(
-            f"The journals of {models} originals of the task {task.name!r} take {n_bytes * models / MIB:,.0f} MiB; "
-            f"{free / MIB:,.0f} MiB are free for the cache under {cache_root()}. Free some (`harness references prune`), set "
-            "HARNESS_CACHE_DIR to a folder on another disk, or train fewer models with --models."
+            f"The journals of {models} originals of the task {task.name!r} need {n_bytes * models / MIB:,.0f} MiB, but only "
+            f"{free / MIB:,.0f} MiB are free for the cache {cache_root()}. Free some space (`harness references prune`), set "
+            "HARNESS_CACHE_DIR to a folder on another disk, or reduce --models."
         )
 
 
@@ -102,7 +102,7 @@ def _existing(folder: Path) -> Path:
 def _check_shards(task: Task, data: TaskData) -> None:
     from reference_models.sisa import assign, stage_recipe
 
-    assert task.sisa is not None  # noqa: S101  (the caller has asked)
+    assert task.sisa is not None  # noqa: S101  (checked by the caller)
     sisa = task.sisa
     sharding = assign(sharding_keys(sisa, data, ("retain",)), task.seed, sisa.shards, sisa.slices)
     needed = task.recipe.batch_size if stage_recipe(task.recipe, sisa.slices).drop_last else 1
@@ -111,13 +111,13 @@ def _check_shards(task: Task, data: TaskData) -> None:
             n_examples = len(sharding.rows(shard, stage))
             if n_examples < needed:
                 raise TaskInvalidError(
-                    f"sisa: shard {shard} of {sisa.shards} has {n_examples} examples to keep in its first {stage + 1} of "
-                    f"{sisa.slices} slices, and a stage of training needs {needed}. Take fewer shards or slices."
+                    f"sisa: shard {shard} of {sisa.shards} has {n_examples} retained examples in its first {stage + 1} of "
+                    f"{sisa.slices} slices, but a training stage needs {needed}. Reduce the number of shards or slices."
                 )
 
 
 def expected_bytes(task: Task, data: TaskData, spec: ModelSpec, seed: int) -> int:
-    """Bytes of the tensors of one original's journal."""
+    """Return the expected size in bytes of the tensors of one original's journal."""
     from reference_models.architectures import build_model
     from reference_models.journal import JournalPlan, drawn_batches, journal_layout, layout_bytes, stored_steps
     from reference_models.states import manifest
@@ -134,7 +134,7 @@ def expected_bytes(task: Task, data: TaskData, spec: ModelSpec, seed: int) -> in
 
 
 def journal_record(task: Task, files: Sequence[Path]) -> JournalRecord | None:
-    """What the journals hold and what the disk paid for them; None for a task without."""
+    """Return content and size of the journals for the report; None for a task without journals."""
     if not files:
         return None
     sizes = [file.stat().st_size for file in files]
@@ -158,7 +158,7 @@ def journal_record(task: Task, files: Sequence[Path]) -> JournalRecord | None:
 
 
 def _steps(file: Path) -> tuple[int, int, int]:
-    """Steps of a journal, those whose batch holds a forget example, and those whose update is stored."""
+    """Count a journal's steps, its steps with a forget example in the batch, and its stored updates."""
     with safe_open(file, framework="numpy") as journal:
         batches, stored = journal.get_tensor("batches"), journal.get_tensor("stored")
         n_retain = int(journal.metadata()["n_retain"])

@@ -1,4 +1,4 @@
-"""From weights to logits, and from logits to the evidence that evaluators are shown."""
+"""Conversion of weights to logits, and of logits to the evidence for evaluators."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference_models.recipe import ModelSpec
 def logits_of(
     spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str, queries: Pictures
 ) -> dict[str, NDArray[np.float32]]:
-    """Return logits of one model on every split and, by :func:`harness.queries.key`, under every query; (n, C), float32."""
+    """Return one model's logits on every split and, keyed by :func:`harness.queries.key`, every query; (n, C), float32."""
     import torch
 
     from reference_models.prediction import stacked_logits
@@ -32,7 +32,7 @@ def logits_of(
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """So many threads for torch's operations that this thread calls in a block."""
+    """Set torch's thread count within a ``with`` block."""
     import torch
 
     before = torch.get_num_threads()
@@ -52,7 +52,7 @@ def make_evidence(
     seed: int,
     design: Design = "per-original",
 ) -> Evidence:
-    """All that the evaluators may know. Failed models are left out; they never become a score."""
+    """Return the evidence for evaluators. Failed models are excluded, so that they never become a score."""
     finished = [outcome for outcome in outcomes if outcome.status.finished]
     logits: dict[str, dict[str, NDArray[np.float32]]] = {
         role: dict(population.logits) for role, population in populations.items()
@@ -81,7 +81,7 @@ def make_evidence(
 def _queries(
     populations: Mapping[str, Population], unlearned: Sequence[Mapping[str, NDArray[np.float32]]]
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return the logits per query and population, for the queries that every model was asked."""
+    """Return query -> population -> logits, for the queries that every model has."""
     returned = [queries_in(logits) for logits in unlearned]
     asked = [*(population.queries for population in populations.values()), *returned]
     names = [name for name in asked[0] if returned and all(name in queries for queries in asked)]
@@ -102,7 +102,7 @@ def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
 
     return Timings(
         unlearn_s=column([outcome.charged_s for outcome in finished]),
-        # Examples are no time: of a limit in them, what the retrainings took on the clock.
+        # With the clock "steps", retrain_s counts examples; elapsed_s has the wall-clock seconds.
         retrain_s=np.array(limit.elapsed_s if limit.clock == "steps" else limit.retrain_s, dtype=np.float64),
         limit_s=limit.limit_s,
         peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),

@@ -1,6 +1,6 @@
-"""What models printed and how they ended, read from a run folder whether the run has ended or not, as lines for a terminal.
+"""Terminal output of ``harness logs``: what a run's models printed and how they ended.
 
-What a plugin wrote stands behind a bar at the left, so that nothing it prints can be taken for a line of ours.
+A plugin's output is prefixed with a bar, so that it cannot imitate the harness's lines.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ BAR = "| "
 
 
 def run_log(folder: Path) -> Iterator[str]:
-    """Lines on every model of a run that printed something, and on which ones did not.
+    """Yield the output of every model of a run, and the numbers of models without output.
 
     Raises:
-        RunNotFoundError: no run there, or a damaged one.
+        RunNotFoundError: if there is no run or it is damaged.
     """
     store = RunStore.open(folder)
     ended = store.finished()
@@ -33,21 +33,21 @@ def run_log(folder: Path) -> Iterator[str]:
 
 
 def model_log(folder: Path, index: int) -> Iterator[str]:
-    """Lines on one model: how it ended and why, what to do about it, what it printed.
+    """Yield how one model ended, advice, errors and its output.
 
     Raises:
-        RunNotFoundError: no run there, or a damaged one.
-        UsageError: the run has not come to a model of this index.
+        RunNotFoundError: if there is no run or it is damaged.
+        UsageError: if no model of this index has started.
     """
     store = RunStore.open(folder)
     ended, begun = store.finished(), store.begun()
     if index in ended:
         yield from _whole(ended[index])
     elif index in begun:
-        yield f"Model {index} has been begun and has not ended; its output is kept when it ends."
+        yield f"Model {index} has not ended yet; its output is written when it ends."
         yield from _listed("earlier attempt", begun[index])
     else:
-        raise UsageError(f"{folder} has no model {index} so far. {_have(sorted({*ended, *begun}))}")
+        raise UsageError(f"{folder} has no model {index} yet. {_have(sorted({*ended, *begun}))}")
 
 
 def _whole(outcome: ModelOutcome) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _whole(outcome: ModelOutcome) -> Iterator[str]:
 
 
 def _header(outcome: ModelOutcome) -> str:
-    """One line: index, status, seconds, attempts where more than one, dropped bytes where any."""
+    """Return a line with index, status, seconds, number of attempts if above 1, and dropped bytes if any."""
     parts = [outcome.status.value]
     parts.append("never started" if outcome.charged_s is None else f"{outcome.charged_s:.2f} s")
     if outcome.attempts > 1:
@@ -100,7 +100,7 @@ def _listed(name: str, texts: Iterable[str]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> Iterator[str]:
-    """The text behind a bar, harmless whoever wrote the run folder."""
+    """Yield the lines prefixed with a bar, with control characters escaped."""
     if text:
         yield from (BAR + line for line in harmless(text).removesuffix("\n").split("\n"))
 
@@ -116,17 +116,17 @@ def _silence(
     if silent:
         yield f"Printed nothing: {_numbers(silent)}."
     if under_way:
-        yield f"Begun and not ended: {_numbers(under_way)}."
+        yield f"Not ended yet: {_numbers(under_way)}."
     if not ended and not under_way:
-        yield f"No model of {folder} has been begun yet."
+        yield f"No model of {folder} has started yet."
 
 
 def _have(indices: Sequence[int]) -> str:
-    return f"It has {_numbers(indices)}." if indices else "None has been begun yet."
+    return f"It has {_numbers(indices)}." if indices else "No model has started yet."
 
 
 def _numbers(indices: Sequence[int]) -> str:
-    """``model 3`` or ``models 0 to 2, 5``."""
+    """Return e.g. "model 3" or "models 0 to 2, 5"."""
     spans: list[tuple[int, int]] = []
     for index in indices:
         if spans and spans[-1][1] == index - 1:

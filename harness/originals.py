@@ -1,4 +1,4 @@
-"""A few original models, as cheaply as they can be had, for looking at a plugin rather than for judging it."""
+"""A few original models at low cost, for inspecting or debugging a plugin."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reference_models.architectures import build_model
 
 
 def few_originals(references: References, models: int | None, progress: Progress) -> Population:
-    """Originals of a task: those that runs have left in the cache, else newly trained ones.
+    """Return originals of a task from the cache, or train new ones.
 
     Args:
-        references: of the task.
-        models: how many; None for the cache's first chunk, or one where it has none.
-        progress: told of training.
+        references: reference populations of the task.
+        models: number of originals; None for a cached first chunk, or a single model if there is none.
+        progress: shows training.
     """
     task = references.task
     whole = min(task.models, task.recipe.chunk)
@@ -29,7 +29,7 @@ def few_originals(references: References, models: int | None, progress: Progress
 
 
 def untrained(references: References) -> Population:
-    """One network as it is before training, in the place of an original."""
+    """Return a population of one untrained network, as a substitute for an original."""
     references.check_network()
     seeds = member_seeds(references.task, "original", 1)
     state = build_model(references.spec, seeds[0]).state_dict()

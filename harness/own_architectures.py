@@ -1,7 +1,7 @@
-"""Networks of a user's own: checked before anything is trained, and carried into the sandbox.
+"""User-defined architectures: checked before training, and copied into the sandbox.
 
-``package.module:factory`` names code on this machine, which the user trusts. The top-level module or package travels as it is on
-disk; what it imports beside torch and NumPy does not.
+``package.module:factory`` names code on this machine, which the user trusts. The top-level module or package is copied as it is
+on disk. Its imports other than torch, NumPy and the standard library are not available in the sandbox.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from harness.tasks.model import Task, TaskData
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 LEFT_OUT = frozenset({"__pycache__", ".git"})
-PRESENT = frozenset({"reference_models", "torch"})  # in every sandbox
+PRESENT = frozenset({"reference_models", "torch"})  # installed in every sandbox
 MAX_BYTES = 100 << 20
 
 
 def own_module(architecture: ArchitectureSpec) -> str | None:
-    """Return the top-level module of a network that is not one of the harness's; None for those."""
+    """Return the top-level module of a user-defined architecture; None for a built-in architecture."""
     module, colon, _ = architecture.name.partition(":")
     top = module.partition(".")[0]
     return top if colon and top not in PRESENT else None
 
 
 def carried(task: Task) -> Path | None:
-    """Return a folder, in the cache, with the task's own module alone; None where its network is one of the harness's.
+    """Copy the task's architecture module into a cache folder and return it; None for a built-in architecture.
 
     Raises:
-        TaskInvalidError: there is no such module, or it is too big or no plain Python.
+        TaskInvalidError: if the module does not exist, is too large, or is not a file or package folder.
     """
     name = own_module(task.architecture)
     if name is None:
@@ -45,7 +45,7 @@ def carried(task: Task) -> Path | None:
             target = folder / "site" / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place, target)
-        for place in (folder / "site", *(folder / "site").rglob("*")):  # the sandbox's user is another one
+        for place in (folder / "site", *(folder / "site").rglob("*")):  # the sandbox's user differs from this one
             place.chmod(0o755 if place.is_dir() else 0o644)
 
     folder, _ = Cache("architectures").get_or_build({"format": 1, "module": name, "files": digests}, build)
@@ -53,7 +53,7 @@ def carried(task: Task) -> Path | None:
 
 
 def source_digest(task: Task) -> str | None:
-    """Return a digest of the source of the task's own network, on which its weights depend; None for the harness's networks.
+    """Return a digest of the user-defined architecture's source, for cache keys; None for a built-in architecture.
 
     Raises:
         TaskInvalidError: as :func:`carried`.
@@ -74,14 +74,14 @@ def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:
     if spec is None:
         raise TaskInvalidError(
             f"The task {task.name!r}: the architecture {task.architecture.name!r} cannot be imported: there is no module "
-            f"{name!r}. Install its package, or put its folder into PYTHONPATH."
+            f"{name!r}. Install its package, or add its folder to PYTHONPATH."
         )
     places = [Path(place) for place in spec.submodule_search_locations or ()]
     if not places:
         if spec.origin is None or not Path(spec.origin).is_file():
             raise TaskInvalidError(
-                f"The task {task.name!r}: the module {name!r} of its architecture is no file that could travel into the "
-                f"sandbox ({spec.origin}). Unpack it, or put the network into a package."
+                f"The task {task.name!r}: the architecture's module {name!r} cannot be copied into the sandbox: it is not a file "
+                f"({spec.origin}). Unpack it, or move the network into a package."
             )
         return [(Path(Path(spec.origin).name), Path(spec.origin))]
     found = [
@@ -92,14 +92,14 @@ def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:
     ]
     if sum(path.stat().st_size for _, path in found) > MAX_BYTES:
         raise TaskInvalidError(
-            f"The task {task.name!r}: the package {name!r} of its architecture has more than {MAX_BYTES >> 20} MiB, and it "
-            "travels into the sandbox. Move the network into a package of its own."
+            f"The task {task.name!r}: the architecture's package {name!r} has more than {MAX_BYTES >> 20} MiB, too much to be "
+            "copied into the sandbox. Move the network into its own package."
         )
     return found
 
 
 def batch_sizes(recipe: Recipe, data: TaskData) -> list[int]:
-    """Return the sizes of batch that a network is tried with: two examples, and what is left over at the end of an epoch."""
+    """Return the batch sizes to try a network with: 2, and those of the last batch of an epoch."""
     sizes = {2}
     if not recipe.drop_last:
         n_retain, n_forget = len(data.retain), len(data.forget)
@@ -108,10 +108,10 @@ def batch_sizes(recipe: Recipe, data: TaskData) -> list[int]:
 
 
 def check_network(task: Task, spec: ModelSpec, data: TaskData) -> None:
-    """Do a dry pass of the network on this machine's CPU, before anything is trained.
+    """Run a trial training step of the network on this machine's CPU.
 
     Raises:
-        TaskInvalidError: it cannot be trained; with the layer or the shape at fault.
+        TaskInvalidError: if the network cannot be trained; the message names the layer or shape at fault.
     """
     from harness_guest.trial import NetworkError, try_network
 
@@ -123,16 +123,16 @@ def check_network(task: Task, spec: ModelSpec, data: TaskData) -> None:
 
 
 def refusal(task: Task, why: str, where: str) -> str:
-    """Return the message for a network whose dry pass failed."""
+    """Return the message for a network that failed its trial step."""
     advice = ""
     if "batch of 1 example" in why:
         advice = (
-            f" An epoch ends with it: choose another batch_size than {task.recipe.batch_size}, or set drop_last: true in "
-            "the recipe."
+            f" The last batch of an epoch has it: change the batch_size of {task.recipe.batch_size}, or set drop_last: true "
+            "in the recipe."
         )
     if "No module named" in why:
-        advice = " Only the architecture's own module and torch, NumPy and the standard library are in the sandbox."
+        advice = " Only the architecture's own module, torch, NumPy and the standard library are in the sandbox."
     return (
-        f"The task {task.name!r}: the network {task.architecture.name!r} was tried {where} before training, and cannot be "
-        f"used: {why}.{advice}"
+        f"The task {task.name!r}: the network {task.architecture.name!r} failed a trial step {where} before training: "
+        f"{why}.{advice}"
     )

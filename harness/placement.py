@@ -1,4 +1,4 @@
-"""Which cores, memory and GPUs each worker gets, decided before any work and refused where it cannot be."""
+"""Assignment of cores, memory and GPUs to workers, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from harness.errors import GpuUnavailableError, UsageError
 from harness.runners.gpus import parse_gpus
 from harness.runners.seats import Seat
 
-WARM_GUEST_MIB = 512  # a guest that waits for a model: Python, torch and what both map
-MOST_AHEAD = 4  # more guests in stock than this save no time that could be seen
+WARM_GUEST_MIB = 512  # memory of an idle guest: Python, torch and their mappings
+MOST_AHEAD = 4  # more warm guests than this save no measurable time
 
 
 def plan_seats(config: RunConfig, cores: Sequence[int], memory_mib: int, gpus: Sequence[str] = ()) -> tuple[Seat, ...]:
-    """A seat for each worker; no two share a core, nor a GPU unless the user names it twice.
+    """Return a seat per worker. No two share a core, nor a GPU unless the user names it twice.
 
     Args:
         config: the user's options.
-        cores: numbers of the cores that may be used.
-        memory_mib: of the machine.
-        gpus: UUIDs of the machine's GPUs; looked at only with more than one worker.
+        cores: numbers of the usable cores.
+        memory_mib: memory of the machine.
+        gpus: UUIDs of the machine's GPUs; used only with several workers.
 
     Raises:
-        UsageError: the workers do not fit into cores or memory, or GPUs cannot be shared out evenly.
-        GpuUnavailableError: there are fewer GPUs than asked for.
+        UsageError: if cores or memory do not suffice, or GPUs cannot be divided evenly.
+        GpuUnavailableError: if there are fewer GPUs than requested.
     """
     workers, each = config.workers, config.cores_of_one(len(cores))
     if workers > 1:
@@ -37,17 +37,17 @@ def plan_seats(config: RunConfig, cores: Sequence[int], memory_mib: int, gpus: S
 
 
 def unpinned(seats: Sequence[Seat]) -> tuple[Seat, ...]:
-    """The same for a runner that cannot keep guests on cores: none can be told from any other, so that none is spare."""
+    """Drop core pinning and spare cores, for runners that do not support pinning."""
     return tuple(replace(seat, cores=None, spare=()) for seat in seats)
 
 
 def _warm_at_once(spare: int, each: int, workers: int) -> int:
-    """Guests to keep in stock: importing takes one core, and all of a seat's are idle between two models."""
+    """Return the number of guests to warm up in parallel: one per spare core, else one per own core (idle between models)."""
     return max(1, min(spare // workers if spare else each, MOST_AHEAD))
 
 
 def _room(config: RunConfig, memory_mib: int) -> int:
-    """How many guests can wait in the memory that is left when every worker's sandbox is full; one is always allowed."""
+    """Return how many warm guests per worker fit into memory besides full sandboxes; at least 1."""
     left_mib = memory_mib - config.workers * config.memory_mib
     return max(1, left_mib // (WARM_GUEST_MIB * config.workers))
 
@@ -57,18 +57,18 @@ def _check_fit(config: RunConfig, cores: int, each: int, memory_mib: int) -> Non
     if workers * each > cores:
         how = f"{workers} x {config.cpus} cores" if config.cpus else f"{workers} cores"
         raise UsageError(
-            f"--workers {workers} needs {how}, and there are {cores}. Give at most --workers {max(1, cores // each)}"
-            + (f", or at most --cpus {cores // workers} with them." if cores >= workers and config.cpus else ".")
+            f"--workers {workers} needs {how}, but there are {cores}. Pass at most --workers {max(1, cores // each)}"
+            + (f", or at most --cpus {cores // workers}." if cores >= workers and config.cpus else ".")
         )
     if workers * config.memory_mib > memory_mib:
         raise UsageError(
-            f"--workers {workers} needs {workers} x {config.memory_mib} MiB of memory, and the machine has {memory_mib} MiB. "
-            f"Give each sandbox at most --memory {memory_mib // workers}, or fewer workers."
+            f"--workers {workers} needs {workers} x {config.memory_mib} MiB of memory, but the machine has {memory_mib} MiB. "
+            f"Pass at most --memory {memory_mib // workers}, or fewer workers."
         )
 
 
 def _devices(config: RunConfig, gpus: Sequence[str]) -> list[str | None]:
-    """The GPUs of each worker; None where there is nothing to share out."""
+    """Return the GPUs of each worker, in the form of ``--gpus``; None for the runner's default."""
     workers = config.workers
     if workers == 1:
         return [None]
@@ -77,15 +77,15 @@ def _devices(config: RunConfig, gpus: Sequence[str]) -> list[str | None]:
         return [None] * workers
     if len(wanted) % workers:
         raise UsageError(
-            f"--gpus {config.gpus} with --workers {workers}: {len(wanted)} GPUs cannot be shared out evenly. No two workers "
-            "share one unless it is named twice: give as many UUIDs as workers, e.g. --gpus GPU-…,GPU-…"
+            f"--gpus {config.gpus} with --workers {workers}: {len(wanted)} GPUs cannot be divided evenly. Pass as many UUIDs as "
+            "workers, e.g. --gpus GPU-…,GPU-…; name a GPU twice to let two workers share it."
         )
     each = len(wanted) // workers
     return [",".join(wanted[index * each : (index + 1) * each]) for index in range(workers)]
 
 
 def _wanted(config: RunConfig, gpus: Sequence[str]) -> Sequence[str]:
-    """UUIDs of all GPUs that the workers are to have together."""
+    """Return the UUIDs of the GPUs for all workers together."""
     if config.gpus == "auto":
         count = config.workers if gpus else 0
     else:
@@ -96,7 +96,7 @@ def _wanted(config: RunConfig, gpus: Sequence[str]) -> Sequence[str]:
         count = len(gpus) - len(gpus) % config.workers if gpus else config.workers
     if count > len(gpus):
         raise GpuUnavailableError(
-            f"--gpus {config.gpus} with --workers {config.workers}: {count} GPUs are needed, one for each worker, and "
-            f"nvidia-smi lists {len(gpus)}. Give fewer workers, or name a GPU twice (--gpus GPU-…,GPU-…) to let workers share it."
+            f"--gpus {config.gpus} with --workers {config.workers}: {count} GPUs are needed, one for each worker, but "
+            f"nvidia-smi lists {len(gpus)}. Pass fewer workers, or name a GPU twice (--gpus GPU-…,GPU-…) to let workers share it."
         )
     return gpus[:count]

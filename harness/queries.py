@@ -1,10 +1,10 @@
-"""Queries beyond the exact picture: fixed changes of the forget set's pictures or of the weights, the same for all models.
+"""Queries besides the exact picture: fixed changes of the forget set's pictures or of the weights, the same for all models.
 
-A method could hide memory from an attack that looks at the exact pictures alone, or keep the original's weights in low bits
-that no exact picture brings out. So every model is asked for its logits on the forget set under further queries:
+A method could hide memorisation from an attack that uses only the exact pictures, or keep the original's weights in low-order
+bits that do not affect exact pictures. Therefore every model's logits on the forget set are also computed under these queries:
 
 ============  ===========================================  =============================================================
-query         asked where                                  what is changed
+query         used if                                      change
 ============  ===========================================  =============================================================
 ``flip``      the recipe augments by "horizontal-flip"     each picture is mirrored left to right
 ``shift``     the recipe augments by "crop-pad-4"          each picture is moved one pixel to the right; the free column
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from reference_models.states import StackedState
 
 Pictures = Mapping[str, NDArray[np.uint8]]
-"""By query, what the models are shown: shape (n_forget, C, H, W)."""
+"""Query -> modified pictures, shape (n_forget, C, H, W)."""
 
 Logits = dict[str, NDArray[np.float32]]
 
 DEFINITION = 1
-"""The version of the queries, part of cache keys and of a run's identity; raise it if what a query computes changes."""
+"""Version of the queries, part of cache keys and of a run's identity; increment it if a query's computation changes."""
 
 NOISE_SD = 0.05
-"""In the network's input scale, where each channel has a standard deviation of 1.
+"""Standard deviation of the noise on the network's input scale, where each channel has standard deviation 1.
 
-About three grey levels of 256. A model's confidence hardly moves, so memory stays as visible as on the exact picture; yet nearly
-every pixel differs from the one that a method could have fitted. Larger noise would itself hide memory.
+This is about three of 256 grey levels. It hardly changes a model's confidence, so memorisation stays as visible as on the exact
+picture, yet nearly every pixel differs from the one that a method could have fitted. Larger noise would itself hide memorisation.
 """
 
 _AUGMENTED: dict[Augmentation, str] = {"horizontal-flip": "flip", "crop-pad-4": "shift"}
@@ -50,12 +50,12 @@ _PREFIX = "query."
 
 @dataclass(frozen=True)
 class QueryPlan:
-    """Which queries the models of a task are asked.
+    """The queries of a task.
 
     Attributes:
-        names: of the queries, in the order of the table above; empty for none.
-        noise_seed: of the noise; it depends on the task's data alone.
-        definition: the version of what a query computes.
+        names: names of the queries, in the order of the table above; empty for none.
+        noise_seed: seed of the noise; depends only on the task's data.
+        definition: version of the queries' computation.
     """
 
     names: tuple[str, ...]
@@ -66,14 +66,14 @@ class QueryPlan:
     def of(cls, recipe: Recipe, data_digest: str) -> QueryPlan:
         """Return the queries of a task.
 
-        The digest covers the test set, so a plugin cannot derive the noise from the data that it is given.
+        The digest covers the test set, so a plugin cannot derive the noise from its own data.
         """
         augmented = tuple(name for kind, name in _AUGMENTED.items() if kind in recipe.augment)
         return cls((*augmented, "noise", "bfloat16"), derive_seed("query noise", data_digest))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> QueryPlan:
-        """Return the inverse of :meth:`to_json`."""
+        """Parse the result of :meth:`to_json`."""
         return cls(tuple(data["names"]), data["noise_seed"], data["definition"])
 
     def to_json(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class QueryPlan:
         return {**asdict(self), "names": list(self.names)}
 
     def pictures(self, spec: ModelSpec, images: NDArray[np.uint8]) -> Pictures:
-        """Return what each query shows in place of ``images``, shape (n, C, H, W)."""
+        """Return ``images``, shape (n, C, H, W), as modified by each query."""
         makers: dict[str, Callable[[], NDArray[np.uint8]]] = {
             "flip": lambda: flipped(images),
             "shift": lambda: shifted(images),
@@ -92,7 +92,7 @@ class QueryPlan:
 
 
 NO_QUERIES = QueryPlan(())
-"""The plan of runs begun before there were queries."""
+"""The plan of runs started by versions of the harness without queries."""
 
 
 def flipped(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -108,25 +108,25 @@ def shifted(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def noisy(images: NDArray[np.uint8], std: tuple[float, ...], seed: int) -> NDArray[np.uint8]:
-    """Add the same Gaussian noise to images (n, C, H, W) whenever the seed is the same.
+    """Add Gaussian noise, determined by the seed, to images (n, C, H, W).
 
     Args:
         images: the exact pictures.
-        std: per channel, of images scaled to [0, 1]. The noise has a standard deviation of ``255 * std * NOISE_SD`` grey levels,
-            and at least of one level, which rounding would else remove.
-        seed: of the noise.
+        std: standard deviation of each channel, for images scaled to [0, 1]. The noise has a standard deviation of
+            ``255 * std * NOISE_SD`` grey levels, but at least 1, since rounding would remove smaller noise.
+        seed: seed of the noise.
     """
     levels = np.maximum(1.0, 255 * NOISE_SD * np.array(std))[:, None, None]
-    # NumPy changes the streams of Generator between versions, never that of RandomState: cached populations stay comparable.
+    # NumPy may change Generator's streams between versions but never RandomState's, so cached populations stay comparable.
     random = np.random.RandomState(seed % 2**32)
     changed = np.empty_like(images)
-    for row, image in enumerate(images):  # one by one: float64 noise for all would take 8 times the pictures' memory
+    for row, image in enumerate(images):  # per image: float64 noise for all would take 8 times the pictures' memory
         changed[row] = np.clip(np.rint(image + levels * random.standard_normal(image.shape)), 0, 255)
     return changed
 
 
 def rounded(state: StackedState) -> StackedState:
-    """Return a state whose floating tensors are rounded to the nearest bfloat16, ties to even, in their own dtypes."""
+    """Round a state's floating-point tensors to the nearest bfloat16, ties to even, keeping their dtypes."""
     import torch
 
     return {
@@ -136,13 +136,13 @@ def rounded(state: StackedState) -> StackedState:
 
 
 def answers(spec: ModelSpec, state: StackedState, pictures: Pictures, device: str) -> Logits:
-    """Return the logits (K, n_forget, C) of K models under each query, by :func:`key`.
+    """Return the logits (K, n_forget, C) of K models under each query, keyed by :func:`key`.
 
     Args:
-        spec: the network.
-        state: K members.
-        pictures: of :meth:`QueryPlan.pictures`.
-        device: where to compute.
+        spec: specification of the network.
+        state: stacked states of K models.
+        pictures: result of :meth:`QueryPlan.pictures`.
+        device: "cpu" or "cuda".
     """
     from reference_models.prediction import stacked_logits
 
@@ -153,10 +153,10 @@ def answers(spec: ModelSpec, state: StackedState, pictures: Pictures, device: st
 
 
 def key(name: str) -> str:
-    """Return the name of a query's logits in files that hold logits by split as well."""
+    """Return the key of a query's logits in files that also have logits by split."""
     return _PREFIX + name
 
 
 def queries_in(logits: Mapping[str, NDArray[np.float32]]) -> Logits:
-    """Return the queries' logits, by query, out of a file's logits."""
+    """Return query -> logits from a file's logits."""
     return {name.removeprefix(_PREFIX): array for name, array in logits.items() if name.startswith(_PREFIX)}

@@ -1,6 +1,6 @@
-"""What runs that are dead have left on this machine, and its removal; nothing of a living run is ever touched.
+"""Removal of leftovers of dead runs; nothing of a live run is touched.
 
-A living run holds locks, which the kernel ends with its process however it ends, and its containers name its process.
+A live run holds locks, which the kernel releases when its process ends, and its containers are labelled with its process.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from harness.runners.process_runner import FOLDER, maker_of
 if TYPE_CHECKING:
     from harness.runners.engine import Engine
 
-BUILD_LOCK = "image-build.lock"  # that of :func:`harness.runners.build_context.building`
+BUILD_LOCK = "image-build.lock"  # the lock of :func:`harness.runners.build_context.building`
 
 
 @dataclass(frozen=True)
 class Reaped:
-    """What was found.
+    """Result of reaping.
 
     Attributes:
-        removed: one line for each thing that was removed, or would be.
-        notes: what could not be looked at or removed, and why.
+        removed: one line per removed item; with ``dry_run``, per item that would be removed.
+        notes: items that could not be checked or removed, with reasons.
     """
 
     removed: tuple[str, ...]
@@ -42,26 +42,26 @@ class Reaped:
 
 
 def reap_all(*, dry_run: bool = False) -> Reaped:
-    """Remove what dead runs have left: containers, guests' folders and processes, half-built cache entries.
+    """Remove orphaned containers, guest folders and processes, incomplete cache entries and build contexts.
 
     Args:
-        dry_run: only tell what would be removed.
+        dry_run: only list them.
     """
     containers, notes = reap_containers(dry_run=dry_run)
     folders = [f"temporary folder {folder}" for folder in reap_guest_folders(dry_run=dry_run)]
-    entries = [f"half-built cache entry {folder}" for folder in remove_abandoned(dry_run=dry_run)]
+    entries = [f"incomplete cache entry {folder}" for folder in remove_abandoned(dry_run=dry_run)]
     contexts = [f"image build context {file}" for file in reap_build_contexts(cache_root(), dry_run=dry_run)]
     return Reaped((*containers, *folders, *entries, *contexts), tuple(notes))
 
 
 def reap_containers(*, dry_run: bool = False) -> tuple[list[str], list[str]]:
-    """Containers of dead runs, removed; and notes on those that were left."""
+    """Remove orphaned containers; return one line per container, and notes on failures."""
     from harness.runners.engine import Engine
 
     try:
         return _reap_containers(Engine.connect(), dry_run)
     except DockerUnavailableError as error:
-        return [], [f"Containers were not looked for, since no Docker engine answers: {str(error).splitlines()[0]}"]
+        return [], [f"Containers were not checked, because no Docker engine answers: {str(error).splitlines()[0]}"]
     except HarnessError as error:
         return [], [f"Containers could not be listed: {error}"]
 
@@ -81,14 +81,14 @@ def _reap_containers(engine: Engine, dry_run: bool) -> tuple[list[str], list[str
         elif owner_of(state.labels).lives() is None:
             until = time.strftime("%Y-%m-%d %H:%M", time.localtime(int(state.labels[DEADLINE])))
             notes.append(
-                f"The container {state.name} was left: whether its run lives cannot be seen from here (it began before this "
-                f"boot or in another container). It is removed after {until}; `docker rm -f {state.name}` does so now."
+                f"The container {state.name} was kept, because its run cannot be checked from here (it was started before "
+                f"this boot or in another container). It can be reaped after {until}, or now with `docker rm -f {state.name}`."
             )
     return removed, notes
 
 
 def reap_guest_folders(*, dry_run: bool = False) -> list[Path]:
-    """Temporary folders of guests that ran without a container, removed, after whatever still runs in them was killed."""
+    """Kill the processes of orphaned guest folders (of the process runner), delete the folders, and return their paths."""
     return [folder for folder in sorted(_guest_folders()) if _reap_guest_folder(folder, dry_run)]
 
 
@@ -102,8 +102,8 @@ def _guest_folders() -> Iterator[Path]:
 
 
 def _reap_guest_folder(folder: Path, dry_run: bool) -> bool:
-    """Whether the folder is nobody's."""
-    with suppress(OSError), _claimed(folder):  # else it is another user's, or its run lives and holds it
+    """Delete an orphaned guest folder and kill its processes; return True if it was orphaned."""
+    with suppress(OSError), _claimed(folder):  # OSError: it belongs to another user, or a live run holds its lock
         if not dry_run:
             kill_marked(f"{MARK_VARIABLE}={folder}".encode())
             shutil.rmtree(folder, ignore_errors=True)
@@ -113,10 +113,10 @@ def _reap_guest_folder(folder: Path, dry_run: bool) -> bool:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Hold the lock of a guest's folder.
+    """Hold the lock of a guest folder.
 
     Raises:
-        OSError: its run holds it, it may not be opened, or it is gone.
+        OSError: if a live run holds it, permission is denied, or the folder no longer exists.
     """
     hold = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -127,9 +127,9 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 
 def reap_build_contexts(root: Path, *, dry_run: bool = False) -> list[Path]:
-    """Files that image builds have left in the cache directory, removed; one under way holds the builds' lock.
+    """Delete and return build-context files of killed image builds, unless a build is running (it holds the lock).
 
-    Such a file has no name where the file system can do without; elsewhere a kill may come before its name is taken away.
+    On file systems with anonymous temporary files there are none; elsewhere a kill may come before the name is unlinked.
     """
     if not root.is_dir():
         return []

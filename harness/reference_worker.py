@@ -1,10 +1,10 @@
-"""A process that trains chunks of populations on one core: ``python -m harness.reference_worker``.
+"""The worker process that trains chunks of populations on one core: ``python -m harness.reference_worker``.
 
-Small models do not fill several cores, so that one process a core trains a population faster than one process with several
-threads, and on a busy machine many times faster; and what one thread computes does not depend on how many cores there are.
+Small models do not use several cores well, so one single-threaded process per core is faster than one process with several
+threads, and many times faster on a busy machine. Results of a single thread also do not depend on the number of cores.
 
-Reads one JSON object a line, {"folder": where to write, "job": a :class:`harness.training.TrainingJob`}; answers each with a line
-"done total" a step and then "finished". Ends with its input, which ends with the parent, however that ends.
+Each line of input is a JSON object {"folder": output folder, "job": a :class:`harness.training.TrainingJob`}. The output for each
+is a line "done total" per training step, then "finished". The process exits when its input is closed, e.g. when its parent dies.
 """
 
 from __future__ import annotations
@@ -22,27 +22,30 @@ from harness.training import FINISHED, TrainingJob, train_into
 
 
 def main() -> None:
-    """Train what standard input asks for."""
+    """Train the jobs read from standard input."""
     import torch
 
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a task's own network prints must not be taken for an answer
+    answers, sys.stdout = (
+        sys.stdout,
+        sys.stderr,
+    )  # output printed by a task's own network must not mix with the protocol
 
     def report(done: int, total: int) -> None:
         answers.write(f"{done} {total}\n")
         answers.flush()
 
     for line in sys.stdin:
-        order = json.loads(line)
-        job = TrainingJob(**order["job"])
-        train_into(Path(order["folder"]), job, load_file(job.data_file), report)
+        request = json.loads(line)
+        job = TrainingJob(**request["job"])
+        train_into(Path(request["folder"]), job, load_file(job.data_file), report)
         answers.write(FINISHED)
         answers.flush()
 
 
-def _end_with_the_parent() -> None:
-    """Nobody wants what a worker without a parent trains; the cache sweeps up what it has half written."""
+def _exit_with_parent() -> None:
+    """Exit once the parent has died; the cache removes incomplete entries."""
     poll = select.poll()
     poll.register(sys.stdin.fileno(), select.POLLHUP)
     poll.poll()

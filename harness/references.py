@@ -1,8 +1,8 @@
-"""The populations that a method is measured against: originals, retrained models and controls, trained once and cached.
+"""Reference populations (originals, retrained models and controls), trained once and cached.
 
-A population is built in chunks of the size that its recipe says; each chunk is one cache entry, so that a killed build loses one
-chunk at most and a larger population reuses the chunks of a smaller one. Kept are the logits on every split and under every query
-(:mod:`harness.queries`) and, for originals, the weights, since the unlearner needs them.
+A population is built in chunks of the recipe's size. Each chunk is one cache entry: a killed build loses at most one chunk, and
+a larger population reuses the chunks of a smaller one. An entry has the logits on every split and under every query
+(:mod:`harness.queries`) and, for originals, the weights, which the unlearner needs.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ DATA_FILE = "data.safetensors"
 
 @dataclass(frozen=True)
 class Population:
-    """One population of trained models.
+    """A population of N trained models.
 
     Attributes:
         role: original, retrained or control.
-        seeds: one per model.
-        logits: per split, shape (N, n, C), float32.
-        weights: the originals' states, name -> array of shape (N, ...); empty for other roles.
-        journals: the originals' journals, one file a model; empty for other roles and for tasks without.
+        seeds: seed of each model.
+        logits: split -> logits, shape (N, n, C), float32.
+        weights: states of the originals, name -> array of shape (N, ...); empty for other roles.
+        journals: journal file of each original; empty for other roles and for tasks without journals.
         keys: cache keys of its chunks.
-        from_cache: whether nothing had to be trained.
-        queries: per query, logits on the forget set, shape (N, n_forget, C), float32; empty where none was asked.
+        from_cache: all chunks were cache hits.
+        queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
     """
 
     role: Role
@@ -63,17 +63,18 @@ class Population:
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def journal(self, index: int) -> Path | None:
-        """The journal of one model's training; None where there is none."""
+        """Return the training journal of one model; None if there is none."""
         return self.journals[index] if self.journals else None
 
     def state(self, index: int) -> dict[str, NDArray[Any]]:
-        """The state of one model, name -> array."""
-        return {name: np.array(stack[index]) for name, stack in self.weights.items()}  # a scalar keeps its shape ()
+        """Return the state of one model, name -> array."""
+        # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
+        return {name: np.array(stack[index]) for name, stack in self.weights.items()}
 
 
 @lru_cache(maxsize=1)
 def training_code_digest() -> str:
-    """SHA-256 of the source of ``reference_models``: another way of training makes other models."""
+    """Return the SHA-256 of the source of ``reference_models``, so that a change of the training code is a cache miss."""
     sha = hashlib.sha256()
     for file in sorted(resources.files("reference_models").iterdir(), key=lambda item: item.name):
         if file.name.endswith(".py"):
@@ -83,7 +84,7 @@ def training_code_digest() -> str:
 
 
 def device_kind(device: str) -> str:
-    """What kind of device numbers depend on: the GPU's model, or the CPU's vector instructions."""
+    """Return the hardware that numerical results depend on: the GPU's model, or the CPU's vector instruction set."""
     import torch
 
     if device.startswith("cuda"):
@@ -92,7 +93,7 @@ def device_kind(device: str) -> str:
 
 
 def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
-    """The seeds of a population's members; member i's seed depends on the task's seed, the role and i alone."""
+    """Return the members' seeds; seed i depends only on the task's seed, the role and i."""
     return tuple(derive_seed("member", task.seed, role, index) for index in range(models))
 
 
@@ -104,14 +105,14 @@ def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
 
 
 class References:
-    """The populations of one task, built or found in the cache.
+    """The reference populations of one task, trained or read from the cache.
 
     Args:
         task: the task.
-        data: its data.
-        device: where models are trained, "cpu" or "cuda".
-        cache: of populations; the user's by default.
-        queries: what the models are asked beside the exact pictures; by default the task's own queries.
+        data: data of the task.
+        device: training device, "cpu" or "cuda".
+        cache: cache of populations; default: the user's.
+        queries: queries of the models besides the exact pictures; default: the task's.
     """
 
     def __init__(
@@ -134,21 +135,21 @@ class References:
         self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
-        """Before any training: whether a task with a record of training can be recorded; see :func:`harness.journals.check`."""
+        """Check, before any training, that the task's journals can be recorded; see :func:`harness.journals.check`."""
         check(self.task, self.data, self.spec, member_seeds(self.task, "original", 1)[0], models, memory_mib)
 
     def query_pictures(self) -> Pictures:
-        """Return what each query shows in place of the forget set's pictures."""
+        """Return the forget set's pictures as modified by each query."""
         return self.queries.pictures(self.spec, self.data.forget.images)
 
     def check_network(self) -> None:
-        """Do a dry pass of the network; see :func:`harness.own_architectures.check_network`."""
+        """Run a trial step of the network; see :func:`harness.own_architectures.check_network`."""
         check_network(self.task, self.spec, self.data)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
-        """All three populations of ``models`` members each, trained where the cache has no sound copy.
+        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
 
-        On the CPU as many chunks are trained at once as there are cores, each by a process with one thread.
+        On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
         with progress.step("reading reference models", len(ROLES)) as step:
@@ -159,15 +160,15 @@ class References:
         return found
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
-        """The cache keys of a population's chunks, whether they are there or not."""
+        """Return the cache keys of a population's chunks, cached or not."""
         return tuple(key_of(inputs) for inputs in self._chunks(role, models))
 
     def holds(self, role: Role, models: int) -> bool:
-        """Whether a population is in the cache."""
+        """Return True if the whole population is in the cache."""
         return all(self.cache.holds(inputs) for inputs in self._chunks(role, models))
 
     def population(self, role: Role, models: int) -> Population:
-        """The population of one role; what the cache lacks, or has damaged, is trained one chunk after another."""
+        """Return the population of one role; train missing or damaged chunks one after another."""
         chunks, keys, hits, journals = [], [], [], []
         for inputs in self._chunks(role, models):
             with Workers() as workers:
@@ -260,7 +261,7 @@ class References:
             workers.train(folder, job, on_step)
 
     def _data_file(self) -> Path:
-        """All four splits in one file, for workers; never given to a guest."""
+        """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
             {"format": 1, "data": self._digest}, lambda to: write_splits(self.data, SPLITS, to / DATA_FILE)
         )
@@ -268,19 +269,19 @@ class References:
 
 
 def _ignore(done: int, total: int) -> None:
-    """Nobody is told."""
+    """Ignore progress: a no-op callback."""
 
 
 class _EpochCounter:
-    """Advances a step by whole epochs of models as training steps are done."""
+    """Callback that converts training steps into whole model epochs on a progress bar."""
 
     def __init__(self, step: Step, epochs: int) -> None:
-        self._step, self._epochs, self._told = step, epochs, 0
+        self._step, self._epochs, self._reported = step, epochs, 0
 
     def __call__(self, done: int, total: int) -> None:
         reached = self._epochs * done // total
-        self._step.advance(reached - self._told)
-        self._told = reached
+        self._step.advance(reached - self._reported)
+        self._reported = reached
 
 
 def _read(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
@@ -289,10 +290,10 @@ def _read(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArr
 
 
 def prune(cache: Cache, task: str | None) -> tuple[int, int]:
-    """Remove cached populations, of one task or of all.
+    """Remove the cached populations of one task, or of all tasks if ``task`` is None.
 
     Returns:
-        how many entries were removed, and their bytes.
+        Number of removed entries, and their size in bytes.
     """
     chosen: list[CacheEntry] = [e for e in cache.entries() if task is None or e.inputs.get("task") == task]
     for entry in chosen:

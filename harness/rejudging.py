@@ -1,4 +1,4 @@
-"""Judging a finished run once more, with other or newer evaluators; nothing is unlearned again."""
+"""Re-evaluation of a finished run with other or newer evaluators, without unlearning again."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ KEPT = "Judged again, but an earlier record stands: "
 
 
 def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: FailedAs | None = None) -> RunResult:
-    """Put the evaluators' new records in the place of their old ones in a run's report.
+    """Replace evaluators' records in a run's report by new ones.
 
-    A run that has none, or of which models have ended since, gets a new one; models that have not ended count as failed.
-
-    An evaluator that fails now leaves its old record where that holds numbers; a warning says so.
+    A new report is created if there is none or models have ended since; models that have not ended count as failed. If an
+    evaluator fails now, its earlier record is kept unless that has an error too, and a warning is added.
 
     Args:
-        folder: of the run.
-        names: of evaluators; empty for all that are installed. Records of others stay as they are.
-        progress: told what goes on.
-        failed_as: what failed models count as from now on; None for what the run has. A change needs all evaluators.
+        folder: folder of the run.
+        names: names of evaluators; empty for all installed ones. Other evaluators' records are unchanged.
+        progress: shows progress and notices.
+        failed_as: what failed models count as; None for no change. A change requires all evaluators.
 
     Raises:
-        RunNotFoundError: there is no run in ``folder``, or none of which a model has ended well.
-        ResumeMismatchError: the task's data or the reference models are not those of the run.
-        EvaluatorError: an evaluator asked for by name is not there.
+        RunNotFoundError: if there is no run in ``folder``, or no finished model.
+        ResumeMismatchError: if the task's data or the reference models differ from the run's.
+        EvaluatorError: if an evaluator in ``names`` does not exist.
     """
     store = RunStore.open(folder)
     begun = store.read_run()
@@ -55,7 +54,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
     report = report_so_far(store, begun, config, task)
     if wrong := faulty(report):
         progress.notice(
-            f"The numbers of {', '.join(wrong)} in this report were wrong, by a fault since mended; they are replaced."
+            f"The numbers of {', '.join(wrong)} in this report were wrong because of a bug that is fixed; they are replaced."
         )
     failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
@@ -67,7 +66,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             task,
             data,
             device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
-            queries=None if "queries" in begun["identity"] else NO_QUERIES,  # an older run's models were asked none
+            queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
         )
         models = config.models or task.models
         _check(report, data, references, models, folder)
@@ -91,30 +90,30 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         write_report(judged, folder)
         write_page(judged, folder)
         begun["config"]["failed_as"] = failed_as
-        if config.evaluators:  # or a `harness resume` would judge by those alone that the run was begun with
+        if config.evaluators:  # otherwise `harness resume` would use only the evaluators that the run was started with
             begun["config"]["evaluators"] = [one.name for one in judged.evaluators]
         store.write_run(begun)
     return RunResult(judged, folder)
 
 
 def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
-    """Return what failed models count as, in all evaluators' records alike.
+    """Return what failed models count as; it must be the same in all evaluators' records.
 
     Raises:
-        UsageError: it changes, and some records would stay as they are.
+        UsageError: if it changes while only some evaluators are run.
     """
     before = report.populations.failed_as
     if asked is None or asked == before:
         return before
     if names:
         raise UsageError(
-            f"--failed-as {asked} changes every number, and the records of other evaluators would stay: leave --evaluator out."
+            f"--failed-as {asked} changes the numbers of all evaluators and cannot be combined with --evaluator. Omit that."
         )
     return asked
 
 
 def _check(report: Report, data: TaskData, references: References, models: int, folder: Path) -> None:
-    """The run's own data and reference models, or an error: numbers against others would look comparable and not be."""
+    """Raise ResumeMismatchError unless data and reference models are the run's; otherwise numbers would not be comparable."""
     changed = ["the task's data"] if data.digest() != report.task.data_digest else []
     keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
@@ -122,7 +121,7 @@ def _check(report: Report, data: TaskData, references: References, models: int, 
         changed = ["how reference models are trained or queried (torch, device, recipe or code)"]
     if changed:
         raise ResumeMismatchError(
-            f"{folder} cannot be judged again: changed since it was run: {changed[0]}. Undo the change, or run the plugin anew."
+            f"{folder} cannot be evaluated again because this input changed: {changed[0]}. Undo the change, or rerun the plugin."
         )
 
 
@@ -135,14 +134,14 @@ def with_records(
     *,
     failed_as: FailedAs = "missing",
 ) -> Report:
-    """The report with new records in place of old ones of the same name, and all that follows from them.
+    """Return the report with records replaced by name, and with verdict and warnings recomputed.
 
     Args:
-        report: as it was.
-        records: what evaluators say now.
-        broken: why installed evaluators could not be used, one sentence each.
-        keys: of all that came from a cache.
-        margins: of the task, for the verdict.
+        report: the previous report.
+        records: new records.
+        broken: reasons why installed evaluators could not be used, one sentence each.
+        keys: cache keys of everything read from a cache.
+        margins: the task's margins, for the verdict.
         failed_as: what failed models count as.
     """
     good = {one.name for one in report.evaluators if not one.error}

@@ -1,7 +1,7 @@
-"""Retraining measured again between models, within a share of the run's time.
+"""Repeated measurements of retraining between models, within a share of the run's time.
 
-It never changes the limit of the run under way. The smallest time is kept for later runs, and all of them say whether the
-machine was as fast between the models as when the limit was measured.
+They never change the limit of the current run. The smallest time is kept for later runs, and all times show whether the machine
+was as fast between the models as when the limit was measured.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable
 from harness.runners.seats import Seat
 
 SHARE = 0.2
-"""Of the time that models took, the most that measuring again may take."""
+"""Maximum time of the repeated measurements, as a share of the models' time."""
 
 START_S = 5.0
-"""What starting a sandbox for it is expected to take at first, seconds."""
+"""Initial estimate of the seconds needed to start a sandbox for a measurement."""
 
 
 class Remeasuring:
-    """Decides after each model whether there is time for one further retraining. Safe against several threads.
+    """Scheduler that decides after each model whether there is time for another retraining. Thread-safe.
 
     Args:
-        retrain: retrains once, with this number and on this seat, and returns the time in the unit of the limit's clock, or None
-            where it cannot.
-        expected_s: seconds of a retraining on the host's clock.
-        end: lets a retraining under way end soon with StoppedError; from any thread.
-        share: of the time that models took; None for :data:`SHARE`.
-        clock: monotonic seconds.
+        retrain: retrains once, given a number and a seat, and returns the time in the unit of the limit's clock, or None on
+            failure.
+        expected_s: expected wall-clock seconds of a retraining.
+        end: aborts a running retraining, which then raises StoppedError; may be called from any thread.
+        share: share of the models' time; None for :data:`SHARE`.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Remeasuring:
         self._lock = threading.Lock()
 
     def after_model(self, seat: Seat) -> None:
-        """Retrain once more on a worker's seat if that fits into the share; other workers go on meanwhile."""
+        """Retrain on a worker's seat if it fits into the share; other workers continue meanwhile."""
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -60,7 +60,7 @@ class Remeasuring:
             self._lock.release()
 
     def stop(self) -> None:
-        """Begin no further retraining, and end the one under way."""
+        """Start no further retraining, and abort the running one."""
         self._possible = False
         self._end()
 

@@ -1,8 +1,10 @@
-"""The run folder: everything that a run has learned, on disk as soon as it is known.
+"""The run folder: all results of a run, written to disk as soon as they are known.
 
-``run.json`` (what was asked for and what it was resolved to, the task included), ``begun.json`` (what the report says besides its
-models, written when the first of them begins), ``models/0007/`` per model (``attempts.json`` before it is started,
-``logits.safetensors`` and then ``outcome.json`` when it has ended), ``report.json`` and ``report.html`` at the end.
+- ``run.json``: the requested options and what they were resolved to, including the task.
+- ``begun.json``: the report without models, written when the first model starts.
+- ``models/0007/``: a folder per model. ``attempts.json`` is written before each attempt, ``logits.safetensors`` and then
+  ``outcome.json`` at its end.
+- ``report.json`` and ``report.html``: written at the end.
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ from harness.reading import foreign
 RUN = "run.json"
 INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
-DAMAGED_RUN = "Take it from a copy of the folder, or run again."
+DAMAGED_RUN = "Restore it from a backup, or run the plugin again."
 INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 
 
 def default_run_folder(plugin: str, task: str) -> Path:
-    """``runs/TIME-PLUGIN-TASK`` under the working directory."""
+    """Return ``runs/TIME-PLUGIN-TASK``, relative to the working directory."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     return Path("runs") / f"{stamp}-{_plain(plugin)}-{_plain(task)}"
 
@@ -47,93 +49,91 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
 
 
-def _held_already(folder: Path) -> str:
-    """What is in a folder that was to be a new run's, and what to do."""
+def _content(folder: Path) -> str:
+    """Return what a non-empty run folder contains, and advice."""
     if (folder / RUN).exists():
-        return f"a run already. Choose another folder with --output, or go on with it: `harness resume {folder}`."
-    return "other files already. Choose another folder with --output."
+        return f"a run. Choose another folder with --output, or continue the run with `harness resume {folder}`."
+    return "other files. Choose another folder with --output."
 
 
-def _explained(error: OSError | HarnessError, folder: Path) -> HarnessError:
-    """The error to raise for a file that could not be written in the run folder, with what to do about the run."""
+def _with_advice(error: OSError | HarnessError, folder: Path) -> HarnessError:
+    """Return the error to raise for a failed write in the run folder, with advice."""
     told = write_error(folder, error) if isinstance(error, OSError) else error
-    return told if isinstance(told, NoSpaceError) else type(told)(f"{told} Or give another with --output.")
+    return told if isinstance(told, NoSpaceError) else type(told)(f"{told} Or choose another folder with --output.")
 
 
 class RunStore:
-    """One run folder."""
+    """A run folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     def create(cls, folder: Path) -> RunStore:
-        """A new, empty run folder.
+        """Create a new run folder.
 
         Raises:
-            OutputUnwritableError: it cannot be made or holds something already.
-            NoSpaceError: the disk is full.
+            OutputUnwritableError: if it cannot be created or is not empty.
+            NoSpaceError: if the disk is full.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise OutputUnwritableError(f"{folder} holds {_held_already(folder)}")
+                raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
             (folder / "models").mkdir()
         except OSError as error:
-            raise _explained(error, folder) from error
+            raise _with_advice(error, folder) from error
         return cls(folder)
 
     @classmethod
     def open(cls, folder: Path) -> RunStore:
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
-            RunNotFoundError: it holds no run.
+            RunNotFoundError: if it contains no run.
         """
         if not (folder / RUN).is_file():
             raise RunNotFoundError(
-                f"{folder} holds no run: there is no {RUN} in it. Give the folder that `harness run` named."
+                f"{folder} is not a run folder: it has no {RUN}. Pass the folder that `harness run` printed."
             )
         return cls(folder)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes off this run.
+        """Hold the run's lock, which excludes other processes.
 
         Raises:
-            UsageError: another process is at work on it.
-            NoSpaceError, OutputUnwritableError: the lock's file cannot be made.
+            UsageError: if another process holds the lock.
+            NoSpaceError, OutputUnwritableError: if the lock file cannot be created.
         """
         with ExitStack() as stack:
             try:
                 stack.enter_context(locked(self.folder / ".lock", wait=False))
             except HeldError:
-                raise UsageError(
-                    f"Another process is at work on {self.folder}. Wait for its end, or stop it first."
-                ) from None
+                raise UsageError(f"Another process is using {self.folder}. Wait until it ends, or stop it.") from None
             except OSError as error:
-                raise _explained(error, self.folder) from error
+                raise _with_advice(error, self.folder) from error
             remove_partial_files(self.folder)
             yield
 
     def write_run(self, content: Mapping[str, Any]) -> None:
-        """Keep what was asked for and what it was resolved to."""
+        """Write the requested options and what they were resolved to."""
         self._write_json(self.folder / RUN, content)
 
     def write_begun(self, report: str) -> None:
-        """Keep what the run's report says besides its models, as JSON text."""
+        """Write the report without models, as JSON text."""
         self._write(self.folder / BEGUN, report.encode())
 
     @property
     def has_begun(self) -> bool:
-        """Whether the first model has begun, or is about to."""
+        """Return True if the first model has started or is about to."""
         return (self.folder / BEGUN).exists()
 
     def read_run(self) -> dict[str, Any]:
-        """What :meth:`write_run` kept.
+        """Read the file of :meth:`write_run`.
 
         Raises:
-            RunNotFoundError: the file is damaged.
+            RunNotFoundError: if the file is damaged.
         """
         with foreign(f"{self.folder / RUN} is damaged", RunNotFoundError, DAMAGED_RUN):
             content: dict[str, Any] = json.loads((self.folder / RUN).read_bytes())
@@ -141,12 +141,14 @@ class RunStore:
             return content
 
     def begin_model(self, index: int) -> tuple[str, ...]:
-        """Count an attempt at a model before it starts; returns how those before it ended, oldest first."""
+        """Record the start of an attempt at a model; return how earlier attempts ended, oldest first."""
         file = self._model(index) / "attempts.json"
         earlier: tuple[str, ...] = ()
         if file.exists():
             earlier, outcome = self._earlier(index), self._outcome(index)
-            if outcome is None or len(outcome.earlier_attempts) < len(earlier):  # an outcome before the last attempt
+            if outcome is None or len(outcome.earlier_attempts) < len(
+                earlier
+            ):  # the outcome is older than the last attempt
                 earlier = (*earlier, INTERRUPTED)
             else:
                 earlier = (*outcome.earlier_attempts, told(outcome))
@@ -154,85 +156,85 @@ class RunStore:
         return earlier
 
     def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
-        """Keep a model's end and, where it came back whole, its logits per split and query, shape (n, C)."""
+        """Write a model's outcome and, if it finished, its logits per split and query, shape (n, C)."""
         folder = self._model(outcome.index)
         if logits is not None:
             self._write(folder / "logits.safetensors", save(dict(logits)))
         self._write_json(folder / "outcome.json", asdict(outcome))
 
     def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Keep a model's unlearned weights, for ``--keep-weights``."""
+        """Write a model's unlearned weights, for ``--keep-weights``."""
         self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
 
     def finished(self) -> dict[int, ModelOutcome]:
-        """The models that have ended, by index.
+        """Return the outcomes of models that have ended, by index.
 
         Raises:
-            RunNotFoundError: the record of one is damaged.
+            RunNotFoundError: if an outcome is damaged.
         """
         found = {index: self._outcome(index) for index in self._indices("outcome.json")}
         return {index: outcome for index, outcome in found.items() if outcome is not None}
 
     def begun(self) -> dict[int, tuple[str, ...]]:
-        """How earlier attempts ended, oldest first, for every model that has been begun, by index.
+        """Return how earlier attempts ended, oldest first, for every started model, by index.
 
         Raises:
-            RunNotFoundError: the record of one is damaged.
+            RunNotFoundError: if a record is damaged.
         """
         return {index: self._earlier(index) for index in self._indices("attempts.json")}
 
     def _indices(self, name: str) -> list[int]:
-        """The models that have a file of this name."""
+        """Return the sorted indices of models with a file of this name."""
         places = (file.parent.name for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
         return sorted(int(place) for place in places if INDEX.fullmatch(place))
 
     def _outcome(self, index: int) -> ModelOutcome | None:
-        """How a model ended; None where it has not."""
+        """Return a model's outcome; None if it has not ended."""
         file = self._place(index) / "outcome.json"
-        with _damage_told(file):
+        with _damage_reported(file):
             return _OUTCOME.validate_json(file.read_bytes()) if file.exists() else None
 
     def _earlier(self, index: int) -> tuple[str, ...]:
-        """How the attempts at a model ended that had ended when the last one was begun."""
+        """Return how the attempts before the last one ended."""
         file = self._place(index) / "attempts.json"
-        with _damage_told(file):
+        with _damage_reported(file):
             return tuple(map(str, json.loads(file.read_bytes())["earlier"]))
 
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
-        """Return the logits of a model that ended ok, per split and :func:`harness.queries.key`, shape (n, C)."""
+        """Return a finished model's logits, per split and :func:`harness.queries.key`, shape (n, C)."""
         file = self._place(index) / "logits.safetensors"
-        with _damage_told(file):
+        with _damage_reported(file):
             return load(file.read_bytes())
 
     def _place(self, index: int) -> Path:
         return self.folder / "models" / f"{index:04d}"
 
     def _model(self, index: int) -> Path:
-        """The folder of a model, made where it is not there."""
+        """Return the folder of a model; create it if missing."""
         folder = self._place(index)
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise _explained(error, self.folder) from error
+            raise _with_advice(error, self.folder) from error
         return folder
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
             atomic_write_bytes(path, data)
         except (NoSpaceError, OutputUnwritableError) as error:
-            raise _explained(error, self.folder) from error
+            raise _with_advice(error, self.folder) from error
 
     def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
         try:
             atomic_write_json(path, content)
         except (NoSpaceError, OutputUnwritableError) as error:
-            raise _explained(error, self.folder) from error
+            raise _with_advice(error, self.folder) from error
 
 
 @contextmanager
-def _damage_told(file: Path) -> Iterator[None]:
-    """What is wrong with a file that a fault of the disk has changed becomes a message: what is written is always whole."""
-    advice = f"Remove the folder {file.parent}, and `harness resume` does that model again."
+def _damage_reported(file: Path) -> Iterator[None]:
+    """Convert parse errors of a corrupted file into RunNotFoundError (writes are atomic, so only the disk can corrupt one)."""
+    advice = f"Remove the folder {file.parent}, then `harness resume` repeats that model."
     with foreign(f"{file} is damaged", RunNotFoundError, advice):
         yield
 
@@ -243,7 +245,7 @@ class _Identity(BaseModel):
 
 
 class _Begun(BaseModel):
-    """The form of ``run.json``, as far as its readers rely on it."""
+    """Schema of the fields of ``run.json`` that its readers rely on."""
 
     config: dict[str, Any]
     run_id: str
@@ -258,7 +260,7 @@ _OUTCOME = TypeAdapter(ModelOutcome)
 
 
 def free_mib(path: Path) -> int:
-    """Free space, MiB, on the disk that holds ``path`` or its nearest existing parent."""
+    """Return the free space in MiB on the file system of ``path`` or its nearest existing parent."""
     place = path.absolute()
     while not place.exists():
         place = place.parent

@@ -1,4 +1,4 @@
-"""Failed models that count as their originals (``--failed-as noop``): a method may not choose which models are judged."""
+"""Substitution of failed models by their originals (``--failed-as noop``), so that failing cannot improve a score."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Arrays = Mapping[str, NDArray[np.float32]]
 
 
 def with_originals(evidence: Evidence, outcomes: Sequence[ModelOutcome]) -> Evidence:
-    """Return the evidence with a row for every model, those of failed models taken from their originals.
+    """Return the evidence with a row for every model; a failed model's row is its original's.
 
-    Logits on every split and under every query are the original's. Times and memory are NaN: no result took them.
+    This holds for logits on every split and query. Times and memory of failed models are NaN.
 
     Args:
-        evidence: of the finished models, in the order of ``outcomes``.
-        outcomes: of all models.
+        evidence: evidence of the finished models, in the order of ``outcomes``.
+        outcomes: outcomes of all models.
     """
     finished = np.array([outcome.status.finished for outcome in outcomes], dtype=bool)
     sources = np.array([outcome.original for outcome in outcomes], dtype=np.int64)
@@ -61,7 +61,7 @@ def _filled(
     finished: NDArray[np.bool_],
     sources: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Return all rows, shape (models, ...): the original's, then those that came back over them."""
+    """Return the rows of all models, shape (models, ...): unlearned if finished, else the original's."""
     rows = original[sources]
     rows[finished] = unlearned
     rows.flags.writeable = False
@@ -69,7 +69,7 @@ def _filled(
 
 
 def _spread(values: NDArray[np.float64], finished: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the values of finished models at their places, NaN elsewhere; empty where nothing is known."""
+    """Return the values of finished models at their indices, NaN elsewhere; empty if ``values`` is empty."""
     if not len(values):
         return values
     spread = np.full(len(finished), np.nan)

@@ -1,4 +1,4 @@
-"""Training of one chunk of a population into a folder: in this process on a GPU, in a worker process on the CPU."""
+"""Training of one chunk of a population: in this process on a GPU, in a worker process on a CPU."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ FINISHED = "finished\n"
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """All that the training of one chunk needs, as JSON values.
+    """Arguments for training one chunk, as JSON values.
 
     Attributes:
         data_file: safetensors file with ``{split}.images`` and ``{split}.labels`` of all four splits.
-        model: JSON of the model specification.
-        recipe: JSON of the recipe.
-        splits: which splits are trained on, in this order.
-        seeds: one a member.
-        keep_weights: write the weights too, not the logits alone.
+        model: model specification as JSON.
+        recipe: training recipe as JSON.
+        splits: splits to train on, in this order.
+        seeds: seed of each member.
+        keep_weights: also write the weights.
         device: "cpu" or "cuda".
-        journal: which updates are recorded, "touched" or "all"; None for no journal of an ordinary training.
-        n_retain: examples of the training set from this position on are the forget set.
-        sisa: number of shards and of slices; None for ordinary training. A journal is written where weights are kept.
-        keys: under ``sisa``, what decides on the shard and slice of each training example, in order.
-        sisa_seed: under ``sisa``, the seed of that.
-        queries: JSON of the plan of further queries on the forget set; None for none.
+        journal: updates to record, "touched" or "all"; None for no journal.
+        n_retain: index in the training set at which the forget set begins.
+        sisa: number of shards and of slices; None for ordinary training. Checkpoints are written if weights are kept.
+        keys: with ``sisa``, key of each training example, in order, that determines its shard and slice.
+        sisa_seed: with ``sisa``, seed of the assignment.
+        queries: query plan as JSON; None for no queries.
     """
 
     data_file: str
@@ -71,7 +71,7 @@ class TrainingJob:
 
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
-    """Train a chunk and write the logits on every split and under every query, (K, n, C) float32, and the weights if asked."""
+    """Train a chunk; write its logits on every split and query, (K, n, C) float32, and its weights if requested."""
     from reference_models.prediction import stacked_logits
 
     spec = model_spec_from_json(job.model)
@@ -109,22 +109,22 @@ def _trained(
     return train_chunk(spec, recipe, images, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
 
 
-LESS_MEMORY = "Close other programs, or give the recipe a smaller `chunk`."
+LESS_MEMORY = "Close other programs, or reduce the recipe's `chunk`."
 NO_MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory")
 
 
 class Worker:
-    """A process that trains one chunk after another; started when it is first needed."""
+    """A process that trains chunks one after another."""
 
     def __init__(self) -> None:
         self._oom_kills_before = oom_kills()
-        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
-        # A session of its own: Ctrl-C reaches the host, and the host ends its workers.
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
+        # Its own session, so that Ctrl-C reaches only this process, which then stops its workers.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.reference_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,
+            stderr=self._stderr,
             text=True,
             start_new_session=True,
         )
@@ -133,14 +133,14 @@ class Worker:
         """Train a chunk into ``folder`` and wait for it.
 
         Raises:
-            CacheError: the process ended; with the end of what it said.
-            OSError: the disk is full.
+            CacheError: if the process ended; the message has the end of its error output.
+            OSError: if the disk is full.
         """
         if not self._ask(folder, job) or not self._follow(on_step):
             raise self._failure(folder)
 
     def _ask(self, folder: Path, job: TrainingJob) -> bool:
-        assert self._process.stdin is not None  # noqa: S101  (a pipe was asked for)
+        assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
         try:
             self._process.stdin.write(json.dumps({"folder": str(folder), "job": asdict(job)}) + "\n")
             self._process.stdin.flush()
@@ -149,7 +149,7 @@ class Worker:
         return True
 
     def _follow(self, on_step: OnStep) -> bool:
-        """Whether the chunk was finished; otherwise the process has ended."""
+        """Report progress until the chunk is finished; return False if the process ended before."""
         assert self._process.stdout is not None  # noqa: S101
         for line in self._process.stdout:
             if line == FINISHED:
@@ -159,47 +159,47 @@ class Worker:
         return False
 
     def _failure(self, folder: Path) -> Exception:
-        code, struck = self._process.wait(), oom_kills() > self._oom_kills_before
-        self._complaints.seek(0)
-        tail = self._complaints.read()[-2000:].strip()
+        code, oom_killed = self._process.wait(), oom_kills() > self._oom_kills_before
+        self._stderr.seek(0)
+        tail = self._stderr.read()[-2000:].strip()
         if "No space left on device" in tail:
             return OSError(errno.ENOSPC, "No space left on device", str(folder))
-        return CacheError(f"Training of reference models failed: {_why(code, tail, struck)}\n{tail}".rstrip())
+        return CacheError(f"Training of reference models failed: {_why(code, tail, oom_killed)}\n{tail}".rstrip())
 
     def stop(self) -> None:
-        """Kill the process and wait for its end; may be called from any thread, more than once."""
+        """Kill the process and wait for its end; may be called repeatedly and from any thread."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """Close the files of a stopped process that no thread uses any more."""
-        for file in (self._process.stdin, self._process.stdout, self._complaints):
+        """Close the files of a stopped process; no other thread may use it any longer."""
+        for file in (self._process.stdin, self._process.stdout, self._stderr):
             assert file is not None  # noqa: S101
             file.close()
 
 
-def _why(code: int, tail: str, struck: bool) -> str:
-    """Say why a worker ended and what to do.
+def _why(code: int, tail: str, oom_killed: bool) -> str:
+    """Return why a worker ended, and advice.
 
     Args:
-        code: as of ``subprocess.Popen.returncode``.
-        tail: the end of what it said.
-        struck: whether the kernel's out-of-memory killer struck somewhere on this machine meanwhile.
+        code: exit status as in ``subprocess.Popen.returncode``.
+        tail: end of its error output.
+        oom_killed: the kernel killed some process on this machine for memory in the meantime.
     """
-    if code == -signal.SIGKILL and struck:
-        return f"memory is short, and the kernel killed a worker. {LESS_MEMORY}"
+    if code == -signal.SIGKILL and oom_killed:
+        return f"out of memory; the kernel killed a worker. {LESS_MEMORY}"
     if code == -signal.SIGKILL:
-        return "something killed a worker (SIGKILL), and it was not the kernel for lack of memory. Run again."
+        return "a worker was killed (SIGKILL), but not by the kernel for lack of memory. Run the command again."
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"a worker crashed ({name}) in native code. `harness doctor` shows which CPU kernels are in force."
+        return f"a worker crashed ({name}) in native code. `harness doctor` lists the CPU kernels in use."
     if any(sign in tail for sign in NO_MEMORY_SIGNS):
-        return f"memory is short. {LESS_MEMORY}"
-    return f"a worker ended with status {code}."
+        return f"out of memory. {LESS_MEMORY}"
+    return f"a worker exited with status {code}."
 
 
 class Workers:
-    """Worker processes that several threads take from and give back to."""
+    """A thread-safe pool of worker processes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -208,7 +208,7 @@ class Workers:
         self._stopped = False
 
     def train(self, folder: Path, job: TrainingJob, on_step: OnStep) -> None:
-        """Train a chunk in an idle worker, or in a new one where none is idle; see :meth:`Worker.train`."""
+        """Train a chunk in an idle worker, or in a new worker if none is idle; see :meth:`Worker.train`."""
         with self._lock:
             if self._stopped:
                 raise CacheError("Training of reference models was stopped.")
@@ -230,7 +230,7 @@ class Workers:
             self._idle.clear()
 
     def stop(self) -> None:
-        """Kill all workers; none is started any more."""
+        """Kill all workers and refuse to start new ones."""
         with self._lock:
             self._stopped = True
             workers = tuple(self._all)

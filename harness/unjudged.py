@@ -1,6 +1,6 @@
-"""The report of a run before it is judged: written when its first model begins, filled with the models that have ended.
+"""The report before evaluation: written when the first model starts, completed with the models that have ended.
 
-With it a run folder says everything that a report does, so that a run which was stopped can be judged as far as it came.
+It contains everything else that a report needs, so that an interrupted run can be evaluated with its finished models.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from harness.store import BEGUN, RunStore
 from harness.tasks.model import Margins, Task
 from reference_models.recipe import derive_seed, to_json
 
-NOT_ENDED = "The run was stopped before this model ended; `harness resume` goes on with it."
+NOT_ENDED = "The run was stopped before this model ended; `harness resume` continues it."
 
 
 def begun_report(
@@ -60,16 +60,16 @@ def begun_report(
     libraries: Mapping[str, str],
     warnings: Sequence[str],
 ) -> Report:
-    """Return the report of a run of which no model has ended.
+    """Return the report of a run without ended models.
 
     Args:
-        begun: what ``run.json`` holds.
+        begun: content of ``run.json``.
         config: the user's options.
-        record: of the task and its data.
-        task, populations, limit: what the models are unlearned on, and within.
-        plugin, runner: what was run, and where.
-        libraries: versions on the host, by name.
-        warnings: what is known to be said already.
+        record: record of the task and its data.
+        task, populations, limit: task, reference populations and limit of the run.
+        plugin, runner: metadata of the plugin and description of the runner.
+        libraries: library -> version on the host.
+        warnings: warnings known so far.
     """
     models = config.models or task.models
     return Report(
@@ -106,15 +106,15 @@ def filled(
     margins: Margins,
     cores: int,
 ) -> Report:
-    """Return the begun report with the ends of its models and all that follows from them, still without evaluators.
+    """Return the report with the models' outcomes and everything derived from them, without evaluators' records.
 
     Args:
-        report: as :func:`begun_report` made it.
-        begun: what ``run.json`` holds.
-        config, limit: of the run.
-        outcomes: of all models, by index.
-        margins: of the task, for the verdict.
-        cores: of a guest.
+        report: result of :func:`begun_report`.
+        begun: content of ``run.json``.
+        config, limit: options and limit of the run.
+        outcomes: outcomes of all models, by index.
+        margins: the task's margins, for the verdict.
+        cores: number of cores of a guest.
     """
     models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
     times, remeasured_s = times_record(models, config.workers, cores), tuple(begun.get("remeasured_s", ()))
@@ -138,7 +138,7 @@ def filled(
 
 
 def all_outcomes(store: RunStore, config: RunConfig, task: Task) -> list[ModelOutcome]:
-    """Return the ends of all models of a run, by index; one that has not ended counts as a failure of the sandbox."""
+    """Return the outcomes of all models of a run, by index; a model that has not ended gets ``infra_error``."""
     ended = store.finished()
     return [
         ended.get(index)
@@ -150,11 +150,11 @@ def all_outcomes(store: RunStore, config: RunConfig, task: Task) -> list[ModelOu
 
 
 def report_so_far(store: RunStore, begun: Mapping[str, Any], config: RunConfig, task: Task) -> Report:
-    """Return the run's report; where it has none, or models have ended since it was written, one that is not judged yet.
+    """Return the run's report; if there is none, or models have ended since, return one without evaluation.
 
     Raises:
-        RunNotFoundError: there is neither a report nor a model that has begun.
-        ReportInvalidError: the report is damaged.
+        RunNotFoundError: if there is neither a report nor a finished model.
+        ReportInvalidError: if the report is damaged.
     """
     outcomes = all_outcomes(store, config, task)
     if (store.folder / REPORT_NAME).exists() or not store.has_begun:
@@ -164,7 +164,7 @@ def report_so_far(store: RunStore, begun: Mapping[str, Any], config: RunConfig, 
             return report
     if not any(outcome.status.finished for outcome in outcomes):
         raise RunNotFoundError(
-            f"No model of {store.folder} has ended well so far. Go on: harness resume {store.folder}"
+            f"No model of {store.folder} has finished yet. Continue the run with `harness resume {store.folder}`."
         )
     begun_with, limit = load_report(store.folder / BEGUN), Limit.from_json(begun["limit"])
     return filled(begun_with, begun, config, limit, outcomes, task.margins, int(begun["identity"]["cores"]))

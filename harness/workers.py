@@ -1,4 +1,4 @@
-"""Work shared out among sandboxes that run side by side, each fed by a thread of its own."""
+"""Distribution of work among parallel sandboxes, each driven by its own thread."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Work = Callable[[Session, int], None]
 
 
 class Queue:
-    """Numbers to be worked on, each given to one worker.
+    """A thread-safe queue of model numbers.
 
     Args:
-        numbers: in the order in which they are to be begun.
+        numbers: model numbers, in the order in which to start them.
     """
 
     def __init__(self, numbers: Iterable[int]) -> None:
@@ -27,12 +27,12 @@ class Queue:
         return len(self._numbers)
 
     def take(self) -> int | None:
-        """The next number; None when there is no more."""
+        """Return the next number; None if the queue is empty."""
         with self._lock:
             return self._numbers.pop() if self._numbers else None
 
     def clear(self) -> None:
-        """Let no more be begun."""
+        """Empty the queue, so that nothing more starts."""
         with self._lock:
             self._numbers.clear()
 
@@ -44,13 +44,13 @@ def share_out(
     work: Work,
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do ``work`` for every number of the queue, as many at a time as there are sessions, each on the cores of its seat.
+    """Process every number of the queue, one session per thread, each pinned to its seat's cores.
 
-    With one session everything is done in this thread. ``on_stop`` is called when the sessions are stopped, from this thread.
+    A single session runs in the calling thread. ``on_stop`` is called from the calling thread when the sessions are stopped.
 
     Raises:
-        BaseException: the first that a piece of work raised, or that interrupted this thread; the others are stopped then, and
-            what they had begun is not ended.
+        BaseException: the first exception of any work, or an interrupt of this thread. All other sessions are stopped first, and
+            their current models remain unfinished.
     """
     if len(sessions) == 1:
         _work_off(queue, sessions[0], work)
@@ -77,9 +77,11 @@ class _Threads:
         self._threads: list[threading.Thread] = []
 
     def run(self, seats: Sequence[Seat]) -> None:
-        """Start all, and wait until all have ended or one has failed."""
+        """Start all threads; wait until all have ended or any has failed."""
         for number, (session, seat) in enumerate(zip(self._sessions, seats, strict=True)):
-            thread = threading.Thread(target=self._live, args=(session, seat), name=f"worker {number}", daemon=True)
+            thread = threading.Thread(
+                target=self._run_worker, args=(session, seat), name=f"worker {number}", daemon=True
+            )
             self._running += 1
             self._threads.append(thread)
             thread.start()
@@ -90,7 +92,7 @@ class _Threads:
             raise self._errors[0]
 
     def stop(self, on_stop: Callable[[], None]) -> None:
-        """Let nothing more be begun, kill what runs, and wait until all threads have ended."""
+        """Clear the queue, stop all sessions and wait for the threads."""
         self._queue.clear()
         for session in self._sessions:
             session.stop()
@@ -98,9 +100,9 @@ class _Threads:
         for thread in self._threads:
             thread.join()
 
-    def _live(self, session: Session, seat: Seat) -> None:
+    def _run_worker(self, session: Session, seat: Seat) -> None:
         try:
-            # What the host computes for this worker, it computes on this worker's cores: others are being measured.
+            # The host's own work for this worker must not disturb measurements on other workers' cores.
             with pinned(seat.cores):
                 _work_off(self._queue, session, self._work)
         except StoppedError:

@@ -1,4 +1,4 @@
-"""What goes into the sandbox for one plugin, made without importing or running anything of it on the host."""
+"""Plugin bundles: the wheels installed into the sandbox for one plugin, collected without running plugin code on the host."""
 
 from harness.bundles.resolving import materialise, resolve
 from harness.runners.base import PluginBundle

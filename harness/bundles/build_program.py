@@ -1,4 +1,4 @@
-"""The program that builds a wheel inside the container. It is handed over as text and imported by nothing."""
+"""The program that builds a wheel inside the container, passed to its interpreter as text."""
 
 PROGRAM = r"""
 import os, pathlib, subprocess, sys, tarfile

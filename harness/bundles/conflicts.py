@@ -1,4 +1,4 @@
-"""Why pip could not collect what a plugin needs, in one line that names the requirement at fault."""
+"""One-line explanations of failed dependency resolution, extracted from pip's output."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ NOT_FOUND = re.compile(
 )
 
 
-def reason(said: str, python: str, present: Mapping[str, str]) -> str:
-    """Return what is at fault, e.g. "mine 1.0 needs torch==2.1.0, but the sandbox has torch 2.13.0"; empty if unknown.
+def reason(output: str, python: str, present: Mapping[str, str]) -> str:
+    """Return the cause, e.g. "mine 1.0 needs torch==2.1.0, but the sandbox has torch 2.13.0"; empty if unknown.
 
     Args:
-        said: the end of what pip printed.
+        output: end of pip's output.
         python: version of the sandbox's Python.
-        present: canonical name -> version of what is installed in the sandbox.
+        present: canonical name -> version of each distribution in the sandbox.
     """
-    return _conflict(said, present) or _not_found(said, python)
+    return _conflict(output, present) or _not_found(output, python)
 
 
-def _conflict(said: str, present: Mapping[str, str]) -> str:
-    causes = [line.strip() for line in said.partition(CAUSES)[2].strip().partition("\n\n")[0].splitlines()]
+def _conflict(output: str, present: Mapping[str, str]) -> str:
+    causes = [line.strip() for line in output.partition(CAUSES)[2].strip().partition("\n\n")[0].splitlines()]
     asked = [(found["who"], found["what"]) for line in causes if (found := DEPENDS.match(line))]
     fixed = {_name(found["what"]) for line in causes if (found := CONSTRAINT.match(line))} & set(present)
     for who, what in asked:
@@ -40,8 +40,8 @@ def _conflict(said: str, present: Mapping[str, str]) -> str:
     return ""
 
 
-def _not_found(said: str, python: str) -> str:
-    found = NOT_FOUND.search(said)
+def _not_found(output: str, python: str) -> str:
+    found = NOT_FOUND.search(output)
     if found is None:
         return ""
     needed = f", which {found['who']} needs" if found["who"] else ""
@@ -49,7 +49,7 @@ def _not_found(said: str, python: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """Return the canonical name; empty for a line of another kind."""
+    """Return a requirement's canonical name; empty if the line is not a requirement."""
     try:
         return str(canonicalize_name(Requirement(requirement).name))
     except InvalidRequirement:

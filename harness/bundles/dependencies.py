@@ -1,4 +1,4 @@
-"""Finds what a plugin needs beside what the sandbox has, and collects it."""
+"""Download of a plugin's dependencies that the sandbox does not have yet."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ CUDA_LIBRARY = b"libtorch_cuda.so"
 def collect_dependencies(
     wheel: WheelFile, target: PythonTarget, present: Mapping[str, str], progress: Progress
 ) -> tuple[Path, ...]:
-    """Wheels of what ``wheel`` requires and the sandbox has not got.
+    """Return the wheels of dependencies that the sandbox lacks.
 
     Args:
-        wheel: the plugin's.
-        target: the sandbox's Python.
-        present: canonical name -> version of what is installed in the sandbox.
-        progress: told what pip does.
+        wheel: wheel of the plugin.
+        target: Python of the sandbox.
+        present: canonical name -> version of each distribution in the sandbox.
+        progress: called with pip's progress lines.
 
     Raises:
-        PluginPackagingError: what the sandbox has does not meet a requirement, or there are no wheels of one.
+        PluginPackagingError: if a version in the sandbox does not satisfy a requirement, or there is no wheel.
     """
     missing = [_line(item) for item in wheel.requires(target) if not _is_met(wheel, item, present)]
     if not missing:
         return ()
-    progress(f"collecting what {wheel.name} needs: {', '.join(missing)}")
+    progress(f"downloading dependencies of {wheel.name}: {', '.join(missing)}")
     try:
         house = collect(missing, target, constraints=present, progress=progress)
     except WheelsUnavailableError as error:
         at_fault = reason(str(error), target.python, present)
-        why = at_fault or f"pip finds no wheels of {', '.join(missing)} that fit Python {target.python} and the sandbox"
+        why = at_fault or f"pip finds no wheels of {', '.join(missing)} for Python {target.python} and the sandbox"
         raise PluginPackagingError(
-            f"What {wheel.name} {wheel.version} needs cannot be had: {why}.\n"
-            f"Required beside what the sandbox has: {', '.join(missing)}. pip said:\n{error}"
+            f"Dependencies of {wheel.name} {wheel.version} are not available: {why}.\n"
+            f"Missing in the sandbox: {', '.join(missing)}. pip's output:\n{error}"
         ) from error
     found = tuple(path for path in house.paths if WheelFile.read(path).name not in present)
     _refuse_other_builds(found, wheel, present)
@@ -54,20 +54,23 @@ def collect_dependencies(
 
 
 def _refuse_other_builds(paths: Iterable[Path], wheel: WheelFile, present: Mapping[str, str]) -> None:
-    """Refuse wheels built for a torch with CUDA beside one without. pip prefers the CPU build wherever its index has both."""
+    """Raise PluginPackagingError for wheels that need CUDA if torch is a CPU build.
+
+    Where an index has both, pip prefers the CPU build.
+    """
     torch = present.get("torch")
     if torch is None or not (Version(torch).local or "").startswith("cpu"):
         return
     for other in (WheelFile.read(path) for path in paths if needs_cuda(path)):
         raise PluginPackagingError(
-            f"What {wheel.name} {wheel.version} needs cannot be had: {other.name} {other.version} was built for a torch with "
-            f"CUDA, and the sandbox has torch {torch}, so that its import would fail. Let pip know of the index that has both "
-            "for the CPU by PIP_EXTRA_INDEX_URL, or install a torch with CUDA on this machine."
+            f"Dependencies of {wheel.name} {wheel.version} are not available: {other.name} {other.version} was built for a "
+            f"torch with CUDA and cannot be imported with the sandbox's torch {torch}. Set PIP_EXTRA_INDEX_URL to the index that "
+            "has CPU builds of both, or install a torch with CUDA on this machine."
         )
 
 
 def needs_cuda(path: Path) -> bool:
-    """Return True if all native modules of a wheel that use torch use its CUDA part, as their tables of libraries say."""
+    """Return True if every native module of a wheel that links torch also links its CUDA library."""
     linked = []
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -81,8 +84,8 @@ def needs_cuda(path: Path) -> bool:
 def _is_met(wheel: WheelFile, requirement: Requirement, present: Mapping[str, str]) -> bool:
     if requirement.url is not None:
         raise PluginPackagingError(
-            f"{wheel.name} {wheel.version} requires {requirement}: an address is not taken; require a version, "
-            "or pack what is needed into the plugin's own wheel"
+            f"{wheel.name} {wheel.version} requires {requirement}: URL requirements are not supported; use a version "
+            "specifier, or vendor the code in the plugin's own wheel"
         )
     version = present.get(canonicalize_name(requirement.name))
     if version is None:

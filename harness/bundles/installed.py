@@ -1,4 +1,4 @@
-"""Packs an installed distribution's files into a wheel again, without importing it."""
+"""Repacking of an installed distribution's files into a wheel, without importing it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BUNDLED_PACKAGE = "harness_unlearners"
 
 
 def editable_source(distribution: importlib.metadata.Distribution) -> Path | None:
-    """The source directory of an editable installation; None for an ordinary one.
+    """Return the source directory of an editable installation; None for a regular one.
 
     Raises:
-        PluginPackagingError: the directory is not there any more.
+        PluginPackagingError: if the directory no longer exists.
     """
     text = distribution.read_text("direct_url.json")
     try:
@@ -37,22 +37,22 @@ def editable_source(distribution: importlib.metadata.Distribution) -> Path | Non
     if url.scheme != "file" or not source.is_dir():
         name = distribution.metadata["Name"]
         raise PluginPackagingError(
-            f"{_label(distribution)} is installed from {source}, which is not there any more. Install it again from where it is "
-            f"now (pip install -e DIRECTORY), or remove it (pip uninstall {name})."
+            f"{_label(distribution)} is installed from {source}, which no longer exists. Reinstall it from its current directory "
+            f"(pip install -e DIRECTORY) or remove it (pip uninstall {name})."
         )
     return source
 
 
 def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
-    """A wheel in the cache with the files that the distribution's RECORD lists.
+    """Pack the files listed in the distribution's RECORD into a wheel in the cache.
 
     Raises:
-        PluginPackagingError: there is no RECORD, or a listed file is missing.
+        PluginPackagingError: if there is no RECORD or a listed file is missing.
     """
     if archive := _archive(distribution):
         how = f"--plugin {archive}" if archive.suffix == ".whl" else "--plugin with a wheel or its source directory"
         raise PluginPackagingError(
-            f"{_label(distribution)} lies in an archive on Python's path, {archive}, and is not installed from there. Give "
+            f"{_label(distribution)} is in an archive on sys.path, {archive}, which is not an installation. Pass "
             f"{how}, or install it with pip."
         )
     files: dict[str, Path | bytes] = {}
@@ -62,34 +62,34 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
         if name.is_absolute() or ".." in name.parts or "__pycache__" in name.parts or name.name in LEFT_OUT:
             continue
         if not place.is_file():
-            raise PluginPackagingError(f"{_label(distribution)}: its file {name} is missing; install it again")
+            raise PluginPackagingError(f"{_label(distribution)}: its file {name} is missing; reinstall it")
         files[str(name)] = place
     if not any(name.endswith(".dist-info/METADATA") for name in files):
         raise PluginPackagingError(
-            f"{_label(distribution)} was installed without a list of its files (RECORD); install it with pip, or give "
+            f"{_label(distribution)} was installed without a RECORD of its files; install it with pip, or pass "
             "its wheel or source directory"
         )
     return _pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
 
 
 def _archive(distribution: importlib.metadata.Distribution) -> Path | None:
-    """Return the zip archive that holds the distribution; None where it lies in a folder."""
+    """Return the zip archive that contains the distribution; None if it is in a folder."""
     place = Path(str(distribution.locate_file("")))
     return next((path for path in (place, *place.parents) if path.is_file()), None)
 
 
 def _recorded(distribution: importlib.metadata.Distribution) -> list[str]:
-    """The files that RECORD lists; ``Distribution.files`` leaves out missing ones from Python 3.12 on."""
+    """Return the files listed in RECORD; ``Distribution.files`` omits missing files since Python 3.12."""
     text = distribution.read_text("RECORD") or ""
     return [row[0] for row in csv.reader(text.splitlines()) if row]
 
 
 def pack_bundled(distribution: importlib.metadata.Distribution, entry_points: Mapping[str, str]) -> Path:
-    """A wheel in the cache with the bundled unlearners alone: the sandbox must not contain the host.
+    """Pack only the bundled unlearners into a wheel in the cache: host code must not enter the sandbox.
 
     Args:
-        distribution: the harness's own.
-        entry_points: of group ``harness.unlearners``, name -> "module:attribute".
+        distribution: distribution of the harness.
+        entry_points: entry points of the group ``harness.unlearners``, as name -> "module:attribute".
     """
     name, version = "unlearning-harness", distribution.version
     files: dict[str, Path | bytes] = dict(tree(package_folder(BUNDLED_PACKAGE), BUNDLED_PACKAGE))
@@ -108,7 +108,7 @@ def _pack(name: str, version: str, tag: str, files: Mapping[str, Path | bytes]) 
 
 
 def _tag(distribution: importlib.metadata.Distribution) -> str:
-    """The tags of the installed wheel's WHEEL file, joined as in a file name."""
+    """Return the tags in the distribution's WHEEL file, joined as in a wheel's file name."""
     lines = (line.partition(":") for line in (distribution.read_text("WHEEL") or "").splitlines())
     tags = [value.strip().split("-") for key, _, value in lines if key == "Tag" and value.count("-") == 2]
     parts = (dict.fromkeys(part) for part in zip(*tags, strict=True))

@@ -1,4 +1,4 @@
-"""From what the user named to the wheels that go into the sandbox."""
+"""Resolution of ``--plugin`` to a bundle: the plugin's wheel and its dependencies."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ COMPILE_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What the plugin will find, and where a source directory may be built.
+    """Environment that the plugin will run in, and where source directories are built.
 
     Attributes:
-        target: the Python that will run the plugin.
-        present: canonical name -> version of what is installed for it.
-        engine, guest: where to build a source directory; None without Docker.
-        allow_host_build: the user said that a stranger's build code may run on the host.
-        progress: told each step.
+        target: Python that will run the plugin.
+        present: canonical name -> version of each installed distribution.
+        engine, guest: engine and image for building source directories; None without Docker.
+        allow_host_build: the user allowed third-party build code to run on the host.
+        progress: called with a line of text for each step.
     """
 
     target: PythonTarget
@@ -62,22 +62,23 @@ def resolve(
     allow_host_build: bool = False,
     progress: Progress = silent,
 ) -> PluginBundle:
-    """The bundle for an unlearner.
+    """Return the bundle for an unlearner.
 
     Args:
-        text: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
-            dot, or of that name where no plugin has it); or ``name==version``. Where a path or a requirement holds several
-            unlearners, ``#NAME`` behind it chooses one: ``./dir#NAME``.
-        python: the Python that will run the plugin; by default the guest image's, or else the one that runs this.
-        engine, guest: of the Docker runner; a source directory is built in a container of this image. None otherwise.
-        allow_host_build: without ``engine``, a source directory may be built on the host: its build code runs there.
-        progress: told each step.
+        spec: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
+            dot, or any existing directory if no plugin has that name); or ``name==version``. If a path or requirement
+            contains several unlearners, append ``#NAME`` to choose: ``./dir#NAME``.
+        python: Python that will run the plugin; default: the guest image's, else the running interpreter.
+        engine, guest: engine and guest image of the Docker runner, which builds source directories; else None.
+        allow_host_build: without ``engine``, allow building a source directory, and so its build code, on the host.
+        progress: called with a line of text for each step.
 
     Raises:
-        PluginNotFoundError: nothing of that name or at that path.
-        DuplicatePluginError: two installed distributions have that name.
-        PluginLoadError: its name holds characters that no name may.
-        PluginPackagingError: a wheel is not sound, does not fit, holds no or several unlearners, or needs what cannot be had.
+        PluginNotFoundError: if there is no plugin of that name or at that path.
+        DuplicatePluginError: if two installed distributions register that name.
+        PluginLoadError: if its name has invalid characters.
+        PluginPackagingError: if a wheel is invalid or incompatible, does not determine one unlearner, or has dependencies
+            that are not available.
     """
     target = python or (guest.target if guest is not None else PythonTarget.current())
     present = _installed_versions() if guest is None else guest.packages
@@ -87,7 +88,7 @@ def resolve(
 
 @dataclass(frozen=True)
 class _Located:
-    """A plugin's own wheel, where it came from, and the name asked for if any."""
+    """A plugin's own wheel, its origin, and the requested entry-point name, if any."""
 
     wheel: Path
     origin: str
@@ -110,13 +111,13 @@ def _locate(spec: PluginSpec, sandbox: Sandbox) -> _Located:
 
 
 def _fetched(requirement: Requirement, sandbox: Sandbox) -> Path:
-    sandbox.progress(f"fetching {requirement}")
+    sandbox.progress(f"downloading {requirement}")
     try:
         house = collect([str(requirement)], sandbox.target, dependencies=False, progress=sandbox.progress)
     except WheelsUnavailableError as error:
         raise PluginPackagingError(
-            f"pip finds no wheel of {requirement} for Python {sandbox.target.python}. Where only a source archive is "
-            f"published, unpack it and give its directory. pip said:\n{error}"
+            f"pip finds no wheel of {requirement} for Python {sandbox.target.python}. If only a source archive is "
+            f"published, unpack it and pass its directory. pip's output:\n{error}"
         ) from error
     return next(path for path in house.paths if WheelFile.read(path).name == canonicalize_name(requirement.name))
 
@@ -125,13 +126,13 @@ def _built(source: Path, sandbox: Sandbox, version: str | None = None) -> Path:
     if not source.is_dir():
         raise PluginNotFoundError(f"There is no wheel or source directory at {source}.")
     if not (source / "pyproject.toml").is_file() and not (source / "setup.py").is_file():
-        raise PluginPackagingError(f"{source} has no pyproject.toml: it is not the source directory of a package")
+        raise PluginPackagingError(f"{source} is not the source directory of a package: it has no pyproject.toml")
     if sandbox.engine is not None and sandbox.guest is not None:
         return build_in_sandbox(source.resolve(), sandbox.engine, sandbox.guest, sandbox.progress, version)
     if not sandbox.allow_host_build:
         raise PluginPackagingError(
             f"Building {source} runs its build code, and without Docker it would run on this machine. "
-            "Build a wheel of it yourself and give that, or use `--runner docker`."
+            "Build a wheel yourself and pass that, or use `--runner docker`."
         )
     return build_on_host(source.resolve(), sandbox.progress, version)
 
@@ -140,7 +141,7 @@ def _installed(name: str, sandbox: Sandbox) -> _Located:
     found = find_unlearner(name)
     installed = find_installed(found.distribution)
     if installed is None:
-        raise PluginPackagingError(f"{found.provider} cannot be found any more. Was it uninstalled meanwhile?")
+        raise PluginPackagingError(f"{found.provider} is no longer installed. Reinstall it.")
     distribution = installed.distribution
     label = f"{found.distribution} {found.version}"
     if canonicalize_name(found.distribution) == OWN_DISTRIBUTION:
@@ -174,7 +175,7 @@ def _bundle(located: _Located, sandbox: Sandbox) -> PluginBundle:
 
 
 def _chosen(wheel: WheelFile, located: _Located) -> str:
-    """The entry point's name: the one asked for, or the only one."""
+    """Return the requested entry-point name, or the only one if none was requested."""
     names = sorted(wheel.entry_points)
     listed = ", ".join(names)
     if not names:
@@ -184,32 +185,32 @@ def _chosen(wheel: WheelFile, located: _Located) -> str:
         )
     if located.name is None and len(names) > 1:
         raise PluginPackagingError(
-            f"{located.location} holds several unlearners: {listed}. Choose one: --plugin "
+            f"{located.location} has several unlearners: {listed}. Choose one with --plugin "
             f"'{located.location}{CHOICE}{names[0]}'"
         )
     name = located.name or names[0]
     if name not in wheel.entry_points:
         stale = ""
         if located.origin == "editable":
-            stale = f" Its installation is older than its source: run pip install -e {located.location} again."
+            stale = f" The installation may be older than its source: rerun pip install -e {located.location}."
         raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.{stale}")
     refuse_name(FoundPlugin(UNLEARNERS, name, wheel.entry_points[name], wheel.name, wheel.version), name)
     return name
 
 
 def _installed_versions() -> dict[str, str]:
-    """What the Python that runs this has installed."""
+    """Return canonical name -> version of all distributions in the running interpreter."""
     return installed_versions()
 
 
 def materialise(bundle: PluginBundle, target: Path) -> Path:
-    """Unpack the bundle's wheels into the folder ``target``, emptied first, for the process runner; returns it.
+    """Empty the folder ``target``, unpack the bundle's wheels into it for the process runner, and return it.
 
-    The folder is meant to be appended to ``sys.path``; it is no site directory, so that ``.pth`` files in it are not read.
+    The folder is appended to ``sys.path``. It is not a site directory, so its ``.pth`` files are not executed.
 
     Raises:
-        PluginPackagingError: a wheel is damaged.
-        OSError: the disk is full.
+        PluginPackagingError: if a wheel is damaged.
+        OSError: if the disk is full.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -220,14 +221,12 @@ def materialise(bundle: PluginBundle, target: Path) -> Path:
 
 
 def _compile(folder: Path) -> None:
-    """Compile to byte code, as the image does: guests write none, and every model would pay for it. Nothing of it is run.
+    """Compile to bytecode, as the image build does; otherwise every model would pay for compilation. No plugin code is run.
 
-    In a process of its own, for a source can exhaust the compiler; a file that does not compile is told when it is imported.
+    Compilation runs in a subprocess, because malicious source can exhaust the compiler. Syntax errors surface on import.
     """
     command = [sys.executable, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
-    with contextlib.suppress(
-        subprocess.TimeoutExpired
-    ):  # what is compiled by then is; the rest is as slow as its source
+    with contextlib.suppress(subprocess.TimeoutExpired):  # files not compiled by then are compiled on each import
         subprocess.run(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=COMPILE_TIMEOUT_S, check=False
         )

@@ -1,4 +1,4 @@
-"""Makes a wheel of a source directory. Its build code is a stranger's, so it runs in a container as locked as a plugin's."""
+"""Builds of source directories. The build code is untrusted, so it runs in a container as locked down as a plugin's."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ BUILD_TIMEOUT_S = 300.0
 VERSION_SIGNS = ("unable to detect version", "PRETEND_VERSION", "SCM", "Versioning failed")
 MAX_WHEEL_BYTES = 256 << 20
 DEFAULT_REQUIRES = ("setuptools>=40.8.0",)
-"""What PEP 518 says for a directory that does not name its build requirements."""
+"""Build requirements of a directory that declares none (PEP 518)."""
 
 
 def build_in_sandbox(
     source: Path, engine: Engine, guest: GuestImage, progress: Progress, version: str | None = None
 ) -> Path:
-    """A wheel of ``source`` in the cache, built without network in a container of the guest image.
+    """Build a wheel of ``source`` in a container of the guest image, without network; return its path in the cache.
 
-    ``version`` is handed to a build that would take one from version control, where git says none.
+    ``version`` is used if the build derives its version from version control and git finds none.
 
     Raises:
-        PluginPackagingError: the build fails, takes more than :data:`BUILD_TIMEOUT_S` seconds, or needs what cannot be had.
+        PluginPackagingError: if the build fails, exceeds :data:`BUILD_TIMEOUT_S`, or has unavailable build requirements.
     """
     files, variables = dict(source_files(source)), _version_variables(source, version)
     digests = {name: file_sha256(path) for name, path in files.items()}
@@ -62,12 +62,12 @@ def build_in_sandbox(
 
 
 def build_on_host(source: Path, progress: Progress, version: str | None = None) -> Path:
-    """A wheel of ``source`` in the cache, built by pip on this machine: the directory's build code runs here.
+    """Build a wheel of ``source`` with pip on this machine, running its build code; return its path in the cache.
 
-    ``version`` as for :func:`build_in_sandbox`.
+    ``version`` is as in :func:`build_in_sandbox`.
 
     Raises:
-        PluginPackagingError: the build fails.
+        PluginPackagingError: if the build fails.
     """
     digests = {name: file_sha256(path) for name, path in source_files(source)}
     variables = _version_variables(source, version)
@@ -75,7 +75,7 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
 
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source}")
-        # A copy, for build backends write into their source directory.
+        # Built from a copy, because build backends write into their source directory.
         with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
             with tarfile.open(fileobj=io.BytesIO(_tar(dict(source_files(source)))), mode="r") as tar:
                 _extract(tar, scratch)
@@ -83,7 +83,7 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
                 run_pip([*command, "--wheel-dir", str(folder), scratch], progress, {**BUILD, **variables})
             except WheelsUnavailableError as error:
                 raise PluginPackagingError(
-                    f"no wheel could be built of {source}.{_advice(str(error))} pip said:\n{error}"
+                    f"building a wheel of {source} failed.{_advice(str(error))} pip's output:\n{error}"
                 ) from error
 
     folder, _ = Cache("bundles").get_or_build({"source": digests, "python": sys.version, **variables}, build)
@@ -91,21 +91,21 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
 
 
 def _extract(tar: tarfile.TarFile, folder: str) -> None:
-    """Unpack a tar of ours; Python 3.10.12 and 3.11.4 are the first that take a filter, and later ones ask for it."""
+    """Unpack a tar made by :func:`_tar`; the filter argument exists since Python 3.10.12 and 3.11.4, and later needs a value."""
     if "filter" in inspect.signature(tar.extractall).parameters:
         tar.extractall(folder, filter="tar")
     else:
-        tar.extractall(folder)  # noqa: S202 -- its names are relative and without ".."
+        tar.extractall(folder)  # noqa: S202 -- all names are relative and without ".."
 
 
 def build_requirements(source: Path) -> list[Requirement]:
-    """What ``pyproject.toml`` says is needed to build.
+    """Return the build requirements in ``pyproject.toml``.
 
     Raises:
-        PluginPackagingError: it cannot be read.
+        PluginPackagingError: if it cannot be parsed.
     """
     path = source / "pyproject.toml"
-    with foreign(f"{path} cannot be read", PluginPackagingError):
+    with foreign(f"{path} cannot be parsed", PluginPackagingError):
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("build-system", {}) if path.is_file() else {}
         return [Requirement(line) for line in table.get("requires", DEFAULT_REQUIRES)]
 
@@ -116,18 +116,18 @@ def _version_variables(source: Path, version: str | None) -> dict[str, str]:
     )
 
 
-def _advice(said: str) -> str:
-    """Return what to do about a build that wants a version from version control, which no copy of the directory has."""
-    if not any(sign in said for sign in VERSION_SIGNS):
+def _advice(output: str) -> str:
+    """Return advice if the build failed to derive its version from version control, which is not copied."""
+    if not any(sign in output for sign in VERSION_SIGNS):
         return ""
     return (
-        " It takes its version from version control, and neither a repository with a commit nor git is here: set "
-        "SETUPTOOLS_SCM_PRETEND_VERSION (or the variable of its build tool), or give a wheel."
+        " It derives its version from version control, but git or a repository with a commit is missing: set "
+        "SETUPTOOLS_SCM_PRETEND_VERSION (or the variable of its build tool), or pass a wheel."
     )
 
 
 def _tar(files: Mapping[str, Path]) -> bytes:
-    """Return a tar of plain files."""
+    """Return a tar of regular files, with owners and times removed."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
         for name, path in files.items():
@@ -138,7 +138,7 @@ def _tar(files: Mapping[str, Path]) -> bytes:
 def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""
-    info.mtime = EPOCH_S  # backends that pack files with their times refuse those before 1980
+    info.mtime = EPOCH_S  # zip archives cannot represent times before 1980
     info.mode = 0o755 if info.mode & 0o100 else 0o644
     return info
 
@@ -168,7 +168,7 @@ def _run_build(
 
 
 def _build_tools(source: Path, guest: GuestImage, progress: Progress) -> tuple[Path, ...]:
-    """Wheels of pip and of those build requirements that the guest image does not meet."""
+    """Return wheels of pip and of the build requirements that the guest image does not satisfy."""
     needed = [
         str(item)
         for item in build_requirements(source)
@@ -178,7 +178,7 @@ def _build_tools(source: Path, guest: GuestImage, progress: Progress) -> tuple[P
         return collect(["pip", *needed], guest.target, progress=progress).paths
     except WheelsUnavailableError as error:
         raise PluginPackagingError(
-            f"{source} needs {', '.join(needed)} to be built, of which pip finds no wheels. pip said:\n{error}"
+            f"pip finds no wheels of {', '.join(needed)}, which {source} needs to be built. pip's output:\n{error}"
         ) from error
 
 
@@ -188,22 +188,22 @@ def _has(guest: GuestImage, item: Requirement) -> bool:
 
 
 def _built_wheel(source: Path, result: OneshotResult) -> tuple[str, bytes]:
-    """File name and bytes of the wheel that the container gave out."""
+    """Return file name and content of the wheel that the container wrote."""
     if result.timed_out:
-        raise PluginPackagingError(f"building {source} took more than {BUILD_TIMEOUT_S:.0f} s and was ended")
+        raise PluginPackagingError(f"building {source} timed out after {BUILD_TIMEOUT_S:.0f} s")
     if result.overflowed:
         raise PluginPackagingError(f"the wheel of {source} is bigger than {MAX_WHEEL_BYTES >> 20} MiB")
     head, _, wheel = result.stdout.partition(b"\n")
     if result.exit_code != 0 or not wheel:
         raise PluginPackagingError(
-            f"no wheel could be built of {source} (without network, in the sandbox).{_advice(result.stderr)} Its build said:\n"
+            f"building a wheel of {source} in the sandbox, without network, failed.{_advice(result.stderr)} Output:\n"
             f"{result.stderr}"
         )
     name = head.decode("utf-8", "replace")
     try:
         parse_wheel_filename(name)
     except InvalidWheelFilename as error:
-        raise PluginPackagingError(f"building {source} gave no proper wheel: {error}") from None
+        raise PluginPackagingError(f"building {source} produced an invalid wheel: {error}") from None
     if Path(name).name != name:
-        raise PluginPackagingError(f"building {source} gave a wheel of the name {name!r}")
+        raise PluginPackagingError(f"building {source} produced a wheel with the invalid name {name!r}")
     return name, wheel

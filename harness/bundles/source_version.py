@@ -1,4 +1,4 @@
-"""Versions that a build takes from version control, which does not travel into the copy that is built."""
+"""Versions for builds that derive theirs from version control, which is not copied into the build."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ TOOLS = {
     "pbr": "PBR_VERSION",
     "poetry-dynamic-versioning": "POETRY_DYNAMIC_VERSIONING_BYPASS",
 }
-"""Build requirement -> variable by which it is told a version."""
+"""Build requirement -> environment variable that overrides its version."""
 GIT_TIMEOUT_S = 20.0
 TAG = re.compile(r"^(?:.*?[-_/])?v?(?P<version>\d[^-]*(?:-[^-]*)*)-(?P<distance>\d+)-g(?P<node>[0-9a-f]+)$")
 
 
 def version_variables(source: Path, requires: Iterable[str], known: str | None = None) -> dict[str, str]:
-    """Return the variables that hand a version to the build; empty where it needs none or none is known.
+    """Return the variables that pass a version to the build; empty if it needs none or none is known.
 
-    What the user has set is handed on; then counts what git says, then ``known``.
+    Variables set by the user come first, then git's version, then ``known``.
 
     Args:
         source: directory of the package.
         requires: canonical names of its build requirements.
-        known: a version that is known otherwise, e.g. of the editable installation.
+        known: fallback version, e.g. of the editable installation.
     """
     variables = {TOOLS[name] for name in requires if name in TOOLS}
     if not variables:
@@ -46,17 +46,17 @@ def version_variables(source: Path, requires: Iterable[str], known: str | None =
 
 
 def git_version(source: Path) -> str | None:
-    """Return a version after the nearest tag, as setuptools-scm makes it; None without git or a repository.
+    """Return a version derived from the nearest tag, in setuptools-scm's format; None without git or a repository.
 
-    The work tree is not looked at and no hook or helper of the repository is run: its author is a stranger.
+    The repository is untrusted: its work tree is not inspected and none of its hooks or helpers run.
     """
-    said = _git(source, "describe", "--tags", "--long", "--match", "*[0-9]*")
-    found = TAG.match(said or "")
+    described = _git(source, "describe", "--tags", "--long", "--match", "*[0-9]*")
+    found = TAG.match(described or "")
     try:
         if found is not None:
             return _after(Version(found["version"]), int(found["distance"]), found["node"])
     except InvalidVersion:
-        pass  # the tag is no version
+        pass  # the tag is not a version
     node = _git(source, "rev-parse", "--short", "HEAD")
     return None if node is None else f"0.1.dev0+g{node}"
 

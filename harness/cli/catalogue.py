@@ -1,4 +1,4 @@
-"""``harness plugins``, ``tasks`` and ``evaluators``: what is there, from which distribution, and what is broken and why."""
+"""``harness plugins``, ``tasks`` and ``evaluators``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from harness.printing import console
     from harness.text import harmless
 
-    first, *others = columns  # the first is what one copies into the next command
+    first, *others = columns  # never wrapped: users copy it into the next command
     names = (Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
     table = Table(*names, box=None, pad_edge=False)
     for row in rows:
@@ -37,7 +37,7 @@ def _print_damaged() -> None:
 
 @click.command("plugins", short_help="List the installed unlearners.")
 def plugins_command() -> None:
-    """List the installed unlearners, from metadata alone: none is imported."""
+    """List the installed unlearners. Only metadata is read; no plugin is imported."""
     from harness.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
 
     plugins = find_plugins(UNLEARNERS)
@@ -52,12 +52,12 @@ def plugins_command() -> None:
 
 @click.command("tasks", short_help="List the tasks.")
 def tasks_command() -> None:
-    """List the registered tasks and those that cannot be used."""
+    """List the tasks and those that cannot be used."""
     from harness.discovery import load_tasks
 
     loaded, broken = load_tasks()
     _print_table(
-        ("name", "distribution", "version", "what it is"),
+        ("name", "distribution", "version", "description"),
         ((e.task.name, e.found.distribution, e.found.version, e.task.description) for e in loaded),
     )
     _print_faults(plugin.reason for plugin in broken)
@@ -71,7 +71,7 @@ def evaluators_command() -> None:
 
     loaded, broken = load_evaluators()
     _print_table(
-        ("name", "version", "distribution", "what it measures"),
+        ("name", "version", "distribution", "measures"),
         ((e.info.name, e.info.version, e.found.provider, e.info.summary) for e in loaded),
     )
     _print_faults(plugin.reason for plugin in broken)

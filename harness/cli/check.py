@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
 
 
-@click.command("check", short_help="Check that an unlearner does what every unlearner must.")
+@click.command("check", short_help="Check that an unlearner meets the conformance rules.")
 @click.argument("plugin")
 @click.option(
     "--runner",
     type=click.Choice(["auto", "docker", "process"]),
     default="auto",
     show_default=True,
-    help="Where the plugin runs; `process` gives no isolation.",
+    help="Where the plugin runs; `process` has no isolation.",
 )
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
 def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> None:
-    """Check that PLUGIN does what every unlearner must, on networks so small that it takes seconds.
+    """Check that PLUGIN meets the conformance rules, in seconds on tiny networks.
 
     PLUGIN is a name, the path of a wheel or source directory, or name==version.
 
-    Exits with 4 when a check fails; one that could not be made does not count.
+    Exits with 4 if a check fails; skipped checks do not count.
     """
     from harness.cli.progress import RichProgress
     from harness.config import parse_options
@@ -56,12 +56,14 @@ def _print(findings: Sequence[Finding]) -> None:
     from harness.printing import console
     from harness.text import harmless
 
-    table = Table.grid("", Column(overflow="fold"), padding=(0, 1))  # a long path keeps its end
+    table = Table.grid(
+        "", Column(overflow="fold"), padding=(0, 1)
+    )  # fold instead of truncating: a long path keeps its end
     for finding in findings:
-        said = f": {harmless(finding.detail)}" if finding.detail else ""
-        table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), said))
+        detail = f": {harmless(finding.detail)}" if finding.detail else ""
+        table.add_row(Text(finding.status, STYLES[finding.status]), Text.assemble((finding.check.name, "bold"), detail))
         if finding.status == "fail":
-            table.add_row("", Text(f"demanded: {finding.check.demand}"))
+            table.add_row("", Text(f"required: {finding.check.demand}"))
             table.add_row("", Text(f"-> {finding.advice}"))
     target = console()
     target.print(table)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-# A comparison of versions of torch that finds a number moved ends with this code where the user asked for it.
+# Exit code of --fail-on-drift if a metric has changed between torch versions.
 DRIFT_FOUND = 5
 OUTPUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 
 
-@click.command("compare", short_help="Hold finished runs against each other.")
+@click.command("compare", short_help="Compare finished runs.")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric, e.g. lira.auc; may be repeated."
@@ -20,17 +20,17 @@ OUTPUT = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 @click.option(
     "--forgetting", metavar="METRIC", help="Metric of the page's plots.  [default: forgetting.memory_left_worst]"
 )
-@click.option("--utility", metavar="METRIC", help="Metric it is plotted against.  [default: accuracy.test]")
+@click.option("--utility", metavar="METRIC", help="Metric on the other axis of the plots.  [default: accuracy.test]")
 @click.option(
     "--drift/--no-drift",
     default=None,
-    help="One method under several versions of torch.  [default: where nothing but torch differs]",
+    help="Compare one method under several versions of torch.  [default: if only torch differs]",
 )
-@click.option("--fail-on-drift", is_flag=True, help="Exit with 5 where a number has moved; means --drift.")
-@click.option("-o", "--output", "page", type=OUTPUT, help="Write a page with plots, HTML in one file.")
-@click.option("--csv", "csv_file", type=OUTPUT, help="Write the numbers as CSV.")
-@click.option("--latex", "latex_file", type=OUTPUT, help="Write a LaTeX table.")
-@click.option("--json", "json_file", type=OUTPUT, help="Write all of it as JSON.")
+@click.option("--fail-on-drift", is_flag=True, help="Exit with 5 if a metric has drifted; implies --drift.")
+@click.option("-o", "--output", "page", type=OUTPUT, help="Write a self-contained HTML page with plots.")
+@click.option("--csv", "csv_file", type=OUTPUT, help="Write the table as CSV.")
+@click.option("--latex", "latex_file", type=OUTPUT, help="Write the table as LaTeX.")
+@click.option("--json", "json_file", type=OUTPUT, help="Write the whole comparison as JSON.")
 def compare_command(
     runs: tuple[Path, ...],
     metrics: tuple[str, ...],
@@ -44,14 +44,14 @@ def compare_command(
     latex_file: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Hold finished runs against each other: the first one against all others.
+    """Compare finished runs; the first is the baseline.
 
-    RUN is a run's folder, a report.json, or a folder of runs. Differences are marked only where they exceed their uncertainty.
-    Runs whose numbers do not mean the same thing are refused, with the reason.
+    RUN is a run's folder, a report.json, or a folder of runs. Differences are marked only if they exceed their uncertainty.
+    Runs that are not comparable are rejected, with the reason.
 
-    A file name of - is standard output; the table is then not printed.
+    The file name - is standard output; the table is then not printed.
 
-    Exits with 54 when the runs cannot be compared.
+    Exits with 54 if the runs cannot be compared.
     """
     from harness.comparing import compare, is_drift, load_reports, print_comparison
     from harness.comparing import drift as compare_drift
@@ -62,7 +62,7 @@ def compare_command(
     files = (page, csv_file, latex_file, json_file)
     targets = [(kind, path) for kind, path in zip(FORMATS, files, strict=True) if path is not None]
     if fail_on_drift and drift is False:
-        raise UsageError("--fail-on-drift and --no-drift contradict each other; give only one of them.")
+        raise UsageError("--fail-on-drift and --no-drift contradict each other; pass only one of them.")
     reports = load_reports(runs)
     check_targets([path for _, path in targets], reports)
     if drift or fail_on_drift or (drift is None and len(reports) > 1 and is_drift(reports)):

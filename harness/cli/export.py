@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from harness.library.result import RunReport
 
 
-@click.command("export", short_help="Hand a finished run to an exporter.")
+@click.command("export", short_help="Export a finished run, e.g. to an experiment tracker.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", "exporters", multiple=True, required=True, help="Name of an exporter; may be repeated.")
 def export_command(run: Path, exporters: tuple[str, ...]) -> None:
-    """Hand the finished run in folder RUN to an exporter, e.g. to an experiment tracker.
+    """Export the finished run in folder RUN, e.g. to an experiment tracker.
 
-    An exporter is a plugin that runs as you, on the host. What it may have left from an earlier export it should replace.
+    An exporter is a plugin that runs on the host with your permissions. Exporters should overwrite earlier exports of the same
+    run.
     """
     from harness.library.calls import load_report
 
@@ -28,7 +29,7 @@ def export_command(run: Path, exporters: tuple[str, ...]) -> None:
 
 @click.command("exporters", short_help="List the exporters.")
 def exporters_command() -> None:
-    """List the installed exporters and those that cannot be used. Nothing is sent: an exporter is called only by name."""
+    """List the installed exporters and those that cannot be used. Nothing is exported."""
     from harness.discovery import EXPORTERS, find_plugins
     from harness.errors import HarnessError
     from harness.exporting import choose_exporters
@@ -48,10 +49,10 @@ def exporters_command() -> None:
 
 
 def export_and_tell(report: RunReport, exporters: tuple[str, ...]) -> None:
-    """Export a run and print what the exporters say.
+    """Export a run and print the exporters' messages.
 
     Raises:
-        HarnessError: an exporter cannot be used, or failed.
+        HarnessError: if an exporter cannot be used or failed.
     """
     from harness.library.calls import export
     from harness.text import harmless

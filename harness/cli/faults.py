@@ -1,4 +1,4 @@
-"""What is shown for an exception that no code handles: one line, and a file with the traceback."""
+"""Error message for an unhandled exception: one line, and a file with the traceback."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TRACEBACK_CHARS = 100_000
 
 
 def fault_message(error: BaseException) -> str:
-    """Write a file that can be attached to a report of the fault, and return one line that names it.
+    """Write versions, command and traceback to a file for a bug report; return one line that names the file.
 
-    The file holds versions, the command and the traceback. Where it cannot be written, the traceback follows the line.
+    If the file cannot be written, the traceback follows the line.
     """
     line = f"{type(error).__name__}: {reason(error)}".replace("\n", " ")
     text = _report(error)
@@ -26,8 +26,8 @@ def fault_message(error: BaseException) -> str:
         ) as file:
             file.write(text)
     except OSError:
-        return f"{line}. This is a fault of the program; please report it with this text:\n{text}"
-    return f"{line}. This is a fault of the program; please report it and attach {file.name}"
+        return f"{line}. This is a bug in the harness; please report it with this text:\n{text}"
+    return f"{line}. This is a bug in the harness; please report it and attach {file.name}"
 
 
 def _report(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""``harness image``: the sandbox's images."""
+"""``harness image``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import click
 
 @click.group("image", short_help="Build, list and remove sandbox images.")
 def image_group() -> None:
-    """Build, list and remove the images that sandboxes are started from."""
+    """Build, list and remove sandbox images."""
 
 
 @image_group.command("build")
 @click.option("--torch", help="torch version inside the image.  [default: the host's]")
 @click.option("--base", help="Base image with Python 3.  [default: $HARNESS_BASE_IMAGE, or a local or public one]")
-@click.option("--rebuild", is_flag=True, help="Build even if there is one.")
+@click.option("--rebuild", is_flag=True, help="Build even if the image exists.")
 def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
-    """Build the sandbox image, unless it is there already."""
+    """Build the sandbox image, unless it exists."""
     from harness.cli.progress import RichProgress
     from harness.runners.engine import Engine
     from harness.runners.images import ensure_guest_image
@@ -40,15 +40,15 @@ def list_command() -> None:
 
 
 def _short(name: str) -> str:
-    """An image without a tag is named by its digest, of which the engine takes the first 12 digits."""
+    """Return a tag as it is, and a digest cut to its first 12 digits, which the engine accepts."""
     return name[: len("sha256:") + 12] if name.startswith("sha256:") else name
 
 
 @image_group.command("prune")
 def prune_command() -> None:
-    """Remove images that no run needs any more: those of plugins, and of earlier versions of the guest.
+    """Remove images of plugins and of earlier versions of the guest.
 
-    What is needed again is built again in seconds; torch, which takes minutes, is kept.
+    They are rebuilt in seconds if needed. Images with torch, which take minutes, are kept.
     """
     from harness.runners.engine import Engine
     from harness.runners.images import prune

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 
-@click.command("logs", short_help="Show what the models of a run printed.")
+@click.command("logs", short_help="Show the output of a run's models.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--model", type=click.IntRange(min=0), help="Only this model, with its error and what to do about it.")
+@click.option("--model", type=click.IntRange(min=0), help="Only this model, with its error and advice.")
 def logs_command(run: Path, model: int | None) -> None:
-    """Show what the models of the run in folder RUN printed, and how each of them ended.
+    """Show the output of the models of the run in folder RUN, and how each ended.
 
-    The run may still be going on. Control characters are shown as visible escapes; what a plugin wrote stands behind a bar.
+    The run may be in progress. Control characters are shown as escapes; the plugin's own output is marked by a bar.
     """
     from harness.logs import model_log, run_log
 

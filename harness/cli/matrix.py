@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def run_versions(torch: str, options: dict[str, Any]) -> None:
-    """Run under each version and show how the numbers drift; ``options`` are those of a run, without ``torch``."""
+    """Run under each torch version and print the drift; ``options`` are a run's options without ``torch``."""
     from harness.cli.progress import RichProgress
     from harness.config import RunConfig
     from harness.matrix import run_matrix, torch_versions
@@ -23,21 +23,21 @@ def run_versions(torch: str, options: dict[str, Any]) -> None:
 
 
 def refuse_export(exporters: Sequence[str]) -> None:
-    """Exporters take one run.
+    """Raise UsageError if exporters are given: they accept a single run.
 
     Raises:
-        UsageError: some were named.
+        UsageError: if any exporter is given.
     """
     from harness.errors import UsageError
 
     if exporters:
-        raise UsageError("--export is for one run with a report; give each run to `harness export` afterwards.")
+        raise UsageError("--export needs a single run; export each run with `harness export` afterwards.")
 
 
 def resume_versions(
     folder: Path, exporters: Sequence[str], workers: int | None = None, failed_as: str | None = None
 ) -> bool:
-    """Go on with a run of several versions; False where ``folder`` is an ordinary run's."""
+    """Resume a run with several torch versions; return False if ``folder`` contains a single run."""
     from harness.cli.progress import RichProgress
     from harness.errors import UsageError
     from harness.matrix import is_matrix, resume_matrix
@@ -46,7 +46,7 @@ def resume_versions(
         return False
     refuse_export(exporters)
     if failed_as is not None:
-        raise UsageError("--failed-as is for one run: give it to `harness evaluate` for each folder below this one.")
+        raise UsageError("--failed-as needs a single run; pass it to `harness evaluate` for each folder in this one.")
     with RichProgress() as progress:
         results = resume_matrix(folder, progress, workers)
     _show(results)
@@ -54,7 +54,7 @@ def resume_versions(
 
 
 def _show(results: Sequence[RunResult]) -> None:
-    """The drift from the oldest version to the others, of those under which the plugin returned a model."""
+    """Print the results, and the drift from the oldest torch version, of versions under which a model finished."""
     import click
 
     from harness.cli.runs import NO_MODEL_FINISHED

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LICENCES = ("MIT", "Apache-2.0", "BSD-3-Clause")
 
 
-@click.command("new", short_help="Begin the package of a new unlearner.")
+@click.command("new", short_help="Create the package of a new unlearner.")
 @click.argument("name")
 @click.option(
     "--dir",
@@ -21,16 +21,21 @@ LICENCES = ("MIT", "Apache-2.0", "BSD-3-Clause")
     type=click.Path(path_type=Path),
     default=".",
     show_default=True,
-    help="Where the package's folder NAME is made.",
+    help="Parent folder of the package's folder NAME.",
 )
 @click.option(
-    "--license", "licence", type=click.Choice(LICENCES), default="MIT", show_default=True, help="Its licence."
+    "--license",
+    "licence",
+    type=click.Choice(LICENCES),
+    default="MIT",
+    show_default=True,
+    help="Licence of the package.",
 )
-@click.option("--author", help="NAME or 'NAME <ADDRESS>', for licence and metadata.")
+@click.option("--author", help="NAME or 'NAME <EMAIL>', for licence and metadata.")
 def new_command(name: str, parent: Path, licence: Licence, author: str | None) -> None:
-    """Begin the package of a new unlearner, with a method that works, its tests and what publishing needs.
+    """Create the package of a new unlearner, with a working method, tests and files for publishing.
 
-    NAME is what `--plugin` will take: small letters and digits, with dashes or underscores between them.
+    NAME is the name for `--plugin`: lowercase letters and digits, separated by dashes or underscores.
     """
     from datetime import date
 
@@ -43,15 +48,15 @@ def new_command(name: str, parent: Path, licence: Licence, author: str | None) -
     folder = parent / name
     write_package(folder, render(plugin))
     click.echo(f"""\
-Made {folder}: the package {names.distribution} with the unlearner {names.plugin}.
+Created {folder}: the package {names.distribution} with the unlearner {names.plugin}.
 
-What to do next:
+Next steps:
   cd {folder}
   pip install -e '.[test]'
-  python -m pytest                           # what is demanded of every unlearner
-  harness run --plugin . --runner process    # whether it forgets
+  python -m pytest                           # conformance tests
+  harness run --plugin . --runner process    # does it forget?
 
-The method is in src/{names.module}/__init__.py, and README.md says the rest.""")
+The method is in src/{names.module}/__init__.py; README.md explains the rest.""")
 
 
 COMMANDS = (new_command,)

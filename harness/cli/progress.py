@@ -1,4 +1,4 @@
-"""The commands' progress: bars on standard error."""
+"""Progress bars of the commands, on standard error."""
 
 from __future__ import annotations
 

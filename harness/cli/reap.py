@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 
-@click.command("reap", short_help="Remove what runs that were killed have left behind.")
+@click.command("reap", short_help="Remove leftovers of killed runs.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 def reap_command(dry_run: bool) -> None:
-    """Remove what runs that were killed have left behind.
+    """Remove leftovers of killed runs.
 
-    That is: containers, temporary folders and processes of guests, half-built cache entries. Whatever belongs to a run that is
-    still going on is left alone. Every run does the same for its own runner when it begins.
+    These are containers, temporary folders and processes of guests, and incomplete cache entries. Nothing of a running run is
+    touched. Every run also does this for its own runner when it starts.
     """
     from harness.reaping import reap_all
     from harness.text import harmless
@@ -22,7 +22,7 @@ def reap_command(dry_run: bool) -> None:
     for note in reaped.notes:
         click.echo(f"Note: {harmless(note)}", err=True)
     if not reaped.removed:
-        click.echo("Nothing was left behind.")
+        click.echo("Nothing to remove.")
 
 
 COMMANDS = (reap_command,)

@@ -1,4 +1,4 @@
-"""``harness references``: the cached populations of originals, retrained models and controls."""
+"""``harness references``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import click
 
 @click.group("references", short_help="Build, list and remove reference populations.")
 def references_group() -> None:
-    """Build, list and remove reference populations."""
+    """Build, list and remove the cached populations of originals, retrained models and controls."""
 
 
 @references_group.command("build")
 @click.argument("task")
 @click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda where there is one]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
-    """Train the populations of TASK, so that runs on it find them ready."""
+    """Train and cache the populations of TASK."""
     from harness.cache import take_rebuilt
     from harness.cli.progress import RichProgress
     from harness.discovery import find_task
@@ -26,7 +26,7 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
     from harness.tasks.twins import find_twins, twin_warnings
 
     if device == "cuda" and not gpu_names():
-        raise GpuUnavailableError("--device cuda was asked for, and torch sees no CUDA device on this machine.")
+        raise GpuUnavailableError("--device cuda was requested, but torch finds no CUDA device. Pass --device cpu.")
     found = find_task(task)
     data = load_data(found)
     references = References(found, data, device=device or ("cuda" if gpu_names() else "cpu"))

@@ -1,4 +1,4 @@
-"""The command group, and how errors become messages and exit codes."""
+"""The ``harness`` command group, and the conversion of exceptions into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from harness.text import harmless
 from harness_guest.texts import shortened
 
 MESSAGE_CHARS = 8_000
-NOT_HANDLED = 70  # an exception that no code handles: EX_SOFTWARE of sysexits(3)
+NOT_HANDLED = 70  # unhandled exception: EX_SOFTWARE of sysexits(3)
 
 
 class HarnessGroup(click.Group):
-    """A group whose commands end with a message and a code of their own when they raise a HarnessError."""
+    """A command group that converts a HarnessError into its message and exit code."""
 
     def invoke(self, context: click.Context) -> object:
-        """Run the chosen command; turn a HarnessError into its message and exit code."""
+        """Run the chosen command; convert exceptions into messages and exit codes."""
         try:
             result = super().invoke(context)
             sys.stdout.flush()
@@ -49,10 +49,10 @@ class HarnessGroup(click.Group):
             click.echo(f"Error: {shortened(harmless(str(error)), MESSAGE_CHARS)}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("Stopped. What was finished is kept; give the same command again to go on.", err=True)
+            click.echo("Stopped. Finished work is kept; run the same command again to continue.", err=True)
             context.exit(InterruptedRunError.exit_code)
         except OutputError as error:
-            click.echo(f"Error: what was to be printed cannot be written: {error}", err=True)
+            click.echo(f"Error: standard output cannot be written: {error}", err=True)
             context.exit(OutputUnwritableError.exit_code)
         except Exception as error:
             click.echo(f"Error: {fault_message(error)}", err=True)
@@ -65,13 +65,13 @@ class HarnessGroup(click.Group):
 def cli() -> None:
     """Decide whether a machine-unlearning method works.
 
-    Runs an unlearning plugin in a sandbox under a time limit on models trained with the data to forget, and compares what
-    comes back with models that never saw it.
+    Runs an unlearning plugin in a sandbox, under a time limit, on models trained with the forget set, and compares the
+    results with models retrained without it.
 
     \b
-    harness run --plugin finetune      a first result, nothing to download
-    harness plugins                    which methods are installed
-    harness doctor                     what this machine can do
+    harness run --plugin finetune      get a first result; downloads nothing
+    harness plugins                    list the installed methods
+    harness doctor                     check this machine
     """
 
 
@@ -99,11 +99,11 @@ def _stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the s
 
 def main() -> None:
     """Entry point of the console script."""
-    # Threads that spin while they wait take the cores from those that work, many times over on a busy machine.
+    # Idle OpenMP threads that spin take cores from working threads, which is costly on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     make_tolerant()
-    # Both would read the entry points of all that is installed, and die of one damaged package of a stranger.
+    # Both would read all installed entry points and fail if any package is damaged.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
-    signal.signal(signal.SIGTERM, _stop)  # ends as Ctrl-C does, with everything cleaned up
+    signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C, so that everything is cleaned up
     cli.main(prog_name="harness")

@@ -1,4 +1,4 @@
-"""Standard output and error that cannot end a command: no character that they lack, no reader that has gone."""
+"""Fault-tolerant standard output and error: unencodable characters and closed pipes do not end a command."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ PLAIN = {
     "─": "-",
     "━": "-",
 }
-"""What stands for a character in a terminal that lacks it; for all others an escape does."""
+"""ASCII replacements for characters that the terminal cannot encode; all others become escapes."""
 GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET})
-"""The errors of a pipe, a terminal or a socket whose other end was closed."""
+"""Errors of a pipe, terminal or socket that was closed at the other end."""
 
 
 class OutputError(OSError):
-    """Standard output cannot be written, for a reason other than a reader that has gone."""
+    """Standard output cannot be written, and the cause is not a closed pipe."""
 
 
 class _Tolerant(io.FileIO):
-    """A descriptor that fails at most once, and not at all if its reader has gone; what is written later is dropped.
+    """A raw stream that raises at most once, and never for a closed pipe; later output is dropped.
 
-    With ``drops_all`` it never fails. It waits where a descriptor that does not block is full.
+    With ``drops_all`` it never raises. If a non-blocking descriptor is full, it waits.
     """
 
     def __init__(self, descriptor: int, *, drops_all: bool) -> None:
@@ -48,7 +48,7 @@ class _Tolerant(io.FileIO):
         self._failed = False
 
     def write(self, data: Buffer, /) -> int:
-        """Write, or pretend to."""
+        """Write ``data``, or drop it after an error."""
         try:
             while not self._failed:
                 written: int | None = super().write(data)
@@ -63,10 +63,10 @@ class _Tolerant(io.FileIO):
 
 
 def make_tolerant() -> None:
-    """Replace ``sys.stdout`` and ``sys.stderr`` by streams on the same descriptors that replace what they cannot encode.
+    """Replace ``sys.stdout`` and ``sys.stderr`` by tolerant streams on the same descriptors.
 
-    A closed pipe is no error: the exit code belongs to what was done. A full disk under standard output still is one; messages
-    on standard error are never worth the loss of a run.
+    A closed pipe is not an error, so the exit code reflects the command's work. A full disk is an error on standard output, but
+    not on standard error: losing messages must not end a run.
     """
     codecs.register_error(HANDLER, _plain)
     sys.stdout = _tolerant(sys.stdout, 1, drops_all=False)
@@ -74,7 +74,7 @@ def make_tolerant() -> None:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Handle an error of encoding: see :func:`codecs.register_error`."""
+    """Handle an encoding error, see :func:`codecs.register_error`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     char = error.object[error.start]
@@ -82,9 +82,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 
 def _tolerant(stream: TextIO | None, number: int, *, drops_all: bool) -> TextIO:
-    if (
-        stream is None
-    ):  # the descriptor was closed before the start; a file that is opened later must not get its number
+    if stream is None:  # the descriptor was closed at start; occupy its number so that no file opened later gets it
         os.dup2(os.open(os.devnull, os.O_RDWR), number)
         encoding, line_buffering = "utf-8", False
     else:

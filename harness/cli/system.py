@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 DOCTOR_FOUND_FAULTS = 4
 
 
-@click.command("doctor", short_help="Check what this machine can do.")
-@click.option("--attack", is_flag=True, help="Also run hostile plugins against the Docker engine; takes minutes.")
+@click.command("doctor", short_help="Check this machine's prerequisites.")
+@click.option("--attack", is_flag=True, help="Also run hostile plugins in the sandbox; takes minutes.")
 def doctor_command(attack: bool) -> None:
-    """Check what this machine can do and say what to do about the rest.
+    """Check this machine's prerequisites and print advice for each problem.
 
-    With --attack, plugins that try to break the sandbox are run in it, each in containers with tight limits of their own, and
-    each of the sandbox's promises is said to hold on this engine or not.
+    With --attack, also run plugins that try to break the sandbox, each in its own containers with tight limits, and report
+    which of the sandbox's promises hold on this engine.
 
-    Exits with 4 when a check fails or an attack was not withstood; warnings alone do not count.
+    Exits with 4 if a check fails or an attack succeeds; warnings do not count.
     """
     from harness.doctor import diagnose, print_checks
     from harness.printing import console

@@ -1,4 +1,4 @@
-"""What every runner offers. A runner starts guests; the conversation with one is :mod:`harness.runners.session`'s."""
+"""The runner interface. A runner starts guests; :mod:`harness.runners.session` exchanges messages with them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Limits:
-    """What a guest may use. In the report twice: as asked for, and as found in force.
+    """Resource limits of a guest. The report contains them twice: as requested and as found in force.
 
     Attributes:
-        memory_mib: of the container, no swap; None where the runner cannot limit it.
-        pids: processes and threads.
-        cpus: CPU cores.
+        memory_mib: memory of the container, without swap; None if the runner cannot limit it.
+        pids: number of processes and threads.
+        cpus: CPU time, in cores.
         tmpfs_mib: size of ``/tmp``; counts towards memory.
         shm_mib: size of ``/dev/shm``; counts towards memory.
-        log_bytes: kept output per model, head and tail together.
+        log_bytes: output kept per model, head and tail together.
     """
 
     memory_mib: int | None = 8192
@@ -31,13 +31,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class GuestExit:
-    """How a guest (the whole container or process) ended.
+    """Exit of a guest (the whole container or process).
 
     Attributes:
-        exit_code: exit status; negative signal number, or 128 + signal, as the runner's system reports it; None unknown.
-        oom_killed: the kernel's out-of-memory killer struck in it.
-        stderr: last 8 KiB of what the guest itself wrote to its error stream, decoded, made harmless.
-        notes: troubles of teardown.
+        exit_code: exit status; after a signal its negative number or 128 + signal, depending on the runner; None if unknown.
+        oom_killed: the kernel's out-of-memory killer killed a process in it.
+        stderr: last 8 KiB of the guest's own error stream, decoded and with control characters escaped.
+        notes: problems during teardown.
     """
 
     exit_code: int | None
@@ -62,36 +62,36 @@ class Beside:
 
 
 class GuestHandle(Protocol):
-    """A running guest. All calls are made from one thread but :meth:`kill`, which may come from any."""
+    """A running guest. All methods are called from one thread, except :meth:`kill`, which any thread may call."""
 
     @property
     def read_fd(self) -> int:
-        """A file descriptor to poll; when it is readable, :meth:`read` returns without waiting."""
+        """Return a file descriptor to poll; while it is readable, :meth:`read` does not block."""
 
     @property
     def write_fd(self) -> int:
-        """A file descriptor to poll; when it is writable, :meth:`write` takes at least one byte without waiting."""
+        """Return a file descriptor to poll; while it is writable, :meth:`write` accepts at least one byte."""
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Protocol bytes from the guest: ``b""`` at the end of the stream, None when there is nothing yet."""
+        """Return protocol bytes from the guest: ``b""`` at the end of the stream, None if there are none yet."""
 
     def write(self, data: memoryview) -> int:
-        """Send what fits without waiting; returns how many bytes were taken, 0 when it would wait."""
+        """Send as much as possible without blocking; return the number of bytes accepted, 0 if it would block."""
 
     def oom_kills(self) -> int:
-        """How many times the out-of-memory killer has struck in this guest so far; 0 where that cannot be told."""
+        """Return the number of out-of-memory kills in this guest so far; 0 if unknown."""
 
     def refused_forks(self) -> int | None:
-        """How many processes and threads the limit on them has refused so far; None where that cannot be told."""
+        """Return the number of forks that the process limit has refused so far; None if unknown."""
 
     def cpu_s(self) -> float | None:
-        """Processor seconds of this guest so far, as the host can count them by itself; None where it cannot."""
+        """Return the guest's CPU seconds so far, measured by the host; None if the host cannot measure them."""
 
     def move(self, cores: tuple[int, ...]) -> None:
-        """Let the guest run on these cores and no others from now on; only while nothing of a plugin runs in it.
+        """Pin the guest to these cores. Only called while no plugin code runs in it.
 
         Raises:
-            SandboxError: it could not be moved.
+            SandboxError: if it could not be moved.
         """
 
     def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
@@ -106,23 +106,23 @@ class GuestHandle(Protocol):
         """
 
     def kill(self) -> None:
-        """Kill the guest and everything in it, now. Never raises; may be called more than once and from any thread."""
+        """Kill the guest and everything in it. Never raises; may be called repeatedly and from any thread."""
 
     def close(self) -> GuestExit:
-        """Make sure that it is dead and gone, and tell how it ended. Bounded in time; may be called more than once."""
+        """Kill and remove the guest; return how it ended. Takes bounded time; may be called repeatedly."""
 
 
 @dataclass(frozen=True)
 class GuestSetup:
-    """What is needed to start a guest, whatever the runner.
+    """Arguments for starting a guest, independent of the runner.
 
     Attributes:
-        run_id: for labels and names.
-        deadline_s: seconds from now after which the guest is surely forgotten and may be reaped by any later run.
-        cores: numbers of the cores that it may run on; None for wherever the system puts it.
-        gpus: devices of this guest, as ``--gpus`` has them; None for the runner's own.
-        architecture: folder with the module of the task's own network (host path); None where it has none.
-        files: name -> host path of files for ``harness shell``, which the guest may only read.
+        run_id: ID of the run, used in labels and names.
+        deadline_s: seconds from now after which any later run may reap the guest as orphaned.
+        cores: core numbers to pin the guest to; None for no pinning.
+        gpus: devices of this guest, in the form of ``--gpus``; None for the runner's default.
+        architecture: folder with the task's own architecture module (host path); None if the task has none.
+        files: name -> host path of read-only files for ``harness shell``.
     """
 
     run_id: str
@@ -135,17 +135,18 @@ class GuestSetup:
 
 @dataclass(frozen=True)
 class RunnerFacts:
-    """What the report says about the runner.
+    """Description of the runner for the report.
 
     Attributes:
         name: "docker" or "process".
-        isolation: one sentence about what holds and what does not.
-        image: digest of the image, None for the process runner.
+        isolation: one sentence on which protections hold and which do not.
+        image: digest of the image; None for the process runner.
         engine: versions and properties of the container engine, e.g. {"version": "20.10.24", "cgroup": "1"}.
-        requested: limits as asked for.
-        effective: limits as found in force on the started container, same keys as ``requested``; None where not known.
-        gpu: which GPUs the guest was given and by which path; None on CPU.
-        torch: version inside the sandbox, python likewise.
+        requested: limits as requested.
+        effective: limits found in force on the started container, same keys as ``requested``; None if unknown.
+        gpu: GPUs passed to the guest and the mechanism; None on CPU.
+        torch: torch version inside the sandbox.
+        python: Python version inside the sandbox.
     """
 
     name: str
@@ -161,7 +162,7 @@ class RunnerFacts:
 
 @dataclass(frozen=True)
 class GuestPaths:
-    """Where things lie as the guest sees them, for its HELLO frame."""
+    """Paths as seen by the guest, for its HELLO frame."""
 
     plugin_path: str | None
     scratch: tuple[str, ...] = ()
@@ -171,7 +172,7 @@ class GuestPaths:
 
 @dataclass(frozen=True)
 class PluginFacts:
-    """What is known of an unlearner without importing it.
+    """Metadata of an unlearner, read without importing it.
 
     Attributes:
         name: entry-point name.
@@ -179,10 +180,10 @@ class PluginFacts:
         distribution: name of the distribution that provides it.
         version: of the distribution.
         origin: "installed", "editable", "wheel", "source", "requirement" or "bundled".
-        location: path or requirement it was taken from.
-        files: SHA-256 per file of the plugin's distribution, path -> hex digest.
-        digest: SHA-256 over ``files`` and the versions of all dependencies in the layer.
-        dependencies: name -> version of what is installed beside it in the sandbox.
+        location: path or requirement that it was loaded from.
+        files: path -> SHA-256 hex digest of each file of the plugin's distribution.
+        digest: SHA-256 over ``files`` and the versions of all dependencies in the image layer.
+        dependencies: name -> version of each distribution installed with it in the sandbox.
     """
 
     name: str
@@ -198,11 +199,11 @@ class PluginFacts:
 
 @dataclass(frozen=True)
 class PluginBundle:
-    """All that goes into the sandbox for one plugin.
+    """A plugin's metadata and the wheels that are installed into the sandbox for it.
 
     Attributes:
-        facts: what is known of it.
-        wheels: host paths, dependencies first, the plugin's own last; they stay in the cache.
+        facts: metadata of the plugin.
+        wheels: host paths in the cache, dependencies first, the plugin's own last.
     """
 
     facts: PluginFacts
@@ -210,27 +211,27 @@ class PluginBundle:
 
 
 class Runner(Protocol):
-    """Starts guests for one plugin. Made ready once, then asked for guests as often as needed."""
+    """Factory of guests for one plugin. It is prepared once and then starts any number of guests."""
 
     @property
     def facts(self) -> RunnerFacts:
-        """What the report says; complete after the first guest was started."""
+        """Return the report's facts about the runner; complete once the first guest has started."""
 
     @property
     def paths(self) -> GuestPaths:
-        """Where things lie in a started guest."""
+        """Return the paths inside a started guest."""
 
     @property
     def pins(self) -> bool:
-        """Whether guests stay on the cores that they are given."""
+        """Return True if the runner can pin guests to cores."""
 
     @property
     def device(self) -> str:
-        """ "cpu" or "cuda", what guests compute on."""
+        """Return the device guests compute on: "cpu" or "cuda"."""
 
     def start(self, setup: GuestSetup) -> GuestHandle:
-        """Start a guest; returns when bytes can be exchanged.
+        """Start a guest; return once bytes can be exchanged.
 
         Raises:
-            SandboxError: the engine failed.
+            SandboxError: if the engine failed.
         """

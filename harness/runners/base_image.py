@@ -1,4 +1,4 @@
-"""Finds the image that the sandbox is built on, and what Python it has."""
+"""Selection of the sandbox's base image, and the probe for its Python."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PUBLIC_BASE = "python:3.11-slim-bookworm"
 
 
 def resolve_base(engine: Engine, base: str | None, progress: Progress) -> tuple[str, ImageInfo]:
-    """The base image: ``base``, else ``HARNESS_BASE_IMAGE``, else a local one of our name, else a public Python image.
+    """Return the first of: ``base``, ``HARNESS_BASE_IMAGE``, the local image :data:`LOCAL_BASE`, :data:`PUBLIC_BASE`.
 
     Returns:
-        Its reference and what the engine says about it.
+        The image's reference and its description from the engine.
 
     Raises:
-        ImageBuildError: it is not on this machine and cannot be fetched; the message says how to make one.
+        ImageBuildError: if the image is neither local nor can be pulled; the message explains how to create one.
     """
     named = base or os.environ.get(BASE_VARIABLE)
     for reference in [named] if named else [LOCAL_BASE, PUBLIC_BASE]:
@@ -33,27 +33,27 @@ def resolve_base(engine: Engine, base: str | None, progress: Progress) -> tuple[
         if image is not None:
             return reference, image
     reference = named or PUBLIC_BASE
-    progress(f"fetching the base image {reference}")
+    progress(f"pulling the base image {reference}")
     try:
         return reference, engine.pull(reference, progress)
     except ImageBuildError as error:
         raise ImageBuildError(
-            f"{error}\nThe sandbox needs a base image with Python 3.10 or newer on glibc. Make one from the Debian mirror "
-            f"with `sudo sh {make_base_script()}` (it becomes {LOCAL_BASE}), name a local one with `--base IMAGE` or "
+            f"{error}\nThe sandbox needs a base image with Python 3.10 or newer on glibc. Create one from the Debian mirror "
+            f"with `sudo sh {make_base_script()}` (tagged {LOCAL_BASE}), name a local one with `--base IMAGE` or "
             f"{BASE_VARIABLE}, or run a plugin you trust with `--runner process`, without isolation."
         ) from error
 
 
 def make_base_script() -> str:
-    """Where the script lies that makes a base image without an image registry."""
+    """Return the path of the script that creates a base image without an image registry."""
     return str(importlib.resources.files("harness.sandbox").joinpath("make-base.sh"))
 
 
 def probe_base(engine: Engine, reference: str, image: ImageInfo) -> PythonTarget:
-    """Run the image's Python once, locked down, and see what it is.
+    """Run the image's Python once in a locked-down container; return its version and platform.
 
     Raises:
-        ImageBuildError: there is none, or none that can be used.
+        ImageBuildError: if the image has no usable Python.
     """
     spec = ContainerSpec(
         image=image.id,
@@ -63,7 +63,7 @@ def probe_base(engine: Engine, reference: str, image: ImageInfo) -> PythonTarget
         pids=64,
         tmpfs_mib=16,
     )
-    advice = "Take another base image with `--base`."
+    advice = "Choose another base image with `--base`."
     try:
         result = run_once(engine, spec)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Calls to an engine that may hang, waited for no longer than is said."""
+"""Timeouts for engine calls that may hang."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 def within(timeout_s: float, what: str, call: Callable[[], T]) -> T:
-    """The call's result; when it takes longer it goes on in the background and this returns.
+    """Return the call's result, or raise after ``timeout_s`` seconds; the call then continues in a background thread.
 
     Raises:
-        SandboxError: it took longer than ``timeout_s`` seconds; and whatever the call raises.
+        SandboxError: if the call timed out.
+        Exception: whatever the call raises.
     """
     result: Future[T] = Future()
 
@@ -31,4 +32,4 @@ def within(timeout_s: float, what: str, call: Callable[[], T]) -> T:
     try:
         return result.result(timeout_s)
     except FutureTimeoutError:
-        raise SandboxError(f"{what} took longer than {timeout_s:.0f} s") from None
+        raise SandboxError(f"{what} timed out after {timeout_s:.0f} s") from None

@@ -1,4 +1,4 @@
-"""Tar streams for the image builder, the same bytes for the same files."""
+"""Reproducible tar streams for the image builder: the same files give the same bytes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from harness.runners.wheelfile import WheelFile
 
 
 def package_folder(name: str) -> Path:
-    """Where a top-level package's modules lie, found without importing it, however it is installed."""
+    """Return the folder of a top-level package, without importing it; works for regular and editable installs."""
     spec = importlib.util.find_spec(name)
     places = [] if spec is None else [Path(place) for place in spec.submodule_search_locations or ()]
     return next(place for place in places if place.is_dir())
 
 
 def tree(folder: Path, prefix: str) -> dict[str, Path]:
-    """The plain files below ``folder`` by their names in a context; compiled files and caches left out."""
+    """Return the regular files below ``folder`` by their names in a context, without bytecode caches."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
     kept = (path for path in files if "__pycache__" not in path.parts and path.suffix != ".pyc")
     return {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in kept}
@@ -37,17 +37,17 @@ def tree(folder: Path, prefix: str) -> dict[str, Path]:
 def write_context(
     files: Mapping[str, Path | bytes], scratch: Path, wheels: Sequence[Path] = (), prefix: str = ""
 ) -> IO[bytes]:
-    """A temporary file, rewound, with a tar that every user can read.
+    """Write a tar of world-readable files into a temporary file and return it, rewound.
 
     Args:
-        files: name -> host file or content, in this order.
-        scratch: folder for the temporary file, which vanishes when closed.
-        wheels: unpacked into the tar below ``prefix``; of two files of one name the later wheel's counts.
-        prefix: a folder's name.
+        files: name -> host file or content, written in this order.
+        scratch: folder for the temporary file, which is deleted when closed.
+        wheels: wheels to unpack below ``prefix``; of two files with the same name the later wheel's wins.
+        prefix: folder name in the tar.
 
     Raises:
-        PluginPackagingError: a wheel is not sound.
-        NoSpaceError: the disk is full.
+        PluginPackagingError: if a wheel is invalid.
+        NoSpaceError: if the disk is full.
     """
     stream = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  (the caller closes it)
     try:
@@ -78,13 +78,13 @@ def _entry(name: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:
 
 
 def sandbox_file(name: str) -> bytes:
-    """A file that is shipped for image builds, a Dockerfile say."""
+    """Return the content of a file shipped for image builds, e.g. a Dockerfile."""
     return importlib.resources.files("harness.sandbox").joinpath(name).read_bytes()
 
 
 @contextmanager
 def building() -> Iterator[None]:
-    """One build at a time on this machine: two of the same image would do the work twice."""
+    """Hold the machine-wide build lock, so that concurrent runs do not build the same image twice."""
     root = cache_root()
     with ExitStack() as stack:
         try:

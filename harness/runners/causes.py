@@ -1,10 +1,13 @@
-"""Why a model ended as it did: one pure function from what was seen to a status and one sentence of advice.
+"""Classification of how a model ended: a pure function from observations to a status and one sentence of advice.
 
-The order of the questions is the design. A broken protocol comes first, because after it nothing the guest says can be
-believed. Memory comes before time where the kernel says so: a process killed for memory late in its life is often reported as
-too slow, and its author then optimises the wrong thing. Time comes before everything else, a finished result included: there
-is no credit for what arrives late. What befell the guest after the whole result had come in is teardown, and no cause. Exit
-statuses prove least (137 may be memory, a deadline or a stranger's kill) and come last.
+The order of the checks matters:
+
+1. A protocol violation: after it nothing the guest sends can be trusted.
+2. An out-of-memory kill counted by the kernel. If the timeout were checked first, a process killed for memory late in its life
+   would be reported as too slow, and its author would optimise the wrong thing.
+3. The timeout, even if there is a complete result: late results do not count.
+4. A complete result. Whatever happens to the guest afterwards is teardown and no cause.
+5. Exit statuses, the weakest evidence: 137 may mean memory, a deadline or a kill from outside.
 """
 
 from __future__ import annotations
@@ -21,28 +24,28 @@ from harness_guest.protocol import LOST, Ended
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known when a model has ended.
+    """Observations about a model that has ended.
 
     Attributes:
-        started: the import of the plugin has begun, so that code of it may have run.
-        imported: the import is over and START was sent, so that the limit counts.
+        started: the import of the plugin has begun, so the plugin may have run.
+        imported: the import has ended and START was sent, so the limit counts.
         import_limit_s: seconds that the import may take; None for no limit.
-        elapsed_s: seconds on the host's clock; None when it never started.
-        limit_s: the limit in force, in the unit of ``clock``.
-        violation: how the guest broke the protocol, or None.
-        ended: the guest's account; None when the guest itself was gone first.
-        guest_exit_code: how the guest ended, where it did; None while it lives or unknown.
-        guest_is_init: the guest is the first process of a container, which no process inside can kill by a signal.
-        tried_before: an earlier attempt at this model ended with a guest that was killed.
-        oom_rise: how many times the out-of-memory killer struck while the model ran.
-        refused_forks: how many processes and threads the limit on them refused while the model ran; None: not known.
-        has_weights: an accepted state came back.
-        weights_problem: why the state that came back was refused, or None.
-        setup_timed_out: the model could not be made ready in time.
-        killed_by_host: the guest lived until the host killed it, at the deadline or at the end of the import's allowance.
+        elapsed_s: seconds on the host's clock; None if the model never started.
+        limit_s: limit in force, in the unit of ``clock``.
+        violation: how the guest broke the protocol; None if it did not.
+        ended: the guest's ENDED frame; None if the guest died before sending it.
+        guest_exit_code: exit code of the guest; None while it runs or if unknown.
+        guest_is_init: the guest is PID 1 of a container, which no process inside can kill by a signal.
+        tried_before: the guest was killed during an earlier attempt at this model.
+        oom_rise: out-of-memory kills while the model ran.
+        refused_forks: forks refused by the process limit while the model ran; None if unknown.
+        has_weights: a state was received and accepted.
+        weights_problem: why the received state was rejected; None if it was not.
+        setup_timed_out: setting the model up timed out.
+        killed_by_host: the guest was alive until the host killed it, at the deadline or when the import's allowance was used up.
         clock: what the limit counts: "wall", "cpu" or "steps".
-        used: of the limit, where ``clock`` is not "wall"; None if unknown.
-        deadline_s: seconds on the host's clock after which the model is late whatever it used; None for none.
+        used: amount used of the limit if ``clock`` is not "wall"; None if unknown.
+        deadline_s: seconds on the host's clock after which the model is late regardless of ``clock``; None for no deadline.
         on_gpu: the guest computes on a GPU.
     """
 
@@ -69,12 +72,12 @@ class Facts:
 
     @property
     def charged(self) -> float | None:
-        """What counts against the limit, in its unit."""
+        """Return the amount counted against the limit, in its unit."""
         return self.elapsed_s if self.clock == "wall" else self.used
 
 
 class Verdict(NamedTuple):
-    """A status and a sentence that tells the author what to do; empty when ok."""
+    """A status and one sentence of advice for the author, empty for ``ok``."""
 
     status: Status
     advice: str
@@ -82,20 +85,20 @@ class Verdict(NamedTuple):
 
 ADVICE = {
     Status.OK: "",
-    Status.OK_DEGRADED: "A whole result came back although a limit of the sandbox struck: see the notes, and use less memory "
-    "or fewer processes.",
+    Status.OK_DEGRADED: "The result is complete, but a limit of the sandbox was hit: see the notes, and use less memory or "
+    "fewer processes.",
     Status.PLUGIN_ERROR: "The plugin raised an exception: see the traceback.",
     Status.TIMEOUT: "The time limit passed: watch context.remaining_s and return before it reaches zero.",
     Status.OOM: "The sandbox ran out of memory: use smaller batches and keep fewer copies, or ask for a higher memory limit.",
     Status.OOM_GPU: "The GPU ran out of memory: use smaller batches or free tensors that are no longer needed.",
     Status.DISK_FULL: "The sandbox's disk is full: /tmp and /dev/shm are small and count towards memory; write less.",
     Status.PIDS_LIMIT: "No further process or thread could be started: use fewer data-loading workers and threads.",
-    Status.OUTPUT_MISSING: "The process ended without a result: the hook must return, and never call os._exit.",
-    Status.OUTPUT_INVALID: "What came back is not the original's architecture with finite values: see the message.",
-    Status.OUTPUT_TOO_LARGE: "The state that came back is larger than the original's: return its architecture and dtypes.",
+    Status.OUTPUT_MISSING: "The process ended without a result: the hook must return and must not call os._exit.",
+    Status.OUTPUT_INVALID: "The returned state differs from the original's architecture or is not finite: see the message.",
+    Status.OUTPUT_TOO_LARGE: "The returned state is larger than the original's: keep its architecture and dtypes.",
     Status.POLICY_VIOLATION: "The sandbox's rules were broken: a plugin must not touch the guest, its pipes or forbidden calls.",
     Status.SETUP_ERROR: "The plugin could not be loaded inside the sandbox: see the message and check its dependencies.",
-    Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again, and see `harness doctor` if it comes back.",
+    Status.INFRA_ERROR: "The sandbox failed, not the plugin: run it again; if it fails again, run `harness doctor`.",
 }
 
 LOAD_ADVICE = (
@@ -104,21 +107,21 @@ LOAD_ADVICE = (
 )
 LATE_ADVICE = {
     "wall": ADVICE[Status.TIMEOUT],
-    "cpu": "The limit of processor seconds passed: watch context.remaining_s and return before it reaches zero.",
-    "steps": "The limit on examples was used up: watch context.remaining_s, which counts them, and draw no more than that.",
+    "cpu": "The limit on CPU seconds passed: watch context.remaining_s and return before it reaches zero.",
+    "steps": "The limit on examples was used up: watch context.remaining_s, which counts them, and load no more than that.",
 }
 IMPORT_ADVICE = (
-    "The import of the plugin took more than the {import_limit_s:g} s that it may take, and was stopped before its hook and its "
-    "time limit began: import less, or only inside the functions that need it, and compute nothing at import."
+    "The import of the plugin exceeded its allowance of {import_limit_s:g} s and was stopped before the hook and the "
+    "time limit began. Import less, or only inside the functions that need it, and compute nothing at import."
 )
 
 SIGNAL_ADVICE = {
     signal.SIGSEGV: "native code crashed; the log shows the Python stack at that moment.",
     signal.SIGBUS: "a mapped file or shared memory ran out of space; write less to /dev/shm and /tmp.",
-    signal.SIGABRT: "native code gave up; the log usually says why.",
-    signal.SIGKILL: "no memory kill was seen, so something else killed it, perhaps the plugin itself.",
+    signal.SIGABRT: "native code aborted; the log usually has the reason.",
+    signal.SIGKILL: "the kernel counted no out-of-memory kill, so another process sent it, perhaps the plugin itself.",
     signal.SIGFPE: "native code divided an integer by zero.",
-    signal.SIGILL: "native code needs a processor feature that is not here.",
+    signal.SIGILL: "native code needs a CPU instruction that this machine lacks.",
 }
 
 PROBLEM_STATUS = {
@@ -133,14 +136,14 @@ NO_PROCESS_SIGNS = ("can't start new thread", "Resource temporarily unavailable"
 NO_GPU_MEMORY_SIGNS = ("CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 NO_MEMORY_SIGNS = ("can't allocate memory", "Cannot allocate memory", "[Errno 12]")
 NO_MEMORY_ADVICE = (
-    "The plugin raised an exception that speaks of memory; the kernel stopped nothing for the sandbox's memory limit, so that a "
-    "single request was refused, e.g. for a size that no machine has: see the traceback."
+    "The plugin raised a memory error, but the kernel killed nothing for the sandbox's memory limit: a single allocation was too "
+    "large. See the traceback."
 )
 NO_SPACE_SIGNS = ("No space left on device", "[Errno 28]")
 
 
 def decide(facts: Facts) -> Verdict:
-    """Status and advice; see the module's docstring for the order."""
+    """Return status and advice; the module's docstring explains the order of the checks."""
     if facts.violation is not None:
         return _verdict(Status.POLICY_VIOLATION)
     if _killed_for_memory(facts):
@@ -163,10 +166,10 @@ def _verdict(status: Status) -> Verdict:
 
 
 def _not_started(facts: Facts) -> Verdict:
-    """Judge a model that was never ready: nothing of the plugin has run.
+    """Classify a model that never became ready, so that no plugin code has run.
 
-    A process that failed by itself would fail again: its cause is the original's. A process that was killed without a word, or
-    that never answered, says nothing about it.
+    An error while loading would recur, so it is attributed to the task's original (``setup_error``). A process that was killed
+    without an error, or never answered, is attributed to the infrastructure.
     """
     ended = facts.ended
     if ended is None or ended.problem == "infra_error" or (ended.signal == signal.SIGKILL and not ended.error_type):
@@ -200,15 +203,15 @@ def _killed_for_memory(facts: Facts) -> bool:
     if not facts.oom_rise or facts.has_weights or facts.weights_problem is not None:
         return False
     if facts.ended is None:
-        return not facts.killed_by_host  # a guest that lived until then was not the one killed for memory
+        return not facts.killed_by_host  # a guest that lived until the deadline was not killed for memory
     return facts.ended.signal == signal.SIGKILL and not facts.ended.deadline
 
 
 def _guest_gone(facts: Facts) -> Verdict:
-    """The guest died under a running model: by a signal from the plugin or from outside, or by a fault of its own.
+    """Classify a model during which the guest died: killed by the plugin or from outside, or crashed.
 
-    The process that served the model may have been killed by the plugin itself. Where the plugin could not have sent the
-    signal, somebody outside did, and the model deserves another attempt; twice in a row is no accident.
+    The plugin may have killed the process that served the model. If the plugin cannot have sent the signal, the first kill
+    counts as ``infra_error``, which is retried. A second kill in a row is attributed to the plugin.
     """
     exit_code = facts.guest_exit_code
     if exit_code is not None and LOST < exit_code <= 128:
@@ -231,7 +234,7 @@ def _killed(number: int) -> Verdict:
 
 
 def _failed(facts: Facts, ended: Ended) -> Verdict:
-    """The process ended in time and without a result."""
+    """Classify a process that ended within the limit and without a result."""
     if ended.error_type is not None:
         status = _status_of_exception(facts, ended)
         memory = ended.error_type == "MemoryError" or _has(ended.error_message or "", NO_MEMORY_SIGNS)
@@ -249,7 +252,7 @@ def _status_of_exception(facts: Facts, ended: Ended) -> Status:
         return Status.OOM_GPU
     if _has(message, NO_SPACE_SIGNS):
         return Status.DISK_FULL
-    # The words are those of other errors too; where the kernel counts, it has the last one.
+    # Other errors have these messages too, so a kernel count of zero refused forks overrules them.
     if facts.refused_forks != 0 and (kind == "BlockingIOError" or _has(message, NO_PROCESS_SIGNS)):
         return Status.PIDS_LIMIT
     return PROBLEM_STATUS.get(ended.problem or "", Status.PLUGIN_ERROR)

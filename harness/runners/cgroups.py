@@ -1,6 +1,6 @@
-"""Reads what the kernel says about a container's control group, where the engine runs on this machine.
+"""Counters and limits of a container's cgroup, read from this machine's kernel.
 
-On engines elsewhere (a virtual machine, another host) nothing can be read, and every function answers "not known".
+If the engine runs elsewhere (in a virtual machine or on another host), nothing can be read and all values are None.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ UNLIMITED_BYTES = 1 << 60
 
 @dataclass(frozen=True)
 class Cgroup:
-    """The control group of one container.
+    """The cgroup of one container.
 
     Attributes:
-        version: 1 or 2.
-        paths: folder per controller; under version 2 one folder for all, by the key "".
+        version: cgroup version, 1 or 2.
+        paths: controller -> folder; under version 2 a single folder under the key "".
     """
 
     version: int
@@ -27,7 +27,7 @@ class Cgroup:
 
     @classmethod
     def of(cls, pid: int, container_id: str, root: Path = ROOT, proc: Path = Path("/proc")) -> Cgroup | None:
-        """The group of process ``pid``; None unless it is readable here and surely belongs to the container."""
+        """Return the cgroup of process ``pid``; None unless it is readable here and verified to belong to the container."""
         try:
             lines = (proc / str(pid) / "cgroup").read_text(errors="replace").splitlines()
         except OSError:
@@ -35,7 +35,7 @@ class Cgroup:
         paths: dict[str, Path] = {}
         for line in lines:
             _, controllers, path = line.split(":", 2) if line.count(":") > 1 else ("", "", "")
-            # The number may be another machine's, and stand for some other process here.
+            # The PID may come from another machine and denote an unrelated process here.
             if container_id not in path:
                 continue
             for controller in controllers.split(","):
@@ -54,7 +54,7 @@ class Cgroup:
             return None
 
     def oom_kills(self) -> int | None:
-        """How many processes of the group the out-of-memory killer has ended; None where that cannot be read."""
+        """Return the number of processes killed by the out-of-memory killer; None if unknown."""
         text = self._read("memory", "memory.events" if self.version == 2 else "memory.oom_control")
         for line in (text or "").splitlines():
             key, _, value = line.partition(" ")
@@ -63,7 +63,7 @@ class Cgroup:
         return None
 
     def refused_forks(self) -> int | None:
-        """How many processes and threads the limit on them has refused; None where that cannot be read."""
+        """Return the number of forks refused by the process limit; None if unknown."""
         for line in (self._read("pids", "pids.events") or "").splitlines():
             key, _, value = line.partition(" ")
             if key == "max":
@@ -71,7 +71,7 @@ class Cgroup:
         return None
 
     def cpu_s(self) -> float | None:
-        """Processor seconds that the group has used; None where that cannot be read."""
+        """Return the CPU seconds used by the cgroup; None if unknown."""
         if self.version == 1:
             used_ns = _number(self._read("cpuacct", "cpuacct.usage"))
             return None if used_ns is None else used_ns / 1e9
@@ -83,17 +83,17 @@ class Cgroup:
         return None
 
     def memory_mib(self) -> int | None:
-        """The memory limit; None where it is not known or there is none."""
+        """Return the memory limit in MiB; None if unknown or unlimited."""
         text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")
         limit = _number(text)
         return None if limit is None or limit >= UNLIMITED_BYTES else limit >> 20
 
     def pids(self) -> int | None:
-        """The limit on processes and threads; None where it is not known or there is none."""
+        """Return the limit on processes and threads; None if unknown or unlimited."""
         return _number(self._read("pids", "pids.max"))
 
     def cpus(self) -> float | None:
-        """The limit on CPU time in cores; None where it is not known or there is none."""
+        """Return the limit on CPU time in cores; None if unknown or unlimited."""
         if self.version == 2:
             quota, _, period = (self._read("cpu", "cpu.max") or "max 1").partition(" ")
         else:
@@ -104,7 +104,7 @@ class Cgroup:
 
 
 def _number(text: str | None) -> int | None:
-    """Return a count of the kernel's; None for "max", for nothing, and for what is no number."""
+    """Parse a number in a cgroup file; return None for "max", a missing value or any other text."""
     try:
         return None if text is None else int(text)
     except ValueError:

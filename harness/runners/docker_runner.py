@@ -1,4 +1,4 @@
-"""Starts guests in locked-down containers."""
+"""The runner that starts guests in locked-down containers."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ ISOLATION = (
     "(no swap), processes, CPU, /tmp and /dev/shm; {kernel}"
 )
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
-"""OCI runtimes, by a part of their names, under which a container runs on the host's kernel."""
+"""Name parts of OCI runtimes under which containers share the host's kernel."""
 ARCHITECTURE_PATH = "/opt/architecture"
 FILES_PATH = "/opt/shell"
 SCRATCH = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108  (the container's own)
 
 
 class DockerRunner:
-    """Containers of one plugin's image on one engine.
+    """Runner for containers of one plugin's image.
 
     Args:
-        engine: where they run.
-        image: the plugin's.
-        limits: of each container.
+        engine: engine that runs the containers.
+        image: image with the plugin.
+        limits: limits of each container.
         gpus: ``none``, ``all``, a number, or UUIDs separated by commas.
         cpuset: cores the containers may run on, e.g. "0-3"; None for all.
         runtime: OCI runtime, as the engine names it; None for its default.
 
     Raises:
-        GpuUnavailableError: GPUs are asked for and the engine has no way to hand them out.
-        UsageError: ``gpus`` is none of its forms, or the engine has no such runtime.
+        GpuUnavailableError: if GPUs are requested and the engine cannot pass them to containers.
+        UsageError: if ``gpus`` is malformed, or the engine does not have the runtime.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DockerRunner:
 
     @property
     def facts(self) -> RunnerFacts:
-        """What the report says; ``effective`` is known once a guest was started."""
+        """Return the report's facts; ``effective`` is known once a guest has started."""
         gpu = self._gpu
         return RunnerFacts(
             name="docker",
@@ -90,32 +90,32 @@ class DockerRunner:
 
     @property
     def paths(self) -> GuestPaths:
-        """Where things lie in the container."""
+        """Return the paths inside the container."""
         return GuestPaths(self._image.plugin_path, SCRATCH, ARCHITECTURE_PATH, FILES_PATH)
 
     @property
     def pins(self) -> bool:
-        """Guests stay on the cores that they are given: the engine can do it, and numbers its cores as this machine does."""
+        """Return True if the engine supports cpusets and has this machine's core numbers."""
         return self._info.cpuset and max(usable_cores()) < self._info.cpus
 
     @property
     def device(self) -> str:
-        """ "cuda" when GPUs are handed in."""
+        """Return "cuda" if GPUs are requested, else "cpu"."""
         return "cpu" if self._gpu is None else "cuda"
 
     def start(self, setup: GuestSetup) -> DockerHandle:
-        """Start a container; bytes can be exchanged when this returns.
+        """Start a container; return once bytes can be exchanged.
 
         Raises:
-            SandboxError: the engine failed.
-            GpuUnavailableError: the engine cannot hand out the GPUs.
+            SandboxError: if the engine failed.
+            GpuUnavailableError: if the engine cannot pass the GPUs to the container.
         """
         for file in setup.files.values():
             _make_readable(file)
         container_id = self._engine.create(self._spec(setup))
         connection = None
         try:
-            # Attached before the start, so that no byte is lost.
+            # Attached before the start, so that no output is lost.
             connection = self._engine.attach(container_id)
             self._engine.start(container_id)
             state = self._engine.inspect(container_id)
@@ -131,12 +131,12 @@ class DockerRunner:
         return DockerHandle(self._engine, container_id, connection, cgroup, init)
 
     def _explain(self, error: BaseException) -> None:
-        """Raise GpuUnavailableError where the engine's words say that it could not hand out the GPUs."""
+        """Raise GpuUnavailableError if the engine's message shows that it could not pass the GPUs to the container."""
         words = ("could not select device driver", "nvidia-container-cli", "unresolvable CDI devices")
         if self._gpu is not None and any(word in str(error) for word in words):
             raise GpuUnavailableError(
-                f"--gpus {self._gpus_text}: the engine cannot hand out the GPUs by way of {self._gpu.path} ({error}). "
-                "Check `nvidia-smi` on the host and the NVIDIA Container Toolkit's installation; or use `--gpus none`"
+                f"--gpus {self._gpus_text}: the engine cannot pass GPUs through {self._gpu.path} ({error}). "
+                "Check `nvidia-smi` on the host and the installation of the NVIDIA Container Toolkit, or use `--gpus none`"
             ) from error
 
     def _spec(self, setup: GuestSetup) -> ContainerSpec:
@@ -160,45 +160,45 @@ class DockerRunner:
         )
 
     def _environment(self, gpu: GpuRequest | None) -> dict[str, str]:
-        """Return all variables of the container."""
+        """Return all environment variables of the container."""
         threads = max(1, math.floor(min(self._limits.cpus or self._info.cpus, self._info.cpus)))
         variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **guest_environment(SCRATCH[0], threads)}
-        # Where NVIDIA's is the default runtime, a base image's own variable would hand in every GPU.
+        # If NVIDIA's is the default runtime, a variable of the base image would pass every GPU to the container.
         return variables if gpu is not None else {**variables, "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 def isolation(info: EngineInfo, runtime: str | None) -> str:
-    """What isolates containers of this engine under ``runtime``, None for its default, in one sentence for the report."""
+    """Describe the isolation of containers under ``runtime`` (None for the default) in one sentence for the report."""
     unfiltered = "seccomp" not in info.security_options or info.seccomp_profile == "unconfined"
     own = info.seccomp_profile.startswith("/")
     name = runtime or info.default_runtime
     shared = not name or any(part in name for part in SHARING_RUNTIMES)
     return ISOLATION.format(
-        filter="no seccomp filter of the engine's" if unfiltered else f"{'own' if own else 'default'} seccomp filter",
-        kernel="the kernel is shared with the host" if shared else f"between it and the host's kernel stands {name}",
+        filter="no seccomp filter from the engine" if unfiltered else f"{'own' if own else 'default'} seccomp filter",
+        kernel="the kernel is shared with the host" if shared else f"the kernel is isolated by {name}",
     )
 
 
 def known_runtime(name: str | None, info: EngineInfo) -> str | None:
-    """The runtime that was asked for.
+    """Return ``name`` if the engine has this runtime.
 
     Raises:
-        UsageError: the engine does not have it.
+        UsageError: if it does not.
     """
-    # Names of containerd's shims need not be listed; the engine itself says whether it has one.
+    # containerd shims are usable without being listed; the engine reports an unknown one on use.
     if name is not None and name not in info.runtimes and not name.startswith("io.containerd."):
         raise UsageError(
-            f"--runtime {name}: the engine {info.version} has no such runtime; it has {', '.join(info.runtimes) or 'none'}. "
-            "Install it and add it under `runtimes` in the engine's configuration (/etc/docker/daemon.json), then restart the "
-            "engine; `docker info` lists what it has."
+            f"--runtime {name}: the engine {info.version} has no such runtime; available: {', '.join(info.runtimes) or 'none'}. "
+            "Install it, add it under `runtimes` in the engine's configuration (/etc/docker/daemon.json) and restart the "
+            "engine; `docker info` lists its runtimes."
         )
     return name
 
 
 def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | None) -> dict[str, Any]:
-    """The limits in force, by the keys of :class:`Limits`: as the kernel says where it can be read, else the engine.
+    """Return the limits in force, by the keys of :class:`Limits`, read from the kernel if possible, else from the engine.
 
-    What the harness itself enforces (``log_bytes``) is as requested.
+    Limits that the harness itself enforces (``log_bytes``) are as requested.
     """
     config: Mapping[str, Any] = state.host_config
     nano_cpus = int(config.get("NanoCpus") or 0)
@@ -218,7 +218,7 @@ def effective_limits(requested: Limits, state: ContainerState, cgroup: Cgroup | 
 
 
 def _mounted(setup: GuestSetup) -> dict[Path, str]:
-    """Return what a guest sees of the host: the files of a shell, and the module of the task's own network."""
+    """Return the bind mounts: the files of a shell and, if any, the task's architecture module."""
     files = {path.resolve(): f"{FILES_PATH}/{name}" for name, path in setup.files.items()}
     return files if setup.architecture is None else {**files, setup.architecture.resolve(): ARCHITECTURE_PATH}
 
@@ -236,10 +236,10 @@ def _engine_facts(info: EngineInfo) -> dict[str, Any]:
 
 
 def _make_readable(file: Path) -> None:
-    """Make a file readable for everybody: the container's user is no user of the host's."""
+    """Make the file world-readable, because the container's user is not a user of the host."""
     try:
         mode = file.stat().st_mode
         if not mode & stat.S_IROTH:
             file.chmod(stat.S_IMODE(mode) | stat.S_IRGRP | stat.S_IROTH)
     except OSError as error:
-        raise SandboxError(f"the sandbox's file {file} cannot be made readable for its user: {error}") from error
+        raise SandboxError(f"the file {file} could not be made readable for the sandbox's user: {error}") from error

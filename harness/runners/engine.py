@@ -1,8 +1,8 @@
-"""A thin, typed layer over the docker SDK; the only module that imports it.
+"""A thin, typed wrapper of the docker SDK; the only module that imports it.
 
-Every call is bounded in time. A call that fails because of the engine raises :class:`~harness.errors.SandboxError` or
-:class:`~harness.errors.NoSpaceError`. Each call has a client of its own (some milliseconds): the SDK's are not made to be
-shared between threads, take their time-out when they are made, and hold connections open.
+Every call has a timeout. Engine failures are raised as :class:`~harness.errors.SandboxError` or
+:class:`~harness.errors.NoSpaceError`. Each call creates its own client (a few milliseconds), because the SDK's clients are not
+thread-safe, have a fixed timeout, and keep connections open.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ BUILD_TIMEOUT_S = 3600.0
 ENGINE_ERRORS = (
     docker.errors.DockerException,
     requests.exceptions.RequestException,
-    urllib3.exceptions.HTTPError,  # of an answer that breaks off while it is read, a build's say
+    urllib3.exceptions.HTTPError,  # if a streamed response breaks off, e.g. during a build
     OSError,
 )
 
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Raise our errors for those of the SDK, of its connection, and of reading an answer that is not the API's."""
+    """Convert errors of the SDK, of the connection and of malformed responses into the harness's errors."""
     try:
         yield
     except HarnessError:
@@ -57,13 +57,13 @@ def _translated(what: str) -> Iterator[None]:
         text = getattr(error, "explanation", None) or str(error)
         if "no space left on device" in text.lower():
             raise NoSpaceError(
-                f"{what}: the Docker engine's disk is full ({text}). Free some, see `docker system df`"
+                f"{what}: the Docker engine's disk is full ({text}). Free some space; `docker system df` lists usage"
             ) from None
         raise SandboxError(f"{what}: {text if isinstance(error, ENGINE_ERRORS) else reason(error)}") from error
 
 
 class Engine:
-    """A Docker engine that answers. Make one with :meth:`connect`."""
+    """A connected Docker engine. Create it with :meth:`connect`."""
 
     def __init__(self, base_url: str, api_version: str) -> None:
         self.base_url = base_url
@@ -71,10 +71,10 @@ class Engine:
 
     @classmethod
     def connect(cls, timeout_s: float = CONTROL_TIMEOUT_S) -> Engine:
-        """The engine that the environment names: ``DOCKER_HOST``, else the current Docker context, else the local one.
+        """Connect to the engine of ``DOCKER_HOST``, else of the current Docker context, else to the local one.
 
         Raises:
-            DockerUnavailableError: none answers or this user may not talk to it; the message says what to do.
+            DockerUnavailableError: if no engine answers or permission is denied; the message has advice.
         """
         try:
             client = docker.from_env(timeout=timeout_s)
@@ -84,7 +84,7 @@ class Engine:
             finally:
                 client.close()
             lowest = min(api_version, own_version, key=Version)
-        except Exception as error:  # whatever answers there need not be an engine
+        except Exception as error:  # any server may answer there, not only an engine
             raise DockerUnavailableError(advice(error, os.environ.get("DOCKER_HOST"))) from error
         return cls(base_url, lowest)
 
@@ -97,12 +97,12 @@ class Engine:
             client.close()
 
     def info(self) -> EngineInfo:
-        """Version and properties of the engine."""
+        """Return version and properties of the engine."""
         with _translated("asking the Docker engine about itself"), self._client() as client:
             return engine_info(client.info(), self._api_version, client.version())
 
     def image(self, reference: str) -> ImageInfo | None:
-        """A local image by tag or id; None where there is none."""
+        """Return a local image by tag or id; None if there is none."""
         try:
             with _translated(f"looking up the image {reference}"), self._client() as client:
                 return image_info(client.images.get(reference).attrs)
@@ -112,8 +112,8 @@ class Engine:
             raise
 
     def images(self, labels: Mapping[str, str | None]) -> list[ImageInfo]:
-        """Local images that carry all ``labels`` (a value of None: whatever its value), newest first."""
-        # Podman 4 finds nothing when asked for two labels at once.
+        """Return local images that have all ``labels`` (None matches any value), newest first."""
+        # Podman 4 finds nothing if the filter has two labels.
         first = dict([*labels.items()][:1])
         with _translated("listing images"), self._client() as client:
             found = [image_info(image.attrs) for image in client.images.list(filters={"label": label_filter(first)})]
@@ -121,25 +121,25 @@ class Engine:
         return sorted(kept, key=lambda image: image.created, reverse=True)
 
     def pull(self, reference: str, progress: Progress = silent) -> ImageInfo:
-        """Fetch an image.
+        """Pull an image.
 
         Raises:
-            ImageBuildError: it cannot be had.
+            ImageBuildError: if it cannot be pulled.
         """
         name = reference if "@" in reference or ":" in reference.rpartition("/")[2] else f"{reference}:latest"
         try:
             with self._client(BUILD_TIMEOUT_S) as client:
                 for event in client.api.pull(name, stream=True, decode=True):
                     if "error" in event:
-                        raise ImageBuildError(f"the image {reference} could not be fetched: {event['error']}")
+                        raise ImageBuildError(f"the image {reference} could not be pulled: {event['error']}")
                     progress(" ".join(str(event[key]) for key in ("status", "id", "progress") if event.get(key)))
         except HarnessError:
             raise
         except Exception as error:
-            raise ImageBuildError(f"the image {reference} could not be fetched: {reason(error)}") from error
+            raise ImageBuildError(f"the image {reference} could not be pulled: {reason(error)}") from error
         image = self.image(reference)
         if image is None:
-            raise ImageBuildError(f"the engine says it fetched {reference}, but does not have it")
+            raise ImageBuildError(f"the engine reported that it pulled {reference}, but does not have the image")
         return image
 
     def build(
@@ -151,11 +151,11 @@ class Engine:
         labels: Mapping[str, str],
         progress: Progress = silent,
     ) -> ImageInfo:
-        """Build an image without network from a tar stream that holds a ``Dockerfile``.
+        """Build an image, without network, from a tar stream that contains a ``Dockerfile``.
 
         Raises:
-            ImageBuildError: a step failed; the message has the last lines of its output.
-            NoSpaceError: the engine's disk is full.
+            ImageBuildError: if a step failed; the message has the last lines of its output.
+            NoSpaceError: if the engine's disk is full.
         """
         output: list[str] = []
         with _translated(f"building the image {tag}"), self._client(BUILD_TIMEOUT_S) as client:
@@ -179,7 +179,7 @@ class Engine:
         return image
 
     def remove_image(self, reference: str) -> None:
-        """Remove an image; one that is not there is no error."""
+        """Remove an image, if it exists."""
         with (
             _translated(f"removing the image {reference}"),
             _ignoring_absence(),
@@ -190,9 +190,9 @@ class Engine:
     def create(self, spec: ContainerSpec) -> str:
         """Create a locked-down container and return its id.
 
-        No network, read-only root, a user without rights, no capabilities, no new privileges, the default seccomp
-        filter, no swap, no log kept by the engine, no variable from the user's Docker configuration. The engine may
-        create a container and yet answer too late, so one of that name is looked up before the failure is believed.
+        It has no network, a read-only root, an unprivileged user, no capabilities, no new privileges, the default seccomp filter,
+        no swap, no log in the engine, and no variable from the user's Docker configuration. The request may time out although
+        the engine creates the container, so a failure is raised only if no container of that name exists.
         """
         with _translated(f"creating the container {spec.name}"), self._client(CREATE_TIMEOUT_S) as client:
             try:
@@ -204,16 +204,16 @@ class Engine:
                 raise
 
     def attach(self, container_id: str) -> socket.socket:
-        """One socket, not blocking, for stdin, stdout and stderr, the latter two in the engine's frames.
+        """Return a non-blocking socket for stdin, stdout and stderr; the output is multiplexed in the engine's frames.
 
-        To be opened before the container is started, so that nothing is lost.
+        Call it before the container is started, so that no output is lost.
         """
         if not self.base_url.startswith("http+docker://local") and not self.base_url.startswith("http://"):
             raise SandboxError(f"guests need a Docker engine on this machine (a local socket), not {self.base_url}")
         parameters = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
         with _translated("attaching to the container"), self._client() as client:
             stream = client.api.attach_socket(container_id, params=parameters)
-            # A descriptor of our own does not depend on the life of the SDK's response and client.
+            # A duplicated descriptor outlives the SDK's response and client.
             attached = socket.socket(fileno=os.dup(stream.fileno()))
             getattr(stream, "_sock", stream).close()
             stream.close()
@@ -226,22 +226,22 @@ class Engine:
             client.api.start(container_id)
 
     def move(self, container_id: str, cpuset: str) -> None:
-        """Let a running container run on these cores and no others from now on."""
+        """Pin a running container to these cores."""
         with _translated("moving the container to other cores"), self._client() as client:
             client.api.update_container(container_id, cpuset_cpus=cpuset)
 
     def kill(self, container_id: str) -> None:
-        """Kill a container's every process; one that is gone or ended is no error."""
+        """Kill all processes of a container, if it is running."""
         with _translated("killing the container"), self._client() as client:
             try:
                 client.api.kill(container_id)
             except docker.errors.APIError as error:
-                # Podman 4 calls it a fault of the server that a container has just ended.
+                # Podman 4 returns a server error if the container has just ended.
                 if error.status_code not in {404, 409} and "state improper" not in str(error):
                     raise
 
     def inspect(self, container_id: str) -> ContainerState | None:
-        """What the engine says about a container; None where it has none of that id or name."""
+        """Return the state of a container by id or name; None if there is none."""
         with _translated("inspecting the container"), self._client() as client:
             try:
                 return container_state(client.api.inspect_container(container_id))
@@ -249,23 +249,23 @@ class Engine:
                 return None
 
     def wait(self, container_id: str, timeout_s: float) -> bool:
-        """Wait for a container to end; False when it still runs after ``timeout_s`` seconds."""
+        """Wait for a container to end; return False if it still runs after ``timeout_s`` seconds."""
         try:
             with _translated("waiting for the container"), self._client() as client:
                 client.api.wait(container_id, timeout=timeout_s)
         except SandboxError:
-            # The SDK reports its own time-out as a broken connection, so only the engine knows.
+            # The SDK reports its own timeout as a broken connection, so the engine is asked for the state.
             state = self.inspect(container_id)
             return state is None or not state.running
         return True
 
     def remove(self, container_id: str) -> None:
-        """Kill and remove a container with its anonymous volumes; one that is gone is no error."""
+        """Kill a container and remove it with its anonymous volumes, if it exists."""
         with _translated("removing the container"), _ignoring_absence(), self._client(CREATE_TIMEOUT_S) as client:
             client.api.remove_container(container_id, force=True, v=True)
 
     def containers(self, labels: Mapping[str, str | None], name: str | None = None) -> list[ContainerState]:
-        """All our containers, running or not, that carry ``labels``; of one exact ``name`` when given."""
+        """Return the harness's containers, running or not, that have ``labels`` and, if given, the exact ``name``."""
         filters: dict[str, Any] = {"label": label_filter({LABEL: None, **labels})}
         if name is not None:
             filters["name"] = f"^/{name}$"
@@ -286,6 +286,6 @@ def _ignoring_absence() -> Iterator[None]:
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        # "removal is already in progress": somebody else does our work.
+        # 409 is "removal is already in progress": another client is removing it.
         if error.status_code != 409:
             raise

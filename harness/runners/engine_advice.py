@@ -1,4 +1,4 @@
-"""Why no Docker engine answers, and what the user can do about it."""
+"""Error messages for a failed connection to the Docker engine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ OTHERWISE = "Without Docker, `--runner process` runs a plugin you trust, with no
 
 
 def advice(error: BaseException, docker_host: str | None) -> str:
-    """A message for a failed connection: what is the matter and what to do.
+    """Return a message with the cause of a failed connection and what to do.
 
     Args:
-        error: what the SDK raised; the cause is found in its text and in the exceptions it was raised from.
-        docker_host: value of ``DOCKER_HOST``, None when not set.
+        error: exception of the SDK; its text and its chain of causes are searched for the cause.
+        docker_host: value of ``DOCKER_HOST``; None if not set.
     """
     text = " ".join(_texts(error))
     if docker_host:
@@ -22,8 +22,8 @@ def advice(error: BaseException, docker_host: str | None) -> str:
         )
     if "PermissionError" in text or "Permission denied" in text:
         return (
-            "This user may not talk to the Docker engine (permission denied on its socket). Add the user to the group: "
-            f"`sudo usermod -aG docker $USER`, then log in again; or use rootless Docker. {OTHERWISE}"
+            "This user may not access the Docker engine (permission denied on its socket). Add the user to the group with "
+            f"`sudo usermod -aG docker $USER` and log in again, or use rootless Docker. {OTHERWISE}"
         )
     if shutil.which("dockerd") or shutil.which("docker"):
         return (

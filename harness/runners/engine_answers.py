@@ -1,4 +1,4 @@
-"""Reads the engine's answers."""
+"""Parsers for responses of the Docker engine's API."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.errors import ImageBuildError, NoSpaceError
 from harness.runners.engine_types import ContainerState, EngineInfo, ImageInfo, Progress
 
 LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
-"""The engine's word for being able to limit something -> ours."""
+"""Key of ``GET /info`` that is False if the engine cannot enforce a limit -> name of that limit."""
 
 
 def engine_info(info: Mapping[str, Any], api_version: str, version: Mapping[str, Any] | None = None) -> EngineInfo:
-    """From the answers to ``GET /info`` and ``GET /version``."""
+    """Parse the responses to ``GET /info`` and ``GET /version``."""
     options = [_security_option(option) for option in info.get("SecurityOptions") or ()]
     components = (version or {}).get("Components") or ()
     return EngineInfo(
@@ -30,22 +30,22 @@ def engine_info(info: Mapping[str, Any], api_version: str, version: Mapping[str,
         cdi_devices=tuple(str(device.get("ID", "")) for device in info.get("DiscoveredDevices") or ()),
         cpus=int(info.get("NCPU") or 1),
         memory_mib=int(info.get("MemTotal") or 0) >> 20,
-        components={str(one.get("Name", "")): str(one.get("Version", "")) for one in components},
+        components={str(part.get("Name", "")): str(part.get("Version", "")) for part in components},
         default_runtime=str(info.get("DefaultRuntime") or ""),
         seccomp_profile=next((option.get("profile", "") for option in options if option["name"] == "seccomp"), ""),
         cpuset=info.get("CPUSet") is not False,
-        missing_limits=tuple(ours for theirs, ours in LIMITS.items() if info.get(theirs) is False),
+        missing_limits=tuple(name for key, name in LIMITS.items() if info.get(key) is False),
     )
 
 
 def _security_option(text: str) -> dict[str, str]:
-    """The parts of "name=seccomp,profile=default"; old engines say "seccomp" alone."""
+    """Parse "name=seccomp,profile=default"; old engines return only "seccomp"."""
     parts = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
     return {"name": text.split(",")[0], **parts}
 
 
 def image_info(attributes: Mapping[str, Any]) -> ImageInfo:
-    """From the answer to an image inspection or listing."""
+    """Parse the response to an image inspection or listing."""
     return ImageInfo(
         id=str(attributes["Id"]),
         tags=tuple(str(tag) for tag in attributes.get("RepoTags") or () if tag != "<none>:<none>"),
@@ -60,7 +60,7 @@ def _labels(found: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def container_state(data: Mapping[str, Any]) -> ContainerState:
-    """From the answer to a container inspection."""
+    """Parse the response to a container inspection."""
     state = data.get("State") or {}
     running = bool(state.get("Running"))
     return ContainerState(
@@ -77,20 +77,20 @@ def container_state(data: Mapping[str, Any]) -> ContainerState:
 
 
 def last_lines(output: list[str], lines: int = 15) -> str:
-    """The end of a build's output."""
+    """Return the last lines of a build's output."""
     return "\n".join("".join(output).splitlines()[-lines:])
 
 
 def take_build_event(event: Mapping[str, Any], output: list[str], progress: Progress) -> None:
-    """Keep a build event's text and pass it on.
+    """Append a build event's text to ``output`` and report it to ``progress``.
 
     Raises:
-        ImageBuildError: the event says that a step failed.
-        NoSpaceError: the engine's disk is full.
+        ImageBuildError: if the event reports a failed step.
+        NoSpaceError: if the engine's disk is full.
     """
     if "error" in event:
         if "no space left on device" in str(event["error"]).lower():
-            raise NoSpaceError("the Docker engine's disk is full. Free some, see `docker system df`")
+            raise NoSpaceError("the Docker engine's disk is full. Free some space; `docker system df` lists usage")
         raise ImageBuildError(f"a build step failed: {event['error']}\n{last_lines(output)}")
     text = str(event.get("stream", ""))
     output.append(text)

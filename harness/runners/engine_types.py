@@ -1,4 +1,4 @@
-"""Values that the engine wrapper takes and gives; importable without the docker SDK."""
+"""Argument and result types of the engine wrapper; importable without the docker SDK."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Progress = Callable[[str], None]
-"""Called with one short line of text whenever something happened that a waiting user likes to see."""
+"""Callback for one line of progress text."""
 
 LABEL = "harness"
-"""Every image and container of ours carries this label; its value says what the thing is for."""
+"""Label on every image and container of the harness; its value is the purpose."""
 
 
 def silent(_line: str) -> None:
-    """A progress callback that shows nothing."""
+    """Ignore the line: a no-op progress callback."""
 
 
 def label_filter(labels: Mapping[str, str | None]) -> list[str]:
-    """Labels in the form of the engine's filters; None stands for any value."""
+    """Return labels in the format of the engine's filters; None matches any value."""
     return [key if value is None else f"{key}={value}" for key, value in labels.items()]
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What the engine says about itself.
+    """Properties of the engine, as it reports them.
 
     Attributes:
-        version: of the engine, e.g. "20.10.24".
+        version: engine version, e.g. "20.10.24".
         api: API version in use, e.g. "1.41".
         cgroup_version: "1" or "2".
         operating_system: e.g. "Debian GNU/Linux 12 (bookworm)".
         architecture: e.g. "x86_64".
         storage_driver: e.g. "overlay2".
-        root_dir: where the engine keeps images, on its own machine.
-        runtimes: names of the OCI runtimes.
+        root_dir: folder in which the engine stores images, on its own machine.
+        runtimes: names of the configured OCI runtimes.
         security_options: e.g. ("seccomp", "rootless").
-        cdi_dirs: folders the engine reads device specifications from; empty where it does not know them.
-        cdi_devices: names of the devices found there, where the engine tells.
-        cpus: cores the engine can use.
-        memory_mib: of the engine's machine.
-        components: name -> version as the engine gives them: "runc", "containerd", "Podman Engine", ...
-        default_runtime: the OCI runtime that containers get unless another is asked for.
-        seccomp_profile: "default", "builtin", "unconfined" or a path; empty where the engine does not say.
-        missing_limits: what the engine says that it cannot limit: "memory", "swap", "processes", "CPU".
-        cpuset: it can keep containers on cores.
-        nvidia_toolkit: version of the NVIDIA Container Toolkit on this machine; empty where there is none. Not from the engine.
+        cdi_dirs: folders of CDI device specifications; empty if the engine does not support them.
+        cdi_devices: names of the CDI devices, if the engine lists them.
+        cpus: number of cores of the engine's machine.
+        memory_mib: memory of the engine's machine.
+        components: name -> version, e.g. of "runc", "containerd", "Podman Engine".
+        default_runtime: OCI runtime used if none is requested.
+        seccomp_profile: "default", "builtin", "unconfined" or a path; empty if not reported.
+        missing_limits: limits that the engine cannot enforce: "memory", "swap", "processes", "CPU".
+        cpuset: the engine can pin containers to cores.
+        nvidia_toolkit: version of the NVIDIA Container Toolkit on this machine, empty if absent; not reported by the engine.
     """
 
     version: str
@@ -70,35 +70,35 @@ class EngineInfo:
 
     @property
     def podman(self) -> bool:
-        """The engine is Podman, which speaks Docker's language."""
+        """Return True if the engine is Podman with its Docker-compatible API."""
         return any("podman" in name.lower() for name in self.components)
 
     @property
     def rootless(self) -> bool:
-        """The engine itself runs without root rights."""
+        """Return True if the engine itself runs without root privileges."""
         return "rootless" in self.security_options
 
     @property
     def selinux(self) -> bool:
-        """The engine labels containers with SELinux."""
+        """Return True if the engine labels containers with SELinux."""
         return "selinux" in self.security_options
 
     @property
     def remaps_users(self) -> bool:
-        """Root in a container is an ordinary user of the engine's machine."""
+        """Return True if root in a container is mapped to an ordinary user of the engine's machine."""
         return self.rootless or "userns" in self.security_options
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """One local image.
+    """A local image.
 
     Attributes:
         id: "sha256:…", the digest of its configuration.
-        tags: "name:tag" each.
-        labels: all of them.
-        size_bytes: on disk, shared layers included.
-        created: ISO 8601 time.
+        tags: its names, each "name:tag".
+        labels: all labels.
+        size_bytes: size on disk, shared layers included.
+        created: creation time, ISO 8601.
     """
 
     id: str
@@ -110,11 +110,11 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class GpuRequest:
-    """GPUs for one container, in the form the engine takes.
+    """A request for GPUs in the engine's format.
 
     Attributes:
-        path: "cdi" or "nvidia": by which way the engine hands them out.
-        count: how many; -1 for all; None when ``ids`` are named.
+        path: mechanism: "cdi" or "nvidia".
+        count: number of GPUs; -1 for all; None if ``ids`` is given.
         ids: UUIDs, indices or CDI names.
     """
 
@@ -125,24 +125,24 @@ class GpuRequest:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """What differs between our containers. What never differs, the lock-down, is the engine wrapper's own affair.
+    """Configurable properties of a container. The fixed security options are in :mod:`harness.runners.lockdown`.
 
     Attributes:
         image: id or tag.
-        name: unique; the container is looked up by it when the engine answers too late.
-        labels: beside :data:`LABEL`.
+        name: unique name; if creation times out, the container is looked up by it.
+        labels: labels besides :data:`LABEL`.
         entrypoint: None for the image's own.
-        command: arguments.
-        environment: all variables there are, but for HOSTNAME.
-        memory_mib: no swap on top.
-        pids: processes and threads.
-        cpus: cores' worth of time.
+        command: arguments of the entrypoint.
+        environment: all environment variables, except HOSTNAME.
+        memory_mib: memory limit in MiB; no swap is added.
+        pids: limit on processes and threads.
+        cpus: limit on CPU time, in cores.
         cpuset: cores it may run on, e.g. "0-3"; None for all.
-        tmpfs_mib: size of ``/tmp``, the one place that can be written to.
+        tmpfs_mib: size of ``/tmp``, the only writable folder.
         shm_mib: size of ``/dev/shm``.
         read_only_files: host file -> path in the container.
-        gpu: GPUs to hand in.
-        selinux: relabel the files so that the container may read them.
+        gpu: requested GPUs; None for none.
+        selinux: relabel the mounted files so that the container may read them.
         runtime: OCI runtime; None for the engine's default.
     """
 
@@ -166,18 +166,18 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """What the engine says about one container.
+    """State of one container, as reported by the engine.
 
     Attributes:
-        id: of the container.
-        name: without the leading slash.
-        labels: all of them.
-        running: it runs now.
-        exit_code: meaningful once it does not run.
-        oom_killed: the engine saw an out-of-memory kill.
-        error: why it could not be started.
-        pid: of its first process on the engine's machine; 0 when not running.
-        host_config: limits and mounts as the engine took them, in the engine's own words and units.
+        id: container ID.
+        name: name without the leading slash.
+        labels: all labels.
+        running: the container is running.
+        exit_code: exit status; None if it runs or never started.
+        oom_killed: the engine noticed an out-of-memory kill.
+        error: why the container could not be started.
+        pid: PID of its init process on the engine's machine; 0 if not running.
+        host_config: limits and mounts in force, with the engine's own keys and units.
     """
 
     id: str

@@ -1,9 +1,9 @@
-"""What guests and builds find around them, the same for every runner: variables, home, temporary and cache folders."""
+"""Environment variables of guests and builds, the same for every runner."""
 
 from __future__ import annotations
 
 EPOCH_S = 315_532_800
-"""1 January 1980, the oldest time that a zip archive can hold: of all files that are packed."""
+"""Modification time of all packed files: 1 January 1980, the earliest time a zip archive can represent."""
 
 BUILD = {
     "SOURCE_DATE_EPOCH": str(EPOCH_S),
@@ -12,20 +12,20 @@ BUILD = {
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
 }
-"""Variables of a build, so that the same source makes the same wheel on every machine."""
+"""Variables of a build, for reproducible wheels."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def guest_environment(tmp: str, threads: int) -> dict[str, str]:
-    """Return the variables of a guest, but for where programs and GPUs are.
+    """Return a guest's variables, except PATH and those that select GPUs.
 
-    torch's caches need a place that can be written to and executed from. The guest makes the folders before every model, and
-    empties ``tmp`` after it.
+    torch's caches need a folder that is writable and executable. The guest creates these folders before each model and empties
+    ``tmp`` after it.
 
     Args:
         tmp: scratch folder of the guest.
-        threads: of a model's process.
+        threads: number of threads of a model's process.
     """
     home = f"{tmp}/home"
     return {
@@ -43,6 +43,6 @@ def guest_environment(tmp: str, threads: int) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",  # reads the metadata of all that is installed, and dies of one damaged package
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",  # autoload reads all installed metadata and fails if a package is damaged
         **dict.fromkeys(THREADS, str(threads)),
     }

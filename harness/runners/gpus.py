@@ -1,4 +1,4 @@
-"""Which GPUs a container is to get, and by which way the engine hands them out."""
+"""Parsing of ``--gpus`` and the choice of the mechanism by which the engine passes GPUs to a container."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ UUID = re.compile(r"(GPU|MIG)-[0-9a-fA-F-]+")
 
 
 def gpu_request(text: str, info: EngineInfo) -> GpuRequest | None:
-    """The request for ``none``, ``all``, a count N, or ``UUID,…``; None for none.
+    """Return the engine's GPU request for ``none``, ``all``, a count N, or ``UUID,…``; None for ``none``.
 
-    Device specifications (CDI) are taken where the engine has some for NVIDIA, the nvidia driver otherwise.
+    Use CDI device specifications if the engine has any for NVIDIA, else the nvidia driver.
 
     Raises:
-        UsageError: none of these forms.
-        GpuUnavailableError: the engine has no way to hand out GPUs.
+        UsageError: if ``text`` has none of these forms.
+        GpuUnavailableError: if the engine cannot pass GPUs to containers.
     """
     count, uuids = parse_gpus(text)
     if count == 0:
@@ -27,7 +27,7 @@ def gpu_request(text: str, info: EngineInfo) -> GpuRequest | None:
     if not _has_cdi(info):
         if not any("nvidia" in runtime for runtime in info.runtimes) and not Path("/dev/nvidiactl").exists():
             raise GpuUnavailableError(
-                f"--gpus {text}: the Docker engine {info.version} has no NVIDIA runtime and no device specifications. "
+                f"--gpus {text}: the Docker engine {info.version} has no NVIDIA runtime and no CDI device specifications. "
                 "Install the NVIDIA Container Toolkit, run `sudo nvidia-ctk runtime configure --runtime=docker`, restart "
                 "Docker; or use `--gpus none`"
             )
@@ -37,10 +37,10 @@ def gpu_request(text: str, info: EngineInfo) -> GpuRequest | None:
 
 
 def parse_gpus(text: str) -> tuple[int, tuple[str, ...]]:
-    """Count (-1 for all, 0 for none or where UUIDs are named, which then makes it their number) and UUIDs.
+    """Return the GPU count (-1 for all, 0 for none, else N or the number of UUIDs) and the UUIDs (empty unless given).
 
     Raises:
-        UsageError: not ``none``, ``all``, a number or UUIDs.
+        UsageError: if ``text`` is not ``none``, ``all``, a number or a list of UUIDs.
     """
     if text in ("none", "0", ""):
         return 0, ()
@@ -50,12 +50,12 @@ def parse_gpus(text: str) -> tuple[int, tuple[str, ...]]:
         return int(text), ()
     uuids = tuple(part.strip() for part in text.split(","))
     if not all(UUID.fullmatch(uuid) for uuid in uuids):
-        raise UsageError(f"--gpus {text}: give none, all, a number of GPUs, or UUIDs as `nvidia-smi -L` lists them")
+        raise UsageError(f"--gpus {text}: pass none, all, a number of GPUs, or UUIDs as listed by `nvidia-smi -L`")
     return len(uuids), uuids
 
 
 def _has_cdi(info: EngineInfo) -> bool:
-    """The engine has device specifications for NVIDIA: it says so itself, or a file in one of its folders does."""
+    """Return True if CDI specifications for NVIDIA exist, according to the engine or to a file in one of its CDI folders."""
     if info.cdi_devices:
         return any(device.startswith(f"{CDI_KIND}=") for device in info.cdi_devices)
     return any(_mentions_nvidia(path) for folder in info.cdi_dirs for path in sorted(Path(folder).glob("*.*")))

@@ -1,4 +1,4 @@
-"""The guest image: torch of one version, and our guest. Built once per torch and base, and found again."""
+"""The guest image: a torch image plus the guest's code. Built once per torch version and base, then reused."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MODULES = ("harness_guest", "reference_models")
 
 @dataclass(frozen=True)
 class GuestImage:
-    """A guest image.
+    """An image with torch and the guest.
 
     Attributes:
         id: "sha256:…".
-        tag: name with the first 12 hex digits of the digest of all that went in.
-        torch: version inside, with its local part, e.g. "2.13.0+cpu".
-        target: the Python inside.
-        packages: canonical distribution name -> version, all that is installed inside.
-        base: reference of the image below.
+        tag: name with the first 12 hex digits of the digest of all inputs.
+        torch: torch version inside, with its local part, e.g. "2.13.0+cpu".
+        target: Python inside.
+        packages: canonical name -> version of every distribution installed inside.
+        base: reference of the base image.
     """
 
     id: str
@@ -42,7 +42,7 @@ class GuestImage:
 
     @property
     def python(self) -> str:
-        """Version of the Python inside, e.g. "3.11.2"."""
+        """Return the version of the Python inside, e.g. "3.11.2"."""
         return self.target.python
 
 
@@ -54,18 +54,18 @@ def ensure_guest_image(
     rebuild: bool = False,
     progress: Progress = silent,
 ) -> GuestImage:
-    """The guest image for a torch version and a base image, built when it is not there or the guest's code has changed.
+    """Return the guest image for a torch version and base; build it if it is missing or the guest's code has changed.
 
     Args:
-        engine: where to build.
-        torch: version, e.g. "2.13.0" or "2.13.0+cpu"; None for that of the host.
-        base: image reference; None to look for one, see :func:`~harness.runners.base_image.resolve_base`.
-        rebuild: build even if there is one.
-        progress: told each step.
+        engine: engine that builds and stores the image.
+        torch: version, e.g. "2.13.0" or "2.13.0+cpu"; None for the host's version.
+        base: image reference; None for the default, see :func:`~harness.runners.base_image.resolve_base`.
+        rebuild: build even if the image exists.
+        progress: called with a line of text for each step.
 
     Raises:
-        ImageBuildError: no base image, no wheels, or a build step failed.
-        NoSpaceError: a disk is full.
+        ImageBuildError: if there is no base image, there are no wheels, or a build step failed.
+        NoSpaceError: if a disk is full.
     """
     with building():
         below = ensure_torch_image(engine, torch, base, rebuild, progress)
@@ -90,7 +90,7 @@ def _build(
 
 
 def _sources() -> dict[str, Path]:
-    """The guest's modules by their names in the context."""
+    """Return the guest's source files, by their names in the build context."""
     sources: dict[str, Path] = {}
     for module in MODULES:
         sources |= tree(package_folder(module), f"guest/{module}")

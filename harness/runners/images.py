@@ -1,4 +1,4 @@
-"""The sandbox's images: made, listed, removed."""
+"""Listing and pruning of the sandbox's images."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SandboxImage:
-    """An image of ours as it is listed.
+    """One row of the image list.
 
     Attributes:
-        kind: "torch" (base and torch), "guest" (with the guest on top) or "plugin" (with a plugin on top).
-        tag: its name, or its id when it has none.
+        kind: "torch" (base plus torch), "guest" (plus the guest) or "plugin" (plus a plugin).
+        tag: name of the image; its id if it has no name.
         id: "sha256:…".
-        torch: version inside; "?" if the image's labels cannot be read.
-        python: version inside; "?" likewise.
-        content: distribution and version of the plugin; else the base it stands on; or why the labels cannot be read.
-        size_mib: shared layers included.
-        created: ISO 8601 time.
+        torch: torch version inside; "?" if the image's labels cannot be parsed.
+        python: Python version inside; "?" if the image's labels cannot be parsed.
+        content: the plugin's distribution and version, or the base image, or why the labels cannot be parsed.
+        size_mib: size in MiB, shared layers included.
+        created: creation time, ISO 8601.
     """
 
     kind: str
@@ -53,16 +53,16 @@ class SandboxImage:
 
 
 def list_images(engine: Engine) -> list[SandboxImage]:
-    """Our images on this engine, lower ones first, newest first."""
+    """Return the harness's images on this engine, by kind from lowest layer to highest, newest first within a kind."""
     found = [(kind, image) for kind in (TORCH, GUEST, PLUGIN) for image in engine.images({LABEL: kind, FACTS: None})]
     return [row for kind, image in found if (row := _row(kind, image)) is not None]
 
 
 def prune(engine: Engine) -> list[str]:
-    """Remove the images of all plugins, and all guests but the newest of each torch version; returns their names.
+    """Remove all plugin images, and all guest images except the newest per torch version; return their names.
 
     Raises:
-        SandboxError: the engine failed, or an image is in use.
+        SandboxError: if the engine failed or an image is in use.
     """
     removed = superfluous(list_images(engine))
     for tag in removed:
@@ -71,7 +71,7 @@ def prune(engine: Engine) -> list[str]:
 
 
 def superfluous(rows: Sequence[SandboxImage]) -> list[str]:
-    """Names of the images that no run needs any more, upper ones first; ``rows`` newest first, as they are listed."""
+    """Return the names of images that no run needs, highest layers first. ``rows`` must be newest first."""
     guests = [row for row in rows if row.kind == GUEST and row.tag != row.id]
     newest = {row.torch: row.tag for row in reversed(guests)}
     outdated = [row.tag for row in guests if row.tag != newest[row.torch]]
@@ -79,7 +79,7 @@ def superfluous(rows: Sequence[SandboxImage]) -> list[str]:
 
 
 def _row(kind: str, image: ImageInfo) -> SandboxImage | None:
-    """Return the row of an image; None for a step of a build that is under way, which has the facts of the one below it."""
+    """Return the row of an image; None for an intermediate image of a running build, which carries its base's labels."""
     try:
         facts = json.loads(image.labels[FACTS])
         if kind == PLUGIN and "distribution" not in facts:
@@ -87,9 +87,9 @@ def _row(kind: str, image: ImageInfo) -> SandboxImage | None:
         python = str(facts["python"] if "python" in facts else PythonTarget.from_json(facts["target"]).python)
         torch = str(facts["torch"])
         content = f"{facts['distribution']} {facts['version']}" if kind == PLUGIN else str(facts["base"])
-    except Exception as error:  # anybody can give an image our labels
+    except Exception as error:  # labels are untrusted: any image may carry them
         python = torch = UNKNOWN
-        content = f"{FACTS} cannot be read: {reason(error)}"
+        content = f"{FACTS} cannot be parsed: {reason(error)}"
     return SandboxImage(
         kind=kind,
         tag=image.tags[0] if image.tags else image.id,

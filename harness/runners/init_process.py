@@ -1,7 +1,7 @@
-"""The first process of a container as this machine's kernel knows it: killed, and seen to be dead, without the engine.
+"""The init process (PID 1) of a container, killed through the kernel instead of through the engine.
 
-An engine that hangs, or is stopped, must not keep a plugin alive beyond its limit. Where the engine is another machine's, or this
-user may not signal the container's processes, there is nothing here, and the engine is asked as ever.
+An engine that hangs must not keep a plugin alive beyond its limit. If the engine runs on another machine, or this user may not
+signal the container's processes, there is no :class:`InitProcess` and the engine's API is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.runners.cgroups import Cgroup
 
 
 class InitProcess:
-    """A hold on one process, safe from its number being given to another. Made by :meth:`of`."""
+    """A pidfd for the container's init process, immune to PID reuse. Create it with :meth:`of`."""
 
     def __init__(self, pidfd: int) -> None:
         self._pidfd = pidfd
@@ -23,12 +23,12 @@ class InitProcess:
 
     @classmethod
     def of(cls, pid: int, container_id: str) -> tuple[InitProcess | None, Cgroup | None]:
-        """The container's first process and control group, as far as both can be reached from here."""
+        """Return the container's init process and cgroup; each None if it is not accessible from here."""
         try:
             pidfd = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # an old kernel, or no such process on this machine
+        except (AttributeError, OSError):  # kernel without pidfd, or the process is on another machine
             return None, Cgroup.of(pid, container_id)
-        # Looked up after the process was got hold of: if it is in the container's group, it is the container's.
+        # Looked up after the pidfd was opened: a process in the container's cgroup belongs to the container.
         cgroup = Cgroup.of(pid, container_id)
         if cgroup is None or not _may_signal(pidfd):
             os.close(pidfd)
@@ -36,7 +36,7 @@ class InitProcess:
         return cls(pidfd), cgroup
 
     def kill(self, wait_s: float) -> bool:
-        """Kill it, and with it all of the container; returns whether it is dead, for which ``wait_s`` are waited."""
+        """Kill it, and with it the whole container; return True if it is dead within ``wait_s`` seconds."""
         with self._lock:
             if self._pidfd < 0:
                 return False
@@ -51,7 +51,7 @@ class InitProcess:
             return bool(poll.poll(1000 * wait_s))
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the pidfd."""
         with self._lock:
             if self._pidfd >= 0:
                 os.close(self._pidfd)

@@ -1,4 +1,4 @@
-"""What every container of ours is started with, whatever it is for."""
+"""The security options that every container of the harness is started with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from harness.runners.engine_types import LABEL, ContainerSpec, GpuRequest
 
 SCRATCH = "/tmp"  # noqa: S108  (the container's own)
 CLOSED = {"/var/tmp": "ro,noexec,nosuid,nodev,size=4k"}  # noqa: S108
-"""Where Podman would otherwise mount a folder that can be written to, without a limit."""
+"""Mounts that override folders which Podman would otherwise mount writable and without a size limit."""
 USER = "10001:10001"
 
 
 def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
-    """The SDK's keyword arguments: the lock-down, the same for all, and what this container asks for."""
+    """Return the docker SDK's keyword arguments: the security options common to all containers, plus ``spec``."""
     memory = None if spec.memory_mib is None else f"{spec.memory_mib}m"
     size = "" if spec.tmpfs_mib is None else f",size={spec.tmpfs_mib}m"
     arguments: dict[str, Any] = {
@@ -46,7 +46,7 @@ def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
         "cpuset_cpus": spec.cpuset,
         "runtime": spec.runtime,
         "tmpfs": {SCRATCH: f"rw,exec,nosuid,nodev,mode=1777{size}", **CLOSED},
-        # Segments, queues and semaphores of this kind outlive their makers, and would carry news from model to model.
+        # System V segments, queues and semaphores outlive their creators and would leak state from model to model.
         "sysctls": {"kernel.shmmni": "0", "kernel.msgmni": "0", "kernel.sem": "0 0 0 0"},
         "shm_size": None if spec.shm_mib is None else f"{spec.shm_mib}m",
         "mounts": [_mount(str(source), target) for source, target in spec.read_only_files.items() if not spec.selinux],

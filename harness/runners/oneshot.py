@@ -1,4 +1,4 @@
-"""One locked-down container that reads its input, writes its output and ends; for probes and builds."""
+"""A locked-down container for one command with input and output; used for probes and builds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHUNK_BYTES = 1 << 18
 
 @dataclass(frozen=True)
 class OneshotResult:
-    """What a container did.
+    """Result of a one-shot container.
 
     Attributes:
-        exit_code: None when it had to be killed and the engine does not say.
-        stdout: all of it.
-        stderr: the last 8 KiB, made harmless.
-        timed_out: it was killed because its time was over.
-        overflowed: it was killed because it wrote more than allowed.
+        exit_code: exit status; None if it was killed and the engine does not report one.
+        stdout: complete standard output.
+        stderr: last 8 KiB of the error stream, control characters escaped.
+        timed_out: it was killed at the timeout.
+        overflowed: it was killed because it exceeded the output limit.
     """
 
     exit_code: int | None
@@ -38,10 +38,10 @@ class OneshotResult:
 def run_once(
     engine: Engine, spec: ContainerSpec, *, stdin: bytes = b"", timeout_s: float = 60.0, max_bytes: int = 1 << 20
 ) -> OneshotResult:
-    """Start a container, give it ``stdin``, take at most ``max_bytes`` from its output, and remove it whatever happens.
+    """Run a container with ``stdin`` as its input, collect at most ``max_bytes`` of output, and always remove it.
 
     Raises:
-        SandboxError: the engine failed.
+        SandboxError: if the engine failed.
     """
     remove_own_at_exit(engine)
     labels = {**spec.labels, **owner_labels("oneshot", timeout_s + 300)}
@@ -64,7 +64,7 @@ def run_once(
 
 
 class _Exchange:
-    """The two directions of one connection, until the output ends, the time is over or the cap is reached."""
+    """Input and output of one container, until end of output, timeout or output limit."""
 
     def __init__(self, handle: DockerHandle, stdin: memoryview, max_bytes: int, deadline: float) -> None:
         self.output = bytearray()
@@ -95,7 +95,7 @@ class _Exchange:
         try:
             self._stdin = self._stdin[self._handle.write(self._stdin[:CHUNK_BYTES]) :]
         except BrokenPipeError:
-            # It ended before it had read everything; what it wrote last says why.
+            # The process exited before reading all of its input; its output explains why.
             self._stdin = memoryview(b"")
 
     def _read_to_end(self) -> bool:

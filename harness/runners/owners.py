@@ -1,4 +1,7 @@
-"""Which process something belongs to, and whether that process lives: by its number and start time, never by the wall clock."""
+"""Identity of the process that owns a container or folder, and the check whether it is still alive.
+
+A process is identified by its PID and start time, so neither PID reuse nor a change of the wall clock can mislead the check.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ PID = re.compile(r"[0-9]{1,10}")
 
 @dataclass(frozen=True)
 class Owner:
-    """A process of some machine.
+    """A process, identified across PID reuse, reboots and PID namespaces.
 
     Attributes:
-        pid: its number, in decimal.
-        start: when it began, in the kernel's ticks since boot.
-        boot: of the machine.
-        pid_namespace: in which the number is its own.
+        pid: process ID, in decimal.
+        start: start time in clock ticks since boot.
+        boot: boot ID of the machine.
+        pid_namespace: PID namespace in which ``pid`` is valid.
     """
 
     pid: str
@@ -30,23 +33,23 @@ class Owner:
 
     @classmethod
     def current(cls) -> Owner:
-        """Return this process."""
+        """Return the identity of the current process."""
         return cls(str(os.getpid()), _start_time(os.getpid()) or "", boot_id(), _pid_namespace())
 
     @property
     def same_boot(self) -> bool:
-        """Whether it belongs to this boot of this machine."""
+        """Return True if the process was started since the last boot of this machine."""
         return self.boot == boot_id()
 
     def lives(self) -> bool | None:
-        """Return whether the process is there; None where that cannot be seen from here."""
+        """Return True if the process is alive, False if not, None if it cannot be seen (another boot or PID namespace)."""
         if not self.same_boot or self.pid_namespace != _pid_namespace():
             return None
         return PID.fullmatch(self.pid) is not None and _start_time(int(self.pid)) == self.start
 
 
 def _start_time(pid: int) -> str | None:
-    """Return when a process began, in the kernel's ticks since boot; None when there is no such process or it is a zombie."""
+    """Return a process's start time in clock ticks since boot; None if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

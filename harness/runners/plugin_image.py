@@ -1,4 +1,4 @@
-"""A plugin and its dependencies as a layer on top of a guest image, addressed by content."""
+"""The plugin image: a guest image plus one layer with a plugin and its dependencies, addressed by content."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PLUGIN_PATH = "/opt/plugin"
 
 @dataclass(frozen=True)
 class PluginImage:
-    """A guest image with one plugin on top.
+    """A guest image with one plugin.
 
     Attributes:
         id: "sha256:…".
-        tag: name with 12 hex digits.
-        guest: the image below.
+        tag: name with the first 12 hex digits of the digest of all inputs.
+        guest: image that this one is built on.
         plugin_path: folder of the plugin's modules in the image.
     """
 
@@ -39,12 +39,12 @@ class PluginImage:
 def ensure_plugin_image(
     engine: Engine, guest: GuestImage, bundle: PluginBundle, progress: Progress = silent
 ) -> PluginImage:
-    """The guest image with the plugin's files on top, built when it is not there. Nothing of the plugin is run.
+    """Return the image with the plugin's files; build it if it is missing. No plugin code is run.
 
     Raises:
-        ImageBuildError: a build step failed.
-        PluginPackagingError: a wheel is not sound.
-        NoSpaceError: a disk is full.
+        ImageBuildError: if a build step failed.
+        PluginPackagingError: if a wheel is invalid.
+        NoSpaceError: if a disk is full.
     """
     dockerfile = sandbox_file("plugin.dockerfile")
     wheels = [file_sha256(path) for path in bundle.wheels]

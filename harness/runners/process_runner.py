@@ -1,6 +1,6 @@
-"""The runner without isolation: the guest is an ordinary process of this user. For development, and for one's own plugins.
+"""The runner without isolation: each guest is an ordinary process of this user.
 
-It speaks the same protocol as a container does, so that everything but the walls is exercised.
+It is meant for development and for trusted plugins. It uses the same protocol as containers do.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from harness.runners.owners import Owner
 from harness.runners.process_handle import ProcessHandle
 
 FOLDER = "harness-guest-"
-SEPARATOR = ","  # in no random part of a name that tempfile makes
+SEPARATOR = ","  # never occurs in tempfile's random names
 SCRATCH = "tmp"
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME")
 
 
 class ProcessRunner:
-    """Starts guests as plain processes.
+    """Runner that starts guests as plain processes.
 
     Args:
-        plugin_path: folder that is appended to ``sys.path`` for the plugin; None where it is installed here.
-        threads: of torch in a model's process.
-        limits: as asked for; only ``log_bytes`` holds here.
+        plugin_path: folder appended to the guest's ``sys.path``; None if the plugin is installed in this environment.
+        threads: number of torch threads in a model's process.
+        limits: requested limits; only ``log_bytes`` is enforced.
         device: "cpu" or "cuda".
     """
 
@@ -44,7 +44,7 @@ class ProcessRunner:
 
     @property
     def facts(self) -> RunnerFacts:
-        """What the report says."""
+        """Return the report's facts about this runner."""
         return RunnerFacts(
             name="process",
             isolation="none: the plugin ran as an ordinary process of this user, with network and disk",
@@ -65,30 +65,32 @@ class ProcessRunner:
 
     @property
     def paths(self) -> GuestPaths:
-        """Relative to the guest's own folder, which is another one for every guest."""
+        """Return the paths, relative to the guest's own temporary folder."""
         plugin = None if self._plugin_path is None else str(self._plugin_path.resolve())
         return GuestPaths(plugin, (SCRATCH,))
 
     @property
     def pins(self) -> bool:
-        """Where the system can keep processes on cores."""
+        """Return True if the operating system supports CPU affinity."""
         return hasattr(os, "sched_setaffinity")
 
     @property
     def device(self) -> str:
-        """What guests compute on."""
+        """Return "cpu" or "cuda"."""
         return self._device
 
     def start(self, setup: GuestSetup) -> GuestHandle:
         """Start a guest in a new temporary folder.
 
         Raises:
-            SandboxError: the process could not be started.
+            SandboxError: if the process could not be started.
         """
         try:
             folder, hold = held_folder()
         except OSError as error:
-            raise SandboxError(f"No temporary folder can be made for the guest: {error}.") from error
+            raise SandboxError(
+                f"The guest's temporary folder could not be created: {error}. Check TMPDIR and its free space."
+            ) from error
         try:
             (folder / SCRATCH).mkdir()
             if setup.architecture is not None:
@@ -100,14 +102,14 @@ class ProcessRunner:
         except OSError as error:
             let_go(folder, hold)
             raise SandboxError(
-                f"The guest's process could not be started: {error}. Is memory or disk short?"
+                f"The guest's process could not be started: {error}. Check free memory and disk space."
             ) from error
         except BaseException:
             let_go(folder, hold)
             raise
 
     def _environment(self, folder: Path, gpus: str | None = None) -> dict[str, str]:
-        """Named variables only: what a user's shell holds is nothing for a plugin."""
+        """Return only an explicit set of variables, so that secrets in the user's shell do not reach the plugin."""
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= guest_environment(str(folder / SCRATCH), self._threads)
         if path := python_path():
@@ -120,27 +122,30 @@ class ProcessRunner:
 
 
 def python_path() -> str:
-    """Return the user's PYTHONPATH with absolute folders, by which alone guests may find the harness or a plugin."""
+    """Return the user's PYTHONPATH with absolute folders: guests may need it to find the harness or the plugin."""
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(str(Path(entry).resolve()) for entry in entries if entry)
 
 
 def held_folder() -> tuple[Path, int]:
-    """Return a new temporary folder and a descriptor that locks it; the kernel ends the lock with this process."""
+    """Create a locked temporary folder; return it and the descriptor that holds the lock.
+
+    The kernel releases the lock when this process ends, however it ends.
+    """
     made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}{SEPARATOR.join(astuple(Owner.current()))}{SEPARATOR}"))
     hold = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(hold, fcntl.LOCK_EX)
-    # Under its final name it is never seen without its lock.
+    # Renamed only once locked: under its final name the folder never appears unlocked.
     return made.rename(made.with_name(f"{FOLDER}{made.name.rpartition(SEPARATOR)[2]}")), hold
 
 
 def maker_of(folder: Path) -> Owner | None:
-    """Return the process that makes a guest's folder which has not got its name yet; None where its name does not say."""
+    """Return the process that is creating this guest folder, as encoded in its provisional name; None if it is not."""
     parts = folder.name.removeprefix(f".{FOLDER}").split(SEPARATOR)
     return Owner(*parts[:-1]) if len(parts) == len(fields(Owner)) + 1 else None
 
 
 def let_go(folder: Path, hold: int) -> None:
-    """Delete a folder of :func:`held_folder` and its lock."""
+    """Delete a folder of :func:`held_folder` and release its lock."""
     shutil.rmtree(folder, ignore_errors=True)
     os.close(hold)

@@ -1,4 +1,4 @@
-"""Labels that say whose a container is and until when, and the removal of those that nobody holds any more."""
+"""Labels with a container's owner and deadline, and the removal of orphaned containers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS = (
 )
 EPOCH_S = re.compile(r"[0-9]{1,12}")
 OWNER = (HOST_PID, HOST_START, HOST_BOOT, HOST_PIDNS)
-"""The labels that name the host process, in the order of an :class:`~harness.runners.owners.Owner`'s fields."""
+"""Labels that identify the host process, in the order of :class:`~harness.runners.owners.Owner`'s fields."""
 
 
 def owner_labels(run_id: str, deadline_s: float) -> dict[str, str]:
-    """Labels for a container that this process starts now.
+    """Return the labels of a container that this process is about to start.
 
     Args:
-        run_id: of the run.
-        deadline_s: seconds from now after which a run that cannot see this process may remove the container.
+        run_id: ID of the run.
+        deadline_s: seconds from now after which a run that cannot check this process may remove the container.
     """
     return {
         RUN: run_id,
@@ -45,10 +45,10 @@ def _own_labels() -> dict[str, str]:
 
 
 def reap(engine: Engine) -> list[str]:
-    """Remove our containers that nobody holds, see :func:`orphaned`; returns their names.
+    """Remove orphaned containers of the harness (see :func:`orphaned`); return their names.
 
     Raises:
-        SandboxError: the engine failed.
+        SandboxError: if the engine failed.
     """
     orphans = [state for state in engine.containers({RUN: None}) if orphaned(state.labels)]
     for state in orphans:
@@ -58,22 +58,22 @@ def reap(engine: Engine) -> list[str]:
 
 @lru_cache
 def remove_own_at_exit(engine: Engine) -> None:
-    """When this process ends, remove what an interruption, between creating a container and keeping hold of it, has left."""
+    """Register an exit handler that removes containers left by an interruption between creation and tracking."""
     atexit.register(remove_own, engine)
 
 
 def remove_own(engine: Engine) -> None:
-    """Remove every container that this process has started. A failure is not raised: any later run can remove them."""
+    """Remove every container started by this process. Failures are ignored: a later run will reap the containers."""
     with suppress(HarnessError):
         for state in engine.containers(_own_labels()):
             engine.remove(state.id)
 
 
 def orphaned(labels: Mapping[str, str]) -> bool:
-    """Return True if nobody holds a container with these labels: its host process is dead.
+    """Return True if a container with these labels is orphaned: its host process is dead.
 
-    Only where that process could not be seen from here (another boot, machine or pid namespace) does the deadline decide: a
-    wall clock may be set, and a suspended machine sleeps past any deadline, while the run goes on.
+    The deadline decides only if that process cannot be checked from here (another boot, machine or PID namespace). A deadline
+    is less reliable: the wall clock may be changed, and a suspended machine sleeps past it while its run is still valid.
     """
     lives = owner_of(labels).lives()
     if lives is not None:
@@ -83,5 +83,5 @@ def orphaned(labels: Mapping[str, str]) -> bool:
 
 
 def owner_of(labels: Mapping[str, str]) -> Owner:
-    """Return the process that a container's labels name."""
+    """Return the owner process recorded in a container's labels."""
     return Owner(*(labels.get(name, "") for name in OWNER))

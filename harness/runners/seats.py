@@ -1,8 +1,8 @@
-"""Which cores and devices the guests of one worker run on, and when another of them may warm up.
+"""Cores and devices of each worker's guests, and the rule for when further guests may warm up.
 
-A guest that warms up, which is importing torch, keeps a core busy for two seconds. It may not do so on a core on which a model is
-being measured. Where cores are left over, the next guests warm up on those while a model is measured, and are moved to the seat's
-own cores when their turn has come. Where none is left over, guests warm up between two models, several at once.
+A guest warms up by importing torch, which keeps a core busy for about two seconds. It must not do so on a core on which a model
+is being measured. If there are spare cores, the next guests warm up on them during a measurement and are then moved to the
+worker's own cores. Otherwise several guests warm up at once between two models.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Seat:
-    """Where the guests of one worker run.
+    """Cores and GPUs of one worker's guests.
 
     Attributes:
-        cores: numbers of the cores on which its models are measured; None for wherever the system puts them.
-        spare: cores on which no model of any worker is ever measured, and guests warm up at any time.
-        gpus: devices of its guests, as ``--gpus`` has them; None for the runner's own.
-        ahead: how many guests may be warm, or warming up, beside the one that is being measured.
+        cores: core numbers on which its models are measured; None for no pinning.
+        spare: cores on which no worker ever measures a model, so that guests may warm up on them at any time.
+        gpus: devices of its guests, in the form of ``--gpus``; None for the runner's default.
+        ahead: number of guests that may be warm, or warming up, besides the one being measured.
     """
 
     cores: tuple[int, ...] | None = None
@@ -32,19 +32,19 @@ class Seat:
 
     @property
     def waiting(self) -> tuple[int, ...] | None:
-        """The cores on which a guest is to be started that is one of many."""
+        """Return the cores on which warm-up guests start: spare cores if any, else the worker's own."""
         return self.spare or self.cores
 
 
 @dataclass(frozen=True)
 class Span:
-    """When cores were busy with something.
+    """An interval in which cores were busy.
 
     Attributes:
-        kind: "warming" of a guest, from asking for it until it was seen to be ready, which may be later than it was; or
+        kind: "warming", from requesting a guest until it was found to be ready (it may have been ready earlier); or
             "measured", from the start of a model's clock to its end.
-        cores: on which; None for any.
-        began_s, ended_s: of the session's clock.
+        cores: the busy cores; None if not pinned.
+        began_s, ended_s: start and end in seconds of the session's clock.
     """
 
     kind: Literal["warming", "measured"]
@@ -53,7 +53,7 @@ class Span:
     ended_s: float
 
     def disturbs(self, other: Span) -> bool:
-        """One warms up while the other is measured, on a core that both may use."""
+        """Return True if a warm-up overlaps a measurement in time and cores."""
         if {self.kind, other.kind} != {"warming", "measured"}:
             return False
         if self.ended_s <= other.began_s or other.ended_s <= self.began_s:
@@ -62,13 +62,13 @@ class Span:
 
 
 def core_list(cores: Collection[int]) -> str:
-    """Core numbers as the kernel writes them, e.g. "0,1,5"."""
+    """Return core numbers in the kernel's list format, e.g. "0,1,5"."""
     return ",".join(map(str, sorted(cores)))
 
 
 @contextmanager
 def pinned(cores: Collection[int] | None) -> Iterator[None]:
-    """Keep this thread, and what it starts meanwhile, on these cores for the time of a block; None: where it is."""
+    """Pin this thread, and any process it starts, to these cores within a ``with`` block; None for no change."""
     if cores is None or not hasattr(os, "sched_setaffinity"):
         yield
         return

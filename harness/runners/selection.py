@@ -1,4 +1,4 @@
-"""Which runner a plugin gets: Docker where it is reachable, a plain process where the user allows it or the plugin is ours."""
+"""Choice of the runner: Docker if reachable; a plain process if the user requests it or the plugin is bundled."""
 
 from __future__ import annotations
 
@@ -33,40 +33,39 @@ if TYPE_CHECKING:
     from harness.runners.engine import Engine
     from harness.runners.images import GuestImage
 
-AUTO = "auto"  # a GPU where there is one
-RETRAIN = "retrain"  # the bundled unlearner by which retraining is timed
+AUTO = "auto"  # a GPU if there is one
+RETRAIN = "retrain"  # the bundled unlearner that measures the retraining time
 
 
 class Workshop(Protocol):
-    """Makes runners for plugins, all of one kind."""
+    """Factory of runners of one kind."""
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the reader of the report must know about the choice of runner."""
+        """Return notices about the choice of runner, for the report."""
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """A runner that holds this plugin, and what is known of the plugin.
+        """Return a runner for this plugin, and the plugin's metadata.
 
         Raises:
-            PluginNotFoundError, DuplicatePluginError, PluginPackagingError: the plugin.
-            ImageBuildError: its image.
+            PluginNotFoundError, DuplicatePluginError, PluginPackagingError: if the plugin cannot be resolved.
+            ImageBuildError: if its image cannot be built.
         """
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """A runner that holds the bundled ``retrain``."""
+        """Return a runner for the bundled ``retrain``, and its metadata."""
 
 
 def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
-    """The workshop that the user asked for; ``auto`` takes Docker where it is reachable.
+    """Return the factory of the kind that ``--runner`` names; ``auto`` uses Docker if it is reachable.
 
     Raises:
-        DockerUnavailableError, ImageBuildError: Docker, or what it alone has (a base image, another torch, a runtime), was asked
-            for and cannot be had.
-        RunnerRefusedError: a third party's plugin, no Docker, and the user did not ask for the process runner.
-        PluginNotFoundError, DuplicatePluginError: a name that no, or more than one, distribution registers.
-        GpuUnavailableError: GPUs were asked for and there is none.
-        UsageError: ``--gpus`` is none of its forms, the engine does not have the ``--runtime``, or a process would not have the
-            ``--torch``.
+        DockerUnavailableError, ImageBuildError: if Docker is unavailable but was requested, or an option that needs it was given
+            (``--base``, ``--torch``, ``--runtime``).
+        RunnerRefusedError: if Docker is unavailable, the plugin is third-party, and ``--runner process`` was not given.
+        PluginNotFoundError, DuplicatePluginError: if no distribution, or more than one, registers the name.
+        GpuUnavailableError: if GPUs were requested and there are none.
+        UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
     """
     _check_plugin_exists(config.plugin)
     if config.gpus != AUTO:
@@ -78,14 +77,14 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
         return _docker(config, progress)
     except (DockerUnavailableError, ImageBuildError) as error:
         if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
-            raise  # a process would have none of these, and its report would say nothing of it
+            raise  # the process runner would silently ignore these options
         if not _bundled(config.plugin):
             raise RunnerRefusedError(
-                f"{error}\n{config.plugin!r} is a third party's plugin and would run without isolation. Mend the above, "
-                "or say `--runner process` if you trust its code with this account."
+                f"{error}\n{config.plugin!r} is a third-party plugin and would run without isolation. Fix the error above, "
+                "or pass `--runner process` if you trust its code with this account."
             ) from error
         reason = str(error).splitlines()[0]
-        notice = f"The plugin ran as a plain process, without isolation, since Docker could not be used: {reason}"
+        notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
         progress.notice(notice)
         return ProcessWorkshop(config, progress, (notice,))
 
@@ -100,16 +99,16 @@ def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
     known_runtime(config.runtime, engine.info())
     try:
         for name in reap(engine):
-            progress.notice(f"Removed the container {name}, left behind by a run that was killed.")
+            progress.notice(f"Removed the orphaned container {name} of a killed run.")
     except SandboxError as error:
-        progress.notice(f"Containers of killed runs could not all be removed; try `harness reap` later: {error}")
+        progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
     with progress.step("sandbox image", None) as step:
         guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
     return DockerWorkshop(engine, guest, config, progress)
 
 
 def _check_plugin_exists(plugin: str) -> None:
-    """Refuse, before anything is built, a name that no distribution has and a path at which nothing stands."""
+    """Raise PluginNotFoundError, before anything is built, for an unregistered name or a path that does not exist."""
     spec = PluginSpec.parse(plugin)
     if spec.is_path and not spec.path.exists():
         raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
@@ -118,11 +117,12 @@ def _check_plugin_exists(plugin: str) -> None:
 
 
 def _check_torch_is_installed(asked: str | None) -> None:
-    """Refuse a version of torch that a process on this host does not have; releases are compared without their local part."""
+    """Raise UsageError unless ``asked`` is the installed torch version, with or without its local part."""
     installed = importlib.metadata.version("torch")
     if asked is not None and asked not in (installed, Version(installed).public):
         raise UsageError(
-            f"--torch {asked} needs an image: `--runner docker`. A process has the torch that is installed, {installed}."
+            f"--torch {asked} is not available to `--runner process`, which uses the installed torch {installed}. Pass "
+            "`--runner docker`, or leave out --torch."
         )
 
 
@@ -137,7 +137,7 @@ def _gpus(config: RunConfig) -> str:
 
 
 class DockerWorkshop:
-    """Runners that start containers."""
+    """Factory of runners that start containers."""
 
     notices: tuple[str, ...] = ()
 
@@ -162,7 +162,7 @@ class DockerWorkshop:
 
 
 class ProcessWorkshop:
-    """Runners that start plain processes."""
+    """Factory of runners that start plain processes."""
 
     def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
         reap_guest_folders()
@@ -170,8 +170,8 @@ class ProcessWorkshop:
         self._device = "cpu" if _gpus(config) == "none" else "cuda"
         if self._device == "cuda" and not hardware.gpu_names():
             raise GpuUnavailableError(
-                f"--gpus {config.gpus} was asked for, and torch sees no CUDA device on this machine. `harness doctor` tells "
-                "more; say --gpus none to run on the CPU."
+                f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
+                "for details, or pass --gpus none to run on the CPU."
             )
         own = ("The plugin ran as a plain process, without isolation.",)
         self.notices = notices or (() if _bundled(config.plugin) else own)
@@ -189,7 +189,7 @@ class ProcessWorkshop:
 
 
 def _folder(bundle: PluginBundle) -> Path | None:
-    """Where a plugin that is not installed here was unpacked; None for one that is."""
+    """Unpack a plugin into the cache and return the folder; return None if the plugin is installed in this environment."""
     if bundle.facts.origin in ("bundled", "installed"):
         return None
     inputs = {"format": 2, "digest": bundle.facts.digest}

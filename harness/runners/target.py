@@ -1,4 +1,4 @@
-"""A Python that wheels are collected for: the sandbox's, or the one that runs the harness."""
+"""The Python interpreter and platform that wheels are collected for."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PROBE = (
     "import json, platform, sys; print(json.dumps({'version': list(sys.version_info[:3]), 'implementation': "
     "sys.implementation.name, 'machine': platform.machine(), 'glibc': platform.libc_ver()[1]}))"
 )
-"""A program that prints, as JSON, what :meth:`PythonTarget.from_probe` reads."""
+"""Program that prints the JSON document that :meth:`PythonTarget.from_probe` parses."""
 
 
 @dataclass(frozen=True)
 class PythonTarget:
-    """A CPython on Linux with glibc.
+    """A CPython interpreter on Linux with glibc.
 
     Attributes:
         version: (major, minor, micro).
-        machine: e.g. "x86_64".
-        glibc: (major, minor).
+        machine: CPU architecture, e.g. "x86_64".
+        glibc: glibc version as (major, minor).
     """
 
     version: tuple[int, int, int]
@@ -35,38 +35,38 @@ class PythonTarget:
 
     @classmethod
     def current(cls) -> PythonTarget:
-        """The Python that runs this."""
+        """Return the running interpreter's target."""
         return cls(sys.version_info[:3], platform.machine(), _pair(platform.libc_ver()[1]))
 
     @classmethod
     def from_probe(cls, data: dict[str, object]) -> PythonTarget:
-        """From what :data:`PROBE` prints.
+        """Parse the output of :data:`PROBE`.
 
         Raises:
-            ValueError: not CPython, older than 3.10, or not glibc (Alpine's musl, say).
+            ValueError: if it is not CPython, older than 3.10, or not on glibc (e.g. Alpine's musl).
         """
         if data["implementation"] != "cpython":
-            raise ValueError(f"its Python is {data['implementation']}, and CPython is needed")
+            raise ValueError(f"its Python is {data['implementation']}; CPython is required")
         major, minor, micro = (int(part) for part in data["version"])  # type: ignore[attr-defined]
         if (major, minor) < (3, 10):
-            raise ValueError(f"its Python is {major}.{minor}, and 3.10 or newer is needed")
+            raise ValueError(f"its Python is {major}.{minor}; 3.10 or newer is required")
         if not data["glibc"]:
-            raise ValueError("its C library is not glibc, for which torch is built")
+            raise ValueError("its C library is not glibc, which torch requires")
         return cls((major, minor, micro), str(data["machine"]), _pair(str(data["glibc"])))
 
     @property
     def python(self) -> str:
-        """E.g. "3.11.2"."""
+        """Return the full version, e.g. "3.11.2"."""
         return ".".join(str(part) for part in self.version)
 
     @property
     def short(self) -> str:
-        """E.g. "3.11"."""
+        """Return the minor version, e.g. "3.11"."""
         return f"{self.version[0]}.{self.version[1]}"
 
     @property
     def platforms(self) -> list[str]:
-        """Platform tags whose wheels run here, best first."""
+        """Return the supported platform tags, most specific first."""
         oldest = OLDEST_GLIBC_MINOR.get(self.machine, 17)
         legacy = {minor: name for name, minor in LEGACY_TAGS.items()}
         tags: list[str] = []
@@ -78,22 +78,22 @@ class PythonTarget:
 
     @property
     def abi(self) -> str:
-        """E.g. "cp311"."""
+        """Return the ABI tag, e.g. "cp311"."""
         return f"cp{self.version[0]}{self.version[1]}"
 
     def pip_flags(self) -> list[str]:
-        """Options that make ``pip download`` choose wheels for this Python whichever one pip runs in."""
+        """Return options that make ``pip download`` choose wheels for this target, whichever interpreter runs pip."""
         flags = ["--only-binary=:all:", "--implementation=cp", f"--python-version={self.python}", f"--abi={self.abi}"]
         return [*flags, *(f"--platform={tag}" for tag in self.platforms)]
 
     def tags(self) -> Iterator[Tag]:
-        """Wheel tags that run here, best first."""
+        """Yield the supported wheel tags, most specific first."""
         short = self.version[:2]
         yield from cpython_tags(short, [self.abi], self.platforms)
         yield from compatible_tags(short, self.abi, self.platforms)
 
     def environment(self) -> dict[str, str]:
-        """Values for environment markers (PEP 508)."""
+        """Return the values of environment markers (PEP 508)."""
         return {
             "implementation_name": "cpython",
             "implementation_version": self.python,
@@ -110,12 +110,12 @@ class PythonTarget:
         }
 
     def to_json(self) -> dict[str, object]:
-        """JSON values; :meth:`from_json` reads them back."""
+        """Return a JSON-compatible dict, see :meth:`from_json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> PythonTarget:
-        """Inverse of :meth:`to_json`."""
+        """Parse the result of :meth:`to_json`."""
         major, minor, micro = map(int, data["version"])  # type: ignore[call-overload]
         glibc_major, glibc_minor = map(int, data["glibc"])  # type: ignore[call-overload]
         return cls((major, minor, micro), str(data["machine"]), (glibc_major, glibc_minor))

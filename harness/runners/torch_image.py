@@ -1,4 +1,4 @@
-"""The lower half of the sandbox's image: a base image with torch of one version. Big and slow to make, so made rarely."""
+"""The torch image: a base image plus one torch version. It is large and slow to build, so it is a layer of its own."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class TorchImage:
 
     Attributes:
         id: "sha256:…".
-        target: the Python inside.
-        packages: canonical distribution name -> version, all that is installed inside.
-        base: reference of the image below.
+        target: Python inside.
+        packages: canonical name -> version of every distribution installed inside.
+        base: reference of the base image.
     """
 
     id: str
@@ -44,18 +44,18 @@ class TorchImage:
 
     @property
     def site(self) -> str:
-        """The folder of installed modules."""
+        """Return the site-packages folder in the image."""
         return f"{VENV}/lib/python{self.target.short}/site-packages"
 
 
 def ensure_torch_image(
     engine: Engine, torch: str | None, base: str | None, rebuild: bool, progress: Progress
 ) -> TorchImage:
-    """The image for a torch version (None: that of the host) on a base, built when it is not there.
+    """Return the image for a torch version (None: the host's) and a base; build it if it is missing.
 
     Raises:
-        ImageBuildError: no base image, no wheels, or a build step failed.
-        NoSpaceError: a disk is full.
+        ImageBuildError: if there is no base image, there are no wheels, or a build step failed.
+        NoSpaceError: if a disk is full.
     """
     versions = _builds(torch)
     reference, base_info = resolve_base(engine, base, progress)
@@ -87,7 +87,7 @@ def ensure_torch_image(
 
 
 def _builds(torch: str | None) -> list[str]:
-    """Versions to try: of the host's own release its own build (CPU only, say), else what was asked for."""
+    """Return the versions to try: for the host's release first the host's build (e.g. CPU only), else ``torch`` itself."""
     if torch is None:
         return _host_torch()
     try:
@@ -98,31 +98,33 @@ def _builds(torch: str | None) -> list[str]:
 
 
 def _host_torch() -> list[str]:
-    """The host's own build, then the release without its local part."""
+    """Return the host's torch version with its local part (if any), then without."""
     try:
         full = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        raise ImageBuildError("torch is not installed on the host; say which version with `--torch VERSION`") from None
+        raise ImageBuildError("torch is not installed on the host; pass a version with `--torch VERSION`") from None
     return list(dict.fromkeys([full, Version(full).public]))
 
 
 def _wheels(versions: list[str], target: PythonTarget, progress: Progress) -> Wheelhouse:
     reasons = []
     for version in versions:
-        progress(f"collecting wheels of torch {version} for Python {target.python}")
+        progress(f"downloading wheels of torch {version} for Python {target.python}")
         try:
             return collect([f"torch=={version}", *PACKAGES], target, progress=progress)
         except WheelsUnavailableError as error:
             reasons.append(f"torch=={version}: {error}")
     raise ImageBuildError(
-        f"No wheels of torch for Python {target.python} on {target.machine}. pip said:\n" + "\n".join(reasons) + "\n"
-        "Name another version with `--torch`, or a base image with another Python with `--base`; pip's own configuration "
-        "(an index with the wheels you want, say) is honoured."
+        f"No wheels of torch for Python {target.python} on {target.machine}. pip's output:\n"
+        + "\n".join(reasons)
+        + "\n"
+        "Choose another version with `--torch`, or a base image with another Python with `--base`. pip's configuration, e.g. "
+        "an index with the wheels you want, is used."
     )
 
 
 def _torch_image(image: ImageInfo) -> TorchImage:
-    what = f"the label {FACTS} of the image {image.id} cannot be read"
+    what = f"the label {FACTS} of the image {image.id} cannot be parsed"
     with foreign(what, ImageBuildError, f"Remove the image: docker rmi -f {image.id}"):
         facts = json.loads(image.labels[FACTS])
         packages = {str(name): str(version) for name, version in facts["packages"].items()}

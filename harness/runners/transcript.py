@@ -1,4 +1,4 @@
-"""What a guest said about one model: frames in their order, within their bounds."""
+"""Validation and storage of the frames that a guest sends about one model."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ FOLLOWERS: dict[Kind | None, frozenset[Kind]] = {
     Kind.WEIGHTS: frozenset({Kind.ENDED}),
     Kind.ENDED: frozenset(),
 }
-"""Which frames may follow which; LOG may stand anywhere but between RESULT and WEIGHTS, and after the weights."""
+"""Allowed successors of each frame kind. LOG frames, not listed here, are allowed until RESULT."""
 
 
 class Transcript:
-    """The frames of one model, read and checked one by one.
+    """Reader that checks the frames of one model one by one.
 
     Args:
-        index: the model that every frame must be about.
-        log_head_bytes, log_tail_bytes: how much output the guest may send.
+        index: model number that every frame must have.
+        log_head_bytes, log_tail_bytes: maximum bytes of output the guest may send.
 
     Attributes:
-        last_frame: name of the last frame that came.
-        weights: the unlearned state as bytes, not yet checked.
-        peak_gpu_mib: as the guest reported it.
-        ended: how the model's process ended, once the guest has said so.
+        last_frame: name of the last frame received.
+        weights: the unlearned state as bytes, not yet validated.
+        peak_gpu_mib: peak GPU memory in MiB, as reported by the guest.
+        ended: content of the ENDED frame; None until it is received.
     """
 
     def __init__(self, index: int, log_head_bytes: int, log_tail_bytes: int) -> None:
@@ -64,10 +64,10 @@ class Transcript:
         self.ended: Ended | None = None
 
     def until(self, kinds: Collection[Kind], channel: Channel, deadline_s: float | None) -> Kind:
-        """Read frames up to one of ``kinds``, which is returned.
+        """Read frames until one of ``kinds``; return its kind.
 
         Raises:
-            ProtocolError: a frame out of order, too long, or about another model.
+            ProtocolError: if a frame is out of order, too long, or about another model.
             GuestGoneError, DeadlineError: as :meth:`Channel.receive`.
         """
         while True:
@@ -78,7 +78,7 @@ class Transcript:
                 return kind
 
     def take(self, kind: Kind, payload: bytearray) -> None:
-        """Check and keep one frame."""
+        """Validate and store one frame."""
         if kind is Kind.LOG and self._phase in (None, Kind.IMPORTING, Kind.IMPORTED):
             self._take_log(payload)
             return
@@ -89,16 +89,16 @@ class Transcript:
         if kind is Kind.WEIGHTS:
             self.weights = payload
             return
-        said = decode_json(bytes(payload))
-        if said.get("index") != self._index:
+        content = decode_json(bytes(payload))
+        if content.get("index") != self._index:
             raise ProtocolError(f"a {kind.name} frame about another model than {self._index}")
         if kind is Kind.RESULT:
-            self.peak_gpu_mib = _mib(said.get("peak_gpu_mib"))
+            self.peak_gpu_mib = _mib(content.get("peak_gpu_mib"))
         elif kind is Kind.ENDED:
-            self.ended = read_ended(said)
+            self.ended = read_ended(content)
 
     def log(self) -> LogCapture:
-        """The plugin's output so far."""
+        """Return the plugin's output so far."""
         return LogCapture(harmless_bytes(bytes(self._head)), harmless_bytes(bytes(self._tail)), self._dropped_bytes)
 
     def _take_log(self, payload: bytearray) -> None:
@@ -114,16 +114,16 @@ class Transcript:
         target += chunk
 
 
-def read_ended(said: dict[str, Any]) -> Ended:
-    """The guest's account of an end, every field checked, every text made harmless.
+def read_ended(content: dict[str, Any]) -> Ended:
+    """Parse an ENDED frame: check every field, and escape control characters in texts.
 
     Raises:
-        ProtocolError: an unknown or missing field, or a value of the wrong type.
+        ProtocolError: if a field is unknown or missing, or has the wrong type.
     """
     known = {field.name for field in fields(Ended)}
-    if set(said) - known or not {"index", "exit_code", "signal"} <= set(said):
-        raise ProtocolError(f"ENDED has fields {sorted(map(harmless, said))}")
-    return Ended(**{name: _checked(name, value) for name, value in said.items()})
+    if set(content) - known or not {"index", "exit_code", "signal"} <= set(content):
+        raise ProtocolError(f"ENDED has fields {sorted(map(harmless, content))}")
+    return Ended(**{name: _checked(name, value) for name, value in content.items()})
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -141,7 +141,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _mib(value: object) -> float | None:
-    """A size as the guest reported it; None where it is no number that a size may be."""
+    """Return a number reported by the guest; None if it is not a number in [0, :data:`MAX_SIZE_MIB`)."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if 0 <= value < MAX_SIZE_MIB else None

@@ -1,4 +1,4 @@
-"""Weights on their way to and from the sandbox: safetensors only, checked against what the original implies."""
+"""Encoding of model states as safetensors, and validation of the states that the sandbox returns."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ DTYPES = {
     "uint8": "U8",
     "bool": "BOOL",
 }
-"""numpy's name of a dtype -> safetensors' name."""
+"""NumPy dtype name -> safetensors dtype name."""
 
 HEADER_BYTES = 1 << 14
 HEADER_BYTES_PER_TENSOR = 512
 MAX_MESSAGE_CHARS = 2_000
 
 
-class WeightsInvalid(Exception):  # noqa: N818 -- a verdict on a submission, not an error of ours
-    """What came back cannot be accepted.
+class WeightsInvalid(Exception):  # noqa: N818 -- a result about a submission, not an error of the harness
+    """Raised for a returned state that is rejected.
 
     Attributes:
         problem: "output_invalid" or "output_too_large".
@@ -49,68 +49,70 @@ class WeightsInvalid(Exception):  # noqa: N818 -- a verdict on a submission, not
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """dtype (numpy's name) and shape of one tensor."""
+    """NumPy dtype name and shape of a tensor."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def n_bytes(self) -> int:
-        """Length of the data."""
+        """Return the size of the data in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an unlearned state must look like.
+    """Names, dtypes and shapes that an unlearned state must have.
 
     Attributes:
-        tensors: name -> dtype and shape, from the original's state.
+        tensors: tensor name -> dtype and shape, from the original's state.
     """
 
     tensors: Mapping[str, TensorSpec]
 
     @classmethod
     def of(cls, state: Mapping[str, NDArray[Any]]) -> Manifest:
-        """The manifest of a state.
+        """Return the manifest of a state.
 
         Raises:
-            ValueError: a dtype that is not exchanged with the sandbox, e.g. bfloat16, which numpy does not have.
+            ValueError: if a dtype is not supported, e.g. bfloat16, which NumPy lacks.
         """
         tensors = {}
         for name, array in state.items():
             if array.dtype.name not in DTYPES:
                 known = ", ".join(DTYPES)
-                raise ValueError(f"{name!r} has dtype {array.dtype}; models may hold {known}: convert it to float32")
+                raise ValueError(
+                    f"{name!r} has the unsupported dtype {array.dtype}; convert it to float32. Supported: {known}"
+                )
             tensors[name] = TensorSpec(array.dtype.name, tuple(array.shape))
         return cls(tensors)
 
     @property
     def max_bytes(self) -> int:
-        """No honest safetensors document of such a state is longer: its data, and a generous header."""
+        """Return an upper bound on the length of a valid safetensors document: the data plus a generous header."""
         data = sum(spec.n_bytes for spec in self.tensors.values())
         names = sum(6 * len(name.encode()) for name in self.tensors)
         return data + names + HEADER_BYTES_PER_TENSOR * len(self.tensors) + HEADER_BYTES
 
 
 def encode(state: Mapping[str, NDArray[Any]]) -> bytes:
-    """A state as safetensors bytes."""
+    """Return a state as a safetensors document."""
     return safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in state.items()})
 
 
 def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
-    """The state that came back: exactly the manifest's names, shapes and dtypes, and finite.
+    """Decode a returned state; check that it is finite and has exactly the manifest's names, shapes and dtypes.
 
     Raises:
-        WeightsInvalid: with the problem and a message for the author.
+        WeightsInvalid: if a check fails, with the problem and a message for the author.
     """
     if len(raw) > manifest.max_bytes:
-        message = f"{len(raw)} bytes came back; the original's state allows {manifest.max_bytes}"
+        message = f"the returned state has {len(raw)} bytes; the original's allows {manifest.max_bytes}"
         raise WeightsInvalid("output_too_large", message)
     try:
         entries = dict(safetensors.deserialize(bytes(raw)))  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
-        message = f"what came back is no safetensors document: {harmless(str(error), 200)}"
+        message = f"the returned state is not a safetensors document: {harmless(str(error), 200)}"
         raise WeightsInvalid("output_invalid", message) from None
     if differs := difference(set(entries), set(manifest.tensors)):
         raise WeightsInvalid("output_invalid", harmless(differs, MAX_MESSAGE_CHARS))
@@ -118,7 +120,7 @@ def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
 
 
 def same_weights(one: State, other: State) -> bool:
-    """Return True if two states of the same manifest are the same, bit for bit."""
+    """Return True if two states with the same manifest are bitwise equal."""
     return all(np.asarray(array).tobytes() == np.asarray(other[name]).tobytes() for name, array in one.items())
 
 

@@ -1,4 +1,4 @@
-"""Parses a wheel's metadata."""
+"""Parsers for a wheel's METADATA and entry_points.txt."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ VALUE = re.compile(rf"{DOTTED}(\s*:\s*{DOTTED})?")
 
 
 def parse_metadata(path: Path, text: str) -> Metadata:
-    """The METADATA file of the wheel at ``path``.
+    """Parse the METADATA file of the wheel at ``path``.
 
     Raises:
-        PluginPackagingError: a field that is used here is not valid.
+        PluginPackagingError: if a required field is missing or invalid.
     """
-    with foreign(f"{path}: its metadata is not valid", PluginPackagingError):
+    with foreign(f"{path}: invalid metadata", PluginPackagingError):
         metadata = Metadata.from_email(text, validate=False)
-        # Fields are parsed when they are first asked for.
+        # Fields are parsed on first access; access them here so that errors surface.
         _ = (metadata.requires_dist, metadata.requires_python)
         if not metadata.name or not metadata.version:
-            raise ValueError("it names no distribution or no version")
+            raise ValueError("Name or Version is missing")
     return metadata
 
 
 def parse_entry_points(path: Path, text: str) -> dict[str, str]:
-    """The unlearners that the entry_points.txt of the wheel at ``path`` registers: name -> "module:attribute".
+    """Return the unlearners in entry_points.txt of the wheel at ``path``, as name -> "module:attribute".
 
     Raises:
-        PluginPackagingError: it is not valid.
+        PluginPackagingError: if the file is invalid.
     """
     found, faults = parse(text)
     if faults:
@@ -45,18 +45,18 @@ def parse_entry_points(path: Path, text: str) -> dict[str, str]:
     for point in found:
         if point.group == GROUP and points.setdefault(point.name, point.value) != point.value:
             raise PluginPackagingError(
-                f"{path}: it registers the unlearner {point.name!a} twice, as {points[point.name]!a} and {point.value!a}; "
+                f"{path}: the unlearner {point.name!a} is registered twice, as {points[point.name]!a} and {point.value!a}; "
                 "rename one"
             )
     for name, value in points.items():
         if not NAME.fullmatch(name):
             raise PluginPackagingError(
-                f"{path}: it registers an unlearner named {name[:80]!a}; a name is 1 to 64 letters, digits and any of ._- "
-                "and begins with a letter or digit"
+                f"{path}: invalid name {name[:80]!a} of an unlearner; a name has 1 to 64 letters, digits or ._- and begins "
+                "with a letter or digit"
             )
         if not VALUE.fullmatch(value):
             raise PluginPackagingError(
-                f"{path}: its unlearner {name} is {value[:80]!a}, which is not of the form package.module or "
+                f"{path}: invalid entry point {value[:80]!a} of the unlearner {name}; use package.module or "
                 "package.module:attribute"
             )
     return points

@@ -1,4 +1,4 @@
-"""Reads and unpacks wheels that a stranger made, without trusting anything in them and without running any of it."""
+"""Reading and unpacking of untrusted wheels. Nothing in a wheel is trusted or executed."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
 MAX_MEMBERS = 50_000
 MAX_UNPACKED_BYTES = 8 << 30
 MAX_METADATA_BYTES = 4 << 20
-MAX_NAME_BYTES = 255  # of one part of a path: what file systems take
+MAX_NAME_BYTES = 255  # of one path component, the limit of common file systems
 
 
 @dataclass(frozen=True)
 class Content:
-    """One file of a wheel.
+    """A file of a wheel.
 
     Attributes:
-        name: where it belongs, relative to the folder of modules.
-        size: in bytes.
-        executable: the wheel marks it as a program.
-        file: its bytes, to be read before the next content is asked for; PluginPackagingError where the archive is damaged.
+        name: installation path, relative to site-packages.
+        size: size in bytes.
+        executable: the wheel marks the file as executable.
+        file: content; read it before advancing the iterator. Reading raises PluginPackagingError if the archive is damaged.
     """
 
     name: str
@@ -49,22 +49,22 @@ class Content:
 
     @property
     def mode(self) -> int:
-        """Permissions: everybody reads, the owner writes."""
+        """Return the permissions: world-readable, writable by the owner."""
         return 0o755 if self.executable else 0o644
 
 
 @dataclass(frozen=True)
 class WheelFile:
-    """What a wheel says about itself.
+    """A wheel's metadata.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         name: canonical distribution name.
-        version: of the distribution, as in its metadata.
-        tags: Pythons and platforms it is for.
-        requirements: all of ``Requires-Dist``, markers unevaluated.
-        requires_python: None when it does not say.
-        entry_points: of group ``harness.unlearners``: name -> "module:attribute".
+        version: version in the metadata.
+        tags: compatibility tags.
+        requirements: all ``Requires-Dist`` entries, markers unevaluated.
+        requires_python: ``Requires-Python``; None if absent.
+        entry_points: entry points of the group ``harness.unlearners``, as name -> "module:attribute".
     """
 
     path: Path
@@ -80,11 +80,11 @@ class WheelFile:
         """Read file name, member names, metadata and entry points.
 
         Raises:
-            PluginPackagingError: not a sound wheel; the message says why.
+            PluginPackagingError: if the wheel is invalid; the message has the reason.
         """
         try:
             name, version, _, tags = parse_wheel_filename(path.name)
-        except Exception as error:  # of packaging and its versions, several
+        except Exception as error:  # packaging raises several types, depending on its version
             raise PluginPackagingError(
                 f"{path}: {reason(error)}. A wheel is named NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
             ) from None
@@ -109,39 +109,39 @@ class WheelFile:
         )
 
     def requires(self, target: PythonTarget) -> list[Requirement]:
-        """The requirements that hold for ``target``, without extras."""
+        """Return the requirements that apply to ``target``, without extras."""
         environment = target.environment()
         with foreign(f"{self.path}: a marker of its requirements cannot be evaluated", PluginPackagingError):
             return [item for item in self.requirements if item.marker is None or item.marker.evaluate(environment)]
 
     def check_fits(self, target: PythonTarget) -> None:
-        """Refuse a wheel that is for another Python or platform.
+        """Check that the wheel is compatible with ``target``.
 
         Raises:
-            PluginPackagingError: it does not run on ``target``.
+            PluginPackagingError: if it is for another Python or platform.
         """
         if self.tags.isdisjoint(target.tags()):
             raise PluginPackagingError(
-                f"{self.path.name} is not for the sandbox's Python {target.python} on {target.machine}; "
-                "build it for that, or give another image with `--base`"
+                f"{self.path.name} is not compatible with the sandbox's Python {target.python} on {target.machine}; "
+                "build it for that, or choose another image with `--base`"
             )
         if self.requires_python is not None and not self.requires_python.contains(target.python, prereleases=True):
             raise PluginPackagingError(
-                f"{self.name} {self.version} needs Python {self.requires_python}, the sandbox has {target.python}"
+                f"{self.name} {self.version} requires Python {self.requires_python}; the sandbox has {target.python}"
             )
 
     def files(self) -> dict[str, str]:
-        """SHA-256 in hex per file, but for RECORD, which says the same."""
+        """Return the SHA-256 hex digest of each file, except RECORD, which is redundant."""
         with _opened(self.path) as archive:
             members = _checked_members(self.path, archive)
             wanted = {name: info for name, info in members.items() if not name.endswith(".dist-info/RECORD")}
             return {name: _digest(self.path, archive, info) for name, info in sorted(wanted.items())}
 
     def contents(self) -> Iterator[Content]:
-        """The wheel's modules and metadata one by one, without its scripts, headers and data files.
+        """Yield the wheel's modules and metadata, without scripts, headers and data files.
 
         Raises:
-            PluginPackagingError: the archive is damaged.
+            PluginPackagingError: if the archive is damaged.
         """
         with _opened(self.path) as archive:
             for name, info in _checked_members(self.path, archive).items():
@@ -158,11 +158,11 @@ class WheelFile:
                         )
 
     def unpack(self, target: Path) -> None:
-        """Write :meth:`contents` into the folder ``target``. What is there of the same name is written over, as by pip.
+        """Write :meth:`contents` into the folder ``target``, overwriting existing files, as pip does.
 
         Raises:
-            PluginPackagingError: the archive is damaged.
-            OSError: the disk is full.
+            PluginPackagingError: if the archive is damaged.
+            OSError: if the disk is full.
         """
         for content in self.contents():
             place = target / content.name
@@ -173,18 +173,18 @@ class WheelFile:
                 place.chmod(content.mode)
             except OSError as error:
                 if error.errno == errno.ENOSPC:
-                    raise  # whoever keeps the folder knows what to do about its disk
+                    raise  # the caller adds advice about its disk
                 raise PluginPackagingError(f"{self.path}: {content.name} cannot be unpacked: {error}") from None
 
 
 class _Member(io.RawIOBase):
-    """A file of an archive that raises PluginPackagingError for whatever is wrong with it."""
+    """A file of an archive; all read errors are raised as PluginPackagingError."""
 
     def __init__(self, file: IO[bytes], path: Path, info: zipfile.ZipInfo) -> None:
         self._file, self._path, self._info = file, path, info
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read at most ``size`` bytes, all that is left if negative."""
+        """Read at most ``size`` bytes, or all remaining ones if negative."""
         with _readable(self._path, self._info):
             return self._file.read(size)
 
@@ -195,45 +195,48 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _checked_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The archive's files by name, all of them plain files at sound places and of sane size together."""
+    """Return the archive's files by name, after checking paths, file types, names and total size."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         pure = PurePosixPath(info.filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if pure.is_absolute() or ".." in pure.parts or "\\" in info.filename or "\0" in info.orig_filename:
-            raise PluginPackagingError(f"{path}: a file in it would be written outside its folder: {info.filename!r}")
+            raise PluginPackagingError(f"{path}: {info.filename!r} would be written outside the target folder")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise PluginPackagingError(f"{path}: {info.filename!r} is not a plain file")
+            raise PluginPackagingError(f"{path}: {info.filename!r} is not a regular file")
         if info.is_dir():
             continue
         if str(pure) in members:
-            raise PluginPackagingError(f"{path}: {info.filename!r} is in it twice")
+            raise PluginPackagingError(f"{path}: {info.filename!r} occurs twice")
         if not info.filename.isprintable() or any(len(part.encode()) > MAX_NAME_BYTES for part in pure.parts):
-            raise PluginPackagingError(f"{path}: a file in it has a name that no file should have: {pure.name[:80]!a}")
+            raise PluginPackagingError(f"{path}: a file name is not printable or too long: {pure.name[:80]!a}")
         members[str(pure)] = info
     if clash := next((name for name in members for over in PurePosixPath(name).parents if str(over) in members), None):
-        raise PluginPackagingError(f"{path}: {clash!r} lies in a folder that is a file, too")
+        raise PluginPackagingError(f"{path}: a parent folder of {clash!r} is also a file")
     unpacked = sum(info.file_size for info in members.values())
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED_BYTES:
         raise PluginPackagingError(
-            f"{path}: {len(members)} files of {unpacked} bytes together are more than a plugin may have"
+            f"{path}: {len(members)} files with {unpacked} bytes in total exceed the limits for a plugin "
+            f"({MAX_MEMBERS} files, {MAX_UNPACKED_BYTES} bytes)"
         )
     return members
 
 
 def _dist_info(path: Path, members: dict[str, zipfile.ZipInfo], name: str, version: Version) -> str:
-    """Name of the one ``.dist-info`` folder that belongs to the file's name."""
+    """Return the name of the ``.dist-info`` folder that matches the wheel's file name."""
     folders = {PurePosixPath(member).parts[0] for member in members if ".dist-info/" in member}
     for folder in folders:
         stem, _, folder_version = folder.removesuffix(".dist-info").rpartition("-")
         if f"{folder}/METADATA" in members and canonicalize_name(stem) == name and folder_version:
             return folder
-    raise PluginPackagingError(f"{path}: it has no metadata for {name} {version}")
+    raise PluginPackagingError(f"{path}: there is no METADATA for {name} {version}")
 
 
 def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
     if info.file_size > MAX_METADATA_BYTES:
-        raise PluginPackagingError(f"{path}: {info.filename} has {info.file_size} bytes")
+        raise PluginPackagingError(
+            f"{path}: {info.filename} has {info.file_size} bytes; the limit is {MAX_METADATA_BYTES}"
+        )
     with _readable(path, info):
         raw = archive.read(info)
     try:
@@ -243,7 +246,7 @@ def _text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
 
 
 def _installed_name(name: str) -> str | None:
-    """Where a member belongs below the plugin's folder; None when it is left out."""
+    """Return a member's path below the plugin's folder; None if it is not installed."""
     first, _, rest = name.partition("/")
     if not first.endswith(".data"):
         return name
@@ -264,5 +267,7 @@ def _digest(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
             sha.update(chunk)
             n_bytes += len(chunk)
     if n_bytes != info.file_size:
-        raise PluginPackagingError(f"{path}: {info.filename} has {n_bytes} bytes, not {info.file_size} as it says")
+        raise PluginPackagingError(
+            f"{path}: {info.filename} has {n_bytes} bytes, but the archive lists {info.file_size}"
+        )
     return sha.hexdigest()

@@ -1,6 +1,6 @@
-"""Collects wheels on the host, with pip and the user's own pip configuration, and keeps them in the cache.
+"""Download of wheels on the host, with pip and the user's pip configuration, into the cache.
 
-The sandbox has no network: what goes into it is collected here and installed there from files alone.
+The sandbox has no network, so everything installed there is downloaded here first.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from harness.runners.wheelfile import WheelFile
 
 
 class WheelsUnavailableError(Exception):
-    """Pip found no wheels; the text is the end of what it said."""
+    """Pip found no wheels; the message is the end of its output."""
 
 
 @dataclass(frozen=True)
 class Wheelhouse:
-    """Wheels in the cache.
+    """A folder of wheels in the cache.
 
     Attributes:
-        folder: where they lie.
-        names: file names, sorted.
+        folder: the folder.
+        names: sorted file names of the wheels.
     """
 
     folder: Path
@@ -43,18 +43,18 @@ class Wheelhouse:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The wheels, sorted by name."""
+        """Return the paths of the wheels, sorted by name."""
         return tuple(self.folder / name for name in self.names)
 
     @property
     def versions(self) -> dict[str, str]:
-        """Canonical distribution name -> version."""
+        """Return canonical distribution name -> version."""
         parsed = (parse_wheel_filename(name) for name in self.names)
         return {str(name): str(version) for name, version, _, _ in parsed}
 
 
 def digest_of(*parts: object) -> str:
-    """SHA-256 in hex over JSON values."""
+    """Return the SHA-256 hex digest over JSON values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,19 +67,19 @@ def collect(
     dependencies: bool = True,
     progress: Progress = silent,
 ) -> Wheelhouse:
-    """Wheels for ``requirements`` and all they need, for ``target``; from the cache when they were collected before.
+    """Return wheels for ``requirements`` and their dependencies, compatible with ``target``; cached.
 
     Args:
-        requirements: PEP 508, without URLs.
-        target: the Python they are for; may differ from the one that runs this.
-        constraints: distribution -> version that is already there and must not be asked for otherwise.
-        find_links: further folders with wheels.
-        dependencies: False to take the required wheels alone.
-        progress: told what pip does.
+        requirements: PEP 508 requirements without URLs.
+        target: Python that the wheels are for; may differ from the running one.
+        constraints: distribution -> version that is installed in the image already; pinned.
+        find_links: additional folders with wheels.
+        dependencies: False to download only the required wheels.
+        progress: called with pip's progress lines.
 
     Raises:
-        WheelsUnavailableError: there are none that fit.
-        NoSpaceError: the disk is full.
+        WheelsUnavailableError: if there are no compatible wheels.
+        NoSpaceError: if the disk is full.
     """
     inputs = {
         "requirements": sorted(requirements),
@@ -97,7 +97,7 @@ def collect(
 
 @dataclass(frozen=True)
 class _Download:
-    """One run of ``pip download``, repeated until nothing is missing."""
+    """A ``pip download``, repeated until no dependency is missing."""
 
     folder: Path
     target: PythonTarget
@@ -107,12 +107,12 @@ class _Download:
 
     def run(self, requirements: Sequence[str], dependencies: bool) -> None:
         self._pip(requirements, dependencies)
-        # pip evaluates environment markers for the Python it runs in, not for the one it collects for.
+        # pip evaluates environment markers for the interpreter it runs in, not for the target.
         while dependencies and (missing := self._missing()):
             before = set(self.folder.glob("*.whl"))
             self._pip(sorted(missing), dependencies=True)
             if set(self.folder.glob("*.whl")) == before:
-                raise WheelsUnavailableError(f"pip left out {', '.join(sorted(missing))}")
+                raise WheelsUnavailableError(f"pip did not download {', '.join(sorted(missing))}")
 
     def _pip(self, requirements: Sequence[str], dependencies: bool) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
@@ -127,7 +127,7 @@ class _Download:
         return command + [f"--find-links={folder}" for folder in (*self.find_links, self.folder)]
 
     def _missing(self) -> set[str]:
-        """Requirements of the wheels so far that no wheel and no constraint meets."""
+        """Return requirements of the downloaded wheels that no wheel and no constraint satisfies."""
         wheels = [WheelFile.read(path) for path in self.folder.glob("*.whl")]
         have = {canonicalize_name(name) for name in (*self.constraints, *(wheel.name for wheel in wheels))}
         needed = (requirement for wheel in wheels for requirement in wheel.requires(self.target))
@@ -140,11 +140,11 @@ def _plain(requirement: Requirement) -> str:
 
 
 def run_pip(command: Sequence[str], progress: Progress, variables: Mapping[str, str] | None = None) -> None:
-    """Run pip, with ``variables`` beside the user's own, and pass on what it says, line by line.
+    """Run pip with ``variables`` added to the environment, and report its main steps to ``progress``.
 
     Raises:
-        WheelsUnavailableError: it failed.
-        OSError: the disk is full.
+        WheelsUnavailableError: if pip failed.
+        OSError: if the disk is full.
     """
     lines: list[str] = []
     with subprocess.Popen(
@@ -163,12 +163,12 @@ def run_pip(command: Sequence[str], progress: Progress, variables: Mapping[str, 
                 if line.startswith(("Collecting", "Downloading", "Processing", "Building")):
                     progress(line.strip())
         except BaseException:
-            pip.kill()  # a termination signal reaches this process alone
+            pip.kill()  # a termination signal reaches only this process, not pip
             raise
     if pip.returncode == 0:
         return
     text = "\n".join(lines[-40:])
     if "No space left on device" in text:
-        # The cache, for which pip works here, says what to do.
+        # The cache, which called this, converts it into a NoSpaceError with advice.
         raise OSError(errno.ENOSPC, "pip found no space left on the disk")
     raise WheelsUnavailableError(text)

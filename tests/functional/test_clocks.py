@@ -69,7 +69,7 @@ def test_a_process_that_used_up_its_processor_seconds_is_killed(run: Run, tmp_pa
     model = _model(tmp_path / "r")
     assert (ended.code, model["status"]) == (3, "timeout")
     assert 0.5 <= model["charged_s"] < 5.0  # long before the deadline of a minute
-    assert "processor seconds" in model["advice"]
+    assert "CPU seconds" in model["advice"]
 
 
 def test_examples_are_counted_by_the_loader_and_the_count_is_reproducible(run: Run, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_failed_models_count_as_their_originals_where_that_is_asked_for(
     assert accuracy.value is not None
 
     partly = program("evaluate", tmp_path / "r", "--failed-as", "missing", "--evaluator", "accuracy")
-    assert (partly.code, "leave --evaluator out" in partly.err) == (2, True)
+    assert (partly.code, "cannot be combined with --evaluator" in partly.err) == (2, True)
     assert program("evaluate", tmp_path / "r", "--failed-as", "missing").code == 0
     missing = load_report(tmp_path / "r")
     assert (missing.populations.unlearned.size, missing.populations.failed_as) == (2, "missing")

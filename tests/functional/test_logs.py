@@ -48,7 +48,7 @@ def test_the_logs_of_a_killed_run_show_every_model_that_had_ended(
     assert lines[2] == r"| [bold]loss[/bold] 0.5\x1b[2J"
     assert lines[4].startswith("model 1: plugin_error, ")
     assert sum(line.endswith("bytes dropped …") for line in lines) == 1
-    assert lines[-2:] == ["Printed nothing: model 2.", "Begun and not ended: model 3."]
+    assert lines[-2:] == ["Printed nothing: model 2.", "Not ended yet: model 3."]
 
     one = program("logs", tmp_path / "r", "--model", "1").out
     assert r"| ValueError: no [red]good[/red]\x1b[1m" in one.splitlines()

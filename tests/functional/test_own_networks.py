@@ -115,11 +115,11 @@ def test_a_network_of_ones_own_that_only_pythonpath_finds_is_run(program: Progra
         ("mynet:leaves", ("", ""), "cannot be built: SystemExit"),
         ("mynet:nothing", ("", ""), "returns a int; a factory must return a torch.nn.Module"),
         ("mynet:gone", ("", ""), "cannot be imported: module 'mynet' has no attribute 'gone'"),
-        ("nonet:net", ("", ""), "there is no module 'nonet'. Install its package, or put its folder into PYTHONPATH"),
+        ("nonet:net", ("", ""), "there is no module 'nonet'. Install its package, or add its folder to PYTHONPATH"),
         (
             "mynet:here_alone",
             ("", ""),
-            "tried inside the sandbox before training, and cannot be used: mynet:here_alone",
+            "failed a trial step inside the sandbox before training: mynet:here_alone",
         ),
         ("mynet:killed_there", ("", ""), "its process was killed by signal 9"),
     ],

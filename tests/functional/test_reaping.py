@@ -38,9 +38,9 @@ def test_what_a_run_holds_is_left_alone_until_it_is_killed_and_then_removed(
     dead = program("reap")
     (folder,) = (line.partition(": ")[2] for line in dead.out.splitlines())
 
-    assert (alive.code, alive.out) == (0, "Nothing was left behind.\n")
+    assert (alive.code, alive.out) == (0, "Nothing to remove.\n")
     assert "no Docker engine answers" in alive.err
     assert (would.code, would.out) == (0, f"Would remove: {folder}\n")
     assert (dead.code, folder.startswith("temporary folder ")) == (0, True)
     assert leftovers(program, tmp_path / "r") == []
-    assert program("reap").out == "Nothing was left behind.\n"
+    assert program("reap").out == "Nothing to remove.\n"

@@ -74,5 +74,5 @@ def test_members_of_too_many_bytes_together_are_refused_unread(tmp_path: Path) -
     for number in range(3):
         understate(path, f"zeros{number}.bin", 0xFFFFFFF0)
 
-    with pytest.raises(PluginPackagingError, match="more than a plugin may have"):
+    with pytest.raises(PluginPackagingError, match="exceed the limits for a plugin"):
         resolve(str(path))

@@ -116,14 +116,14 @@ def test_a_missing_journal_is_made_anew() -> None:
 def test_a_journal_that_a_guest_cannot_hold_is_refused_before_any_training(tmp_path: Path) -> None:
     large = replace(JOURNAL, architecture=ArchitectureSpec("mlp", {"hidden": [30_000]}))
 
-    with pytest.raises(TaskInvalidError, match=r"takes \d+ MiB, and a sandbox of 8 MiB.*--memory"):
+    with pytest.raises(TaskInvalidError, match=r"needs \d+ MiB; a sandbox of 8 MiB.*--memory"):
         References(large, DATA).check_journals(2, 8)
     References(large, DATA).check_journals(2, 8192)
     References(PLAIN, DATA).check_journals(2, 0)
 
 
 def test_a_shard_without_examples_is_refused() -> None:
-    with pytest.raises(TaskInvalidError, match="Take fewer shards or slices"):
+    with pytest.raises(TaskInvalidError, match="Reduce the number of shards or slices"):
         References(replace(PLAIN, sisa=SisaRequest(16, 1)), DATA).check_journals(2, None)
 
 

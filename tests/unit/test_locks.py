@@ -115,7 +115,7 @@ def test_another_kind_of_error_is_not_taken_for_a_lack_of_locks(tmp_path: Path) 
         pass
     assert not isinstance(told.value, NoLocksError)
     first, second = RunStore.create(tmp_path / "run"), RunStore(tmp_path / "run")
-    with first.held(), pytest.raises(UsageError, match="at work"), second.held():
+    with first.held(), pytest.raises(UsageError, match="Another process is using"), second.held():
         pass
 
 

@@ -52,7 +52,7 @@ def test_every_model_that_printed_is_shown_though_the_run_has_no_report(store: R
         "| last",
         "",
         "Printed nothing: models 2 to 3.",
-        "Begun and not ended: model 4.",
+        "Not ended yet: model 4.",
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_model_that_is_not_there_is_a_mistake_that_names_those_that_are(store:
 def test_a_folder_without_a_run_is_told_so(tmp_path: Path) -> None:
     shown = CliRunner().invoke(cli, ["logs", str(tmp_path)])
 
-    assert (shown.exit_code, "holds no run" in shown.output) == (43, True)
+    assert (shown.exit_code, "is not a run folder" in shown.output) == (43, True)
 
 
 def test_a_damaged_record_is_told_with_what_to_do(store: RunStore) -> None:

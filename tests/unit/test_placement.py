@@ -69,7 +69,7 @@ def test_all_gpus_are_shared_out_evenly() -> None:
 
 def test_a_gpu_is_shared_only_where_it_is_named_twice() -> None:
     assert [seat.gpus for seat in plan(workers=2, gpus="GPU-aaaa,GPU-aaaa")] == ["GPU-aaaa", "GPU-aaaa"]
-    with pytest.raises(UsageError, match="named twice"):
+    with pytest.raises(UsageError, match="GPU twice"):
         plan(workers=2, gpus="GPU-aaaa", there=GPUS)
 
 

@@ -112,7 +112,7 @@ def test_a_run_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match="holds no run"):
+    with pytest.raises(RunNotFoundError, match="is not a run folder"):
         RunStore.open(tmp_path)
 
 

@@ -40,7 +40,7 @@ def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str
         (signal.SIGSEGV, r"crashed (SIGSEGV) in native code. `harness doctor`"),
         (signal.SIGILL, r"crashed (SIGILL) in native code"),
         (signal.SIGABRT, r"crashed (SIGABRT) in native code"),
-        (signal.SIGKILL, "something killed a worker (SIGKILL)"),
+        (signal.SIGKILL, "a worker was killed (SIGKILL)"),
     ],
 )
 def test_a_signal_is_named_and_not_taken_for_a_lack_of_memory(
@@ -49,7 +49,7 @@ def test_a_signal_is_named_and_not_taken_for_a_lack_of_memory(
     said = _failure(monkeypatch, tmp_path, f"import os; os.kill(os.getpid(), {int(number)})")
 
     assert named in said
-    assert "memory is short" not in said
+    assert "out of memory" not in said
 
 
 def test_a_kill_by_the_kernel_for_lack_of_memory_is_told_as_such(
@@ -61,15 +61,15 @@ def test_a_kill_by_the_kernel_for_lack_of_memory_is_told_as_such(
     )  # the real thing would need a machine without memory
     said = _failure(monkeypatch, tmp_path, "import os; os.kill(os.getpid(), 9)")
 
-    assert "memory is short, and the kernel killed a worker" in said
+    assert "out of memory; the kernel killed a worker" in said
 
 
 def test_a_memory_error_is_a_lack_of_memory_and_another_error_is_none(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert "memory is short" in _failure(monkeypatch, tmp_path, "raise MemoryError")
+    assert "out of memory" in _failure(monkeypatch, tmp_path, "raise MemoryError")
     other = _failure(monkeypatch, tmp_path, "raise LookupError('mine')")
-    assert "ended with status 1" in other
+    assert "exited with status 1" in other
     assert "LookupError: mine" in other
     assert "memory" not in other
 

@@ -59,7 +59,7 @@ def test_a_requirement_that_conflicts_with_the_sandbox_is_named_first(links: Pat
     first, _, rest = complaint(tmp_path, "pinned").partition("\n")
 
     assert first == (
-        "What toy 1.0 needs cannot be had: pinned 0.1.5 needs torch==2.1.0, but the sandbox has torch 2.13.0."
+        "Dependencies of toy 1.0 are not available: pinned 0.1.5 needs torch==2.1.0, but the sandbox has torch 2.13.0."
     )
     assert "ResolutionImpossible" in rest
 

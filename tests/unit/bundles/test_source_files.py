@@ -52,12 +52,12 @@ def test_a_directory_that_is_named_by_a_link_is_walked_as_what_it_is(source: Pat
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("../outside.py", r"l is a link to .*outside\.py, outside .*p: what is there does not travel\. Copy it"),
-        ("../other", "l is a link to .*other, outside"),
-        ("nowhere", "l is a link to nowhere, where nothing is"),
-        ("l", "l is a link to l, where nothing is"),
-        (".", "l is a link to .*p, a folder that it is in"),
-        ("core/../core/up", "core/up is a link to|l is a link to .*p, a folder that it is in"),
+        ("../outside.py", r"l links to .*outside\.py, which is outside .*p and is not copied\. Copy it"),
+        ("../other", "l links to .*other, which is outside"),
+        ("nowhere", "l links to nowhere, which does not exist"),
+        ("l", "l links to l, which does not exist"),
+        (".", "l links to .*p, one of its parent folders"),
+        ("core/../core/up", "core/up links to|l links to .*p, one of its parent folders"),
     ],
 )
 def test_a_link_that_cannot_travel_is_named(source: Path, tmp_path: Path, target: str, message: str) -> None:

@@ -30,7 +30,7 @@ def test_an_odd_file_name_is_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("member", ["../out.py", "/etc/out.py", "toy/../../out.py", "toy\\out.py"])
 def test_a_member_outside_its_folder_is_refused(tmp_path: Path, member: str) -> None:
-    with pytest.raises(PluginPackagingError, match="outside its folder"):
+    with pytest.raises(PluginPackagingError, match="outside the target folder"):
         WheelFile.read(write_wheel(tmp_path, {member: ""}))
 
 
@@ -40,7 +40,7 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
         link = zipfile.ZipInfo("toy/link")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-    with pytest.raises(PluginPackagingError, match="not a plain file"):
+    with pytest.raises(PluginPackagingError, match="not a regular file"):
         WheelFile.read(path)
 
 
@@ -73,12 +73,12 @@ def test_file_name_and_metadata_must_agree(tmp_path: Path) -> None:
 
 
 def test_metadata_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(PluginPackagingError, match="no metadata"):
+    with pytest.raises(PluginPackagingError, match="no METADATA"):
         WheelFile.read(write_wheel(tmp_path, {f"{INFO}/METADATA": None}))
 
 
 def test_metadata_must_be_valid(tmp_path: Path) -> None:
-    with pytest.raises(PluginPackagingError, match="not valid"):
+    with pytest.raises(PluginPackagingError, match="invalid metadata"):
         WheelFile.read(write_wheel(tmp_path, metadata("Requires-Dist: !!")))
 
 
@@ -99,7 +99,7 @@ def test_markers_are_judged_for_the_sandboxs_python(tmp_path: Path) -> None:
 
 def test_a_wheel_for_another_python_does_not_fit(tmp_path: Path) -> None:
     wheel = WheelFile.read(write_wheel(tmp_path, name="toy-1.0-cp39-cp39-manylinux_2_17_x86_64.whl"))
-    with pytest.raises(PluginPackagingError, match=r"not for the sandbox's Python 3\.11\.2"):
+    with pytest.raises(PluginPackagingError, match=r"not compatible with the sandbox's Python 3\.11\.2"):
         wheel.check_fits(TARGET)
 
 
@@ -109,7 +109,7 @@ def test_a_wheel_for_this_python_and_an_older_system_fits(tmp_path: Path) -> Non
 
 def test_requires_python_is_heeded(tmp_path: Path) -> None:
     wheel = WheelFile.read(write_wheel(tmp_path, metadata("Requires-Python: >=3.12")))
-    with pytest.raises(PluginPackagingError, match=r"needs Python >=3\.12"):
+    with pytest.raises(PluginPackagingError, match=r"requires Python >=3\.12"):
         wheel.check_fits(TARGET)
 
 

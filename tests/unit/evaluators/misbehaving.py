@@ -136,7 +136,7 @@ MISTAKES: dict[Callable[[Evidence], Any], str] = {
     crashes: "killed by signal 11",
     interrupts: "KeyboardInterrupt",
     raises: "RuntimeError: first line",
-    raises_what_cannot_be_read: "UnreadableError: (its text cannot be had)",
+    raises_what_cannot_be_read: "UnreadableError: (its message is not available)",
     returns_nothing: "it is NoneType, and must be a harness.evaluation.Result",
     returns_a_dict: "it is dict",
     holds_dicts: "metric 1 is dict",
@@ -151,5 +151,5 @@ MISTAKES: dict[Callable[[Evidence], Any], str] = {
     writes_labels: "read-only",
     replaces_logits: "does not support item assignment",
     writes_times: "read-only",
-    unlocks: "changed the evidence",
+    unlocks: "modified the evidence",
 }

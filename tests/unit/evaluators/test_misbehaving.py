@@ -68,7 +68,7 @@ def test_one_that_runs_for_ever_is_ended_with_all_it_started(monkeypatch: pytest
 
     slow, quick = evaluated(runs_for_ever, share)
 
-    assert "took longer than 1 s" in str(slow.error)
+    assert "timed out after 1 s" in str(slow.error)
     assert quick.error is None
 
 

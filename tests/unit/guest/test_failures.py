@@ -189,7 +189,7 @@ def test_bytes_that_are_no_safetensors_are_refused(lab: Lab, payload: str) -> No
     outcome, state = lab.body(f"import pickle\nfrom harness_guest import child\nchild.serialise = lambda *_: {payload}")
 
     assert outcome.status is Status.OUTPUT_INVALID
-    assert "no safetensors document" in (outcome.evidence.error_message or "")
+    assert "not a safetensors document" in (outcome.evidence.error_message or "")
     assert state is None
 
 

@@ -187,7 +187,7 @@ def test_the_command_says_what_it_made_and_what_it_left_out(runs: Path, tmp_path
 
     code, output = call(runs, "-o", tmp_path / "site")
     assert code == 0
-    assert "Left out: runs/odd/report.json: It has report schema version None" in output
+    assert "Skipped: runs/odd/report.json: It has report schema version None" in output
     assert "2 runs of 2 methods on 1 task" in output
     assert "runs/odd/report.json" in (tmp_path / "site" / "index.html").read_text()
 

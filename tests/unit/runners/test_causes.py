@@ -39,11 +39,11 @@ TABLE = [
         Status.TIMEOUT,
     ),
     (
-        "processor seconds in time",
+        "CPU seconds in time",
         facts(ended=ended(), has_weights=True, elapsed_s=9.0, clock="cpu", used=1.9),
         Status.OK,
     ),
-    ("too many processor seconds", facts(ended=ended(), has_weights=True, clock="cpu", used=2.1), Status.TIMEOUT),
+    ("too many CPU seconds", facts(ended=ended(), has_weights=True, clock="cpu", used=2.1), Status.TIMEOUT),
     (
         "in time, but after the deadline",
         facts(ended=ended(), has_weights=True, clock="cpu", used=0.1, elapsed_s=61.0, deadline_s=60.0),
@@ -182,6 +182,6 @@ def test_weights_that_do_not_fit_after_the_import_are_not_the_plugins_fault() ->
     assert (verdict.status, verdict.advice) == (Status.SETUP_ERROR, LOAD_ADVICE)
 
 
-@pytest.mark.parametrize(("clock", "words"), [("cpu", "processor seconds"), ("steps", "limit on examples")])
+@pytest.mark.parametrize(("clock", "words"), [("cpu", "CPU seconds"), ("steps", "limit on examples")])
 def test_the_advice_names_what_was_used_up(clock: str, words: str) -> None:
     assert words in decide(facts(ended=ended(), has_weights=True, clock=clock, used=3.0)).advice

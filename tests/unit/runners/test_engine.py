@@ -40,5 +40,5 @@ def test_an_engine_that_dies_during_a_build_is_a_failure_of_the_sandbox(dying_en
 
 
 def test_an_engine_that_dies_during_a_fetch_is_a_failure_to_fetch(dying_engine: Engine) -> None:
-    with pytest.raises(ImageBuildError, match="could not be fetched"):
+    with pytest.raises(ImageBuildError, match="could not be pulled"):
         dying_engine.pull("some:image")

@@ -21,7 +21,7 @@ def test_a_runtime_that_the_engine_may_have_is_taken(name: str | None) -> None:
 
 
 def test_a_runtime_that_the_engine_has_not_is_refused_with_those_that_it_has() -> None:
-    with pytest.raises(UsageError, match=r"--runtime kata: .* it has runc, runsc.*daemon\.json"):
+    with pytest.raises(UsageError, match=r"--runtime kata: .* available: runc, runsc.*daemon\.json"):
         known_runtime("kata", INFO)
 
 
@@ -41,8 +41,8 @@ def test_the_container_gets_the_runtime_that_was_asked_for() -> None:
         ("runc", None, "the kernel is shared with the host"),
         ("", None, "the kernel is shared with the host"),
         ("runsc", "io.containerd.runc.v2", "the kernel is shared with the host"),
-        ("runc", "runsc", "between it and the host's kernel stands runsc"),
-        ("kata-runtime", None, "between it and the host's kernel stands kata-runtime"),
+        ("runc", "runsc", "the kernel is isolated by runsc"),
+        ("kata-runtime", None, "the kernel is isolated by kata-runtime"),
     ],
 )
 def test_the_report_says_whose_kernel_the_container_runs_on(default: str, asked: str | None, words: str) -> None:
@@ -56,8 +56,8 @@ def test_the_report_says_whose_kernel_the_container_runs_on(default: str, asked:
     [
         (("seccomp",), "builtin", ", default seccomp filter,"),
         (("seccomp",), "/etc/docker/seccomp.json", ", own seccomp filter,"),
-        (("seccomp",), "unconfined", ", no seccomp filter of the engine's,"),
-        ((), "", ", no seccomp filter of the engine's,"),
+        (("seccomp",), "unconfined", ", no seccomp filter from the engine,"),
+        ((), "", ", no seccomp filter from the engine,"),
     ],
 )
 def test_the_report_names_no_filter_that_the_engine_does_not_have(

@@ -31,5 +31,5 @@ def test_what_only_an_image_can_have_is_never_replaced_by_a_process(asked: dict[
 
 
 def test_a_process_is_refused_with_another_torch_than_the_installed_one() -> None:
-    with pytest.raises(UsageError, match=r"--torch 0\.1 needs an image"):
+    with pytest.raises(UsageError, match=r"--torch 0\.1 is not available"):
         choose_workshop(RunConfig("noop", runner="process", torch="0.1"), SilentProgress())

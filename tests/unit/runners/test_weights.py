@@ -56,7 +56,7 @@ def test_every_exchanged_dtype_survives(dtype: str) -> None:
 
 
 def test_a_dtype_that_is_not_exchanged_is_refused_with_advice() -> None:
-    with pytest.raises(ValueError, match=r"complex64; models may hold .* convert it to float32"):
+    with pytest.raises(ValueError, match=r"complex64; convert it to float32"):
         Manifest.of({"x": np.ones(2, dtype=np.complex64)})
 
 
@@ -71,11 +71,11 @@ def test_a_dtype_that_is_not_exchanged_is_refused_with_advice() -> None:
         (changed(conv__weight=np.zeros((2, 3, 4), np.float64)), "has dtype F64, not F32"),
         (changed(conv__weight=np.full((2, 3, 4), np.nan, np.float32)), "has 24 NaN or infinite values out of 24"),
         (changed(conv__weight=np.full((2, 3, 4), -np.inf, np.float32)), "has 24 NaN or infinite values"),
-        (pickle.dumps(state()), "no safetensors document"),
-        (b"", "no safetensors document"),
-        (encode(state())[:-1], "no safetensors document"),
-        (encode(state()) + b"\0", "no safetensors document"),
-        (struct.pack("<Q", 1 << 60) + b"{}", "no safetensors document"),
+        (pickle.dumps(state()), "not a safetensors document"),
+        (b"", "not a safetensors document"),
+        (encode(state())[:-1], "not a safetensors document"),
+        (encode(state()) + b"\0", "not a safetensors document"),
+        (struct.pack("<Q", 1 << 60) + b"{}", "not a safetensors document"),
     ],
 )
 def test_anything_else_is_invalid(raw: bytes, message: str) -> None:
