@@ -1,4 +1,4 @@
-"""The page's causes of death: failed models in groups, with what was seen of some and what they printed."""
+"""The page's failures: failed models grouped by cause, with their evidence and output."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from harness.report.budget_words import amount
 from harness.report.model import LogRecord, ModelRecord, Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
-SHOWN = 3  # of each group; models that die alike leave the same behind
+SHOWN = 3  # of each group; models that fail alike have the same evidence
 TALKERS = 8  # finished models whose output is shown
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one dead model left behind; all text but the log's and the traceback's is harmless."""
+    """Evidence of one failed model; everything but log and traceback is already sanitised."""
 
     index: int
     seen: tuple[str, ...]
@@ -24,7 +24,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Death:
-    """One cause of death, the first models that died of it, and how many more did."""
+    """One cause of failure, the first models that failed of it, and how many more did."""
 
     group: FailureGroup
     models: tuple[Seen, ...]
@@ -40,7 +40,7 @@ class Talkers:
 
 
 def deaths(report: Report) -> list[Death]:
-    """All causes, the most frequent first."""
+    """Return all causes of failure, the most frequent first."""
     by_index = {model.index: model for model in report.models}
     return [
         Death(
@@ -51,7 +51,7 @@ def deaths(report: Report) -> list[Death]:
 
 
 def talkers(report: Report) -> Talkers:
-    """The first finished models that printed something."""
+    """Return the first finished models that printed something."""
     found = [model for model in report.models if model.status.finished and model.log.head]
     return Talkers(tuple(found[:TALKERS]), max(0, len(found) - TALKERS))
 
@@ -74,4 +74,4 @@ def _seen(model: ModelRecord) -> Seen:
     }
     told = [plain(f"{name}: {value}") for name, value in facts.items() if value is not None]
     told += [plain(text) for text in (*evidence.notes, *model.earlier_attempts)]
-    return Seen(model.index, tuple(told or ["nothing but its end"]), evidence.traceback or "", model.log)
+    return Seen(model.index, tuple(told or ["no further evidence"]), evidence.traceback or "", model.log)
