@@ -1,7 +1,7 @@
-"""What a process hands down to those forked from it, and what others of its user may change: compared after every model.
+"""Snapshot of inheritable process attributes (rlimits, nice, affinity, scheduler), to detect tampering between models.
 
-A plugin has the guest's user id, and with it the right to lower the guest's limits, niceness, cores and scheduling class; the
-next model would inherit them. Standard library only.
+A plugin has the guest's user id and may therefore lower the guest's limits, niceness, CPU affinity and scheduling class; the next
+model would inherit them. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import resource
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 IOPRIO_WHO_PROCESS = 1
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
-SCHED_ATTR_BYTES = 56  # of the first version of the structure that holds all of it
+SCHED_ATTR_BYTES = 56  # of the first version of the structure with all fields
 LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
 def posture() -> dict[str, object]:
-    """The guest's limits, niceness, cores, scheduling class and disk priority, by name."""
+    """Return the guest's limits, niceness, CPU affinity, scheduling class and I/O priority, by name."""
     found: dict[str, object] = {name: resource.getrlimit(getattr(resource, name)) for name in LIMITS}
     found["niceness"] = os.getpriority(os.PRIO_PROCESS, 0)
     found["cores"] = sorted(os.sched_getaffinity(0))
@@ -31,7 +31,7 @@ def posture() -> dict[str, object]:
 
 
 def _scheduling_details() -> bytes:
-    """All that sched_getattr(2) tells, the length of the time slice among it; empty where it cannot be asked."""
+    """Return the structure of sched_getattr(2), which includes the time slice; empty if the call is unavailable."""
     number = SCHED_GETATTR.get(os.uname().machine)
     told = ctypes.create_string_buffer(SCHED_ATTR_BYTES)
     if number is None or ctypes.CDLL(None).syscall(number, 0, told, SCHED_ATTR_BYTES, 0) != 0:
@@ -40,6 +40,6 @@ def _scheduling_details() -> bytes:
 
 
 def changed(before: dict[str, object]) -> list[str]:
-    """Names of what is no longer as it was."""
+    """Return the names of attributes that have changed."""
     now = posture()
     return [name for name, value in before.items() if now[name] != value]

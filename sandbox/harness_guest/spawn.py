@@ -1,4 +1,4 @@
-"""Forking a process for one model, with its pipes."""
+"""Fork of a process for one model, with its pipes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIPE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Running:
-    """A model's process and the guest's ends of its pipes: ``go`` is written, the others are read without waiting."""
+    """A model's process and the guest's ends of its pipes: ``go`` is written, the others are read without blocking."""
 
     pid: int
     go: int
@@ -27,12 +27,12 @@ class Running:
 
 
 def fork_model(prepared: Prepared, job: Job, original: bytes) -> Running:
-    """Fork a process for one model; it keeps no descriptor of the guest's but its own ends of the pipes."""
+    """Fork a process for one model; it keeps only its own ends of the pipes of the guest's descriptors."""
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
     weights_read, weights_write = os.pipe()
     log_read, log_write = os.pipe()
-    with contextlib.suppress(OSError):  # the user's allowance of pipe memory may be used up: slower, nothing else
+    with contextlib.suppress(OSError):  # the user's pipe memory limit may be reached; this only costs speed
         fcntl.fcntl(weights_read, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
     gc.freeze()
     parent = os.getpid()
