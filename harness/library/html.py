@@ -96,8 +96,8 @@ def _cell(content: str) -> str:
 
 def _models(report: RunReport) -> str:
     finished = f"{report.finished_models} of {len(report.models)} finished"
-    told = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
-    return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{told}</ul>' if told else "")
+    items = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
+    return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{items}</ul>' if items else "")
 
 
 def _failure(group: FailureGroup) -> str:

@@ -46,11 +46,11 @@ def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | 
     y, y_ends = _of(kind, utility)
     if x is None or y is None:
         return None
-    told = [
+    texts = [
         f"{number(value, metric.unit)}{f' ({interval(ends, metric.unit)})' if ends else ''}"
         for metric, value, ends in ((forgetting, x, x_ends), (utility, y, y_ends))
     ]
-    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {told[0]}, accuracy on the test set {told[1]}"
+    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {texts[0]}, accuracy on the test set {texts[1]}"
     x_factor, y_factor = _factor(forgetting), _factor(utility)
     return Spot(
         POPULATION_WORDS[kind], kind, x_factor * x, y_factor * y, _ends(x_ends, x_factor), _ends(y_ends, y_factor), hint
@@ -135,9 +135,9 @@ def times(report: Report) -> Figure | None:
         parts.append(f"Retraining takes {amount(budget.retrain_median_s, budget.clock)}.")
     parts.append("There was no limit." if budget.limit_s is None else f"The limit was {limit_words(budget)}.")
     limit = None if budget.clock == "steps" else budget.limit_s
-    told = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
+    outcomes = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
     title = "Time per model against the limit"
-    return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {told}."), " ".join(parts))
+    return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {outcomes}."), " ".join(parts))
 
 
 def _hint(model: ModelRecord) -> str:

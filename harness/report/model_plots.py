@@ -81,8 +81,8 @@ def strips(groups: Sequence[tuple[str, Sequence[Strip]]], axis: str, title: str)
     bottom = 20 + ROW * (rows + len(groups)) + GROUP_GAP * (len(groups) - 1)
     frame = Frame(width=480, height=bottom + 48, left=left, right=466, top=8, bottom=bottom)
     spread = [v for _, group in groups for strip in group for v in (*strip.values, *(strip.ends or ()))]
-    told = "; ".join(f"{name}, {strip.hint}" for name, group in groups for strip in group)
-    picture = Picture(frame, padded(spread, by=0.04), Scale(0, 1), title, f"{told}.")
+    description = "; ".join(f"{name}, {strip.hint}" for name, group in groups for strip in group)
+    picture = Picture(frame, padded(spread, by=0.04), Scale(0, 1), title, f"{description}.")
     picture.x_axis(axis)
     y = 18.0
     for name, group in groups:

@@ -23,7 +23,7 @@ from harness.report.budget_words import (
     undependable_sentence,
     used_sentence,
 )
-from harness.report.deaths import deaths, talkers
+from harness.report.deaths import failure_causes, printed
 from harness.report.figures import figures
 from harness.report.journal_words import journal_sentences
 from harness.report.model import Report
@@ -68,8 +68,8 @@ def render_page(report: Report) -> str:
         policy=_policy(script),
         script=script,
         headlines=words.headlines(report),
-        deaths=deaths(report),
-        talkers=talkers(report),
+        causes=failure_causes(report),
+        printed=printed(report),
         figures=figures(report),
         examples=shown,
         no_examples=why_none(report),

@@ -66,11 +66,13 @@ def histogram(series: Sequence[Series], label: str, title: str, cap: float = np.
 
 def described(series: Sequence[Series]) -> str:
     """Describe the numbers of a picture in words, for screen readers."""
-    told = []
+    described_series = []
     for one in series:
         middle, low, high = (number(float(value)) for value in np.quantile(one.values, (0.5, 0.05, 0.95)))
-        told.append(f"{POPULATION_WORDS[one.kind]}: median {middle}, 90 % of examples between {low} and {high}")
-    return "; ".join(told) + "."
+        described_series.append(
+            f"{POPULATION_WORDS[one.kind]}: median {middle}, 90 % of examples between {low} and {high}"
+        )
+    return "; ".join(described_series) + "."
 
 
 def fences(values: Values, cap: float = np.inf) -> tuple[float, float]:

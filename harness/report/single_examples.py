@@ -50,7 +50,9 @@ def single_examples(report: Report) -> list[Shown]:
         title = f"{shortened(plain(one.id), NAME_CHARS)}, {_class(one, report)}"
         words = _distances(one)
         option = f"{one.rank} of {record.of}: {title}, distance {number(one.distance.unlearned)}"
-        made.append(Shown(option, title, words, example_plot(one, scale, title, _told(one)), _picture(one), one.rank))
+        made.append(
+            Shown(option, title, words, example_plot(one, scale, title, _described(one)), _picture(one), one.rank)
+        )
     return made
 
 
@@ -89,7 +91,7 @@ def _distances(one: ExampleRecord) -> str:
     )
 
 
-def _told(one: ExampleRecord) -> str:
+def _described(one: ExampleRecord) -> str:
     """Describe the plot in words, for screen readers."""
     means = []
     for population, _, name in ROWS:
