@@ -61,13 +61,13 @@ def _refuse_slips(plugin: object, point: EntryPoint) -> None:
     module = point.value.partition(":")[0].strip()
     if inspect.isclass(plugin):
         raise PluginSetupError(
-            f"the entry point {point.value!r} names a class, and a plugin is a module or an object: write "
+            f"the entry point {point.value!r} names a class; a plugin must be a module or an object: write "
             f"`plugin = {plugin.__name__}()` in {module} and name {module}:plugin"
         )
     if inspect.isroutine(plugin) or isinstance(plugin, functools.partial):
         raise PluginSetupError(
-            f"the entry point {point.value!r} names a function, and a plugin is the module that holds it: name {module}, and let "
-            f"it have a marked function {HOOK}"
+            f"the entry point {point.value!r} names a function; a plugin must be its module: name {module}, "
+            f"with a marked function {HOOK}"
         )
 
 
@@ -77,7 +77,7 @@ def _unmarked(hook: object) -> str:
         return f"it has no function {HOOK}; mark one with pluggy.HookimplMarker({hookspecs.PROJECT!r})"
     if not inspect.isroutine(hook):
         kind = type(hook).__name__
-        return f"its {HOOK} is a {kind}, which pluggy does not take: write a function with def {HOOK}(model, ...) that calls it"
+        return f"its {HOOK} is a {kind}, which pluggy does not accept: write a function with def {HOOK}(model, ...) that calls it"
     marked = [name.removesuffix("_impl") for name in vars(hook) if name.endswith("_impl")]
     if marked:
         return f"its {HOOK} is marked for the project {marked[0]!r}; the marker is pluggy.HookimplMarker({hookspecs.PROJECT!r})"
@@ -148,5 +148,5 @@ def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:
     if own and file is not None and not Path(file).resolve().is_relative_to(folder):
         raise PluginSetupError(
             f"the module {point.module!r} was imported from {file}, not from the plugin: another package of that name "
-            "stands before it; rename the plugin's package"
+            "shadows it; rename the plugin's package"
         )

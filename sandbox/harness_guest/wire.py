@@ -63,7 +63,7 @@ class Wire:
                 with view[received : received + CHUNK_BYTES] as rest:
                     count = os.readv(self.read_fd, [rest])
                 if not count:
-                    raise HostGoneError("the host closed the conversation")
+                    raise HostGoneError("the host closed the connection")
                 received += count
         return memory
 
@@ -109,6 +109,6 @@ class Wire:
             select.select([self.read_fd], [], [])
             chunk = os.read(self.read_fd, min(CHUNK_BYTES, n_bytes - len(received)))
             if not chunk:
-                raise HostGoneError("the host closed the conversation")
+                raise HostGoneError("the host closed the connection")
             received += chunk
         return received
