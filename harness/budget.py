@@ -14,13 +14,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from harness import pressure
 from harness.bounds import NumberError
 from harness.cache import Cache, key_of
 from harness.config import TIME_LIMIT_S, TIME_LIMIT_STEPS
-from harness.errors import BudgetError
+from harness.errors import BudgetError, RunNotFoundError
 from harness.evaluation import Clock
 from harness.outcomes import ModelOutcome
+from harness.reading import foreign
 
 MEASUREMENT = "retraining.json"
 FORMAT = 3
@@ -84,8 +87,8 @@ class Limit:
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Limit:
         """Return the limit that was kept as ``dataclasses.asdict`` has it."""
-        lists = {name: tuple(kept[name]) for name in ("retrain_s", "elapsed_s", "examples") if name in kept}
-        return cls(**{**kept, **lists})
+        with foreign("the limit that the run keeps is damaged", RunNotFoundError, "Begin the run again."):
+            return TypeAdapter(cls).validate_python(dict(kept))
 
 
 @dataclass(frozen=True)

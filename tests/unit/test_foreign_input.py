@@ -18,7 +18,7 @@ from harness.budget import Limit
 from harness.bundles.source import build_requirements
 from harness.cache import Cache
 from harness.config import RunConfig
-from harness.errors import HarnessError
+from harness.errors import HarnessError, RunNotFoundError
 from harness.leaderboard import find_reports
 from harness.leaderboard.marker import is_site, marker_text
 from harness.logs import run_log
@@ -268,3 +268,16 @@ def test_rubbish_is_read_or_refused(tmp_path: Path, name: str, inputs: int) -> N
         except Exception as error:
             pytest.fail(f"seed {seed}: {type(error).__name__}: {str(error)[:300]}")
     assert refused or name in ("marker", "cache entry", "kernel")
+
+
+@pytest.mark.parametrize(("name", "seed"), [("run", 1257), ("kernel", 674)])
+def test_rubbish_that_once_ended_the_program_is_read_or_refused(tmp_path: Path, name: str, seed: int) -> None:
+    read, sample = READERS[name]
+
+    with suppress(HarnessError):
+        read(tmp_path, rubbish(seed, sample(tmp_path)))
+
+
+def test_a_limit_of_other_types_is_refused() -> None:
+    with pytest.raises(RunNotFoundError, match=r"(?s)limit that the run keeps is damaged.*limit_s"):
+        Limit.from_json({**asdict(LIMIT), "limit_s": "soon"})
