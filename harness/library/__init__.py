@@ -1,1 +1,1 @@
-"""The harness as a library: runs, and reports that show themselves in a notebook. Its names are offered by :mod:`harness`."""
+"""The harness as a library: runs, and reports with notebook display. Its names are re-exported by :mod:`harness`."""

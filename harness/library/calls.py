@@ -1,6 +1,6 @@
-"""What the command line does, as functions: each returns a report or raises a :class:`harness.errors.HarnessError`.
+"""The commands as functions: each returns a report or raises a :class:`harness.errors.HarnessError`.
 
-Nothing here prints to standard output or ends the program.
+Nothing here prints to standard output or exits the process.
 """
 
 from __future__ import annotations
@@ -54,43 +54,43 @@ def run(
     workers: int = 1,
     progress: ShownProgress = None,
 ) -> RunReport:
-    """Run an unlearning plugin on a task and report, as ``harness run`` does; the run folder is the report's ``folder``.
+    """Run an unlearning plugin on a task and report, as ``harness run`` does; the report's ``folder`` is the run folder.
 
-    A failure of the plugin is not an error: the models' statuses are in the report, and ``report.status`` is "failed" when no
-    model came back.
+    A failure of the plugin is not an error: the report has the models' statuses, and ``report.status`` is "failed" if no model
+    was returned.
 
     Args:
         plugin: entry-point name, path of a wheel or source directory, or name==version.
         task: registered name, or path of a YAML file.
-        runner: "auto" takes Docker where it is reachable; "process" gives no isolation.
+        runner: "auto" uses Docker if it is available; "process" gives no isolation.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.
-        repeats: how often each original is unlearned, with other seeds of the method.
-        design: "per-original" unlearns as many originals as there are models; "one-original" the first one again and again.
-        seed: of the unlearning runs; the reference populations have the task's.
+        repeats: how often each original is unlearned, with different seeds of the method.
+        design: "per-original" unlearns as many originals as there are models; "one-original" unlearns the first one repeatedly.
+        seed: of the unlearning runs; the reference populations use the task's.
         time_limit_s: limit per model, in the unit of ``clock``; None to measure it.
         budget_fraction: limit as a fraction of retraining; None for the task's own.
-        clock: what the limit counts: "wall" (seconds), "cpu" (processor seconds of the sandbox) or "steps" (examples drawn).
-        no_wait: measure retraining at once, even if the machine is busy; by default the run waits until it is at rest.
+        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds of the sandbox) or "steps" (examples drawn).
+        no_wait: measure retraining immediately, even if the machine is busy; by default the run waits until it is idle.
         failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
         evaluators: names; empty for all that are installed.
-        options: handed to the plugin; JSON values.
+        options: passed to the plugin; JSON values.
         isolation: "run" forks models from one guest, "model" starts a guest for each.
-        gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        gpus: "auto", "none", "all", a number, or comma-separated UUIDs.
         runtime: OCI runtime of the containers; None for the engine's default.
         torch: version inside the image; None for the host's.
-        base: base image; None to choose.
-        cpus: cores of a guest; None for all that this process may use, shared out evenly among workers.
+        base: base image; None to choose automatically.
+        cpus: cores of a guest; None for all that this process may use, divided evenly among workers.
         memory_mib: of a guest, MiB.
         keep_weights: keep every model's unlearned weights in the run folder.
-        workers: models unlearned at the same time, each in a guest of its own on cores and GPUs of its own.
-        progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error as the command line
-            does; or an implementation of :class:`harness.progress.Progress`.
+        workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
+        progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error like the command
+            line; or an implementation of :class:`harness.progress.Progress`.
 
     Raises:
-        HarnessError: a mistake in the arguments or a broken engine; the subclass says which.
-        InterruptedRunError: after Ctrl-C, or a notebook's interrupt, once the run folder was made; the message names it, for
-            :func:`resume`. Before that a KeyboardInterrupt comes through as it is.
+        HarnessError: an invalid argument or a broken engine; the subclass names the cause.
+        InterruptedRunError: Ctrl-C or a notebook's interrupt after the run folder was created; the message names the folder, for
+            :func:`resume`. Before that, KeyboardInterrupt is raised unchanged.
     """
     options = dict(options or {})
     chosen = {name: value for name, value in locals().items() if name != "progress"}
@@ -118,16 +118,16 @@ def resume(
     failed_as: FailedAs | None = None,
     progress: ShownProgress = None,
 ) -> RunReport:
-    """Go on with an interrupted run, as ``harness resume`` does; models that have ended are not done again.
+    """Continue an interrupted run, as ``harness resume`` does; finished models are not repeated.
 
     Args:
         folder: of the run.
         workers: models at the same time from now on, each with as many cores as before; None for as many as before.
-        failed_as: as of :func:`run`; None for what the run was begun with.
-        progress: as of :func:`run`.
+        failed_as: see :func:`run`; None for the run's own.
+        progress: see :func:`run`.
 
     Raises:
-        HarnessError: as :func:`run`; RunNotFoundError: no run there; ResumeMismatchError: what the result depends on has changed.
+        HarnessError: see :func:`run`; RunNotFoundError: no run there; ResumeMismatchError: an input of the result has changed.
     """
     from harness import pipeline
 
@@ -143,18 +143,18 @@ def evaluate(
     failed_as: FailedAs | None = None,
     progress: ShownProgress = None,
 ) -> RunReport:
-    """Judge a run again, as ``harness evaluate`` does; nothing is unlearned again. A stopped one is judged as far as it came.
+    """Evaluate a run again, as ``harness evaluate`` does, without unlearning; of an interrupted run, the finished models.
 
     Args:
-        folder: of the run; its report and its page are written anew.
-        evaluators: names; empty for all that are installed. Records of others stay as they are.
-        failed_as: as of :func:`run`; None for what the run has. A change needs all evaluators.
-        progress: as of :func:`run`.
+        folder: of the run; its report and page are rewritten.
+        evaluators: names; empty for all that are installed. Records of others are kept.
+        failed_as: see :func:`run`; None for the run's own. A change needs all evaluators.
+        progress: see :func:`run`.
 
     Raises:
-        RunNotFoundError: no run there, or none of which a model has ended well.
-        ResumeMismatchError: the task's data or the reference models are not those of the run.
-        EvaluatorError: an evaluator asked for is not there.
+        RunNotFoundError: no run there, or none with a finished model.
+        ResumeMismatchError: the task's data or the reference models differ from those of the run.
+        EvaluatorError: a requested evaluator does not exist.
     """
     from harness.rejudging import rejudge
 
@@ -167,7 +167,7 @@ def load_report(path: PathLike) -> RunReport:
     """Read a report.
 
     Args:
-        path: a run folder, or a report's file; ``folder`` is known where the file is called ``report.json``.
+        path: a run folder, or a report's file; ``folder`` is set if the file is named ``report.json``.
 
     Raises:
         RunNotFoundError: there is none.
@@ -183,42 +183,42 @@ def load_report(path: PathLike) -> RunReport:
 
 
 def load_reports(folder: PathLike) -> list[RunReport]:
-    """Read all reports under a folder, e.g. ``runs``, at any depth, in the order in which their runs began.
+    """Read all reports under a folder, e.g. ``runs``, at any depth, sorted by the start of their runs.
 
     Raises:
         RunNotFoundError: there is none.
-        ReportInvalidError: one of them is not a report of this schema version; the message names it.
+        ReportInvalidError: a file is not a report of this schema version; the message names it.
     """
     from harness.report.writing import REPORT_NAME
 
     files = sorted(Path(folder).rglob(REPORT_NAME))
     if not files:
-        raise RunNotFoundError(f"There is no {REPORT_NAME} under {folder}. Give the folder that holds run folders.")
+        raise RunNotFoundError(f"There is no {REPORT_NAME} under {folder}. Pass the folder that contains run folders.")
     return sorted(map(load_report, files), key=lambda report: (report.created, report.run_id))
 
 
 def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
-    """Hand a finished run to installed exporters, as ``harness export`` does.
+    """Pass a finished run to installed exporters, as ``harness export`` does.
 
     Args:
         report: with its folder, or a run folder.
         exporters: their names, at least one.
 
     Returns:
-        What the exporters said about where the run is to be found.
+        The exporters' messages on where the run is.
 
     Raises:
-        PluginNotFoundError, DuplicatePluginError, PluginLoadError: an exporter cannot be used; none was called.
+        PluginNotFoundError, DuplicatePluginError, PluginLoadError: an exporter is unusable; none was called.
         ExportError: one or more failed, after all were called; the traceback is in ``export-NAME.log`` in the run folder.
     """
     from harness.exporting import choose_exporters, export_run
 
     chosen = choose_exporters(_names(exporters, "exporters"))
     if not chosen:
-        raise UsageError("Name at least one exporter; `harness exporters` lists what is there.")
+        raise UsageError("Name at least one exporter; `harness exporters` lists the installed ones.")
     given = report if isinstance(report, RunReport) else load_report(report)
     if given.folder is None:
-        raise UsageError("This report's run folder is not known: give the folder, or a report that was loaded from it.")
+        raise UsageError("This report's run folder is unknown: pass the folder, or a report loaded from it.")
     return export_run(given, given.folder, chosen)
 
 
@@ -229,10 +229,10 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 class _LoggedProgress(SilentProgress):
-    """Draws nothing; notices go to the log."""
+    """A progress display that draws nothing and logs notices."""
 
     def notice(self, text: str) -> None:
-        """Tell the log."""
+        """Log the notice."""
         _log.warning("%s", text)
 
 

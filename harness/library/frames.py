@@ -1,4 +1,4 @@
-"""Reports as tidy pandas tables, where pandas is installed."""
+"""Reports as tidy pandas tables; needs pandas."""
 
 from __future__ import annotations
 
@@ -65,12 +65,11 @@ RUN_COLUMNS: Mapping[str, str] = {
 
 
 def metrics_frame(report: Report) -> pandas.DataFrame:
-    """One row per metric, in the report's order.
+    """Return one row per metric, in the report's order.
 
-    Columns: ``evaluator``, ``metric``; ``value`` with the ends ``low`` and ``high`` of its interval; ``control`` (what perfect
-    unlearning scores) with ``control_low`` and ``control_high``; ``noop`` (what doing nothing scores); ``position`` (0 as the
-    no-op, 1 as the control); ``smallest_visible``; ``direction``, ``unit``, ``headline``, ``description``, ``note``. A
-    number that does not exist is NaN.
+    Columns: ``evaluator``, ``metric``; ``value`` with the ends ``low`` and ``high`` of its interval; ``control`` (the score of
+    perfect unlearning) with ``control_low`` and ``control_high``; ``noop`` (the score of doing nothing); ``position`` (0: no-op,
+    1: control); ``smallest_visible``; ``direction``, ``unit``, ``headline``, ``description``, ``note``. Missing numbers are NaN.
 
     Raises:
         LibraryMissingError: pandas is not installed.
@@ -79,7 +78,7 @@ def metrics_frame(report: Report) -> pandas.DataFrame:
 
 
 def models_frame(report: Report) -> pandas.DataFrame:
-    """One row per model, by index: its original, seed, status, seconds (``_s``), memory (``_mib``), attempts and error.
+    """Return one row per model, by index: original, seed, status, seconds (``_s``), memory (``_mib``), attempts and error.
 
     Raises:
         LibraryMissingError: pandas is not installed.
@@ -88,7 +87,7 @@ def models_frame(report: Report) -> pandas.DataFrame:
 
 
 def to_pandas(reports: Report | Iterable[Report]) -> pandas.DataFrame:
-    """One row per metric of every report (or of one), with columns that say whose it is before those of :func:`metrics_frame`.
+    """Return one row per metric of every report (or of one); columns of the run precede those of :func:`metrics_frame`.
 
     These are ``run_id``, ``created``, ``task``, ``plugin``, ``distribution``, ``version``, ``status``, ``verdict``, ``models``,
     ``finished_models``, ``seed``, ``runner``, ``torch`` (inside the sandbox), ``limit_s`` and ``folder``. A run without metrics

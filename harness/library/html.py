@@ -1,4 +1,4 @@
-"""A report as a small table for notebooks: no script, no request, no style that leaks; all text of plugins escaped."""
+"""A report as a small HTML table for notebooks: no script, no request, no leaking style; all plugin text escaped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.report.words import (
 from .result import RunReport
 
 HEADINGS = ("Metric", "This plugin", "Interval", "Perfect (control)", "Nothing done (no-op)", "Wanted")
-# Of a border alone: a notebook's theme is not known, and no colour of text is readable on white and on black alike.
+# Used for borders only: no text colour is readable on both a light and a dark notebook theme.
 TONE_COLOUR = {"good": "#1a8754", "fair": "#0b7285", "open": "#b26a00", "bad": "#d1384b"}
 CELL = "padding:.15em .7em;font-size:13px;vertical-align:top"
 LEFT, RIGHT = f"text-align:left;{CELL}", f"text-align:right;{CELL}"
@@ -31,10 +31,9 @@ MOST_WARNINGS = 20
 
 
 def report_html(report: RunReport) -> str:
-    """The table: verdict, headline metrics beside control and no-op, what became of the models, warnings.
+    """Return the table: verdict, headline metrics beside control and no-op, outcomes of the models, warnings.
 
-    It stands in one ``div`` with styles of its own. Everything that could have come from a plugin is escaped, and control
-    characters are made visible.
+    It is one ``div`` with its own styles. All plugin text is escaped, and control characters are made visible.
     """
     parts = [_title(report), _verdict(report), _table(report), _models(report), _warnings(report), _where(report)]
     return f'<div style="max-width:60em;line-height:1.4">{"".join(parts)}</div>'
@@ -97,8 +96,8 @@ def _cell(content: str) -> str:
 
 def _models(report: RunReport) -> str:
     finished = f"{report.finished_models} of {len(report.models)} finished"
-    told = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
-    return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{told}</ul>' if told else "")
+    items = "".join(f"<li>{_failure(group)}</li>" for group in failures(report.models))
+    return f"<div>Models: {finished}.</div>" + (f'<ul style="margin:0">{items}</ul>' if items else "")
 
 
 def _failure(group: FailureGroup) -> str:

@@ -1,4 +1,4 @@
-"""A report in the hands of somebody who works in Python: the document itself, with ways to look at it."""
+"""A report as a Python object, with views for terminal, notebook and pandas."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ class RunReport(Report):
     """The report of one run.
 
     All of the report's fields are attributes (``report.verdict.level``, ``report.metric("lira", "auc")``,
-    ``report.models[0].status``); it cannot be changed. ``print(report)`` shows the summary that the command line shows, and
-    a notebook shows a table.
+    ``report.models[0].status``); it is immutable. ``print(report)`` shows the command line's summary, and a notebook shows a
+    table.
     """
 
     _folder: Path | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, report: Report, folder: Path | None) -> RunReport:
-        """The same report with the folder that it was found in, or None where it lies alone."""
+        """Return the report with its run folder; None if it has none."""
         made = cls.model_construct(**dict(report))
         made._folder = folder
         return made
 
     @property
     def folder(self) -> Path | None:
-        """Where ``report.json``, ``report.html`` and the models' records lie; None where that is not known."""
+        """Return the folder of ``report.json``, ``report.html`` and the models' records; None if unknown."""
         return self._folder
 
     def to_dict(self) -> dict[str, Any]:
-        """The document as plain JSON values, as ``json.loads`` of the file gives them."""
+        """Return the document as plain JSON values, as ``json.loads`` of the file does."""
         return self.model_dump(mode="json")
 
     def to_json(self) -> str:
-        """The document as the text of ``report.json``."""
+        """Return the document as the text of ``report.json``."""
         from harness.report.writing import report_text
 
         return report_text(self)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row per metric; see :func:`harness.library.frames.metrics_frame` for the columns.
+        """Return one row per metric; see :func:`harness.library.frames.metrics_frame` for the columns.
 
         Raises:
             LibraryMissingError: pandas is not installed.
@@ -60,7 +60,7 @@ class RunReport(Report):
         return metrics_frame(self)
 
     def models_to_pandas(self) -> pandas.DataFrame:
-        """One row per model; see :func:`harness.library.frames.models_frame` for the columns.
+        """Return one row per model; see :func:`harness.library.frames.models_frame` for the columns.
 
         Raises:
             LibraryMissingError: pandas is not installed.
@@ -70,14 +70,14 @@ class RunReport(Report):
         return models_frame(self)
 
     def __repr__(self) -> str:
-        """One line; the fields of a pydantic model would fill pages."""
+        """Return one line; pydantic's own would list all fields over pages."""
         from harness.report.words import plain
 
         made = f"{self.finished_models} of {len(self.models)} models"
         return f"<RunReport {plain(self.plugin.name)} on {plain(self.task.name)}: {self.verdict.level}, {made}>"
 
     def __str__(self) -> str:
-        """The summary that ``harness run`` prints, without colours."""
+        """Return the summary that ``harness run`` prints, without colours."""
         from rich.console import Console
 
         from harness.report.summary import render_summary
@@ -97,7 +97,7 @@ class RunReport(Report):
         include: Container[str] | None = None,
         exclude: Container[str] | None = None,
     ) -> dict[str, str]:
-        """For notebooks: the table, and the summary where no HTML can be shown."""
+        """Return the HTML table for notebooks, and the summary as plain-text fallback."""
         shown = {"text/html": self._repr_html_, "text/plain": self.__str__}
         return {
             kind: make()

@@ -1,1 +1,1 @@
-"""The report of a run: its model and schema, how it is written, summarised and shown as a page."""
+"""The report of a run: data model, JSON Schema, wording, terminal summary and HTML page."""

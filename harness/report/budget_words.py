@@ -1,4 +1,4 @@
-"""The limit, what models used of it, and what failed models count as, in words for the terminal and the page."""
+"""Wording of the limit, of what models used of it, and of failed models, for terminal and page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from harness.report.words import NOTHING, duration
 
 OPTION = {"wall": "{:.2g}", "cpu": "{:.2g}", "steps": "{:.0f}"}
 GENEROUS = 5.0
-"""Times the limit that is proposed where the cost of retraining is not known."""
+"""Factor on the limit that is suggested if the cost of retraining is unknown."""
 
 
 def amount(value: float | None, clock: Clock) -> str:
-    """Return a value in the clock's unit, e.g. "0.42 s", "0.42 s of processor time", "1,800 examples"; a dash for none."""
+    """Format a value in the clock's unit, e.g. "0.42 s", "0.42 s of processor time", "1,800 examples"; None as a dash."""
     if value is None:
         return NOTHING
     if clock == "steps":
@@ -24,7 +24,7 @@ def amount(value: float | None, clock: Clock) -> str:
 
 
 def limit_words(budget: BudgetRecord) -> str:
-    """Return the limit and where it came from, e.g. "0.56 s (20 % of retraining)"; "none" where there was none."""
+    """Return the limit and its origin, e.g. "0.56 s (20 % of retraining)"; "none" if there was no limit."""
     if budget.limit_s is None:
         return "none"
     share = f" ({100 * budget.fraction:g} % of retraining)" if budget.how == "fraction" and budget.fraction else ""
@@ -32,7 +32,7 @@ def limit_words(budget: BudgetRecord) -> str:
 
 
 def origin_of_limit(budget: BudgetRecord) -> str:
-    """Return where the limit came from: a share of the smallest measured retraining (in older reports the median), or given."""
+    """Return the limit's origin: a share of the shortest measured retraining (older reports: the median), or given explicitly."""
     if budget.how == "explicit" or budget.fraction is None:
         return "as given"
     measured = budget.retrain_median_s if budget.retrain_min_s is None else budget.retrain_min_s
@@ -54,26 +54,26 @@ def used_sentence(report: Report) -> str:
 
 
 def undependable_sentence(report: Report) -> str:
-    """Return why the run's times are not dependable, as a sentence; empty if they are or if that is not known."""
+    """Return why the run's times are unreliable, as a sentence; empty if they are reliable or if it is unknown."""
     because = report.budget.undependable_because
     return f"Times are not dependable: {because}." if because else ""
 
 
 def failed_sentence(report: Report) -> str:
-    """Return how many models failed and what they count as; empty where none failed."""
+    """Return how many models failed and how they count; empty if none failed."""
     made = report.populations
     if not made.failed_models:
         return ""
     failed = f"{made.failed_models} of {len(report.models)} models failed"
     if made.substituted:
         return f"{failed}; each counts as its original in all numbers (--failed-as noop)."
-    return f"{failed} and count nowhere in the numbers."
+    return f"{failed} and are left out of all numbers."
 
 
 def slow_sentence(report: Report) -> str:
-    """Return by what factor the method is too slow where most models ran into the limit; else empty.
+    """Return by what factor the method exceeds the limit if most models timed out; else empty.
 
-    A model that was stopped at the limit tells a lower bound alone.
+    A model stopped at the limit gives only a lower bound.
     """
     budget, models = report.budget, report.models
     late = [model for model in models if model.status is Status.TIMEOUT]
@@ -90,7 +90,7 @@ def slow_sentence(report: Report) -> str:
 
 
 def _factors(charged: list[float | None], limit_s: float) -> list[float]:
-    """Return the median over the limit, where any is known."""
+    """Return the median as a multiple of the limit, in a list; empty if no value is known."""
     known = [value for value in charged if value is not None]
     return [statistics.median(known) / limit_s] if known else []
 

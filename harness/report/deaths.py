@@ -1,4 +1,4 @@
-"""The page's causes of death: failed models in groups, with what was seen of some and what they printed."""
+"""The page's failures: failed models grouped by cause, with their evidence and output."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from harness.report.budget_words import amount
 from harness.report.model import LogRecord, ModelRecord, Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
-SHOWN = 3  # of each group; models that die alike leave the same behind
-TALKERS = 8  # finished models whose output is shown
+SHOWN = 3  # of each group; models that fail alike have the same evidence
+PRINTED_SHOWN = 8  # finished models whose output is shown
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one dead model left behind; all text but the log's and the traceback's is harmless."""
+class FailedModel:
+    """Evidence of one failed model; everything but log and traceback is already sanitised."""
 
     index: int
     seen: tuple[str, ...]
@@ -23,40 +23,42 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Death:
-    """One cause of death, the first models that died of it, and how many more did."""
+class FailureCause:
+    """One cause of failure, the first models that failed of it, and how many more did."""
 
     group: FailureGroup
-    models: tuple[Seen, ...]
+    models: tuple[FailedModel, ...]
     left_out: int
 
 
 @dataclass(frozen=True)
-class Talkers:
+class Printed:
     """Finished models that printed something, and how many more did."""
 
     models: tuple[ModelRecord, ...]
     left_out: int
 
 
-def deaths(report: Report) -> list[Death]:
-    """All causes, the most frequent first."""
+def failure_causes(report: Report) -> list[FailureCause]:
+    """Return all causes of failure, the most frequent first."""
     by_index = {model.index: model for model in report.models}
     return [
-        Death(
-            group, tuple(_seen(by_index[index]) for index in group.indices[:SHOWN]), max(0, len(group.indices) - SHOWN)
+        FailureCause(
+            group,
+            tuple(_failed_model(by_index[index]) for index in group.indices[:SHOWN]),
+            max(0, len(group.indices) - SHOWN),
         )
         for group in failures(report.models)
     ]
 
 
-def talkers(report: Report) -> Talkers:
-    """The first finished models that printed something."""
+def printed(report: Report) -> Printed:
+    """Return the first finished models that printed something."""
     found = [model for model in report.models if model.status.finished and model.log.head]
-    return Talkers(tuple(found[:TALKERS]), max(0, len(found) - TALKERS))
+    return Printed(tuple(found[:PRINTED_SHOWN]), max(0, len(found) - PRINTED_SHOWN))
 
 
-def _seen(model: ModelRecord) -> Seen:
+def _failed_model(model: ModelRecord) -> FailedModel:
     evidence = model.evidence
     facts = {
         "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),
@@ -72,6 +74,6 @@ def _seen(model: ModelRecord) -> Seen:
         "peak memory": None if model.peak_rss_mib is None else f"{model.peak_rss_mib:.0f} MiB",
         "started": f"{model.attempts} times" if model.attempts > 1 else None,
     }
-    told = [plain(f"{name}: {value}") for name, value in facts.items() if value is not None]
-    told += [plain(text) for text in (*evidence.notes, *model.earlier_attempts)]
-    return Seen(model.index, tuple(told or ["nothing but its end"]), evidence.traceback or "", model.log)
+    described = [plain(f"{name}: {value}") for name, value in facts.items() if value is not None]
+    described += [plain(text) for text in (*evidence.notes, *model.earlier_attempts)]
+    return FailedModel(model.index, tuple(described or ["no further evidence"]), evidence.traceback or "", model.log)

@@ -1,4 +1,4 @@
-"""Whether a run's times can be relied on, and in words why not."""
+"""Reliability of a run's times, and its wording."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from harness.budget import Limit
 
 DRIFT = 1.25
-"""Retraining between models over the measured minimum: above this ratio, the machine was slower than when it was measured."""
+"""Ratio of retraining between models to the measured minimum above which the machine counts as slowed down."""
 
 
 def undependable(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> str:
-    """Return why the times of a run are not dependable, as a clause without full stop; empty if they are.
+    """Return why the times of a run are unreliable, as a clause without full stop; empty if they are reliable.
 
-    Processor seconds and examples do not depend on other work on the machine, or hardly; seconds on the clock do.
+    Processor seconds and examples hardly depend on other load on the machine; wall-clock seconds do.
 
     Args:
         limit: in force.
-        times: of the run's models; None where there are none.
+        times: of the run's models; None if there are none.
         remeasured_s: retrainings measured between models, in the unit of the limit's clock.
     """
     if limit.clock != "wall":
@@ -34,7 +34,7 @@ def undependable(limit: Limit, times: TimesRecord | None = None, remeasured_s: S
 
 def _measuring(limit: Limit) -> str:
     if busy(limit.cpu_pressure):
-        return f"something waited for a core for {limit.cpu_pressure:.0%} of the time in which retraining was measured"
+        return f"processes waited for a core for {limit.cpu_pressure:.0%} of the time in which retraining was measured"
     return "retraining was measured on a busy machine (--no-wait)" if limit.at_rest is False else ""
 
 
@@ -42,7 +42,7 @@ def _models(times: TimesRecord | None) -> str:
     if times is None or not busy(times.cpu_pressure):
         return ""
     return (
-        f"something waited for a core for {times.cpu_pressure:.0%} of the models' time (other programs, or more threads of the "
+        f"processes waited for a core for {times.cpu_pressure:.0%} of the models' time (other programs, or more threads of the "
         "plugin than it has cores)"
     )
 

@@ -1,7 +1,7 @@
-"""An SVG picture with two axes, made by hand so that a page needs neither network nor script; all pages draw with it.
+"""Dependency-free SVG plots with two axes, shared by all pages; a page needs neither network nor script.
 
-Colours come from the page's CSS classes and follow a dark theme; shapes and dashes say the same for who does not tell
-colours apart. Every picture has a title and a description, every point a title of its own.
+Colours come from the page's CSS classes and follow a dark theme; shapes and dashes repeat them for colour-blind readers.
+Every picture has a title and a description, every point a tooltip.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from xml.etree import ElementTree
 
 from harness.text import harmless
 
-LARGEST = 1e290  # what lies beyond is drawn at the edge: its distance from others might be no number
-CHAR_WIDTH = 7.2  # of the page's 13 px sans-serif, a little on the safe side
+LARGEST = 1e290  # larger values are clipped: differences between them could overflow
+CHAR_WIDTH = 7.2  # upper estimate for the page's 13 px sans-serif font
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the plot lies within the picture, in its units.
+    """Position of the plot area within the picture, in SVG user units.
 
     Attributes:
         width: of the picture.
         height: of the picture.
-        left: of the plot, as are the other three.
+        left: of the plot area, like the other three.
         right: from the picture's left edge.
-        top: of the plot.
+        top: of the plot area.
         bottom: from the picture's top edge.
     """
 
@@ -41,21 +41,21 @@ class Frame:
 
 @dataclass(frozen=True)
 class Scale:
-    """One axis in data units; a range of no length is widened."""
+    """One axis in data units; an empty range is widened."""
 
     low: float
     high: float
     log: bool = False
 
     def share(self, value: float) -> float:
-        """0 at ``low``, 1 at ``high``; values beyond lie at the nearer end."""
+        """Map ``low`` to 0 and ``high`` to 1; values beyond are clipped."""
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.log:
             low, high, at = math.log(low), math.log(high), math.log(at)
         return (at - low) / ((high - low) or 1.0)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round numbers within the range: 1, 2 and 5 times powers of ten."""
+        """Return round numbers within the range: 1, 2 and 5 times powers of ten."""
         if self.log:
             return self._log_ticks(about)
         raw = ((self.high - self.low) or 1.0) / about
@@ -76,7 +76,7 @@ class Scale:
 
 
 def padded(values: Sequence[float], log: bool = False, by: float = 0.08) -> Scale:
-    """A scale that holds all values with some room on either side, up to LARGEST; logarithmic ones take positive values."""
+    """Return a scale that contains all values with a margin on both sides, up to LARGEST; log scales need positive values."""
     low, high = (min(max(end, -LARGEST), LARGEST) for end in (min(values), max(values)))
     if log:
         room = max((high / low) ** by, 1.1)
@@ -86,7 +86,7 @@ def padded(values: Sequence[float], log: bool = False, by: float = 0.08) -> Scal
 
 
 class Picture:
-    """An SVG element with a plot in it, drawn in data units."""
+    """An SVG element with a plot, drawn in data units."""
 
     def __init__(self, frame: Frame, x: Scale, y: Scale, title: str, description: str) -> None:
         self.frame, self.x, self.y = frame, x, y
@@ -98,21 +98,21 @@ class Picture:
             self.element(tag, {"id": name}, text)
 
     def text(self) -> str:
-        """The SVG as text, escaped."""
+        """Return the SVG as escaped text."""
         return ElementTree.tostring(self.svg, encoding="unicode")
 
     def px(self, value: float) -> float:
-        """Where a value of the x axis lies."""
+        """Return the x coordinate of a value."""
         return self.frame.left + (self.frame.right - self.frame.left) * self.x.share(value)
 
     def py(self, value: float) -> float:
-        """Where a value of the y axis lies."""
+        """Return the y coordinate of a value."""
         return self.frame.bottom - (self.frame.bottom - self.frame.top) * self.y.share(value)
 
     def element(
         self, tag: str, attributes: dict[str, str], text: str = "", parent: ElementTree.Element | None = None
     ) -> ElementTree.Element:
-        """Any element, in the picture's own units."""
+        """Add an element, in SVG user units."""
         made = ElementTree.SubElement(self.svg if parent is None else parent, tag, attributes)
         made.text = harmless(text) or None
         return made
@@ -120,7 +120,7 @@ class Picture:
     def words(
         self, x: float, y: float, text: str, anchor: str = "middle", kind: str = "", turned: bool = False
     ) -> None:
-        """Text at a place given in the picture's own units."""
+        """Draw text at a position in SVG user units."""
         attributes = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
         if kind:
             attributes["class"] = kind
@@ -129,35 +129,35 @@ class Picture:
         self.element("text", attributes, text)
 
     def path(self, points: Sequence[tuple[float, float]], kind: str, parent: ElementTree.Element | None = None) -> None:
-        """A line through points given in the picture's own units."""
+        """Draw a line through points in SVG user units."""
         steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self.element("polyline", {"class": kind, "points": steps}, parent=parent)
 
     def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
-        """A filled shape, its corners given in the picture's own units."""
+        """Draw a filled polygon with corners in SVG user units."""
         self.element("polygon", {"class": kind, "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points)})
 
     def dots(self, points: Iterable[tuple[float, float]], kind: str, hint: str = "") -> None:
-        """Dots of one kind as a single path, drawn by round line ends, for their number; in the picture's own units."""
+        """Draw dots as one path with round line caps, which stays small for many dots; in SVG user units."""
         steps = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
         path = self.element("path", {"class": f"dots {kind}", "d": steps})
         if hint:
             self.element("title", {}, hint, path)
 
     def box(self, left: float, top: float, right: float, bottom: float, kind: str, hint: str = "") -> None:
-        """A rectangle, at least half a unit in size, with a hint shown under the pointer; in the picture's own units."""
+        """Draw a rectangle of at least half a unit with a tooltip, in SVG user units."""
         place = {"x": left, "y": top, "width": max(right - left, 0.5), "height": max(bottom - top, 0.5)}
         made = self.element("rect", {"class": kind} | {name: f"{value:.1f}" for name, value in place.items()})
         if hint:
             self.element("title", {}, hint, made)
 
     def whisker(self, low: float, high: float, at: float, kind: str = "whisker", upright: bool = False) -> None:
-        """An interval with a stop at either end, lying or upright, in the picture's own units."""
+        """Draw an interval with end caps, horizontal or vertical, in SVG user units."""
         points = [(low, at - 3), (low, at + 3), (low, at), (high, at), (high, at - 3), (high, at + 3)]
         self.path([(y, x) for x, y in points] if upright else points, kind)
 
     def x_axis(self, label: str, within: tuple[float, float] = (-math.inf, math.inf)) -> None:
-        """The lower axis with its ticks, those ``within`` a range, and its label."""
+        """Draw the lower axis with its label and the ticks ``within`` a range."""
         frame = self.frame
         self.path([(frame.left, frame.bottom), (frame.right, frame.bottom)], "axis")
         taken = -math.inf
@@ -172,7 +172,7 @@ class Picture:
         self.words((frame.left + frame.right) / 2, frame.bottom + 36, label)
 
     def y_axis(self, label: str) -> None:
-        """The left axis with its ticks and its label."""
+        """Draw the left axis with its ticks and label."""
         frame = self.frame
         self.path([(frame.left, frame.top), (frame.left, frame.bottom)], "axis")
         for tick in self.y.ticks():
@@ -183,18 +183,19 @@ class Picture:
 
 
 def width_of(text: str) -> float:
-    """About how wide a text is, in the picture's units."""
+    """Estimate the width of a text, in SVG user units."""
     return CHAR_WIDTH * len(text)
 
 
 def shortened(text: str, chars: int) -> str:
-    """The text, cut with an ellipsis where it is longer than ``chars``."""
+    """Truncate a text longer than ``chars`` with an ellipsis."""
     return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def shortened_apart(texts: Sequence[str], chars: int) -> list[str]:
-    """The texts, cut with an ellipsis where they are longer than ``chars``: at the end, or in the middle where their beginnings
-    are alike, as those of folders named by the time often are.
+    """Truncate texts longer than ``chars``, in the middle if their beginnings are equal, else at the end.
+
+    Folder names that begin with a timestamp often have equal beginnings.
     """
     cut = [shortened(text, chars) for text in texts]
     half = (chars - 1) // 2

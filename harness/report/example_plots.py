@@ -1,4 +1,4 @@
-"""Plots of single forgotten examples: a dot per model, a row per population, all on one axis."""
+"""Plots of single forget-set examples: a dot per model, a row per population, on a common axis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROW_HEIGHT, DOT, REACH = 35.0, 5.0, 14.0
 
 
 def shared_scale(examples: ExamplesRecord) -> Scale:
-    """One axis for all examples, so that they can be held against each other."""
+    """Return one scale for all examples, so that plots are comparable."""
     values = [v for one in examples.shown for kind, _, _ in ROWS for v in getattr(one.phi, kind)]
     low, high = min(values), max(values)
     room = 0.03 * (high - low) or 1.0
@@ -26,7 +26,7 @@ def shared_scale(examples: ExamplesRecord) -> Scale:
 
 
 def example_plot(example: ExampleRecord, scale: Scale, title: str, description: str) -> str:
-    """The SVG of one example; the mean of each population as an upright stroke."""
+    """Return the SVG of one example, with each population's mean as a vertical line."""
     picture = Picture(FRAME, scale, Scale(0, 1), title, description)
     picture.x_axis("confidence in its class (logit)")
     for place, (population, kind, name) in enumerate(ROWS):
@@ -40,7 +40,7 @@ def example_plot(example: ExampleRecord, scale: Scale, title: str, description: 
 
 
 def _swarm(places: Sequence[float], y: float) -> Iterator[tuple[float, float]]:
-    """Dots side by side where they would cover each other: those of one column in turn above and below the middle."""
+    """Yield dots side by side instead of on top of each other, alternately above and below the middle."""
     columns = [round(place / DOT) for place in places]
     most = max(Counter(columns).values(), default=1)
     step = min(DOT, 2 * REACH / most)

@@ -1,4 +1,4 @@
-"""The report's record of single forgotten examples: what each model of three populations says of them."""
+"""The report's records of single forget-set examples, with the confidences of three populations."""
 
 from __future__ import annotations
 
@@ -10,59 +10,61 @@ from harness.report.records import Record
 
 
 class PhiRecord(Record):
-    """Logit-scaled confidence of one example's class, a value per model, to four digits; the models in any order."""
+    """Logit-scaled confidence in one example's class, a value per model, to four digits; models in arbitrary order."""
 
     unlearned: tuple[float, ...] = Field(
-        min_length=1, description="Of the unlearned models; one per original that was unlearned."
+        min_length=1, description="Of the unlearned models; one per unlearned original."
     )
     retrained: tuple[float, ...] = Field(min_length=1, description="Of the retrained models.")
     original: tuple[float, ...] = Field(min_length=1, description="Of the untouched originals: the no-op.")
 
 
 class DistanceRecord(Record):
-    """Kolmogorov-Smirnov distances of one example's confidences from the retrained models'; 0 alike, 1 apart."""
+    """Kolmogorov-Smirnov distances of one example's confidences from those of retrained models; 0: equal, 1: no overlap."""
 
     unlearned: float = Field(ge=0, le=1, description="Of the unlearned models.")
-    control: float = Field(ge=0, le=1, description="Of the control: what perfect unlearning scores.")
+    control: float = Field(ge=0, le=1, description="Of the control: the score of perfect unlearning.")
     original: float = Field(ge=0, le=1, description="Of the untouched originals: the no-op.")
 
 
 class ExampleRecord(Record):
-    """One forgotten example."""
+    """One forget-set example."""
 
     id: str = Field(description="The example's id in the task.")
-    label: int = Field(ge=0, description="Its class, 0-based; the one that the models were trained on.")
-    true_label: int | None = Field(None, ge=0, description="Its class before the task corrupted labels; null: did not.")
-    rank: int = Field(ge=1, description="Its place among all forgotten examples by distance, the worst is 1.")
-    distance: DistanceRecord = Field(description="How far its confidences lie from the retrained models'.")
+    label: int = Field(ge=0, description="Class on which the models were trained, 0-based.")
+    true_label: int | None = Field(
+        None, ge=0, description="Class before the task corrupted labels; null: not corrupted."
+    )
+    rank: int = Field(ge=1, description="Rank among all forget-set examples by distance; 1 is the largest.")
+    distance: DistanceRecord = Field(description="Distances of its confidences from those of retrained models.")
     phi: PhiRecord = Field(description="Confidence in its class, by population.")
     named: Literal["", "remembered", "over_forgotten"] = Field(
         "",
-        description="Whether it differs by itself, with a chance of at most 5 % that any example is named wrongly; "
-        "empty: it is not named.",
+        description="The direction in which this example alone differs significantly (family-wise error at most 5 %); "
+        "empty: it does not.",
     )
-    picture: str | None = Field(None, description="PNG file in base64; null where the task's pictures are not shown.")
+    picture: str | None = Field(None, description="PNG file in base64; null if the task's pictures are not shown.")
 
 
 class GroupRecord(Record):
-    """The forgotten examples of one class or subject."""
+    """The forget-set examples of one class or subject."""
 
-    kind: Literal["class", "subject"] = Field(description="What its examples have in common.")
-    name: str = Field(description="The class's or the subject's name.")
-    examples: int = Field(ge=1, description="How many forgotten examples it has.")
-    left: float | None = Field(description="Share of their memory that is left; null where there was too little.")
+    kind: Literal["class", "subject"] = Field(description="Common property of its examples.")
+    name: str = Field(description="Name of the class or subject.")
+    examples: int = Field(ge=1, description="Number of its forget-set examples.")
+    left: float | None = Field(description="Share of their memory that is left; null: too little memory to measure.")
     remembered: int = Field(ge=0, description="How many of them are named as remembered.")
     over_forgotten: int = Field(ge=0, description="How many of them are named as over-forgotten.")
 
 
 class ExamplesRecord(Record):
-    """A few forgotten examples: those named, the worst by distance, some about the median, and the best."""
+    """Selected forget-set examples: those named, the largest distances, some around the median, and the smallest."""
 
-    of: int = Field(ge=1, description="How many examples there are to forget.")
+    of: int = Field(ge=1, description="Size of the forget set.")
     shown: tuple[ExampleRecord, ...] = Field(min_length=1, description="Named ones first, then the worst by distance.")
     groups: tuple[GroupRecord, ...] = Field(
-        (), description="By class and by subject, those with most named examples first; at most 20 of a kind."
+        (), description="By class and by subject, most named examples first; at most 20 of each."
     )
     pictures: Literal["shown", "private", "size"] = Field(
-        description="shown; private: a user's own pictures, which no report holds; size: too large or of no known form."
+        description="shown; private: a user's own pictures, never put into a report; size: too large or unsupported format."
     )

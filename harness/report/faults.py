@@ -1,4 +1,4 @@
-"""Known faults of earlier evaluators: reports whose numbers must not be relied on."""
+"""Known bugs of earlier evaluator versions, and the reports they affect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAST_FAULTY = {
     "membership": 1,
     "variance": 1,
 }
-"""Versions of bundled evaluators up to which results on large splits were taken from memory that was never written."""
+"""Last version of each bundled evaluator that read uninitialised memory on large splits."""
 
 READ = {
     "before_after": {"forget", "test"},
@@ -27,14 +27,14 @@ READ = {
     "lira": {"forget"},
     "membership": {"forget", "test"},
 }
-"""Splits that those versions read, where these were not all."""
+"""Splits read by those versions, if not all."""
 
 LARGEST, LARGEST_OF_DIVERGENCE = 100_000, 50_000
-"""Most logits of one model on one split, examples times classes, for which those versions were right."""
+"""Largest number of logits (examples times classes) of a split for which those versions were correct."""
 
 
 def faulty(report: Report) -> tuple[str, ...]:
-    """Return the evaluators whose numbers in this report are wrong, by name."""
+    """Return the names of the evaluators with wrong numbers in this report."""
     return tuple(
         one.name
         for one in report.evaluators
@@ -46,18 +46,18 @@ def faulty(report: Report) -> tuple[str, ...]:
 
 
 def fault(report: Report) -> str:
-    """Say which numbers of a report are wrong and what to do; empty where none is known to be."""
+    """Return which numbers of a report are wrong and what to do; empty if none is known to be wrong."""
     names = faulty(report)
     if not names:
         return ""
     return (
-        f"Numbers of {', '.join(names)} are wrong: these versions read memory that was never written on splits of more than "
-        f"{LARGEST:,} logits. Judge the run again with `harness evaluate RUN`."
+        f"Numbers of {', '.join(names)} are wrong: these versions read uninitialised memory on splits of more than "
+        f"{LARGEST:,} logits. Evaluate the run again with `harness evaluate RUN`."
     )
 
 
 def _logits(report: Report, evaluator: str) -> int:
-    """Return how many logits one model has on the largest split that the evaluator read."""
+    """Return the number of logits per model on the largest split that the evaluator reads."""
     sizes = report.task.split_sizes
     read = READ.get(evaluator, set(sizes))
     return max((size for split, size in sizes.items() if split in read), default=0) * len(report.task.class_names)

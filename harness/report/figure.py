@@ -1,4 +1,4 @@
-"""A figure of the page: a plot with its words, or why it cannot be drawn."""
+"""A figure of the page: a plot with its caption, or the reason why it is missing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from harness.report.model import Report
 from harness.report.words import plain
 
-OLDER = "its record holds no such numbers; harness evaluate, on the run's folder, adds what newer versions draw"
+OLDER = "the record lacks these numbers; run harness evaluate on the run folder to add them"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot with its words.
+    """A plot with its title and caption.
 
     Attributes:
-        title: what is shown.
-        svg: the plot, safe to put into a page.
-        caption: how to read it.
+        title: of the figure.
+        svg: the plot, safe to embed in a page.
+        caption: how to read the plot.
         kinds: populations shown, for the legend.
     """
 
@@ -29,11 +29,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Missing:
-    """A plot that the report cannot give.
+    """A plot that the report lacks the data for.
 
     Attributes:
-        title: what would be shown.
-        reason: why it is not.
+        title: of the figure.
+        reason: why the plot is missing.
     """
 
     title: str
@@ -41,11 +41,11 @@ class Missing:
 
 
 def missing(title: str, report: Report, evaluator: str) -> Missing:
-    """Why a plot of an evaluator's arrays is not there."""
+    """Return the reason why a plot of an evaluator's arrays is missing."""
     record = report.evaluator(evaluator)
     if record is None:
         return Missing(title, f"the evaluator {evaluator} was not run")
     if record.error:
-        return Missing(title, f"the evaluator {evaluator} failed; its error stands under All metrics")
+        return Missing(title, f"the evaluator {evaluator} failed; see its error under All metrics")
     notes = dict.fromkeys(plain(metric.note) for metric in record.metrics if metric.value is None and metric.note)
     return Missing(title, next(iter(notes), "").removeprefix("Not computed: ").rstrip(".") or OLDER)

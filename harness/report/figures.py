@@ -1,10 +1,10 @@
-"""Which plots a report's page shows: the ones it is made for, and what any evaluator's arrays ask for by their names.
+"""The plots of a report's page: built-in ones, and those selected by the names of any evaluator's arrays.
 
-- ``<name>_unlearned``, ``<name>_control``, ``<name>_noop`` (each 1-D) are drawn as histograms of one figure, but for names
-  that end in ``_per_class`` or ``_per_model``, which hold a value per class or model, and p-values (``p``), which say what
-  their statistic says;
-- where ``roc_fpr`` and ``roc_tpr_<population>`` are there, as ROC curves, false against true positive rate;
-- ``d_<population>`` of ``ks``, by size, over the band of ``d_null_quantiles``.
+- ``<name>_unlearned``, ``<name>_control``, ``<name>_noop`` (each 1-D) are drawn as histograms of one figure. Excluded are
+  names that end in ``_per_class`` or ``_per_model`` (a value per class or model) and p-values (``p``), which repeat their
+  statistic.
+- If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
+- ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ NOT_DRAWN = ("_per_class", "_per_model")
 P_VALUES = "p"
 ROC_X, ROC_Y = "roc_fpr", "roc_tpr"
 KS, DISTANCE, NULL = "ks", "d", "d_null_quantiles"
-ROUNDING = 1e-9  # of distances that are equal
+ROUNDING = 1e-9  # tolerance for equal distances
 SHORT = {"control": "control", "noop": "no-op", "unlearned": "this plugin"}
 
 
 @dataclass(frozen=True)
 class Words:
-    """A histogram's words: title, label of the axis with unit, how to read it, and what value stands for infinity."""
+    """Texts of a histogram: title, axis label with unit, caption, and the value that represents infinity."""
 
     title: str
     axis: str
@@ -38,9 +38,9 @@ class Words:
     cap: float = np.inf
 
 
-CAP = 50.0  # epsilon of an attack that makes no error, by the challenge's rule
+CAP = 50.0  # epsilon of an attack without errors, by the challenge's rule
 _EPSILON = "The larger, the better an attack tells unlearned from retrained models on this example: lower is better."
-WORDS = {  # by evaluator and array; others are named after their arrays
+WORDS = {  # by evaluator and array; other histograms are named after their arrays
     ("forgetting_quality", "epsilon_official"): Words(
         "Epsilon by example, the challenge's attacks", "epsilon", _EPSILON, CAP
     ),
@@ -53,12 +53,12 @@ WORDS = {  # by evaluator and array; others are named after their arrays
     ("klom", "kl"): Words(
         "KL divergence of margins per forgotten example",
         "divergence from retrained models, nats",
-        "Lower is better; even retrained models do not reach 0, for they are finitely many.",
+        "Lower is better; even retrained models do not reach 0, because their number is finite.",
     ),
     ("variance", "variance"): Words(
         "Variance of confidence by forgotten example",
         "variance of the confidence (logit) over models",
-        "A right method varies as retraining does.",
+        "A correct method varies as much as retraining does.",
     ),
 }
 ROC_TITLE = "ROC of the likelihood-ratio attack"
@@ -66,7 +66,7 @@ KS_TITLE = "Kolmogorov-Smirnov distance by forgotten example"
 
 
 def figures(report: Report) -> list[Figure | Missing]:
-    """All plots of the page in their order; in the place of one that the report cannot give stands why."""
+    """Return all plots of the page in order; a plot without data is replaced by the reason."""
     first: list[Figure | Missing] = [trade_off(report), _curve(report), *_epsilons(report), _ks(report)]
     rest = [figure for record in report.evaluators for figure in _of_evaluator(record)]
     last = [accuracies(report), times(report), model_parts(report), phases(report)]
@@ -88,7 +88,7 @@ def _epsilons(report: Report) -> list[Figure | Missing]:
 
 
 def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
-    """Histograms of what is not drawn elsewhere, and other evaluators' ROC curves."""
+    """Return histograms of arrays not drawn elsewhere, and ROC curves of evaluators other than ``lira``."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
@@ -121,15 +121,15 @@ def _histogram(record: EvaluatorRecord, stem: str) -> Figure | None:
 
 
 def _beyond(series: list[Series], cap: float) -> str:
-    """What the reader must know of values that the plot holds apart."""
+    """Describe the values that the plot counts in separate bins."""
     pooled = np.concatenate([one.values for one in series])
     low, high = fences(pooled, cap)
     outside = pooled[(pooled < low) | (pooled > high)]
     if not outside.size:
         return ""
     if outside.min() >= cap:
-        return f"Counted apart, at the edge: {cap:g}, which stands for an attack without error."
-    return f"Far values are counted apart, at the edge; they reach to {outside[np.abs(outside).argmax()]:.3g}."
+        return f"The bin at the edge counts {cap:g}, the value of an attack without errors."
+    return f"Outliers are counted in bins at the edges; the farthest is {outside[np.abs(outside).argmax()]:.3g}."
 
 
 def _roc(record: EvaluatorRecord) -> Figure | None:
@@ -139,8 +139,8 @@ def _roc(record: EvaluatorRecord) -> Figure | None:
         return None
     title = ROC_TITLE if record.name == "lira" else f"ROC of the attack ({plain(record.name)})"
     caption = (
-        "How many unlearned models an attack finds, and how many retrained ones it takes for them. The nearer to chance, "
-        "the less it can tell; perfect unlearning looks like the control. A curve begins where it leaves 0."
+        "Unlearned models detected (true positives) against retrained ones mistaken for them (false positives). The closer to "
+        "chance, the weaker the attack; perfect unlearning looks like the control. A curve begins where it leaves 0."
     )
     return Figure(title, roc(rates, series, title), caption, (*(one.kind for one in series), "mark"))
 
@@ -157,22 +157,24 @@ def _ks(report: Report) -> Figure | Missing:
         f"{int((one.values > band[2] + ROUNDING).sum())} of {one.values.size} ({SHORT[one.kind]})" for one in series
     )
     caption = (
-        "How far the confidences of unlearned and retrained models lie apart, 0 alike, 1 without overlap: lower is better. "
-        f"Every curve is sorted by itself. The band holds 95 % of examples where nothing differs ({source}), the dotted line "
-        f"halves them. Above the band: {above}."
+        "Distance between the confidences of unlearned and retrained models; 0: equal, 1: no overlap; lower is better. "
+        f"Each curve is sorted separately. The band contains 95 % of examples under the null hypothesis ({source}), the dotted "
+        f"line is the median. Above the band: {above}."
     )
     return Figure(KS_TITLE, ranked(series, band, KS_TITLE), caption, (*(one.kind for one in series), "band"))
 
 
 def _band(record: EvaluatorRecord, series: list[Series]) -> tuple[tuple[float, float, float] | None, str]:
-    """Where a single example's distance lies when nothing differs, and how that is known."""
+    """Return the null distribution's 2.5 %, 50 % and 97.5 % quantiles of one example's distance, and their source."""
     exact = np.asarray(record.arrays.get(NULL, []), dtype=np.float64)
     if exact.shape == (3,):
-        return _three(exact), "exact, for as many models"
+        return _three(exact), "exact, for this number of models"
     control = next((one.values for one in series if one.kind == "control"), None)
     if control is None:
         return None, ""
-    return _three(np.quantile(control, (0.025, 0.5, 0.975))), "from the control; newer reports have it exactly"
+    return _three(
+        np.quantile(control, (0.025, 0.5, 0.975))
+    ), "estimated from the control; newer reports have exact quantiles"
 
 
 def _three(values: Values) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What the evaluator ``forgetting`` found, as far as the verdict needs it."""
+"""The metrics of the evaluator ``forgetting`` that the verdict uses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.tasks.model import Margins
 EVALUATOR = "forgetting"
 
 LEVEL = 0.05
-"""Of every test."""
+"""Significance level of every test."""
 
 EXCESS_LEVEL = LEVEL / 2
-"""Of each of the two tests of whether the forget set stands out from the test set."""
+"""Level of each of the two tests for an excess of the forget set over the test set."""
 
 SURE_LEVEL = 0.01
-"""Of the test on the test set where it alone decides that nothing is said of the forget set: real memory must not be lost to
-one false alarm in twenty."""
+"""Level of the test-set test where it alone rules out memory of the forget set: stricter, because at 5 % one run in twenty
+would lose real memory to a false alarm."""
 
 LEAST_MODELS = 16
 """Fewest models for equivalence."""
@@ -28,7 +28,7 @@ LEAST_FINISHED = 0.9
 
 
 MOSTLY = 3
-"""How many times as many examples must be named as remembered as are named as over-forgotten, for it to be memory."""
+"""Minimum ratio of examples named as remembered to those named as over-forgotten for the difference to count as memory."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of the memory, over all ways to look that count.
+    """The memory left, over all estimates that count.
 
     Attributes:
-        value: the largest.
+        value: the largest estimate.
         low: the lower end of its interval.
-        high: the upper end.
-        least_high: the smallest upper end of all ways.
+        high: the upper end of its interval.
+        least_high: the smallest upper end of all intervals.
     """
 
     value: float
@@ -59,21 +59,21 @@ class Left:
 
 @dataclass(frozen=True)
 class Findings:
-    """Numbers of the evaluator's metrics; None where one does not exist.
+    """Values of the evaluator's metrics; None if a metric is missing.
 
     Attributes:
-        difference_p, noop_p, placebo_p: p-values, family-wise: of the unlearned models, of the no-op, and on the test set.
-        excess_p, excess_wrong_p: p-values of whether the forget set stands out from the test set, by confidences and by the
-            order of wrong classes.
-        plain, calibrated, queries: share of the memory that is left: as it is, seen from the test set, mean over queries.
-        both: mean over queries, seen from the test set.
+        difference_p, noop_p, placebo_p: family-wise p-values: of the unlearned models, of the no-op, and on the test set.
+        excess_p, excess_wrong_p: p-values for an excess of the forget set over the test set, by confidences and by the order
+            of wrong classes.
+        plain, calibrated, queries: share of the memory that is left: raw, relative to the test set, mean over queries.
+        both: mean over queries, relative to the test set.
         worst: the largest of these and of each query.
         memory_bound, shift_bound: upper 95 % bounds.
         shift, shift_calibrated: mean shift, in standard deviations.
         under, over: shares of examples named as remembered, and as over-forgotten.
-        size_low: lower end of the interval of how much there was to forget.
-        diversity: how many independent models the unlearned ones are worth.
-        most: the evaluator's words for the statistic that stands out most.
+        size_low: lower end of the interval of the no-op's memory.
+        diversity: effective number of independent unlearned models.
+        most: the evaluator's description of the statistic with the strongest difference.
     """
 
     difference_p: float | None = None
@@ -98,7 +98,7 @@ class Findings:
 
     @classmethod
     def of(cls, evaluators: Sequence[EvaluatorRecord]) -> Findings:
-        """Read the evaluator's record; empty where it is missing or failed."""
+        """Read the evaluator's record; all fields are None if it is missing or failed."""
         record = next((one for one in evaluators if one.name == EVALUATOR and not one.error), None)
         if record is None:
             return cls()
@@ -128,49 +128,49 @@ class Findings:
 
     @property
     def visible(self) -> bool:
-        """Whether this run could have seen a failure to forget: the no-op's memory shows, and so does its difference."""
+        """Return True if this run can detect a failure to forget: both the no-op's memory and its difference are significant."""
         seen = self.noop_p is not None and self.noop_p <= LEVEL
         return seen and self.size_low is not None and self.size_low > 0
 
     @property
     def other_kind(self) -> bool:
-        """Whether models differ on the test set as well."""
+        """Return True if models differ on the test set as well."""
         return self.placebo_p is not None and self.placebo_p <= LEVEL
 
     @property
     def wrong_classes_stand_out(self) -> bool:
-        """Whether the order of wrong classes differs more on the forget set than on the test set."""
+        """Return True if the order of wrong classes differs more on the forget set than on the test set."""
         return self.excess_wrong_p is not None and self.excess_wrong_p <= EXCESS_LEVEL
 
     @property
     def stands_out(self) -> bool:
-        """Whether the forget set stands out from the test set in any way."""
+        """Return True if the forget set differs more than the test set in confidences or wrong classes."""
         confidence = self.excess_p is not None and self.excess_p <= EXCESS_LEVEL
         return confidence or self.wrong_classes_stand_out
 
     @property
     def unmarked(self) -> bool:
-        """Whether models surely differ on the test set, and their confidences by no more on the forget set."""
+        """Return True if models clearly differ on the test set, and their confidences no more on the forget set."""
         surely = self.placebo_p is not None and self.placebo_p <= SURE_LEVEL
         return surely and self.excess_p is not None and self.excess_p > EXCESS_LEVEL
 
     @property
     def mostly_remembered(self) -> bool:
-        """Whether examples are named as remembered, and few or none as over-forgotten."""
+        """Return True if examples are named as remembered, and few or none as over-forgotten."""
         return (self.under or 0.0) > 0 and MOSTLY * (self.over or 0.0) <= (self.under or 0.0)
 
     def collapsed(self, models: int) -> bool:
-        """Return whether so many models are worth half of that many independent ones or fewer."""
+        """Return True if the effective number of models is at most half of ``models``."""
         return self.diversity is not None and self.diversity <= models / 2
 
     def equivalent(self, margins: Margins) -> bool:
-        """Return whether both bounds lie below the margins."""
+        """Return True if both bounds are below the margins."""
         if self.memory_bound is None or self.shift_bound is None:
             return False
         return self.memory_bound < margins.memory and self.shift_bound < margins.shift_sd
 
     def left(self) -> Left | None:
-        """Return what is left; as seen from the test set alone where models differ there as well."""
+        """Return the memory left; only relative to the test set if models differ there as well."""
         ways = list(self._ways())
         if not ways:
             return None
@@ -183,7 +183,7 @@ class Findings:
             yield from (one for one in (self.calibrated, self.both) if one is not None)
             return
         yield from (one for one in (self.plain, self.calibrated, self.queries) if one is not None)
-        # The worst of several is chosen for being the worst, so that its interval must be clear of 0 by half again.
+        # The maximum of several estimates is biased upwards, so its interval must clear 0 by half its lower arm.
         if self.worst is not None and self.worst.value > 1.5 * (self.worst.value - self.worst.low):
             yield self.worst
 

@@ -1,4 +1,4 @@
-"""What the record of training cost on disk, and what it bought, in sentences."""
+"""Wording of what the training journal cost on disk and what it gained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STEP = 1000
 
 
 def size(n_bytes: float) -> str:
-    """Bytes for people, in powers of 1000, e.g. "7.3 MB"."""
+    """Format bytes in powers of 1000, e.g. "7.3 MB"."""
     unit = 0
     while n_bytes >= STEP and unit + 1 < len(UNITS):
         n_bytes, unit = n_bytes / STEP, unit + 1
@@ -19,7 +19,7 @@ def size(n_bytes: float) -> str:
 
 
 def journal_sentences(report: Report) -> str:
-    """What the journals hold, what the disk paid for them and what that bought; empty for a task without."""
+    """Return the journal's content, its size on disk and what it gained; empty for a task without a journal."""
     record = report.journal
     if record is None:
         return ""
@@ -38,7 +38,7 @@ def _holds(record: JournalRecord) -> str:
 
 
 def _bought(report: Report, record: JournalRecord) -> str:
-    """The privacy gained, by the verdict's own metric, and the disk for each hundredth of it."""
+    """Return the privacy gained, by the attack's AUC, and the disk space per 0.01 of it."""
     auc = report.metric("lira", "auc")
     if auc is None or auc.value is None or auc.noop is None:
         return ""
@@ -46,5 +46,5 @@ def _bought(report: Report, record: JournalRecord) -> str:
     text = f" With it the attack's AUC went from {number(auc.noop)} to {number(auc.value)}"
     text += "" if auc.control is None else f" (perfect: {number(auc.control)})"
     if gained < 0.005:
-        return f"{text}: nothing was gained for it."
+        return f"{text}: no gain."
     return f"{text}, {size(record.bytes_per_original / (100 * gained))} an original for each 0.01."

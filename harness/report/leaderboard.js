@@ -7,7 +7,7 @@
   const fields = all("[name]", form);
   const filters = ["torch", "device", "isolation"];
   const known = [...fields.map((field) => field.name), "sort", "dir", "rows"];
-  const limit = 100; // rows of a table until all are asked for: browsers take seconds to lay out a thousand
+  const limit = 100; // rows shown per table before "show all": browsers need seconds to lay out a thousand
   const total = all("section.board tbody tr:not([data-end])").length;
 
   const boards = all("section.board").map((section) => {

@@ -1,7 +1,7 @@
 """The report of one run, schema version 1, as frozen pydantic models.
 
-Parts that mirror dataclasses of the program stand in :mod:`harness.report.records` and :mod:`harness.report.results`
-and are offered here as well. A report is complete in itself: its reader needs neither the run folder nor the cache.
+Parts that mirror dataclasses of the program are defined in :mod:`harness.report.records` and :mod:`harness.report.results`
+and re-exported here. A report is self-contained: a reader needs neither the run folder nor the cache.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ VerdictLevel = Literal[
 
 
 def utc_now() -> str:
-    """The present time as the report writes it, UTC, to the second, e.g. ``2026-01-31T12:00:00Z``."""
+    """Return the current UTC time in the report's format, to the second, e.g. ``2026-01-31T12:00:00Z``."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
-    """ "complete" when every model finished, "failed" when none did (or there are none), else "partial"."""
+    """Return "complete" if every model finished, "failed" if none did (or there are none), else "partial"."""
     finished = sum(model.status.finished for model in models)
     if finished == 0:
         return "failed"
@@ -98,13 +98,13 @@ def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
 
 
 class TwinsRecord(Record):
-    """Examples of one split with an equal or nearly equal picture in another; mirrors :class:`harness.tasks.twins.Twins`."""
+    """Examples of one split with a (nearly) identical picture in another; mirrors :class:`harness.tasks.twins.Twins`."""
 
     split: str = Field(description="Split whose examples are counted.")
     twin_in: str = Field(description="Split in which their twins are.")
-    equal: int = Field(ge=0, description="Examples with an equal picture there.")
-    near: int = Field(ge=0, description="Examples with a nearly equal picture there, and no equal one.")
-    other_label: int = Field(ge=0, description="Those of both that have another label than their twin.")
+    equal: int = Field(ge=0, description="Examples with an identical picture there.")
+    near: int = Field(ge=0, description="Examples with a nearly identical picture there, and no identical one.")
+    other_label: int = Field(ge=0, description="Of these, examples whose label differs from their twin's.")
     pairs: dict[str, str] = Field(
         default_factory=dict, description="Ids of the first few examples, each with its twin's."
     )
@@ -116,17 +116,17 @@ class TaskRecord(Record):
     name: str = Field(description="Name of the task.")
     description: str = Field("", description="One sentence.")
     definition: dict[str, JsonValue] = Field(default_factory=dict, description="The task as plain JSON values.")
-    data_digest: str = Field(description="SHA-256 of every byte of the data that a result could depend on.")
+    data_digest: str = Field(description="SHA-256 of all data that a result can depend on.")
     split_sizes: dict[str, int] = Field(description="Examples per split: retain, forget, validation, test.")
     class_names: tuple[str, ...] = Field(description="One name per class.")
     source: str = Field("", description="Where the task was defined: a file or a distribution.")
     twins: tuple[TwinsRecord, ...] | None = Field(
-        None, description="Examples that stand in two splits, for every pair of splits; null: not looked for."
+        None, description="Examples that occur in two splits, for every pair of splits; null: not checked."
     )
 
 
 class ArchitectureRecord(Record):
-    """Which network was trained."""
+    """The network that was trained."""
 
     name: str = Field(description="Registered name, or import path of a factory.")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="Keyword arguments of the factory.")
@@ -143,25 +143,28 @@ class HardwareRecord(Record):
 
 
 class SeedsRecord(Record):
-    """All seeds from which the run's random numbers came; integers of up to 63 bits."""
+    """All random seeds of the run; integers of up to 63 bits."""
 
     run: int = Field(description="Seed of the run.")
-    references: int | None = Field(None, description="Seed of the reference populations; null where not known.")
-    models: tuple[int, ...] = Field((), description="Seed of each model that was to be unlearned, by index.")
+    references: int | None = Field(None, description="Seed of the reference populations; null: unknown.")
+    models: tuple[int, ...] = Field((), description="Seed of each unlearning, by index.")
 
 
 class BudgetRecord(Record):
-    """What the method might use for one model, and where that limit came from. The unit of all limits is the clock's."""
+    """The limit for one model and its origin. All limits are in the clock's unit."""
 
     clock: Clock = Field(
         "wall",
         description="wall: seconds; cpu: processor seconds of the sandbox; steps: examples drawn from the splits.",
     )
-    limit_s: float | None = Field(description="The limit in force per model, in the clock's unit; null: none.")
-    deadline_s: float | None = Field(None, description="Seconds after which a model was killed whatever it had used.")
+    limit_s: float | None = Field(description="Limit per model, in the clock's unit; null: none.")
+    deadline_s: float | None = Field(
+        None, description="Wall-clock seconds after which a model was killed, whatever it had used."
+    )
     how: Literal["fraction", "explicit"] = Field(description="fraction of retraining, or explicit.")
     fraction: float | None = Field(
-        None, description="Of retrain_min_s (in reports without it: of retrain_median_s); null when explicit."
+        None,
+        description="Limit as a share of retrain_min_s (of retrain_median_s in reports without it); null: explicit.",
     )
     retrain_s: tuple[float, ...] = Field(
         (), description="Measured retrainings through the same runner, in the clock's unit."
@@ -169,23 +172,23 @@ class BudgetRecord(Record):
     retrain_median_s: float | None = Field(None, description="Median of retrain_s.")
     retrain_min_s: float | None = Field(
         None,
-        description="Smallest retraining ever measured here, of this run or an earlier one: what the limit is a share of.",
+        description="Shortest retraining measured on this hardware, in this or an earlier run; the limit is a share of it.",
     )
     remeasured_s: tuple[float, ...] = Field(
         (), description="Retrainings measured between the models; no limit uses them."
     )
     at_rest: bool | None = Field(
         None,
-        description="The machine was at rest while retraining was measured; null: not measured, or an older report.",
+        description="The machine was idle while retraining was measured; null: not measured, or an older report.",
     )
     dependable: bool | None = Field(
-        None, description="Times can be relied on, as far as is known; null in older reports."
+        None, description="The run's times are reliable, as far as known; null in older reports."
     )
-    undependable_because: str = Field("", description="Why not, in words; empty where they can.")
+    undependable_because: str = Field("", description="Why the times are not reliable; empty if they are.")
     measured_on: str | None = Field(None, description="Key of the hardware, runner and recipe it was measured on.")
     cached: bool = Field(False, description="The measurement was taken from the cache.")
     cpu_pressure: float | None = Field(
-        None, ge=0, le=1, description="Share of the measured time in which something on the machine waited for a core."
+        None, ge=0, le=1, description="Share of the measured time in which a process on the machine waited for a core."
     )
     charged: str = Field(CHARGED, description="What is charged and what is not.")
 
@@ -194,41 +197,44 @@ class DesignRecord(Record):
     """Which originals were unlearned, and how often."""
 
     name: Literal["per-original", "one-original"] = Field(
-        description="per-original: many originals, each unlearned; one-original: one of them again and again."
+        description="per-original: many originals, each unlearned; one-original: one original, unlearned repeatedly."
     )
     originals: int = Field(ge=1, description="How many originals were unlearned.")
-    repeats: int = Field(ge=1, description="How often each was unlearned, with other seeds of the method.")
+    repeats: int = Field(ge=1, description="How often each was unlearned, with different seeds of the method.")
 
 
 class PopulationRecord(Record):
-    """How many models one population has, and where a cached one came from."""
+    """The size of one population and its cache key."""
 
     size: int = Field(ge=0, description="Number of models.")
     cache_key: str | None = Field(None, description="Key in the cache of reference models; null: not cached.")
 
 
 class PopulationsRecord(Record):
-    """The four populations on which all numbers rest."""
+    """The four populations that all metrics compare."""
 
     original: PopulationRecord = Field(description="Trained on retain and forget: the no-op.")
     retrained: PopulationRecord = Field(description="Trained on retain alone: the gold standard.")
-    control: PopulationRecord = Field(description="Retrained with other seeds: what perfect unlearning scores.")
+    control: PopulationRecord = Field(description="Retrained with other seeds: the score of perfect unlearning.")
     unlearned: PopulationRecord = Field(description="Returned by the plugin; failed models as failed_as says.")
     failed_models: int = Field(ge=0, description="How many models the plugin did not return.")
     failed_as: Literal["missing", "noop"] = Field(
-        "missing", description="missing: failed models count nowhere; noop: each counts as its original."
+        "missing", description="missing: failed models are left out; noop: each counts as its original."
     )
-    substituted: int = Field(0, ge=0, description="How many models of unlearned are originals of failed ones.")
+    substituted: int = Field(
+        0, ge=0, description="How many models of unlearned are originals that replace failed ones."
+    )
 
 
 class VerdictRecord(Record):
-    """The result in words; see the documented rule of :mod:`harness.report.verdict`."""
+    """The result in words; :mod:`harness.report.verdict` documents the rule."""
 
     level: VerdictLevel = Field(description="The result in one word.")
-    sentence: str = Field(description="The result in words that need no knowledge of the metrics.")
-    rule: str = Field(description="How the level was decided, with the numbers it was decided from.")
+    sentence: str = Field(description="The result in words, for readers who do not know the metrics.")
+    rule: str = Field(description="The numbers from which the level was decided.")
     below_floor: bool = Field(
-        False, description="The retain or test accuracy lies so far below retrained models' that the run has no rank."
+        False,
+        description="Retain or test accuracy is so far below that of retrained models that the run is not ranked.",
     )
 
 
@@ -239,37 +245,37 @@ class Report(Record):
     harness_version: str = Field(description="Version of the program that wrote the report.")
     run_id: str = Field(description="Identifies the run, unique on this machine.")
     created: UtcTime = Field(description="When the run began, UTC.")
-    finished: UtcTime | None = Field(None, description="When the run ended, UTC; null while it goes on.")
-    rejudged: UtcTime | None = Field(None, description="When evaluators judged the run again, UTC; null: never.")
+    finished: UtcTime | None = Field(None, description="When the run ended, UTC; null: still running.")
+    rejudged: UtcTime | None = Field(None, description="When the run was last re-evaluated, UTC; null: never.")
     status: RunStatus = Field(description="complete: all models finished; partial: some; failed: none.")
     verdict: VerdictRecord = Field(description="The result in words.")
     task: TaskRecord = Field(description="The task that was run.")
-    architecture: ArchitectureRecord = Field(description="Which network was trained.")
+    architecture: ArchitectureRecord = Field(description="The network that was trained.")
     recipe: dict[str, JsonValue] = Field(description="How originals and retrained models were trained.")
     plugin: PluginRecord = Field(description="The unlearner that was run.")
-    runner: RunnerRecord = Field(description="Where the plugin ran and what held it.")
+    runner: RunnerRecord = Field(description="Where the plugin ran and how it was isolated.")
     hardware: HardwareRecord = Field(description="The machine on which the run was made.")
     libraries: dict[str, str] = Field(description="Versions of the libraries on the host, by name.")
     seeds: SeedsRecord = Field(description="All seeds.")
     design: DesignRecord = Field(description="Which originals were unlearned, and how often.")
     budget: BudgetRecord = Field(description="The time limit and where it came from.")
-    populations: PopulationsRecord = Field(description="On how many models the numbers rest.")
+    populations: PopulationsRecord = Field(description="Number of models in each population.")
     journal: JournalRecord | None = Field(
-        None, description="The record of training that the method was given; null where the task keeps none."
+        None, description="The training journal that the method was given; null if the task keeps none."
     )
-    models: tuple[ModelRecord, ...] = Field(description="What became of each model, by index.")
-    evaluators: tuple[EvaluatorRecord, ...] = Field(description="What each evaluator said.")
+    models: tuple[ModelRecord, ...] = Field(description="The outcome of each model, by index.")
+    evaluators: tuple[EvaluatorRecord, ...] = Field(description="The result of each evaluator.")
     examples: ExamplesRecord | None = Field(
-        None, description="A few forgotten examples, one by one; null in older reports and where no model finished."
+        None, description="Selected forget-set examples; null in older reports and if no model finished."
     )
-    phases: dict[str, float] = Field(default_factory=dict, description="Seconds per phase of the run.")
-    times: TimesRecord | None = Field(None, description="Where the time of the models went; null in older reports.")
-    cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of all that came from a cache.")
+    phases: dict[str, float] = Field(default_factory=dict, description="Duration of each phase of the run, seconds.")
+    times: TimesRecord | None = Field(None, description="Breakdown of the models' time; null in older reports.")
+    cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of everything taken from a cache.")
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:
-        """Refuse counts that do not agree: a failed model is left out or counts as its original, and is no score of its own."""
+        """Raise ValueError if counts contradict each other: a failed model is left out or counts as its original."""
         finished, made = self.finished_models, self.populations
         failed = len(self.models) - finished
         if made.substituted != (failed if made.failed_as == "noop" and finished else 0):
@@ -286,14 +292,14 @@ class Report(Record):
 
     @property
     def finished_models(self) -> int:
-        """How many models the plugin returned."""
+        """Return the number of models that the plugin returned."""
         return sum(model.status.finished for model in self.models)
 
     def evaluator(self, name: str) -> EvaluatorRecord | None:
-        """The evaluator of that name, or None."""
+        """Return the evaluator's record, or None if it is missing."""
         return next((one for one in self.evaluators if one.name == name), None)
 
     def metric(self, evaluator: str, name: str) -> MetricRecord | None:
-        """One metric of one evaluator, or None where either is missing."""
+        """Return a metric of an evaluator, or None if either is missing."""
         found = self.evaluator(evaluator)
         return None if found is None else found.metric(name)

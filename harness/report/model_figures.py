@@ -1,4 +1,4 @@
-"""Figures of a run's models: utility against forgetting, accuracies, seconds against the limit, where the time went."""
+"""Figures of a run's models: utility against forgetting, accuracies, time against the limit, and where the time went."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRADE_OFF, ACCURACIES = "Utility against forgetting", "Accuracy of each model"
 
 
 def trade_off(report: Report) -> Figure | Missing:
-    """The plugin between the control and the no-op: how well an attack works, how well the models do."""
+    """Plot attack strength against test accuracy for the plugin, the control and the no-op."""
     utility = report.metric(*UTILITY)
     found = ((name, report.metric(name, metric)) for name, metric in FORGETTING)
     forgetting = next(((name, metric) for name, metric in found if metric and metric.value is not None), None)
@@ -35,8 +35,8 @@ def trade_off(report: Report) -> Figure | Missing:
     x_axis = f"{label(*forgetting)}{_unit(forgetting[1])} ({_wish(forgetting[1])})"
     y_axis = f"{label('accuracy', utility)}{_unit(utility)} ({_wish(utility)})"
     caption = (
-        f"Across: {label(*forgetting)}, how well unlearned models are told from retrained ones. Up: accuracy on the test "
-        "set. A good method lies at the control. Whiskers: 95 % intervals over models; the no-op has none."
+        f"x: {label(*forgetting)}, how well unlearned models are distinguished from retrained ones. y: accuracy on the test "
+        "set. A good method is close to the control. Whiskers: 95 % intervals over models; the no-op has none."
     )
     return Figure(TRADE_OFF, plane(spots, (x_axis, y_axis), TRADE_OFF), caption)
 
@@ -46,11 +46,11 @@ def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | 
     y, y_ends = _of(kind, utility)
     if x is None or y is None:
         return None
-    told = [
+    texts = [
         f"{number(value, metric.unit)}{f' ({interval(ends, metric.unit)})' if ends else ''}"
         for metric, value, ends in ((forgetting, x, x_ends), (utility, y, y_ends))
     ]
-    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {told[0]}, accuracy on the test set {told[1]}"
+    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {texts[0]}, accuracy on the test set {texts[1]}"
     x_factor, y_factor = _factor(forgetting), _factor(utility)
     return Spot(
         POPULATION_WORDS[kind], kind, x_factor * x, y_factor * y, _ends(x_ends, x_factor), _ends(y_ends, y_factor), hint
@@ -81,19 +81,19 @@ def _ends(record: IntervalRecord | None, factor: float) -> Ends | None:
 
 
 def accuracies(report: Report) -> Figure | Missing:
-    """A dot per model, by split and population; of older reports the means with their intervals."""
+    """Plot a dot per model, by split and population; for older reports the means with intervals."""
     record = report.evaluator("accuracy")
     if record is None or record.error:
         return missing(ACCURACIES, report, "accuracy")
     groups = [(split, _models(record, split)) for split in SPLITS]
-    caption = "A dot is a model, the stroke their mean. Retrained models show what is right, on the forget set as well."
+    caption = "A dot is a model, a vertical line the mean. Retrained models are the target, on the forget set as well."
     if not any(rows for _, rows in groups):
         groups = [(split, _means(record.metric(split))) for split in SPLITS]
-        caption = "Means over models with 95 % intervals where they are known; a report made anew shows every model."
+        caption = "Means over models with 95 % intervals if known; newer reports show every model."
     drawn = [(split, rows) for split, rows in groups if rows]
     if not drawn:
         return missing(ACCURACIES, report, "accuracy")
-    return Figure(ACCURACIES, strips(drawn, "classified rightly, %", ACCURACIES), caption)
+    return Figure(ACCURACIES, strips(drawn, "classified correctly, %", ACCURACIES), caption)
 
 
 def _models(record: EvaluatorRecord, split: str) -> list[Strip]:
@@ -119,15 +119,15 @@ def _means(metric: MetricRecord | None) -> list[Strip]:
 
 
 def times(report: Report) -> Figure | None:
-    """Return seconds of each model against the limit; None where none was ever charged.
+    """Plot each model's seconds against the limit; None if no model was charged.
 
-    A limit in examples is no line among seconds.
+    A limit in examples is not drawn, since the axis is in seconds.
     """
     if all(model.charged_s is None for model in report.models):
         return None
     items = [Bar(model.index, model.charged_s, model.status.finished, _hint(model)) for model in report.models]
     failed = sum(not item.ok for item in items)
-    parts = ["Seconds charged to each model; what counts against the limit is the method's own time."]
+    parts = ["Seconds charged to each model; only the method's own time counts against the limit."]
     if failed:
         parts.append(f"A cross marks the {failed} that failed.")
     budget = report.budget
@@ -135,9 +135,9 @@ def times(report: Report) -> Figure | None:
         parts.append(f"Retraining takes {amount(budget.retrain_median_s, budget.clock)}.")
     parts.append("There was no limit." if budget.limit_s is None else f"The limit was {limit_words(budget)}.")
     limit = None if budget.clock == "steps" else budget.limit_s
-    told = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
+    outcomes = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
     title = "Time per model against the limit"
-    return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {told}."), " ".join(parts))
+    return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {outcomes}."), " ".join(parts))
 
 
 def _hint(model: ModelRecord) -> str:
@@ -145,7 +145,7 @@ def _hint(model: ModelRecord) -> str:
 
 
 def model_parts(report: Report) -> Figure | None:
-    """What of a model's time was the method's and what the program's; None in older reports."""
+    """Plot how a model's time splits into the method's and the harness's; None in older reports."""
     found = report.times
     items = [
         Span(name, "unlearned" if part is found.charged else "ours", part.p50_s, part.p90_s, part.max_s)
@@ -155,18 +155,18 @@ def model_parts(report: Report) -> Figure | None:
     if not items:
         return None
     caption = (
-        "Median over models, as the number says, with a whisker to the 90th percentile and a stroke at the longest. Only the "
-        "method's part is charged to it; the import of the plugin has an allowance of its own, and the others are the program's."
+        "Bar and number: median over models. Whisker: 90th percentile. Vertical line: maximum. Only the method's part is "
+        "charged to it; the import of the plugin has its own allowance, and the rest is overhead of the harness."
     )
     title = "Where a model's time went"
     return Figure(title, spans(items, "seconds", title), caption)
 
 
 def phases(report: Report) -> Figure | None:
-    """Seconds of each phase of the run; None where they are not known."""
+    """Plot the seconds of each phase of the run; None if unknown."""
     items = [Span(PHASES.get(name, name.replace("_", " ")), "ours", seconds) for name, seconds in report.phases.items()]
     if not items or not any(item.seconds for item in items):
         return None
     title = "Where the run's time went"
-    caption = "By the clock on the wall; what came from a cache took next to nothing."
+    caption = "Wall-clock time; phases served from a cache take almost none."
     return Figure(title, spans(items, "seconds", title), caption)

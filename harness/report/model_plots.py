@@ -16,7 +16,7 @@ Ends = tuple[float, float]
 
 @dataclass(frozen=True)
 class Bar:
-    """One model's bar: its number, height in seconds, whether it finished, a hint; None: it never started."""
+    """One model's bar: index, height in seconds (None: never started), whether it finished, and a tooltip."""
 
     index: int
     seconds: float | None
@@ -25,7 +25,7 @@ class Bar:
 
 
 def bars(items: Sequence[Bar], limit_s: float | None, title: str, description: str) -> str:
-    """Seconds per model, failed ones in another colour and with a cross above, the limit as a line where there is one."""
+    """Draw seconds per model; failed models in another colour with a cross above, the limit as a line."""
     count = max((item.index for item in items), default=0) + 1
     top = 1.15 * max([item.seconds or 0.0 for item in items] + [limit_s or 0.0, 1e-9])
     picture = Picture(FRAME, Scale(0, count), Scale(0, top), title, description)
@@ -56,14 +56,14 @@ def _bar(picture: Picture, item: Bar) -> None:
 
 @dataclass(frozen=True)
 class Strip:
-    """One row of dots or one value with its interval.
+    """One row of dots, or one value with its interval.
 
     Attributes:
-        name: of the population, for people.
+        name: display name of the population.
         kind: CSS class.
-        values: a value per model, or one.
-        ends: of the value's interval; None where the values are models'.
-        hint: shown under the pointer.
+        values: one value per model, or a single value.
+        ends: of the single value's interval; None if the values are models'.
+        hint: tooltip.
     """
 
     name: str
@@ -74,15 +74,15 @@ class Strip:
 
 
 def strips(groups: Sequence[tuple[str, Sequence[Strip]]], axis: str, title: str) -> str:
-    """Rows of dots in groups, on one axis; the mean as an upright stroke."""
+    """Draw rows of dots in groups on one axis, the mean as a vertical line."""
     rows = sum(len(group) for _, group in groups)
     names = [strip.name for _, group in groups for strip in group]
     left = max(width_of(text) for text in (*names, *(name for name, _ in groups))) + 14
     bottom = 20 + ROW * (rows + len(groups)) + GROUP_GAP * (len(groups) - 1)
     frame = Frame(width=480, height=bottom + 48, left=left, right=466, top=8, bottom=bottom)
     spread = [v for _, group in groups for strip in group for v in (*strip.values, *(strip.ends or ()))]
-    told = "; ".join(f"{name}, {strip.hint}" for name, group in groups for strip in group)
-    picture = Picture(frame, padded(spread, by=0.04), Scale(0, 1), title, f"{told}.")
+    description = "; ".join(f"{name}, {strip.hint}" for name, group in groups for strip in group)
+    picture = Picture(frame, padded(spread, by=0.04), Scale(0, 1), title, f"{description}.")
     picture.x_axis(axis)
     y = 18.0
     for name, group in groups:
@@ -106,7 +106,7 @@ def _strip(picture: Picture, strip: Strip, y: float) -> None:
 
 @dataclass(frozen=True)
 class Span:
-    """How long something took: seconds, the 90th percentile and the longest where it happened more than once."""
+    """A duration in seconds, with 90th percentile and maximum if it was measured more than once."""
 
     name: str
     kind: str
@@ -116,13 +116,13 @@ class Span:
 
     @property
     def hint(self) -> str:
-        """All of it in words."""
+        """Return the duration and its spread in words."""
         more = "" if self.p90_s is None else f" (90 % within {duration(self.p90_s)}, longest {duration(self.max_s)})"
         return f"{plain(self.name)} {duration(self.seconds)}{more}"
 
 
 def spans(items: Sequence[Span], axis: str, title: str) -> str:
-    """A lying bar for each, with a whisker to the 90th percentile and a stroke at the longest."""
+    """Draw horizontal bars, each with a whisker to the 90th percentile and a line at the maximum."""
     names = [shortened(plain(item.name), NAME_CHARS) for item in items]
     left = max(map(width_of, names)) + 14
     bottom = 8 + 26.0 * len(items)

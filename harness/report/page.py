@@ -1,6 +1,6 @@
-"""The report as one self-contained HTML page: no network, all text of plugins escaped.
+"""The report as a self-contained HTML page: no network, all plugin text escaped.
 
-Its policy lets one script run, the one that picks an example, by its hash; without scripts all examples are shown.
+The content security policy allows one script, the example picker, by its hash; without scripts all examples are shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.report.budget_words import (
     undependable_sentence,
     used_sentence,
 )
-from harness.report.deaths import deaths, talkers
+from harness.report.deaths import failure_causes, printed
 from harness.report.figures import figures
 from harness.report.journal_words import journal_sentences
 from harness.report.model import Report
@@ -36,20 +36,20 @@ PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
 MODEL_COLUMNS = (
-    ("Charged", "What the method used, which counts against the limit; less is better."),
-    ("Hand-over", "Seconds of giving it the model, which do not count."),
-    ("Peak memory", "Most resident memory of its process."),
-    ("Peak GPU memory", "Most memory of the CUDA allocator; none on a CPU."),
-    ("Starts", "How many times it was started; more than once where the sandbox broke."),
+    ("Charged", "What the method used of the limit; less is better."),
+    ("Hand-over", "Seconds of passing the model to the guest; not charged."),
+    ("Peak memory", "Peak resident memory of its process."),
+    ("Peak GPU memory", "Peak memory of the CUDA allocator; none on a CPU."),
+    ("Starts", "Number of starts; more than one if the sandbox failed."),
 )
 
 
 def write_page(report: Report, run_dir: Path) -> Path:
-    """Write ``report.html`` into ``run_dir``, whole or not at all, and return its path.
+    """Write ``report.html`` into ``run_dir`` atomically and return its path.
 
     Raises:
-        NoSpaceError: the disk is full; an older page stays as it was.
-        OutputUnwritableError: ``run_dir`` is not there or may not be written.
+        NoSpaceError: the disk is full; an older page is kept.
+        OutputUnwritableError: ``run_dir`` does not exist or is not writable.
     """
     path = run_dir / PAGE_NAME
     atomic_write_text(path, render_page(report))
@@ -57,7 +57,7 @@ def write_page(report: Report, run_dir: Path) -> Path:
 
 
 def render_page(report: Report) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     shown = single_examples(report)
     script = _environment().get_template("picker.js.j2").render() if shown else ""
     return render(
@@ -68,8 +68,8 @@ def render_page(report: Report) -> str:
         policy=_policy(script),
         script=script,
         headlines=words.headlines(report),
-        deaths=deaths(report),
-        talkers=talkers(report),
+        causes=failure_causes(report),
+        printed=printed(report),
         figures=figures(report),
         examples=shown,
         no_examples=why_none(report),
@@ -91,7 +91,7 @@ def render_page(report: Report) -> str:
 
 
 def _policy(script: str) -> str:
-    """What the page may do: nothing but its own style, pictures that it holds, and this script."""
+    """Return the content security policy: inline style, data: pictures, and this script only."""
     if not script:
         return POLICY
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
@@ -99,7 +99,7 @@ def _policy(script: str) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Any page of this package's templates, with the report page's filters; what is not marked safe is escaped."""
+    """Render a template of this package with the report page's filters; everything not marked safe is escaped."""
     return _environment().get_template(template).render(**values)
 
 
@@ -130,5 +130,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _pretty(value: Any) -> str:
-    """JSON values for people, indented; jinja2's own filter would mark the text as safe."""
+    """Format JSON values with indentation; jinja2's own filter would mark the text as safe."""
     return harmless(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Places for the labels of points such that none covers another, a point or the plot's edge."""
+"""Placement of point labels without overlaps between labels, points and the plot's edge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 LINE_HEIGHT = 16.0
 DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1))
 DISTANCES = (9.0, 14.0, 22.0, 32.0, 44.0, 58.0, 74.0, 92.0, 120.0)
-LINE, MARK = 0.4, 100.0  # what a unit of covered area costs, in units of distance
+LINE, MARK = 0.4, 100.0  # cost of a unit of covered area, in units of distance
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Box:
     bottom: float
 
     def within(self, other: Box) -> bool:
-        """Whether all of it lies in the other."""
+        """Return True if the box is completely inside another."""
         inside = other.left <= self.left and self.right <= other.right
         return inside and other.top <= self.top and self.bottom <= other.bottom
 
     def cost(self, obstacles: Sequence[Box]) -> float:
-        """The area that it covers of others."""
+        """Return the total area of the box's overlaps with others."""
         return sum(
             max(0.0, min(self.right, one.right) - max(self.left, one.left))
             * max(0.0, min(self.bottom, one.bottom) - max(self.top, one.top))
@@ -36,22 +36,22 @@ class Box:
 
 
 def around(x: float, y: float, reach: float) -> Box:
-    """The square around a point."""
+    """Return the square around a point."""
     return Box(x - reach, y - reach, x + reach, y + reach)
 
 
 def place(
     points: Sequence[tuple[float, float]], widths: Sequence[float], area: Box, lines: Sequence[Box] = ()
 ) -> list[Box]:
-    """A box for each point's label, near its point, clear of all points and of each other, and of lines where it can be.
+    """Return a box for each label near its point, clear of all points and other labels, and of lines if possible.
 
-    Labels whose points are crowded are placed first, each where it covers least and lies nearest.
+    Greedy: labels of the most crowded points are placed first, each where overlap and distance cost least.
 
     Args:
-        points: in the picture's units.
+        points: in SVG user units.
         widths: of the labels.
-        area: in which all labels must lie.
-        lines: what may be crossed where there is no better place.
+        area: that must contain all labels.
+        lines: boxes that may be crossed if there is no better position.
     """
     taken = [around(x, y, 7) for x, y in points]
     boxes: dict[int, Box] = {}
@@ -65,12 +65,12 @@ def place(
 
 
 def _room(index: int, points: Sequence[tuple[float, float]]) -> float:
-    """Distance to the nearest other point."""
+    """Return the distance to the nearest other point."""
     return min((math.dist(points[index], other) for i, other in enumerate(points) if i != index), default=0.0)
 
 
 def _candidates(point: tuple[float, float], width: float) -> Iterator[tuple[float, Box]]:
-    """Places around a point, the nearest first, each with its distance."""
+    """Yield positions around a point with their distance, nearest first."""
     for distance in DISTANCES:
         for across, down in DIRECTIONS:
             middle_x = point[0] + across * (distance + width / 2)

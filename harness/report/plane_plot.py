@@ -1,4 +1,4 @@
-"""Utility against forgetting of one run: the plugin between what perfect unlearning and doing nothing score."""
+"""Scatter plot of utility against forgetting: the plugin, the control and the no-op."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Ends = tuple[float, float]
 
 @dataclass(frozen=True)
 class Spot:
-    """A population's place in the plane.
+    """A population's point in the plot.
 
     Attributes:
-        name: for people.
+        name: display name.
         kind: CSS class: "unlearned", "control" or "noop".
-        x: in the unit of the axis, as ``y``.
+        x: in the unit of the axis, like ``y``.
         y: in the unit of the axis.
-        x_ends: of x's interval where it is known, as ``y_ends``.
-        y_ends: of y's interval where it is known.
-        hint: shown under the pointer.
+        x_ends: of x's interval, if known; like ``y_ends``.
+        y_ends: of y's interval, if known.
+        hint: tooltip.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Spot:
 
 
 def plane(spots: Sequence[Spot], axes: tuple[str, str], title: str) -> str:
-    """Points with intervals in two directions, each named; the shapes differ as well as the colours."""
+    """Draw labelled points with intervals in both directions; populations differ in shape as well as colour."""
     x_scale = _scale([(spot.x, spot.x_ends) for spot in spots])
     y_scale = _scale([(spot.y, spot.y_ends) for spot in spots])
     picture = Picture(FRAME, x_scale, y_scale, title, "; ".join(spot.hint for spot in spots) + ".")
@@ -54,7 +54,7 @@ def _scale(values: Sequence[tuple[float, Ends | None]]) -> Scale:
 
 
 def _intervals(picture: Picture, spot: Spot) -> list[Box]:
-    """Draw a point's intervals; where they lie."""
+    """Draw a point's intervals and return their bounding boxes."""
     x, y = picture.px(spot.x), picture.py(spot.y)
     boxes = []
     if spot.x_ends:

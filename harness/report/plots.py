@@ -1,7 +1,7 @@
-"""Plots of many examples at once, as SVG elements: histograms, ROC curves, and values sorted by size.
+"""Plots of many examples as SVG elements: histograms, ROC curves, and sorted values.
 
-Colours come from the page's CSS classes (``unlearned``, ``control``, ``noop``), so that they follow a dark theme; lines
-differ in their dashes as well, for readers who do not tell the colours apart.
+Colours come from the page's CSS classes (``unlearned``, ``control``, ``noop``), so they follow a dark theme. Lines also
+differ in dashes, for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Series:
 
 
 def histogram(series: Sequence[Series], label: str, title: str, cap: float = np.inf) -> str:
-    """Outlines of the series' histograms over common bins, as per cent of each series; the plugin's is filled.
+    """Draw outlines of the series' histograms over common bins, in per cent of each series; the plugin's is filled.
 
-    What lies beyond the fences (:func:`fences`) is counted in a bin of its own, apart from the others.
+    Values beyond the fences (:func:`fences`) are counted in separate bins at the edges.
     """
     bins = _bins([one.values for one in series], cap)
     shares = [100 * np.histogram(bins.held(one.values), bins=bins.edges)[0] / one.values.size for one in series]
@@ -65,19 +65,21 @@ def histogram(series: Sequence[Series], label: str, title: str, cap: float = np.
 
 
 def described(series: Sequence[Series]) -> str:
-    """The numbers of a picture in words, for those who do not see it."""
-    told = []
+    """Describe the numbers of a picture in words, for screen readers."""
+    described_series = []
     for one in series:
         middle, low, high = (number(float(value)) for value in np.quantile(one.values, (0.5, 0.05, 0.95)))
-        told.append(f"{POPULATION_WORDS[one.kind]}: median {middle}, 90 % of examples between {low} and {high}")
-    return "; ".join(told) + "."
+        described_series.append(
+            f"{POPULATION_WORDS[one.kind]}: median {middle}, 90 % of examples between {low} and {high}"
+        )
+    return "; ".join(described_series) + "."
 
 
 def fences(values: Values, cap: float = np.inf) -> tuple[float, float]:
-    """The range that is worth drawing: all values, but for those beyond the quartiles by over three times their distance.
+    """Return the range to draw: all values except those more than three interquartile ranges beyond the quartiles.
 
-    Such a value (Tukey's "far out") would squeeze all others into one bin, as would one of ``cap`` or more, which stands for
-    infinity. Source: Tukey, "Exploratory Data Analysis" (1977).
+    Such an outlier (Tukey's "far out") would squeeze all others into one bin; so would values of ``cap`` or more, which
+    represent infinity. Source: Tukey, "Exploratory Data Analysis" (1977).
     """
     values = values[values < cap] if (values < cap).any() else values
     low, high = float(values.min()), float(values.max())
@@ -88,7 +90,7 @@ def fences(values: Values, cap: float = np.inf) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Bins:
-    """Edges of a histogram's bins; between ``low`` and ``high`` they are ordinary ones, beyond lie a gap and one for the rest."""
+    """Edges of a histogram's bins: regular between ``low`` and ``high``; beyond, a gap and one bin for outliers."""
 
     edges: Values
     low: float
@@ -96,14 +98,14 @@ class _Bins:
 
     @property
     def labelled(self) -> tuple[float, float]:
-        """Where there is room for numbers beside the words at the outermost bins."""
+        """Return the range in which tick labels do not overlap the words at the outermost bins."""
         room = LABEL_ROOM * float(self.edges[-1] - self.edges[0])
         low = max(self.low, self.edges[0] + room) if self.edges[0] < self.low else self.low
         high = min(self.high, self.edges[-1] - room) if self.edges[-1] > self.high else self.high
         return float(low), float(high)
 
     def held(self, values: Values) -> Values:
-        """The values, those beyond in the middle of the outermost bins."""
+        """Return the values, outliers moved to the middle of the outermost bins."""
         below, above = self.edges[:2].mean(), self.edges[-2:].mean()
         return np.asarray(np.where(values < self.low, below, np.where(values > self.high, above, values)))
 
@@ -121,7 +123,7 @@ def _bins(series: Sequence[Values], cap: float) -> _Bins:
 
 
 def _edges(series: Sequence[Values]) -> Values:
-    """Edges of at most ``BINS`` bins: fewer where they would be a comb, and whole steps where values lie on a coarse lattice."""
+    """Return edges of at most ``BINS`` bins: fewer if they would form a comb, whole steps if values are on a coarse grid."""
     values = np.concatenate(series)
     low, high = float(values.min()), float(values.max())
     gaps = np.diff(np.unique(np.round(values, 9)))
@@ -138,24 +140,24 @@ def _edges(series: Sequence[Values]) -> Values:
 
 
 def _is_comb(values: Values, edges: Values) -> bool:
-    """Whether any bin is all but empty between two that are well filled."""
+    """Return True if a bin is nearly empty between two well-filled ones."""
     counts = np.histogram(values, bins=edges)[0]
     beside = np.minimum(counts[:-2], counts[2:])
     return bool(((beside >= WELL_FILLED * values.size) & (counts[1:-1] < beside / 4)).any())
 
 
 def roc(rates: Values, series: Sequence[Series], title: str) -> str:
-    """True against false positive rate on logarithmic axes, with the diagonal; points that are 0 have no place there.
+    """Draw true against false positive rate on logarithmic axes, with the diagonal; points at 0 cannot be drawn.
 
     Args:
-        rates: false positive rates in (0, 1], rising.
-        series: true positive rates, as many.
+        rates: false positive rates in (0, 1], ascending.
+        series: true positive rates, one per false positive rate.
         title: of the picture.
     """
     scale = Scale(float(rates.min()), 1, log=True)
     picture = Picture(SQUARE, scale, scale, title, _described_roc(rates, series))
-    picture.x_axis("false positive rate: retrained models taken for unlearned ones")
-    picture.y_axis("true positive rate: unlearned models found")
+    picture.x_axis("false positive rate: retrained models mistaken for unlearned")
+    picture.y_axis("true positive rate: unlearned models detected")
     frame = SQUARE
     picture.path([(frame.left, frame.bottom), (frame.right, frame.top)], "line mark")
     for one in series:
@@ -172,19 +174,19 @@ def _described_roc(rates: Values, series: Sequence[Series]) -> str:
 
 
 def ranked(series: Sequence[Series], band: tuple[float, float, float], title: str) -> str:
-    """Distances by example, each series sorted from large to small by itself, over the band where nothing differs.
+    """Draw distances by example, each series sorted in descending order, over the band of the null distribution.
 
     Args:
         series: distances in [0, 1], one per example.
-        band: lower end, middle and upper end of what a single example has where nothing differs.
+        band: 2.5 %, 50 % and 97.5 % quantiles of one example's distance under the null hypothesis.
         title: of the picture.
     """
     count = max(one.values.size for one in series)
     picture = Picture(FRAME, Scale(0, count), Scale(0, 1), title, described(series))
-    picture.x_axis("forgotten examples, the farthest first")
+    picture.x_axis("forget-set examples, largest distance first")
     picture.y_axis("KS distance")
     low, middle, high = map(picture.py, band)
-    picture.box(FRAME.left, high, FRAME.right, low, "band", "where nothing differs: 95 % of examples")
+    picture.box(FRAME.left, high, FRAME.right, low, "band", "95 % of examples under the null hypothesis")
     picture.path([(FRAME.left, middle), (FRAME.right, middle)], "line mark")
     for one in series:
         points = [(picture.px(count * share), picture.py(value)) for share, value in _stairs(one.values)]
@@ -193,7 +195,7 @@ def ranked(series: Sequence[Series], band: tuple[float, float, float], title: st
 
 
 def _stairs(values: Values) -> list[tuple[float, float]]:
-    """Corners of the values sorted from large to small, over 0 to 1; at most ``STEPS`` steps, the median of each part."""
+    """Return corners of the descending step curve of the values over [0, 1]; at most ``STEPS`` steps, each a part's median."""
     sizes = np.sort(values)[::-1]
     if sizes.size > STEPS:
         sizes = np.array([np.median(part) for part in np.array_split(sizes, STEPS)])

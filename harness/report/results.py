@@ -1,4 +1,4 @@
-"""The report's record of evaluators' results, made from the public evaluation API's dataclasses."""
+"""The report's records of evaluators' results, made from the dataclasses of the public evaluation API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
 from harness.report.records import Record
 
 MAX_METRICS, MAX_NUMBERS, MAX_CHARS = 1_000, 2_000_000, 5_000
-"""Most metrics of an evaluator, numbers in its arrays, and characters of one text."""
+"""Maximum number of metrics of an evaluator, of numbers in its arrays, and of characters in one text."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
@@ -27,7 +27,7 @@ class IntervalRecord(Record):
     low: float = Field(description="Lower end.")
     high: float = Field(description="Upper end.")
     level: float = Field(0.95, gt=0, lt=1, description="Coverage, e.g. 0.95.")
-    method: str = Field("", description="How the interval was made.")
+    method: str = Field("", description="How the interval was computed.")
 
     @classmethod
     def from_interval(cls, interval: Interval | None) -> IntervalRecord | None:
@@ -38,28 +38,30 @@ class IntervalRecord(Record):
 
 
 class MetricRecord(Record):
-    """One number with all that is needed to read it; mirrors :class:`harness.evaluation.Metric`."""
+    """A number with everything needed to read it; mirrors :class:`harness.evaluation.Metric`."""
 
     name: str = Field(description="Unique within the evaluator.")
-    value: float | None = Field(description="The unlearned models' value; null where it does not exist, see note.")
+    value: float | None = Field(description="Value of the unlearned models; null: not available, see note.")
     direction: Literal["higher", "lower", "closer_to_reference", "none"] = Field(description="Which way is better.")
-    description: str = Field(description="One sentence for a reader who does not know the metric.")
+    description: str = Field(description="One sentence for readers who do not know the metric.")
     unit: str = Field("", description="Unit of value, control and noop; empty for a pure number.")
-    interval: IntervalRecord | None = Field(None, description="Of value, over models.")
-    control: float | None = Field(None, description="The same statistic for control models: what perfect scores.")
-    control_interval: IntervalRecord | None = Field(None, description="Of control.")
-    noop: float | None = Field(None, description="The same statistic for the untouched originals.")
+    interval: IntervalRecord | None = Field(None, description="Interval of value, over models.")
+    control: float | None = Field(
+        None, description="The same statistic of the control: the score of perfect unlearning."
+    )
+    control_interval: IntervalRecord | None = Field(None, description="Interval of control.")
+    noop: float | None = Field(None, description="The same statistic of the untouched originals.")
     position: float | None = Field(None, description="0 = as the no-op, 1 = as the control; null where undefined.")
-    smallest_visible: float | None = Field(None, description="Smallest difference from control that could be told.")
+    smallest_visible: float | None = Field(None, description="Smallest detectable difference from the control.")
     headline: bool = Field(False, description="Shown in the terminal summary.")
-    note: str = Field("", description="What the reader must know of this number.")
+    note: str = Field("", description="What a reader must know about this number.")
 
     @classmethod
     def from_metric(cls, metric: Metric) -> MetricRecord:
         """Return the record of a metric.
 
         Raises:
-            ValueError: a number that is no finite number.
+            ValueError: a value is not a finite number.
         """
         numbers = {field: _number(f"{metric.name}.{field}", getattr(metric, field)) for field in _NUMBERS}
         nested = {
@@ -70,15 +72,15 @@ class MetricRecord(Record):
 
 
 class EvaluatorRecord(Record):
-    """What one evaluator said, or why it said nothing."""
+    """The result of one evaluator, or why there is none."""
 
     name: str = Field(description="Entry-point name.")
-    version: str = Field(description="The evaluator's own version; changes whenever its numbers could.")
+    version: str = Field(description="Version of the evaluator; changes with every change that can affect its numbers.")
     distribution: str = Field(description="Distribution that provides the evaluator.")
     distribution_version: str = Field(description="Version of that distribution.")
-    seconds: float = Field(ge=0, description="How long the evaluator took, seconds.")
-    error: str | None = Field(None, description="Why there is no result; null when there is one.")
-    metrics: tuple[MetricRecord, ...] = Field((), description="In the order in which they should be shown.")
+    seconds: float = Field(ge=0, description="Run time of the evaluator, seconds.")
+    error: str | None = Field(None, description="Why there is no result; null if there is one.")
+    metrics: tuple[MetricRecord, ...] = Field((), description="Metrics in display order.")
     arrays: dict[str, list[float] | list[list[float]]] = Field(
         default_factory=dict, description="Small arrays for plots, by name, 1-D or 2-D."
     )
@@ -88,7 +90,7 @@ class EvaluatorRecord(Record):
     def from_result(
         cls, info: EvaluatorInfo, distribution: str, distribution_version: str, seconds: float, result: Result
     ) -> EvaluatorRecord:
-        """Return the record of a result; one that breaks the rules (NaN, 3-D array, doubled name) becomes an error record."""
+        """Return the record of a result, or an error record if the result is invalid (NaN, 3-D array, duplicate name)."""
         try:
             _check(result)
             return cls(
@@ -101,15 +103,15 @@ class EvaluatorRecord(Record):
                 arrays={name: _nested_list(name, array) for name, array in result.arrays.items()},
                 warnings=result.warnings,
             )
-        except (ValueError, TypeError, AttributeError) as error:  # also what a subclass answers with
-            reason = f"the result cannot be used: {_short(error)}"
+        except (ValueError, TypeError, AttributeError) as error:  # a subclass of Result may raise any of these
+            reason = f"the result is invalid: {_short(error)}"
             return cls.from_error(info, distribution, distribution_version, seconds, reason)
 
     @classmethod
     def from_error(
         cls, info: EvaluatorInfo, distribution: str, distribution_version: str, seconds: float, error: str
     ) -> EvaluatorRecord:
-        """The record of an evaluator that failed; ``error`` says why."""
+        """Return the record of a failed evaluator; ``error`` is the reason."""
         return cls(
             name=info.name,
             version=info.version,
@@ -120,38 +122,38 @@ class EvaluatorRecord(Record):
         )
 
     def metric(self, name: str) -> MetricRecord | None:
-        """The metric of that name, or None."""
+        """Return the metric of that name, or None."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
 
 def _check(result: Any) -> None:
-    """Refuse what would not be read as it was meant, or would make a report that nobody can open.
+    """Check that a result can be read back unchanged and makes a report of reasonable size.
 
     Raises:
-        TypeError, ValueError: says what is wrong and what is asked for.
+        TypeError, ValueError: the result is invalid; the message names the limit.
     """
     if not isinstance(result, Result):
-        raise TypeError(f"it is {type(result).__name__}, and must be a harness.evaluation.Result")
+        raise TypeError(f"it is a {type(result).__name__}; return a harness.evaluation.Result")
     if len(result.metrics) > MAX_METRICS:
         raise ValueError(
-            f"it has {len(result.metrics):,} metrics, and may have {MAX_METRICS:,}; arrays are for many numbers"
+            f"it has {len(result.metrics):,} metrics, more than {MAX_METRICS:,}; put many numbers into arrays"
         )
     for number, metric in enumerate(result.metrics, start=1):
         if not isinstance(metric, Metric):
-            raise TypeError(f"metric {number} is {type(metric).__name__}, and must be a harness.evaluation.Metric")
+            raise TypeError(f"metric {number} is a {type(metric).__name__}; use harness.evaluation.Metric")
         _check_metric(metric, number)
     names = Counter(metric.name for metric in result.metrics)
     if doubled := sorted(name for name, times in names.items() if times > 1):
         raise ValueError(f"metric names are not unique: {', '.join(doubled)}")
     if (numbers := sum(np.size(array) for array in result.arrays.values())) > MAX_NUMBERS:
-        raise ValueError(f"its arrays hold {numbers:,} numbers, and may hold {MAX_NUMBERS:,}: they are for plots")
+        raise ValueError(f"its arrays hold {numbers:,} numbers, more than {MAX_NUMBERS:,}; keep only what plots need")
 
 
 def _check_metric(metric: Metric, number: int) -> None:
     if not isinstance(metric.name, str) or not _NAME.fullmatch(metric.name):
         raise ValueError(
-            f"the name of metric {number}, {str(metric.name)[:40]!r}, is not one of at most 80 lower-case letters, digits and "
-            "underscores that begins with a letter"
+            f"the name of metric {number}, {str(metric.name)[:40]!r}, is invalid; use at most 80 lower-case letters, digits and "
+            "underscores, beginning with a letter"
         )
     for field in ("description", "note", "unit"):
         if len(getattr(metric, field)) > MAX_CHARS:

@@ -1,6 +1,6 @@
-"""The report's JSON Schema (draft 2020-12): made from the model, shipped as a file, used on every write.
+"""The report's JSON Schema (draft 2020-12): generated from the model, shipped as a file, checked on every write.
 
-``python -m harness.report.schema`` writes the shipped file anew after a change of the model.
+Run ``python -m harness.report.schema`` after a change of the model to regenerate the shipped file.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ SCHEMA_ID = "urn:unlearning-harness:report:1"
 
 
 def generate_schema() -> dict[str, Any]:
-    """The JSON Schema of what :func:`harness.report.writing.write_report` writes, from the model."""
+    """Return the JSON Schema of the documents that :func:`harness.report.writing.write_report` writes."""
     body = Report.model_json_schema(mode="serialization")
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": SCHEMA_ID, **body, "title": "Unlearning report"}
 
 
 def schema_text() -> str:
-    """The generated schema as it is to be shipped."""
+    """Return the generated schema in the form in which it is shipped."""
     return json.dumps(generate_schema(), indent=2, sort_keys=True) + "\n"
 
 
 def shipped_schema_text() -> str:
-    """The schema that is shipped with the program, as ``harness schema`` prints it."""
+    """Return the shipped schema as text, as ``harness schema`` prints it."""
     return SCHEMA_PATH.read_text(encoding="utf-8")
 
 
 @cache
 def shipped_schema() -> dict[str, Any]:
-    """The schema that is shipped with the program, parsed."""
+    """Return the shipped schema, parsed."""
     schema: dict[str, Any] = json.loads(shipped_schema_text())
     return schema
 

@@ -1,4 +1,4 @@
-"""The page's forgotten examples one by one: words, plot and picture of each."""
+"""The page's single forget-set examples: text, plot and picture of each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.report.words import number, plain
 NAME_CHARS = 60
 NO_PICTURES = {
     "shown": "",
-    "private": "The task's pictures are a user's own, and no report holds them.",
-    "size": "The task's pictures are too large for a report, or not of one or three channels.",
+    "private": "The task's pictures are private and are not part of the report.",
+    "size": "The task's pictures are too large for a report, or do not have one or three channels.",
 }
 
 
@@ -23,12 +23,12 @@ class Shown:
     """One example on the page.
 
     Attributes:
-        option: its line in the list to pick from.
-        title: its id and class.
+        option: its entry in the drop-down list.
+        title: id and class.
         words: its distances.
-        svg: the plot, safe to put into a page.
-        picture: PNG in base64; None where there is none.
-        rank: its place, the worst is 1.
+        svg: the plot, safe to embed in a page.
+        picture: PNG in base64; None if there is none.
+        rank: by distance; 1 is the largest.
     """
 
     option: str
@@ -40,7 +40,7 @@ class Shown:
 
 
 def single_examples(report: Report) -> list[Shown]:
-    """The examples of the report, the worst first; empty where it has none."""
+    """Return the report's examples, largest distance first; empty if it has none."""
     record = report.examples
     if record is None:
         return []
@@ -50,17 +50,19 @@ def single_examples(report: Report) -> list[Shown]:
         title = f"{shortened(plain(one.id), NAME_CHARS)}, {_class(one, report)}"
         words = _distances(one)
         option = f"{one.rank} of {record.of}: {title}, distance {number(one.distance.unlearned)}"
-        made.append(Shown(option, title, words, example_plot(one, scale, title, _told(one)), _picture(one), one.rank))
+        made.append(
+            Shown(option, title, words, example_plot(one, scale, title, _described(one)), _picture(one), one.rank)
+        )
     return made
 
 
 def why_none(report: Report) -> str:
-    """Why the page shows no single example."""
+    """Return the reason why the page shows no single example."""
     if report.populations.unlearned.size == 0:
-        return "No model finished, so no example can be looked at."
+        return "No model finished, so there are no examples to show."
     return (
-        "This report holds no single examples: an older version wrote it, or a population was empty. harness evaluate, on "
-        "the run's folder, adds them."
+        "This report has no single examples: it was written by an older version, or a population was empty. Run harness "
+        "evaluate on the run folder to add them."
     )
 
 
@@ -77,8 +79,8 @@ def _class(one: ExampleRecord, report: Report) -> str:
 
 NAMED = {
     "": "",
-    "remembered": "Named as remembered: it differs by itself. ",
-    "over_forgotten": "Named as over-forgotten: it differs by itself. ",
+    "remembered": "Named as remembered: significant by itself. ",
+    "over_forgotten": "Named as over-forgotten: significant by itself. ",
 }
 
 
@@ -89,8 +91,8 @@ def _distances(one: ExampleRecord) -> str:
     )
 
 
-def _told(one: ExampleRecord) -> str:
-    """The plot in words."""
+def _described(one: ExampleRecord) -> str:
+    """Describe the plot in words, for screen readers."""
     means = []
     for population, _, name in ROWS:
         values = getattr(one.phi, population)
@@ -99,6 +101,6 @@ def _told(one: ExampleRecord) -> str:
 
 
 def _picture(one: ExampleRecord) -> str | None:
-    """Only what is base64 and nothing else may become an address in the page."""
+    """Return the picture only if it is pure base64, since it is put into a data URL."""
     allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
     return one.picture if one.picture and set(one.picture) <= set(allowed) else None

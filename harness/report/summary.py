@@ -1,4 +1,4 @@
-"""The terminal summary of a run, for a reader who does not know the metrics; 80 columns are enough."""
+"""The terminal summary of a run, for readers who do not know the metrics; it fits into 80 columns."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", 
 
 
 def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
-    """Print the summary to ``console`` (standard output by default), with or without a terminal."""
+    """Print the summary to ``console`` (standard output by default); it need not be a terminal."""
     (console or printing.console()).print(render_summary(report, run_dir))
 
 
 def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
-    """The summary as something rich can print; all text of plugins is shown as text, never as markup.
+    """Return the summary as a rich renderable. Plugins' text is never interpreted as markup.
 
-    Without ``run_dir`` nothing is said of where the report lies.
+    Without ``run_dir`` the line with the report's path is left out.
     """
     parts: list[RenderableType] = [_title(report), *_twins(report), *_undependable(report), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
@@ -116,13 +116,13 @@ def _explanations(report: Report) -> RenderableType:
 
 
 def _explanation(evaluator: str, metric: MetricRecord) -> Text:
-    # One line where there is a number, for the page has the whole sentence; where there is none, the note must be read.
+    # With a number, one truncated line is enough (the page has it all); without one, the note must be readable in full.
     text = f"{label(evaluator, metric)}: {gist(metric)}"
     return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _last_line(error: str) -> str:
-    """The telling line of a traceback; all of it is in the report."""
+    """Return the last line of a traceback, which names the error; the report has all of it."""
     return plain(error.strip().rpartition("\n")[2])
 
 
@@ -169,12 +169,12 @@ def _warnings(report: Report) -> list[RenderableType]:
         Text(plain(f"Warning: {text}"), "yellow") for text in report.warnings if text not in aside
     ]
     count = sum(text in aside for text in report.warnings)
-    many = "1 more warning speaks" if count == 1 else f"{count} more warnings speak"
-    return shown + ([Text(f"{many} of metrics that are not shown here; see report.html.", "dim")] if count else [])
+    many = "1 more warning is" if count == 1 else f"{count} more warnings are"
+    return shown + ([Text(f"{many} about metrics not shown here; see report.html.", "dim")] if count else [])
 
 
 def _aside(report: Report) -> set[str]:
-    """Warnings of evaluators that have no metric in the table, as they stand in the report."""
+    """Return warnings of evaluators without a metric in the table, in every form in which the report lists them."""
     quiet = [one for one in report.evaluators if not one.error and not any(metric.headline for metric in one.metrics)]
     return {form for one in quiet for text in one.warnings for form in (text, f"{one.name}: {text}")}
 
@@ -186,5 +186,5 @@ def _verdict(report: Report) -> Text:
 
 
 def _where(run_dir: Path) -> Text:
-    # One long line may be cut from a terminal by a click; a path broken into two lines cannot.
+    # A double click selects a path only if it is on one line.
     return Text(f"Report: {run_dir}/report.json and report.html", no_wrap=True, overflow="ignore")

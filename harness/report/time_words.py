@@ -1,4 +1,4 @@
-"""Where the time went, in words for the terminal summary and the page."""
+"""Wording of where the time went, for terminal summary and page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PHASES = {
     "unlearn": "unlearning",
     "evaluate": "scoring",
 }
-SHORTEST_S = 0.005  # a phase that rounds to nothing is not named
+SHORTEST_S = 0.005  # shorter phases are not listed
 
 
 def phase_sentence(report: Report) -> str:
-    """How long each phase of the run took; empty where that is not known."""
+    """Return the duration of each phase of the run; empty if unknown."""
     shown = [
         f"{PHASES.get(name, name.replace('_', ' '))} {duration(seconds)}"
         for name, seconds in report.phases.items()
@@ -27,7 +27,7 @@ def phase_sentence(report: Report) -> str:
 
 
 def model_sentence(report: Report) -> str:
-    """What of the models' time was the method's and what the program's; empty where that is not known."""
+    """Return how the models' time splits into the method's and the harness's; empty if unknown."""
     times = report.times
     if times is None or times.charged is None or times.charged_share is None:
         return ""
@@ -37,7 +37,7 @@ def model_sentence(report: Report) -> str:
     each = "" if times.workers == 1 else f" on {times.workers} workers"
     return (
         f"Of the models' time{each}, {100 * times.charged_share:.0f} % was charged to the method (median "
-        f"{_spread(times.charged)}{imports}); the program's own was {duration(times.uncharged_s / times.charged.models)} a model."
+        f"{_spread(times.charged)}{imports}); the harness took {duration(times.uncharged_s / times.charged.models)} a model."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a run went: what the method was charged with, and what the program took for itself."""
+"""Where the time of a run went: charged to the method, or overhead of the harness."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.report.records import ModelRecord, Record
 
 
 class SpreadRecord(Record):
-    """How long something took, over the models it was measured for."""
+    """Distribution of a duration over the models for which it was measured."""
 
-    models: int = Field(ge=1, description="For how many models.")
+    models: int = Field(ge=1, description="Number of models measured.")
     total_s: float = Field(ge=0, description="Sum, seconds.")
     p50_s: float = Field(ge=0, description="Median, seconds.")
     p90_s: float = Field(ge=0, description="90th percentile, seconds.")
@@ -21,7 +21,7 @@ class SpreadRecord(Record):
 
     @classmethod
     def of(cls, seconds: Iterable[float | None]) -> SpreadRecord | None:
-        """Of what was measured, models for which nothing was left out; None when that are all."""
+        """Summarise the known durations; None if there is none."""
         known = [value for value in seconds if value is not None]
         if not known:
             return None
@@ -31,28 +31,28 @@ class SpreadRecord(Record):
 
 
 class TimesRecord(Record):
-    """Where the time of the models went; null where no model came so far. Only the method's own counts against the limit."""
+    """Where the time of the models went; null if no model reached that step. Only the method's own time is charged."""
 
     workers: int = Field(1, ge=1, description="Models unlearned at the same time.")
     cores: int | None = Field(None, ge=1, description="Cores of each worker.")
-    charged: SpreadRecord | None = Field(
-        None, description="The method's own work, from the start of its clock, on the host's clock."
+    charged: SpreadRecord | None = Field(None, description="The method's own work, on the host's clock.")
+    imports: SpreadRecord | None = Field(
+        None, description="Importing the plugin, before the clock started; not charged."
     )
-    imports: SpreadRecord | None = Field(None, description="Importing the plugin, before the clock began; not charged.")
-    start: SpreadRecord | None = Field(None, description="Waiting for the start of guests; the program's.")
-    hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; the program's.")
-    after: SpreadRecord | None = Field(None, description="Looking at what came back, cleaning up; the program's.")
-    judge: SpreadRecord | None = Field(None, description="Computing and keeping logits; the program's.")
+    start: SpreadRecord | None = Field(None, description="Waiting for guests to start; not charged.")
+    hand_over: SpreadRecord | None = Field(None, description="Handing over model and data; not charged.")
+    after: SpreadRecord | None = Field(None, description="Checking the returned weights and cleaning up; not charged.")
+    judge: SpreadRecord | None = Field(None, description="Computing and storing logits; not charged.")
     cpu_pressure: float | None = Field(
-        None, ge=0, le=1, description="Share of the charged time in which something on the machine waited for a core."
+        None, ge=0, le=1, description="Share of the charged time in which a process on the machine waited for a core."
     )
     charged_share: float | None = Field(
-        None, ge=0, le=1, description="Of all seconds spent on models, the share that was charged to the method."
+        None, ge=0, le=1, description="Share of all seconds spent on models that was charged to the method."
     )
 
     @property
     def parts(self) -> tuple[tuple[str, SpreadRecord | None], ...]:
-        """The six parts with a name for people each, in the order in which they come."""
+        """Return the six parts with display names, in order of occurrence."""
         return (
             ("start of the sandbox", self.start),
             ("hand-over", self.hand_over),
@@ -64,13 +64,13 @@ class TimesRecord(Record):
 
     @property
     def uncharged_s(self) -> float:
-        """Seconds of all models that were the program's: neither charged to the method nor of its import."""
+        """Return the overhead of the harness over all models, seconds: neither charged to the method nor of its import."""
         own = (self.start, self.hand_over, self.after, self.judge)
         return sum(part.total_s for part in own if part is not None)
 
 
 def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None) -> TimesRecord:
-    """Sums and percentiles over the models."""
+    """Return sums and percentiles over the models."""
     models = list(models)
     parts = {
         "charged": SpreadRecord.of(model.elapsed_s for model in models),
@@ -88,7 +88,7 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
 
 
 def _pressure(models: Iterable[ModelRecord]) -> float | None:
-    """Over the charged time of all models for which it is known."""
+    """Return the mean pressure weighted by charged time, over the models for which it is known."""
     known = [(m.elapsed_s, m.cpu_pressure) for m in models if m.elapsed_s and m.cpu_pressure is not None]
     if not known:
         return None

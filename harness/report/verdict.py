@@ -1,34 +1,34 @@
-"""The verdict: a documented rule on what the evaluator ``forgetting`` found.
+"""The verdict: a documented rule on the metrics of the evaluator ``forgetting``.
 
-Two questions are asked, and each has its own test (:mod:`harness_evaluators.forgetting` has the statistics):
+Two questions are asked, each with its own test (:mod:`harness_evaluators.forgetting` documents the statistics):
 
 - *Different?* ``difference_p``, an exact test for any difference from retrained models; 5 % family-wise.
-- *As retrained?* Equivalence: ``memory_bound`` (up to which share of the memory may be left) and ``shift_bound`` (up to how
-  many standard deviations the mean shift may be) both lie below the task's margins.
+- *As retrained?* Equivalence: ``memory_bound`` (upper bound of the share of the memory that is left) and ``shift_bound``
+  (upper bound of the mean shift, in standard deviations) are both below the task's margins.
 
-The rule, first match wins; N is the number of judged models, one for each original:
+The rule; the first match wins. N is the number of judged models, one per original:
 
 1. No model finished: ``failed``.
-2. There is no ``difference_p``: ``unclear``. Likewise where no difference is seen, but the no-op's is not seen either
-   (nothing could have been seen), fewer than 90 % of the models finished, or ``memory_bound`` is half or more.
-3. No difference is seen, or one that is no stronger than so many models show by chance (p > 0.05 min(1, 32 / N)), and
-   equivalence is shown with N >= 16 and 90 % of the models: ``as_retrained``.
+2. There is no ``difference_p``: ``unclear``. Also ``unclear``: no difference is seen, and the no-op's is not seen either
+   (the run has no power), fewer than 90 % of the models finished, or ``memory_bound`` is at least 0.5.
+3. No difference is seen, or only one that N models can show by chance (p > 0.05 min(1, 32 / N)); equivalence is shown with
+   N >= 16, and 90 % of the models finished: ``as_retrained``.
 4. No difference is seen: ``no_difference_seen``, with the bounds.
-5. A difference is seen; all that follows is within its 5 %, family-wise.
+5. A difference is seen. All further tests share its family-wise 5 %.
 
-   - The test set surely differs as well (``placebo_p`` <= 0.01), and confidences by no more on the forget set
-     (``excess_p`` > 0.025): ``another_model``, or ``mixed`` where wrong classes do differ by more (``excess_wrong_p``).
-   - Else, where the test set differs (``placebo_p`` <= 0.05), what is left is judged as seen from there;
-   - many examples are named on either side, by models that differ among each other as retrained ones do: ``mixed``;
-   - memory is left, its interval above 0: ``none`` where the interval reaches 95 % and the value 80 %, else ``partial``;
-   - examples are named as remembered, and few or none as over-forgotten, by such models: ``partial``, or ``mixed`` where
-     confidence lies below on average;
-   - the interval of what is left, or that of the shift, lies below 0: ``over_forgetting``;
-   - the test set differs, and nothing stands out from it on the forget set: ``another_model``;
-   - otherwise (other classes, the spread, or what goes together in a model): ``mixed``.
+   - The test set clearly differs as well (``placebo_p`` <= 0.01), and confidences differ no more on the forget set
+     (``excess_p`` > 0.025): ``another_model``; ``mixed`` if the order of wrong classes does (``excess_wrong_p``).
+   - Else, if the test set differs (``placebo_p`` <= 0.05), the memory left is measured relative to the test set.
+   - Many examples are named on both sides, by models as diverse as retrained ones: ``mixed``.
+   - Memory is left, its interval above 0: ``none`` if the interval reaches 95 % and the value 80 %, else ``partial``.
+   - Examples are named as remembered, and few or none as over-forgotten, by models as diverse: ``partial``; ``mixed`` if
+     mean confidence is below that of retrained models.
+   - The interval of the memory left, or that of the shift, is below 0: ``over_forgetting``.
+   - The test set differs, and the forget set shows no excess over it: ``another_model``.
+   - Otherwise (wrong classes, spread, or correlations within a model): ``mixed``.
 
-The level alpha = 0.05 min(1, 32 / N) of step 3 shrinks because a test of ever more models finds ever smaller differences;
-equivalence is what says whether they matter.
+The level alpha = 0.05 min(1, 32 / N) of step 3 shrinks because a test of more models detects ever smaller differences;
+the equivalence test decides whether they matter.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FULL_POWER = 32
 UNINFORMATIVE = 0.5
 NEARLY_ALL, MOST = 0.95, 0.8
 MANY, LOPSIDED = 0.02, 0.2
-"""Shares: of named examples on the smaller side, and of it to the larger side, from which on a verdict is mixed."""
+"""Thresholds of a mixed verdict: share of named examples on the smaller side, and ratio of the smaller to the larger side."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Judged:
 
     @classmethod
     def of(cls, models: Sequence[ModelRecord]) -> Judged:
-        """Count originals, or all models where there is only one original."""
+        """Count originals, or all models if there is only one original."""
         originals = {model.original for model in models}
         if len(originals) < 2:
             return cls(sum(model.status.finished for model in models), len(models))
@@ -70,7 +70,7 @@ class Judged:
 
     @property
     def enough_finished(self) -> bool:
-        """Whether failures are too few to choose by them which models are judged."""
+        """Return True if enough models finished that failures cannot select which models are judged."""
         return self.finished >= LEAST_FINISHED * self.originals
 
 
@@ -86,9 +86,9 @@ def decide_verdict(
 
     Args:
         evaluators: their records.
-        models: how each model ended.
+        models: outcome of each model.
         margins: of the task.
-        undependable: why the run's times are not dependable; empty where they are.
+        undependable: why the run's times are unreliable; empty if they are reliable.
         substituted: whether failed models count as their originals in the evaluators' numbers.
     """
     if not any(model.status.finished for model in models):
@@ -130,7 +130,7 @@ def _level(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:
 
 
 def _kind(found: Findings, judged: Judged) -> VerdictLevel:
-    """Return what kind of difference it is."""
+    """Return the kind of difference."""
     if found.unmarked:
         return "mixed" if found.stands_out else "another_model"
     remembered, below = False, _below(found)
@@ -149,13 +149,13 @@ def _kind(found: Findings, judged: Judged) -> VerdictLevel:
 
 
 def _below(found: Findings) -> bool:
-    """Return whether confidence on the forget set lies below that of models that never saw it."""
+    """Return True if confidence on the forget set is below that of models that never saw it."""
     left = found.left() if found.visible else None
     shift = found.shift_calibrated if found.other_kind else found.shift
     return (left is not None and left.least_high < 0) or (shift is not None and shift.high < 0)
 
 
 def _both_ways(found: Findings, judged: Judged) -> bool:
-    """Return whether many examples are named on either side; copies of few models name examples by chance."""
+    """Return True if many examples are named on both sides; near-copies of a few models name examples by chance."""
     smaller, larger = sorted((found.under or 0.0, found.over or 0.0))
     return not found.collapsed(judged.finished) and smaller >= MANY and smaller >= LOPSIDED * larger

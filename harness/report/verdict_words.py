@@ -1,4 +1,4 @@
-"""How a verdict is worded: what was found, what it cost, and on what it rests."""
+"""Wording of a verdict: the finding, its cost, and the models behind it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ UTILITY = ("retain", "test")
 
 @dataclass(frozen=True)
 class Cost:
-    """What forgetting cost.
+    """The cost of forgetting.
 
     Attributes:
-        sentence: accuracies beside retrained models', and the share of retraining's time; empty where nothing is known.
-        below_floor: an accuracy lies further below retrained models' than the task allows.
+        sentence: accuracies beside those of retrained models, and time as a share of retraining; empty if nothing is known.
+        below_floor: whether an accuracy is further below that of retrained models than the task allows.
     """
 
     sentence: str
@@ -27,7 +27,7 @@ class Cost:
 
 
 def cost(evaluators: Sequence[EvaluatorRecord], margins: Margins) -> Cost:
-    """Say what forgetting cost in accuracy and time."""
+    """Return the cost of forgetting in accuracy and time."""
     accuracies = {split: _metric(evaluators, "accuracy", split) for split in UTILITY}
     known = {split: one for split, one in accuracies.items() if one is not None and one.value is not None}
     parts = [
@@ -41,14 +41,14 @@ def cost(evaluators: Sequence[EvaluatorRecord], margins: Margins) -> Cost:
     text = f"Cost: {', '.join(parts)}." if parts else ""
     if below:
         text += (
-            f" Accuracy on the {' and '.join(below)} set lies more than {margins.utility_points:g} points below retrained "
+            f" Accuracy on the {' and '.join(below)} set is more than {margins.utility_points:g} points below retrained "
             "models': no rank."
         )
     return Cost(text, bool(below))
 
 
 def _lost(accuracy: MetricRecord) -> float:
-    """Return the points of per cent by which an accuracy lies below the control's; 0 where chance alone could do that."""
+    """Return by how many percentage points an accuracy is below the control's; 0 if within chance."""
     if accuracy.value is None or accuracy.control is None:
         return 0.0
     lost = accuracy.control - accuracy.value
@@ -56,7 +56,7 @@ def _lost(accuracy: MetricRecord) -> float:
 
 
 def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int, margins: Margins) -> str:
-    """Say what a level means in this run."""
+    """Return the meaning of a level in this run."""
     texts = {
         "as_retrained": (
             f"Forgotten: the models are equivalent to retrained ones. At most {_share(found.memory_bound)} of the memory of the "
@@ -72,7 +72,7 @@ def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int,
         "none": f"Not forgotten: {_left(found)}, as much as if nothing had been done.{_beside(found)}",
         "over_forgetting": (
             f"Over-forgotten: on the forget set the models are less confident than models that never saw it, by "
-            f"{_below(found)}, and that gives it away.{_beside(found)}"
+            f"{_below(found)}, which reveals them.{_beside(found)}"
         ),
         "mixed": _mixed(found),
         "another_model": _another(found),
@@ -101,7 +101,7 @@ def _left(found: Findings) -> str:
 
 
 def _remembered(found: Findings) -> str:
-    """Say what is left on average, or which examples are remembered where that does not show on average."""
+    """Describe what is left on average, or which examples are remembered if the average does not show it."""
     left = found.left()
     if (left is not None and left.low > 0) or not found.mostly_remembered:
         return _left(found)
@@ -118,11 +118,11 @@ def _on_average(found: Findings) -> str:
 
 
 def _copies(found: Findings, finished: int) -> str:
-    """Name collapsed diversity, which no retraining gives; what differs from nothing needs no such word."""
+    """Report collapsed diversity, which retraining never has; empty if no difference is seen."""
     if found.difference_p is None or found.difference_p > LEVEL or not found.collapsed(finished):
         return ""
     return (
-        f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, by how little they "
+        f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, because they hardly "
         "differ from each other."
     )
 
@@ -168,12 +168,12 @@ def _mixed(found: Findings) -> str:
     if min(found.under or 0.0, found.over or 0.0) > 0:
         return (
             f"Mixed: {_share(found.under)} of the forgotten examples are named as remembered and {_share(found.over)} as "
-            "over-forgotten; either gives them away."
+            "over-forgotten; either reveals them."
         )
     left = "" if found.plain is None else f" ({_interval(found.plain)} of the memory is left on average)"
     stands_out = found.most.removeprefix("What stands out most: ").rstrip(".")
     return (
-        f"Mixed: the models differ from retrained ones on the forget set, though their confidence lies neither above nor below "
+        f"Mixed: the models differ from retrained ones on the forget set, though their confidence is neither above nor below "
         f"on average{left}. What stands out most: {stands_out}."
     )
 
@@ -182,7 +182,7 @@ def _unclear(found: Findings, finished: int, originals: int) -> str:
     if found.difference_p is not None and found.difference_p > LEVEL:
         if not found.visible:
             return (
-                "Unclear: this run could not have seen a failure to forget, for models from which nothing was removed do not "
+                "Unclear: this run cannot detect a failure to forget, because models from which nothing was removed do not "
                 "differ from retrained ones either. Use more models or a task on which models memorise more."
             )
         if finished < LEAST_FINISHED * originals:
@@ -197,7 +197,7 @@ def _unclear(found: Findings, finished: int, originals: int) -> str:
 
 
 def nothing_found(evaluators: Sequence[EvaluatorRecord]) -> str:
-    """Say why there is no verdict on forgetting."""
+    """Return why there is no verdict on forgetting."""
     record = next((one for one in evaluators if one.name == EVALUATOR), None)
     if record is None:
         why = f"the evaluator {EVALUATOR} was not run"
@@ -210,7 +210,7 @@ def nothing_found(evaluators: Sequence[EvaluatorRecord]) -> str:
 
 
 def failures(found: Findings, finished: int, originals: int, *, substituted: bool = False) -> str:
-    """Say how many models failed, and what would be left if they counted as untouched originals."""
+    """Return how many models failed, and what would be left if they counted as untouched originals."""
     if finished == originals:
         return ""
     if substituted:
@@ -224,27 +224,27 @@ def failures(found: Findings, finished: int, originals: int, *, substituted: boo
 
 
 def of_one_original(models: Sequence[ModelRecord]) -> str:
-    """Say what repeats of one original keep: a method that forgets as retraining does still shows that original's own."""
+    """Warn that repeats of a single original share what any training run of that original leaves, forgotten or not."""
     if len(models) < 2 or len({model.original for model in models}) > 1:
         return ""
     return (
-        "All models come from one original, while doing nothing is scored over many: what a method keeps of that original's "
-        "own training seed counts against it here, whether or not the forget set has to do with it."
+        "All models come from one original, while the no-op is scored over many: whatever a method keeps of that original's "
+        "own training seed counts against it here, whether or not it is related to the forget set."
     )
 
 
 def rests_on_repeats(models: Sequence[ModelRecord]) -> str:
-    """Say that of each original one model is judged where originals were unlearned repeatedly."""
+    """Return the note that only one model per original is judged, if originals were unlearned repeatedly."""
     originals = len({model.original for model in models})
     if not 1 < originals < len(models):
         return ""
     failed = sum(not model.status.finished for model in models)
-    lost = f"; {failed} failed {'model counts' if failed == 1 else 'models count'} nowhere" if failed else ""
+    lost = f"; {failed} failed {'model is' if failed == 1 else 'models are'} left out" if failed else ""
     return f"One model of each of the {originals} originals is judged, since repeats are not independent{lost}."
 
 
 def rule(level: VerdictLevel, found: Findings, finished: int, originals: int, margins: Margins) -> str:
-    """Write the numbers that a level was decided from."""
+    """Return the numbers from which a level was decided."""
     parts = {
         "difference p": number(found.difference_p),
         "of the no-op": number(found.noop_p),

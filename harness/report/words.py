@@ -1,4 +1,4 @@
-"""How numbers, directions and failures are worded, alike in the terminal summary and on the page."""
+"""Wording of numbers, directions and failures, shared by terminal summary and page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WANTED = {
 BETTER = {
     "higher": "Higher is better.",
     "lower": "Lower is better.",
-    "closer_to_reference": "The nearer to perfect, the better: more is as wrong as less.",
+    "closer_to_reference": "Closer to the control is better; values above and below it are equally wrong.",
     "none": "",
 }
 POPULATION_WORDS = {"unlearned": "this plugin", "control": "perfect (control)", "noop": "nothing done (no-op)"}
@@ -49,10 +49,10 @@ VERDICT_TONE: dict[VerdictLevel, Literal["good", "fair", "open", "bad"]] = {
     "unclear": "open",
     "failed": "bad",
 }
-"""How a verdict is coloured: equivalence shown, nothing seen, in between or undecided, and not forgotten."""
+"""Colour of each verdict: equivalence shown, no difference seen, partial or undecided, not forgotten."""
 STATUS_WORDS = {
     Status.OK: "finished",
-    Status.OK_DEGRADED: "finished, though a limit of the sandbox struck",
+    Status.OK_DEGRADED: "finished, but hit a limit of the sandbox",
     Status.PLUGIN_ERROR: "the plugin raised an exception",
     Status.TIMEOUT: "over the time limit",
     Status.OOM: "out of memory",
@@ -60,22 +60,22 @@ STATUS_WORDS = {
     Status.DISK_FULL: "scratch space full",
     Status.PIDS_LIMIT: "too many processes or threads",
     Status.KILLED_SIGNAL: "killed by a signal",
-    Status.OUTPUT_MISSING: "no weights came back",
-    Status.OUTPUT_INVALID: "the weights that came back cannot be used",
-    Status.OUTPUT_TOO_LARGE: "more bytes came back than the model has",
+    Status.OUTPUT_MISSING: "no weights were returned",
+    Status.OUTPUT_INVALID: "the returned weights are invalid",
+    Status.OUTPUT_TOO_LARGE: "the returned weights are larger than the model",
     Status.POLICY_VIOLATION: "broke a rule of the sandbox",
-    Status.SETUP_ERROR: "could not be made ready",
-    Status.INFRA_ERROR: "the sandbox broke; not the plugin's fault",
+    Status.SETUP_ERROR: "could not be prepared",
+    Status.INFRA_ERROR: "the sandbox failed; not the plugin's fault",
 }
 
 
 def plain(text: str) -> str:
-    """Untrusted text on one line, made harmless."""
+    """Return untrusted text on one line, with control characters made harmless."""
     return " ".join(harmless(text).split())
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """A number for people: three digits or so; shares as per cent; a dash where there is none."""
+    """Format a number with about three digits; shares as per cent, None as a dash."""
     if value is None:
         return NOTHING
     if unit == "share":
@@ -91,7 +91,7 @@ def _digits(value: float) -> str:
 
 
 def interval(record: IntervalRecord | None, unit: str = "") -> str:
-    """Both ends of an interval; empty where there is none."""
+    """Format both ends of an interval; return an empty string for None."""
     if record is None:
         return ""
     low, high = number(record.low, unit), number(record.high, unit)
@@ -100,14 +100,14 @@ def interval(record: IntervalRecord | None, unit: str = "") -> str:
 
 
 def origin(design: DesignRecord) -> str:
-    """What was unlearned, e.g. "32 originals", "8 originals, 4 times each" or "one original, again and again"."""
+    """Describe what was unlearned, e.g. "32 originals", "8 originals, 4 times each" or "one original, repeatedly"."""
     if design.name == "one-original":
-        return "one original, again and again"
+        return "one original, repeatedly"
     return f"{design.originals} originals" + (f", {design.repeats} times each" if design.repeats > 1 else "")
 
 
 def way(position: float | None) -> str:
-    """A metric's position between no-op and control as per cent; a dash where there is none."""
+    """Format a metric's position between no-op (0 %) and control (100 %); None as a dash."""
     if position is None:
         return NOTHING
     share = 100 * position
@@ -115,7 +115,7 @@ def way(position: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people, e.g. "0.42 s", "13.1 s", "2 min 05 s", "1 h 02 min"; a dash where there are none."""
+    """Format seconds, e.g. "0.42 s", "13.1 s", "2 min 05 s", "1 h 02 min"; None as a dash."""
     if seconds is None:
         return NOTHING
     if seconds < 60:
@@ -126,14 +126,14 @@ def duration(seconds: float | None) -> str:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Models that failed alike.
+    """Models that failed for the same reason.
 
     Attributes:
-        status: their primary cause.
+        status: primary cause.
         words: the cause in words.
-        indices: which models.
-        advice: what the author can do; the first model's.
-        detail: the plugin's own error in one line where there was one; the first model's.
+        indices: of the models.
+        advice: to the plugin's author; from the first model.
+        detail: the plugin's error in one line, if any; from the first model.
     """
 
     status: Status
@@ -144,7 +144,7 @@ class FailureGroup:
 
 
 def failures(models: Iterable[ModelRecord]) -> list[FailureGroup]:
-    """Failed models grouped by cause and error class, largest group first."""
+    """Group failed models by cause and error class, largest group first."""
     groups: dict[tuple[Status, str | None], list[ModelRecord]] = {}
     for model in models:
         if not model.status.finished:
@@ -165,23 +165,23 @@ def _group(members: list[ModelRecord]) -> FailureGroup:
 
 
 def gist(metric: MetricRecord) -> str:
-    """What a metric is, in few words: its description's first clause, and the note where there is no number."""
+    """Return the first clause of a metric's description, followed by its note if there is no value."""
     clause = re.split(r"[:;.](?:\s|$)", metric.description, maxsplit=1)[0]
     return plain(clause if metric.value is not None else f"{clause}. {metric.note}")
 
 
 def tip(metric: MetricRecord) -> str:
-    """All that is needed to read a number: what it is, which way is better, what perfect and what nothing done scores."""
+    """Return everything needed to read a number: description, note, direction, and the scores of control and no-op."""
     perfect, nothing = number(metric.control, metric.unit), number(metric.noop, metric.unit)
     scale = f"Perfect unlearning (control) scores {perfect}, doing nothing (no-op) {nothing}."
     if (metric.control, metric.noop) == (None, None):
-        scale = "There is no such number for perfect unlearning or for doing nothing."
+        scale = "Neither control nor no-op has a value."
     parts = (plain(metric.description), plain(metric.note), BETTER[metric.direction], scale)
     return " ".join(part for part in parts if part)
 
 
 def gathered(warnings: Iterable[str]) -> list[str]:
-    """Warnings "name: text" of one text told once, with all names before it, in the order in which they first came."""
+    """Merge warnings "name: text" with equal text into one, prefixed by all names, in order of first occurrence."""
     names: dict[str, list[str]] = {}
     for warning in warnings:
         name, colon, text = warning.partition(": ")
@@ -191,11 +191,11 @@ def gathered(warnings: Iterable[str]) -> list[str]:
 
 
 def headlines(report: Report) -> list[tuple[str, MetricRecord]]:
-    """Headline metrics with their evaluator's name, in the report's order."""
+    """Return headline metrics with their evaluator's name, in the report's order."""
     return [(one.name, metric) for one in report.evaluators for metric in one.metrics if metric.headline]
 
 
 def label(evaluator: str, metric: MetricRecord) -> str:
-    """A metric's name for people, e.g. "lira auc", or "test accuracy" of the evaluator ``accuracy``."""
+    """Return a metric's display name, e.g. "lira auc", or "accuracy test" for ``test`` of the evaluator ``accuracy``."""
     name, owner = metric.name.replace("_", " "), evaluator.replace("_", " ")
     return plain(name if owner in name else f"{owner} {name}")

@@ -1,4 +1,4 @@
-"""Writing and reading ``report.json``; nothing that disagrees with the shipped schema is ever written."""
+"""Writing and reading of ``report.json``, always validated against the shipped schema."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from harness.report.model import SCHEMA_VERSION, Report
 from harness.report.schema import shipped_schema
 
 REPORT_NAME = "report.json"
-# A raw line break cannot stand inside a JSON string, so this meets arrays of numbers alone.
+# JSON strings cannot contain a raw line break, so this matches only arrays of numbers.
 _NUMBERS = re.compile(r"\[\n\s*((?:-?[0-9][0-9.eE+-]*,?\s+)+)\]")
 
 
 def write_report(report: Report, run_dir: Path) -> Path:
-    """Write ``report.json`` into ``run_dir``, whole or not at all, and return its path.
+    """Write ``report.json`` into ``run_dir`` atomically and return its path.
 
     Raises:
-        ReportInvalidError: the report disagrees with the shipped schema; an older file stays as it was.
-        NoSpaceError: the disk is full; an older file stays as it was.
-        OutputUnwritableError: ``run_dir`` is not there or may not be written.
+        ReportInvalidError: the report violates the shipped schema; an older file is kept.
+        NoSpaceError: the disk is full; an older file is kept.
+        OutputUnwritableError: ``run_dir`` does not exist or is not writable.
     """
     path = run_dir / REPORT_NAME
     atomic_write_text(path, report_text(report))
@@ -38,10 +38,10 @@ def write_report(report: Report, run_dir: Path) -> Path:
 
 
 def report_text(report: Report) -> str:
-    """The report as JSON text, checked against the shipped schema.
+    """Return the report as JSON text, validated against the shipped schema.
 
     Raises:
-        ReportInvalidError: it disagrees with the schema, or holds NaN or infinity.
+        ReportInvalidError: it violates the schema, or contains NaN or infinity.
     """
     document = report.model_dump(mode="python")
     try:
@@ -53,18 +53,18 @@ def report_text(report: Report) -> str:
 
 
 def validate(document: Any) -> None:
-    """Check a parsed ``report.json`` against the shipped schema.
+    """Validate a parsed ``report.json`` against the shipped schema.
 
     Raises:
-        ReportInvalidError: with the place and the reason of the most telling disagreement.
+        ReportInvalidError: with the path and the reason of the most relevant violation.
     """
     found: SchemaError | None = best_match(_validator().iter_errors(document))
     if found is not None:
-        raise ReportInvalidError(f"The report disagrees with its schema at {found.json_path}: {found.message[:500]}")
+        raise ReportInvalidError(f"The report violates its schema at {found.json_path}: {found.message[:500]}")
 
 
 def load_report(path: Path) -> Report:
-    """Read a report; ``path`` is the file or the run folder that holds it.
+    """Read a report; ``path`` is the file or its run folder.
 
     Raises:
         RunNotFoundError: there is no report.
@@ -75,11 +75,11 @@ def load_report(path: Path) -> Report:
         raw = file.read_bytes()
     except OSError as error:
         raise RunNotFoundError(
-            f"There is no report at {file} ({error.strerror}). Give a finished run's folder."
+            f"There is no report at {file} ({error.strerror}). Pass the folder of a finished run."
         ) from error
     with foreign(f"{file} is not JSON", ReportInvalidError):
         document = json.loads(raw)
-    with foreign(f"{file} is no report", ReportInvalidError):
+    with foreign(f"{file} is not a report", ReportInvalidError):
         return _parsed(document, file)
 
 
@@ -93,7 +93,7 @@ def _parsed(document: Any, file: Path) -> Report:
     try:
         return Report.model_validate(document)
     except ValidationError as error:
-        raise ReportInvalidError(f"{file} contradicts itself: {error}") from error
+        raise ReportInvalidError(f"{file} is inconsistent: {error}") from error
 
 
 @cache

@@ -1,1 +1,1 @@
-"""Bundled unlearners, one method a file; each registers as a third party's would."""
+"""Bundled unlearners, one method per file, registered through entry points like third-party plugins."""

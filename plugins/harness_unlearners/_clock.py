@@ -1,4 +1,4 @@
-"""Stopping in good order: no step is begun that might not end within the time limit."""
+"""Time budget: stop before a step that may exceed the limit."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from torch import Tensor
 
 RESERVE = 0.1
-"""Share of the time limit that is kept for handing the weights over."""
+"""Share of the time limit reserved for returning the weights."""
 
 Batch = tuple[Tensor, Tensor]
 """Images float32 (B, C, H, W) and labels int64 (B,)."""
 
 
 class Clock:
-    """Asked before every step; refuses one when the longest step so far would not fit into what is left.
+    """Time budget: `allows_step` is false once the longest step so far would exceed the remaining time.
 
-    A step is what happens between two questions. Without a time limit everything is allowed. All is in the unit of the context's
-    clock. Examples are paid for when they are drawn, before the question: nothing is reserved for the hand-over, and the first
-    step is known.
+    A step is the interval between two calls. Without a limit every step is allowed. All values are in the unit of the context's
+    clock. If the clock counts examples, they are charged when drawn, before the call: nothing is reserved for returning the
+    weights, and the cost of the first step is known.
 
     Args:
         context: the hook's context.
@@ -38,7 +38,7 @@ class Clock:
         self.stopped = False
 
     def allows_step(self) -> bool:
-        """Whether there is time for another step; says so once in the log when there is not."""
+        """Return True if there is time for another step; log once when there is not."""
         if self._context.time_limit_s is None:
             return True
         if self._context.device.type == "cuda":
@@ -51,12 +51,12 @@ class Clock:
             self._n_allowed += 1
             return True
         if not self.stopped:
-            print(f"stopped after {self._n_allowed} steps: the time is nearly over")
+            print(f"stopped after {self._n_allowed} steps: the time limit is almost reached")
         self.stopped = True
         return False
 
     def epochs(self, n_epochs: int) -> Iterator[int]:
-        """0, 1, ... below ``n_epochs``, until a step was refused."""
+        """Yield 0, 1, ... below ``n_epochs`` until a step is refused."""
         for epoch in range(n_epochs):
             if self.stopped:
                 return
@@ -70,9 +70,9 @@ class Clock:
         *,
         shuffle: bool = True,
     ) -> Iterator[Batch]:
-        """Yield the batches of ``passes`` passes over ``split``, as long as there is time.
+        """Yield the batches of ``passes`` passes over ``split`` while there is time.
 
-        Each pass is in another random order unless ``shuffle`` is false.
+        Each pass is in a new random order unless ``shuffle`` is false.
         """
         for _ in range(passes):
             for batch in split.loader(batch_size=batch_size, shuffle=shuffle):
@@ -83,14 +83,14 @@ class Clock:
     def pairs(
         self, retain: Any, forget: Any, batch_size: int, passes: int = 1, share: float = 1.0
     ) -> Iterator[tuple[Batch, Batch]]:
-        """Batches of retain, each with one of forget of such a size that a pass over one is a pass over the other.
+        """Yield batches of retain, each with a batch of forget sized so that both passes end together.
 
         Args:
-            retain: the split that is passed over.
-            forget: the split that goes along, over and over again.
-            batch_size: of retain, and the largest of forget.
+            retain: the split that defines a pass.
+            forget: the split that is paired with it, repeated as needed.
+            batch_size: of retain, and the maximum of forget.
             passes: over retain.
-            share: of the retain batches, drawn anew in every pass.
+            share: of the retain batches, redrawn in every pass.
         """
         loader = retain.loader(batch_size=batch_size, shuffle=True)
         n_steps = math.ceil(share * len(loader))
@@ -104,7 +104,7 @@ class Clock:
 
 
 def endless(split: Any, batch_size: int) -> Iterator[Batch]:
-    """Shuffled batches of pass after pass; ends only for a split without examples."""
+    """Yield shuffled batches pass after pass; end only if the split is empty."""
     loader = split.loader(batch_size=batch_size, shuffle=True)
     while len(loader):
         yield from loader

@@ -1,4 +1,4 @@
-"""Reading the record of training, and what methods on it have in common."""
+"""Access to the training journal, and helpers shared by the methods that use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness_unlearners._training import forward
 
 
 def updates_of(context: Any) -> Any:
-    """The journal, which must hold updates.
+    """Return the journal, which must contain updates.
 
     Raises:
         ValueError: the task keeps none.
@@ -31,13 +31,13 @@ def updates_of(context: Any) -> Any:
 
 @torch.no_grad()
 def shift_parameters(model: nn.Module, change: Mapping[str, Tensor], sign: float) -> None:
-    """Add ``sign * change`` to the parameters; BatchNorm's statistics, a variance among them, are no sums of updates."""
+    """Add ``sign * change`` to the parameters; BatchNorm statistics are left alone, since a variance is not a sum of updates."""
     for name, parameter in model.named_parameters():
         parameter.add_(change[name], alpha=sign)
 
 
 def subset(split: Any, positions: Tensor) -> Any:
-    """A split of the examples at ``positions``, int64, alone."""
+    """Return a split of the examples at ``positions``, int64."""
     chosen = copy.copy(split)
     where = positions.to(split.labels.device)
     chosen.images, chosen.labels = split.images[where], split.labels[where]
@@ -46,9 +46,9 @@ def subset(split: Any, positions: Tensor) -> Any:
 
 @torch.no_grad()
 def recompute_statistics(model: nn.Module, split: Any, clock: Clock, batch_size: int) -> None:
-    """BatchNorm's statistics anew, as the mean over the batches of one pass; the modes stay as they were.
+    """Recompute BatchNorm statistics as the mean over the batches of one pass; train/eval modes are restored.
 
-    As far as there is time: where there is none for a single batch, they stay as they were.
+    The pass ends when the time does; without time for a single batch the statistics are unchanged.
     """
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     if not norms:

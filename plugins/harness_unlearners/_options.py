@@ -1,4 +1,4 @@
-"""Reading a method's options: a typing error must not silently become a default."""
+"""Parsing of a method's options; a misspelt option is an error, not a silent default."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def read_options(
     positive: Collection[str] = (),
     choices: Mapping[str, Sequence[str]] = NO_CHOICES,
 ) -> dict[str, Any]:
-    """Return ``defaults`` and the first of all ``choices``, overridden by what the user gave.
+    """Return ``defaults`` and the first of all ``choices``, overridden by the user's options.
 
-    An option whose default is an int takes whole numbers of at least 0, any other a number of at least 0.
+    An option whose default is an int accepts integers >= 0, any other numeric option numbers >= 0.
 
     Args:
-        given: what the user set.
-        defaults: every known option that is a number.
-        shares: names of the options that may be at most 1.
-        positive: names of those that may not be 0; ``batch_size`` never may.
-        choices: the words that each of the remaining options allows; the first one is the default.
+        given: the user's options.
+        defaults: every known numeric option.
+        shares: names of options that may be at most 1.
+        positive: names of options that must be above 0; ``batch_size`` always must.
+        choices: allowed words per non-numeric option; the first is the default.
 
     Raises:
-        ValueError: an unknown option or a value that is not allowed; the message names the option and what is known.
+        ValueError: an unknown option or an invalid value; the message names the option and the allowed values.
     """
     unknown = sorted(set(given) - {*defaults, *choices})
     if unknown:
@@ -45,14 +45,14 @@ def read_options(
 
 
 def training_defaults(recipe: Any, *, lr: float, epochs: float) -> dict[str, float]:
-    """Defaults of a short training, in proportion to the original's: ``lr``, ``epochs`` and ``batch_size``.
+    """Return ``lr``, ``epochs`` and ``batch_size`` of a short training, relative to the original's.
 
-    The batch size is the recipe's, but at least 64: that its learning rate suits.
+    The batch size is the recipe's, which its learning rate suits, but at least 64.
 
     Args:
         recipe: how the original was trained.
-        lr: as a multiple of the recipe's learning rate.
-        epochs: as a share of the recipe's epochs; at least one epoch is taken.
+        lr: factor on the recipe's learning rate.
+        epochs: share of the recipe's epochs; at least one epoch.
     """
     return {
         "lr": lr * recipe.lr,

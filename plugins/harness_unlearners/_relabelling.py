@@ -1,4 +1,4 @@
-"""Training on the retain set as it is and on the forget set with wrong labels."""
+"""Training on the retain set with true labels and on the forget set with wrong labels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness_unlearners._clock import Batch, Clock
 from harness_unlearners._training import forward, take_step
 
 Relabel = Callable[[Tensor], Tensor]
-"""New labels (B,) for the true ones (B,)."""
+"""Function from true labels (B,) and the number of classes to new labels (B,)."""
 
 
 def wrong_labels(labels: Tensor, n_classes: int) -> Tensor:
-    """Return for each label another one, all others equally likely; the same labels where there is but one class."""
+    """Return for each label a different class, uniformly drawn; the same labels if there is only one class."""
     return (labels + torch.randint(1, max(2, n_classes), labels.shape).to(labels.device)) % n_classes
 
 
 def any_labels(labels: Tensor, n_classes: int) -> Tensor:
-    """Return for each label one of all classes, equally likely: the true one with probability 1 / n_classes."""
+    """Return for each label a uniformly drawn class: the true one with probability 1 / n_classes."""
     return torch.randint(0, n_classes, labels.shape).to(labels.device)
 
 
@@ -43,10 +43,10 @@ def train_relabelled(
     """Train in place on both sets by cross-entropy.
 
     Args:
-        model, retain, forget, clock, optimizer, n_classes, epochs, batch_size: as of every method that trains.
+        model, retain, forget, clock, optimizer, n_classes, epochs, batch_size: as in every method that trains.
         after_step: called after every step.
-        relabel: gives the labels of forget, anew each time, from the true ones and ``n_classes``.
-        forget_first: whether each epoch is a pass over forget, then one over retain; else each batch holds both.
+        relabel: draws new forget labels in every pass, from the true ones and ``n_classes``.
+        forget_first: if true, each epoch is a pass over forget, then one over retain; else each batch mixes both.
     """
     batches = _in_turn if forget_first else _joined
     for images, labels in batches(retain, forget, clock, epochs, batch_size, lambda true: relabel(true, n_classes)):

@@ -1,4 +1,4 @@
-"""Training of one constituent of a sharded network, slice by slice, as the originals' were trained (SISA)."""
+"""Training of one constituent of a sharded network, slice by slice, as for the originals (SISA)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harness_unlearners._training import forward, learning_rate, recipe_optimize
 def train_stages(
     constituent: nn.Module, retain: Any, sharding: Any, shard: int, first: int, recipe: Any, clock: Clock | None
 ) -> bool:
-    """Train in place, from the stage ``first`` on; returns whether all of it was done.
+    """Train in place from stage ``first`` on; return True if all stages were completed.
 
-    A stage is a training by the recipe, with ``2 / (R + 1)`` of its epochs, at least 1, on the slices up to its own.
+    A stage trains by the recipe on the slices up to its own, for ``2 / (R + 1)`` of its epochs, at least 1 (R slices).
 
     Args:
         constituent: in training mode.
-        retain: what is trained on, of it what is in the shard.
-        sharding: of the journal.
-        shard: which one.
+        retain: training data; only the shard's examples are used.
+        sharding: from the journal.
+        shard: index of the shard.
         first: stage, from 0.
         recipe: of a whole training.
-        clock: asked before every step; None to take the time that it takes.
+        clock: consulted before every step; None for no time limit.
     """
     shards, slices = sharding.shards[: len(retain)], sharding.slices[: len(retain)]
     epochs = max(1, round(2 * recipe.epochs / (sharding.n_slices + 1)))

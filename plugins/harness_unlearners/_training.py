@@ -1,4 +1,4 @@
-"""What every method that trains needs: modes kept, one optimizer for all, a step, and a plain loop on the retain set."""
+"""Helpers of methods that train: restored modes, the recipe's optimizer, a step, and a plain loop on the retain set."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from harness_unlearners._clock import Clock
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Of logits (B, n_classes), images (B, C, H, W) and labels (B,); a scalar."""
+"""Function of logits (B, n_classes), images (B, C, H, W) and labels (B,); returns a scalar."""
 Rate = Callable[[float], float]
-"""The factor of the learning rate of a step, by the share of all steps that is done in its middle, in (0, 1)."""
+"""Factor on the learning rate as a function of training progress in (0, 1), taken at the middle of a step."""
 
 
 @contextmanager
 def restored(model: nn.Module) -> Iterator[None]:
-    """Afterwards every module is in the mode, and every parameter as trainable, as before; gradients are dropped."""
+    """Context manager: restore train/eval modes and ``requires_grad`` on exit, and drop gradients."""
     modes = [(module, module.training) for module in model.modules()]
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
@@ -36,12 +36,12 @@ def restored(model: nn.Module) -> Iterator[None]:
 
 
 def frozen_copy(model: nn.Module) -> nn.Module:
-    """A copy in eval mode that is not trained: the original as a teacher."""
+    """Return a frozen copy in eval mode: the original as a teacher."""
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 
 def forward(model: nn.Module, images: Tensor) -> Tensor:
-    """Logits (B, n_classes). One image alone has no variance: BatchNorm then uses its running statistics."""
+    """Return logits (B, n_classes). For a single image, BatchNorm uses its running statistics, since there is no variance."""
     if len(images) > 1:
         logits: Tensor = model(images)
         return logits
@@ -57,10 +57,10 @@ def forward(model: nn.Module, images: Tensor) -> Tensor:
 def recipe_optimizer(
     parameters: Iterable[Tensor], recipe: Any, lr: float, weight_decay: float | None = None
 ) -> torch.optim.Optimizer:
-    """The recipe's kind of optimizer with another learning rate; its weight decay unless another is given.
+    """Return the recipe's kind of optimizer with another learning rate, and the recipe's weight decay unless another is given.
 
     Raises:
-        ValueError: an optimizer that is not known here.
+        ValueError: an unknown optimizer.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     if recipe.optimizer == "sgd":
@@ -73,10 +73,10 @@ def recipe_optimizer(
 
 
 def learning_rate(recipe: Any, step: int, total_steps: int) -> float:
-    """The recipe's learning rate of step ``step``, from 0, out of ``total_steps``.
+    """Return the recipe's learning rate of step ``step``, from 0, out of ``total_steps``.
 
     Raises:
-        ValueError: a schedule that this method does not know.
+        ValueError: an unknown schedule.
     """
     lr = float(recipe.lr)
     if recipe.schedule == "constant":
@@ -98,40 +98,40 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def take_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step down ``loss``."""
+    """Take one descent step on ``loss``."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 
 def cross_entropy(logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG001
-    """Mean cross-entropy, in nats."""
+    """Return the mean cross-entropy, in nats."""
     return F.cross_entropy(logits, labels)
 
 
 def capped_cross_entropy(logits: Tensor, labels: Tensor, max_loss: float) -> Tensor:
-    """Mean cross-entropy whose examples count at most ``max_loss`` nats each: ascending it comes to an end."""
+    """Return the mean of per-example cross-entropies capped at ``max_loss`` nats, so that ascent ends."""
     return F.cross_entropy(logits, labels, reduction="none").clamp(max=max_loss).mean()
 
 
 def divergence(target: Tensor, logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """KL(softmax(target / T) || softmax(logits / T)) of each example, in nats; shape (B,)."""
+    """Return KL(softmax(target / T) || softmax(logits / T)) per example, in nats; shape (B,)."""
     log_p, log_q = F.log_softmax(target / temperature, 1), F.log_softmax(logits / temperature, 1)
     return (log_p.exp() * (log_p - log_q)).sum(1)
 
 
 def constant(done: float) -> float:  # noqa: ARG001
-    """The same learning rate throughout."""
+    """Return 1: a constant learning rate."""
     return 1.0
 
 
 def cosine(done: float) -> float:
-    """From 1 down to 0 along half a cosine."""
+    """Return the cosine decay from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
 def triangle(done: float) -> float:
-    """Linearly up to 1 at half of the steps, linearly down again."""
+    """Return a linear rise to 1 at half of the steps, then a linear fall."""
     return 2 * min(done, 1 - done)
 
 
@@ -146,7 +146,7 @@ def train_on(
     loss: Loss = cross_entropy,
     rate: Rate = constant,
 ) -> int:
-    """Train ``model`` in place, in the mode it is in, as long as there is time; returns the number of steps taken."""
+    """Train ``model`` in place, in its current mode, while there is time; return the number of steps taken."""
     peak_lr = optimizer.param_groups[0]["lr"]
     n_steps = epochs * len(split.loader(batch_size=batch_size))
     steps = 0
@@ -158,9 +158,9 @@ def train_on(
 
 
 def fine_tune(model: nn.Module, split: Any, context: Any, *, epochs: int, lr: float, batch_size: int) -> int:
-    """Train ``model`` in place on ``split`` with SGD (momentum 0.9) and cross-entropy; returns the number of steps taken.
+    """Train ``model`` in place on ``split`` with SGD (momentum 0.9) and cross-entropy; return the number of steps taken.
 
-    Stops early, with a line in the log, when another step would not leave a tenth of the time limit.
+    Stop early, with a line in the log, if another step would leave less than a tenth of the time limit.
 
     Args:
         model: on ``context.device``.
@@ -168,10 +168,10 @@ def fine_tune(model: nn.Module, split: Any, context: Any, *, epochs: int, lr: fl
         context: the hook's context.
         epochs: passes over the split; 0 takes no step.
         lr: learning rate, constant.
-        batch_size: examples a step.
+        batch_size: examples per step.
 
     Raises:
-        ValueError: a batch size of 0.
+        ValueError: the batch size is 0.
     """
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     with restored(model):

@@ -1,4 +1,4 @@
-"""Choosing, replacing and disturbing weights."""
+"""Selection, replacement and perturbation of weights."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from harness_unlearners._training import forward
 
 
 def weight_layers(model: nn.Module) -> dict[str, _ConvNd | nn.Linear]:
-    """Convolutions and linear layers by name, in the order in which they were registered."""
+    """Return convolutions and linear layers by name, in registration order."""
     return {name: module for name, module in model.named_modules() if isinstance(module, (_ConvNd, nn.Linear))}
 
 
 def kernels(model: nn.Module) -> list[Tensor]:
-    """Weights of the convolutions; of the linear layers where there is no convolution."""
+    """Return the weights of the convolutions, or of the linear layers if there is no convolution."""
     layers = weight_layers(model).values()
     convolutions = [layer for layer in layers if isinstance(layer, _ConvNd)]
     return [layer.weight for layer in convolutions or layers]
 
 
 def last_layers(model: nn.Module, k: int) -> list[str]:
-    """Names of the modules that make up the last ``k`` layers and hold parameters.
+    """Return the names of the modules with parameters in the last ``k`` layers.
 
-    A layer is a convolution or a linear layer with all that is registered behind it and before the next one: its norm.
+    A layer is a convolution or linear layer together with everything registered after it and before the next one (its norm).
 
     Raises:
         ValueError: the network has fewer layers, or ``k`` is 0.
@@ -42,10 +42,10 @@ def last_layers(model: nn.Module, k: int) -> list[str]:
 
 
 def train_only(model: nn.Module, names: Sequence[str]) -> list[nn.Parameter]:
-    """Put ``model`` into train mode but freeze all modules other than ``names``, BatchNorm's statistics included.
+    """Put ``model`` into train mode and freeze all modules except ``names``, including BatchNorm statistics.
 
     Returns:
-        The parameters that are left to train.
+        The parameters that remain trainable.
     """
     model.train().requires_grad_(False)
     for name, module in model.named_modules():
@@ -59,7 +59,7 @@ def train_only(model: nn.Module, names: Sequence[str]) -> list[nn.Parameter]:
 
 
 def selected(scores: Sequence[Tensor], share: float, *, largest: bool) -> list[Tensor]:
-    """Masks, shaped as ``scores``, of the ``share`` of all entries together that score highest or lowest."""
+    """Return masks, shaped like ``scores``, of the ``share`` of all entries together with the highest or lowest scores."""
     flat = torch.cat([score.flatten() for score in scores])
     mask = torch.zeros_like(flat, dtype=torch.bool)
     mask[torch.topk(flat, round(share * len(flat)), largest=largest, sorted=False).indices] = True
@@ -69,7 +69,7 @@ def selected(scores: Sequence[Tensor], share: float, *, largest: bool) -> list[T
 
 @torch.no_grad()
 def replace_where(mask: Tensor, weight: Tensor, fresh: Tensor) -> None:
-    """Take ``fresh`` in place of ``weight`` wherever ``mask`` holds."""
+    """Replace ``weight`` by ``fresh`` wherever ``mask`` is true."""
     weight.copy_(torch.where(mask, fresh, weight))
 
 
@@ -81,7 +81,7 @@ def add_relative_noise(weights: Iterable[Tensor], sigma: float) -> None:
 
 
 def gradients(model: nn.Module, weights: Sequence[Tensor], batches: Iterable[Batch]) -> Iterator[tuple[Tensor, ...]]:
-    """Of each batch's mean cross-entropy, in the mode that ``model`` is in; its own ``grad`` fields are left alone."""
+    """Yield the gradient of each batch's mean cross-entropy, in the model's current mode; its ``grad`` fields are not changed."""
     for images, labels in batches:
         loss = nn.functional.cross_entropy(forward(model, images), labels)
         yield torch.autograd.grad(loss, weights, materialize_grads=True)

@@ -1,13 +1,12 @@
-"""Amnesiac unlearning: take back what batches with forget examples did, then repair (Graves et al. 2021, arXiv:2010.10981).
+"""Amnesiac unlearning: subtract the updates of batches with forget examples, then repair (Graves et al. 2021, arXiv:2010.10981).
 
-    theta <- theta - sum over touched steps t of (theta_after_t - theta_before_t), from the record of training
-    then descend CE(R) for a short while
+    theta <- theta - sum over touched steps t of (theta_after_t - theta_before_t), from the training journal
+    then descend CE on retain for a short time
 
-Needs a task with ``journal: true``. What it takes back is whole updates: with a momentum, a step's update holds the
-gradients of earlier batches, and later updates go on holding this batch's, so that a share ``momentum`` of it stays;
-and where most batches are touched, most of the training is taken back. BatchNorm's statistics are computed anew on the
-retain set, for a variance is no sum of updates. Published: ResNet-18 on MNIST and CIFAR, Adam, batches of 64, a whole
-class or up to 1 % of the examples.
+Needs a task with ``journal: true``. It subtracts whole updates: with momentum, a step's update contains gradients of earlier
+batches, and later updates contain this batch's, so a share ``momentum`` of it remains; if most batches are touched, most of the
+training is undone. BatchNorm statistics are recomputed on the retain set, since a variance is not a sum of updates. Published:
+ResNet-18 on MNIST and CIFAR, Adam, batches of 64, a whole class or up to 1 % of the examples.
 
 Not compared with released code: written from the paper.
 """
@@ -31,8 +30,8 @@ hookimpl = pluggy.HookimplMarker("harness")
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     """Subtract the touched updates, then train on the retain set.
 
-    Options: ``strength`` (1) of the subtraction, ``lr`` (the recipe's), falling along a cosine, ``epochs`` (0.12 times
-    the recipe's), ``batch_size`` (the recipe's).
+    Options: ``strength`` (1) of the subtraction, ``lr`` (the recipe's, with cosine decay), ``epochs`` (0.12 x the recipe's),
+    ``batch_size`` (the recipe's).
     """
     defaults = training_defaults(context.recipe, lr=1.0, epochs=0.12)
     defaults |= {"strength": 1.0, "batch_size": context.recipe.batch_size}

@@ -1,16 +1,16 @@
-"""Bad teaching: know as little of the forget set as a fresh network (Chundawat et al. 2022, arXiv:2205.08096).
+"""Bad teaching: distil a random network on the forget set (Chundawat et al. 2022, arXiv:2205.08096).
 
     loss = mean over a mixed batch of KL(softmax(teacher / T) || softmax(student / T))
 
 The teacher of forget examples is a freshly initialised network, that of retain examples the original; both are frozen in eval
-mode. Each pass takes ``share`` of the retain examples. The optimizer is Adam, as published, whatever the recipe's. Published
+mode. Each pass uses ``share`` of the retain examples. The optimizer is Adam, as published, whatever the recipe's. Published
 settings: lr 1e-4, 1 epoch, share 0.3, T 1, batches of 256.
 
 Compared with ``unlearn.py`` of vikram2000b/bad-teaching-unlearning at f1aa988. Its loss is also divided by the number of
-classes, since ``F.kl_div`` averages over all entries unless told otherwise. Under Adam a constant factor changes next to
-nothing; ``reduction=entries`` gives the released loss. Deliberate differences: the divergence is the paper's by default; retain
-examples are drawn anew in each pass, and every batch holds forget examples in proportion; the published rate moves a small
-network hardly at all, so that a larger one is the default.
+classes, since ``F.kl_div`` averages over all entries by default. Under Adam a constant factor has almost no effect;
+``reduction=entries`` gives the released loss. Deliberate differences: the divergence is the paper's by default; retain
+examples are redrawn in each pass, and every batch holds forget examples in proportion; the published rate hardly changes a
+small network, so the default is larger.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REDUCTIONS = ("examples", "entries")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Learn from the bad teacher on the forget set, from the original on the retain set.
+    """Distil the random teacher on the forget set and the original on the retain set.
 
     Options: ``lr`` (2e-3), ``epochs`` (0.2 x the recipe's), ``batch_size`` (64), ``share`` of the retain set (0.3),
     ``temperature`` (1), ``reduction`` of the loss (examples; or entries).

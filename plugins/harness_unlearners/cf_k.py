@@ -1,13 +1,13 @@
-"""CF-k: fine-tune the last k layers alone on the retain set: catastrophic forgetting (Goel et al. 2022, arXiv:2201.06640).
+"""CF-k: fine-tune only the last k layers on the retain set: catastrophic forgetting (Goel et al. 2022, arXiv:2201.06640).
 
     the layers before the last k keep their weights and BatchNorm statistics; the others descend CE on retain
 
-A layer is a convolution or a linear layer with its norm. The source trains the last layers for as long as the original was;
-here for a share of that.
+A layer is a convolution or linear layer with its norm. The source trains the last layers for as long as the original was
+trained; here for a share of that.
 
 Compared, by reading, with ``small_scale_unlearning.ipynb`` of meghdadk/SCRUB at 98ffb11 (SGD without momentum, lr 0.01, 10
 epochs, the last block or convolution). Deliberate differences: the recipe's optimizer; BatchNorm statistics of the first layers
-stay.
+are kept.
 """
 
 from __future__ import annotations

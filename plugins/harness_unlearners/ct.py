@@ -1,13 +1,13 @@
-"""Convolution transpose: swap the two axes of every kernel, then fine-tune (5th of the 2023 Challenge, toshi_k and marvelworld).
+"""Convolution transpose: transpose every kernel, then fine-tune (5th of the 2023 Challenge, toshi_k and marvelworld).
 
-    W[o, i, y, x] <- W[o, i, x, y] of every convolution; then CE on retain, the learning rate falling along half a cosine
+    W[o, i, y, x] <- W[o, i, x, y] of every convolution; then CE on retain with cosine decay of the learning rate
 
 Sources: Triantafillou et al. 2024, arXiv:2406.09073; as CT in Cadet et al. 2024, arXiv:2410.01276. Kernels that are not square
-keep their shape and stay; a network without convolutions is fine-tuned only. Published settings: 3 epochs where training took
-30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+are not changed; a network without convolutions is only fine-tuned. Published settings: 3 epochs for a training of 30, SGD,
+lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
 
 Compared with ``munl/unlearning/kgltop5.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
-repository: the kernels are equal. Deliberate difference: the learning rate falls with every step, not once an epoch.
+repository: the kernels are equal. Deliberate difference: the learning rate decays with every step, not once per epoch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
 @torch.no_grad()
 def transpose_kernels(model: nn.Module) -> None:
-    """Swap height and width of the square kernels of every two-dimensional convolution, in place."""
+    """Swap height and width of the square kernels of every 2-D convolution, in place."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] == module.kernel_size[1]:
             module.weight.copy_(module.weight.transpose(2, 3).clone())

@@ -1,14 +1,15 @@
-"""EU-k: initialise the last k layers anew and train them alone on the retain set: exact unlearning of k layers.
+"""EU-k: re-initialise the last k layers and train only them on the retain set: exact unlearning of k layers.
 
-    the layers before the last k keep their weights and BatchNorm statistics; the others start afresh and descend CE on retain
+    the layers before the last k keep their weights and BatchNorm statistics; the others are re-initialised and descend CE on
+    retain
 
-Source: Goel et al. 2022, arXiv:2201.06640. What the first layers remember stays. A layer is a convolution or a linear layer
-with its norm. The source trains for as long as the original was; here for a share of that, with the learning rate falling along
-half a cosine.
+Source: Goel et al. 2022, arXiv:2201.06640. Memory in the first layers is kept. A layer is a convolution or linear layer with
+its norm. The source trains for as long as the original was trained; here for a share of that, with cosine decay of the
+learning rate.
 
 Compared, by reading, with ``small_scale_unlearning.ipynb`` of meghdadk/SCRUB at 98ffb11 (SGD without momentum, lr 0.01, the
-last block or convolution and the classifier). Deliberate differences: the recipe's optimizer; fresh weights are those of
-another initialisation, not of the original's own; BatchNorm statistics of the first layers stay.
+last block or convolution and the classifier). Deliberate differences: the recipe's optimizer; fresh weights come from a new
+initialisation, not from the original's own; BatchNorm statistics of the first layers are kept.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Blur the forget set, then alternate between mixing it up and repairing the rest (1st of the 2023 Challenge, Fanchuan).
+"""Make forget predictions uniform, then alternate contrastive forgetting and repair (1st of the 2023 Challenge, Fanchuan).
 
     first, one pass over forget:  KL(uniform || softmax)
-    then, in each epoch, one pass over forget, with as many random retain batches, whose logits are taken as constants:
+    then, in each epoch, one pass over forget, with as many random retain batches, whose logits are constants (no gradient):
         -mean over i and j of log softmax_j (forget logits_i . retain logits_j / temperature)
     followed by one pass over retain:  CE
 
-Descending the second loss makes a forget example resemble all retain examples alike. Each loss has an optimizer of its own; the
-second one's learning rate falls along half a cosine. Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings: 8
-epochs where training took 30, temperature 1.15, batches of 256, SGD with momentum 0.9; lr 0.005, then 3e-4, then 0.004 with
-weight decay 0.01, twice that of training, for the repair. The ratios of the three rates are about kept here; 8 epochs would
-exceed a fifth of the training time, so that half as many are taken.
+Descending the second loss makes a forget example equally similar to all retain examples. Each loss has its own optimizer; the
+second one's learning rate has cosine decay. Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings: 8 epochs
+for a training of 30, temperature 1.15, batches of 256, SGD with momentum 0.9; lr 0.005, then 3e-4, then 0.004 with weight decay
+0.01, twice that of training, for the repair. The ratios of the three rates are roughly kept here; 8 epochs would exceed a fifth
+of the training time, so half as many are used.
 
 Compared with ``munl/unlearning/kgltop1.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
-repository: the three losses and their order are equal. Deliberate differences: the second rate falls once an epoch, to 0, not
+repository: the three losses and their order are equal. Deliberate differences: the second rate decays once per epoch, to 0, not
 with every step to 1e-6; retain batches for the contrast come from one endless shuffled stream, not from the start of a new one
 in each epoch.
 """
@@ -60,23 +60,23 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
 
 
 def defaults(recipe: Any) -> dict[str, float]:
-    """The method's options for models that were trained by ``recipe``."""
+    """Return the method's options for models trained by ``recipe``."""
     rates = {"uniform_lr": 0.5 * recipe.lr, "contrast_lr": 0.03 * recipe.lr, "weight_decay": 2 * recipe.weight_decay}
     return {**training_defaults(recipe, lr=0.4, epochs=4 / 30), **rates, "temperature": 1.15}
 
 
 def blur(model: nn.Module, forget: Any, clock: Clock, optimizer: torch.optim.Optimizer, batch_size: int) -> None:
-    """One pass of descent on KL(uniform || softmax)."""
+    """Descend KL(uniform || softmax) for one pass."""
     for images, _ in clock.batches(forget, batch_size):
         take_step(optimizer, uniform_divergence(forward(model, images)))
 
 
 def uniform_divergence(logits: Tensor) -> Tensor:
-    """Mean KL(uniform || softmax), in nats."""
+    """Return the mean KL(uniform || softmax), in nats."""
     n_classes = logits.shape[1]
     return -(F.log_softmax(logits, 1).mean(1) + torch.tensor(float(n_classes)).log()).mean()
 
 
 def contrast(gone: Tensor, kept: Tensor, temperature: float) -> Tensor:
-    """The contrastive loss of forget logits (A, n_classes) against retain logits (B, n_classes)."""
+    """Return the contrastive loss of forget logits (A, n_classes) against retain logits (B, n_classes)."""
     return -F.log_softmax(gone @ kept.T / temperature, 1).mean()

@@ -1,4 +1,4 @@
-"""Fine-tune on the retain set and hope that the rest fades: the simplest method, and the usual baseline."""
+"""Fine-tune on the retain set: the simplest method, and the usual baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULTS = {"lr": 0.02, "epochs": 1, "batch_size": 64}
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
-    """Train the original on the retain set alone.
+    """Train the original on the retain set only.
 
     Options: ``lr`` (0.02), ``epochs`` (1), ``batch_size`` (64).
     """

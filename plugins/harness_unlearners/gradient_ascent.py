@@ -1,12 +1,12 @@
-"""Gradient ascent on the forget set alone, also called NegGrad (Golatkar et al. 2020, arXiv:1911.04933).
+"""Gradient ascent on the forget set only, also called NegGrad (Golatkar et al. 2020, arXiv:1911.04933).
 
     theta <- theta + lr * gradient of the mean over a forget batch of min(CE, max_loss)
 
-The network stays in eval mode: BatchNorm's statistics are not those of the forget set. The cap, which is ours, keeps the
-weights finite where the ascent would never end. Published settings: 5 epochs, lr 1e-4 to 1e-3, for ResNet-18 on CIFAR-10.
+The network is kept in eval mode, so that BatchNorm statistics do not become those of the forget set. The cap (our addition)
+keeps the weights finite, since the loss is unbounded. Published settings: 5 epochs, lr 1e-4 to 1e-3, for ResNet-18 on CIFAR-10.
 
 Compared, by reading, with ``Classification/unlearn/GA.py`` of OPTML-Group/Unlearn-Saliency at a6e89fd. Deliberate differences:
-that code has the network in train mode, and no cap (``max_loss=1e9`` takes ours away).
+that code has the network in train mode, and no cap (``max_loss=1e9`` removes ours).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, forget: Any, context: Any) -> None:
-    """Climb the loss on the forget set.
+    """Ascend the loss on the forget set.
 
     Options: ``lr`` (0.01 x the recipe's), ``epochs`` over the forget set (0.5 x the recipe's), ``batch_size`` (the recipe's, at
     least 64), ``max_loss`` (10 nats an example).

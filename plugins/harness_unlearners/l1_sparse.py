@@ -1,12 +1,12 @@
-"""L1-sparse: fine-tune on the retain set with a penalty that makes weights sparse (Jia et al. 2023, arXiv:2304.04934).
+"""L1-sparse: fine-tune on the retain set with a sparsity penalty (Jia et al. 2023, arXiv:2304.04934).
 
     loss = CE(retain batch) + gamma * (1 - t / steps) * sum of |theta|     in step t, from 0
 
-The penalty fades linearly to nothing. Published settings: gamma 5e-4, lr 0.01, 10 epochs, for ResNet-18 on CIFAR-10; over our
-few steps that penalty would do nothing, so that it is larger here.
+The penalty decays linearly to 0. Published settings: gamma 5e-4, lr 0.01, 10 epochs, for ResNet-18 on CIFAR-10. That gamma has
+no effect within our few steps, so the default is larger.
 
 Compared, by reading, with ``Classification/unlearn/FT.py`` of OPTML-Group/Unlearn-Saliency at a6e89fd. Deliberate difference:
-there the penalty fades once an epoch, here with every step.
+there the penalty decays once per epoch, here with every step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
-    """Fine-tune with a fading L1 penalty.
+    """Fine-tune with a decaying L1 penalty.
 
     Options: ``lr`` (0.4 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``gamma``
     (0.01).
@@ -47,5 +47,5 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
 
 def penalty(model: nn.Module, gamma: float, done: float) -> Tensor:
-    """The method's second term when the share ``done`` of the steps is done."""
+    """Return the L1 term after the share ``done`` of the steps."""
     return gamma * (1 - done) * torch.stack([parameter.abs().sum() for parameter in model.parameters()]).sum()

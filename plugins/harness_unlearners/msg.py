@@ -1,18 +1,18 @@
-"""Masked small gradients: start afresh where retain and forget do not pull (2nd of the 2023 Challenge, Kookmin).
+"""Masked small gradients: re-initialise weights with small gradients (2nd of the 2023 Challenge, Kookmin).
 
     g = sum over batches of the gradient of CE(retain) - CE(forget), from as many retain as forget batches
-    in each convolution the ``share`` of the weights with the smallest |g| is initialised anew
-    then CE on retain, the gradients of the other convolution weights times ``slowdown``
+    in each convolution the ``share`` of the weights with the smallest |g| is re-initialised
+    then CE on retain, with the gradients of the other convolution weights scaled by ``slowdown``
 
-The learning rate goes up and down linearly. Sources: Triantafillou et al. 2024, arXiv:2406.09073; as MSG in Cadet et al. 2024,
-arXiv:2410.01276. A network without convolutions has its linear layers treated so. Published settings: share 0.3, slowdown 0.1,
-5 epochs where training took 30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
+The learning rate rises and falls linearly. Sources: Triantafillou et al. 2024, arXiv:2406.09073; as MSG in Cadet et al. 2024,
+arXiv:2410.01276. In a network without convolutions, linear layers are used instead. Published settings: share 0.3, slowdown
+0.1, 5 epochs for a training of 30, SGD, lr 1e-3, momentum 0.9, weight decay 5e-4, batches of 64.
 
 Compared with ``munl/unlearning/kgltop2.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
 repository: the order of the weights and the slowdown are equal. Deliberate differences: fresh weights are those of a new
-network of the architecture, where the port draws them from He's normal distribution by fan-out, which ``init=he`` does; biases
-of convolutions stay, where the port draws them anew (ResNet-18 has none); the learning rate changes with every step, not once
-an epoch; the gradient on retain is of as many batches as forget has, not of as many examples.
+network of the architecture, while the port draws them from He's normal distribution by fan-out, as ``init=he`` does; biases
+of convolutions are kept, while the port redraws them (ResNet-18 has none); the learning rate changes with every step, not once
+per epoch; the gradient on retain uses as many batches as forget has, not as many examples.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def he_weights(weights: Sequence[Tensor]) -> list[Tensor]:
 def opposed_gradients(
     model: nn.Module, weights: Sequence[Tensor], retain: Any, forget: Any, clock: Clock, batch_size: int
 ) -> list[Tensor]:
-    """Sums over batches of the gradient of CE(retain) - CE(forget)."""
+    """Return sums over batches of the gradient of CE(retain) - CE(forget)."""
     sums = [torch.zeros_like(weight) for weight in weights]
     n_batches = math.ceil(len(forget) / batch_size)
     for parts in gradients(model, weights, islice(clock.batches(retain, batch_size), n_batches)):
@@ -81,7 +81,7 @@ def opposed_gradients(
 
 
 def slow_down(weight: Tensor, mask: Tensor, factor: float) -> Callable[[], None]:
-    """Scale the gradients of ``weight`` outside ``mask`` from now on; returns what takes that back."""
+    """Scale the gradients of ``weight`` outside ``mask`` from now on; return a handle that undoes it."""
     scale = torch.where(mask, 1.0, factor)
     handle = weight.register_hook(lambda gradient: gradient * scale)  # type: ignore[no-untyped-call]
     take_back: Callable[[], None] = handle.remove

@@ -1,13 +1,13 @@
-"""NegGrad+: down on the retain set and up on the forget set in one step (Kurmanji et al. 2023, arXiv:2302.09880).
+"""NegGrad+: descend on the retain set and ascend on the forget set in one step (Kurmanji et al. 2023, arXiv:2302.09880).
 
     loss = alpha * CE(retain batch) - (1 - alpha) * CE(forget batch)
 
-A forget example counts at most ``max_loss`` nats, which is ours. Published settings: lr 0.01, 10 epochs, alpha 0.95, for
-ResNet-18 on CIFAR-10; our few steps need a smaller alpha.
+The loss of a forget example is capped at ``max_loss`` nats (our addition). Published settings: lr 0.01, 10 epochs, alpha 0.95,
+for ResNet-18 on CIFAR-10; our few steps need a smaller alpha.
 
 Compared with ``train_negrad`` in ``thirdparty/repdistiller/helper/loops.py`` of meghdadk/SCRUB at 98ffb11: the loss is equal
-below the cap. Deliberate differences: both batches go through the network together, so that BatchNorm sees both, where the
-published code takes one after the other; forget batches are small, so that a pass over retain is one over forget.
+below the cap. Deliberate differences: both batches pass through the network together, so that BatchNorm sees both, while the
+published code passes them one after the other; forget batches are small, so that a pass over retain is one over forget.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Train on the retain set while climbing the loss on the forget set.
+    """Train on the retain set while ascending the loss on the forget set.
 
     Options: ``lr`` (0.4 x the recipe's), ``epochs`` over the retain set (0.1 x the recipe's), ``batch_size`` (the recipe's, at
     least 64), ``alpha`` (0.8), ``max_loss`` (10 nats an example).
@@ -43,7 +43,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
 
 
 def neggrad_loss(model: nn.Module, kept: Batch, gone: Batch, alpha: float, max_loss: float) -> Tensor:
-    """The method's loss of a retain and a forget batch."""
+    """Return the method's loss of a retain and a forget batch."""
     logits = forward(model, torch.cat([kept[0], gone[0]]))
     retain_loss = F.cross_entropy(logits[: len(kept[1])], kept[1])
     return alpha * retain_loss - (1 - alpha) * capped_cross_entropy(logits[len(kept[1]) :], gone[1], max_loss)

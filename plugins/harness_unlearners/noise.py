@@ -1,4 +1,4 @@
-"""Add noise to the weights to blur what is remembered, then repair the damage with a little fine-tuning."""
+"""Add Gaussian noise to the weights, then repair the damage with a short fine-tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Return the original untouched: the ceiling of what is still remembered."""
+"""No-op: return the original untouched, the upper end of what is remembered."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(context: Any) -> None:
-    """Forget nothing. Takes no options."""
+    """Do nothing. No options."""
     read_options(context.options, {})

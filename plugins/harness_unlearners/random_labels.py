@@ -1,13 +1,13 @@
 """Random labels: train on the retain set and on the forget set with wrong labels (Golatkar et al. 2020, arXiv:1911.04933).
 
-    loss = CE over retain examples with their labels and forget examples with wrong ones, drawn anew in every pass
+    loss = CE over retain examples with their labels and forget examples with wrong ones, redrawn in every pass
 
 Also known as the relabelling variant of amnesiac unlearning (Graves et al. 2021, arXiv:2010.10981). Published settings: Adam,
 lr 1e-4, 3 epochs, batches of 128, for ResNet-18.
 
 Compared, by reading, with ``amnesiac`` in ``src/forget_random_strategies.py`` of if-loops/selective-synaptic-dampening at
 cdfdc0e: labels are drawn from the wrong classes as there. Deliberate differences: the recipe's optimizer; wrong labels are
-drawn anew in every pass, where that code draws them once; every batch holds forget examples in proportion.
+redrawn in every pass, while that code draws them once; every batch holds forget examples in proportion.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Teach wrong labels for the forget set, true ones for the retain set.
+    """Train on wrong labels for the forget set and true labels for the retain set.
 
     Options: ``lr`` (0.2 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64).
     """

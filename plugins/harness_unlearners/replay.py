@@ -1,15 +1,14 @@
-"""Replay: the training once more from its record, computing nothing but the batches that held forget examples.
+"""Replay: repeat the training from its journal and compute only the batches that held forget examples.
 
     theta <- theta_0;  for every step t of the original's training, in order:
         untouched batch:  theta <- theta + recorded update of step t
         touched batch:    one step of the recipe on the batch without its forget examples
 
-after the start from the initial weights that Amnesiac unlearning's record allows (Graves et al. 2021, arXiv:2010.10981;
-Wu et al. 2020, DeltaGrad, arXiv:2006.14755, go the same way with corrected gradients). Needs a task with ``journal:
-{updates: all}``. With ``journal: true``, where the updates of untouched batches are not kept, their sum is what the
-touched ones leave of the original: it is taken at once, and the cleaned batches are trained on afterwards, in order.
-With a momentum, the recorded updates go on holding gradients of touched batches. BatchNorm's statistics are computed
-anew on the retain set.
+It starts from the initial weights that Amnesiac unlearning's journal keeps (Graves et al. 2021, arXiv:2010.10981); Wu et al.
+2020, DeltaGrad, arXiv:2006.14755, do the same with corrected gradients. Needs a task with ``journal: {updates: all}``. With
+``journal: true`` the updates of untouched batches are not kept, only their sum (the original minus the touched updates): it is
+added at once, and the cleaned batches are trained afterwards, in order. With momentum, recorded updates still contain
+gradients of touched batches. BatchNorm statistics are recomputed on the retain set.
 
 Not compared with released code: written from the paper.
 """
@@ -33,9 +32,9 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
-    """Go through the training again.
+    """Repeat the training without forget examples.
 
-    Options: ``strength`` (1): times the recipe's learning rate for the cleaned batches.
+    Options: ``strength`` (1): factor on the recipe's learning rate for the cleaned batches.
     """
     options = read_options(context.options, {"strength": 1.0})
     journal, clock = updates_of(context), Clock(context)

@@ -1,4 +1,4 @@
-"""Train anew on the retain set, exactly as the originals were trained: the gold standard, at full price."""
+"""Retrain on the retain set exactly as the originals were trained: the gold standard, at full cost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(retain: Any, context: Any) -> nn.Module:
-    """Train a freshly initialised model by the recipe; the time limit is not looked at. Takes no options.
+    """Train a freshly initialised model by the recipe, ignoring the time limit. No options.
 
-    Where the originals were trained in shards and slices, so is this.
+    If the originals were trained in shards and slices, so is this model.
     """
     read_options(context.options, {})
     recipe = context.recipe

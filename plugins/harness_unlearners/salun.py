@@ -1,9 +1,9 @@
-"""SalUn: random labels, but only the weights that matter to the forget set are trained (Fan et al. 2023, arXiv:2310.12508).
+"""SalUn: random labels, training only the weights salient for the forget set (Fan et al. 2023, arXiv:2310.12508).
 
     mask = the ``share`` of all weights with the largest |sum over forget batches of the gradient of CE|
     then random labels, with every weight outside the mask held at its value
 
-The mask holds after the step, not on the gradient: momentum and weight decay must not move a masked weight either.
+The mask is applied after the step, not to the gradient, so that momentum and weight decay cannot move a masked weight either.
 Published settings: ``labels=any order=forget_first share=0.5 lr=0.013 epochs=10``, for ResNet-18 and a tenth of CIFAR-10.
 
 Compared with ``Classification/generate_mask.py`` and ``Classification/unlearn/RL.py`` of OPTML-Group/Unlearn-Saliency at
@@ -34,7 +34,7 @@ CHOICES = {"labels": tuple(LABELS), "order": ("together", "forget_first")}
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Find the salient weights, then train those alone.
+    """Find the salient weights, then train only those.
 
     Options: ``lr`` (0.3 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
     of the weights (0.5), ``labels`` of forget examples (wrong; or any), ``order`` of an epoch (together; or forget_first).
@@ -61,7 +61,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
 def salient(
     model: nn.Module, weights: list[nn.Parameter], forget: Any, clock: Clock, batch_size: int, share: float
 ) -> list[Tensor]:
-    """Masks of the ``share`` of all weights whose summed gradient is largest in magnitude."""
+    """Return masks of the ``share`` of all weights with the largest magnitude of the summed gradient."""
     sums = [torch.zeros_like(weight) for weight in weights]
     for parts in gradients(model, weights, clock.batches(forget, batch_size)):
         torch._foreach_add_(sums, parts)

@@ -1,15 +1,15 @@
-"""SCRUB: obey the original on the retain set, contradict it on the forget set (Kurmanji et al. 2023, arXiv:2302.09880).
+"""SCRUB: match the original on the retain set, diverge from it on the forget set (Kurmanji et al. 2023, arXiv:2302.09880).
 
     up:    -KL(teacher || student) * T^2 on forget, in the first ``max_share`` of the epochs
     down:  gamma * CE + alpha * KL(teacher || student) * T^2 on retain, in every epoch after that
 
-The teacher is the original, frozen in eval mode; KL is between softmaxes at temperature T; a forget example counts at most
-``max_loss``, which is ours. Published settings (``small_scale_unlearning.ipynb``): ``optimizer=adam lr=5e-4 weight_decay=0.1
-decay=0.1 epochs=10 max_share=0.3 alpha=0.5 gamma=1 temperature=2`` (4 in the paper).
+The teacher is the original, frozen in eval mode; KL is between softmaxes at temperature T; the loss of a forget example is
+capped at ``max_loss`` (our addition). Published settings (``small_scale_unlearning.ipynb``): ``optimizer=adam lr=5e-4
+weight_decay=0.1 decay=0.1 epochs=10 max_share=0.3 alpha=0.5 gamma=1 temperature=2`` (4 in the paper).
 
 Compared with ``thirdparty/repdistiller`` of meghdadk/SCRUB at 98ffb11: both losses and their order are equal. Deliberate
-differences: a default of the recipe's optimizer at a constant rate, fewer epochs, and one batch size for both sets.
-``max_loss=1e9`` takes the cap away.
+differences: by default the recipe's optimizer at a constant rate, fewer epochs, and one batch size for both sets.
+``max_loss=1e9`` removes the cap.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MILESTONES = (0.5, 0.8, 0.9)
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Alternate between climbing on the forget set and descending on the retain set.
+    """Alternate between ascent on the forget set and descent on the retain set.
 
     Options: ``lr`` (0.5 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``alpha``
     (0.1), ``gamma`` (1), ``temperature`` (4), ``max_share`` (0.6), ``max_loss`` (10), ``optimizer`` (recipe; or adam),
@@ -78,18 +78,18 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
 
 
 def optimizer_of(model: nn.Module, recipe: Any, options: dict[str, Any]) -> torch.optim.Optimizer:
-    """Return Adam, or the recipe's kind of optimizer, with the rate and the weight decay of ``options``."""
+    """Return Adam or the recipe's kind of optimizer, with learning rate and weight decay from ``options``."""
     if options["optimizer"] == "adam":
         return torch.optim.Adam(model.parameters(), lr=options["lr"], weight_decay=options["weight_decay"])
     return recipe_optimizer(model.parameters(), recipe, options["lr"], options["weight_decay"])
 
 
 def milestones_passed(epoch: int, n_epochs: int) -> int:
-    """Return how many decays come before ``epoch``, counted from 0."""
+    """Return the number of decays before ``epoch``, counted from 0."""
     return sum(epoch >= share * n_epochs for share in MILESTONES)
 
 
 def distillation(target: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """Return KL(target || logits) at ``temperature``, times its square, of each example; shape (B,)."""
+    """Return KL(target || logits) at ``temperature``, times its square, per example; shape (B,)."""
     scaled: Tensor = divergence(target, logits, temperature) * temperature**2
     return scaled

@@ -1,23 +1,23 @@
-"""Start afresh with small weights, then recover labels and certainty (4th of the 2023 Challenge, Sebastian Oleszko).
+"""Prune and re-initialise small weights, then recover labels and entropies (4th of the 2023 Challenge, Sebastian Oleszko).
 
-    of all convolution and linear weights and biases, the ``share`` with the smallest |theta| is removed: weights are initialised
-    anew, biases become 0
+    of all convolution and linear weights and biases, the ``share`` with the smallest |theta| is pruned: weights are
+    re-initialised, biases become 0
     then CE + mean of (H(student) - H(original))^2 on retain, H being the entropy of the softmax in nats;
-    class y counts n_y^-``class_power`` in CE, n_y being its examples in retain
+    class y has weight n_y^-``class_power`` in CE, n_y being its number of examples in retain
     finally weights and statistics are rounded to half precision and back
 
 Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings: share 0.99, for a ResNet-18 of 11 million weights;
-3.2 epochs where training took 30, SGD, lr 5e-4, momentum 0.9, weight decay 5e-4, batches of 64.
+3.2 epochs for a training of 30, SGD, lr 5e-4, momentum 0.9, weight decay 5e-4, batches of 64.
 
 Compared with ``munl/unlearning/kgltop4.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
-repository: what is pruned, the class weights and the loss are equal. Options ``biases=keep class_power=0`` leave out the first
-two. Deliberate differences:
+repository: pruning, class weights and loss are equal. Options ``biases=keep class_power=0`` switch off the last two parts of
+pruning and loss. Deliberate differences:
 
-- A small network does not recover from the published share, so that fewer weights start afresh.
+- A small network does not recover from the published share, so fewer weights are re-initialised.
 - Epochs are whole.
-- Fresh weights are those of a new network of the architecture. The port draws them from U(-1, 1) / sqrt(fan-in), which is what
-  PyTorch's layers do unless the architecture has an initialisation of its own.
-- A value that half precision cannot hold stays as it is.
+- Fresh weights are those of a new network of the architecture. The port draws them from U(-1, 1) / sqrt(fan-in), which is
+  PyTorch's default unless the architecture has an initialisation of its own.
+- A value that half precision cannot represent is not changed.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
 
 def restart_small_weights(model: nn.Module, fresh: nn.Module, share: float, *, biases: bool) -> None:
-    """Replace the ``share`` of all layers' weights together that are smallest by those of ``fresh``.
+    """Replace the ``share`` of all layers' weights together with the smallest magnitude by those of ``fresh``.
 
     Args:
         model: changed in place.
         fresh: a network of the same architecture.
-        share: of the weights of convolutions and linear layers, and of their biases where ``biases`` holds.
-        biases: whether biases are removed as well; one that is becomes 0.
+        share: of the weights of convolutions and linear layers, and of their biases if ``biases``.
+        biases: whether biases are pruned as well; a pruned bias becomes 0.
     """
     layers, others = weight_layers(model).values(), weight_layers(fresh).values()
     old, new = [layer.weight for layer in layers], [layer.weight.detach() for layer in others]
@@ -102,7 +102,7 @@ def entropy(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def round_to_half(model: nn.Module) -> None:
-    """Round every parameter and statistic to what half precision can hold; what it cannot hold stays."""
+    """Round every parameter and statistic to half precision; values out of its range are not changed."""
     for value in (*model.parameters(), *model.buffers()):
         if value.is_floating_point():
             rounded = value.half().to(value.dtype)

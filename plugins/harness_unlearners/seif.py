@@ -1,26 +1,26 @@
-"""Noise on the convolutions, then fine-tuning that leans on the largest class (3rd of the 2023 Challenge, Seif).
+"""Noise on the convolutions, then fine-tuning weighted towards the largest class (3rd of the 2023 Challenge, Seif).
 
     W <- W + N(0, (sigma s)^2) for convolution kernels; s is the kernel's standard deviation, or 1 under ``scale=absolute``
     then, on batches of retain, mean CE times mean w(y); w is 1 for the most frequent class, ``minor_weight`` for all others
     before the last epoch W <- W + N(0, (last_sigma s)^2)
 
-The learning rate falls along half a cosine. Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings:
-``layers=named scale=absolute sigma=0.6 last_sigma=0.005 minor_weight=0.05``, for data with one dominant class; 4 epochs where
-training took 30, SGD, lr 7e-4, momentum 0.9, weight decay 5e-4, batches of 64.
+The learning rate has cosine decay. Source: Triantafillou et al. 2024, arXiv:2406.09073. Published settings:
+``layers=named scale=absolute sigma=0.6 last_sigma=0.005 minor_weight=0.05``, for data with one dominant class; 4 epochs for a
+training of 30, SGD, lr 7e-4, momentum 0.9, weight decay 5e-4, batches of 64.
 
 Compared with ``munl/unlearning/kgltop3.py`` of xcadet/deepunlearn at 6830ff6, a port of the notebook, which is in no
 repository:
 
-- Its noise goes to the network's direct children that are called conv...: in torchvision's ResNet-18 that is ``conv1`` alone.
-  ``layers=named`` does so, and takes the first convolution where no child has that name. The default disturbs all convolutions,
-  in proportion to their spread: absolute noise suits one network alone.
-- Its class weights scale the loss of the batch, not of each example; so they do by default. ``weighting=example`` is the mean of
-  w(y) * CE, as the method is described.
-- It weights class 0 by 1, the dominant one of the Challenge's data (and the port all classes by inverse frequency); here the
-  retain set says which class that is.
-- It sets the learning rate once an epoch; here it falls with every step.
+- Its noise applies to the network's direct children named conv...: in torchvision's ResNet-18 only ``conv1``.
+  ``layers=named`` does the same, and uses the first convolution if no child has that name. The default perturbs all
+  convolutions in proportion to their spread, since absolute noise suits only one network.
+- Its class weights scale the loss of the batch, not of each example; so do ours by default. ``weighting=example`` is the mean
+  of w(y) * CE, as the method is described.
+- It gives weight 1 to class 0, the dominant one of the Challenge's data (and the port weights classes by inverse frequency);
+  here the dominant class is determined from the retain set.
+- It sets the learning rate once per epoch; here it decays with every step.
 
-A network without convolutions has its linear layers treated so.
+In a network without convolutions, linear layers are used instead.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CHOICES = {"layers": ("all", "named"), "scale": ("relative", "absolute"), "weigh
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
-    """Disturb the convolutions, repair them, disturb them a little, and repair again.
+    """Perturb the convolutions, repair them, perturb them slightly, and repair again.
 
     Options: ``lr`` (1 x the recipe's), ``epochs`` (4/30 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``sigma``
     (0.6), ``last_sigma`` (0.005), ``minor_weight`` (0.5), ``layers`` (all; or named), ``scale`` (relative; or absolute),
@@ -73,7 +73,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
 
 def named_kernels(model: nn.Module) -> list[Tensor]:
-    """Return the weights of the direct children that are called conv...; the first kernel of all where there is none."""
+    """Return the weights of the direct children named conv...; the first kernel of all if there is none."""
     weights = [getattr(child, "weight", None) for name, child in model.named_children() if "conv" in name]
     return [weight for weight in weights if isinstance(weight, Tensor)] or kernels(model)[:1]
 
@@ -94,10 +94,10 @@ def class_weights(split: Any, context: Any, minor_weight: float) -> Tensor:
 
 
 def batch_weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean CE times the mean of w(y): the classes of a batch set the size of its step, not its direction."""
+    """Return the mean CE times the mean of w(y): the classes of a batch scale its step, but not its direction."""
     return F.cross_entropy(logits, labels) * weights[labels].mean()
 
 
 def example_weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean of w(y) * CE; it is not divided by the mean weight."""
+    """Return the mean of w(y) * CE, not divided by the mean weight."""
     return (weights[labels] * F.cross_entropy(logits, labels, reduction="none")).mean()

@@ -1,13 +1,13 @@
-"""SISA: train the shards that held forget examples again, from before (Bourtoule et al. 2021, arXiv:1912.03817).
+"""SISA: retrain the shards that held forget examples from checkpoints (Bourtoule et al. 2021, arXiv:1912.03817).
 
     for each shard s with forget examples, r the first slice that holds one:
         constituent s <- its checkpoint before stage r;  train stages r, r + 1, ... on what is left of the shard
 
-Needs a task with ``sisa``, whose originals were trained in shards and slices with checkpoints. What comes back has the
-very distribution of a network trained so without the forget set, in proportion to the shards and slices that are
-touched; many requests at once touch them all. All affected constituents go back to their checkpoints first: where the
-time ends before they are trained again nothing is remembered that should not be, and the network is the worse for it.
-No options. Published: 20 shards and 50 slices on SVHN and Purchase.
+Needs a task with ``sisa``, whose originals were trained in shards and slices with checkpoints. The result has exactly the
+distribution of a network trained in this way without the forget set; the cost is proportional to the shards and slices
+touched, and large forget sets touch all. All affected constituents are reset to their checkpoints first: if the time ends
+before they are retrained, nothing is remembered, at the cost of accuracy. No options. Published: 20 shards and 50 slices on
+SVHN and Purchase.
 
 Not compared with released code: written from the paper.
 """
@@ -29,7 +29,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
-    """Train the affected shards again from their last clean checkpoints."""
+    """Retrain the affected shards from their last clean checkpoints."""
     read_options(context.options, {})
     sharding = sharding_of(context)
     clock = Clock(context)
@@ -44,26 +44,23 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
         for shard, stage in first.items():
             constituent = model.get_submodule(sharding.constituents[shard])
             if not train_stages(constituent, retain, sharding, shard, stage, context.recipe, clock):
-                print(f"the constituent of shard {shard}, and those after it, could not be trained again in the time")
+                print(f"time limit reached: shard {shard} and later ones were reset but not retrained")
                 return
 
 
 def sharding_of(context: Any) -> Any:
-    """How the original was sharded.
+    """Return how the original was sharded.
 
     Raises:
-        ValueError: it was not.
+        ValueError: it was not sharded.
     """
     if context.journal is None or context.journal.sharding is None:
-        raise ValueError(
-            "this method needs a task with 'sisa: {shards: ..., slices: ...}', whose originals were trained so; "
-            "try --task faces-sisa"
-        )
+        raise ValueError("this method needs a task with 'sisa: {shards: ..., slices: ...}'; try --task faces-sisa")
     return context.journal.sharding
 
 
 def first_stages(sharding: Any, n_retain: int) -> dict[int, int]:
-    """Affected shard -> first stage that saw a forget example, shards in rising order."""
+    """Return a map from affected shard to the first stage that saw a forget example, in ascending order of shards."""
     first: dict[int, int] = {}
     for shard, piece in zip(sharding.shards[n_retain:].tolist(), sharding.slices[n_retain:].tolist(), strict=True):
         first[shard] = min(piece, first.get(shard, piece))
@@ -71,6 +68,6 @@ def first_stages(sharding: Any, n_retain: int) -> dict[int, int]:
 
 
 def own_part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The state of one submodule, by its own names."""
+    """Return the state of a submodule, under its own names."""
     prefix = f"{name}." if name else ""
     return {key[len(prefix) :]: tensor for key, tensor in state.items() if key.startswith(prefix)}

@@ -1,27 +1,26 @@
-"""Selective synaptic dampening: shrink the weights that matter more to the forget set (Foster et al. 2023, arXiv:2308.07707).
+"""Selective synaptic dampening: shrink weights that matter more to the forget set (Foster et al. 2023, arXiv:2308.07707).
 
     importance I = mean over batches of the squared gradient of the batch's mean CE, of all training data (D) or of forget (f)
-    theta_i <- min(lambda * I_D / I_f, 1) * theta_i   where I_f > alpha * I_D; all others stay
+    theta_i <- min(lambda * I_D / I_f, 1) * theta_i   where I_f > alpha * I_D; all others are kept
 
-D is retain and forget together. How its batches are made decides what alpha does, because the square of a mean gradient depends
-on what else is in the batch. ``batches`` offers both forms in use:
+D is retain and forget together. The composition of its batches determines the effect of alpha, because the square of a mean
+gradient depends on the other examples in the batch. ``batches`` offers both variants in use:
 
-- ``mixed``: D and forget are shuffled, so that a batch of D holds both. Gradients of retain examples hide those of forget
-  examples, and I_f / I_D has no bound.
-- ``in_turn``: D is retain followed by forget, each in random order, so that all batches but one hold only one of them. As
-  long as forget fills several batches, I_f / I_D is then at most about |D| / |f|, 7.8 on the task ``faces``, and an alpha above
-  that selects almost nothing.
+- ``mixed``: D is shuffled, so that a batch holds both sets. Gradients of retain examples hide those of forget examples, and
+  I_f / I_D is unbounded.
+- ``in_turn``: D is retain followed by forget, each in random order, so that all batches but one hold only one of them. If
+  forget fills several batches, I_f / I_D is at most about |D| / |f|, 7.8 on the task ``faces``, and an alpha above that
+  selects almost nothing.
 
 Compared, on the same batches, with ``src/ssd.py`` of if-loops/selective-synaptic-dampening at cdfdc0e: the dampened weights are
-equal in both forms. Its experiments (``src/forget_random_main.py`` and the two others) load D in turn, and forget at most 5 %
-of it, where the bound of 20 lies above their alpha. SUPREME (pedroandreou/supreme-unlearning at 9d776fd) loads mixed batches
+equal in both variants. Its experiments (``src/forget_random_main.py`` and the two others) load D in turn, and forget at most
+5 % of it, where the bound of 20 exceeds their alpha. SUPREME (pedroandreou/supreme-unlearning at 9d776fd) loads mixed batches
 instead. Published settings: alpha 10, lambda 1, batches of 128 (single examples) or 64 (classes), for ResNet-18 on CIFAR; alpha
 50, lambda 0.1 for face identities.
 
 Deliberate differences: ``mixed`` is the default, since forget sets of a tenth of the data are common here. All orders come from
-the run's seed. D is read as far as there is time; where there is none for a batch, nothing is changed. The default of alpha
-suits the task ``faces``: ``harness run --plugin ssd --set alpha=A --models 16`` lost 16 points of retain accuracy at 10 and 6
-at 20.
+the run's seed. D is read while there is time; without time for a batch, nothing is changed. The default of alpha suits the task
+``faces``: ``harness run --plugin ssd --set alpha=A --models 16`` lost 16 points of retain accuracy at 10 and 6 at 20.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ BATCHES = ("mixed", "in_turn")
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
-    """Dampen what the forget set needs.
+    """Dampen the weights that matter to the forget set.
 
     Options: ``alpha`` (20), ``lambda`` (1), ``batch_size`` (64), ``batches`` (mixed; or in_turn).
     """
@@ -77,7 +76,7 @@ def shuffled(split: Any) -> Any:
 
 
 def together(retain: Any, forget: Any) -> Any:
-    """Return one split that holds the examples of ``retain``, then those of ``forget``."""
+    """Return a split with the examples of ``retain`` followed by those of ``forget``."""
     whole = copy.copy(retain)
     whole.images = torch.cat([retain.images, forget.images])
     whole.labels = torch.cat([retain.labels, forget.labels])
@@ -85,9 +84,9 @@ def together(retain: Any, forget: Any) -> Any:
 
 
 def importances(model: nn.Module, weights: list[nn.Parameter], batches: Iterator[Batch]) -> list[Tensor] | None:
-    """Return the mean over batches of the squared gradient of each batch's mean CE; None where there is no batch.
+    """Return the mean over batches of the squared gradient of each batch's mean CE; None if there is no batch.
 
-    A last, smaller batch counts as much as any other, as published.
+    A smaller last batch has the same weight as the others, as published.
     """
     sums, n_batches = [torch.zeros_like(weight) for weight in weights], 0
     for parts in gradients(model, weights, batches):

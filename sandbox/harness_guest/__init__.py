@@ -1,4 +1,4 @@
-"""The guest: our small program inside the sandbox. It holds one unlearner at a time and talks to the host in frames.
+"""The guest: a small program inside the sandbox that runs one unlearner and exchanges frames with the host.
 
-Needs the standard library, torch, numpy, safetensors and pluggy; knows ``reference_models`` and nothing else of ours.
+Needs the standard library, torch, numpy, safetensors and pluggy; imports nothing else of this project but ``reference_models``.
 """

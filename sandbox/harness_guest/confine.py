@@ -1,12 +1,12 @@
-"""A filter of system calls that a model's process puts on itself before any code of the plugin runs.
+"""A seccomp filter that a model's process installs on itself before any plugin code runs.
 
-It adds to the engine's own filter what that does not know: the guest has the same user id, so that the kernel would let a plugin
-lower the guest's limits, niceness, cores and scheduling class, and a guest in the idle class neither ends a model in time nor
-dies in time when it is killed. And it closes what some engines leave open: io_uring, the kernel's key store (which is shared by
-containers of one user id), sockets of families that no namespace separates, new user namespaces. Standard library only.
+It complements the engine's filter. The guest has the plugin's user id, so without it a plugin could lower the guest's limits,
+niceness, CPU affinity and scheduling class; a guest in the idle class neither ends a model in time nor dies in time when
+killed. It also blocks what some engines allow: io_uring, the kernel's key store (shared by containers of one user id), socket
+families without namespaces, and new user namespaces. Standard library only.
 
-The program is classic BPF over ``struct seccomp_data`` (seccomp(2)): every rule is a comparison of the call's number, a look at
-the low half of one argument, and an answer.
+The program is classic BPF over ``struct seccomp_data`` (seccomp(2)): each rule compares the system call number and the low half
+of one argument, and returns an action.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ X32_BIT = 0x40000000
 CLONE_NEWUSER = 0x10000000
 
 ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "clone3")
-"""Answered as by a kernel that lacks them. The C library then takes clone, whose flags can be looked at, in place of clone3."""
+"""Calls refused with ENOSYS, as by a kernel that lacks them. The C library then falls back from clone3 to clone, whose flags a
+filter can inspect.
+"""
 ON_PROCESS = ("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr")
-"""Their first argument is a process id; the guest's is refused."""
+"""Calls with a process id as first argument; refused for the guest's."""
 ON_OTHERS = {"setpriority": 0, "ioprio_set": 1}
-"""Their first argument says what the second names -> the value for a process; groups and users would hold the guest too."""
+"""Calls whose first argument gives the kind of id in the second -> the value for a process; groups and users would include the
+guest.
+"""
 WITH_FLAGS = ("clone", "unshare")
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
-"""Sockets of these are the network namespace's own; any other family is refused."""
+"""Socket families separated by the network namespace; all others are refused."""
 
 X86_64 = {
     "setpriority": 141,
@@ -85,17 +89,16 @@ class _Program(ctypes.Structure):
 
 
 def confine(guests: tuple[int, ...]) -> bool:
-    """Put the filter on every thread of this process and all that they start; it cannot be taken off again.
+    """Install the filter on all threads of this process and their children; it cannot be removed.
 
-    Threads are there before it: torch's, from loading the model, and a GPU driver's. On one without the filter, any code of this
-    process could be run. System calls of other architectures than the machine's own, which would go round the filter, are
-    refused too.
+    Threads exist already: torch's, from loading the model, and a GPU driver's. In a thread without the filter, any code of this
+    process could run. System calls of other architectures, which would bypass the filter, are refused too.
 
     Args:
-        guests: process ids whose limits and priorities are out of reach from now on.
+        guests: process ids whose limits and priorities are protected from now on.
 
     Returns:
-        Whether it is in force; False on machines for which no numbers are known here, or where the kernel has no filters.
+        True if the filter is in force; False if system call numbers of this machine are unknown, or the kernel has no seccomp.
     """
     code = filter_for(guests)
     if code is None:
@@ -111,13 +114,13 @@ def confine(guests: tuple[int, ...]) -> bool:
 
 
 def filter_for(guests: tuple[int, ...]) -> bytes | None:
-    """The filter for this machine; None where no numbers are known here."""
+    """Return the filter for this machine; None if its system call numbers are unknown."""
     known = MACHINES.get(os.uname().machine)
     return None if known is None or sys.byteorder != "little" else program(guests, *known)
 
 
 def program(guests: tuple[int, ...], architecture: int, numbers: dict[str, int]) -> bytes:
-    """The filter as an array of ``struct sock_filter``."""
+    """Return the filter as an array of ``struct sock_filter``."""
     code = [
         _step(LOAD, ARCHITECTURE),
         _step(EQUAL, architecture, 1, 0),
@@ -142,7 +145,7 @@ def program(guests: tuple[int, ...], architecture: int, numbers: dict[str, int])
 
 
 def _rule(number: int, refusal: list[bytes]) -> list[bytes]:
-    """What refuses some calls of this number and allows the rest; other numbers go on behind it."""
+    """Return instructions that refuse some calls of this number and allow the rest; other numbers continue after them."""
     body = [*refusal, _step(RETURN, ALLOW)]
     return [_step(EQUAL, number, 0, len(body)), *body]
 

@@ -1,4 +1,4 @@
-"""The splits as an unlearner sees them: ordinary map-style datasets with a fast batched loader beside them."""
+"""The splits passed to an unlearner: map-style datasets with a fast batched loader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AUGMENTATIONS: tuple[Augmentation, ...] = ("horizontal-flip", "crop-pad-4")
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per channel, of images scaled to [0, 1]: the network reads (x / 255 - mean) / std."""
+    """Per-channel normalisation of images scaled to [0, 1]: the network reads (x / 255 - mean) / std."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -29,14 +29,14 @@ class Normalisation:
 class SplitData(Dataset[tuple[Tensor, int]]):
     """One split, held as tensors on the device.
 
-    Item ``i`` is (image, label): float32 of shape (C, H, W), normalised as the network expects it, and an int.
+    Item ``i`` is (image, label): float32 of shape (C, H, W), normalised for the network, and an int.
 
     Args:
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64, on the same device.
         n_classes: number of classes.
         normalisation: of the images.
-        meter: counts what is drawn; None for one of its own.
+        meter: counts the examples drawn; None for a new one.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         return self.normalised(self.images[index]), int(self.labels[index])
 
     def normalised(self, images: Tensor) -> Tensor:
-        """uint8 images (..., C, H, W) as the network reads them, float32."""
+        """Normalise uint8 images (..., C, H, W) for the network; return float32."""
         return normalise(images, self.normalisation.mean, self.normalisation.std)
 
     def loader(
@@ -67,14 +67,14 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         drop_last: bool = False,
         generator: torch.Generator | None = None,
     ) -> Loader:
-        """Batches of (images float32 (B, C, H, W), labels int64 (B,)), already on the device.
+        """Return batches of (images float32 (B, C, H, W), labels int64 (B,)), already on the device.
 
         Args:
-            batch_size: examples a batch.
-            shuffle: a new random order in every pass.
+            batch_size: examples per batch.
+            shuffle: draw a new random order in every pass.
             augment: names as in a training recipe, applied in this order with new draws in every pass.
-            drop_last: leave out the last, smaller batch.
-            generator: a CPU generator that order and augmentation are drawn from; torch's own by default.
+            drop_last: leave out a smaller last batch.
+            generator: CPU generator of order and augmentation; torch's global one by default.
 
         Raises:
             ValueError: a batch size below 1 or an unknown augmentation.
@@ -89,7 +89,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
 
 @dataclass(frozen=True)
 class Loader:
-    """Batches of a split; every ``for`` loop over it is a new pass. See :meth:`SplitData.loader`."""
+    """An iterable over a split's batches; each ``for`` loop is a new pass. See :meth:`SplitData.loader`."""
 
     split: SplitData
     batch_size: int
@@ -100,7 +100,7 @@ class Loader:
 
     @property
     def dataset(self) -> SplitData:
-        """The split, under the name that PyTorch's ``DataLoader`` gives it."""
+        """Return the split, under the attribute name of PyTorch's ``DataLoader``."""
         return self.split
 
     def __len__(self) -> int:
@@ -114,7 +114,7 @@ class Loader:
         for step in range(len(self)):
             rows = slice(step * self.batch_size, (step + 1) * self.batch_size)
             images = self.split.images[order[rows]]
-            self.split.meter.draw(len(images))  # refused where the limit does not allow it
+            self.split.meter.draw(len(images))  # raises if the limit is exceeded
             if draws:
                 last = apply_augmentations(images.permute(0, 2, 3, 1), self.augment, [draw[rows] for draw in draws])
                 images = last.permute(0, 3, 1, 2).contiguous()

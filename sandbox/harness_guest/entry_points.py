@@ -1,4 +1,4 @@
-"""Reads entry_points.txt, of whatever quality, alike for host and guest; standard library only."""
+"""A lenient parser of entry_points.txt, shared by host and guest; standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 class Point(NamedTuple):
-    """One entry point as it is written."""
+    """One entry point as written in the file."""
 
     group: str
     name: str
@@ -17,9 +17,9 @@ class Point(NamedTuple):
 
 
 def parse(text: str) -> tuple[list[Point], list[str]]:
-    """Return the entry points in their order, and what is wrong with the other lines, one sentence each.
+    """Return the entry points in file order, and a sentence per malformed line.
 
-    A name that stands in a group twice is returned twice.
+    A name that occurs twice in a group is returned twice.
     """
     points: list[Point] = []
     faults: list[str] = []
@@ -40,5 +40,5 @@ def parse(text: str) -> tuple[list[Point], list[str]]:
 
 
 def normal(name: str) -> str:
-    """Return the normal form of a distribution's name (PEP 503)."""
+    """Return the normalised name of a distribution (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""The unlearners' hook; called inside the sandbox only."""
+"""The unlearners' hook; called only inside the sandbox."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unlearn(
 ) -> nn.Module | None:
     """Make ``model`` forget ``forget``; group ``harness.unlearners``.
 
-    Called in the sandbox, in a fresh process for every model, once. An implementation may name any subset of the
+    Called once per model, in the sandbox, in a fresh process. An implementation may take any subset of the
     arguments::
 
         import pluggy
@@ -50,7 +50,7 @@ def unlearn(
         context: device, seed, number of classes, training recipe, options, time limit and remaining time in seconds.
 
     Returns:
-        The unlearned model, or None when ``model`` was changed in place. Its state must have the names, shapes and dtypes
+        The unlearned model, or None if ``model`` was changed in place. Its state must have the names, shapes and dtypes
         of the original's, and be finite.
 
     An exception is the submission's failure: status ``plugin_error`` with the traceback in the report.

@@ -1,8 +1,7 @@
-"""What was recorded while the original was trained, for methods that undo training rather than train against it.
+"""The training journal of an original, for methods that undo training instead of training against it.
 
-A task with ``journal`` or ``sisa`` offers it as ``context.journal``; without, that is None. It is the journal of the very
-model that is to be unlearned. :mod:`reference_models.journal` describes the file; here it is read where it lies in memory, a
-tensor at a time.
+A task with ``journal`` or ``sisa`` passes it as ``context.journal``; otherwise that is None. It belongs to the model that is to
+be unlearned. :mod:`reference_models.journal` documents the file format; here it is read from memory, one tensor at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from torch import Tensor
 
 FORMAT = "training journal 1"
 ROWS_BYTES = 1 << 25
-"""How much is read at once when updates are summed."""
+"""Bytes read at once when updates are summed."""
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -35,17 +34,17 @@ DTYPES = {
 
 
 class JournalUnreadableError(Exception):
-    """The bytes are no journal of this format."""
+    """The bytes are not a journal of this format."""
 
 
 @dataclass(frozen=True)
 class Sharding:
-    """How a network with several constituents was trained (SISA), each on its shard alone, slice by slice.
+    """How a network with several constituents was trained (SISA): each on its own shard, slice by slice.
 
     Attributes:
         constituents: name of each constituent's submodule; "" is the network itself.
-        shards: shape (n,), int64, on the CPU: which constituent has seen each training example, retain first, then forget.
-        slices: shape (n,), int64: in which slice of its shard it is. Stage r, from 0, trained on slices 0 to r.
+        shards: shape (n,), int64, on the CPU: the constituent trained on each example, retain first, then forget.
+        slices: shape (n,), int64: the example's slice within its shard. Stage r, from 0, trained on slices 0 to r.
         n_slices: number of slices, and of stages.
     """
 
@@ -56,25 +55,24 @@ class Sharding:
 
 
 class Journal:
-    """The record of one original's training. Tensors are copies on ``device``; states are dicts of the model's own state names.
+    """The journal of one original's training. Tensors are copies on ``device``; states are dicts with the model's state names.
 
     Args:
         memory: a whole journal file; it has to stay open.
-        device: where tensors are wanted.
+        device: of returned tensors.
 
     Attributes:
-        updates: which updates are stored: "touched" (batches that hold a forget example), "all", or "none" (SISA).
+        updates: stored updates: "touched" (batches with a forget example), "all", or "none" (SISA).
         n_retain: training examples are numbered, retain first: number i is ``retain[i]``, or ``forget[i - n_retain]``.
             None for SISA.
-        batches: shape (T, B), int64, on the CPU: the examples of each of the T steps, -1 where a batch is smaller.
-            Empty for SISA.
-        stored: shape (U,), int64, on the CPU: the steps whose updates are here, rising.
-        touched: shape (V,), int64, on the CPU: the steps whose batch holds a forget example.
-        sharding: None but for SISA.
-        n_bytes: length of the file.
+        batches: shape (T, B), int64, on the CPU: the examples of each of the T steps, padded with -1. Empty for SISA.
+        stored: shape (U,), int64, on the CPU: the steps with a stored update, ascending.
+        touched: shape (V,), int64, on the CPU: the steps whose batch has a forget example.
+        sharding: for SISA; else None.
+        n_bytes: size of the file.
 
     Raises:
-        JournalUnreadableError: the memory holds something else.
+        JournalUnreadableError: the memory is not a journal.
     """
 
     def __init__(self, memory: mmap.mmap, device: torch.device) -> None:
@@ -93,13 +91,13 @@ class Journal:
         self.sharding = self._sharding(metadata) if "shards" in self._entries else None
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Positions in retain (r,) and in forget (f,) of the examples of a step, int64, in no particular order of the two."""
+        """Return positions in retain (r,) and in forget (f,) of a step's examples, int64, unordered."""
         row = self.batches[step]
         n_retain = self.n_retain or 0
         return row[(row >= 0) & (row < n_retain)], row[row >= n_retain] - n_retain
 
     def initial(self) -> dict[str, Tensor]:
-        """The state before the first step.
+        """Return the state before the first step.
 
         Raises:
             KeyError: for SISA; see :meth:`checkpoint`.
@@ -107,7 +105,7 @@ class Journal:
         return self._state("initial", None)
 
     def update(self, step: int) -> dict[str, Tensor]:
-        """State after a step minus the state before it; BatchNorm's statistics and counters are among its names.
+        """Return the state after a step minus the state before it, including BatchNorm statistics and counters.
 
         Raises:
             KeyError: the step's update is not stored.
@@ -115,7 +113,7 @@ class Journal:
         return self._state("updates", self._row[step])
 
     def total(self, steps: Tensor) -> dict[str, Tensor]:
-        """Sum of the updates of ``steps``, (n,) int64, each of which must be stored; zeros where there are none.
+        """Return the sum of the updates of ``steps``, (n,) int64, all of them stored; zeros if ``steps`` is empty.
 
         Raises:
             KeyError: the update of a step is not stored.
@@ -124,7 +122,7 @@ class Journal:
         return {name: self._total(f"updates/{name}", rows).to(self._device) for name in self._names("updates")}
 
     def checkpoint(self, stage: int) -> dict[str, Tensor]:
-        """For SISA: the state of the whole network before a stage; of stage 0, as it was initialised."""
+        """Return the state of the whole network before a stage (SISA only); stage 0 is the initialisation."""
         return self._state("checkpoints", stage)
 
     def _names(self, part: str) -> Iterator[str]:
@@ -148,7 +146,7 @@ class Journal:
         return torch.frombuffer(self._memory, dtype=dtype, count=count, offset=self._start + begin).view(shape)
 
     def _total(self, name: str, rows: Tensor) -> Tensor:
-        """Row by row in float64 for floating-point numbers, so that no order of steps matters to more than rounding."""
+        """Sum row by row in float64, so that the order of steps matters only within rounding."""
         view = self._view(name)
         exact = torch.float64 if view.is_floating_point() else torch.int64
         total = torch.zeros(view.shape[1:], dtype=exact)
@@ -167,7 +165,7 @@ class Journal:
 
 
 def _header(memory: mmap.mmap) -> tuple[dict[str, Any], dict[str, str], int]:
-    """The entries, the metadata, and where the data begin."""
+    """Return the entries, the metadata, and the offset of the data."""
     try:
         (length,) = struct.unpack("<Q", memory[:8])
         entries = json.loads(memory[8 : 8 + length])

@@ -1,4 +1,4 @@
-"""What the guest asks of Linux: signals, orphans, leftovers. Standard library only."""
+"""Linux system calls of the guest: signals, orphaned processes, clean-up. Standard library only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F_ADD_SEALS, ALL_SEALS = 1033, 0b1111  # of sealing, shrinking, growing, writing
 
 
 def prctl(option: int, value: int) -> None:
-    """One call of prctl(2) with an integer argument.
+    """Call prctl(2) with one integer argument.
 
     Raises:
         OSError: the kernel refused.
@@ -35,19 +35,19 @@ HELPERS = (
     b"from multiprocessing.forkserver import main",
     b"torch_shm_manager",
 )
-"""What stands in the command lines of libraries' own helpers. They are killed as all others are; nobody is told of them."""
+"""Substrings of the command lines of libraries' own helper processes. They are killed like all others, but not reported."""
 
 
 def hide_from_same_user() -> None:
-    """After this, no process of the same user may trace this one nor look at its memory and descriptors in /proc."""
+    """Forbid other processes of the same user to trace this one or read its memory and descriptors in /proc."""
     prctl(PR_SET_DUMPABLE, 0)
 
 
 def private_standard_streams() -> tuple[int, int]:
-    """Move descriptors 0 and 1 out of reach of whatever prints; returns their new numbers (read, write).
+    """Move descriptors 0 and 1 out of reach of printing code; return their new numbers (read, write).
 
-    Descriptor 0 becomes /dev/null and 1 the error stream, so that neither stray prints nor C libraries can touch the
-    protocol. The new descriptors are closed on exec.
+    Descriptor 0 becomes /dev/null and 1 the error stream, so that stray prints and C libraries cannot corrupt the protocol.
+    The new descriptors are closed on exec.
     """
     read_fd, write_fd = _dup_high(0), _dup_high(1)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -84,18 +84,18 @@ def seal(fd: int) -> None:
 
 
 def parents() -> dict[int, int]:
-    """Process id -> parent's id of every process that can be seen."""
+    """Return a map from process id to parent's id of every visible process."""
     table = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended while we were looking
+            with contextlib.suppress(OSError):  # it ended in the meantime
                 text = (entry / "stat").read_text(errors="replace")
                 table[int(entry.name)] = int(text.rpartition(")")[2].split()[1])
     return table
 
 
 def descendants(root: int) -> list[int]:
-    """All living descendants of ``root``, zombies included, nearest first."""
+    """Return all living descendants of ``root``, zombies included, nearest first."""
     table = parents()
     found, frontier = [], {root}
     while frontier:
@@ -105,7 +105,7 @@ def descendants(root: int) -> list[int]:
 
 
 def is_helper(pid: int) -> bool:
-    """Return whether a process is one that Python or torch starts for itself and ends with the program that it serves."""
+    """Return True if a process is a helper that Python or torch started for itself and ends with its program."""
     try:
         command = Path("/proc", str(pid), "cmdline").read_bytes()
     except OSError:
@@ -114,10 +114,9 @@ def is_helper(pid: int) -> bool:
 
 
 def running_cpu_s(pid: int) -> float:
-    """Return the processor seconds of a living process and of those of its children that have ended; 0 if it is gone.
+    """Return the processor seconds of a living process and of its ended children; 0 if it is gone.
 
-    Its own are precise, those of its children are counted in clock ticks. The number of a process's clock is that of
-    clock_getcpuclockid(3).
+    Its own time is precise, that of its children is in clock ticks. clock_getcpuclockid(3) documents the clock id of a process.
     """
     try:
         own_s = time.clock_gettime((~pid << 3) | 2)
@@ -129,12 +128,12 @@ def running_cpu_s(pid: int) -> float:
 
 @dataclass(frozen=True)
 class Exit:
-    """How one process ended.
+    """How a process ended.
 
     Attributes:
-        exit_code: None when killed by a signal.
-        signal: None when it exited.
-        peak_rss_mib: as the kernel counted it.
+        exit_code: None if killed by a signal.
+        signal: None if it exited.
+        peak_rss_mib: as counted by the kernel.
     """
 
     exit_code: int | None
@@ -143,15 +142,15 @@ class Exit:
 
 
 class Family:
-    """All processes below this one, orphans of orphans included.
+    """The process tree below this process, including orphans.
 
-    Process 1 of a container inherits orphans by itself; any other asks the kernel to become their parent.
+    Process 1 of a container inherits orphans anyway; elsewhere the guest becomes a child subreaper (prctl(2)).
 
     Args:
-        alone: there is nobody in this container but process 1, this process and those below it.
+        alone: this container holds no process but process 1, this process and its descendants.
 
     Attributes:
-        reaped_cpu_s: processor seconds of all that have ended, and of what they waited for.
+        reaped_cpu_s: processor seconds of all ended processes, and of the children they waited for.
     """
 
     def __init__(self, *, alone: bool) -> None:
@@ -162,7 +161,7 @@ class Family:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def reap(self) -> None:
-        """Collect all that have ended, without waiting."""
+        """Reap all ended processes without waiting."""
         while self._reap_one(os.WNOHANG):
             pass
 
@@ -173,13 +172,13 @@ class Family:
         return ended
 
     def exit_of(self, pid: int) -> Exit | None:
-        """How a child ended; None while it lives. Forgets it."""
+        """Return and drop the exit of a child; None if it still runs."""
         return self._exits.pop(pid, None)
 
     def kill_all(self) -> int:
-        """Kill every descendant and wait until none is left; returns how many were killed by it, but for libraries' own helpers.
+        """Kill every descendant and wait until none is left; return how many were killed, without libraries' own helpers.
 
-        A process that forks while it is being killed cannot escape: the round is repeated until there is nobody.
+        The loop repeats until there are no descendants, so a process cannot escape by forking while it is killed.
         """
         self.reap()
         before = set(self._exits) | {pid for pid in descendants(os.getpid()) if is_helper(pid)}
@@ -189,16 +188,16 @@ class Family:
         return sum(self._exits[pid].signal == signal.SIGKILL for pid in set(self._exits) - before)
 
     def cpu_s(self) -> float:
-        """Processor seconds of all descendants so far, those that have ended included."""
+        """Return the processor seconds of all descendants so far, ended ones included."""
         self.reap()
         return self.reaped_cpu_s + sum(running_cpu_s(pid) for pid in descendants(os.getpid()))
 
     def forget(self) -> None:
-        """Drop what is known of processes that ended."""
+        """Drop the records of ended processes."""
         self._exits.clear()
 
     def _anybody(self) -> bool:
-        """Whether a descendant is left: orphans become children of this process, so one without children has none."""
+        """Return True if a descendant is left: orphans are reparented to this process, so without children there is none."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:

@@ -1,4 +1,4 @@
-"""What a plugin prints, kept within bounds: the first bytes, the last bytes, and how many were dropped between."""
+"""Bounded capture of a plugin's output: first bytes, last bytes, and the number dropped in between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 class LogKeeper:
-    """Splits a stream into a head that may be forwarded at once and a tail that is known only at the end.
+    """A splitter of a stream into a head, forwarded immediately, and a tail, available at the end.
 
     Args:
         head_bytes: how many of the first bytes are kept.
@@ -20,7 +20,7 @@ class LogKeeper:
         self.dropped_bytes = 0
 
     def take(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the stream; returns those that belong to the head, to be forwarded now."""
+        """Consume the next bytes of the stream; return those that belong to the head, to be forwarded now."""
         head, rest = chunk[: self._head_left], chunk[self._head_left :]
         self._head_left -= len(head)
         self._tail += rest
@@ -31,7 +31,7 @@ class LogKeeper:
         return head
 
     def tail(self, chunk_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """The kept last bytes in chunks, each with the count of bytes dropped just before it."""
+        """Return the last bytes in chunks, each with the number of bytes dropped before it."""
         dropped = self.dropped_bytes
         for start in range(0, len(self._tail), chunk_bytes):
             yield dropped, bytes(self._tail[start : start + chunk_bytes])

@@ -1,4 +1,4 @@
-"""Counts what a model's process uses of a limit that is not in seconds: examples drawn, and processor seconds."""
+"""Measurement of limits other than wall-clock time: examples drawn and processor seconds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ class LimitReachedError(RuntimeError):
 
 
 class Meter:
-    """A count of the examples that were drawn from the splits, item by item or in batches of their loaders.
+    """A counter of examples drawn from the splits, item by item or in batches.
 
-    It is cooperative: examples that a plugin copies and feeds to its network by itself are counted once, when they are copied
-    through the split, or never.
+    It is cooperative: an example that a plugin copies and reuses counts once, when it is copied through the split, or never.
 
     Args:
         limit: on examples; None for none.
@@ -28,10 +27,10 @@ class Meter:
         self.examples = 0
 
     def draw(self, examples: int) -> None:
-        """Count examples that are about to be drawn.
+        """Count examples about to be drawn.
 
         Raises:
-            LimitReachedError: the limit does not allow them.
+            LimitReachedError: the limit would be exceeded.
         """
         drawn = self.examples + examples
         if self._limit is not None and drawn > self._limit:
@@ -42,6 +41,6 @@ class Meter:
 
 
 def processor_s() -> float:
-    """Return the processor seconds of this process, its threads and its children that have ended."""
+    """Return the processor seconds of this process, its threads and its ended children."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime

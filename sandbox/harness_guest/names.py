@@ -1,4 +1,4 @@
-"""How the names of a returned state differ from those of the original, and which wrapper left them so; standard library only."""
+"""Comparison of returned state names with the original's, and detection of known wrappers; standard library only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PREFIXES = {
     "_fsdp_wrapped_module.": "FSDP wraps the model: return the module inside it",
     "_checkpoint_wrapped_module.": "a checkpoint wrapper is left on the model: return the module inside it",
 }
-"""Beginnings of names, also in the middle of one after a dot, and who makes them."""
+"""Prefixes that wrappers add to names (also after a dot), and the wrapper."""
 PARTS = {
     "_orig": "pruning is not permanent: call torch.nn.utils.prune.remove(layer, name) on every pruned layer",
     "_mask": "pruning is not permanent: call torch.nn.utils.prune.remove(layer, name) on every pruned layer",
     "_g": "weight_norm is left on a layer: call torch.nn.utils.remove_weight_norm(layer)",
     "_v": "weight_norm or spectral_norm is left on a layer: call torch.nn.utils.remove_weight_norm or remove_spectral_norm",
 }
-"""Ends of names of which the rest is a name of the original."""
+"""Suffixes that leave an original name when removed, and their cause."""
 PARAMETRIZED = "parametrizations."
 PARAMETRIZED_ADVICE = (
     "a parametrization is left on a layer: call torch.nn.utils.parametrize.remove_parametrizations(layer, name)"
@@ -28,10 +28,10 @@ PARAMETRIZED_ADVICE = (
 
 
 def difference(got: AbstractSet[str], due: AbstractSet[str]) -> str | None:
-    """Return what a state lacks, what it has beside it, and what to do where a known wrapper is the cause; None if nothing.
+    """Return missing and unexpected names, with advice if a known wrapper is the cause; None if there is no difference.
 
     Args:
-        got: names of what came back.
+        got: names of the returned state.
         due: names of the original's state.
     """
     sides = [

@@ -1,7 +1,7 @@
-"""Large pages for the guest's own memory, so that there is less to copy when it is forked and to clear when a fork ends.
+"""Huge pages for the guest's private memory, so that forks copy less and end faster.
 
-A guest that has imported torch holds some 220 MiB in 55,000 pages of 4 KiB; most of what a fork costs is one entry for each of
-them. Linux from 6.1 on gathers them into pages of 2 MiB when asked (madvise(2), MADV_COLLAPSE). Standard library only.
+A guest that has imported torch holds about 220 MiB in 55,000 pages of 4 KiB; the cost of a fork is mostly one page-table entry
+for each. Linux 6.1 and later can collapse them into pages of 2 MiB (madvise(2), MADV_COLLAPSE). Standard library only.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path
 LARGE_BYTES = 2 << 20
 MADV_COLLAPSE = 25
 OWN = ("", "[heap]")
-"""Names of mappings that are nobody's but the process's; files and stacks have others."""
+"""Names of private mappings to collapse; files and stacks have other names."""
 
 
 def gather() -> int:
-    """Ask the kernel to hold this process's own memory in large pages; returns for how many bytes it did.
+    """Ask the kernel to collapse this process's private memory into huge pages; return the number of bytes collapsed.
 
-    Takes about half a millisecond a MiB. Kernels that cannot do it leave all as it is, and nothing depends on it.
+    Takes about half a millisecond per MiB. Unsupported kernels leave memory unchanged; nothing depends on it.
     """
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -28,7 +28,7 @@ def gather() -> int:
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
-    """Address and length of the parts of writable private mappings that large pages can hold; none where /proc tells nothing."""
+    """Return address and length of the parts of writable private mappings that fit huge pages; empty if /proc is unreadable."""
     lines: list[str] = []
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/maps").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Finding and loading exactly one unlearner, in the process of the model it is going to change."""
+"""Lookup and import of exactly one unlearner, in the process of the model to be unlearned."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ HOOK = "unlearn"
 
 
 class PluginSetupError(Exception):
-    """The unlearner cannot be found or does not implement the hook."""
+    """The unlearner was not found or does not implement the hook."""
 
     problem = "setup_error"
 
 
 def load_unlearner(name: str, distribution: str | None, plugin_path: str | None) -> Callable[..., Any]:
-    """Import one unlearner and return its hook, to be called with keyword arguments.
+    """Import one unlearner and return its hook, which takes keyword arguments.
 
-    ``plugin_path`` goes to the end of ``sys.path``: nothing in it can stand before torch or the guest.
+    ``plugin_path`` is appended to ``sys.path``, so that nothing in it can shadow torch or the guest.
 
     Raises:
         PluginSetupError: no such entry point, two of them, another package shadows the module, no hook implementation.
-        pluggy.PluginValidationError: the implementation names an argument or a hook that does not exist.
+        pluggy.PluginValidationError: the implementation names an unknown argument or hook.
         Exception: whatever the plugin's import raises.
     """
     if plugin_path is not None:
@@ -57,27 +57,27 @@ def load_unlearner(name: str, distribution: str | None, plugin_path: str | None)
 
 
 def _refuse_slips(plugin: object, point: EntryPoint) -> None:
-    """Refuse an entry point that names what holds no hook for pluggy: a function or a class instead of its module."""
+    """Raise if an entry point names a function or class instead of the module that pluggy needs."""
     module = point.value.partition(":")[0].strip()
     if inspect.isclass(plugin):
         raise PluginSetupError(
-            f"the entry point {point.value!r} names a class, and a plugin is a module or an object: write "
+            f"the entry point {point.value!r} names a class; a plugin must be a module or an object: write "
             f"`plugin = {plugin.__name__}()` in {module} and name {module}:plugin"
         )
     if inspect.isroutine(plugin) or isinstance(plugin, functools.partial):
         raise PluginSetupError(
-            f"the entry point {point.value!r} names a function, and a plugin is the module that holds it: name {module}, and let "
-            f"it have a marked function {HOOK}"
+            f"the entry point {point.value!r} names a function; a plugin must be its module: name {module}, "
+            f"with a marked function {HOOK}"
         )
 
 
 def _unmarked(hook: object) -> str:
-    """Return what is wrong with the hook of a plugin in which pluggy finds none."""
+    """Return why pluggy finds no hook in a plugin."""
     if hook is None:
         return f"it has no function {HOOK}; mark one with pluggy.HookimplMarker({hookspecs.PROJECT!r})"
     if not inspect.isroutine(hook):
         kind = type(hook).__name__
-        return f"its {HOOK} is a {kind}, which pluggy does not take: write a function with def {HOOK}(model, ...) that calls it"
+        return f"its {HOOK} is a {kind}, which pluggy does not accept: write a function with def {HOOK}(model, ...) that calls it"
     marked = [name.removesuffix("_impl") for name in vars(hook) if name.endswith("_impl")]
     if marked:
         return f"its {HOOK} is marked for the project {marked[0]!r}; the marker is pluggy.HookimplMarker({hookspecs.PROJECT!r})"
@@ -85,8 +85,8 @@ def _unmarked(hook: object) -> str:
 
 
 def _find(name: str, distribution: str | None, plugin_path: str | None) -> EntryPoint:
-    """The one entry point of that name; a distribution in ``plugin_path`` comes before one of the same name elsewhere."""
-    # By its name first: reading the metadata of all that is installed takes longer than all else together.
+    """Return the entry point of that name; a distribution in ``plugin_path`` precedes one of the same name elsewhere."""
+    # By folder name first: reading the metadata of all distributions would dominate the time of the lookup.
     found = _points(name, distribution, _named(distribution, plugin_path))
     if not found:
         found = _points(name, distribution, _searched(plugin_path))
@@ -99,7 +99,7 @@ def _find(name: str, distribution: str | None, plugin_path: str | None) -> Entry
 
 
 def _points(name: str, distribution: str | None, candidates: Iterable[Distribution]) -> dict[str, EntryPoint]:
-    """The entry points of that name, by the normal name of their distribution; of two of one name the first."""
+    """Return the entry points of that name, by normalised distribution name; of duplicates the first."""
     found: dict[str, EntryPoint] = {}
     wanted = None if distribution is None else normal(distribution)
     for candidate in candidates:
@@ -117,7 +117,7 @@ def _points(name: str, distribution: str | None, candidates: Iterable[Distributi
 
 
 def _named(distribution: str | None, plugin_path: str | None) -> Iterable[Distribution]:
-    """Distributions whose folders carry that name."""
+    """Return the distributions with that folder name."""
     if distribution is None:
         return
     if plugin_path is not None:
@@ -126,7 +126,7 @@ def _named(distribution: str | None, plugin_path: str | None) -> Iterable[Distri
 
 
 def warm_lookup(distribution: str | None) -> None:
-    """List the folders in which distributions lie, which is remembered; nothing is imported."""
+    """List the folders of installed distributions to fill importlib's cache; nothing is imported."""
     for _ in _named(distribution, None):
         continue
     manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -140,7 +140,7 @@ def _searched(plugin_path: str | None) -> Iterable[Distribution]:
 
 
 def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:
-    """A module that was taken from elsewhere although the plugin's folder holds one of that name is not the plugin."""
+    """Raise if a module was imported from elsewhere although the plugin's folder has one of that name."""
     top = point.module.partition(".")[0]
     folder = Path(plugin_path).resolve()
     own = [path for path in (folder / top, folder / f"{top}.py") if path.exists()]
@@ -148,5 +148,5 @@ def _refuse_shadowed(point: EntryPoint, plugin_path: str) -> None:
     if own and file is not None and not Path(file).resolve().is_relative_to(folder):
         raise PluginSetupError(
             f"the module {point.module!r} was imported from {file}, not from the plugin: another package of that name "
-            "stands before it; rename the plugin's package"
+            "shadows it; rename the plugin's package"
         )

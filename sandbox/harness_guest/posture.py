@@ -1,7 +1,7 @@
-"""What a process hands down to those forked from it, and what others of its user may change: compared after every model.
+"""Snapshot of inheritable process attributes (rlimits, nice, affinity, scheduler), to detect tampering between models.
 
-A plugin has the guest's user id, and with it the right to lower the guest's limits, niceness, cores and scheduling class; the
-next model would inherit them. Standard library only.
+A plugin has the guest's user id and may therefore lower the guest's limits, niceness, CPU affinity and scheduling class; the next
+model would inherit them. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import resource
 IOPRIO_GET = {"x86_64": 252, "aarch64": 31}
 IOPRIO_WHO_PROCESS = 1
 SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
-SCHED_ATTR_BYTES = 56  # of the first version of the structure that holds all of it
+SCHED_ATTR_BYTES = 56  # of the first version of the structure with all fields
 LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
 def posture(pid: int) -> dict[str, object]:
-    """Return the limits, niceness, cores, scheduling class and disk priority of a process, by name."""
+    """Return the limits, niceness, CPU affinity, scheduling class and I/O priority of a process, by name."""
     found: dict[str, object] = {name: resource.prlimit(pid, getattr(resource, name)) for name in LIMITS}
     found["niceness"] = os.getpriority(os.PRIO_PROCESS, pid)
     found["cores"] = sorted(os.sched_getaffinity(pid))
@@ -31,7 +31,7 @@ def posture(pid: int) -> dict[str, object]:
 
 
 def _scheduling_details(pid: int) -> bytes:
-    """All that sched_getattr(2) tells, the length of the time slice among it; empty where it cannot be asked."""
+    """Return the structure of sched_getattr(2), which includes the time slice; empty if the call is unavailable."""
     number = SCHED_GETATTR.get(os.uname().machine)
     told = ctypes.create_string_buffer(SCHED_ATTR_BYTES)
     if number is None or ctypes.CDLL(None).syscall(number, pid, told, SCHED_ATTR_BYTES, 0) != 0:
@@ -40,6 +40,6 @@ def _scheduling_details(pid: int) -> bytes:
 
 
 def changed(pid: int, before: dict[str, object]) -> list[str]:
-    """Return the names of what is no longer as it was."""
+    """Return the names of attributes that have changed."""
     now = posture(pid)
     return [name for name, value in before.items() if now[name] != value]

@@ -1,7 +1,7 @@
-"""Which version of a plugin is imported where another one is installed: an author's editable installation, say.
+"""Precedence of the requested plugin over an installed copy, e.g. an author's editable installation.
 
-The plugin's folder is the last of ``sys.path``, so that nothing in it stands before torch or the guest. Its own installed copy
-would then stand before it too.
+The plugin's folder is last in ``sys.path``, so that nothing in it shadows torch or the guest. Without this module an installed
+copy of the plugin would shadow it, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import ModuleType
 
 
 class _OwnModules(MetaPathFinder):
-    """Finds the named top-level modules in one folder, before all others look."""
+    """A meta path finder that looks up the named top-level modules in one folder before all other finders."""
 
     def __init__(self, names: frozenset[str], folder: str) -> None:
         self._names, self._folder = names, folder
@@ -26,15 +26,15 @@ class _OwnModules(MetaPathFinder):
         path: Sequence[str] | None,  # noqa: ARG002 -- given for modules inside packages, which are not looked for here
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The module's spec; None for all that is not named."""
+        """Return the module's spec; None for other names."""
         return PathFinder.find_spec(fullname, [self._folder], target) if fullname in self._names else None
 
 
 def prefer_folder(point: EntryPoint, folder: str) -> None:
-    """Import the plugin from ``folder`` although its distribution is installed elsewhere; does nothing where it is not.
+    """Import the plugin from ``folder`` even if its distribution is installed elsewhere; do nothing if it is not.
 
-    Installed is what has the name of the plugin's distribution and registers the very same entry point: no plugin comes
-    before modules of others by taking their distribution's name.
+    Installed means: same distribution name and the same entry point. A plugin cannot shadow other modules by claiming their
+    distribution's name.
     """
     if point.dist is None:
         return

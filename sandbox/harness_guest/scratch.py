@@ -1,4 +1,4 @@
-"""Emptying scratch folders between models, whatever a plugin put into them. Standard library only."""
+"""Emptying of scratch folders between models, whatever a plugin put there. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 
 def wipe(folder: str) -> bool:
-    """Delete everything inside ``folder`` but not the folder; returns whether it is empty now.
+    """Delete everything inside ``folder`` but not the folder; return True if it is empty now.
 
-    Does not recurse, so that no depth of nesting can stop it, and follows no links. What cannot be deleted is left.
+    It does not recurse, so no depth of nesting can stop it, and follows no links. Entries that cannot be deleted are left.
     """
     try:
         root = _open_folder(folder)
-    except FileNotFoundError:  # an engine that does not offer it
+    except FileNotFoundError:  # the engine does not provide it
         return True
     except OSError:
         return False
@@ -31,7 +31,7 @@ def wipe(folder: str) -> bool:
 
 
 def _remove(root: int, name: str, numbers: Iterator[int]) -> list[str]:
-    """Remove one entry of the folder open at ``root``; what it holds is moved up there first, under the names returned."""
+    """Remove one entry of the folder open at ``root``; move its content up there first and return the new names."""
     moved: list[str] = []
     with contextlib.suppress(OSError):  # the caller sees that the folder is not empty
         if not _is_folder(root, name):
@@ -49,7 +49,7 @@ def _remove(root: int, name: str, numbers: Iterator[int]) -> list[str]:
 
 def _move_up(root: int, folder: int, inner: str, new_name: str) -> str:
     if _is_folder(folder, inner):
-        os.chmod(inner, 0o700, dir_fd=folder)  # a folder that may not be written cannot be moved
+        os.chmod(inner, 0o700, dir_fd=folder)  # moving a folder needs write permission
     os.rename(inner, new_name, src_dir_fd=folder, dst_dir_fd=root)
     return new_name
 

@@ -1,4 +1,4 @@
-"""Forking a process for one model, with its pipes."""
+"""Fork of a process for one model, with its pipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIPE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Running:
-    """A model's process and the guest's ends: the socket ``go`` is written, the pipes are read without waiting."""
+    """A model's process and the guest's ends: the socket ``go`` is written, the pipes are read without blocking."""
 
     pid: int
     go: socket.socket
@@ -28,10 +28,10 @@ class Running:
 
 
 def fork_model(prepared: Prepared, job: Job, guests: tuple[int, ...]) -> Running:
-    """Fork a process for one model; it keeps no descriptor of the guest's but its own ends of the pipes and of the socket.
+    """Fork a process for one model; it keeps only its own ends of the pipes and the socket.
 
     Args:
-        prepared, job: what it is told.
+        prepared, job: its instructions.
         guests: process ids of the guest, this process's the last.
     """
     go, go_child = socket.socketpair()
@@ -39,7 +39,7 @@ def fork_model(prepared: Prepared, job: Job, guests: tuple[int, ...]) -> Running
     report_read, report_write = os.pipe()
     weights_read, weights_write = os.pipe()
     log_read, log_write = os.pipe()
-    with contextlib.suppress(OSError):  # the user's allowance of pipe memory may be used up: slower, nothing else
+    with contextlib.suppress(OSError):  # the user's pipe memory limit may be reached; this only costs speed
         fcntl.fcntl(weights_read, getattr(fcntl, "F_SETPIPE_SZ", 1031), PIPE_BYTES)
     gc.freeze()
     pid = os.fork()

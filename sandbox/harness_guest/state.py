@@ -1,4 +1,4 @@
-"""Weights to bytes and back, and the data file; safetensors only."""
+"""Serialisation of weights and reading of the data file; safetensors only."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ SPLITS = ("retain", "forget", "validation")
 
 
 class OutputInvalidError(Exception):
-    """What the unlearner returned is no model that can be sent back."""
+    """The unlearner's result is not a model that can be returned."""
 
     problem = "output_invalid"
 
 
 class OutputTooLargeError(Exception):
-    """The unlearned state is larger than the original's allows."""
+    """The unlearned state is larger than the original's limit."""
 
     problem = "output_too_large"
 
 
 def read_splits(path: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """Images (n, C, H, W) uint8 and labels (n,) int64 of each split, mapped from the file rather than read."""
+    """Return images (n, C, H, W) uint8 and labels (n,) int64 of each split, memory-mapped."""
     with safe_open(path, framework="pt") as file:
         return {name: (file.get_tensor(f"{name}.images"), file.get_tensor(f"{name}.labels")) for name in SPLITS}
 
 
 def read_state(path: str) -> dict[str, Tensor]:
-    """Return the weights in a safetensors file, mapped rather than read."""
+    """Return the weights in a safetensors file, memory-mapped."""
     return safetensors.torch.load_file(path)
 
 
 def chosen_model(model: nn.Module, returned: object) -> nn.Module:
-    """The unlearned model: what the hook returned, or ``model`` when it returned nothing.
+    """Return the hook's result, or ``model`` if the hook returned None.
 
     Raises:
-        OutputInvalidError: it returned something else.
+        OutputInvalidError: the result is not a model.
     """
     if returned is None:
         return model
@@ -55,15 +55,15 @@ def chosen_model(model: nn.Module, returned: object) -> nn.Module:
 
 
 def serialise(model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozenset()) -> bytes:
-    """The state of ``model`` as safetensors bytes: on the CPU, contiguous, nothing shared.
+    """Return the state of ``model`` as safetensors bytes: on the CPU, contiguous, without shared storage.
 
     Args:
-        model: to be written.
-        max_bytes: that may come of it.
-        names: of the original's state, for the message about one that is too large.
+        model: to be serialised.
+        max_bytes: limit on the result.
+        names: of the original's state, for the message about a state that is too large.
 
     Raises:
-        OutputInvalidError: the state holds something that is no ordinary tensor.
+        OutputInvalidError: the state contains something other than ordinary tensors.
         OutputTooLargeError: more than ``max_bytes``.
     """
     try:

@@ -1,4 +1,4 @@
-"""Text within a limit that keeps its beginning and its end: a message says first what happened, a traceback last where."""
+"""Truncation that keeps beginning and end: a message begins with what happened, a traceback ends with where."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import traceback
 from collections.abc import Sequence
 
 LINE_CHARS = 800
-"""Of one frame, message or note of a traceback."""
+"""Maximum length of one frame, message or note of a traceback."""
 
 
 def shortened(text: str, max_chars: int) -> str:
-    """Return the text, or its two ends with the number of characters that are left out between them."""
+    """Return the text, or its two ends with the number of characters omitted."""
     if len(text) <= max_chars:
         return text
     mark = f" … {len(text) - max_chars:,} characters left out … "
@@ -20,10 +20,10 @@ def shortened(text: str, max_chars: int) -> str:
 
 
 def traceback_text(error: BaseException, max_chars: int) -> str:
-    """Return an exception's traceback, in which no message, however long, takes the place of the frames."""
+    """Return an exception's traceback; a long message cannot displace the frames."""
     return joined(traceback.format_exception(type(error), error, error.__traceback__), max_chars)
 
 
 def joined(parts: Sequence[str], max_chars: int) -> str:
-    """Parts of a traceback as one text, each of them shortened."""
+    """Join the parts of a traceback, each truncated."""
     return shortened("".join(shortened(part, LINE_CHARS) for part in parts), max_chars)

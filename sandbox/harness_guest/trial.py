@@ -1,6 +1,6 @@
-"""One dry pass of a network: built, and trained on random pictures for a step, so that its faults are known before training.
+"""A dry run of a network: build it and train one step on random images, to find its errors before training.
 
-The host and the guest call it alike: a network that suits one torch need not suit another.
+Host and guest both call it, since a network that works with one torch version may fail with another.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ EXCHANGED = (
     torch.uint8,
     torch.bool,
 )
-"""Dtypes of tensors that are exchanged with the sandbox."""
+"""Dtypes of tensors exchanged with the sandbox."""
 
 
 class NetworkError(Exception):
-    """A network that cannot be trained or exchanged; the text says where and what to do."""
+    """A network that cannot be trained or exchanged; the message says where and what to do."""
 
 
 def try_network(spec: ModelSpec, batch_sizes: Iterable[int], device: str = "cpu") -> None:
-    """Build a network and do one forward and one backward pass for each batch size; the random state is left as it was.
+    """Build a network and run one forward and one backward pass per batch size; the random state is restored.
 
     Args:
         spec: of the network.
-        batch_sizes: numbers of pictures.
+        batch_sizes: numbers of images.
         device: "cpu" or "cuda".
 
     Raises:
-        NetworkError: it cannot be built, holds what is not exchanged, or does not map (n, C, H, W) to finite logits.
+        NetworkError: it cannot be built, has unsupported tensors, or does not map (n, C, H, W) to finite logits.
     """
     with torch.random.fork_rng():
         model = _built(spec)

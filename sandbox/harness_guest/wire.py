@@ -1,4 +1,4 @@
-"""The guest's end of the conversation with the host."""
+"""The guest's end of the connection to the host."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CHUNK_BYTES = 1 << 20
 
 
 class HostGoneError(Exception):
-    """The host closed the conversation or spoke out of turn; the guest has nothing left to do."""
+    """The host closed the connection or violated the protocol; the guest exits."""
 
 
 class Wire:
-    """Frames over two descriptors, sent without waiting where that is asked for.
+    """Frames over two descriptors, with optional non-blocking sends.
 
     Args:
         read_fd: bytes from the host.
         write_fd: bytes to the host.
-        max_weights_bytes: no WEIGHTS frame from the host may be longer.
+        max_weights_bytes: limit on a WEIGHTS frame from the host.
     """
 
     def __init__(self, read_fd: int, write_fd: int, max_weights_bytes: int = 1 << 40) -> None:
@@ -33,11 +33,11 @@ class Wire:
         os.set_blocking(write_fd, False)
 
     def receive(self) -> tuple[Kind, bytes]:
-        """The next frame; waits for it.
+        """Wait for the next frame and return it.
 
         Raises:
             HostGoneError: the stream ended.
-            ProtocolError: the bytes are no frame.
+            ProtocolError: the bytes are not a frame.
         """
         kind, length = decode_header(bytes(self._read(HEADER.size)))
         if length > self._max_weights_bytes:
@@ -45,7 +45,7 @@ class Wire:
         return kind, bytes(self._read(length))
 
     def receive_json(self, expected: Kind) -> dict[str, object]:
-        """The next frame's object, which must be of the ``expected`` kind."""
+        """Return the object of the next frame, which must be of the ``expected`` kind."""
         kind, payload = self.receive()
         if kind is not expected:
             raise ProtocolError(f"{kind.name} came where {expected.name} was due")
@@ -54,7 +54,7 @@ class Wire:
     def receive_file(self, expected: Kind, n_bytes: int | None = None) -> int:
         """Receive the next frame's payload into a sealed file in memory and return its descriptor.
 
-        No byte of it enters this process's own memory, which processes that are forked later inherit.
+        The payload never enters this process's own memory, which later forks inherit.
 
         Args:
             expected: kind of the frame.
@@ -71,7 +71,7 @@ class Wire:
                 with view[received : received + CHUNK_BYTES] as rest:
                     count = os.readv(self.read_fd, [rest])
                 if not count:
-                    raise HostGoneError("the host closed the conversation")
+                    raise HostGoneError("the host closed the connection")
                 received += count
         seal(fd)
         return fd
@@ -83,17 +83,17 @@ class Wire:
             self._outbox.append(memoryview(payload))
 
     def send_json(self, kind: Kind, value: object) -> None:
-        """Send everything queued and then this frame; waits until the host has taken them."""
+        """Flush the queue, then send this frame; wait until the host has received both."""
         self._outbox.append(memoryview(encode_json(kind, value)))
         self.flush()
 
     @property
     def pending(self) -> bool:
-        """Whether queued bytes wait for the host."""
+        """Return True if bytes are queued for the host."""
         return bool(self._outbox)
 
     def push(self) -> None:
-        """Send what the host takes now, without waiting."""
+        """Send as much as possible without blocking."""
         while self._outbox:
             try:
                 sent = os.write(self.write_fd, self._outbox[0][:CHUNK_BYTES])
@@ -107,7 +107,7 @@ class Wire:
                 self._outbox[0] = self._outbox[0][sent:]
 
     def flush(self) -> None:
-        """Send all that is queued; waits until the host has taken it."""
+        """Send all queued bytes; wait until the host has received them."""
         while self._outbox:
             select.select([], [self.write_fd], [])
             self.push()
@@ -118,6 +118,6 @@ class Wire:
             select.select([self.read_fd], [], [])
             chunk = os.read(self.read_fd, min(CHUNK_BYTES, n_bytes - len(received)))
             if not chunk:
-                raise HostGoneError("the host closed the conversation")
+                raise HostGoneError("the host closed the connection")
             received += chunk
         return received

@@ -1,7 +1,7 @@
-"""A network that tells, in a buffer of its own state, how it was treated: for :mod:`harness.conformance`.
+"""A probe network that records in a buffer of its state how it was treated, for :mod:`harness.conformance`.
 
-Weights are all that comes back from the sandbox. This network looks around at the moment at which its state is asked for, in
-the model's own process, and what it sees travels with the weights.
+Only weights come back from the sandbox. This network inspects its process when its state dict is requested, and returns the
+observations with the weights.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from harness_guest.data import SplitData
 from reference_models.architectures import mlp
 
 BUFFER = "seen"
-"""Name of the buffer, float32, one entry for each of :data:`SIGHTS`."""
+"""Name of the buffer, float32, one entry per name in :data:`SIGHTS`."""
 
 SIGHTS = ("training", "with_data", "initial_seed", "retain", "forget", "validation")
-"""1 or 0: whether a module is in training mode; whether model and data are on one device; whether a split is as it was given.
-``initial_seed`` is what torch's global stream was last seeded with, modulo 2**24, which float32 holds exactly."""
+"""Observations, 1 or 0: whether a module is in training mode; whether model and data share a device; whether a split is intact.
+``initial_seed`` is the last seed of torch's global stream, modulo 2**24, which float32 represents exactly.
+"""
 
 
 def digest(tensor: Tensor) -> int:
-    """CRC-32 of the bytes of a tensor."""
+    """Return the CRC-32 of a tensor's bytes."""
     return zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes())
 
 
@@ -38,21 +39,21 @@ def witness(
     hidden: Sequence[int],
     digests: Mapping[str, Sequence[int]],
 ) -> nn.Module:
-    """A small fully connected network that looks around.
+    """Return a small fully connected probe network.
 
     Args:
-        in_channels, image_size, n_classes, hidden: as of :func:`reference_models.architectures.mlp`.
-        digests: split -> digests of its images and of its labels, as they should be.
+        in_channels, image_size, n_classes, hidden: see :func:`reference_models.architectures.mlp`.
+        digests: split -> expected digests of its images and labels.
     """
     return Witness(mlp(in_channels, image_size, n_classes, hidden=hidden), digests)
 
 
 class Witness(nn.Sequential):
-    """See the module's docstring.
+    """A network that appends observations of its process to its state; see the module's docstring.
 
     Args:
-        network: what it computes.
-        digests: as :func:`witness` has them.
+        network: computes the output.
+        digests: see :func:`witness`.
     """
 
     seen: Tensor
@@ -63,12 +64,12 @@ class Witness(nn.Sequential):
         self.register_buffer(BUFFER, torch.zeros(len(SIGHTS)))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """The state, with what is seen now."""
+        """Return the state with the current observations."""
         self.seen = torch.tensor(self._look()).to(self.seen)
         return super().state_dict(*args, **kwargs)
 
     def _look(self) -> list[float]:
-        # By its type alone: isinstance would ask objects that are not ours, some of which answer with an error.
+        # type(), not isinstance(), which would call __class__ of foreign objects, and some of these raise.
         splits = [thing for thing in gc.get_objects() if type(thing) is SplitData]
         found = {(digest(split.images), digest(split.labels)) for split in splits}
         devices = {split.labels.device for split in splits} | {tensor.device for tensor in self.parameters()}

@@ -12,7 +12,7 @@ from tests.unit.bundles.wheels import INFO, write_wheel
 MARKED = 'import pluggy, functools\nhookimpl = pluggy.HookimplMarker("harness")\n'
 HOOK = "@hookimpl\ndef unlearn(model): return model\n"
 SLIPS = {
-    "function": (MARKED + HOOK, "toy:unlearn", "names a function, and a plugin is the module that holds it: name toy"),
+    "function": (MARKED + HOOK, "toy:unlearn", "names a function; a plugin must be its module: name toy"),
     "a missing package": (MARKED + "import no_such_package\n" + HOOK, "toy", "No module named 'no_such_package'"),
     "torchvision of another torch": (
         MARKED + "raise RuntimeError('operator torchvision::nms does not exist')",

@@ -90,7 +90,7 @@ def test_sections_of_a_docstring_become_tables_code_and_prose(page: str) -> None
 
 def test_a_class_that_a_hook_takes_is_described_with_its_properties(page: str) -> None:
     assert "### Context" in page
-    assert "| `remaining_s` | What is left" in page
+    assert "| `remaining_s` | Return the rest" in page
     assert "#### Context.new_model" in page
 
 

@@ -13,16 +13,16 @@ from tests.unit.guest.lab import write_distribution
 MARKED = 'import pluggy, functools\nhookimpl = pluggy.HookimplMarker("harness")\n'
 HOOK = "@hookimpl\ndef unlearn(model): return model\n"
 SLIPS = {
-    "function": (MARKED + HOOK, ":unlearn", "names a function, and a plugin is the module that holds it: name slip"),
+    "function": (MARKED + HOOK, ":unlearn", "names a function; a plugin must be its module: name slip"),
     "class": (
         MARKED + "class M:\n    @hookimpl\n    def unlearn(self, model): return model\n",
         ":M",
-        "names a class, and a plugin is a module or an object: write `plugin = M()` in slip",
+        "names a class; a plugin must be a module or an object: write `plugin = M()` in slip",
     ),
     "partial hook": (
         MARKED + "unlearn = hookimpl(functools.partial(lambda model, k: model, k=3))\n",
         "",
-        "its unlearn is a partial, which pluggy does not take",
+        "its unlearn is a partial, which pluggy does not accept",
     ),
     "partial named": (MARKED + "p = functools.partial(print)\n", ":p", "names a function"),
     "method named": (MARKED + "class M:\n    def unlearn(self): ...\nm = M().unlearn\n", ":m", "names a function"),

@@ -213,7 +213,7 @@ def test_where_nothing_can_be_ranked_the_page_says_so_once(tmp_path: Path) -> No
     site_of(tmp_path / "runs", tmp_path / "site")
     page = (tmp_path / "site" / "index.html").read_text()
 
-    assert page.count("No rank can be given here") == 1
+    assert page.count("No ranks:") == 1
     assert "not ranked" not in page
 
 

@@ -138,7 +138,7 @@ def test_a_far_value_does_not_squeeze_the_others_and_is_told() -> None:
     values = np.append(np.linspace(0, 3, 40), 50.0)
     made = drawn(build_report(evaluators=(evaluator("mine", x_unlearned=values),)))["mine: x"]
 
-    assert "reach to 50." in made.caption
+    assert "the farthest is 50." in made.caption
     assert ">above</text>" in made.svg
     assert ">50</text>" not in made.svg
     assert shares(made.svg)[-1] == pytest.approx(1 / 41, abs=2e-3)

@@ -36,11 +36,11 @@ def test_the_disk_is_set_against_the_privacy_gained() -> None:
 
 
 def test_nothing_gained_is_said() -> None:
-    assert journal_sentences(report(value=0.71, noop=0.71)).endswith("nothing was gained for it.")
+    assert journal_sentences(report(value=0.71, noop=0.71)).endswith(": no gain.")
 
 
 def test_over_forgetting_is_no_gain() -> None:
-    assert journal_sentences(report(value=0.25, noop=0.71)).endswith("nothing was gained for it.")
+    assert journal_sentences(report(value=0.25, noop=0.71)).endswith(": no gain.")
 
 
 def test_the_page_says_it_and_a_report_without_a_record_says_nothing() -> None:

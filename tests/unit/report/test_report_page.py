@@ -101,7 +101,7 @@ def test_every_value_has_a_tooltip_with_its_meaning_its_better_way_and_both_ends
 
     assert len(tips) >= 4
     assert "0.5 is chance" in tips[1]
-    assert "The nearer to perfect, the better" in tips[1]
+    assert "Closer to the control is better" in tips[1]
     assert "(control) scores 0.500, doing nothing (no-op) 0.710" in tips[1]
 
 
@@ -127,14 +127,14 @@ def test_a_cause_of_death_shows_what_was_seen_of_its_first_models_and_counts_the
     assert "6 plugin_error" in " ".join(page.split())
     assert "exit status: 1" in page
     assert [index for index in range(1, 7) if f"epoch {index}" in page] == [1, 2, 3]
-    assert "3 more of them left behind" in page
+    assert "Evidence of 3 more" in page
 
 
 def test_a_failed_run_says_why_there_are_no_plots_and_no_examples() -> None:
     page = render_page(build_report(outcomes=[timeout(0)], evaluators=()))
 
-    assert "No model was judged" in page
-    assert "No model finished, so no example" in page
+    assert "No model was evaluated" in page
+    assert "No model finished, so there are no examples" in page
     assert "over the time limit" in page
 
 
@@ -184,7 +184,7 @@ def test_plots_that_are_missing_for_one_reason_are_told_together() -> None:
     page = " ".join(render_page(build_report(evaluators=tuple(lone))).split())
 
     assert "attack; Kolmogorov-Smirnov distance by forgotten example" in page
-    assert "Why: one model." in page
+    assert "Reason: one model." in page
 
 
 def luminance(colour: str) -> float:

@@ -80,7 +80,7 @@ def test_warnings_on_metrics_outside_the_table_are_only_counted() -> None:
     text = " ".join(shown(evaluators=(quiet,), warnings=("other: look out", "The machine was busy.")).split())
 
     assert "look out" not in text
-    assert "1 more warning speaks of metrics that are not shown here" in text
+    assert "1 more warning is about metrics not shown here" in text
     assert "Warning: The machine was busy." in text
 
 

@@ -169,7 +169,7 @@ def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
     ("failed", "words"),
     [
         ((), "One model of each of the 2 originals is judged, since repeats are not independent."),
-        ((3,), "since repeats are not independent; 1 failed model counts nowhere."),
+        ((3,), "since repeats are not independent; 1 failed model is left out."),
         ((1, 3), "This rests on the 1 of 2 models that finished."),
     ],
 )

@@ -29,8 +29,8 @@ def test_numbers_of_numpy_are_taken() -> None:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "nothing": (None, "it is NoneType, and must be a harness.evaluation.Result"),
-    "a mapping": (Result(({"name": "a"},)), "metric 1 is dict, and must be a harness.evaluation.Metric"),  # type: ignore[arg-type]
+    "nothing": (None, "it is a NoneType; return a harness.evaluation.Result"),
+    "a mapping": (Result(({"name": "a"},)), "metric 1 is a dict; use harness.evaluation.Metric"),  # type: ignore[arg-type]
     "a text": (Result((metric(value="0.5"),)), "a.value must be a finite number"),
     "a truth value": (Result((metric(value=True),)), "a.value must be a finite number"),
     "not a number": (Result((metric(noop=math.nan),)), "a.noop must be a finite number"),
@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a name that cannot be seen": (Result((metric("a\u200b"),)), "the name of metric 1"),
     "a number for a name": (Result((metric(7),)), "the name of metric 1, '7'"),
     "one name twice": (Result((metric("a"), metric("a"))), "not unique"),
-    "too many": (Result(tuple(metric(f"m{number}") for number in range(2000))), "2,000 metrics, and may have 1,000"),
+    "too many": (Result(tuple(metric(f"m{number}") for number in range(2000))), "2,000 metrics, more than 1,000"),
 }
 
 
@@ -53,6 +53,6 @@ def test_what_is_no_result_becomes_an_error_in_the_record(case: str) -> None:
 
     assert made.metrics == ()
     assert made.error is not None
-    assert made.error.startswith("the result cannot be used: ")
+    assert made.error.startswith("the result is invalid: ")
     assert words in made.error
     assert len(made.error) < 300

@@ -31,7 +31,7 @@ def test_a_step_as_long_as_the_longest_so_far_must_fit_before_the_last_tenth(
     clock = Clock(Left(10.0, [10, 9, 6, 5, 4]))
 
     assert [clock.allows_step() for _ in range(5)] == [True, True, True, True, False]
-    assert capsys.readouterr().out == "stopped after 4 steps: the time is nearly over\n"
+    assert capsys.readouterr().out == "stopped after 4 steps: the time limit is almost reached\n"
 
 
 def test_a_clock_that_has_stopped_stays_so_and_says_it_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,7 +106,7 @@ def test_a_method_with_far_too_many_epochs_stops_within_its_limit(
 
     model = run(name, build_model(MLP, 0), about)
     assert about.remaining_s > 0
-    assert "the time is nearly over" in capsys.readouterr().out
+    assert "the time limit is almost reached" in capsys.readouterr().out
     assert all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values())
 
 

@@ -83,7 +83,7 @@ def test_finetune_stops_when_the_time_is_nearly_over(capsys: pytest.CaptureFixtu
     late = context({"epochs": 10**9}, time_limit_s=0.0)
 
     assert distance(run("finetune", model, late), model) == 0
-    assert "the time is nearly over" in capsys.readouterr().out
+    assert "the time limit is almost reached" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["finetune", "noise", "retrain"])

@@ -1,4 +1,4 @@
-"""Exports finished runs of the unlearning harness to MLflow."""
+"""An exporter of finished runs to MLflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 @hookimpl
 def harness_run_finished(report: RunReport, run_dir: Path) -> str:
-    """Put the run where MLflow's own settings say, and say where that is."""
+    """Log the run to the store configured for MLflow, and return where it is."""
     from harness_mlflow.tracking import put
 
     return put(report, run_dir)

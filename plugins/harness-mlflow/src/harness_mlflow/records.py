@@ -1,4 +1,4 @@
-"""A report as MLflow's flat parameters, metrics and tags; knows nothing of MLflow's client."""
+"""Conversion of a report into MLflow's flat parameters, metrics and tags, independent of MLflow's client."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from harness import RunReport
 
 RUN_ID_TAG = "unlearning.run_id"
-NOT_ALLOWED = re.compile(r"[^\w\-. /]", flags=re.ASCII)  # of keys, by MLflow's rule
-MAX_KEY, MAX_VALUE = 250, 500  # characters; what every store of MLflow takes
+NOT_ALLOWED = re.compile(r"[^\w\-. /]", flags=re.ASCII)  # characters that MLflow forbids in keys
+MAX_KEY, MAX_VALUE = 250, 500  # characters; accepted by every MLflow store
 
 
 def parameters(report: RunReport) -> dict[str, str]:
-    """What the run was asked for and where it ran; options of the plugin as ``option.NAME``."""
+    """Return the run's settings and environment; options of the plugin as ``option.NAME``."""
     plugin, runner = report.plugin, report.runner
     values: dict[str, Any] = {
         "task": report.task.name,
@@ -45,7 +45,7 @@ def parameters(report: RunReport) -> dict[str, str]:
 
 
 def metrics(report: RunReport) -> dict[str, float]:
-    """Every number there is: ``EVALUATOR.METRIC`` and what it must be read with."""
+    """Return every metric as ``EVALUATOR.METRIC``, with its interval, control and no-op."""
     values: dict[str, float | None] = {
         "models.finished": report.finished_models,
         "models.failed": report.populations.failed_models,
@@ -63,7 +63,7 @@ def metrics(report: RunReport) -> dict[str, float]:
 
 
 def tags(report: RunReport) -> dict[str, str]:
-    """The verdict, and by what the run is found again."""
+    """Return the verdict and the identifiers by which a run is found again."""
     return {
         RUN_ID_TAG: report.run_id,
         "unlearning.verdict": report.verdict.level,
@@ -73,12 +73,12 @@ def tags(report: RunReport) -> dict[str, str]:
 
 
 def key(name: str) -> str:
-    """A name of which MLflow allows every character."""
+    """Return a name with all characters that MLflow does not allow replaced."""
     return NOT_ALLOWED.sub("_", name)[:MAX_KEY]
 
 
 def milliseconds(utc: str) -> int:
-    """The report's time, e.g. ``2026-01-31T12:00:00Z``, in milliseconds since 1970."""
+    """Convert a report's time, e.g. ``2026-01-31T12:00:00Z``, to milliseconds since 1970."""
     form = "%Y-%m-%dT%H:%M:%S.%fZ" if "." in utc else "%Y-%m-%dT%H:%M:%SZ"
     return int(datetime.strptime(utc, form).replace(tzinfo=timezone.utc).timestamp() * 1000)
 

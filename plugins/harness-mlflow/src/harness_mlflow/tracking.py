@@ -1,4 +1,4 @@
-"""Writing to MLflow's tracking store: one MLflow run per run of the harness, found again by its tag."""
+"""Logging to MLflow's tracking store: one MLflow run per run of the harness, identified by a tag."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from harness import RunReport
 
 FILES = ("report.json", "report.html")
-BATCH = 100  # of parameters and of metrics a request; MLflow takes 100 and 1000
+BATCH = 100  # parameters or metrics per request; MLflow accepts 100 and 1000
 
 
 def put(report: RunReport, run_dir: Path) -> str:
-    """Log the run, or update the MLflow run that has the same ``unlearning.run_id``; say where it is.
+    """Log the run, or update the MLflow run with the same ``unlearning.run_id``; return where it is.
 
     Raises:
-        MlflowException: the store cannot be reached or refuses.
+        MlflowException: the store is unreachable or rejects the request.
     """
     client = MlflowClient()
     experiment = _experiment(client, report)
@@ -39,12 +39,12 @@ def put(report: RunReport, run_dir: Path) -> str:
 
 
 def without_credentials(uri: str) -> str:
-    """A tracking address that may be shown."""
+    """Return a tracking URI without user name and password."""
     return re.sub(r"(?<=://)[^/]*@", "", uri)
 
 
 def _experiment(client: MlflowClient, report: RunReport) -> str:
-    """Identifier of the experiment that MLflow's variables name, or of the task's; made where it is not there."""
+    """Return the id of the experiment set by MLflow's variables, or of the task's; create it if it does not exist."""
     if chosen := os.environ.get("MLFLOW_EXPERIMENT_ID"):
         return chosen
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"unlearning-{report.task.name}"
@@ -64,7 +64,7 @@ def _created(client: MlflowClient, experiment: str, report: RunReport) -> Any:
 
 
 def _log(client: MlflowClient, run: Any, report: RunReport) -> None:
-    """Log what is new; MLflow holds parameters fast once they are there."""
+    """Log new values only; MLflow's parameters are immutable."""
     when = milliseconds(report.rejudged or report.finished or report.created)
     new = [Param(name, value) for name, value in parameters(report).items() if name not in run.data.params]
     numbers = {**_vanished(run, report), **metrics(report)}
@@ -77,7 +77,7 @@ def _log(client: MlflowClient, run: Any, report: RunReport) -> None:
 
 
 def _vanished(run: Any, report: RunReport) -> dict[str, float]:
-    """NaN for what an earlier export logged of this report's evaluators and the report no longer has."""
+    """Return NaN for metrics of this report's evaluators that an earlier export logged and the report no longer has."""
     ours = tuple(key(f"{evaluator.name}.") for evaluator in report.evaluators)
     return {name: math.nan for name in run.data.metrics if name.startswith(ours)}
 
