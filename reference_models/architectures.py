@@ -45,6 +45,43 @@ def small_cnn(
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * side, n_classes))
 
 
+def patch_cnn(
+    in_channels: int,
+    image_size: tuple[int, int],
+    n_classes: int,
+    *,
+    patches: Sequence[int] = (4, 2),
+    width: int = 24,
+    hidden: int = 48,
+    norm: Norm = "batch",
+) -> nn.Module:
+    """Convolutions of patches, each of kernel = stride, then two linear layers.
+
+    Every layer is a matrix product, so that K models train as one batched product of matrices. The convolutions have
+    ``width``, 2 ``width``, ... channels; what fills no patch at the right and lower edge is dropped.
+
+    Args:
+        in_channels: image channels.
+        image_size: height and width in pixels.
+        n_classes: number of logits.
+        patches: side of the square patches of each convolution, in pixels of its input.
+        width: channels of the first convolution.
+        hidden: width of the first linear layer.
+        norm: behind every convolution.
+    """
+    height, side = image_size
+    layers: list[nn.Module] = []
+    channels, out_channels = in_channels, width
+    for patch in patches:
+        kernel = (min(patch, height), min(patch, side))
+        conv = nn.Conv2d(channels, out_channels, kernel, stride=kernel, bias=norm == "none")
+        layers += [conv, _norm_layer(norm, out_channels), nn.ReLU(inplace=True)]
+        channels, height, side = out_channels, height // kernel[0], side // kernel[1]
+        out_channels *= 2
+    layers += [nn.Flatten(), nn.Linear(channels * height * side, hidden), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.Linear(hidden, n_classes))
+
+
 def mlp(
     in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
 ) -> nn.Module:
@@ -57,7 +94,7 @@ def mlp(
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
+    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
 )
 """Factories by name: ``factory(in_channels, image_size, n_classes, **options)``."""
 

@@ -53,5 +53,7 @@ def test_a_build_for_cuda_beside_a_torch_without_is_refused_with_the_remedy(
         found = collect_dependencies(wheel, PythonTarget.current(), {"torch": torch}, heard.append)
         assert [path.name for path in found] == ["fakevision-1.0-py3-none-any.whl"]
         return
-    with pytest.raises(PluginPackagingError, match=r"fakevision 1\.0 was built for a torch with CUDA.*PIP_EXTRA_INDEX_URL"):
+    with pytest.raises(
+        PluginPackagingError, match=r"fakevision 1\.0 was built for a torch with CUDA.*PIP_EXTRA_INDEX_URL"
+    ):
         collect_dependencies(wheel, PythonTarget.current(), {"torch": torch}, heard.append)

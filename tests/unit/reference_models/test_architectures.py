@@ -44,7 +44,7 @@ def test_the_default_network_has_the_cost_it_claims() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, resnet18, small-cnn"):
+    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, patch-cnn, resnet18, small-cnn"):
         build_model(spec_of("vgg"), 0)
 
 
