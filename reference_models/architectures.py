@@ -52,10 +52,10 @@ def patch_cnn(
     *,
     patches: Sequence[int] = (4, 2),
     width: int = 24,
-    hidden: int = 48,
+    hidden: Sequence[int] = (48,),
     norm: Norm = "batch",
 ) -> nn.Module:
-    """Convolutions of patches, each of kernel = stride, then two linear layers.
+    """Convolutions of patches, each of kernel = stride, then linear layers with ReLU between them.
 
     Every layer is a matrix product, so that K models train as one batched product of matrices. The convolutions have
     ``width``, 2 ``width``, ... channels; what fills no patch at the right and lower edge is dropped.
@@ -66,7 +66,7 @@ def patch_cnn(
         n_classes: number of logits.
         patches: side of the square patches of each convolution, in pixels of its input.
         width: channels of the first convolution.
-        hidden: width of the first linear layer.
+        hidden: widths of the linear layers before the last.
         norm: behind every convolution.
     """
     height, side = image_size
@@ -78,19 +78,24 @@ def patch_cnn(
         layers += [conv, _norm_layer(norm, out_channels), nn.ReLU(inplace=True)]
         channels, height, side = out_channels, height // kernel[0], side // kernel[1]
         out_channels *= 2
-    layers += [nn.Flatten(), nn.Linear(channels * height * side, hidden), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Linear(hidden, n_classes))
+    return nn.Sequential(*layers, nn.Flatten(), *_linear_layers([channels * height * side, *hidden, n_classes]))
+
+
+def _linear_layers(sizes: Sequence[int]) -> list[nn.Module]:
+    """Return linear layers from each size to the next, with ReLU between them."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
+    return layers[:-1]
 
 
 def mlp(
     in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
 ) -> nn.Module:
     """Fully connected layers of the ``hidden`` sizes with ReLU between them."""
-    sizes = [in_channels * image_size[0] * image_size[1], *hidden]
-    layers: list[nn.Module] = [nn.Flatten()]
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], n_classes))
+    return nn.Sequential(
+        nn.Flatten(), *_linear_layers([in_channels * image_size[0] * image_size[1], *hidden, n_classes])
+    )
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(

@@ -21,8 +21,8 @@ def spec_of(name: str, **options: Any) -> ModelSpec:
 
 
 SPECS = {
-    "patch-cnn": spec_of("patch-cnn", width=4, hidden=8),
-    "patch-cnn-none": spec_of("patch-cnn", width=4, hidden=8, norm="none"),
+    "patch-cnn": spec_of("patch-cnn", width=4, hidden=[8]),
+    "patch-cnn-none": spec_of("patch-cnn", width=4, hidden=[], norm="none"),
     "small-cnn": spec_of("small-cnn", width=4),
     "small-cnn-batch": spec_of("small-cnn", width=4, norm="batch"),
     "small-cnn-group": spec_of("small-cnn", width=4, norm="group"),
