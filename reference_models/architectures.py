@@ -58,7 +58,7 @@ def patch_cnn(
     """Convolutions of patches, each of kernel = stride, then linear layers with ReLU between them.
 
     Every layer is a matrix product, so that K models train as one batched product of matrices. The convolutions have
-    ``width``, 2 ``width``, ... channels; what fills no patch at the right and lower edge is dropped.
+    ``width``, 2 ``width``, ... channels; zeros are added around pictures whose sides are no multiple of a patch.
 
     Args:
         in_channels: image channels.
@@ -73,10 +73,16 @@ def patch_cnn(
     layers: list[nn.Module] = []
     channels, out_channels = in_channels, width
     for patch in patches:
-        kernel = (min(patch, height), min(patch, side))
-        conv = nn.Conv2d(channels, out_channels, kernel, stride=kernel, bias=norm == "none")
+        conv = nn.Conv2d(
+            channels,
+            out_channels,
+            patch,
+            patch,
+            padding=(_margin(height, patch), _margin(side, patch)),
+            bias=norm == "none",
+        )
         layers += [conv, _norm_layer(norm, out_channels), nn.ReLU(inplace=True)]
-        channels, height, side = out_channels, height // kernel[0], side // kernel[1]
+        channels, height, side = out_channels, -(-height // patch), -(-side // patch)
         out_channels *= 2
     return nn.Sequential(*layers, nn.Flatten(), *_linear_layers([channels * height * side, *hidden, n_classes]))
 
@@ -87,6 +93,11 @@ def _linear_layers(sizes: Sequence[int]) -> list[nn.Module]:
     for n_in, n_out in itertools.pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
     return layers[:-1]
+
+
+def _margin(side: int, patch: int) -> int:
+    """Return how many zeros on each side make ``side`` at least a multiple of ``patch``."""
+    return (-side % patch + 1) // 2
 
 
 def mlp(

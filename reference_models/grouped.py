@@ -32,11 +32,14 @@ def _parameter(tensor: Tensor | None, k: int) -> nn.Parameter | None:
     return None if tensor is None else nn.Parameter(_repeated(tensor, k))
 
 
-def _check_padding(conv: nn.Conv2d) -> None:
+def _padding(conv: nn.Conv2d) -> tuple[int, ...]:
+    """Return the zeros around (..., H, W, C), as ``F.pad`` takes them."""
     if conv.padding_mode != "zeros":
         raise UnsupportedLayerError(f"no K-fold form of padding mode {conv.padding_mode}")
     if isinstance(conv.padding, str):
         raise UnsupportedLayerError("no K-fold form of padding given by name")
+    rows, columns = conv.padding
+    return (0, 0, columns, columns, rows, rows)
 
 
 class GroupedConv2d(nn.Module):
@@ -46,7 +49,7 @@ class GroupedConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, k: int) -> None:
         super().__init__()
-        _check_padding(conv)
+        _padding(conv)  # refuses what has no K-fold form
         self.weight = nn.Parameter(_repeated(conv.weight, k).contiguous(memory_format=torch.channels_last))
         self.register_parameter("bias", _parameter(conv.bias, k))
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
@@ -59,7 +62,7 @@ class GroupedConv2d(nn.Module):
 
 def is_patch_convolution(conv: nn.Conv2d) -> bool:
     """Return True if the kernels neither overlap nor leave gaps: every output sees a patch of its own."""
-    return conv.kernel_size == conv.stride and conv.padding == (0, 0) and conv.dilation == (1, 1) and conv.groups == 1
+    return conv.kernel_size == conv.stride and conv.dilation == (1, 1) and conv.groups == 1
 
 
 class MemberPatchConv2d(nn.Module):
@@ -71,6 +74,7 @@ class MemberPatchConv2d(nn.Module):
         super().__init__()
         if not is_patch_convolution(conv):
             raise UnsupportedLayerError("only a convolution whose kernel is its stride is a matrix product of patches")
+        self.padding = _padding(conv)
         self.weight = nn.Parameter(_repeated(conv.weight[None], k))
         bias: Tensor | None = conv.bias
         self.register_parameter("bias", _parameter(None if bias is None else bias[None], k))
@@ -78,6 +82,7 @@ class MemberPatchConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (K, B, H', W', C') of (K, B, H, W, C); rows and columns that fill no patch are dropped."""
+        x = F.pad(x, self.padding)
         (k, n, height, width, channels), (rows, columns) = x.shape, self.kernel_size
         down, across = height // rows, width // columns
         whole = x[:, :, : down * rows, : across * columns]

@@ -141,9 +141,10 @@ def test_members_that_are_matrix_products_do_not_depend_on_how_many_there_are(ex
     assert_close(member_state(several, 1), member_state(one, 0), 1e-6)
 
 
-def test_a_patch_convolution_drops_what_fills_no_patch() -> None:
+@pytest.mark.parametrize("padding", [(0, 0), (1, 0), (2, 1)])
+def test_a_patch_convolution_pads_and_drops_as_torch_does(padding: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    alone = [torch.nn.Conv2d(2, 5, (3, 2), stride=(3, 2)) for _ in range(2)]
+    alone = [torch.nn.Conv2d(2, 5, (3, 2), stride=(3, 2), padding=padding) for _ in range(2)]
     together = grouped_module(torch.nn.Sequential(alone[0]), 2)
     together.load_state_dict(
         {f"0.{name}": values for name, values in stack_states([c.state_dict() for c in alone]).items()}
