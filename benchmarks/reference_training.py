@@ -57,7 +57,7 @@ class Cost:
 
 
 CASES: dict[str, tuple[str, tuple[int, int], dict[str, Any], Recipe]] = {
-    "fashion-mnist": ("small-cnn", (1, 28), {}, Recipe(batch_size=20, lr=0.03, chunk=8)),
+    "fashion-mnist": ("patch-cnn", (1, 28), {"width": 32, "hidden": [128]}, Recipe(batch_size=40, lr=0.03, chunk=8)),
     "faces": (
         "patch-cnn",
         (3, 32),

@@ -38,7 +38,7 @@ def test_architectures_take_pictures_of_any_size(name: str, image_size: tuple[in
     assert model(torch.zeros(2, 1, *image_size)).shape == (2, 5)
 
 
-def test_the_default_network_has_the_cost_it_claims() -> None:
+def test_the_small_cnn_has_the_cost_it_claims() -> None:
     layers = [layer for layer in small_cnn(3, (32, 32), 10).modules() if isinstance(layer, torch.nn.Conv2d)]
     multiply_adds = sum(layer.weight.numel() * side**2 for layer, side in zip(layers, (16, 8, 4), strict=True))
 
