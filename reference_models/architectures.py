@@ -45,19 +45,72 @@ def small_cnn(
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * side, n_classes))
 
 
+def patch_cnn(
+    in_channels: int,
+    image_size: tuple[int, int],
+    n_classes: int,
+    *,
+    patches: Sequence[int] = (4, 2),
+    width: int = 24,
+    hidden: Sequence[int] = (48,),
+    norm: Norm = "batch",
+) -> nn.Module:
+    """Convolutions of patches, each of kernel = stride, then linear layers with ReLU between them.
+
+    Every layer is a matrix product, so that K models train as one batched product of matrices. The convolutions have
+    ``width``, 2 ``width``, ... channels; zeros are added around pictures whose sides are no multiple of a patch.
+
+    Args:
+        in_channels: image channels.
+        image_size: height and width in pixels.
+        n_classes: number of logits.
+        patches: side of the square patches of each convolution, in pixels of its input.
+        width: channels of the first convolution.
+        hidden: widths of the linear layers before the last.
+        norm: behind every convolution.
+    """
+    height, side = image_size
+    layers: list[nn.Module] = []
+    channels, out_channels = in_channels, width
+    for patch in patches:
+        conv = nn.Conv2d(
+            channels,
+            out_channels,
+            patch,
+            patch,
+            padding=(_margin(height, patch), _margin(side, patch)),
+            bias=norm == "none",
+        )
+        layers += [conv, _norm_layer(norm, out_channels), nn.ReLU(inplace=True)]
+        channels, height, side = out_channels, -(-height // patch), -(-side // patch)
+        out_channels *= 2
+    return nn.Sequential(*layers, nn.Flatten(), *_linear_layers([channels * height * side, *hidden, n_classes]))
+
+
+def _linear_layers(sizes: Sequence[int]) -> list[nn.Module]:
+    """Return linear layers from each size to the next, with ReLU between them."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
+    return layers[:-1]
+
+
+def _margin(side: int, patch: int) -> int:
+    """Return how many zeros on each side make ``side`` at least a multiple of ``patch``."""
+    return (-side % patch + 1) // 2
+
+
 def mlp(
     in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
 ) -> nn.Module:
     """Fully connected layers of the ``hidden`` sizes with ReLU between them."""
-    sizes = [in_channels * image_size[0] * image_size[1], *hidden]
-    layers: list[nn.Module] = [nn.Flatten()]
-    for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], n_classes))
+    return nn.Sequential(
+        nn.Flatten(), *_linear_layers([in_channels * image_size[0] * image_size[1], *hidden, n_classes])
+    )
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
+    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
 )
 """Factories by name: ``factory(in_channels, image_size, n_classes, **options)``."""
 

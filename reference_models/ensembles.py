@@ -10,33 +10,27 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from reference_models.chains import ChainEnsemble
 from reference_models.examples import Examples
-from reference_models.grouped import grouped_module, has_only_linear_layers, load_members, members_of
+from reference_models.grouped import grouped_module, is_members_first, load_members, members_of
 from reference_models.images import Normaliser
 from reference_models.losses import summed_loss
 from reference_models.recipe import ModelSpec
 from reference_models.sampling import Batch
 from reference_models.states import StackedState, member_state, n_members, on_cpu, stack_states
 
-Mechanism = Literal["chained", "grouped", "vmap", "loop"]
-"""A chain of K-fold layers with their own backward pass; side by side in one K-fold module; vmap over stacked tensors; one module
-after the other."""
+Mechanism = Literal["grouped", "vmap", "loop"]
+"""One module with K-fold layers; ``torch.func.vmap`` over stacked tensors; one module after the other."""
 
 
 class Ensemble(Protocol):
     """K models, with weights on one device."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Outputs (K, B, n_classes), float32, of uint8 images (K, B, H, W, C), or (1, B, H, W, C) shared by all."""
+        """Return outputs (K, B, n_classes), float32, in training mode, of uint8 images (K, B, H, W, C)."""
         ...
 
     def gradients(self, examples: Examples, batch: Batch) -> None:
         """Write the gradient of each member's own loss, on its part (K, B) of ``batch``, to ``.grad`` of all parameters."""
-        ...
-
-    def train(self, training: bool) -> None:
-        """Switch to training or evaluation mode, as ``nn.Module.train``."""
         ...
 
     def parameters(self) -> Iterator[Tensor]:
@@ -72,7 +66,7 @@ class GroupedEnsemble(_Differentiated):
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._k, self._template = n_members(state), template
-        self._members_first = has_only_linear_layers(template)
+        self._members_first = is_members_first(template)
         self._module = grouped_module(template, self._k).to(device)
         load_members(self._module, state)
         self._normaliser = Normaliser(spec.mean, spec.std, device)
@@ -80,14 +74,10 @@ class GroupedEnsemble(_Differentiated):
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
         if self._members_first:
-            out: Tensor = self._module(self._normaliser.channels_last(images).permute(0, 1, 4, 2, 3))
+            out: Tensor = self._module(self._normaliser.channels_last(images))
             return out
         out = self._module(self._normaliser.channels_side_by_side(images))
         return out.view(len(out), self._k, -1).transpose(0, 1)
-
-    def train(self, training: bool) -> None:
-        """See :class:`Ensemble`."""
-        self._module.train(training)
 
     def parameters(self) -> Iterator[Tensor]:
         """See :class:`Ensemble`."""
@@ -117,7 +107,6 @@ class VmapEnsemble(_Differentiated):
     """Members in stacked tensors, computed by ``torch.func.vmap``: for any architecture without in-batch randomness."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
-        self._k = n_members(state)
         self._module, self._names = copy.deepcopy(template).to(device), list(state)
         trained = {name for name, _ in template.named_parameters()}
         own = {name: tensor.detach().to(device, copy=True) for name, tensor in state.items()}
@@ -131,13 +120,9 @@ class VmapEnsemble(_Differentiated):
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = planes(self._normaliser.channels_last(images), self._module).expand(self._k, *[-1] * 4)
+        values = planes(self._normaliser.channels_last(images), self._module)
         out: Tensor = vmap(self._one)(self._parameters, self._buffers, values)
         return out
-
-    def train(self, training: bool) -> None:
-        """See :class:`Ensemble`."""
-        self._module.train(training)
 
     def parameters(self) -> Iterator[Tensor]:
         """See :class:`Ensemble`."""
@@ -161,14 +146,8 @@ class LoopEnsemble(_Differentiated):
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        pictures = planes(self._normaliser.channels_last(images), self._modules[0])
-        values = pictures.expand(len(self._modules), *[-1] * 4)
+        values = planes(self._normaliser.channels_last(images), self._modules[0])
         return torch.stack([module(own) for module, own in zip(self._modules, values, strict=True)])
-
-    def train(self, training: bool) -> None:
-        """See :class:`Ensemble`."""
-        for module in self._modules:
-            module.train(training)
 
     def parameters(self) -> Iterator[Tensor]:
         """See :class:`Ensemble`."""
@@ -180,7 +159,6 @@ class LoopEnsemble(_Differentiated):
 
 
 ENSEMBLES: dict[Mechanism, Callable[[ModelSpec, nn.Module, StackedState, torch.device], Ensemble]] = {
-    "chained": ChainEnsemble,
     "grouped": GroupedEnsemble,
     "vmap": VmapEnsemble,
     "loop": LoopEnsemble,

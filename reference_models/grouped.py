@@ -1,8 +1,10 @@
 """One module that computes K members of an architecture at once, by replacing its layers with K-fold ones.
 
-Members lie side by side in the channel dimension, (B, K * C, H, W), so that a convolution of K models is one grouped
-convolution; a network of linear layers alone keeps them in a first dimension, (K, B, ...), so that a layer is one
-batched matrix product. Every K-fold layer keeps the parameter names of the layer it replaces.
+Two layouts. *Members first*: pictures (K, B, H, W, C) and vectors (K, B, n), for networks of linear layers, batch
+normalisations and convolutions whose kernel is their stride: every layer with weights is one batched matrix product.
+*Channels*: members lie side by side in the channel dimension, (B, K * C, H, W), and the convolutions of K members are one
+grouped convolution. Every K-fold layer keeps the parameter names of the layer it replaces. K-fold modules train; for
+logits an ordinary module is the instrument (:mod:`reference_models.prediction`).
 """
 
 from __future__ import annotations
@@ -30,35 +32,73 @@ def _parameter(tensor: Tensor | None, k: int) -> nn.Parameter | None:
     return None if tensor is None else nn.Parameter(_repeated(tensor, k))
 
 
-def _buffer(tensor: Tensor | None, k: int) -> Tensor | None:
-    return None if tensor is None else _repeated(tensor, k)
+def _padding(conv: nn.Conv2d) -> tuple[int, ...]:
+    """Return the zeros around (..., H, W, C), as ``F.pad`` takes them."""
+    if conv.padding_mode != "zeros":
+        raise UnsupportedLayerError(f"no K-fold form of padding mode {conv.padding_mode}")
+    if isinstance(conv.padding, str):
+        raise UnsupportedLayerError("no K-fold form of padding given by name")
+    rows, columns = conv.padding
+    return (0, 0, columns, columns, rows, rows)
 
 
 class GroupedConv2d(nn.Module):
-    """K convolutions on (B, K * C, H, W); an input of C channels is shared by all members."""
+    """K convolutions on (B, K * C, H, W)."""
 
     bias: nn.Parameter | None
 
     def __init__(self, conv: nn.Conv2d, k: int) -> None:
         super().__init__()
-        if conv.padding_mode != "zeros":
-            raise UnsupportedLayerError(f"no K-fold form of padding mode {conv.padding_mode}")
-        if isinstance(conv.padding, str):
-            raise UnsupportedLayerError("no K-fold form of padding given by name")
+        _padding(conv)  # refuses what has no K-fold form
         self.weight = nn.Parameter(_repeated(conv.weight, k).contiguous(memory_format=torch.channels_last))
         self.register_parameter("bias", _parameter(conv.bias, k))
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
-        self.k, self.groups, self.in_channels = k, conv.groups, conv.in_channels
+        self.groups = k * conv.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, K * C, H, W) or (B, C, H, W) to (B, K * C', H', W')."""
-        shared = self.groups == 1 and x.shape[1] == self.in_channels
-        groups = 1 if shared else self.k * self.groups
-        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, groups)
+        """Return (B, K * C', H', W') of (B, K * C, H, W)."""
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-class GroupedBatchNorm(nn.Module):
-    """K batch normalisations on (B, K * C, ...), each with its own statistics."""
+def is_patch_convolution(conv: nn.Conv2d) -> bool:
+    """Return True if the kernels neither overlap nor leave gaps: every output sees a patch of its own."""
+    return conv.kernel_size == conv.stride and conv.dilation == (1, 1) and conv.groups == 1
+
+
+class MemberPatchConv2d(nn.Module):
+    """K convolutions of kernel = stride on (K, B, H, W, C): the patches of each member times its weights."""
+
+    bias: nn.Parameter | None
+
+    def __init__(self, conv: nn.Conv2d, k: int) -> None:
+        super().__init__()
+        if not is_patch_convolution(conv):
+            raise UnsupportedLayerError("only a convolution whose kernel is its stride is a matrix product of patches")
+        self.padding = _padding(conv)
+        self.weight = nn.Parameter(_repeated(conv.weight[None], k))
+        bias: Tensor | None = conv.bias
+        self.register_parameter("bias", _parameter(None if bias is None else bias[None], k))
+        self.kernel_size = conv.kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (K, B, H', W', C') of (K, B, H, W, C); rows and columns that fill no patch are dropped."""
+        x = F.pad(x, self.padding)
+        (k, n, height, width, channels), (rows, columns) = x.shape, self.kernel_size
+        down, across = height // rows, width // columns
+        whole = x[:, :, : down * rows, : across * columns]
+        patches = whole.reshape(k, n, down, rows, across, columns, channels).transpose(3, 4)
+        weight = self.weight.permute(0, 3, 4, 2, 1).reshape(k, rows * columns * channels, -1)
+        values = patches.reshape(k, n * down * across, rows * columns * channels)
+        return _products(values, weight, self.bias).view(k, n, down, across, -1)
+
+
+def _products(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return x @ weight + bias of every member; shapes (K, n, i), (K, i, o) and (K, o)."""
+    return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias[:, None], x, weight)
+
+
+class _BatchNorm(nn.Module):
+    """The tensors of K batch normalisations, with K * C or (K, C) values each."""
 
     weight: nn.Parameter | None
     bias: nn.Parameter | None
@@ -66,26 +106,56 @@ class GroupedBatchNorm(nn.Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, k: int) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, k: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.register_parameter("weight", _parameter(norm.weight, k))
-        self.register_parameter("bias", _parameter(norm.bias, k))
-        self.register_buffer("running_mean", _buffer(norm.running_mean, k))
-        self.register_buffer("running_var", _buffer(norm.running_var, k))
+        for name in ("weight", "bias"):
+            weight: Tensor | None = getattr(norm, name)
+            self.register_parameter(name, None if weight is None else nn.Parameter(_repeated(weight, k).view(shape)))
+        for name in ("running_mean", "running_var"):
+            statistic: Tensor | None = getattr(norm, name)
+            self.register_buffer(name, None if statistic is None else _repeated(statistic, k).view(shape))
         count = norm.num_batches_tracked
         self.register_buffer("num_batches_tracked", None if count is None else count.repeat(k))
         if norm.momentum is None:
             raise UnsupportedLayerError("no K-fold form of batch normalisation with a cumulative average")
         self.momentum, self.eps = norm.momentum, norm.eps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Same shape; in training the running statistics move by ``momentum``."""
-        if self.training and self.num_batches_tracked is not None:
+    def _count(self) -> None:
+        if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        of_batch = self.training or self.running_mean is None
+
+
+class GroupedBatchNorm(_BatchNorm):
+    """K batch normalisations on (B, K * C, ...), each with its own statistics."""
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, k: int) -> None:
+        super().__init__(norm, k, (k * norm.num_features,))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape; the running statistics move by ``momentum``."""
+        self._count()
         return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, of_batch, self.momentum, self.eps
+            x, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum, self.eps
         )
+
+
+class MemberBatchNorm(_BatchNorm):
+    """K batch normalisations on (K, B, ..., C), each with its own statistics."""
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, k: int) -> None:
+        super().__init__(norm, k, (k, norm.num_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape; the running statistics move by ``momentum``."""
+        self._count()
+        # Member by member: torch's kernel wants channels second, and of all members at once that would be a copy.
+        return torch.stack([self._one(own.movedim(-1, 1), member).movedim(1, -1) for member, own in enumerate(x)])
+
+    def _one(self, x: Tensor, member: int) -> Tensor:
+        """Normalise (B, C, ...) as one member does."""
+        tensors = (self.running_mean, self.running_var, self.weight, self.bias)
+        mean, variance, weight, bias = (None if tensor is None else tensor[member] for tensor in tensors)
+        return F.batch_norm(x, mean, variance, weight, bias, True, self.momentum, self.eps)
 
 
 class GroupedGroupNorm(nn.Module):
@@ -106,107 +176,45 @@ class GroupedGroupNorm(nn.Module):
 
 
 class MemberLinear(nn.Module):
-    """K linear layers on (K, B, n); an input of (1, B, n) is shared by all members."""
+    """K linear layers on (K, B, n)."""
 
     bias: nn.Parameter | None
 
     def __init__(self, linear: nn.Linear, k: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(linear.weight.detach().repeat(k, 1, 1))
+        self.weight = nn.Parameter(_repeated(linear.weight[None], k))
         bias: Tensor | None = linear.bias
         self.register_parameter("bias", _parameter(None if bias is None else bias[None], k))
         self.k = k
 
     def forward(self, x: Tensor) -> Tensor:
-        """(K, B, n) to (K, B, n')."""
+        """Return (K, B, n') of (K, B, n)."""
         if x.dim() != 3:
             raise UnsupportedLayerError("a K-fold linear layer takes one vector an example")
-        members, weight = x.expand(self.k, -1, -1), self.weight.transpose(1, 2)
-        return torch.bmm(members, weight) if self.bias is None else torch.baddbmm(self.bias[:, None], members, weight)
-
-
-class _SideBySide(torch.autograd.Function):
-    """K linear layers on (B, K * n), with gradients that autograd would compute member by member and copy."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """(B, K * n) to (B, K * n')."""
-        ctx.save_for_backward(x, weight)
-        members, transposed = _members_first(x, len(weight)), weight.transpose(1, 2)
-        out = torch.bmm(members, transposed) if bias is None else torch.baddbmm(bias[:, None], members, transposed)
-        return out.transpose(0, 1).flatten(1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Gradients of the input, the weights (K, n', n) and the biases (K, n')."""
-        x, weight = ctx.saved_tensors
-        own = _members_first(gradient, len(weight)).contiguous()
-        of_input = None
-        if ctx.needs_input_grad[0]:
-            of_input = torch.empty_like(x)
-            torch.bmm(own, weight, out=_members_first(of_input, len(weight)))
-        of_weight = torch.bmm(own.transpose(1, 2), _members_first(x, len(weight)))
-        return of_input, of_weight, own.sum(1) if ctx.needs_input_grad[2] else None
-
-
-def _members_first(x: Tensor, k: int) -> Tensor:
-    """(B, K * n) to (K, B, n), a view where it can be."""
-    return x.reshape(len(x), k, -1).transpose(0, 1)
+        return _products(x, self.weight.transpose(1, 2), self.bias)
 
 
 class GroupedLinear(MemberLinear):
     """K linear layers on (B, K * n)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, K * n) to (B, K * n')."""
+        """Return (B, K * n') of (B, K * n)."""
         if x.dim() != 2:
             raise UnsupportedLayerError("a K-fold linear layer takes one vector an example")
-        out: Tensor = _SideBySide.apply(x.contiguous(), self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return out
-
-
-class _Flattened(torch.autograd.Function):
-    """Flattens pictures; their gradient comes back channels last, as the layers before want it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C * H * W)."""
-        ctx.shape = x.shape
-        return x.flatten(1)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """(B, C * H * W) to (B, C, H, W)."""
-        return gradient.reshape(ctx.shape).contiguous(memory_format=torch.channels_last)
-
-
-class GroupedFlatten(nn.Flatten):
-    """As ``nn.Flatten``; of pictures (B, K * C, H, W) with channels last in memory the gradient has channels last too."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, K * C, H, W) to (B, K * n)."""
-        if x.is_contiguous() or x.dim() != 4 or (self.start_dim, self.end_dim) != (1, -1):
-            return super().forward(x)
-        out: Tensor = _Flattened.apply(x)  # type: ignore[no-untyped-call]
-        return out
-
-
-def _grouped_flatten(flatten: nn.Flatten, k: int) -> nn.Module:  # noqa: ARG001
-    return GroupedFlatten(flatten.start_dim, flatten.end_dim)
+        return super().forward(x.view(len(x), self.k, -1).transpose(0, 1)).transpose(0, 1).flatten(1)
 
 
 class MemberFlatten(nn.Module):
-    """Flattens (K, B, ...) to (K, B, n)."""
+    """Flattens pictures (K, B, H, W, C) to (K, B, C * H * W)."""
+
+    def __init__(self, flatten: nn.Flatten, k: int) -> None:  # noqa: ARG002
+        super().__init__()
+        if (flatten.start_dim, flatten.end_dim) != (1, -1):
+            raise UnsupportedLayerError("only a flattening of whole examples has a K-fold form")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(K, B, ...) to (K, B, n)."""
-        return x.flatten(2)
-
-
-def _member_flatten(flatten: nn.Flatten, k: int) -> nn.Module:  # noqa: ARG001
-    if (flatten.start_dim, flatten.end_dim) != (1, -1):
-        raise UnsupportedLayerError("only a flattening of whole examples has a K-fold form")
-    return MemberFlatten()
+        """Return (K, B, n); vectors are left as they are."""
+        return x if x.dim() == 3 else x.permute(0, 1, 4, 2, 3).flatten(2)
 
 
 Replacement = Callable[[Any, int], nn.Module]
@@ -215,10 +223,15 @@ IN_CHANNELS: Mapping[type[nn.Module], Replacement] = {
     nn.BatchNorm1d: GroupedBatchNorm,
     nn.BatchNorm2d: GroupedBatchNorm,
     nn.GroupNorm: GroupedGroupNorm,
-    nn.Flatten: _grouped_flatten,
     nn.Linear: GroupedLinear,
 }
-IN_MEMBERS: Mapping[type[nn.Module], Replacement] = {nn.Linear: MemberLinear, nn.Flatten: _member_flatten}
+MEMBERS_FIRST: Mapping[type[nn.Module], Replacement] = {
+    nn.Conv2d: MemberPatchConv2d,
+    nn.BatchNorm1d: MemberBatchNorm,
+    nn.BatchNorm2d: MemberBatchNorm,
+    nn.Flatten: MemberFlatten,
+    nn.Linear: MemberLinear,
+}
 
 
 def _replaced(module: nn.Module, k: int, table: Mapping[type[nn.Module], Replacement]) -> nn.Module:
@@ -231,16 +244,16 @@ def _replaced(module: nn.Module, k: int, table: Mapping[type[nn.Module], Replace
     return module
 
 
-def has_only_linear_layers(module: nn.Module) -> bool:
-    """Whether every parameter of ``module`` belongs to an ``nn.Linear``."""
-    owners = (part for part in module.modules() if any(True for _ in part.parameters(recurse=False)))
-    return all(type(part) is nn.Linear for part in owners)
+def is_members_first(module: nn.Module) -> bool:
+    """Return True if all weights of ``module`` are factors of matrix products, but for batch normalisations'."""
+    owners = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
+    convolutions = [part for part in owners if type(part) is nn.Conv2d]
+    return all(type(part) in MEMBERS_FIRST for part in owners) and all(map(is_patch_convolution, convolutions))
 
 
 def grouped_module(template: nn.Module, k: int) -> nn.Module:
-    """A K-fold copy of ``template``; UnsupportedLayerError where a layer has no K-fold form."""
-    table = IN_MEMBERS if has_only_linear_layers(template) else IN_CHANNELS
-    return _replaced(copy.deepcopy(template), k, table)
+    """Return a K-fold copy of ``template``; raise UnsupportedLayerError if a layer has no K-fold form."""
+    return _replaced(copy.deepcopy(template), k, MEMBERS_FIRST if is_members_first(template) else IN_CHANNELS)
 
 
 def load_members(module: nn.Module, state: StackedState) -> None:

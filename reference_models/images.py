@@ -29,10 +29,6 @@ class Normaliser:
     def __init__(self, mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> None:
         self._scale, self._shift = channel_scale(mean, std, device)
 
-    def of_row(self, width: int) -> tuple[Tensor, Tensor]:
-        """``(scale, shift)`` of :func:`channel_scale` for a row of ``width`` pixels, shape (width * C,)."""
-        return self._scale.repeat(width), self._shift.repeat(width)
-
     def apply(self, values: Tensor) -> Tensor:
         """In place, on contiguous float32 (B, H, ..., C); over whole rows, as a dimension of length C would be slow."""
         rows = values.flatten(2)

@@ -37,52 +37,42 @@ def initial_state(spec: ModelSpec, seeds: Sequence[int]) -> StackedState:
 def make_ensemble(
     spec: ModelSpec, state: StackedState, device: torch.device | str, mechanism: Mechanism | None = None
 ) -> Ensemble:
-    """The members of ``state`` on ``device``, in training mode, computed by ``mechanism`` or by the one that suits."""
+    """The members of ``state`` on ``device``, computed by ``mechanism`` or by the one that suits."""
     template = build_model(spec, None)
-    chosen = mechanism or choose_mechanism(spec, device)
+    chosen = mechanism or choose_mechanism(spec)
     return ENSEMBLES[chosen](spec, template, state, torch.device(device))
 
 
-def choose_mechanism(spec: ModelSpec, device: torch.device | str = "cpu") -> Mechanism:
-    """The fastest mechanism whose outputs agree with ordinary modules, in training and in evaluation mode.
+def choose_mechanism(spec: ModelSpec) -> Mechanism:
+    """Return the fastest mechanism whose outputs agree with ordinary modules.
 
-    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours. "chained"
-    on the CPU alone, for chains of the layers that it knows.
+    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours.
     """
-    return _choose(json.dumps(asdict(spec), sort_keys=True), torch.device(device).type == "cpu")
+    return _choose(json.dumps(asdict(spec), sort_keys=True))
 
 
 @functools.lru_cache(maxsize=64)
-def _choose(spec_json: str, on_cpu: bool) -> Mechanism:
+def _choose(spec_json: str) -> Mechanism:
     spec = model_spec_from_json(json.loads(spec_json))
     if any(isinstance(layer, RANDOM_LAYERS) for layer in build_model(spec, None).modules()):
         return "loop"
-    candidates: tuple[Mechanism, ...] = ("chained", "grouped", "vmap") if on_cpu else ("grouped", "vmap")
+    candidates: tuple[Mechanism, ...] = ("grouped", "vmap")
     return next((mechanism for mechanism in candidates if _agrees(spec, mechanism)), "loop")
 
 
 def _agrees(spec: ModelSpec, mechanism: Mechanism) -> bool:
-    """Whether ``mechanism`` runs this architecture and computes what the loop computes."""
-    state, template = initial_state(spec, range(PROBE_MEMBERS)), build_model(spec, None)
-    cpu = torch.device("cpu")
-    try:
-        outputs = _probe(ENSEMBLES[mechanism](spec, template, state, cpu), spec)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
-        return False
-    expected = _probe(LoopEnsemble(spec, template, state, cpu), spec)
-    return all(_close(one, other) for one, other in zip(outputs, expected, strict=True))
+    """Return True if ``mechanism`` runs this architecture and computes what the loop computes."""
+    state, template, cpu = initial_state(spec, range(PROBE_MEMBERS)), build_model(spec, None), torch.device("cpu")
+    shape = (PROBE_MEMBERS, PROBE_IMAGES, *spec.image_size, spec.in_channels)
+    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    with torch.no_grad():
+        try:
+            found = ENSEMBLES[mechanism](spec, template, state, cpu).logits(images)
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+            return False
+        return _close(found, LoopEnsemble(spec, template, state, cpu).logits(images))
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
     allowed = PROBE_TOLERANCE * max(1.0, other.abs().max().item())
     return one.shape == other.shape and bool((one - other).abs().max() <= allowed)
-
-
-@torch.no_grad()
-def _probe(ensemble: Ensemble, spec: ModelSpec) -> list[Tensor]:
-    """Outputs in training mode, on pictures of each member's own, and in evaluation mode, on shared ones."""
-    shape = (PROBE_MEMBERS, PROBE_IMAGES, *spec.image_size, spec.in_channels)
-    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    outputs = [ensemble.logits(images)]
-    ensemble.train(False)
-    return [*outputs, ensemble.logits(images[:1])]

@@ -35,10 +35,6 @@ class Batch:
         """The same draws on ``device``."""
         return Batch(self.index.to(device), tuple(draw.to(device) for draw in self.draws))
 
-    def of(self, members: slice) -> Batch:
-        """The draws of some of the members that lie side by side."""
-        return Batch(self.index[members], tuple(draw[members] for draw in self.draws))
-
 
 def _generator(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed("member", purpose, seed))

@@ -64,7 +64,7 @@ def train_chunk(
         ValueError: no seeds, shapes that do not fit, an unknown architecture, or fewer examples than one step takes.
     """
     _check(spec, images, labels, seeds)
-    mechanism = mechanism or choose_mechanism(spec, device)
+    mechanism = mechanism or choose_mechanism(spec)
     if mechanism == "loop":
         return _train_in_turn(spec, recipe, images, labels, seeds, torch.device(device), on_step, recorder, initial)
     examples = Examples(images, labels, recipe, torch.device(device))

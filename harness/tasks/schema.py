@@ -17,7 +17,13 @@ RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weigh
 MOST_FACES = 1_000_000
 MOST_LAYERS = 100
 SIZE = Whole(1, 65_536)
-ARCHITECTURES = {"small-cnn": ("width", "norm"), "resnet18": ("width",), "mlp": ("hidden",)}
+ARCHITECTURES = {
+    "patch-cnn": ("patches", "width", "hidden", "norm"),
+    "small-cnn": ("width", "norm"),
+    "resnet18": ("width",),
+    "mlp": ("hidden",),
+}
+LISTS = ("hidden", "patches")
 
 
 def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
@@ -37,7 +43,7 @@ def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
 
 
 def _check_option(option: str, given: object) -> None:
-    sizes = [given] if option == "width" else given if option == "hidden" else []
+    sizes = given if option in LISTS else [given] if option == "width" else []
     if not isinstance(sizes, (list, tuple)) or len(sizes) > MOST_LAYERS:
         raise ValueError(f"options.{option} must be a list of at most {MOST_LAYERS} whole numbers, as in [128, 128]")
     for size in sizes:

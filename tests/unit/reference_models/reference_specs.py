@@ -21,6 +21,8 @@ def spec_of(name: str, **options: Any) -> ModelSpec:
 
 
 SPECS = {
+    "patch-cnn": spec_of("patch-cnn", width=4, hidden=[8]),
+    "patch-cnn-none": spec_of("patch-cnn", width=4, hidden=[], norm="none"),
     "small-cnn": spec_of("small-cnn", width=4),
     "small-cnn-batch": spec_of("small-cnn", width=4, norm="batch"),
     "small-cnn-group": spec_of("small-cnn", width=4, norm="group"),
@@ -47,28 +49,6 @@ class ChannelMixer(nn.Module):
 def channel_mixer(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
     """A factory that only vmap can run for many members."""
     return ChannelMixer(in_channels, n_classes)
-
-
-def smooth(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    """A chain with a smooth activation and a layer without bias."""
-    n_inputs = in_channels * image_size[0] * image_size[1]
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_inputs, 6, bias=False), nn.Tanh(), nn.Linear(6, n_classes))
-
-
-def pooled(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    """A chain of uneven convolutions of pictures with odd sides, with layers between them that have no parameters."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, 8, (5, 3), stride=(1, 2), padding=(2, 0), bias=False),
-        nn.BatchNorm2d(8, affine=False),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.BatchNorm2d(8, momentum=0.3),
-        nn.Conv2d(8, 12, 2),
-        nn.Tanh(),
-        nn.Conv2d(12, 4, 1, stride=2),
-        nn.Flatten(),
-        nn.Linear(4 * 4, n_classes),
-    )
 
 
 def with_dropout(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:

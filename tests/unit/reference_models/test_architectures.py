@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from reference_specs import SPECS, spec_of
 
 from reference_models.architectures import ARCHITECTURES, build_model, small_cnn
 from reference_models.images import normalise
+from reference_models.resnet import resnet18
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -35,7 +38,7 @@ def test_architectures_take_pictures_of_any_size(name: str, image_size: tuple[in
     assert model(torch.zeros(2, 1, *image_size)).shape == (2, 5)
 
 
-def test_the_default_network_has_the_cost_it_claims() -> None:
+def test_the_small_cnn_has_the_cost_it_claims() -> None:
     layers = [layer for layer in small_cnn(3, (32, 32), 10).modules() if isinstance(layer, torch.nn.Conv2d)]
     multiply_adds = sum(layer.weight.numel() * side**2 for layer, side in zip(layers, (16, 8, 4), strict=True))
 
@@ -43,8 +46,41 @@ def test_the_default_network_has_the_cost_it_claims() -> None:
     assert 650_000 < multiply_adds < 750_000
 
 
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def _torchvision_names() -> Iterator[str]:
+    """The names of torchvision's ResNet-18, in order: four stages of two blocks, projections where a stage begins."""
+    yield from ("conv1.weight", *(f"bn1.{name}" for name in NORM))
+    for stage, block in itertools.product((1, 2, 3, 4), (0, 1)):
+        for layer in (1, 2):
+            yield f"layer{stage}.{block}.conv{layer}.weight"
+            yield from (f"layer{stage}.{block}.bn{layer}.{name}" for name in NORM)
+        if stage > 1 and block == 0:
+            yield f"layer{stage}.0.downsample.0.weight"
+            yield from (f"layer{stage}.0.downsample.1.{name}" for name in NORM)
+    yield from ("fc.weight", "fc.bias")
+
+
+def test_a_resnet_has_torchvision_s_names() -> None:
+    model = resnet18(3, (32, 32), 10, width=2)
+
+    assert list(model.state_dict()) == list(_torchvision_names())
+    assert len(model.state_dict()) == 122
+    assert [name for name, _ in model.named_children()] == [
+        *("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")
+    ]
+
+
+def test_a_resnet_of_full_width_has_torchvision_s_sizes_but_for_its_stem() -> None:
+    parameters = dict(resnet18(3, (32, 32), 1000).named_parameters())
+
+    assert parameters["conv1.weight"].shape == (64, 3, 3, 3)
+    assert sum(p.numel() for name, p in parameters.items() if name != "conv1.weight") == 11_689_512 - 64 * 3 * 7 * 7
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, resnet18, small-cnn"):
+    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, patch-cnn, resnet18, small-cnn"):
         build_model(spec_of("vgg"), 0)
 
 

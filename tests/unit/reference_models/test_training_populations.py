@@ -8,7 +8,6 @@ import torch
 from reference_specs import SPECS, Examples, assert_identical, spec_of
 
 from reference_models.architectures import build_model
-from reference_models.machine_code import NoCompilerError
 from reference_models.mechanism import choose_mechanism
 from reference_models.prediction import stacked_logits
 from reference_models.recipe import Recipe
@@ -85,26 +84,7 @@ def test_an_architecture_that_mixes_channels_is_computed_by_vmap(examples: Examp
 
 @pytest.mark.parametrize("name", SPECS)
 def test_bundled_architectures_are_computed_side_by_side(name: str) -> None:
-    on_cpu = "chained" if name in {"mlp", "small-cnn", "small-cnn-batch"} else "grouped"
-    assert choose_mechanism(SPECS[name]) == on_cpu
-    assert choose_mechanism(SPECS[name], "cuda") == "grouped"
-
-
-def test_a_chain_of_other_layers_is_computed_by_machine_code_where_it_can_be() -> None:
-    assert choose_mechanism(spec_of("reference_specs:pooled")) == "chained"
-
-
-def test_channels_that_do_not_fill_vectors_are_left_to_torch() -> None:
-    assert choose_mechanism(spec_of("small-cnn", width=6)) == "grouped"
-
-
-def test_where_nothing_compiles_torch_computes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_vectors() -> None:
-        raise NoCompilerError
-
-    monkeypatch.setattr("reference_models.chain_picture_layers.host_vectors", no_vectors)
-
-    assert choose_mechanism(spec_of("small-cnn", width=12)) == "grouped"
+    assert choose_mechanism(SPECS[name]) == "grouped"
 
 
 @pytest.mark.parametrize(("drop_last", "steps"), [(False, 6), (True, 4)])

@@ -8,17 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from reference_specs import SPECS, Examples, assert_close, assert_steps_agree, spec_of
+from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
 
 from reference_models.architectures import build_model
 from reference_models.augmentation import augment
-from reference_models.chains import ChainEnsemble
-from reference_models.ensembles import Ensemble, Mechanism
+from reference_models.ensembles import Mechanism
 from reference_models.examples import Examples as ResidentExamples
-from reference_models.grouped import GroupedLinear, grouped_module
+from reference_models.grouped import grouped_module
 from reference_models.images import normalise
 from reference_models.mechanism import initial_state, make_ensemble
-from reference_models.recipe import Augmentation, ModelSpec, Recipe
+from reference_models.recipe import ModelSpec, Recipe
 from reference_models.sampling import Batch, member_batches, population_batches
 from reference_models.states import State, member_state, stack_states
 from reference_models.training import make_optimizer, take_step, train_chunk, train_one
@@ -28,12 +27,6 @@ SGD = Recipe(
     epochs=2, batch_size=8, lr=0.05, nesterov=True, label_smoothing=0.1, augment=("horizontal-flip", "crop-pad-4")
 )
 RECIPES = {"sgd": SGD, "adam": replace(SGD, optimizer="adam", lr=0.001, nesterov=False)}
-CHAINS = {
-    **{name: SPECS[name] for name in ("mlp", "small-cnn", "small-cnn-batch")},
-    "smooth": spec_of("reference_specs:smooth"),
-    "pooled": spec_of("reference_specs:pooled"),
-}
-ALL = {**SPECS, **CHAINS}
 STEPS = 4
 LR = 0.01
 
@@ -65,9 +58,7 @@ def _plain_step(
     return model.state_dict()
 
 
-def _moments(
-    optimizer: torch.optim.Optimizer, ensemble: Ensemble, spec: ModelSpec, member: int
-) -> list[dict[str, torch.Tensor]]:
+def _moments(optimizer: torch.optim.Optimizer, spec: ModelSpec, member: int) -> list[dict[str, torch.Tensor]]:
     """The optimizer's state of one member, copied out of the stacked one."""
     shapes = [parameter.shape for parameter in build_model(spec, None).parameters()]
     stacked = [optimizer.state.get(parameter, {}) for parameter in optimizer.param_groups[0]["params"]]
@@ -75,21 +66,13 @@ def _moments(
     for kind in sorted({kind for own in stacked for kind in own}):
         values = [own[kind] for own in stacked]
         if kind != "step":
-            values = [_members(ensemble, place, value, shapes[place])[member] for place, value in enumerate(values)]
+            values = [value.reshape(len(SEEDS), *shape)[member] for value, shape in zip(values, shapes, strict=True)]
         for own, value in zip(moments, values, strict=True):
             own[kind] = value.clone()
     return moments
 
 
-def _members(ensemble: Ensemble, place: int, values: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Values laid out as the ensemble's parameter number ``place`` is, as (K, ...) in the ordinary layout."""
-    if isinstance(ensemble, ChainEnsemble):
-        stand_ins = [values if i == place else own for i, own in enumerate(ensemble.parameters())]
-        return list(ensemble.plain(iter(stand_ins)).values())[place]
-    return values.reshape(len(SEEDS), *shape)
-
-
-WAYS = [*itertools.product(SPECS, ["grouped", "vmap"]), *itertools.product(CHAINS, ["chained"])]
+WAYS = list(itertools.product(SPECS, ["grouped", "vmap"]))
 
 
 @pytest.mark.parametrize("optimizer_name", RECIPES)
@@ -97,7 +80,7 @@ WAYS = [*itertools.product(SPECS, ["grouped", "vmap"]), *itertools.product(CHAIN
 def test_every_step_equals_the_plain_step_from_the_same_state(
     name: str, optimizer_name: str, mechanism: Mechanism, examples: Examples
 ) -> None:
-    spec, recipe = ALL[name], RECIPES[optimizer_name]
+    spec, recipe = SPECS[name], RECIPES[optimizer_name]
     ensemble = make_ensemble(spec, initial_state(spec, SEEDS), "cpu", mechanism)
     optimizer = make_optimizer(recipe, ensemble.parameters(), fused=True)
     resident = ResidentExamples(*examples, recipe, torch.device("cpu"))
@@ -106,9 +89,7 @@ def test_every_step_equals_the_plain_step_from_the_same_state(
     for _, batch in zip(range(STEPS), population_batches(recipe, len(examples[1]), SEEDS), strict=False):
         before = ensemble.state()
         expected = [
-            _plain_step(
-                spec, recipe, examples, member_state(before, k), _moments(optimizer, ensemble, spec, k), next(stream)
-            )
+            _plain_step(spec, recipe, examples, member_state(before, k), _moments(optimizer, spec, k), next(stream))
             for k, stream in enumerate(streams)
         ]
         take_step(ensemble, optimizer, resident, batch, LR)
@@ -122,9 +103,9 @@ def test_a_chunk_trained_for_one_step_equals_models_trained_alone(
 ) -> None:
     recipe = replace(RECIPES[optimizer_name], epochs=1, batch_size=20)
 
-    chunk = train_chunk(ALL[name], recipe, *examples, SEEDS, mechanism=mechanism)
+    chunk = train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism=mechanism)
 
-    alone = stack_states([train_one(ALL[name], recipe, *examples, seed) for seed in SEEDS])
+    alone = stack_states([train_one(SPECS[name], recipe, *examples, seed) for seed in SEEDS])
     assert_steps_agree(chunk, alone, recipe)
 
 
@@ -151,66 +132,26 @@ def test_running_statistics_equal_those_of_models_trained_alone(examples: Exampl
     assert chunk["1.num_batches_tracked"].tolist() == [3, 3, 3]
 
 
-@pytest.mark.parametrize("name", CHAINS)
-def test_few_members_at_a_time_give_what_all_at_once_do(
-    name: str, examples: Examples, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = replace(SGD, epochs=1, lr=1e-3)
-    together = train_chunk(CHAINS[name], recipe, *examples, SEEDS, mechanism="chained")
+def test_members_that_are_matrix_products_do_not_depend_on_how_many_there_are(examples: Examples) -> None:
+    recipe = replace(SGD, epochs=1)
 
-    monkeypatch.setattr("reference_models.chains.BLOCK_BYTES", 1)
-
-    alone = train_chunk(CHAINS[name], recipe, *examples, SEEDS, mechanism="chained")
-    assert_close(alone, together, 1e-6)
-
-
-@pytest.mark.parametrize("name", ["mlp", "small-cnn"])
-@pytest.mark.parametrize("augment_by", [(), ("horizontal-flip",)])
-def test_prepared_examples_give_the_same_weights(
-    augment_by: tuple[Augmentation, ...], name: str, examples: Examples, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = replace(SGD, epochs=1, augment=augment_by)
-    prepared = train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism="chained")
-
-    monkeypatch.setattr("reference_models.chain_inputs.PREPARED_BYTES", 0)
-
-    assert_close(train_chunk(SPECS[name], recipe, *examples, SEEDS, mechanism="chained"), prepared, 1e-6)
-
-
-def test_members_trained_by_machine_code_do_not_depend_on_how_many_there_are(examples: Examples) -> None:
-    spec, recipe = SPECS["small-cnn-batch"], replace(SGD, epochs=1)
-
-    several = train_chunk(spec, recipe, *examples, SEEDS, mechanism="chained")
-    one = train_chunk(spec, recipe, *examples, SEEDS[1:2], mechanism="chained")
+    several = train_chunk(SPECS["patch-cnn"], recipe, *examples, SEEDS)
+    one = train_chunk(SPECS["patch-cnn"], recipe, *examples, SEEDS[1:2])
 
     assert_close(member_state(several, 1), member_state(one, 0), 1e-6)
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_linear_layers_side_by_side_have_the_gradients_of_each_alone(bias: bool) -> None:
+@pytest.mark.parametrize("padding", [(0, 0), (1, 0), (2, 1)])
+def test_a_patch_convolution_pads_and_drops_as_torch_does(padding: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    layer = GroupedLinear(torch.nn.Linear(6, 4, bias=bias), 3)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator))
-    x = torch.randn(5, 3 * 6, generator=generator).requires_grad_()
-    wanted = torch.randn(5, 3 * 4, generator=generator)
-    layer(x).backward(wanted)
-    for member in range(3):
-        alone = torch.nn.Linear(6, 4, bias=bias)
-        alone.load_state_dict({name: values[member] for name, values in layer.state_dict().items()})
-        own = x.detach()[:, 6 * member : 6 * (member + 1)].requires_grad_()
-        alone(own).backward(wanted[:, 4 * member : 4 * (member + 1)])
-        torch.testing.assert_close(x.grad[:, 6 * member : 6 * (member + 1)], own.grad)
-        for together, parameter in zip(layer.parameters(), alone.parameters(), strict=True):
-            torch.testing.assert_close(together.grad[member], parameter.grad)
+    alone = [torch.nn.Conv2d(2, 5, (3, 2), stride=(3, 2), padding=padding) for _ in range(2)]
+    together = grouped_module(torch.nn.Sequential(alone[0]), 2)
+    together.load_state_dict(
+        {f"0.{name}": values for name, values in stack_states([c.state_dict() for c in alone]).items()}
+    )
+    pictures = torch.randn(2, 4, 7, 5, 2, generator=generator)
 
+    found = together(pictures)
 
-def test_the_gradient_of_flattened_pictures_is_channels_last_where_they_are() -> None:
-    flatten = grouped_module(torch.nn.Sequential(torch.nn.BatchNorm2d(4), torch.nn.Flatten()), 1)[1]
-    pictures = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
-    pictures = pictures.contiguous(memory_format=torch.channels_last).requires_grad_()
-    flat = flatten(pictures)
-    (gradient,) = torch.autograd.grad(flat, pictures, flat.detach())
-    assert gradient.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(gradient, pictures.detach())
+    for own, conv, image in zip(found, alone, pictures, strict=True):
+        torch.testing.assert_close(own, conv(image.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))

@@ -144,7 +144,10 @@ FAULTS = {
     "unknown network": (
         GOOD + "architecture:\n  name: resnet\n",
         14,
-        ["name 'resnet' is unknown; did you mean 'resnet18'?", "small-cnn, resnet18, mlp, package.module:factory"],
+        [
+            "name 'resnet' is unknown; did you mean 'resnet18'?",
+            "patch-cnn, small-cnn, resnet18, mlp, package.module:factory",
+        ],
     ),
     "unknown network option": (
         GOOD + "architecture:\n  name: mlp\n  options: {hiden: [3]}\n",

@@ -41,6 +41,7 @@ def spec(name: str = "mlp", side: int = 6, **options: Any) -> ModelSpec:
 MLP = spec(hidden=[8])
 ARCHITECTURES = {
     "mlp": MLP,
+    "patch-cnn": spec("patch-cnn", patches=[2, 2], width=2, hidden=[4]),
     "small-cnn": spec("small-cnn", width=2),
     "small-cnn-batch": spec("small-cnn", width=2, norm="batch"),
     "resnet18": spec("resnet18", width=2),

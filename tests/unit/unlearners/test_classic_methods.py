@@ -209,15 +209,23 @@ def test_l1_sparse_leaves_smaller_weights_than_fine_tuning_alone() -> None:
     assert size(0.05) < 0.95 * size(0.0)
 
 
+LAST_TWO = {
+    "patch-cnn": ("7.", "9."),
+    "small-cnn-batch": ("6.", "7.", "10."),
+    "resnet18": ("layer4.1.conv2.", "layer4.1.bn2.", "fc."),
+}
+"""The last two layers with weights, by architecture."""
+
+
 @pytest.mark.parametrize("name", ["cf_k", "eu_k"])
-@pytest.mark.parametrize("architecture", ["small-cnn-batch", "resnet18"])
+@pytest.mark.parametrize("architecture", LAST_TWO)
 def test_the_first_layers_keep_weights_and_statistics_and_the_last_are_trained(name: str, architecture: str) -> None:
     network = ARCHITECTURES[architecture]
     model = build_model(network, 0)
     before, after = model.state_dict(), run(name, model, context({"k": 2}, network)).state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key])}
 
-    last = ("6.", "7.", "10.") if architecture == "small-cnn-batch" else ("10.conv2.", "10.bn2.", "13.")
+    last = LAST_TWO[architecture]
     assert changed
     assert changed <= {key for key in before if key.startswith(last)}
     assert {key for key in changed if key.endswith("weight")} == {

@@ -145,8 +145,8 @@ def test_seif_s_published_options_disturb_the_first_convolution_alone_in_the_wei
         name: got[name] - weight for name, weight in model.named_parameters() if not torch.equal(weight, got[name])
     }
 
-    assert list(changed) == ["0.weight"]
-    noise = changed["0.weight"].detach()
+    assert list(changed) == ["conv1.weight"]
+    noise = changed["conv1.weight"].detach()
     assert float(noise.std()) == pytest.approx(0.6, abs=5 * 0.6 / math.sqrt(2 * noise.numel()))
 
 

@@ -126,13 +126,13 @@ def test_selection_ranks_all_tensors_together() -> None:
 def test_layers_are_found_in_every_network() -> None:
     counts = {name: len(weight_layers(build_model(spec, 0))) for name, spec in ARCHITECTURES.items()}
 
-    assert counts == {"mlp": 2, "small-cnn": 4, "small-cnn-batch": 4, "resnet18": 21}
+    assert counts == {"mlp": 2, "patch-cnn": 4, "small-cnn": 4, "small-cnn-batch": 4, "resnet18": 21}
 
 
 def test_kernels_are_the_convolutions_or_else_the_linear_layers() -> None:
     counts = {name: len(kernels(build_model(spec, 0))) for name, spec in ARCHITECTURES.items()}
 
-    assert counts == {"mlp": 2, "small-cnn": 3, "small-cnn-batch": 3, "resnet18": 20}
+    assert counts == {"mlp": 2, "patch-cnn": 2, "small-cnn": 3, "small-cnn-batch": 3, "resnet18": 20}
 
 
 def test_a_layer_brings_its_norm() -> None:

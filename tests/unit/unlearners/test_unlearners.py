@@ -164,5 +164,5 @@ def test_a_new_model_has_the_architecture_s_own_initialisation_and_fresh_buffers
     first, second = about.new_model(), about.new_model()
 
     assert distance(first, second) > 0
-    assert first[0].weight.std().item() == pytest.approx(build_model(spec, 5)[0].weight.std().item(), rel=0.2)  # type: ignore[index, union-attr]
-    assert int(first[1].num_batches_tracked) == 0  # type: ignore[index, arg-type]
+    assert first.conv1.weight.std().item() == pytest.approx(build_model(spec, 5).conv1.weight.std().item(), rel=0.2)  # type: ignore[union-attr]
+    assert int(first.bn1.num_batches_tracked) == 0  # type: ignore[union-attr, arg-type]
