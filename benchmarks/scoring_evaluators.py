@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import multiprocessing
+import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -117,8 +119,9 @@ def registered() -> dict[str, Callable[[Evidence], object]]:
 
 def bill(size: Size) -> Bill:
     """The cost of all evaluators at one size, in a process of its own that has compiled or loaded all code before."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_billed, (size,))
+    # Not a Pool: its workers are daemons, which may start no processes of their own.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_billed, size).result()
 
 
 def _billed(size: Size) -> Bill:
@@ -148,9 +151,15 @@ def _together(found: Evidence) -> Cost:
     """What all evaluators side by side cost."""
     loaded, _ = load_evaluators()
     before = reset_peak_mib()
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, processor = time.perf_counter(), _processor_s()
     evaluating.evaluate(loaded, found, SilentProgress())
-    return Cost(time.perf_counter() - wall, time.process_time() - processor, peak_mib() - before)
+    return Cost(time.perf_counter() - wall, _processor_s() - processor, peak_mib() - before)
+
+
+def _processor_s() -> float:
+    """Return the processor seconds, user and system, of this process and of its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in both)
 
 
 def reset_peak_mib() -> float:
