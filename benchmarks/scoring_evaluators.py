@@ -52,7 +52,7 @@ class Bill:
         each: by evaluator, in the order in which they were run.
         together: all of them side by side, as a run of the harness has them, on the same evidence anew.
         evidence_mib: of all logits.
-        peak_mib: of the whole process: the interpreter, libraries, compiled code, evidence and all work.
+        peak_mib: of the whole process: the interpreter, libraries, evidence and all work.
     """
 
     each: dict[str, Cost]
@@ -118,7 +118,7 @@ def registered() -> dict[str, Callable[[Evidence], object]]:
 
 
 def bill(size: Size) -> Bill:
-    """The cost of all evaluators at one size, in a process of its own that has compiled or loaded all code before."""
+    """The cost of all evaluators at one size, in a process of its own that has loaded all code before."""
     # Not a Pool: its workers are daemons, which may start no processes of their own.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_billed, size).result()
@@ -126,10 +126,9 @@ def bill(size: Size) -> Bill:
 
 def _billed(size: Size) -> Bill:
     evaluators = registered()
-    # As many numbers as compiled code is loaded for, whatever the size that is measured.
-    for warm in (evidence(replace(size, models=16, examples=40)), evidence(replace(size, models=256, examples=1000))):
-        for evaluate in evaluators.values():
-            evaluate(warm)
+    warm = evidence(replace(size, models=16, examples=40))
+    for evaluate in evaluators.values():
+        evaluate(warm)
     del warm
     found = evidence(size)
     groups = (*found.logits.values(), *found.queries.values())

@@ -1,6 +1,6 @@
 """Processes of the program that need not load its libraries: forked from one that has loaded them and done nothing else.
 
-What costs a command its first seconds of processor time is torch, SciPy and numba. Here they are loaded once for all commands
+What costs a command its first seconds of processor time is torch and SciPy. Here they are loaded once for all commands
 of a test worker; the program's own modules, its variables, working directory, session, streams and exit status are each
 process's own. ``python -m tests.forks ADDRESS`` is the process to fork from.
 """
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import NoReturn
 
 LIBRARIES = (
-    *("torch", "torch.func", "scipy.special", "scipy.linalg", "numba", "safetensors.numpy", "safetensors.torch"),
+    *("torch", "torch.func", "scipy.special", "scipy.linalg", "safetensors.numpy", "safetensors.torch"),
     *("click", "docker", "jinja2", "jsonschema", "packaging.version", "platformdirs", "pluggy", "pydantic"),
     *("rich.console", "rich.progress", "rich.table", "yaml", "importlib.metadata"),
 )

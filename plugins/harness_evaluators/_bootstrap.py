@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Interval
-from harness_evaluators import _shared
 
 Values = NDArray[np.float64]
 
@@ -134,11 +133,7 @@ def _product(weights: Values, per_model: Values) -> Values:
 
 def resamples(evidence: Evidence, sizes: Mapping[str, int]) -> Resamples:
     """Draw the resamples of a run for populations of the given sizes."""
-
-    def drawn(name: str, n: int) -> Values:
-        return _shared.once(evidence, ("bootstrap", name, n), lambda: _deviations(evidence.rng(f"bootstrap-{name}"), n))
-
-    return Resamples({name: drawn(name, n) for name, n in sizes.items()})
+    return Resamples({name: _deviations(evidence.rng(f"bootstrap-{name}"), n) for name, n in sizes.items()})
 
 
 def _deviations(rng: np.random.Generator, n: int) -> Values:
