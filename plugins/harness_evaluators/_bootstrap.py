@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,16 +47,6 @@ class Linear:
     deviations: Values | None = None
 
 
-def mean_of(statistics: Sequence[Linear]) -> Linear:
-    """The mean of statistics of the same models, with its contributions where all of them are known."""
-    value = float(np.mean([one.value for one in statistics]))
-    lefts = [one.left for one in statistics if one.left is not None]
-    rights = [one.right for one in statistics if one.right is not None]
-    if min(len(lefts), len(rights)) < len(statistics):
-        return Linear(value)
-    return Linear(value, np.mean(lefts, axis=0), np.mean(rights, axis=0))
-
-
 @dataclass(frozen=True)
 class Sampled:
     """A statistic and what it was in each resample.
@@ -73,12 +63,6 @@ class Sampled:
     def sd(self) -> float | None:
         """The standard deviation over resamples."""
         return None if self.replicates is None else float(np.std(self.replicates, ddof=1))
-
-    def narrowed(self, factor: float) -> Sampled:
-        """The same value with its replicates' deviations multiplied by ``factor``."""
-        if self.replicates is None:
-            return self
-        return Sampled(self.value, self.value + factor * (self.replicates - self.value))
 
     def interval(self, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Interval | None:
         """The central share LEVEL of the replicates, cut to the values that the statistic can take."""

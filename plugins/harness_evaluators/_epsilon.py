@@ -19,7 +19,7 @@ from harness_evaluators._epsilon_rates import Logs, Out
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Codes = _epsilon_exact.Codes
-Models = NDArray[np.uint32]
+Models = NDArray[np.int64]
 AttackName = Literal["official-grid", "exact"]
 
 ATTACKS: tuple[AttackName, ...] = ("official-grid", "exact")
@@ -88,21 +88,22 @@ class Pool:
 
     def chosen(self, codes: Codes) -> tuple[Values, Codes]:
         """Return the values of the models that take part, sorted rows, and their codes, shape (n, number of these) each."""
-        sides = codes[self.models]
-        there = sides > 0
-        shape = len(self.values), int((codes > 0).sum())
+        sides = codes.take(self.models)
+        if codes.all():
+            return self.values, sides
+        there, shape = sides.astype(np.bool_), (len(self.values), np.count_nonzero(codes))
         return self.values[there].reshape(shape), sides[there].reshape(shape)
 
 
 def pool(left: Values, right: Values) -> Pool:
     """All models of two populations, finite phi of shape (N_left, n) and (N_right, n); those of the left one come first."""
     n_models, n = len(left) + len(right), left.shape[1]
-    values, models = _shared.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.uint32)
+    values, models = _shared.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.int64)
 
     def work(rows: slice) -> None:
         block = np.concatenate([left[:, rows].T, right[:, rows].T], axis=1)
         models[rows] = block.argsort(axis=1)
-        values[rows] = np.take_along_axis(block, models[rows].astype(np.int64), axis=1)
+        values[rows] = np.take_along_axis(block, models[rows], axis=1)
 
     _shared.in_threads(work, _shared.slices(n, BLOCK))
     return Pool(values, models)

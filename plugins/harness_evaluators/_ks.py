@@ -77,11 +77,6 @@ def _noise(left: Numbers, right: Numbers) -> Values | None:
     return _halves.of_mean(found, right.shape[1])
 
 
-def mean_distance(left: Numbers, right: Numbers) -> Linear:
-    """Mean D over examples, see :class:`Compared`."""
-    return compared(left, right).mean
-
-
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
     """Return mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,).
 

@@ -24,13 +24,8 @@ def numbers(folds: Sequence[Fold]) -> Values:
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 
 
-def lowest_rate(folds: Sequence[Fold]) -> float:
-    """The lowest false positive rate that every fold can resolve: 1 / (n + 1) for n scores of retrained models."""
-    return 1 / (1 + min(fold.right.size for fold in folds))
-
-
 def curve(folds: Sequence[Fold], rates: Values) -> Values:
-    """True positive rate at each false positive rate in (0, 1], averaged over folds; NaN below :func:`lowest_rate`."""
+    """True positive rate at each false positive rate in (0, 1], averaged over folds; NaN where a fold has too few scores."""
     rows = [tpr_at(*ordered(fold), rates) for fold in folds]
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 

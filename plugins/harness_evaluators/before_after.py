@@ -96,7 +96,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="before_after",
-        version="6",
+        version="7",
         summary="What the models before and after unlearning together reveal about who was forgotten",
         evaluate=evaluate,
         source="Chen et al. 2021 (arXiv 2005.02205)",

@@ -80,7 +80,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="divergence",
-        version="3",
+        version="4",
         summary="Jensen-Shannon, activation distance and agreement between unlearned and retrained models",
         evaluate=evaluate,
         source="Lin 1991; Chundawat et al. 2023 (arXiv 2205.08096); Golatkar et al. 2021 (arXiv 2012.13431)",

@@ -114,7 +114,7 @@ def test_halves_show_the_noise_of_a_mean_distance(name: str, shift: float) -> No
         common = rng.standard_normal((2, 16, 1))
         left, right = 0.9 * rng.standard_normal((2, 16, 50)) + 0.4 * common
         if name == "D":
-            return _ks.mean_distance(left + shift, right)
+            return _ks.compared(left + shift, right).mean
         return _ks.mean_wasserstein(left + shift, right, _shift.spread(right, 32))
 
     found = [drawn() for _ in range(150)]
