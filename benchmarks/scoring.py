@@ -1,6 +1,6 @@
 """Time and memory of scoring: epsilons of both families of attacks, the likelihood-ratio attack, and KS distances.
 
-Each measure runs in a fresh process, which compiles or loads kernels first, on a few examples. Printed are the median
+Each measure runs in a fresh process, after a first call on a few examples. Printed are the median
 wall-clock and processor time of one call on all examples and the growth of that process's peak memory over it::
 
     python benchmarks/scoring.py

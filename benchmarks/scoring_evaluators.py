@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import multiprocessing
+import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,7 +52,7 @@ class Bill:
         each: by evaluator, in the order in which they were run.
         together: all of them side by side, as a run of the harness has them, on the same evidence anew.
         evidence_mib: of all logits.
-        peak_mib: of the whole process: the interpreter, libraries, compiled code, evidence and all work.
+        peak_mib: of the whole process: the interpreter, libraries, evidence and all work.
     """
 
     each: dict[str, Cost]
@@ -116,17 +118,17 @@ def registered() -> dict[str, Callable[[Evidence], object]]:
 
 
 def bill(size: Size) -> Bill:
-    """The cost of all evaluators at one size, in a process of its own that has compiled or loaded all code before."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_billed, (size,))
+    """The cost of all evaluators at one size, in a process of its own that has loaded all code before."""
+    # Not a Pool: its workers are daemons, which may start no processes of their own.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_billed, size).result()
 
 
 def _billed(size: Size) -> Bill:
     evaluators = registered()
-    # As many numbers as compiled code is loaded for, whatever the size that is measured.
-    for warm in (evidence(replace(size, models=16, examples=40)), evidence(replace(size, models=256, examples=1000))):
-        for evaluate in evaluators.values():
-            evaluate(warm)
+    warm = evidence(replace(size, models=16, examples=40))
+    for evaluate in evaluators.values():
+        evaluate(warm)
     del warm
     found = evidence(size)
     groups = (*found.logits.values(), *found.queries.values())
@@ -148,9 +150,15 @@ def _together(found: Evidence) -> Cost:
     """What all evaluators side by side cost."""
     loaded, _ = load_evaluators()
     before = reset_peak_mib()
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, processor = time.perf_counter(), _processor_s()
     evaluating.evaluate(loaded, found, SilentProgress())
-    return Cost(time.perf_counter() - wall, time.process_time() - processor, peak_mib() - before)
+    return Cost(time.perf_counter() - wall, _processor_s() - processor, peak_mib() - before)
+
+
+def _processor_s() -> float:
+    """Return the processor seconds, user and system, of this process and of its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in both)
 
 
 def reset_peak_mib() -> float:

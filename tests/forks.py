@@ -1,6 +1,6 @@
 """Processes of the program that need not load its libraries: forked from one that has loaded them and done nothing else.
 
-What costs a command, a guest or a worker that trains its first seconds of processor time is importing torch, SciPy and numba.
+What costs a command, a guest or a worker that trains its first seconds of processor time is importing torch and SciPy.
 Here they are imported once for all of them; variables, working directory, session, streams and exit status are each
 process's own. ``python -m tests.forks ADDRESS`` is the process to fork from.
 """
@@ -35,7 +35,7 @@ from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
 LIBRARIES = (
-    *("torch", "torch.func", "torch._dynamo", "scipy.special", "scipy.linalg", "scipy.stats", "numba"),
+    *("torch", "torch.func", "torch._dynamo", "scipy.special", "scipy.linalg", "scipy.stats"),
     *("safetensors.numpy", "safetensors.torch"),
     *("click", "docker", "jinja2", "jsonschema", "packaging.version", "platformdirs", "pluggy", "pydantic"),
     *("rich.console", "rich.progress", "rich.table", "yaml", "importlib.metadata"),

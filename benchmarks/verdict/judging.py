@@ -16,9 +16,10 @@ from harness.evaluation import Evidence, Population, Timings
 from harness.outcomes import Status
 from harness.report.model import EvaluatorRecord, ModelRecord, VerdictLevel
 from harness.report.verdict import decide_verdict
-from harness_evaluators import _memory, _populations, forgetting
+from harness_evaluators import _memory, forgetting
 from harness_evaluators._forgetting_view import CALIBRATED, PLAIN, View
 from harness_evaluators._memory import Estimate
+from harness_evaluators._populations import Analysis
 
 ROLES: tuple[Population, ...] = ("unlearned", "retrained", "original")
 
@@ -107,4 +108,4 @@ def slope_as_seen_from_test(shown: Evidence) -> float:
 
 
 def _view(shown: Evidence) -> View:
-    return View(_populations.models(shown))
+    return View(Analysis(shown).models)

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _change, _change_judge, _jackknife, _populations, _shared, _weighted_auc
+from harness.evaluation import Population, SplitName
+from harness_evaluators import _change, _jackknife, _shared, _weighted_auc
 from harness_evaluators._change import Moments
 from harness_evaluators._examples import Examples, Side
-from harness_evaluators._populations import MIN_MODELS, Models
+from harness_evaluators._populations import MIN_MODELS, Analysis, Models
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Axes = tuple[Singles, Singles]
-Known = dict[bytes, Values]
-"""AUC by the model before alone, by half of the examples, selection and pair; by the models before and their folds."""
 
 MAX_FOLDS = 4
 _COMPARED = _change.SETS.index("all"), _change.SETS.index("before")
@@ -127,13 +125,8 @@ class Trial:
     learned: Sequence[Sequence[Moments]]
     n_classes: int
 
-    def outcomes(self, keeps: Flags, known: Known | None = None) -> list[Outcome]:
-        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach.
-
-        Trials with the same ``known`` must have the same selections and examples.
-        """
-        key = self.row.before.tobytes() + self.row.folds.tobytes()
-        before = None if known is None else known.get(key)
+    def outcomes(self, keeps: Flags) -> list[Outcome]:
+        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach."""
         found = np.zeros((2, len(keeps), len(self.row.folds), len(_change.SETS) + 2))
         every = [(int(fold), half) for fold in np.unique(self.row.folds) for half in range(2)]
         sums = [[_Cells.of(side, self.row.folds, keeps) for side in self.learned[1 - half]] for half in range(2)]
@@ -145,8 +138,7 @@ class Trial:
         def work(part: tuple[tuple[int, int], Axes, slice]) -> None:
             (fold, half), learned, block = part
             mine = np.flatnonzero(self.row.folds == fold)[block]
-            alone = None if before is None else before[half][:, mine]
-            found[half][:, mine] = self._judged(mine, half, learned, keeps[:, mine], alone)
+            found[half][:, mine] = self._judged(mine, half, learned, keeps[:, mine])
 
         parts = zip(every, _shared.in_threads(axes, every), strict=True)
         sizes = np.bincount(self.row.folds)
@@ -154,22 +146,15 @@ class Trial:
             work,
             [(one, learned, block) for one, learned in parts for block in _shared.slices(int(sizes[one[0]]), _PAIRS)],
         )
-        if known is not None:
-            known[key] = found[..., _COMPARED[1]]
         return [_outcome(each[keep]) for keep, each in zip(keeps, found[0] / 2 + found[1] / 2, strict=True)]
 
-    def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags, before: Values | None) -> Values:
-        """What :func:`_judged` says of some pairs on the examples of a half, by axes of every selection that has them.
+    def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags) -> Values:
+        """Apply :func:`_judged` to some pairs on the examples of a half, by axes of every selection that has them.
 
-        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept; ``before`` has the AUC by the model before alone where
-        that is known, shape (n_selections, b).
+        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept.
         """
         columns = [side.of_half(half) for _, side in self.sides]
         own = [side.weights[half, c] for (_, side), c in zip(self.sides, columns, strict=True)]
-        if compiled := _shared.kernels("_change_judge_kernels", sum(x.size for x, _ in self.sides)):
-            x, ends = (self.sides[0][0], self.sides[1][0]), [(c.start, c.stop) for c in columns]
-            weights = own[0], own[1]
-            return _change_judge.judge(compiled, x, mine, (ends[0], ends[1]), weights, axes, keep, _COMPARED, before)
         found = np.zeros((*keep.shape, len(_change.SETS) + 2))
         for one, kept, weighting, offsets in zip(found, keep, *axes, strict=True):
             some = mine[kept]
@@ -211,23 +196,23 @@ class _Cells:
         return self.sums.average(self.keeps[selection] & (self.folds != fold), self.sizes)
 
 
-def trial(evidence: Evidence, row: Pairs, examples: Examples) -> Trial:
+def trial(analysis: Analysis, row: Pairs, examples: Examples) -> Trial:
     """Compute the features of a row's pairs and their moments."""
     forgotten, unseen = examples.forgotten.by_halves(), examples.unseen.by_halves()
     sides = (
-        (_features(evidence, row, "forget", forgotten), forgotten),
-        (_features(evidence, row, "test", unseen), unseen),
+        (_features(analysis, row, "forget", forgotten), forgotten),
+        (_features(analysis, row, "test", unseen), unseen),
     )
     learned = [[_change.moments(x, side.weights[half], side.of_half(half)) for x, side in sides] for half in range(2)]
-    return Trial(row, sides, learned, evidence.n_classes)
+    return Trial(row, sides, learned, analysis.evidence.n_classes)
 
 
-def attack(evidence: Evidence, row: Pairs, examples: Examples) -> Outcome:
+def attack(analysis: Analysis, row: Pairs, examples: Examples) -> Outcome:
     """Attack every pair with what was learned from pairs of other folds and from other examples."""
-    return trial(evidence, row, examples).outcomes(np.ones((1, len(row.before)), dtype=np.bool_))[0]
+    return trial(analysis, row, examples).outcomes(np.ones((1, len(row.before)), dtype=np.bool_))[0]
 
 
-def contributions(tried: Trial, statistic: Callable[[Outcome], Values], known: Known | None = None) -> Values:
+def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Values:
     """Each pair's contribution to statistics, shape (N, n_statistics), whose mean over pairs are the statistics.
 
     A pair is attacked, and the attack is fitted to it: both are in its contribution, which is therefore found by leaving
@@ -236,36 +221,30 @@ def contributions(tried: Trial, statistic: Callable[[Outcome], Values], known: K
     Args:
         tried: the pairs.
         statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), of which the mean counts.
-        known: what trials of other models after, on the same examples, have found of the models before; added to.
     """
 
     n = len(tried.row.before)
     every = np.array([np.ones(n, dtype=np.bool_), *_jackknife.left_out(n)])
-    whole, *without = (statistic(outcome).mean(axis=1) for outcome in tried.outcomes(every, known))
+    whole, *without = (statistic(outcome).mean(axis=1) for outcome in tried.outcomes(every))
     found = _jackknife.spread(np.array(without), n)
     return np.asarray(whole + found - found.mean(axis=0))
 
 
-def _features(evidence: Evidence, row: Pairs, split: SplitName, side: Side) -> Singles:
+def _features(analysis: Analysis, row: Pairs, split: SplitName, side: Side) -> Singles:
     """Features of the pairs on some examples of a split, shape (N, d, n)."""
     pair: tuple[Population, Population] = ("original", row.population)
-    logits = [evidence.logits[population][split] for population in pair]
-    phis = [_populations.phi_values(evidence, population, split) for population in pair]
-    rows, labels = side.rows, side.labels
-    found = _shared.unfilled((len(row.before), _change.width(evidence.n_classes), len(rows)), np.float32)
-    compiled = _shared.kernels("_change_kernels", logits[0].size)
+    logits = [analysis.evidence.logits[population][split] for population in pair]
+    phis = [analysis.phi(population, split) for population in pair]
+    rows, labels, n_classes = side.rows, side.labels, analysis.evidence.n_classes
+    found = _shared.unfilled((len(row.before), _change.width(n_classes), len(rows)), np.float32)
 
     def work(chosen: slice) -> None:
         models = row.before[chosen], row.after[chosen]
-        if compiled:
-            sides = (logits[0], logits[1]), (phis[0], phis[1])
-            compiled.set_features(*sides, models, (rows, labels), _change.CLIP, found[chosen])
-            return
         before, after = (each[i][:, rows] for each, i in zip(logits, models, strict=True))
         first, second = (phi[i[:, None], rows] for phi, i in zip(phis, models, strict=True))
         found[chosen] = _change.features_of(before, after, labels, (first, second)).transpose(0, 2, 1)
 
-    step = _BLOCK // max(1, len(rows) * evidence.n_classes)
+    step = _BLOCK // max(1, len(rows) * n_classes)
     _shared.in_threads(work, _shared.slices(len(row.before), step))
     return found
 

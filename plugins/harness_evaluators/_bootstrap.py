@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Interval
-from harness_evaluators import _shared
 
 Values = NDArray[np.float64]
 
@@ -48,16 +47,6 @@ class Linear:
     deviations: Values | None = None
 
 
-def mean_of(statistics: Sequence[Linear]) -> Linear:
-    """The mean of statistics of the same models, with its contributions where all of them are known."""
-    value = float(np.mean([one.value for one in statistics]))
-    lefts = [one.left for one in statistics if one.left is not None]
-    rights = [one.right for one in statistics if one.right is not None]
-    if min(len(lefts), len(rights)) < len(statistics):
-        return Linear(value)
-    return Linear(value, np.mean(lefts, axis=0), np.mean(rights, axis=0))
-
-
 @dataclass(frozen=True)
 class Sampled:
     """A statistic and what it was in each resample.
@@ -74,12 +63,6 @@ class Sampled:
     def sd(self) -> float | None:
         """The standard deviation over resamples."""
         return None if self.replicates is None else float(np.std(self.replicates, ddof=1))
-
-    def narrowed(self, factor: float) -> Sampled:
-        """The same value with its replicates' deviations multiplied by ``factor``."""
-        if self.replicates is None:
-            return self
-        return Sampled(self.value, self.value + factor * (self.replicates - self.value))
 
     def interval(self, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Interval | None:
         """The central share LEVEL of the replicates, cut to the values that the statistic can take."""
@@ -134,11 +117,7 @@ def _product(weights: Values, per_model: Values) -> Values:
 
 def resamples(evidence: Evidence, sizes: Mapping[str, int]) -> Resamples:
     """Draw the resamples of a run for populations of the given sizes."""
-
-    def drawn(name: str, n: int) -> Values:
-        return _shared.once(evidence, ("bootstrap", name, n), lambda: _deviations(evidence.rng(f"bootstrap-{name}"), n))
-
-    return Resamples({name: drawn(name, n) for name, n in sizes.items()})
+    return Resamples({name: _deviations(evidence.rng(f"bootstrap-{name}"), n) for name, n in sizes.items()})
 
 
 def _deviations(rng: np.random.Generator, n: int) -> Values:

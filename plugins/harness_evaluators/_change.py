@@ -111,13 +111,6 @@ def moments(x: Singles, weights: Values, examples: slice) -> Moments:
     """Moments of features of shape (B, d, n) on some examples under their weights, shape (n,), which sum to 1 there."""
     d, size = x.shape[1], examples.stop - examples.start
     found = Moments(np.zeros((len(x), d)), np.zeros((len(x), d, d)))
-    if compiled := _shared.kernels("_change_kernels", x.size):
-        own, add_moments = weights[examples], compiled.add_moments
-        blocks = _shared.slices(len(x), _BLOCK // max(1, d * size))
-        _shared.in_threads(
-            lambda rows: add_moments(x[rows], examples.start, own, found.mean[rows], found.square[rows]), blocks
-        )
-        return found
 
     def work(rows: slice) -> None:
         for start in range(examples.start, examples.stop, _EXAMPLES):

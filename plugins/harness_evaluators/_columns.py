@@ -30,7 +30,7 @@ MOST_UNSEEN = 2048
 
 def phi(models: Models, population: Population, split: SplitName) -> Values:
     """Return phi of a population's models in order, shape (N, n)."""
-    return _populations.phi_values(models.evidence, population, split)[models.whole[population]]
+    return models.analysis.phi(population, split)[models.whole[population]]
 
 
 def query_phi(models: Models, query: str, population: Population) -> Values:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators import _populations
+from harness.evaluation import Evidence, SplitName
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -60,11 +59,6 @@ def confused(evidence: Evidence) -> Confused | None:
 def true_labels(evidence: Evidence, split: SplitName) -> Labels:
     """The true classes of a split, whether or not its labels were corrupted, shape (n,)."""
     return evidence.true_labels.get(split, evidence.labels[split])
-
-
-def answers(evidence: Evidence, population: Population, split: SplitName) -> Answers:
-    """The class that each model gives each example, shape (N, n); of equal logits the first class is the answer."""
-    return _populations.answers(evidence, population, split)
 
 
 def share_answered(given: Answers, rows: Labels, wanted: Labels) -> Values:

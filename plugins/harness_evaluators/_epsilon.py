@@ -1,16 +1,13 @@
 """The largest epsilon over a family of attacks, example by example, with the attack that reached it.
 
-Both populations are sorted once, together, whoever takes part later; all that follows counts. The work runs compiled
-where numba can be imported, else in NumPy with equal results, on as many threads as the process has processors.
+Both populations are sorted once, together, whoever takes part later; all that follows counts.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Literal
 
 import numpy as np
@@ -22,12 +19,12 @@ from harness_evaluators._epsilon_rates import Logs, Out
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Codes = _epsilon_exact.Codes
-Models = _epsilon_exact.Models
+Models = NDArray[np.int64]
 AttackName = Literal["official-grid", "exact"]
 
 ATTACKS: tuple[AttackName, ...] = ("official-grid", "exact")
 LEFT, RIGHT = _epsilon_exact.LEFT, _epsilon_exact.RIGHT
-BLOCK = 128
+BLOCK = 256
 """Examples that a thread takes at once."""
 
 
@@ -89,27 +86,24 @@ class Pool:
         """Some examples."""
         return Pool(self.values[rows], self.models[rows])
 
-    def sides(self, chosen: Codes) -> tuple[Values, Values]:
-        """Sorted phi of the models on either side, shape (n, n_left) and (n, n_right), until this thread's next call."""
-        n, sizes = len(self.values), sizes_of(chosen)
-        # What comes after a side's last value is written as well, and overwritten unless it is the very last one.
-        left, right = (
-            _shared.scratch(f"epsilon-{name}", (n * size + 1,), np.float64)
-            for name, size in zip(("left", "right"), sizes, strict=True)
-        )
-        kernels()[1].split(self.values, self.models, chosen, left, right)
-        return left[:-1].reshape(n, sizes[0]), right[:-1].reshape(n, sizes[1])
+    def chosen(self, codes: Codes) -> tuple[Values, Codes]:
+        """Return the values of the models that take part, sorted rows, and their codes, shape (n, number of these) each."""
+        sides = codes.take(self.models)
+        if codes.all():
+            return self.values, sides
+        there, shape = sides.astype(np.bool_), (len(self.values), np.count_nonzero(codes))
+        return self.values[there].reshape(shape), sides[there].reshape(shape)
 
 
 def pool(left: Values, right: Values) -> Pool:
     """All models of two populations, finite phi of shape (N_left, n) and (N_right, n); those of the left one come first."""
     n_models, n = len(left) + len(right), left.shape[1]
-    values, models = _shared.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.uint32)
+    values, models = _shared.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.int64)
 
     def work(rows: slice) -> None:
         block = np.concatenate([left[:, rows].T, right[:, rows].T], axis=1)
         models[rows] = block.argsort(axis=1)
-        values[rows] = np.take_along_axis(block, models[rows].astype(np.int64), axis=1)
+        values[rows] = np.take_along_axis(block, models[rows], axis=1)
 
     _shared.in_threads(work, _shared.slices(n, BLOCK))
     return Pool(values, models)
@@ -123,16 +117,6 @@ def codes(left: Flags, right: Flags) -> Codes:
 def sizes_of(chosen: Codes) -> tuple[int, int]:
     """How many models take part on either side."""
     return int((chosen == LEFT).sum()), int((chosen == RIGHT).sum())
-
-
-@functools.cache
-def kernels() -> tuple[ModuleType, ModuleType]:
-    """The modules with ``official`` and with ``exact``: compiled where numba can be imported."""
-    try:
-        module = importlib.import_module("harness_evaluators._epsilon_kernels")
-    except ImportError:
-        return _grid, _epsilon_exact
-    return module, importlib.import_module("harness_evaluators._epsilon_exact_kernels")
 
 
 def strongest(unlearned: Values, retrained: Values, attack: AttackName, delta: float) -> Attacks:
@@ -150,7 +134,7 @@ def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *,
         attack: the family.
         delta: of epsilon.
         ends: whether it matters which attack is the strongest: without, other intervals that reach the same may stand
-            for the first one, which is sooner done.
+            for the first one of the grid, which is sooner found.
     """
     found = Attacks.nothing(len(both.values))
     search = _exact if attack == "exact" else _official
@@ -158,7 +142,6 @@ def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *,
     def work(rows: slice) -> None:
         search(both.part(rows), chosen, delta, ends, found.part(rows))
 
-    kernels()  # imported by one thread alone
     _shared.in_threads(work, _shared.slices(len(found.epsilon), BLOCK))
     np.clip(found.epsilon, 0, _epsilon_rates.CAP, out=found.epsilon)
     return found
@@ -169,21 +152,23 @@ def inside(attacks: Attacks, both: Pool, chosen: Codes) -> tuple[NDArray[np.int3
     found = np.zeros(len(both.values), dtype=np.int32), np.zeros(len(both.values), dtype=np.int32)
 
     def work(rows: slice) -> None:
-        part = both.part(rows)
-        out = found[0][rows], found[1][rows]
-        kernels()[1].inside(part.values, part.models, chosen, attacks.low[rows], attacks.high[rows], out)
+        values, sides = both.part(rows).chosen(chosen)
+        within = (values >= attacks.low[rows, None]) & (values <= attacks.high[rows, None])
+        for count, side in zip(found, (LEFT, RIGHT), strict=True):
+            count[rows] = (within & (sides == side)).sum(axis=1)
 
     _shared.in_threads(work, _shared.slices(len(both.values), BLOCK))
     return found
 
 
-def _exact(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attacks) -> None:
-    kernels()[1].exact(both.values, both.models, chosen, _logs(sizes_of(chosen), delta, np.float64), ends, found.out)
+def _exact(both: Pool, chosen: Codes, delta: float, _ends: bool, found: Attacks) -> None:
+    _epsilon_exact.exact(*both.chosen(chosen), _logs(sizes_of(chosen), delta, np.float64), found.out)
 
 
 def _official(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attacks) -> None:
     """The grid where it applies; the cap where the guard says so; all intervals where |phi| is beyond any grid."""
-    u, r = both.sides(chosen)
+    values, sides = both.chosen(chosen)
+    u, r = (values[sides == side].reshape(len(values), -1) for side in (LEFT, RIGHT))
     outermost = [rows[:, i] for rows in (u, r) for i in (0, -1)]
     beyond = np.abs(outermost).max(axis=0) > _grid.MAX_PHI
     found.guarded[:] = _grid.guarded(u, r) & ~beyond
@@ -191,19 +176,15 @@ def _official(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attack
     logs = _logs(sizes_of(chosen), delta, np.float32)
     rest = ~beyond & ~found.guarded
     if rest.all():
-        _on_grid(u, r, logs, ends, found)
+        _grid.official(values, sides, logs, ends, found.out)
     elif rest.any():
         some = Attacks.nothing(int(rest.sum()))
-        _on_grid(u[rest], r[rest], logs, ends, some)
+        _grid.official(values[rest], sides[rest], logs, ends, some.out)
         found.put(rest, some)
     if beyond.any():
         some = Attacks.nothing(int(beyond.sum()))
         _exact(both.part(beyond), chosen, delta, ends, some)
         found.put(beyond, some)
-
-
-def _on_grid(u: Values, r: Values, logs: tuple[Logs, Logs], ends: bool, found: Attacks) -> None:
-    kernels()[0].official(u, r, _grid.retrained_is_positive(u, r), logs, ends, found.out)
 
 
 @functools.lru_cache(maxsize=64)

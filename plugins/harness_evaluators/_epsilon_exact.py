@@ -1,4 +1,4 @@
-"""The largest epsilon over all closed intervals, and so over all single thresholds; NumPy alone.
+"""The largest epsilon over all closed intervals, and so over all single thresholds.
 
 Either population may be the one predicted inside. A half-line differs from the interval that ends at the outermost value
 by no model, and the two roles are the two directions of a threshold, so single thresholds are included.
@@ -8,6 +8,9 @@ values that holds the fewest of B is best. A window that holds none of B would b
 as many of A holds exactly one of B: move the window towards the nearest value of B until that value is next to it, and
 stretch it. So the fewest is 1 at least, unless A lies inside completely and epsilon is infinite. With ties, stretching
 may take in several values at once; every pair of distinct values is tried then.
+
+More of A inside cannot mean fewer of B. What the windows of one size hold therefore bounds what those of larger sizes
+reach: few sizes are looked at first, and those between two of them only where the bound exceeds the best one found.
 """
 
 from __future__ import annotations
@@ -22,94 +25,90 @@ from harness_evaluators._epsilon_rates import Logs, Out, Sides
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Counts = NDArray[np.int32]
-Models = NDArray[np.uint32]
+Counts = NDArray[np.signedinteger]
 Codes = NDArray[np.uint8]
 
 LEFT, RIGHT = 1, 2
 """Codes of the models that take part as unlearned and as retrained ones."""
 
+_SIZES = 32
+"""About how many sizes of windows are looked at first."""
 
-def exact(values: Values, models: Models, chosen: Codes, logs: Sides, _ends: bool, out: Out) -> None:
+
+def exact(values: Values, sides: Codes, logs: Sides, out: Out) -> None:
     """Attack every example.
 
     Args:
-        values: of all models, sorted rows, shape (n, N).
-        models: whose each value is, shape (n, N).
-        chosen: LEFT for models that take part as unlearned ones, RIGHT as retrained ones, else 0, shape (N,).
+        values: of the models that take part, sorted rows, shape (n, N).
+        sides: LEFT for values of unlearned models, RIGHT for those of retrained ones, shape (n, N).
         logs: of either side's models.
-        _ends: whether intervals are wanted beside epsilons; here they are found in any case.
-        out: what is found.
+        out: set to the strongest attacks.
     """
     epsilon, low, high, inside = out
-    unlearned, retrained = (
-        values[chosen[models] == side].reshape(len(values), int((chosen == side).sum())) for side in (LEFT, RIGHT)
-    )
-    tied = has_ties(unlearned, retrained)
-    for s in np.flatnonzero(tied):
-        epsilon[s], low[s], high[s], inside[s] = _among_all(unlearned[s], retrained[s], *logs)
-    rows = np.flatnonzero(~tied)
-    sides = [(unlearned[rows], logs[0]), (retrained[rows], logs[1])]
-    if rows.size:
-        _among_windows(sides, rows, out)
+    n, sizes = len(values), [table.shape[1] - 1 for table in logs]
+    ours = [sides == side for side in (LEFT, RIGHT)]
+    both = [values[of].reshape(n, size) for of, size in zip(ours, sizes, strict=True)]
+    dtype = np.int16 if values.shape[1] < np.iinfo(np.int16).max else np.int32
+    before = [of.cumsum(axis=1, dtype=dtype) for of in ours]
+    below = [before[1 - i][ours[i]].reshape(n, sizes[i]) for i in (0, 1)]
+    first, first_size = _of_windows(below[0], *logs, np.zeros(n))
+    epsilon[:], size = _of_windows(below[1], *logs[::-1], first)
+    inside[:] = size == 0
+    for role, chosen in enumerate((first_size * (size == 0), size)):
+        for s in np.flatnonzero(chosen):
+            start, end = _window(below[role][s], int(chosen[s]))
+            low[s], high[s] = both[role][s, start], both[role][s, end]
+    for s in np.flatnonzero((values[:, 1:] == values[:, :-1]).any(axis=1)):
+        epsilon[s], low[s], high[s], inside[s] = _among_all(both[0][s], both[1][s], *logs)
 
 
-def split(values: Values, models: Models, chosen: Codes, left: Values, right: Values) -> None:
-    """Set the values of the models on either side, in their order, row after row: n n_left and n n_right numbers, and one.
-
-    Values, models and chosen are those of :func:`exact`. What the one number more is set to has no meaning.
-    """
-    for out, side in ((left, LEFT), (right, RIGHT)):
-        out[:-1] = values[chosen[models] == side]
-
-
-def inside(
-    values: Values, models: Models, chosen: Codes, low: Values, high: Values, out: tuple[Counts, Counts]
-) -> None:
-    """Set how many models of either side lie in each row's closed interval, shape (n,) each."""
-    within = (values >= low[:, None]) & (values <= high[:, None])
-    for count, side in zip(out, (LEFT, RIGHT), strict=True):
-        count[:] = (within & (chosen[models] == side)).sum(axis=1)
-
-
-def has_ties(unlearned: Values, retrained: Values) -> Flags:
-    """Which examples have two equal values, shape (n,)."""
-    both = np.sort(np.concatenate([unlearned, retrained], axis=1), axis=1)
-    return np.asarray((both[:, 1:] == both[:, :-1]).any(axis=1))
-
-
-def _among_windows(sides: list[tuple[Values, Logs]], rows: NDArray[np.int64], out: Out) -> None:
-    """The best window over the sorted values of either population, for examples without ties."""
-    epsilon, low, high, inside = out
-    below = [_below(sides[i][0], sides[1 - i][0]) for i in (0, 1)]
-    found = [_of_windows(below[i], sides[i][1], sides[1 - i][1]) for i in (0, 1)]
-    best = np.concatenate(found, axis=1).argmax(axis=1)
-    for k, s in enumerate(rows):
-        role = int(best[k] >= found[0].shape[1])
-        size = int(best[k]) - role * found[0].shape[1] + 1
-        value = found[role][k, size - 1]
-        if value <= 0:
-            epsilon[s], low[s], high[s], inside[s] = 0.0, math.inf, -math.inf, True
-            continue
-        counts, a = below[role][k], sides[role][0][k]
-        start = int((counts[size - 1 :] - counts[: len(counts) - size + 1]).argmin())
-        epsilon[s], low[s], high[s], inside[s] = value, a[start], a[start + size - 1], role == 0
-
-
-def _below(a: Values, b: Values) -> Counts:
-    """How many values of b lie below each value of a, row by row."""
-    return np.array([np.searchsorted(other, one) for one, other in zip(a, b, strict=True)], dtype=np.int32)
-
-
-def _of_windows(below: Counts, a_logs: Logs, b_logs: Logs) -> Values:
-    """Epsilon by number of A inside, 1..N_A, shape (n, N_A)."""
+def _fewest(below: Counts, size: int) -> Counts:
+    """Return the fewest of B in a window over ``size`` consecutive values of A, shape (n,)."""
     n = below.shape[1]
-    fewest = np.full_like(below, -1)
-    for size in range(1, n + 1):
-        fewest[:, size - 1] = (below[:, size - 1 :] - below[:, : n - size + 1]).min(axis=1)
-    fewest[:, :-1] = np.maximum(fewest[:, :-1], 1)
-    missed = np.broadcast_to(n - np.arange(1, n + 1), fewest.shape)
-    return np.asarray(_epsilon_rates.epsilons(a_logs, b_logs, missed, fewest), dtype=np.float64)
+    found = (below[:, size - 1 :] - below[:, : n - size + 1]).min(axis=1)
+    return np.asarray(found if size == n else np.maximum(found, 1))
+
+
+def _window(below: Counts, size: int) -> tuple[int, int]:
+    """Return where the first window of a size with the fewest of B begins and ends, for one example."""
+    start = int((below[size - 1 :] - below[: len(below) - size + 1]).argmin())
+    return start, start + size - 1
+
+
+def _of_windows(below: Counts, a_logs: Logs, b_logs: Logs, known: Values) -> tuple[Values, NDArray[np.int64]]:
+    """Return the largest epsilon, at least what is known, and the smallest number of A inside that gives more than that.
+
+    Args:
+        below: how many values of B lie below each of A, shape (n, N_A).
+        a_logs: of the models of A.
+        b_logs: of the models of B.
+        known: what must be exceeded, shape (n,).
+
+    Returns:
+        shape (n,) each; the number is 0 where what is known is not exceeded.
+    """
+    n = below.shape[1]
+    sizes = np.unique(np.append(np.arange(1, n, max(1, n // _SIZES)), n))
+    fewest = np.stack([_fewest(below, size) for size in sizes], axis=1)
+
+    def reached(size: NDArray[np.int64] | int, fewest: Counts) -> Values:
+        missed = np.broadcast_to(np.asarray(n - size), fewest.shape)
+        return np.asarray(_epsilon_rates.epsilons(a_logs, b_logs, missed, fewest), dtype=np.float64)
+
+    found = reached(sizes, fewest)
+    best, best_size = known.copy(), np.zeros(len(below), dtype=np.int64)
+    at = found.argmax(axis=1)
+    better = found[np.arange(len(below)), at] > best
+    best[better], best_size[better] = found[better, at[better]], sizes[at[better]]
+    bounds = reached(np.maximum(sizes[1:] - 1, 1), fewest[:, :-1])
+    for i in np.flatnonzero(np.diff(sizes) > 1):
+        rows = np.flatnonzero((bounds[:, i] > best) | ((bounds[:, i] == best) & (sizes[i] < best_size)))
+        some = below[rows]
+        for size in range(sizes[i] + 1, sizes[i + 1]) if rows.size else ():
+            value = reached(size, _fewest(some, size))
+            more = (value > best[rows]) | ((value == best[rows]) & (size < best_size[rows]))
+            best[rows[more]], best_size[rows[more]] = value[more], size
+    return best, best_size
 
 
 def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float, float, float, bool]:

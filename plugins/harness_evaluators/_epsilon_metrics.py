@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import Evidence, Metric, Population, SplitName
+from harness.evaluation import Metric, Population, SplitName
 from harness_evaluators import _calibration, _epsilon_bounds, _epsilon_rates, _populations
 from harness_evaluators._bootstrap import Resamples, Sampled
 from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._epsilon import AttackName
 from harness_evaluators._epsilon_rows import CROSS_FITTED, IN_SAMPLE, Row
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 Ratios = Mapping[str, Sampled]
@@ -148,7 +148,7 @@ _NOT_COMPARABLE = "Not comparable with runs of another N, another family of atta
 
 def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ...]:
     """Say where unlearned models do not vary, so that what looks like bad forgetting is the design of the run."""
-    phi = _populations.phi_values(models.evidence, "unlearned", "forget")[models.order["unlearned"]]
+    phi = models.analysis.phi("unlearned", "forget")[models.order["unlearned"]]
     constant, total = int((np.ptp(phi, axis=0) == 0).sum()), phi.shape[1]
     if constant:
         return (_constant(constant, total),)
@@ -187,9 +187,9 @@ def size_warnings(models: Models) -> tuple[str, ...]:
     return (text,)
 
 
-def _accuracies(evidence: Evidence, population: Population, split: SplitName) -> Values:
+def _accuracies(analysis: Analysis, population: Population, split: SplitName) -> Values:
     """Accuracy of every model, shape (N,)."""
-    return np.asarray(_populations.hits(evidence, population, split).mean(axis=1))
+    return np.asarray(analysis.hits(population, split).mean(axis=1))
 
 
 def _product(factors: list[Sampled]) -> Sampled:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from harness.evaluation import Evidence, Population, SplitName, phi
+from harness.evaluation import Population, SplitName, phi
 from harness_evaluators import _epsilon, _epsilon_rates, _example_noise, _jackknife, _lira, _shared
 from harness_evaluators._bootstrap import Linear
 from harness_evaluators._epsilon import AttackName, Attacks, Codes, Pool
+from harness_evaluators._populations import Analysis
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
@@ -49,8 +50,9 @@ class Row:
     guarded: int
 
 
-def official_phi(evidence: Evidence, population: Population, split: SplitName) -> Values:
+def official_phi(analysis: Analysis, population: Population, split: SplitName) -> Values:
     """Phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
+    evidence = analysis.evidence
     logits, labels = evidence.logits[population][split], evidence.labels[split]
     found = _shared.unfilled(logits.shape[:2])
 

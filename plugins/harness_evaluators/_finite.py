@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result
-from harness_evaluators import _shared
+from harness_evaluators._populations import Analysis
 
 Evaluate = Callable[[Evidence], Result]
 Logits = NDArray[np.float32]
@@ -31,16 +31,16 @@ class Mended:
     warnings: tuple[str, ...]
 
 
-def finite(evaluate: Evaluate) -> Evaluate:
-    """Let an evaluator see finite logits alone, and say where they were not."""
+def finite(evaluate: Callable[[Analysis], Result]) -> Evaluate:
+    """Return an evaluator of evidence from one of an analysis: of finite logits alone, with a warning where they were not."""
     name = evaluate.__module__.rpartition(".")[2]
 
     @functools.wraps(evaluate)
     def wrapped(evidence: Evidence) -> Result:
-        mended = _shared.once(evidence, "finite", lambda: _mended(evidence))
+        mended = _mended(evidence)
         if mended is None:
-            return evaluate(evidence)
-        result = evaluate(mended.evidence)
+            return evaluate(Analysis(evidence))
+        result = evaluate(Analysis(mended.evidence))
         return replace(result, warnings=(*result.warnings, *(f"{name}: {text}" for text in mended.warnings)))
 
     return wrapped

@@ -54,21 +54,13 @@ def compared(left: Numbers, right: Numbers) -> Compared:
 
 
 def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Compared]:
-    """:func:`compared` for several populations against one, whose columns are then sorted once."""
-    columns, size = right.shape[1], sum(left.size for left in lefts.values())
-    kernels = _shared.kernels("_ks_kernels", size + right.size)
+    """Return :func:`compared` of several populations with one."""
+    columns = right.shape[1]
     signed = {name: _shared.unfilled(columns) for name in lefts}
 
     def work(chosen: slice) -> None:
-        if kernels is None:
-            block = np.asarray(right[:, chosen], dtype=np.float64)
-            for name, left in lefts.items():
-                signed[name][chosen] = distances(np.asarray(left[:, chosen], dtype=np.float64), block)
-            return
-        other = _turned(right[:, chosen])
         for name, left in lefts.items():
-            kernels.set_distances(_turned(left[:, chosen]), other, signed[name][chosen])
-            signed[name][chosen] /= len(left) * len(right)
+            signed[name][chosen] = distances(left[:, chosen], right[:, chosen])
 
     _shared.in_threads(work, _shared.slices(columns, _BLOCK // (max(map(len, lefts.values())) + len(right))))
     return {
@@ -83,26 +75,6 @@ def _noise(left: Numbers, right: Numbers) -> Values | None:
     one, other = (np.asarray(side[:, some], dtype=np.float64) for side in (left, right))
     found = _halves.deviations((len(one), len(other)), lambda mine, theirs: np.abs(distances(one[mine], other[theirs])))
     return _halves.of_mean(found, right.shape[1])
-
-
-def _turned(values: Numbers) -> Values:
-    """Return columns of (N, n) as sorted rows without the last bit of each number, and infinity at the end, shape (n, N + 1)."""
-    turned = np.ascontiguousarray(values.T, dtype=np.float32 if values.dtype == np.float32 else np.float64)
-    found = _shared.unfilled((len(turned), turned.shape[1] + 1))
-    found[:, -1] = np.inf
-    if turned.dtype == np.float32:
-        found[:, :-1] = np.sort(turned, axis=1)
-    else:
-        found[:, :-1] = turned
-        bits = found.view(np.int64)
-        bits &= -2
-        found[:, :-1].sort(axis=1)
-    return found
-
-
-def mean_distance(left: Numbers, right: Numbers) -> Linear:
-    """Mean D over examples, see :class:`Compared`."""
-    return compared(left, right).mean
 
 
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:

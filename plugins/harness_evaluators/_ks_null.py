@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,20 +80,10 @@ def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
     order = np.argsort(levels, kind="stable")
     found = _shared.unfilled(len(levels))
 
-    tails = _tails
-    if compiled := _shared.kernels("_ks_kernels", len(levels) * m * n):
-        tails = functools.partial(_compiled_tails, compiled)
-
     def work(part: slice) -> None:
-        found[order[part]] = tails(levels[order[part]], m, n)
+        found[order[part]] = _tails(levels[order[part]], m, n)
 
     _shared.in_threads(work, _shared.slices(len(levels), _LEVELS))
-    return found
-
-
-def _compiled_tails(kernels: ModuleType, levels: Counts, m: int, n: int) -> Values:
-    found = _shared.unfilled(len(levels))
-    kernels.set_tails(levels, m, n, found)
     return found
 
 

@@ -12,12 +12,9 @@ Needs More Careful Evaluations to Avoid a False Sense of Privacy" (2024) for the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness_evaluators import _shared
 
 Values = NDArray[np.float64]
 Folds = NDArray[np.int64]
@@ -76,26 +73,17 @@ class Gaussians:
         deviation -= 0.5 * np.log(self.variance)
         return deviation
 
-    def parameters(self) -> Values:
-        """Mean, -1 / (2 variance) and -ln(variance) / 2, shape (3, n)."""
-        return np.stack([self.mean, -0.5 / self.variance, -0.5 * np.log(self.variance)])
 
+def gaussians(
+    sizes: tuple[int, int], means: Pair, variances: Pair, centre: Values | float = 0.0
+) -> tuple[Gaussians, Gaussians]:
+    """Return the Gaussians of two populations by how many models they hold, means less ``centre``, and variances.
 
-def fit(left: Values, right: Values) -> tuple[Gaussians, Gaussians]:
-    """Gaussians of phi over two populations, shape (N, n) each; see :func:`gaussians`."""
-    sizes = len(left), len(right)
-    return gaussians(
-        sizes, (left.mean(axis=0), right.mean(axis=0)), (left.var(axis=0, ddof=1), right.var(axis=0, ddof=1))
-    )
-
-
-def gaussians(sizes: tuple[int, int], means: Pair, variances: Pair) -> tuple[Gaussians, Gaussians]:
-    """Gaussians of two populations by how many models they hold, means and variances; the state rule is PER_EXAMPLE_FROM.
-
-    No standard deviation is below a thousandth of the pooled one, nor below what rounding leaves of it, so that
-    constant outputs give finite scores.
+    Fewer models than PER_EXAMPLE_FROM share one variance. No standard deviation is below a thousandth of the pooled one, nor
+    below what rounding leaves of it, so that constant outputs give finite scores.
     """
-    rounding = (1e-6 * (1 + np.maximum(np.abs(means[0]), np.abs(means[1])))) ** 2
+    largest = np.maximum(np.abs(means[0] + centre), np.abs(means[1] + centre))
+    rounding = (1e-6 * (1 + largest)) ** 2
     floor = np.maximum(rounding, 1e-6 * max(variances[0].mean(), variances[1].mean()))
     if min(sizes) < PER_EXAMPLE_FROM:
         variances = np.full_like(floor, variances[0].mean()), np.full_like(floor, variances[1].mean())
@@ -108,40 +96,29 @@ def cross_fit(left: Values, right: Values, left_folds: Folds, right_folds: Folds
     """Score every model of both populations, phi of shape (N, n), under densities of the other folds' models.
 
     Folds without a model of either population give no comparison and are left out; models of fold -1 take no part.
+    Moments without a fold are those of all models less those of the fold.
     """
-    if compiled := _shared.kernels("_lira_kernels", left.size + right.size):
-        return _compiled_cross_fit(compiled, (left, right), (left_folds, right_folds))
+    n_folds, centre = int(left_folds.max()) + 1, right.mean(axis=0)
+    sides = [
+        [phi[folds == k] - centre for k in range(n_folds)] for phi, folds in ((left, left_folds), (right, right_folds))
+    ]
+    sums = [np.array([_powers(scored) for scored in side]).swapaxes(0, 1) for side in sides]
+    totals = [sum(map(len, side)) for side in sides]
     folds = []
-    for k in range(int(left_folds.max()) + 1):
-        scored = left[left_folds == k], right[right_folds == k]
+    for k in range(n_folds):
+        scored = sides[0][k], sides[1][k]
         if min(map(len, scored)) == 0:
             continue
-        known = left[(left_folds >= 0) & (left_folds != k)], right[(right_folds >= 0) & (right_folds != k)]
-        one, other = fit(*known)
+        sizes = totals[0] - len(scored[0]), totals[1] - len(scored[1])
+        means, variances = zip(*(_without(one, k, size) for one, size in zip(sums, sizes, strict=True)), strict=True)
+        one, other = gaussians(sizes, means, variances, centre)
         folds.append(Fold(*(one.log_density(phi) - other.log_density(phi) for phi in scored)))
     return folds
 
 
-def _compiled_cross_fit(kernels: ModuleType, phis: Pair, folds: tuple[Folds, Folds]) -> list[Fold]:
-    """As :func:`cross_fit`: moments without a fold are those of all models less those of the fold."""
-    n_folds, centre = int(folds[0].max()) + 1, phis[1].mean(axis=0)
-    counts = [np.bincount(of[of >= 0], minlength=n_folds)[:n_folds] for of in folds]
-    sums = np.zeros((2, n_folds, len(centre))), np.zeros((2, n_folds, len(centre)))
-    for phi, of, (first, second) in zip(phis, folds, sums, strict=True):
-        kernels.add_sums(phi, np.where(of < n_folds, of, -1), centre, first, second)
-    found = []
-    for k in range(n_folds):
-        sizes = [int(count.sum() - count[k]) for count in counts]
-        if min(count[k] for count in counts) == 0:
-            continue
-        moments = [_without(one, k, size) for one, size in zip(sums, sizes, strict=True)]
-        means, variances = zip(*((mean + centre, variance) for mean, variance in moments), strict=True)
-        pair = [fitted.parameters() for fitted in gaussians((sizes[0], sizes[1]), means, variances)]
-        scores = [_shared.unfilled((count[k], len(centre))) for count in counts]
-        for phi, of, out in zip(phis, folds, scores, strict=True):
-            kernels.set_scores(phi, of, k, *pair, out)
-        found.append(Fold(*scores))
-    return found
+def _powers(deviations: Values) -> Values:
+    """Return the sums over models of first and of second powers, shape (2, n)."""
+    return np.stack([deviations.sum(axis=0), np.einsum("in,in->n", deviations, deviations)])
 
 
 def _without(sums: Values, k: int, size: int) -> Pair:

@@ -10,6 +10,7 @@ distributions suppose independent models. Under "one-original" it is every row.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,9 +23,6 @@ from harness_evaluators import _shared
 Values = NDArray[np.float64]
 Order = NDArray[np.int64]
 Classes = NDArray[np.unsignedinteger]
-Statistic = Callable[[Evidence, Population, SplitName], Values]
-"""Maps a population on a split to an array whose first axis is the models."""
-
 MIN_MODELS = 4
 """Fewest models a population may have for a comparison of distributions."""
 
@@ -33,6 +31,50 @@ SAME = 1e-6
 
 _BLOCK = 100_000
 """Most logits turned to float64 at once: so many stay near the processor, however large the split."""
+
+
+class Analysis:
+    """What the evaluators of this package compute from the same evidence, each part at most once.
+
+    Each evaluator runs in a process of its own and has its own analysis; nothing is kept longer than that.
+
+    Args:
+        evidence: of the run, all logits finite.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self._phi: dict[tuple[Population, SplitName], Values] = {}
+        self._answers: dict[tuple[Population, SplitName], Classes] = {}
+
+    @functools.cached_property
+    def models(self) -> Models:
+        """The models that take part, ordered by a hash of their logits on the forget set; references cut to size."""
+        return Models(self, *_chosen(self.evidence))
+
+    def phi(self, population: Population, split: SplitName) -> Values:
+        """Return phi as :func:`harness.evaluation.phi`, shape (N, n), read-only."""
+        key = population, split
+        if key not in self._phi:
+            self._phi[key] = phi_of(self.evidence.logits[population][split], self.evidence.labels[split])
+            self._phi[key].flags.writeable = False
+        return self._phi[key]
+
+    def answers(self, population: Population, split: SplitName) -> Classes:
+        """Return the class of each model's largest logit on each example, the first of equal ones, shape (N, n), read-only."""
+        key = population, split
+        if key not in self._answers:
+            self._answers[key] = largest(self.evidence.logits[population][split])
+            self._answers[key].flags.writeable = False
+        return self._answers[key]
+
+    def hits(self, population: Population, split: SplitName) -> NDArray[np.bool_]:
+        """Return which examples each model classifies correctly, shape (N, n)."""
+        return np.asarray(self.answers(population, split) == self.evidence.labels[split])
+
+
+Statistic = Callable[[Analysis, Population, SplitName], Values]
+"""Maps a population on a split to an array whose first axis is the models."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +105,7 @@ class Models:
     """Which models of each population take part, and in which order.
 
     Attributes:
-        evidence: the run.
+        analysis: of the run.
         order: row numbers per population; control and original are cut to the number of unlearned models where they
             have more, because most statistics depend on how many models they compare.
         whole: as ``order``, but with all models of control and original, for statistics that take any numbers.
@@ -71,10 +113,15 @@ class Models:
             stop; empty where they are not.
     """
 
-    evidence: Evidence
+    analysis: Analysis
     order: Mapping[Population, Order]
     whole: Mapping[Population, Order]
     same: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence of the run."""
+        return self.analysis.evidence
 
     def sizes(self) -> dict[str, int]:
         """Models per row of the report: unlearned, retrained, control, noop; 0 where missing."""
@@ -106,16 +153,9 @@ class Models:
 
         def rows(population: Population) -> Values | None:
             order = self.order[population]
-            return statistic(self.evidence, population, split)[order] if len(order) >= minimum else None
+            return statistic(self.analysis, population, split)[order] if len(order) >= minimum else None
 
         return Panel(rows("unlearned"), rows("retrained"), rows("control"), rows("original"))
-
-
-def models(evidence: Evidence) -> Models:
-    """Choose and order the models of a run, by a hash of what they say of the forget set; cut the references to size."""
-    order, whole, same = _shared.once(evidence, "models", lambda: _chosen(evidence))
-    # The evidence is no part of what is kept: it could never be let go.
-    return Models(evidence, order, whole, same)
 
 
 def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], Mapping[Population, Order], str]:
@@ -158,28 +198,16 @@ def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return bool((np.abs(one.astype(np.float64) - other) <= limit).all())
 
 
-def phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
-    """Phi, shape (N, n), as :func:`harness.evaluation.phi`; computed once for all evaluators, so not to be written to."""
-    return _shared.once(evidence, ("phi", population, split), lambda: _phi_values(evidence, population, split))
-
-
-def _phi_values(evidence: Evidence, population: Population, split: SplitName) -> Values:
-    return phi_of(evidence.logits[population][split], evidence.labels[split])
-
-
 def phi_of(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Values:
     """Return phi of logits of shape (N, n, C), shape (N, n), as :func:`harness.evaluation.phi`; block by block, in threads."""
     found = _shared.unfilled(logits.shape[:2])
-    compiled = _shared.kernels("_phi_kernels", logits.size)
-    set_phi = compiled.set_phi if compiled else _set_phi
-    _shared.in_threads(lambda rows: set_phi(logits[rows], labels, found[rows]), _blocks(logits))
+    _shared.in_threads(lambda rows: _set_phi(logits[rows], labels, found[rows]), _blocks(logits))
     return found
 
 
 def _set_phi(logits: NDArray[np.floating], labels: NDArray[np.int64], out: Values) -> None:
     """Set ``out`` to :func:`harness.evaluation.phi`, with classes first: what is summed over them runs along whole rows."""
-    z = _shared.scratch("phi", (logits.shape[2], *out.shape), np.float64)
-    z[:] = logits.transpose(2, 0, 1)
+    z = np.array(logits.transpose(2, 0, 1), dtype=np.float64, order="C")
     columns = np.arange(len(labels))
     out[:] = z[labels, :, columns].T
     z[labels, :, columns] = -np.inf
@@ -189,31 +217,17 @@ def _set_phi(logits: NDArray[np.floating], labels: NDArray[np.int64], out: Value
     out -= np.log(np.exp(z, out=z).sum(axis=0))
 
 
-def answers(evidence: Evidence, population: Population, split: SplitName) -> Classes:
-    """The class that each model gives each example, shape (N, n); of equal logits the first class is the answer."""
-    return _shared.once(evidence, ("answers", population, split), lambda: largest(evidence.logits[population][split]))
-
-
-def hits(evidence: Evidence, population: Population, split: SplitName) -> NDArray[np.bool_]:
-    """Which examples each model classifies rightly, shape (N, n)."""
-    return np.asarray(answers(evidence, population, split) == evidence.labels[split])
-
-
 def largest(logits: NDArray[np.floating]) -> Classes:
     """The class of the largest of numbers of shape (N, n, C), the first of equal ones; shape (N, n)."""
     # Small integers, since they are kept: a tenth of the logits' size at most. No class is C, so that a hole is no answer.
     none = logits.shape[2]
     found = np.full(logits.shape[:2], none, dtype=np.min_scalar_type(none))
-
-    compiled = _shared.kernels("_phi_kernels", logits.size)
-    set_largest = compiled.set_largest if compiled else _set_largest
-    _shared.in_threads(lambda rows: set_largest(logits[rows], found[rows]), _blocks(logits))
+    _shared.in_threads(lambda rows: _set_largest(logits[rows], found[rows]), _blocks(logits))
     return found
 
 
 def _set_largest(logits: NDArray[np.floating], out: Classes) -> None:
-    z = _shared.scratch("largest", (logits.shape[2], *out.shape), logits.dtype)
-    z[:] = logits.transpose(2, 0, 1)
+    z = np.array(logits.transpose(2, 0, 1), order="C")
     best = z[0]
     out[:] = 0
     for label in range(1, len(z)):
@@ -234,8 +248,7 @@ def _order(evidence: Evidence, population: Population, salt: int) -> Order:
     places = np.arange(logits.shape[2], dtype=np.uint64) << np.uint64(32)
 
     def of(rows: slice) -> NDArray[np.uint64]:
-        bits = _shared.scratch("hash", logits[rows].shape, np.uint64)
-        bits[:] = np.ascontiguousarray(logits[rows], dtype=np.float32).view(np.uint32)
+        bits = np.ascontiguousarray(logits[rows], dtype=np.float32).view(np.uint32).astype(np.uint64)
         bits += places
         return np.asarray(_mix(bits).reshape(len(bits), -1).sum(axis=1, dtype=np.uint64))
 
@@ -245,9 +258,8 @@ def _order(evidence: Evidence, population: Population, salt: int) -> Order:
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection that scatters neighbours; written over ``bits``."""
-    shifted = _shared.scratch("shifted", bits.shape, np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        bits ^= np.right_shift(bits, np.uint64(shift), out=shifted)
+        bits ^= bits >> np.uint64(shift)
         bits *= np.uint64(factor)
-    bits ^= np.right_shift(bits, np.uint64(31), out=shifted)
+    bits ^= bits >> np.uint64(31)
     return bits

@@ -63,12 +63,6 @@ def side_of(logits: NDArray[np.floating], models: Order) -> Side:
     """Of the posteriors of some models, in the order that is given; logits of shape (N, n, C)."""
     found = _empty((len(models), *logits.shape[1:]))
     blocks = _shared.slices(len(models), _BLOCK // max(1, logits[0].size))
-    if compiled := _shared.kernels("_posterior_kernels", logits.size):
-        set_side = compiled.set_side
-        _shared.in_threads(
-            lambda rows: set_side(logits, models[rows], found.halves[rows], found.entropies[rows]), blocks
-        )
-        return found
 
     def work(rows: slice) -> None:
         p = found.halves[rows]
@@ -91,8 +85,7 @@ def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
     halves = found.halves[rows]
     halves /= divisor
     np.maximum(halves, _TINY, out=halves)
-    whole = np.multiply(halves, 2, out=_shared.scratch("posteriors", halves.shape, np.float32))
-    _set_entropies(whole, found.entropies[rows])
+    _set_entropies(2 * halves, found.entropies[rows])
 
 
 def entropies(p: Singles) -> Singles:
@@ -105,7 +98,7 @@ def entropies(p: Singles) -> Singles:
 
 def _set_entropies(p: Singles, out: Singles) -> None:
     """Set ``out``, shape (N, n), to the entropies in nats of posteriors above 0, shape (N, C, n)."""
-    logs = np.log(p, out=_shared.scratch("logs", p.shape, np.float32))
+    logs = np.log(p)
     logs *= p
     logs.sum(axis=1, out=out)
     np.negative(out, out=out)
@@ -132,9 +125,7 @@ def zero_retrain_forgetting(p: Singles | Side, reference: Singles) -> Values:
     half, own = np.maximum(reference / 2, _TINY)[:, None], entropies(reference)
 
     def work(rows: slice) -> Values:
-        halves = known.halves[rows]
-        middle = np.add(halves, half, out=_shared.scratch("middle", halves.shape, np.float32))
-        return np.asarray(1 - _from_middle(middle, known.entropies[rows], own))
+        return np.asarray(1 - _from_middle(known.halves[rows] + half, known.entropies[rows], own))
 
     return np.concatenate(_shared.in_threads(work, _blocks(len(known.halves), known.halves)))
 
@@ -173,45 +164,25 @@ def _sides(left: Singles | Side, right: Singles | Side) -> tuple[Side, Side]:
 def _divergence(left: Side, right: Side) -> _pairs.Distance:
     """Mean divergence over examples of models i of ``left`` and models j of ``right``."""
 
-    compiled = _shared.kernels("_posterior_kernels", left.halves.size)
-
     def distance(i: Order, j: Order) -> Values:
-        if compiled:
-            found = _shared.unfilled(len(i))
-            compiled.divergences((left.halves, left.entropies), (right.halves, right.entropies), i, j, found)
-            return found
-        middle = _taken("middle", left.halves, i)
-        middle += _taken("other", right.halves, j)
-        return _from_middle(middle, _taken("one", left.entropies, i), _taken("two", right.entropies, j))
+        return _from_middle(left.halves[i] + right.halves[j], left.entropies[i], right.entropies[j])
 
     return distance
 
 
 def _from_middle(middle: Singles, one: Singles, other: Singles) -> Values:
     """Mean divergence in bits, shape (N,), from the mean of posteriors, shape (N, C, n), and entropies, shape (N, n)."""
-    found = _shared.scratch("middle entropies", (len(middle), middle.shape[2]), np.float32)
+    found = _shared.unfilled((len(middle), middle.shape[2]), np.float32)
     _set_entropies(middle, found)
     return np.asarray(_in_bits(found, one, other).mean(axis=1))
-
-
-def _taken(name: str, values: Singles, rows: Order) -> Singles:
-    """``values[rows]`` in scratch memory."""
-    out = _shared.scratch(name, (len(rows), *values.shape[1:]), np.float32)
-    return np.take(values, rows, axis=0, out=out, mode="clip")
 
 
 def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Linear:
     """Euclidean distance between posteriors, mean over pairs and examples; at most sqrt(2)."""
     one, other = _sides(left, right)
-    compiled = _shared.kernels("_posterior_kernels", one.halves.size)
 
     def distance(i: Order, j: Order) -> Values:
-        if compiled:
-            found = _shared.unfilled(len(i))
-            compiled.distances(one.halves, other.halves, i, j, found)
-            return found
-        change = _taken("middle", one.halves, i)
-        change -= _taken("other", other.halves, j)
+        change = one.halves[i] - other.halves[j]
         change *= change
         squares = change.sum(axis=1)
         return np.asarray(2 * np.sqrt(squares, out=squares).mean(axis=1, dtype=np.float64))

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators import _shared
 from harness_evaluators._lira import Fold
 
 Values = NDArray[np.float64]
-
-_CURVES = 16
-"""How many curves there are of one population at least, for what it takes to be worth compiled code."""
 
 RATES = (0.01, 0.001)
 """The false positive rates at which the true positive rate is reported."""
@@ -28,13 +24,8 @@ def numbers(folds: Sequence[Fold]) -> Values:
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 
 
-def lowest_rate(folds: Sequence[Fold]) -> float:
-    """The lowest false positive rate that every fold can resolve: 1 / (n + 1) for n scores of retrained models."""
-    return 1 / (1 + min(fold.right.size for fold in folds))
-
-
 def curve(folds: Sequence[Fold], rates: Values) -> Values:
-    """True positive rate at each false positive rate in (0, 1], averaged over folds; NaN below :func:`lowest_rate`."""
+    """True positive rate at each false positive rate in (0, 1], averaged over folds; NaN where a fold has too few scores."""
     rows = [tpr_at(*ordered(fold), rates) for fold in folds]
     return np.asarray(np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]))
 
@@ -57,18 +48,11 @@ def ordered(fold: Fold) -> tuple[Values, Values]:
 
 def _sorted(values: Values) -> Values:
     """All values in ascending order."""
-    flat = values.ravel()
-    if compiled := _shared.kernels("_lira_kernels", _CURVES * flat.size):
-        out, spare = (_shared.scratch(name, flat.shape, np.float64) for name in ("ordered", "spare"))
-        if compiled.ordered(flat, out, spare):
-            return np.array(out)
-    return np.sort(flat)
+    return np.sort(values, axis=None)
 
 
 def auc(left: Values, right: Values) -> float:
     """P(left > right) + P(left = right) / 2 over all pairs of two sorted samples; O(n log n)."""
-    if compiled := _shared.kernels("_lira_kernels", _CURVES * (left.size + right.size)):
-        return float(compiled.pairs_won(left, right) / 2 / (left.size * right.size))
     below = np.searchsorted(right, left, side="left")
     tied = right[np.minimum(below, right.size - 1)] == left
     ties = np.searchsorted(right, left[tied], side="right") - below[tied]

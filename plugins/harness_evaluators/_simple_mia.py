@@ -5,9 +5,6 @@ Source: NeurIPS 2023 Machine Unlearning Challenge, starting kit (2023).
 
 from __future__ import annotations
 
-import functools
-from types import ModuleType
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,13 +67,9 @@ def shuffle_splits(size: int, rng: np.random.Generator) -> Splits:
 def accuracies(unseen: Values, forgotten: Values, splits: Splits) -> Values:
     """Mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
 
-    judge = _accuracies
-    if compiled := _shared.kernels("_logistic_kernels", (unseen.size + forgotten.size) * len(splits)):
-        judge = functools.partial(_compiled_accuracies, compiled)
-
     def work(rows: slice) -> Values:
         x, penalty = _standardised(np.concatenate([unseen[rows], forgotten[rows]], axis=1))
-        return judge(x, np.repeat([0.0, 1.0], x.shape[1] // 2), penalty, splits)
+        return _accuracies(x, np.repeat([0.0, 1.0], x.shape[1] // 2), penalty, splits)
 
     return np.concatenate(_shared.in_threads(work, _shared.slices(len(unseen), _BLOCK)))
 
@@ -98,19 +91,3 @@ def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> V
         answers = x[:, test] * found[:, :1] + found[:, 1:] > 0
         right += (answers == (labels[test] > 0.5)).mean(axis=1)
     return right / len(splits)
-
-
-def _compiled_accuracies(kernels: ModuleType, x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
-    found = _shared.unfilled(len(x))
-    steps = _logistic.MAX_STEPS, _logistic.TOLERANCE
-    trains, tests = _trains(splits, len(labels)), np.stack([test for _, test in splits])
-    kernels.accuracies(np.ascontiguousarray(x), labels, trains, tests, penalty, *steps, found)
-    return found
-
-
-def _trains(splits: Splits, size: int) -> Values:
-    """1 where a split trains on an example, 0 where it tests it, shape (n_splits, size)."""
-    found = np.zeros((len(splits), size))
-    for row, (train, _) in zip(found, splits, strict=True):
-        row[train] = 1
-    return found

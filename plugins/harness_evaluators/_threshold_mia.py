@@ -42,15 +42,6 @@ def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labe
     """As :func:`features`, of some models and examples, in the order that is given; labels are those of the examples."""
     found = _shared.unfilled((len(FEATURES), len(models), len(examples)))
     blocks = _shared.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2]))
-    if compiled := _shared.kernels("_threshold_kernels", logits.size):
-        kernels, shape = compiled, (logits.shape[2], compiled.TILE)
-
-        def compute(rows: slice) -> None:
-            space = np.empty(shape), np.empty((kernels.ROWS, kernels.TILE)), np.empty(kernels.TILE, dtype=np.int64)
-            kernels.set_features(logits, models[rows], examples, labels, space, tuple(each[rows] for each in found))
-
-        _shared.in_threads(compute, blocks)
-        return found
 
     def work(rows: slice) -> None:
         # Classes first: sums over them then run along whole rows.

@@ -89,7 +89,7 @@ WORTHWHILE = 1.05
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Anova:
     """A quantity's analysis of variance; ``why_not`` says why there are no components, and is empty where there are.
 
     Attributes:
@@ -105,17 +105,17 @@ class Analysis:
     why_not: str
 
 
-def analysis(values: Values, origins: NDArray[np.int64]) -> Analysis:
+def analysis(values: Values, origins: NDArray[np.int64]) -> Anova:
     """Analyse values of shape (N, K), N at least 1, of models that came from ``origins``, shape (N,)."""
     groups = _variance.grouped(values, origins)
     why_not = "" if groups.repeated else NO_REPEATS
     if len(groups.sizes) == 1:
         groups, why_not = _variance.single(values), ONE_ORIGINAL
     if groups.models < 2:
-        return Analysis(groups, None, None, ONE_MODEL)
+        return Anova(groups, None, None, ONE_MODEL)
     without = _variance.without_each(groups)
     pooled = None if without is None else without.pooled()
-    return Analysis(groups, _variance.squares(groups).pooled(), pooled, why_not)
+    return Anova(groups, _variance.squares(groups).pooled(), pooled, why_not)
 
 
 def valued(about: Description, value: float, interval: Interval | None = None, note: str = "") -> Metric:
@@ -126,7 +126,7 @@ def valued(about: Description, value: float, interval: Interval | None = None, n
     return replace(_calibration.missing(about, note), value=value, interval=interval)
 
 
-def parts(quantity: str, found: Analysis | None) -> list[Metric]:
+def parts(quantity: str, found: Anova | None) -> list[Metric]:
     """The metrics of :func:`parts_of`."""
     between, within, share = parts_of(quantity)
     if found is None or found.whole is None or found.why_not:
@@ -148,7 +148,7 @@ def parts(quantity: str, found: Analysis | None) -> list[Metric]:
     ]
 
 
-def _within(about: Description, found: Analysis | None) -> Metric:
+def _within(about: Description, found: Anova | None) -> Metric:
     """Also where all models came from one original: their variance is the method's own."""
     if found is None or found.whole is None:
         return _calibration.missing(about, NO_MODELS if found is None else found.why_not)
@@ -160,7 +160,7 @@ def _within(about: Description, found: Analysis | None) -> Metric:
     return valued(about, float(value[0, 0]), _variance.log_interval(float(value[0, 0]), without))
 
 
-def correlation(found: Analysis | None) -> Metric:
+def correlation(found: Anova | None) -> Metric:
     """The intraclass correlation: var a / (var a + var e), example by example."""
     if found is None or found.why_not:
         return _calibration.missing(CORRELATION, NO_MODELS if found is None else found.why_not)
@@ -191,7 +191,7 @@ def costs(evidence: Evidence) -> Costs | None:
     return Costs(float(known[0].mean()), float(known[1].mean()))
 
 
-def plan(quantity: str, found: Analysis | None, costs: Costs | None) -> list[Metric]:
+def plan(quantity: str, found: Anova | None, costs: Costs | None) -> list[Metric]:
     """The metrics of :func:`plan_of`."""
     repeats, error, best = plan_of(quantity)
     error_metric = _error(error, found)
@@ -212,7 +212,7 @@ def plan(quantity: str, found: Analysis | None, costs: Costs | None) -> list[Met
     ]
 
 
-def _error(about: Description, found: Analysis | None) -> Metric:
+def _error(about: Description, found: Anova | None) -> Metric:
     """The standard error of the mean in this run; without repeats it needs no components."""
     if found is None or found.whole is None or found.why_not == ONE_ORIGINAL:
         return _calibration.missing(about, NO_MODELS if found is None else found.why_not)
@@ -220,7 +220,7 @@ def _error(about: Description, found: Analysis | None) -> Metric:
     return valued(about, _allocation.standard_error(between, within, found.groups.sizes))
 
 
-def _repeats_interval(found: Analysis, costs: Costs) -> Interval | None:
+def _repeats_interval(found: Anova, costs: Costs) -> Interval | None:
     """From the ends of the share's interval; None where that has none, or reaches 0, where repeats know no bound."""
     ends = None if found.whole is None else _variance.share_interval(found.whole, found.without)
     if ends is None or ends.low <= 0:

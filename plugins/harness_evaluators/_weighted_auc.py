@@ -6,29 +6,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
-Scores = NDArray[np.floating]
+Singles = NDArray[np.float32]
 
 
-def aucs(positive: Scores, negative: Scores, weights: tuple[Values, Values]) -> Values:
-    """P(positive > negative) + P(equal) / 2 for each row of scores (N, a) and (N, b); result (N,).
+def aucs(positive: Singles, negative: Singles, weights: tuple[Values, Values]) -> Values:
+    """Return P(positive > negative) + P(equal) / 2 for each row of scores (N, a) and (N, b), shape (N,).
 
     Args:
         positive: scores of positive examples.
         negative: scores of negative ones.
         weights: of both, shape (a,) and (b,), summing to 1 each.
     """
-    scores = np.concatenate([positive, negative], axis=1)
-    order = np.argsort(scores, axis=1)
-    ordered = np.take_along_axis(scores, order, axis=1)
-    below = np.cumsum(np.concatenate([np.zeros(len(weights[0])), weights[1]])[order], axis=1)
-    changes = ordered[:, 1:] != ordered[:, :-1]
-    edge = np.ones((len(scores), 1), dtype=np.bool_)
-    # Within a tie, the weight below its start and that up to its end hold for every member.
-    start = np.where(
-        np.concatenate([edge, changes], axis=1), np.concatenate([0 * below[:, :1], below[:, :-1]], axis=1), 0
-    )
-    end = np.where(np.concatenate([changes, edge], axis=1), below, np.inf)
-    start = np.maximum.accumulate(start, axis=1)
-    end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
-    mine = np.concatenate([weights[0], np.zeros(len(weights[1]))])[order]
-    return np.asarray(np.einsum("bn,bn->b", mine, (start + end) / 2))
+    n_positive, n = len(weights[0]), sum(map(len, weights))
+    keys = _sort_keys(np.concatenate([positive, negative], axis=1))
+    # One sort of integers, a score's bits above its column, is several times as fast as an argsort of scores.
+    keys <<= 32
+    keys |= np.arange(n)
+    keys.sort(axis=1)
+    columns = keys & 0xFFFFFFFF
+    keys >>= 32
+    below = np.concatenate([np.zeros(n_positive), weights[1]]).take(columns)
+    np.cumsum(below, axis=1, out=below)
+    mine = np.concatenate([weights[0], np.zeros(n - n_positive)]).take(columns)
+    for row in np.flatnonzero((keys[:, 1:] == keys[:, :-1]).any(axis=1)):
+        below[row] = _of_ties(keys[row], below[row])
+    return np.asarray(np.einsum("bn,bn->b", mine, below))
+
+
+def _sort_keys(scores: Singles) -> NDArray[np.int64]:
+    """Return integers that are ordered as the scores are; the two zeros are equal."""
+    bits = (np.asarray(scores, dtype=np.float32) + np.float32(0)).view(np.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
+    return bits.astype(np.int64)
+
+
+def _of_ties(keys: NDArray[np.int64], below: Values) -> Values:
+    """Return the mean, within each tie of sorted keys, of the sums ``below`` before its start and up to its end, shape (n,)."""
+    first, last = np.searchsorted(keys, keys), np.searchsorted(keys, keys, side="right") - 1
+    before = np.append(0.0, below)[first]
+    return np.asarray((before + below[last]) / 2)

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _populations
+from harness.evaluation import SPLITS, EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _finite
 from harness_evaluators._bootstrap import Linear, Resamples, Sampled
 from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import Models, Panel
+from harness_evaluators._populations import Analysis, Models, Panel
 
 Values = NDArray[np.float64]
 Combine = Callable[[Values], Values]
@@ -78,10 +78,10 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Accuracies of all splits, gaps to retrained models, and their summaries."""
-    models = _populations.models(evidence)
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    models = analysis.models
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     panels = {split: models.panel(split, _right, minimum=1) for split in SPLITS if models.has(split)}
     gaps = {split: _gaps(panel, resamples) for split, panel in panels.items()}
     metrics = [_accuracy(split, panel, gaps[split], resamples) for split, panel in panels.items()]
@@ -91,9 +91,9 @@ def evaluate(evidence: Evidence) -> Result:
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
 
 
-def _right(evidence: Evidence, population: Population, split: SplitName) -> Values:
+def _right(analysis: Analysis, population: Population, split: SplitName) -> Values:
     """Accuracy of every model, shape (N,)."""
-    return np.asarray(_populations.hits(evidence, population, split).mean(axis=1))
+    return np.asarray(analysis.hits(population, split).mean(axis=1))
 
 
 def _rows(panel: Panel) -> dict[str, Values]:
@@ -173,7 +173,7 @@ def _arrays(models: Models) -> dict[str, Values]:
 
 
 def _per_model(models: Models, split: SplitName) -> dict[str, Values]:
-    found = {name: _right(models.evidence, name, split)[order] for name, order in models.order.items() if len(order)}
+    found = {name: _right(models.analysis, name, split)[order] for name, order in models.order.items() if len(order)}
     return {f"{split}_per_model_{name}": right for name, right in found.items()}
 
 
@@ -185,7 +185,7 @@ def _per_class(models: Models, split: SplitName) -> dict[str, Values]:
     for population in populations:
         order = models.order[population]
         if len(order):
-            hits = _populations.hits(models.evidence, population, split)[order].mean(axis=0)
+            hits = models.analysis.hits(population, split)[order].mean(axis=0)
             arrays[f"{split}_per_class_{population}"] = np.array([hits[labels == label].mean() for label in classes])
     return arrays
 

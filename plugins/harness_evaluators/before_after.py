@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Result, hookimpl
-from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _finite, _gaps, _populations
+from harness_evaluators import _before_after, _bootstrap, _calibration, _examples, _finite, _gaps
 from harness_evaluators._before_after import Outcome
 from harness_evaluators._calibration import Description
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 Statistic = Callable[[Outcome], Values]
@@ -96,7 +96,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="before_after",
-        version="6",
+        version="7",
         summary="What the models before and after unlearning together reveal about who was forgotten",
         evaluate=evaluate,
         source="Chen et al. 2021 (arXiv 2005.02205)",
@@ -104,22 +104,21 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Attack pairs of models, forgotten against test examples."""
-    models = _populations.models(evidence)
+    models = analysis.models
     examples = None
-    why_not = models.why_not("forget") or models.why_not("test") or _why_no_pairs(evidence)
+    why_not = models.why_not("forget") or models.why_not("test") or _why_no_pairs(analysis.evidence)
     if not why_not:
-        examples = _examples.matched(evidence, evidence.rng("before-after"))
+        examples = _examples.matched(analysis.evidence, analysis.evidence.rng("before-after"))
     if examples is None:
         why_not = why_not or "Not computed: no class of the forget set is in the test set."
         missing = tuple(_calibration.missing(about, why_not) for about in ALL)
         return Result(missing, warnings=(f"before_after: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     rows = _before_after.pairs(models)
-    known: _before_after.Known = {}
     every = {
-        row: _before_after.contributions(_before_after.trial(evidence, one, examples), _statistics, known)
+        row: _before_after.contributions(_before_after.trial(analysis, one, examples), _statistics)
         for row, one in rows.items()
     }
     found = {about: {row: values[:, i] for row, values in every.items()} for i, about in enumerate(STATISTICS)}

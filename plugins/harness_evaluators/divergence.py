@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _gaps, _populations, _posteriors
+from harness_evaluators import _bootstrap, _calibration, _finite, _gaps, _posteriors
 from harness_evaluators._bootstrap import Linear, Resamples
 from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import MIN_MODELS, Models
+from harness_evaluators._populations import MIN_MODELS, Analysis, Models
 
 Singles = NDArray[np.float32]
 Sides = Mapping[str, _posteriors.Side]
@@ -80,7 +80,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="divergence",
-        version="3",
+        version="4",
         summary="Jensen-Shannon, activation distance and agreement between unlearned and retrained models",
         evaluate=evaluate,
         source="Lin 1991; Chundawat et al. 2023 (arXiv 2205.08096); Golatkar et al. 2021 (arXiv 2012.13431)",
@@ -88,22 +88,22 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Compare posteriors on the forget set, and by their mean divergence on retain and test."""
-    models = _populations.models(evidence)
+    models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         every = (EXCESS, *PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
         missing = tuple(_calibration.missing(about, why_not) for about in every)
         return Result(missing, warnings=(f"divergence: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     sides = _sides(models, "forget")
     paired = {about: _paired(sides, distance) for about, distance in PAIRED.items()}
     found = {EXCESS: _excess(sides, paired[JS]), **paired}
     rows = {about: _calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
     metrics = [_calibration.metric(EXCESS, rows[EXCESS])]
     metrics += [_without_position(about, rows[about]) for about in PAIRED]
-    scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(evidence)) for row, p in sides.items()}
+    scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()}
     metrics.append(_gaps.metric(ZRF_UNIFORM, scores, resamples))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
     arrays = _calibration.position_intervals({EXCESS: rows[EXCESS]})

@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Interval, Metric, Result, hookimpl
+from harness.evaluation import EvaluatorInfo, Interval, Metric, Result, hookimpl
 from harness_evaluators import _calibration, _diversity, _finite, _memory, _populations
 from harness_evaluators import _forgetting_texts as texts
 from harness_evaluators._calibration import Description
 from harness_evaluators._forgetting_view import CALIBRATED, CALIBRATED_QUERIES, PLAIN, QUERIES, Excess, Pair, Row, View
 from harness_evaluators._memory import Estimate, Memory, Sample
 from harness_evaluators._permutation import Difference
+from harness_evaluators._populations import Analysis
 
 Values = NDArray[np.float64]
 
@@ -79,9 +80,9 @@ class Seen:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Answer both questions for the unlearned models, the control and the no-op."""
-    models = _populations.models(evidence)
+    models = analysis.models
     view = View(models)
     why_not = models.why_not("forget") or _why_nothing_can_be_told(view)
     if why_not:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Result, hookimpl
+from harness.evaluation import EvaluatorInfo, Result, hookimpl
 from harness_evaluators import (
     _bootstrap,
     _calibration,
@@ -28,7 +28,7 @@ from harness_evaluators._calibration import Description, Rows
 from harness_evaluators._epsilon import ATTACKS, AttackName
 from harness_evaluators._epsilon_rates import DELTA
 from harness_evaluators._epsilon_rows import Row
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 
@@ -99,13 +99,13 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Epsilons on the forget set by both families of attacks, their points, and the competition's score."""
-    models = _equal_sizes(_populations.models(evidence))
+    models = _equal_sizes(analysis.models)
     if why_not := models.why_not("forget"):
         absent = tuple(_calibration.missing(about, why_not) for about in _epsilon_metrics.EVERY)
         return Result(absent, warnings=(f"forgetting_quality: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     found = {attack: _rows(models, attack) for attack in ATTACKS}
     rows = _epsilon_metrics.rows(found, resamples)
     bounds = _bounds(models)
@@ -144,7 +144,7 @@ def _equal_sizes(models: Models) -> Models:
 
 def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
     """The comparisons of one family; the grid sees phi as the released code computes it."""
-    phi = _epsilon_rows.official_phi if attack == "official-grid" else _populations.phi_values
+    phi = _epsilon_rows.official_phi if attack == "official-grid" else Analysis.phi
     comparisons = models.panel("forget", phi).comparisons()
     rng = models.evidence.rng
     return {
@@ -154,7 +154,7 @@ def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
 
 def _bounds(models: Models) -> dict[str, Values]:
     """Lower bounds of epsilon on each example, by row."""
-    comparisons = models.panel("forget", _populations.phi_values).comparisons()
+    comparisons = models.panel("forget", Analysis.phi).comparisons()
     rng = models.evidence.rng
     return {
         row: _epsilon_bounds.lower(

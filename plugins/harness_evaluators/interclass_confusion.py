@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _confusion, _finite, _gaps, _populations
+from harness.evaluation import EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _confusion, _finite, _gaps
 from harness_evaluators._bootstrap import Resamples
 from harness_evaluators._calibration import Description
 from harness_evaluators._confusion import Confused
-from harness_evaluators._populations import Models, Statistic
+from harness_evaluators._populations import Analysis, Models, Statistic
 
 Values = NDArray[np.float64]
 
@@ -72,14 +72,14 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Memorisation and generalisation of the corrupted labels; nothing is computed where a task corrupts none."""
-    confused = _confusion.confused(evidence)
+    confused = _confusion.confused(analysis.evidence)
     if confused is None:
         # A row without a number would make the summary of every ordinary task longer.
         return Result(tuple(_calibration.missing(replace(about, headline=False), _CLEAN) for about in METRICS))
-    models = _populations.models(evidence)
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    models = analysis.models
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     found = _per_model(models, confused)
     metrics = tuple(_metric(about, found.get(about), resamples) for about in METRICS)
     gaps = {about: _gaps.gaps(rows, resamples) for about, rows in found.items() if "retrained" in rows}
@@ -90,15 +90,15 @@ def evaluate(evidence: Evidence) -> Result:
 def _per_model(models: Models, confused: Confused) -> dict[Description, dict[str, Values]]:
     """Each metric's value for every model, shape (N,), by row of the report; without test examples no test metric."""
 
-    def wrong(evidence: Evidence, population: Population, split: SplitName) -> Values:
-        return _confusion.share_answered(_confusion.answers(evidence, population, split), confused.rows, confused.wrong)
+    def wrong(analysis: Analysis, population: Population, split: SplitName) -> Values:
+        return _confusion.share_answered(analysis.answers(population, split), confused.rows, confused.wrong)
 
-    def true(evidence: Evidence, population: Population, split: SplitName) -> Values:
-        return _confusion.share_answered(_confusion.answers(evidence, population, split), confused.rows, confused.true)
+    def true(analysis: Analysis, population: Population, split: SplitName) -> Values:
+        return _confusion.share_answered(analysis.answers(population, split), confused.rows, confused.true)
 
-    def taken(evidence: Evidence, population: Population, split: SplitName) -> Values:
-        answers = _confusion.answers(evidence, population, split)
-        return _confusion.share_confused(answers, _confusion.true_labels(evidence, split), confused.pairs)
+    def taken(analysis: Analysis, population: Population, split: SplitName) -> Values:
+        answers = analysis.answers(population, split)
+        return _confusion.share_confused(answers, _confusion.true_labels(analysis.evidence, split), confused.pairs)
 
     found = {FORGET_WRONG: _rows(models, "forget", wrong), FORGET_TRUE: _rows(models, "forget", true)}
     return found | {TEST_CONFUSION: _rows(models, "test", taken)} if _tested(models, confused) else found
@@ -146,7 +146,7 @@ def _matrices(models: Models, confused: Confused) -> dict[str, Values]:
     found = {"classes": classes.astype(np.float64)}
     for population, order in models.order.items():
         if len(order):
-            answers = _confusion.answers(evidence, population, "test")[order]
+            answers = models.analysis.answers(population, "test")[order]
             true = _confusion.true_labels(evidence, "test")
             found[f"test_matrix_{population}"] = _confusion.matrix(answers, true, classes)
     return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _klom, _populations
+from harness.evaluation import SPLITS, EvaluatorInfo, Result, SplitName, hookimpl
+from harness_evaluators import _bootstrap, _calibration, _finite, _klom
 from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 
@@ -50,14 +50,14 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Histogram divergences on every split that was judged."""
-    models = _populations.models(evidence)
+    models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         every = (about for split in ORDER for about in of_split(split))
         return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     rows: dict[Description, Rows] = {}
     arrays: dict[str, Values] = {}
     for split in ORDER:
@@ -72,7 +72,7 @@ def evaluate(evidence: Evidence) -> Result:
 
 
 def _summaries(models: Models, split: SplitName) -> dict[str, _klom.Summary]:
-    pairs = models.panel(split, _populations.phi_values).comparisons()
+    pairs = models.panel(split, Analysis.phi).comparisons()
     return {row: _klom.summary(left, right) for row, (left, right) in pairs.items()}
 
 

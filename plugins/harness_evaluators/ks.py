@@ -1,6 +1,6 @@
 """``ks``: how far apart the outputs of unlearned and retrained models are, example by example.
 
-Formulas and sources: :mod:`harness_evaluators._ks`, :mod:`harness_evaluators._multiple`.
+Formulas and sources: :mod:`harness_evaluators._ks`, :mod:`harness_evaluators._ks_null`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
-from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
+from harness.evaluation import EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
 from harness_evaluators import (
     _bootstrap,
     _calibration,
@@ -20,16 +21,16 @@ from harness_evaluators import (
     _ks,
     _ks_null,
     _lira,
-    _multiple,
-    _populations,
     _shift,
 )
 from harness_evaluators._bootstrap import Linear
 from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 Comparisons = Mapping[str, tuple[Values, Values]]
+
+FALSE_DISCOVERY_RATE = 0.05
 
 NULL = (0.025, 0.5, 0.975)
 """Probabilities of the quantiles of D between models that are alike, for the plot."""
@@ -89,18 +90,20 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Compare distributions on the forget set, and by their mean distance on retain and test."""
-    models = _populations.models(evidence)
+    models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         every = (MEAN_D, REJECTED, WASSERSTEIN, LOGITS, *OTHER_SPLITS.values())
         return Result(tuple(_calibration.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
-    comparisons = models.panel("forget", _populations.phi_values).comparisons()
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
+    comparisons = models.panel("forget", Analysis.phi).comparisons()
     found = _compared(comparisons)
     arrays = _arrays(comparisons, found)
-    rejected = {row: _multiple.rejected_share(arrays[f"p_{row}"]) for row in comparisons}
+    rejected = {
+        row: float((false_discovery_control(arrays[f"p_{row}"]) <= FALSE_DISCOVERY_RATE).mean()) for row in comparisons
+    }
     rows = {
         MEAN_D: _rows({row: one.mean for row, one in found.items()}, resamples),
         REJECTED: _calibration.without_interval(rejected),
@@ -131,8 +134,8 @@ def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
 def _on_logits(models: Models) -> dict[str, Linear]:
     """The mean distance over examples and classes, each logit a column."""
 
-    def logits(evidence: Evidence, population: Population, split: SplitName) -> Values:
-        found = evidence.logits[population][split]
+    def logits(analysis: Analysis, population: Population, split: SplitName) -> Values:
+        found = analysis.evidence.logits[population][split]
         return found.reshape(len(found), -1)  # type: ignore[return-value]  # in single precision as it comes
 
     return {row: one.mean for row, one in _compared(models.panel("forget", logits).comparisons()).items()}
@@ -147,7 +150,7 @@ def _on_split(models: Models, split: SplitName, resamples: _bootstrap.Resamples)
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
         return _calibration.missing(about, why_not)
-    pairs = models.panel(split, _populations.phi_values).comparisons()
+    pairs = models.panel(split, Analysis.phi).comparisons()
     statistics = {row: one.mean for row, one in _compared(pairs).items()}
     return _with_null(_calibration.metric(about, _rows(statistics, resamples)), pairs)
 

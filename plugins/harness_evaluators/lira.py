@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _halves, _lira, _populations, _ranks, _shift
+from harness_evaluators import _attack, _bootstrap, _calibration, _finite, _halves, _lira, _ranks, _shift
 from harness_evaluators._calibration import Description, Rows
+from harness_evaluators._populations import Analysis
 
 Values = NDArray[np.float64]
 Pairs = Mapping[str, tuple[Values, Values]]
@@ -106,15 +107,15 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Attack the forget set; the formulas are in the metrics' descriptions and in the modules named above."""
-    models = _populations.models(evidence)
+    models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         return Result(tuple(_calibration.missing(about, why_not) for about in ALL), warnings=(f"lira: {why_not}",))
-    comparisons = models.panel("forget", _populations.phi_values).comparisons()
-    resamples = _bootstrap.resamples(evidence, models.sizes())
-    attacks, gaussian = _attacks(evidence, comparisons)
+    comparisons = models.panel("forget", Analysis.phi).comparisons()
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
+    attacks, gaussian = _attacks(analysis.evidence, comparisons)
     shifts = _shifts(comparisons)
     rows = {about: _attack_rows(about.name, attacks, resamples) for about in ATTACK}
     rows[GAUSSIAN] = _calibration.without_interval(gaussian)

@@ -22,7 +22,7 @@ from harness_evaluators import (
     _threshold_mia,
 )
 from harness_evaluators._calibration import Description
-from harness_evaluators._populations import Models
+from harness_evaluators._populations import Analysis, Models
 
 Values = NDArray[np.float64]
 PerModel = dict[str, Values]
@@ -72,14 +72,14 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Attack every model alone, forgotten against test examples."""
-    models = _populations.models(evidence)
-    why_not = models.why_none("forget") or models.why_none("test") or _too_few_examples(evidence)
+    models = analysis.models
+    why_not = models.why_none("forget") or models.why_none("test") or _too_few_examples(analysis.evidence)
     if why_not:
         missing = tuple(_calibration.missing(about, why_not) for about in (SIMPLE, *THRESHOLDS))
         return Result(missing, warnings=(f"membership: {why_not}",))
-    resamples = _bootstrap.resamples(evidence, models.sizes())
+    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
     found = {SIMPLE: _simple(models)} | _by_thresholds(models)
     metrics: list[Metric] = []
     for about in (SIMPLE, *THRESHOLDS):
@@ -95,7 +95,7 @@ def evaluate(evidence: Evidence) -> Result:
     return Result(
         tuple(metrics),
         _calibration.position_intervals(gaps),
-        (*warnings, *_other_classes(evidence), *_examples.warning("membership", evidence)),
+        (*warnings, *_other_classes(analysis.evidence), *_examples.warning("membership", analysis.evidence)),
     )
 
 
@@ -131,7 +131,7 @@ def _simple(models: Models) -> PerModel:
 
     def attack(population: Population) -> Values:
         rows = np.repeat(models.order[population], each)
-        losses = {split: _simple_mia.losses(_populations.phi_values(evidence, population, split)) for split in SIDES}
+        losses = {split: _simple_mia.losses(models.analysis.phi(population, split)) for split in SIDES}
         unseen, forgotten = (losses[split][rows[:, None], drawn[split][: len(rows)]] for split in ("test", "forget"))
         return np.asarray(_simple_mia.accuracies(unseen, forgotten, splits).reshape(-1, each).mean(axis=1))
 

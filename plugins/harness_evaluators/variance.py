@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import SPLITS, EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators import _calibration, _finite, _populations, _spread, _variance, _variance_metrics
+from harness.evaluation import SPLITS, EvaluatorInfo, Metric, Result, hookimpl
+from harness_evaluators import _calibration, _finite, _spread, _variance, _variance_metrics
 from harness_evaluators._calibration import Z95, Description
-from harness_evaluators._populations import MIN_MODELS, Models, Panel
+from harness_evaluators._populations import MIN_MODELS, Analysis, Models, Panel
 from harness_evaluators._spread import Ratio, Spread
-from harness_evaluators._variance_metrics import Analysis
+from harness_evaluators._variance_metrics import Anova
 
 Values = NDArray[np.float64]
 
@@ -57,34 +57,34 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 @_finite.finite
-def evaluate(evidence: Evidence) -> Result:
+def evaluate(analysis: Analysis) -> Result:
     """Analyse variances on the forget set, and of accuracies on every split."""
-    models = _populations.models(evidence)
-    values = _values(evidence)
-    found = {name: _variance_metrics.analysis(each, evidence.unlearned_from) for name, each in values.items()}
+    models = analysis.models
+    values = _values(analysis)
+    found = {name: _variance_metrics.analysis(each, analysis.evidence.unlearned_from) for name, each in values.items()}
     phi = found.get("phi")
     metrics: list[Metric] = []
     for quantity in _variance_metrics.QUANTITIES:
         metrics += _variance_metrics.parts(quantity, found.get(quantity))
     metrics.append(_variance_metrics.correlation(phi))
     for quantity in _variance_metrics.PLANNED:
-        metrics += _variance_metrics.plan(quantity, found.get(quantity), _variance_metrics.costs(evidence))
+        metrics += _variance_metrics.plan(quantity, found.get(quantity), _variance_metrics.costs(analysis.evidence))
     panel = _panel(models)
     spreads = _spreads(panel, phi)
     metrics += [_total(spreads), _ratio(panel, spreads)]
     return Result(tuple(metrics), _arrays(spreads, phi), _warnings(models, phi))
 
 
-def _values(evidence: Evidence) -> dict[str, Values]:
+def _values(analysis: Analysis) -> dict[str, Values]:
     """What is analysed of every unlearned model, shape (N, K); without what was not judged."""
-    judged = {split for split, logits in evidence.logits.get("unlearned", {}).items() if logits.size}
+    judged = {split for split, logits in analysis.evidence.logits.get("unlearned", {}).items() if logits.size}
     found = {}
     if "forget" in judged:
-        phi = _populations.phi_values(evidence, "unlearned", "forget")
+        phi = analysis.phi("unlearned", "forget")
         found = {"phi": phi, "mean_phi": phi.mean(axis=1, keepdims=True)}
     for split in SPLITS:
         if split in judged:
-            right = _populations.hits(evidence, "unlearned", split)
+            right = analysis.hits("unlearned", split)
             found[f"{split}_accuracy"] = right.mean(axis=1, keepdims=True)
     return found
 
@@ -93,10 +93,10 @@ def _panel(models: Models) -> Panel:
     """Phi of the reference populations on the forget set, shape (N, n); empty where that was not judged."""
     if not models.has("forget"):
         return Panel(None, None, None, None)
-    return models.panel("forget", _populations.phi_values)
+    return models.panel("forget", Analysis.phi)
 
 
-def _spreads(panel: Panel, found: Analysis | None) -> dict[str, Spread]:
+def _spreads(panel: Panel, found: Anova | None) -> dict[str, Spread]:
     """Variances of every population that has enough models."""
     references = {"retrained": panel.retrained, "control": panel.control, "noop": panel.noop}
     spreads = {
@@ -143,7 +143,7 @@ def _smallest(control: Ratio) -> float | None:
     return None if control.standard_error is None else Z95 * math.sqrt(2) * control.value * control.standard_error
 
 
-def _arrays(spreads: Mapping[str, Spread], found: Analysis | None) -> dict[str, Values]:
+def _arrays(spreads: Mapping[str, Spread], found: Anova | None) -> dict[str, Values]:
     """Variances per forgotten example, in the order of ids; components are not cut at 0."""
     arrays = {f"variance_{row}": spread.per_example for row, spread in spreads.items()}
     if found is None or found.why_not:
@@ -152,7 +152,7 @@ def _arrays(spreads: Mapping[str, Spread], found: Analysis | None) -> dict[str, 
     return arrays | {"between": squares.component()[0], "within": squares.within[0]}
 
 
-def _warnings(models: Models, found: Analysis | None) -> tuple[str, ...]:
+def _warnings(models: Models, found: Anova | None) -> tuple[str, ...]:
     if models.same:
         return (f"variance: {models.same}. The variance within the original is 0.",)
     if found is None:

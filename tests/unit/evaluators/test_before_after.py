@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import _before_after, _change, _examples, _populations, _weighted_auc, before_after
+from harness_evaluators import _before_after, _change, _examples, _weighted_auc, before_after
 from harness_evaluators._change import Moments
+from harness_evaluators._populations import Analysis
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -65,9 +66,10 @@ def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
         evidence = _paired_evidence(0.05, noise=0.1, n_examples=40, models_seed=seed)
         examples = _examples.matched(evidence, np.random.default_rng(0))
         assert examples is not None
-        row = _before_after.pairs(_populations.models(evidence))["unlearned"]
+        row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
         found = _before_after.contributions(
-            _before_after.trial(evidence, row, examples), lambda outcome: np.array([outcome.auc["l2"], outcome.gain])
+            _before_after.trial(Analysis(evidence), row, examples),
+            lambda outcome: np.array([outcome.auc["l2"], outcome.gain]),
         )
         values.append(found.mean(axis=0))
         claimed.append(found.var(axis=0, ddof=1) / len(found))
@@ -79,14 +81,16 @@ def test_contributions_leave_the_value_as_it_is() -> None:
     evidence = _paired_evidence(0.5, 0.5, n_models=9, n_examples=40)
     examples = _examples.matched(evidence, np.random.default_rng(0))
     assert examples is not None
-    row = _before_after.pairs(_populations.models(evidence))["unlearned"]
+    row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
 
     found = _before_after.contributions(
-        _before_after.trial(evidence, row, examples), lambda outcome: np.array([outcome.auc["all"]])
+        _before_after.trial(Analysis(evidence), row, examples), lambda outcome: np.array([outcome.auc["all"]])
     )
 
     assert found.shape == (9, 1)
-    assert found.mean() == pytest.approx(_before_after.attack(evidence, row, examples).auc["all"].mean(), rel=1e-12)
+    assert found.mean() == pytest.approx(
+        _before_after.attack(Analysis(evidence), row, examples).auc["all"].mean(), rel=1e-12
+    )
 
 
 def test_doing_nothing_adds_nothing(gaussian: Make) -> None:
@@ -126,7 +130,7 @@ def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
     evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
     evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
 
-    for row in _before_after.pairs(_populations.models(evidence)).values():
+    for row in _before_after.pairs(Analysis(evidence).models).values():
         folds = {original: set(row.folds[row.before == original]) for original in row.before}
         assert all(len(of_one) == 1 for of_one in folds.values())
         assert len(set(row.folds)) == 4

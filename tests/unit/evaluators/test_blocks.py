@@ -11,6 +11,7 @@ import pytest
 from harness.evaluation import Evidence, Timings, phi
 from harness_evaluators import _ks, _populations, _posteriors, _shared, _threshold_mia, accuracy, ks, membership
 from harness_evaluators import divergence as divergence_evaluator
+from harness_evaluators._populations import Analysis
 from tests.unit.evaluators.every import ON_LOGITS, name_of
 from tests.unit.evaluators.helpers import value
 
@@ -51,11 +52,11 @@ def test_what_all_evaluators_rest_on_is_what_it_is_without_blocks(n: int, n_clas
     given = evidence(n, n_classes, models=3)
     logits, labels = given.logits["unlearned"]["test"], given.labels["test"]
 
-    found = _populations.phi_values(given, "unlearned", "test")
+    found = Analysis(given).phi("unlearned", "test")
 
     assert found == pytest.approx(phi(logits, labels), abs=1e-5)
     assert (_populations.largest(logits) == logits.argmax(axis=2)).all()
-    assert len(set(_populations.models(given).order["unlearned"].tolist())) == 3
+    assert len(set(Analysis(given).models.order["unlearned"].tolist())) == 3
 
 
 @pytest.mark.parametrize(("n", "n_classes"), [(4_999, 10), (5_001, 10), (10_001, 10), (101, 1000)])

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.evaluation import Population
-from harness_evaluators import _columns, _populations
+from harness_evaluators import _columns
+from harness_evaluators._populations import Analysis
 from tests.unit.evaluators.every import usual
 
 PAIR: tuple[Population, Population] = ("unlearned", "retrained")
@@ -23,7 +24,7 @@ def test_those_that_vary_most_are_taken(monkeypatch: pytest.MonkeyPatch, block: 
     monkeypatch.setattr(_columns, "BLOCK", block)
     monkeypatch.setattr(_columns, "MOST_COLUMNS", most)
     evidence = usual(n_models=8)
-    models = _populations.models(evidence)
+    models = Analysis(evidence).models
 
     found = _columns.wrong_classes(models, PAIR, 6)
 
@@ -39,7 +40,7 @@ def test_those_that_vary_most_are_taken(monkeypatch: pytest.MonkeyPatch, block: 
 def test_places_are_ranks_among_wrong_classes(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(_columns, "BLOCK", block)
     evidence = usual(n_models=8)
-    models, rows = _populations.models(evidence), np.array([3, 0, 5])
+    models, rows = Analysis(evidence).models, np.array([3, 0, 5])
 
     found = _columns.order_of_wrong_classes(models, "control", "test", rows, 7, 2)
 

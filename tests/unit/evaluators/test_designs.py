@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness_evaluators import (
-    _populations,
     accuracy,
     before_after,
     divergence,
@@ -22,6 +21,7 @@ from harness_evaluators import (
     membership,
     variance,
 )
+from harness_evaluators._populations import Analysis
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers
 
 Values = NDArray[np.float64]
@@ -134,7 +134,7 @@ def test_under_one_original_every_model_takes_part(world: _World, module: Module
     result = module.evaluate(evidence)
 
     assert_well_formed(result)
-    assert len(_populations.models(evidence).order["unlearned"]) == N_MODELS
+    assert len(Analysis(evidence).models.order["unlearned"]) == N_MODELS
     fewer = module.evaluate(_kept(evidence, np.arange(N_MODELS - 1)))
     assert result.metrics[0].value is not None
     assert [one.value for one in result.metrics] != [one.value for one in fewer.metrics]
@@ -190,9 +190,7 @@ def test_what_rounding_does_is_no_second_model(world: _World) -> None:
             split: (logits * (1 + by_share * rng.uniform(-1, 1, logits.shape))).astype(np.float32)
             for split, logits in evidence.logits["unlearned"].items()
         }
-        return _populations.models(
-            Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": noisy}})
-        ).same
+        return Analysis(Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": noisy}})).models.same
 
     assert shaken(2e-7) != ""
     assert shaken(1e-4) == ""
@@ -204,7 +202,7 @@ def test_models_that_differ_on_one_split_alone_are_not_the_same(world: _World) -
     test[3, 5, 1] += 0.1
     logits = {**evidence.logits, "unlearned": {**evidence.logits["unlearned"], "test": test}}
 
-    assert _populations.models(Evidence(**{**vars(evidence), "logits": logits})).same == ""
+    assert Analysis(Evidence(**{**vars(evidence), "logits": logits})).models.same == ""
 
 
 def test_variance_takes_every_model_of_every_original(world: _World) -> None:

@@ -1,4 +1,4 @@
-"""Bounds of the compiled search for the strongest attack on the grid hold, and are hardly more than what is reached."""
+"""The search for the strongest attack passes over nothing: cells bound what lies in them, and whole grids find no more."""
 
 from __future__ import annotations
 
@@ -6,70 +6,119 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harness_evaluators import _epsilon, _epsilon_rates
+from harness_evaluators import _epsilon, _epsilon_exact, _epsilon_rates, _grid
 
-pytest.importorskip("numba")
+Values = NDArray[np.float64]
+Found = tuple[float, float, float]
 
 
-@pytest.mark.parametrize("sizes", [(2, 2), (37, 512), (512, 37), (3000, 3000)])
-@pytest.mark.parametrize("delta", [0.0, 1e-5, 0.2])
-def test_a_bound_is_never_below_epsilon_and_hardly_above_it(sizes: tuple[int, int], delta: float) -> None:
-    from harness_evaluators import _epsilon_cell_kernels as cells
+def _count(values: Values, rights: Values, lefts: Values) -> NDArray[np.int64]:
+    upto = np.searchsorted(values, rights, side="right")[:, None]
+    return np.asarray(np.maximum(upto - np.searchsorted(values, lefts), 0))
 
+
+def _all_intervals(a: Values, b: Values) -> Found:
+    """Every interval of the grid for one example, A inside: the first of the best ones."""
+    width, tables = a[-1] - a[0], [_epsilon_rates.logs(len(side), 1e-5, np.float32) for side in (a, b)]
+    first, last = (a[0] + width) - 2.0, a[-1] + 2.0
+    rights = np.linspace(first, last, math.ceil((last - first) * 100))
+    lefts = np.linspace((rights - width) - 2.0, (rights - width) + 2.0, 400, axis=1)
+    found = _epsilon_rates.epsilons(*tables, len(a) - _count(a, rights, lefts), _count(b, rights, lefts))
+    best = np.unravel_index(int(found.argmax()), found.shape)
+    return float(found[best]), float(lefts[best]), float(rights[best[0]])
+
+
+def _all_thresholds(p: Values, q: Values) -> Found:
+    """Every single threshold of the grid for one example, P above: the first of the best ones."""
+    low, high = min(p[0], q[0]), max(p[-1], q[-1])
+    grid = _grid.Thresholds.between(np.array([low]), np.array([high]))
+    index = np.arange(int(grid.count[0]))
+    thresholds = grid.at(np.zeros_like(index), index)
+    tables = [_epsilon_rates.logs(len(side), 1e-5, np.float32) for side in (p, q)]
+    found = _epsilon_rates.epsilons(*tables, np.searchsorted(p, thresholds), len(q) - np.searchsorted(q, thresholds))
+    best = int(found.argmax())
+    return float(found[best]), float(thresholds[best]), math.inf
+
+
+def _official(u: Values, r: Values) -> Found:
+    p, q = (r, u) if np.median(r) > np.median(u) else (u, r)
+    a, b = (q, p) if np.ptp(p) >= np.ptp(q) else (p, q)
+    found = max([_all_thresholds(p, q), _all_intervals(a, b)], key=lambda one: one[0])
+    return found if found[0] > 0 else (0.0, math.inf, -math.inf)
+
+
+def _exact(u: Values, r: Values) -> Found:
+    """All windows over the values of either population, in order."""
+    found = []
+    for a, b in ((u, r), (r, u)):
+        tables = [_epsilon_rates.logs(len(side), 1e-5, np.float64) for side in (a, b)]
+        below = np.searchsorted(b, a)
+        for size in range(1, len(a) + 1):
+            counts = below[size - 1 :] - below[: len(a) - size + 1]
+            fewest = int(counts.min()) if size == len(a) else max(int(counts.min()), 1)
+            epsilon = _epsilon_rates.epsilons(*tables, np.array([len(a) - size]), np.array([fewest]))
+            start = int(counts.argmin())
+            found.append((float(epsilon[0]), float(a[start]), float(a[start + size - 1])))
+    best = max(found, key=lambda one: one[0])
+    return best if best[0] > 0 else (0.0, math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("sizes", [(300, 310), (40, 40), (5, 9)])
+@pytest.mark.parametrize(("scale", "shift"), [(0.03, 0.5), (1.0, 0.0), (1.0, 1.0), (1.0, 20.0), (12.0, 0.3)])
+def test_the_first_of_the_best_attacks_is_found(sizes: tuple[int, int], scale: float, shift: float) -> None:
+    """Of narrow and wide populations, alike, nearly apart and apart; epsilon, interval and all."""
     rng = np.random.default_rng(sizes[0])
-    errors = [np.append(rng.integers(1, n + 1, 400), [1, n]) for n in sizes]
-    logs = [_epsilon_rates.logs(n, delta, np.float32) for n in sizes]
-    epsilon = np.maximum(_epsilon_rates.epsilons(logs[0], logs[1], *errors), 0)
-    bounds = np.empty(len(epsilon), np.float32)
+    u, r = (
+        np.sort(scale * rng.normal(loc, sd, (n, 4)), axis=0)
+        for loc, sd, n in zip((shift, 0), (1.2, 1), sizes, strict=True)
+    )
 
-    cells.set_bounds(errors[0].astype(np.float32), -errors[1].astype(np.float32), (0, 0), sizes, bounds)
-
-    assert all(bound >= cells.limit_of(one) for bound, one in zip(bounds, epsilon, strict=True) if one > 0)
-    if delta == 0:
-        resolved = (errors[0] < sizes[0]) & (errors[1] < sizes[1]) & (epsilon > 0)
-        assert np.log(bounds[resolved]) == pytest.approx(epsilon[resolved], abs=1e-5 * max(sizes) + 1e-5)
-
-
-def test_a_bound_is_infinite_only_where_no_error_is_certain() -> None:
-    from harness_evaluators import _epsilon_cell_kernels as cells
-
-    bounds = np.empty(4, np.float32)
-
-    cells.set_bounds(np.array([0, 1, 0, 0], np.float32), np.array([5, 5, 4, 9], np.float32), (0, 5), (8, 8), bounds)
-
-    assert np.isinf(bounds).tolist() == [True, False, False, True]
+    for attack, plain in (("official-grid", _official), ("exact", _exact)):
+        found = _epsilon.strongest(u, r, attack, 1e-5)
+        for s in range(4):
+            expected = plain(u[:, s], r[:, s])
+            assert found.epsilon[s] == min(expected[0], 50.0), attack
+            assert (found.low[s], found.high[s]) == expected[1:], attack
 
 
 @pytest.mark.parametrize("origin", [-4.0, 0.1, 3e3])
-def test_values_are_counted_before_each_cell_as_each_was_placed(origin: float) -> None:
-    """On and beside edges of cells, where rounding decides."""
-    from harness_evaluators import _epsilon_cell_kernels as cells
+def test_values_are_ranked_on_and_beside_the_edges_of_cells(origin: float) -> None:
+    """Where rounding decides on which side of an edge a number falls."""
+    edges = origin + np.arange(60) * _grid.FINE
+    values = np.sort(np.concatenate([edges, np.nextafter(edges, math.inf), np.nextafter(edges[1:], -math.inf)]))[None]
+    cells = _grid._Cells.of(values, np.array([origin]), 4)
+    rows = np.zeros(values.shape[1], dtype=np.int64)
 
-    edges = origin + np.arange(40) / cells.PER_CELL
-    values = np.sort(np.concatenate([edges, np.nextafter(edges, math.inf), np.nextafter(edges[1:], -math.inf)]))
-    placed = [cells.cell_of(value, origin) for value in values]
-    counts = np.empty(43, np.float32)
-
-    cells.set_cells(values, origin, counts)
-
-    assert placed == sorted(placed)
-    assert counts.tolist() == [float(np.sum(np.array(placed) < c)) for c in range(43)]
+    for equal, side in ((False, "left"), (True, "right")):
+        assert np.array_equal(cells.rank(rows, values[0], equal=equal), np.searchsorted(values[0], values[0], side))
 
 
-@pytest.mark.parametrize("attack", _epsilon.ATTACKS)
-@pytest.mark.parametrize(("scale", "shift"), [(0.03, 0.5), (1.0, 0.0), (1.0, 4.0), (1.0, 20.0), (12.0, 0.3)])
-def test_large_populations_are_attacked_as_by_the_definition(
-    attack: _epsilon.AttackName, scale: float, shift: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The very same attacks, of narrow and wide populations, alike, nearly apart and apart."""
+@pytest.mark.parametrize("scale", [0.01, 1.0, 300.0, 9_000.0])
+def test_thresholds_are_counted_up_to_each_value(scale: float) -> None:
+    """Also up to the thresholds themselves and their neighbours."""
     rng = np.random.default_rng(0)
-    unlearned, retrained = scale * rng.normal(shift, 1.2, (300, 6)), scale * rng.standard_normal((310, 6))
-    _epsilon.kernels.cache_clear()
-    compiled = _epsilon.strongest(unlearned, retrained, attack, 1e-5)
+    low, high = np.sort(scale * rng.uniform(-1, 1, (2, 20)), axis=0)
+    grid = _grid.Thresholds.between(low, high)
+    for s in range(20):
+        index = np.arange(int(grid.count[s]))
+        every = grid.at(np.full_like(index, s), index)
+        values = np.concatenate([every, np.nextafter(every, -math.inf), rng.uniform(low[s], high[s], 50)])[None]
+        one = _grid.Thresholds(*(part[s : s + 1] for part in vars(grid).values()))
 
-    monkeypatch.setattr(_epsilon, "kernels", lambda: (_epsilon._grid, _epsilon._epsilon_exact))
-    plain = _epsilon.strongest(unlearned, retrained, attack, 1e-5)
+        assert np.array_equal(one.upto(values)[0], np.searchsorted(every, values[0], side="right"))
 
-    for name, values in vars(compiled).items():
-        assert np.array_equal(values, getattr(plain, name)), name
+
+def test_few_sizes_of_windows_stand_for_all() -> None:
+    """Of so many models that most sizes are passed over."""
+    rng = np.random.default_rng(1)
+    below = np.sort(rng.integers(0, 700, (5, 600)), axis=1).astype(np.int32)
+    tables = [_epsilon_rates.logs(n, 1e-5, np.float64) for n in (600, 700)]
+
+    epsilon, size = _epsilon_exact._of_windows(below, tables[0], tables[1], np.zeros(5))
+
+    for s in range(5):
+        fewest = np.array([_epsilon_exact._fewest(below[s : s + 1], n)[0] for n in range(1, 601)])
+        every = _epsilon_rates.epsilons(tables[0], tables[1], 600 - np.arange(1, 601), fewest)
+        assert (epsilon[s], size[s]) == (max(every.max(), 0.0), every.argmax() + 1)

@@ -1,11 +1,8 @@
-"""The exact supremum against trying everything, by both engines."""
+"""The exact supremum against trying everything, ."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -15,11 +12,8 @@ from numpy.typing import NDArray
 
 from harness_evaluators import _epsilon
 from harness_evaluators.forgetting_quality import epsilons
-from tests.unit.evaluators.engines import engine
 
 Values = NDArray[np.float64]
-
-__all__ = ["engine"]
 
 
 def _epsilon_of(fnr: float, fpr: float, delta: float) -> float:
@@ -49,7 +43,6 @@ def _expected(u: Values, r: Values, delta: float = 1e-5) -> list[float]:
     return [brute_force(one, other, delta) for one, other in zip(u.T, r.T, strict=True)]
 
 
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("sizes", [(2, 2), (3, 9), (9, 3), (12, 12), (20, 17)])
 @pytest.mark.parametrize("shift", [0.0, 1.0, -6.0])
 def test_the_supremum_is_that_of_trying_everything(sizes: tuple[int, int], shift: float) -> None:
@@ -64,14 +57,12 @@ def test_the_supremum_is_that_of_trying_everything(sizes: tuple[int, int], shift
     u=st.lists(st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0]), min_size=2, max_size=9),
     r=st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0]), min_size=2, max_size=9),
 )
-@pytest.mark.usefixtures("engine")
 def test_ties_within_and_between_populations_are_respected(u: list[float], r: list[float]) -> None:
     left, right = np.array(u)[:, None], np.array(r)[:, None]
 
     assert epsilons(left, right, attack="exact") == pytest.approx(_expected(left, right), abs=1e-12)
 
 
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("delta", [0.0, 1e-5, 0.2])
 def test_delta_is_taken_off_the_true_rates(delta: float) -> None:
     rng = np.random.default_rng(4)
@@ -80,48 +71,9 @@ def test_delta_is_taken_off_the_true_rates(delta: float) -> None:
     assert epsilons(u, r, attack="exact", delta=delta) == pytest.approx(_expected(u, r, delta), abs=1e-12)
 
 
-@pytest.mark.usefixtures("engine")
 def test_more_examples_than_a_block_are_all_attacked() -> None:
     rng = np.random.default_rng(5)
     n = 2 * _epsilon.BLOCK + 5
     u, r = rng.normal(0.5, 1, (6, n)), rng.normal(0, 1, (6, n))
 
     assert epsilons(u, r, attack="exact") == pytest.approx(_expected(u, r), abs=1e-12)
-
-
-@pytest.mark.parametrize("attack", _epsilon.ATTACKS)
-@pytest.mark.parametrize("n_models", [3, 20, 130])
-def test_both_engines_find_the_same_attacks(
-    monkeypatch: pytest.MonkeyPatch, attack: _epsilon.AttackName, n_models: int
-) -> None:
-    pytest.importorskip("numba")
-    rng = np.random.default_rng(n_models)
-    u, r = rng.normal(0, 1, (n_models, 12)), rng.normal(0.2, 1.3, (n_models, 12))
-    u[:, :3], r[:, :3] = np.round(u[:, :3], 1), np.round(r[:, :3], 1)
-    _epsilon.kernels.cache_clear()
-    compiled = _epsilon.strongest(u, r, attack, 1e-5)
-
-    monkeypatch.setattr(_epsilon, "kernels", lambda: (_epsilon._grid, _epsilon._epsilon_exact))
-    plain = _epsilon.strongest(u, r, attack, 1e-5)
-
-    for name, values in vars(compiled).items():
-        assert np.array_equal(values, getattr(plain, name)), name
-
-
-def test_importing_the_evaluator_does_not_import_numba() -> None:
-    code = "import sys, harness_evaluators.forgetting_quality; sys.exit('numba' in sys.modules)"
-
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_kernel_is_compiled_where_no_cache_can_be_written() -> None:
-    """A function without a source file has no place for its cache, as an installation that cannot be written."""
-    pytest.importorskip("numba")
-    from harness_evaluators._compiled import compiled
-
-    def doubled(x: float) -> float:
-        return 2 * x
-
-    nowhere = types.FunctionType(doubled.__code__.replace(co_filename="<nowhere>"), {})
-
-    assert compiled(nowhere)(3.0) == 6.0

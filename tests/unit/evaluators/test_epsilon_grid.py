@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 
 from harness_evaluators import _epsilon_rates, _grid
 from harness_evaluators.forgetting_quality import epsilons, points
-from tests.unit.evaluators.engines import engine
 
 Values = NDArray[np.float64]
 Pair = tuple[Values, Values]
-
-__all__ = ["engine"]
 
 
 def _rates_to_epsilon(fnr: Values, fpr: Values, delta: float) -> Values:
@@ -119,7 +116,6 @@ def _case(kind: str, n_models: int) -> tuple[Values, Values, Values]:
     return u, r, np.array([literal(one, other) for one, other in zip(u.T, r.T, strict=True)])
 
 
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("n_models", [2, 9, 24])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_example_equals_the_literal_definition(kind: str, n_models: int) -> None:
@@ -128,7 +124,6 @@ def test_every_example_equals_the_literal_definition(kind: str, n_models: int) -
     assert np.abs(epsilons(u, r) - expected).max() <= 1e-6
 
 
-@pytest.mark.usefixtures("engine")
 def test_swapping_the_populations_changes_nothing_where_medians_and_ranges_differ() -> None:
     u, r = _shift(np.random.default_rng(3), 20)
 
@@ -142,10 +137,14 @@ def test_single_thresholds_are_those_of_torch() -> None:
         for _ in range(50):
             low, high = np.sort(rng.normal(0, scale, 2))
             expected = torch.linspace(low, high, math.ceil((high - low) * 100)).numpy()
-            assert np.array_equal(_grid.single_thresholds(low, high), expected.astype(np.float64))
+            assert np.array_equal(
+                _grid.Thresholds.between(np.array([low]), np.array([high])).at(
+                    np.zeros(len(expected), dtype=np.int64), np.arange(len(expected))
+                ),
+                expected,
+            )
 
 
-@pytest.mark.usefixtures("engine")
 def test_values_beyond_any_grid_are_attacked_at_the_values_themselves() -> None:
     rng = np.random.default_rng(1)
     u, r = rng.normal(0, 1e30, (8, 3)), rng.normal(0, 1e30, (8, 3))
@@ -153,7 +152,6 @@ def test_values_beyond_any_grid_are_attacked_at_the_values_themselves() -> None:
     assert np.array_equal(epsilons(u, r), epsilons(u, r, attack="exact"))
 
 
-@pytest.mark.usefixtures("engine")
 def test_the_grid_stays_below_the_exact_supremum() -> None:
     rng = np.random.default_rng(2)
     u, r = rng.normal(0, 1, (40, 30)), rng.normal(0.5, 1.5, (40, 30))

@@ -11,7 +11,6 @@ import pytest
 
 from harness.evaluation import Evidence
 from harness_evaluators import (
-    _shared,
     accuracy,
     before_after,
     divergence,
@@ -104,18 +103,6 @@ def test_numbers_of_examples_follow_the_ids(module: ModuleType) -> None:
     for name in PER_EXAMPLE[module]:
         assert np.ptp(first[name]) > 0
         assert second[name] == pytest.approx(first[name][order["forget"]], abs=1e-9)
-
-
-def test_what_is_shared_goes_with_the_evidence() -> None:
-    evidence = usual(n_models=8)
-    before = len(_shared._KEPT)
-
-    ks.evaluate(evidence)
-    during = len(_shared._KEPT)
-    del evidence
-
-    assert during == before + 1
-    assert len(_shared._KEPT) == before
 
 
 EXACTLY_NOTHING = [

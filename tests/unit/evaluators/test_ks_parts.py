@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from harness_evaluators import _halves, _ks, _ks_null, _multiple, _shift
+from harness.evaluation import Evidence
+from harness_evaluators import _halves, _ks, _ks_null, _shift, ks
 from harness_evaluators._bootstrap import Linear
+from tests.unit.evaluators.helpers import value
 
 SIZES = [(8, 8), (7, 12), (4, 30), (64, 64), (63, 64)]
 
@@ -111,7 +114,7 @@ def test_halves_show_the_noise_of_a_mean_distance(name: str, shift: float) -> No
         common = rng.standard_normal((2, 16, 1))
         left, right = 0.9 * rng.standard_normal((2, 16, 50)) + 0.4 * common
         if name == "D":
-            return _ks.mean_distance(left + shift, right)
+            return _ks.compared(left + shift, right).mean
         return _ks.mean_wasserstein(left + shift, right, _shift.spread(right, 32))
 
     found = [drawn() for _ in range(150)]
@@ -129,8 +132,11 @@ def test_a_mean_over_more_examples_than_were_halved_has_less_noise_of_their_own(
     assert _halves.of_mean(own, 200) == pytest.approx(own.mean(axis=1))
 
 
-def test_benjamini_hochberg_rejects_up_to_the_last_value_below_the_line() -> None:
-    """The line is .0125, .025, .0375, .05: .04 is above its own point, but .045 is below the last."""
-    assert _multiple.rejected_share(np.array([0.04, 0.001, 0.045, 0.03])) == 1.0
-    assert _multiple.rejected_share(np.array([0.04, 0.001, 0.06, 0.03])) == 0.25
-    assert _multiple.rejected_share(np.array([0.9, 0.8])) == 0.0
+def test_benjamini_hochberg_rejects_up_to_the_last_value_below_the_line(gaussian: Callable[..., Evidence]) -> None:
+    """Source: the definition of 1995; rejected are the k smallest of n for the largest k with p_(k) <= 0.05 k / n."""
+    result = ks.evaluate(gaussian(0.6, n_models=24))
+    ordered = np.sort(result.arrays["p_unlearned"])
+    below = np.flatnonzero(ordered <= 0.05 * np.arange(1, ordered.size + 1) / ordered.size)
+
+    assert 0.1 < value(result, "share_rejected") < 0.9
+    assert value(result, "share_rejected") == pytest.approx((below[-1] + 1) / ordered.size)

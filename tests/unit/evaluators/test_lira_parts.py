@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from harness.evaluation import Evidence
 from harness_evaluators import _attack, _lira, _ranks, _roc, _shift, lira
 from tests.unit.evaluators.conftest import gaussian_evidence
-from tests.unit.evaluators.helpers import metric
+from tests.unit.evaluators.helpers import fitted, metric
 
 Values = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def test_in_sample_scoring_would_be_caught() -> None:
     """The bias that cross-fitting removes is there in the data: a fit scored on itself exceeds one half by far."""
     rng = np.random.default_rng(0)
     left, right = rng.standard_normal((2, 8, 200))
-    one, other = _lira.fit(left, right)
+    one, other = fitted(left, right)
     scores = [np.sort(one.log_density(x) - other.log_density(x), axis=None) for x in (left, right)]
 
     assert _roc.auc(*scores) > 0.6
@@ -148,8 +148,8 @@ def test_variances_are_per_example_only_with_many_models() -> None:
     rng = np.random.default_rng(6)
     spreads = np.array([0.5, 2.0])
 
-    few, _ = _lira.fit(*(rng.standard_normal((2, 16, 2)) * spreads))
-    many, _ = _lira.fit(*(rng.standard_normal((2, 64, 2)) * spreads))
+    few, _ = fitted(*(rng.standard_normal((2, 16, 2)) * spreads))
+    many, _ = fitted(*(rng.standard_normal((2, 64, 2)) * spreads))
 
     assert few.variance[0] == few.variance[1]
     assert many.variance[1] > 4 * many.variance[0]

@@ -14,7 +14,6 @@ from scipy.special import ndtr, ndtri
 
 from harness.evaluation import SPLITS, Evidence
 from harness_evaluators import (
-    _lira,
     _threshold_mia,
     before_after,
     divergence,
@@ -25,7 +24,7 @@ from harness_evaluators import (
 )
 from tests.unit.evaluators.conftest import evidence_of, logits_with_phi
 from tests.unit.evaluators.every import POPULATIONS, usual
-from tests.unit.evaluators.helpers import metric, value
+from tests.unit.evaluators.helpers import fitted, metric, value
 
 
 def _of_phi(shifts: dict[str, float], n_models: int, n_examples: int, spread: float = 1.0) -> Evidence:
@@ -119,7 +118,7 @@ def test_slip_the_in_spread_taken_for_the_out_spread(n_models: int) -> None:
     rng = np.random.default_rng(1)
     left, right = 0.25 * rng.standard_normal((n_models, 200)), rng.standard_normal((n_models, 200))
 
-    one, other = _lira.fit(left, right)
+    one, other = fitted(left, right)
 
     assert one.variance.mean() == pytest.approx(0.0625, rel=0.1)
     assert other.variance.mean() == pytest.approx(1, rel=0.1)

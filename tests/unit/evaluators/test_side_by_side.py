@@ -1,18 +1,11 @@
-"""Evaluators that run side by side: what they share, and what each says."""
+"""Evaluators that run side by side: what each says."""
 
 from __future__ import annotations
-
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-
-import pytest
 
 from harness import evaluating
 from harness.discovery import FoundPlugin, LoadedEvaluator
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
 from harness.progress import SilentProgress
-from harness_evaluators import _shared
 from tests.unit.evaluators.every import EVERY, usual
 
 
@@ -47,39 +40,3 @@ def test_one_that_raises_leaves_the_others() -> None:
     assert "no use for 4 classes" in str(third.error)
     assert second.error is None
     assert second.metrics[0].value == 1.0
-
-
-def test_who_asks_for_what_is_under_way_waits_for_it() -> None:
-    evidence, asked, calls = usual(), threading.Event(), []
-
-    def compute() -> int:
-        calls.append(1)
-        asked.wait(20)
-        return 7
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(_shared.once, evidence, "number", compute)
-        second = pool.submit(_shared.once, evidence, "number", compute)
-        asked.set()
-        assert (first.result(), second.result()) == (7, 7)
-
-    assert len(calls) == 1
-
-
-def test_what_failed_fails_for_everybody() -> None:
-    evidence = usual()
-
-    def compute() -> int:
-        raise ArithmeticError("impossible")
-
-    for _ in range(2):
-        with pytest.raises(ArithmeticError, match="impossible"):
-            _shared.once(evidence, "number", compute)
-
-
-def test_other_evidence_shares_nothing() -> None:
-    evidence = usual()
-    other = replace(evidence, seed=evidence.seed + 1)
-
-    assert _shared.once(evidence, "number", lambda: 1) == 1
-    assert _shared.once(other, "number", lambda: 2) == 2
