@@ -82,7 +82,7 @@ class MemberPatchConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (K, B, H', W', C') of (K, B, H, W, C); rows and columns that fill no patch are dropped."""
-        x = F.pad(x, self.padding)
+        x = F.pad(x, self.padding) if any(self.padding) else x  # padding by nothing would be a copy
         (k, n, height, width, channels), (rows, columns) = x.shape, self.kernel_size
         down, across = height // rows, width // columns
         whole = x[:, :, : down * rows, : across * columns]
@@ -201,7 +201,7 @@ class GroupedLinear(MemberLinear):
         """Return (B, K * n') of (B, K * n)."""
         if x.dim() != 2:
             raise UnsupportedLayerError("a K-fold linear layer takes one vector an example")
-        return super().forward(x.view(len(x), self.k, -1).transpose(0, 1)).transpose(0, 1).flatten(1)
+        return super().forward(x.reshape(len(x), self.k, -1).transpose(0, 1)).transpose(0, 1).flatten(1)
 
 
 class MemberFlatten(nn.Module):
