@@ -244,7 +244,7 @@ def test_an_evaluator_with_a_name_that_cannot_be_told_from_another_is_broken(nam
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("'own\u200b'", "U+200B"), ("'own/x'", "holds '/'"), ("7", "is not a string")]
+    ("name", "words"), [("'own\u200b'", "U+200B"), ("'own/x'", "contains '/'"), ("7", "is not a string")]
 )
 def test_a_task_of_a_plugin_has_a_name_as_a_task_file_has(name: str, words: str, install: Install) -> None:
     body = f"""

@@ -114,5 +114,5 @@ def test_no_name_at_all_is_a_mistake(run_dir: Path) -> None:
 def test_a_report_without_its_folder_is_a_mistake(install: Install) -> None:
     exporter(install, "tracker", WRITES)
 
-    with pytest.raises(UsageError, match="folder is not known"):
+    with pytest.raises(UsageError, match="run folder is unknown"):
         harness.export(harness.RunReport.of(build_report(), None), "tracker")

@@ -64,7 +64,7 @@ def test_an_import_beyond_its_allowance_is_stopped_and_named(short: Lab, source:
     after, _ = short.body("pass")
 
     assert outcome.status is Status.TIMEOUT, outcome
-    assert "import of the plugin took more than the 1 s" in outcome.advice
+    assert "import of the plugin exceeded its allowance of 1 s" in outcome.advice
     assert (outcome.charged_s, outcome.import_s, outcome.evidence.elapsed_s) == (None, None, None)
     assert outcome.log.head == "import\n"
     assert after.status is Status.OK

@@ -278,7 +278,7 @@ def test_a_model_that_is_never_ready_is_the_sandbox_s_failure(open_session: Open
     ("script", "message"),
     [
         ("os.write(2, b'no torch here'); sys.exit(9)", "exit status 9"),
-        ("os.write(2, b'no torch here'); put(Kind.REFUSED, {'message': 'other version'})", "other version"),
+        ("os.write(2, b'no torch here'); get(); put(Kind.REFUSED, {'message': 'other version'})", "other version"),
         ("os.write(2, b'no torch here'); put(Kind.READY, {})", "READY lacks 'torch'"),
         ("os.write(2, b'no torch here'); put(Kind.IMPORTING, {})", "IMPORTING came where READY was due"),
         (
