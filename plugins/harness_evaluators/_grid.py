@@ -138,15 +138,15 @@ class Thresholds:
         count = np.ceil((high - low) * PER_UNIT).astype(np.int64)
         start, stop = (end.astype(np.float32) for end in (low, high))
         step = (stop - start) / np.maximum(count - 1, 1).astype(np.float32)
-        wide = (one.astype(np.float64) for one in (start, stop))
-        return cls(*wide, count, np.where(count > 1, step.astype(np.float64), 1.0))
+        steps = np.where(count > 1, step.astype(np.float64), 1.0)
+        return cls(start.astype(np.float64), stop.astype(np.float64), count, steps)
 
     def at(self, rows: Rows, index: Counts) -> Values:
         """Return thresholds by example and number, shape of both."""
         count, step = self.count[rows], self.step[rows]
         upper = (index >= count // 2) & (count > 1)
         values = np.where(upper, self.stop[rows] - step * (count - 1 - index), self.start[rows] + step * index)
-        return values.astype(np.float32).astype(np.float64)
+        return np.asarray(values.astype(np.float32), dtype=np.float64)
 
     def upto(self, values: Values) -> Counts:
         """Return how many thresholds are not above each value, shape (n, k)."""
@@ -161,7 +161,7 @@ class Thresholds:
         while (more := (count < self.count[row]) & (self.at(row, count) <= value)).any():
             count += more
         found[row, column] = count
-        return found
+        return np.asarray(found)
 
 
 def _single(values: Values, of_p: Flags, logs: Sides) -> tuple[Values, Values, Values]:
@@ -340,9 +340,9 @@ class _Double:
         missed = self.sizes[0] - (upto[0] - self.lefts[0].wide[row, cell])
         there = self._bound(missed, upto[1] - self.lefts[1].wide[row, cell + 1]) >= self.best[row]
         if there.any():
-            row, k, at, ends = (one[there] for one in (row, k, at, ends))
+            row, ends = row[there], ends[there]
             found, j, lows = self._lefts(row, cell[there], ends, [one[there] for one in upto])
-            self._take(row, found, k * N_LEFT + j, (lows, ends, at))
+            self._take(row, found, k[there] * N_LEFT + j, (lows, ends, at[there]))
 
     def _lefts(self, row: Rows, cell: Counts, ends: Values, upto: list[Counts]) -> tuple[Values, Counts, Values]:
         """Return the best epsilon by left ends in one wide cell for each of some right ends, its number and the left end."""

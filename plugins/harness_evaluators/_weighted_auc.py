@@ -37,7 +37,7 @@ def _sort_keys(scores: Singles) -> NDArray[np.int64]:
     """Return integers that are ordered as the scores are; the two zeros are equal."""
     bits = (np.asarray(scores, dtype=np.float32) + np.float32(0)).view(np.int32)
     bits ^= (bits >> 31) & 0x7FFFFFFF
-    return bits.astype(np.int64)
+    return np.asarray(bits, dtype=np.int64)
 
 
 def _of_ties(keys: NDArray[np.int64], below: Values) -> Values:

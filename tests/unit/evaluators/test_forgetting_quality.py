@@ -14,6 +14,7 @@ from scipy.stats import binom
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import _epsilon_bounds, _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
 from harness_evaluators._epsilon import ATTACKS, AttackName
+from harness_evaluators._populations import Analysis
 from harness_evaluators.forgetting_quality import epsilons, evaluate, points
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
@@ -169,7 +170,7 @@ def test_the_grid_sees_phi_within_the_released_codes_bounds(gaussian: Make) -> N
         name: {split: array * np.float32(1e6) for split, array in by.items()} for name, by in evidence.logits.items()
     }
 
-    phi = _epsilon_rows.official_phi(Evidence(**{**vars(evidence), "logits": logits}), "unlearned", "forget")
+    phi = _epsilon_rows.official_phi(Analysis(Evidence(**{**vars(evidence), "logits": logits})), "unlearned", "forget")
 
     assert np.abs(phi).max() == pytest.approx(-np.log(1e-45), rel=1e-9)
 

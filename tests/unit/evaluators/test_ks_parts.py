@@ -134,7 +134,7 @@ def test_a_mean_over_more_examples_than_were_halved_has_less_noise_of_their_own(
 
 def test_benjamini_hochberg_rejects_up_to_the_last_value_below_the_line(gaussian: Callable[..., Evidence]) -> None:
     """Source: the definition of 1995; rejected are the k smallest of n for the largest k with p_(k) <= 0.05 k / n."""
-    result = ks.evaluate(gaussian(0.6, n_models=24))
+    result = ks.evaluate(gaussian(1.0, n_models=32))
     ordered = np.sort(result.arrays["p_unlearned"])
     below = np.flatnonzero(ordered <= 0.05 * np.arange(1, ordered.size + 1) / ordered.size)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import before_after
 from harness_evaluators._finite import LARGEST, finite
+from harness_evaluators._populations import Analysis
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers
@@ -106,8 +107,8 @@ def _passed_on(evidence: Evidence) -> tuple[Evidence, tuple[str, ...]]:
     """What an evaluator is let to see of evidence, and the warnings that it gets."""
     seen: list[Evidence] = []
 
-    def evaluate(mended: Evidence) -> Result:
-        seen.append(mended)
+    def evaluate(analysis: Analysis) -> Result:
+        seen.append(analysis.evidence)
         return Result(())
 
     warnings = finite(evaluate)(evidence).warnings

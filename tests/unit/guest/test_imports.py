@@ -66,8 +66,9 @@ def test_an_import_beyond_its_allowance_is_stopped_and_named(short: Lab, source:
     assert outcome.status is Status.TIMEOUT, outcome
     assert "import of the plugin exceeded its allowance of 1 s" in outcome.advice
     assert (outcome.charged_s, outcome.import_s, outcome.evidence.elapsed_s) == (None, None, None)
-    assert outcome.log.head == "import\n"
     assert after.status is Status.OK
+    if "SIGSTOP" not in source:  # what is printed is lost if the guest is stopped before it forwards it
+        assert outcome.log.head == "import\n"
 
 
 def test_the_context_knows_nothing_of_the_import(lab: Lab) -> None:
