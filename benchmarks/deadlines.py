@@ -18,13 +18,13 @@ import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.attacks.catalogue import ATTACKS, run_all
-from harness.attacks.ground import AttackEnvironment, prepared
-from harness.attacks.model import Attack, Finding
-from harness.hardware import available_cores
-from harness.outcomes import Status
-from harness.runners.attempt import KILL_GRACE_S, WATCHDOG_GRACE_S
-from harness.runners.engine import Engine
+from harness.core.hardware import available_cores
+from harness.core.outcomes import Status
+from harness.doctor.attacks.attack import Attack, Finding
+from harness.doctor.attacks.catalogue import ATTACKS, run_all
+from harness.doctor.attacks.environment import AttackEnvironment, prepared
+from harness.runners.engine.client import Engine
+from harness.runners.session.attempt import KILL_GRACE_S, WATCHDOG_GRACE_S
 
 PROMISE_S = 1.0
 BUSY_PER_CORE = 2

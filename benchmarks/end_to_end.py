@@ -35,10 +35,10 @@ from scoring import literal_grid
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from harness.discovery import find_task
-from harness.runners.engine import Engine
-from harness.runners.images import ensure_guest_image
-from harness.tasks.model import Task, TaskData
+from harness.plugins.discovery import find_task
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import ensure_guest_image
+from harness.tasks.task import Task, TaskData
 from reference_models.architectures import build_model
 from reference_models.images import normalise
 from reference_models.recipe import ModelSpec, to_json

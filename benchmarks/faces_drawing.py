@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from harness.tasks.faces import faces_examples
+from harness.tasks.datasets.faces.faces import faces_examples
 
 PICTURES_EACH = 10
 

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
-from harness.hardware import available_cores
+from harness.core.hardware import available_cores
 from reference_models.architectures import build_model
 from reference_models.images import normalise
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe

@@ -30,19 +30,19 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from harness.bundles import resolve
-from harness.config import RunConfig
-from harness.hardware import available_cores, memory_mib, usable_cores
-from harness.outcomes import ModelOutcome
-from harness.placement import plan_seats
+from harness.core.hardware import available_cores, memory_mib, usable_cores
+from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginBundle
-from harness.runners.cgroups import Cgroup
-from harness.runners.docker_runner import DockerRunner
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_guest_image, ensure_plugin_image
-from harness.runners.seats import Seat, Span
-from harness.runners.session import Session
-from harness.runners.weights import Manifest, State
+from harness.runners.bundles import resolve
+from harness.runners.cores import Seat, Span
+from harness.runners.docker import DockerRunner
+from harness.runners.engine.cgroups import Cgroup
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage, ensure_guest_image, ensure_plugin_image
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest, State
+from harness.runs.config import RunConfig
+from harness.runs.placement import plan_seats
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json

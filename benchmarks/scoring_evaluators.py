@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import evaluating
-from harness.discovery import load_evaluators
+from harness.core.progress import SilentProgress
 from harness.evaluation import Evidence, Population, SplitName, Timings
-from harness.progress import SilentProgress
+from harness.plugins.discovery import load_evaluators
+from harness.runs import evaluators as evaluating
 
 POPULATIONS: tuple[Population, ...] = ("original", "retrained", "control", "unlearned")
 SHARES: dict[SplitName, float] = {"retain": 1.0, "forget": 1.0, "validation": 0.5, "test": 1.0}
 """Examples of each split for one forgotten example."""
 
 QUERIES = ("flip", "shift", "noise", "bfloat16")
-"""What models are asked beyond the pictures as they are; see :mod:`harness.queries`."""
+"""What models are asked beyond the pictures as they are; see :mod:`harness.references.queries`."""
 
 
 @dataclass(frozen=True)

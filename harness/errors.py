@@ -1,6 +1,6 @@
 """Errors that end the program, each with a unique exit code.
 
-A submission's failure is not an error but a value in the report (:mod:`harness.outcomes`). Errors are users' mistakes and
+A submission's failure is not an error but a value in the report (:mod:`harness.core.outcomes`). Errors are users' mistakes and
 broken engines. All are defined in this file so that a test can compare the exit codes. A message states what happened and what
 to do; the CLI prints it without a traceback.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.evaluation import EvaluatorInfo
     from harness.library.result import RunReport
-    from harness.tasks.model import Task
+    from harness.tasks.task import Task
 
 
 @hookspec(firstresult=True)
@@ -32,7 +32,7 @@ def harness_evaluator() -> EvaluatorInfo:  # type: ignore[empty-body]
 def harness_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
     """Yield tasks; group ``harness.tasks``.
 
-    The hook is called on the host, once per command that needs tasks. Each task is a :class:`harness.tasks.model.Task`, usually
+    The hook is called on the host, once per command that needs tasks. Each task is a :class:`harness.tasks.task.Task`, usually
     loaded with :func:`harness.tasks.loading.load_task` from a YAML file in the plugin. Two tasks of the same name are an error
     that names both distributions.
     """

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DockerUnavailableError
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_guest_image, list_images
-from harness.runners.owners import Owner
-from harness.runners.reaper import RUN, orphaned, owner_of
+from harness.runners.engine.client import Engine
+from harness.runners.engine.owners import Owner
+from harness.runners.engine.reaper import RUN, orphaned, owner_of
+from harness.runners.images.listing import GuestImage, ensure_guest_image, list_images
 
 RUN_ID = f"tests-{secrets.token_hex(4)}"
 """Names the containers of this process's tests."""

@@ -41,11 +41,17 @@ LIBRARIES = (
     *("rich.console", "rich.progress", "rich.table", "yaml", "importlib.metadata"),
 )
 OWN = (
-    *("harness.pipeline", "harness.library.calls", "harness.cli", "harness.training", "reference_models.training"),
+    *(
+        "harness.runs.pipeline",
+        "harness.library.calls",
+        "harness.cli",
+        "harness.references.worker_pool",
+        "reference_models.training",
+    ),
     *("harness_guest.spawn", "harness_guest.watch", "harness_guest.state", "harness_evaluators"),
 )
 PROGRAM = "harness"
-FORKED = ("harness_guest", "harness.reference_worker")
+FORKED = ("harness_guest", "harness.references.worker")
 """Modules that the program runs in processes of their own."""
 CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
@@ -167,7 +173,7 @@ def relay(server: str) -> int:
 
 def stand_in() -> list[tuple[Any, str, Any]]:
     """Return what is to be set, (module, name, value), so that guests and workers that train are forked."""
-    from harness import training
+    from harness.references import worker_pool as training
     from harness.runners import process_handle
 
     forking = SimpleNamespace(**{**vars(subprocess), "Popen": popen})

@@ -24,7 +24,7 @@ from benchmarks.deceptions.judging import Judgement, evaluators
 from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names
 from benchmarks.validity.judging import NOT_JUDGED
-from harness.discovery import library_versions
+from harness.plugins.discovery import library_versions
 
 SIZES = (8, 16, 32, 64)
 DOCS = Path(__file__).parents[2] / "docs"

@@ -20,10 +20,10 @@ from benchmarks.deceptions.model import Deception
 from benchmarks.deceptions.populations import synthetic
 from benchmarks.deceptions.study import stream
 from benchmarks.validity.judging import is_forgetting
-from harness.discovery import LoadedEvaluator
-from harness.evaluating import evaluate
+from harness.core.progress import SilentProgress
 from harness.evaluation import Evidence
-from harness.progress import SilentProgress
+from harness.plugins.discovery import LoadedEvaluator
+from harness.runs.evaluators import evaluate
 
 DRAWS = 39
 EXAMPLES = 0

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.deceptions.answers import Answers, Logits, Rows, on_phi, scaled
 from benchmarks.deceptions.model import Deception, Make, Submission, words
 from benchmarks.deceptions.populations import World
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 
 FAMILY = "honest"
 RETRAINED: tuple[VerdictLevel, ...] = ("as_retrained", "no_difference_seen", "unclear")

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from benchmarks.deceptions.answers import Answers
 from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.deceptions.populations import World
-from harness.discovery import LoadedEvaluator, choose_evaluators
-from harness.evaluating import evaluate
+from harness.core.outcomes import Status
+from harness.core.progress import SilentProgress
 from harness.evaluation import Evidence, Timings
-from harness.outcomes import Status
-from harness.progress import SilentProgress
+from harness.plugins.discovery import LoadedEvaluator, choose_evaluators
+from harness.report.document import ModelRecord, VerdictLevel
 from harness.report.findings import Findings
-from harness.report.model import ModelRecord, VerdictLevel
 from harness.report.results import EvaluatorRecord
 from harness.report.verdict import decide_verdict
+from harness.runs.evaluators import evaluate
 
 VERDICT_FROM = "forgetting"
 

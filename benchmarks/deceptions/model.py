@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.deceptions.answers import Answers, Rows
 from benchmarks.deceptions.populations import World
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 
 Make = Callable[[World, np.random.Generator], "Submission"]
 

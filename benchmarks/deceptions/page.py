@@ -10,7 +10,7 @@ from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
 from benchmarks.deceptions.model import words
 from benchmarks.deceptions.published import METRICS
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 
 PRAISE = {
     "the verdict, `as_retrained`": words("as_retrained"),

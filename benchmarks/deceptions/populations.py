@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.deceptions.answers import Answers, Labels, Logits, Rows, Values, with_phi
 from benchmarks.validity.levels import RETRAIN, level_data, level_task
-from harness.discovery import find_task
+from harness.core.progress import Progress
 from harness.evaluation import SPLITS, phi
-from harness.progress import Progress
-from harness.references import ROLES, Population, References
+from harness.plugins.discovery import find_task
+from harness.references.populations import ROLES, Population, References
 
 CLASSES = 10
 SIZES = {"retain": 300, "forget": 200, "validation": 120, "test": 240}

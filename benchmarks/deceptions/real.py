@@ -17,11 +17,11 @@ from pathlib import Path
 
 from benchmarks.deceptions.model import words
 from benchmarks.deceptions.wheel import names, write_wheel
-from harness import pipeline
-from harness.config import RunConfig
-from harness.progress import SilentProgress
-from harness.report.model import Report, VerdictLevel
+from harness.core.progress import SilentProgress
+from harness.report.document import Report, VerdictLevel
 from harness.report.writing import REPORT_NAME, load_report
+from harness.runs import pipeline
+from harness.runs.config import RunConfig
 
 FAVOURABLE = words("as_retrained", "no_difference_seen")
 RUNS = Path("runs") / "deceptions"

@@ -11,8 +11,8 @@ from benchmarks.deceptions.catalogue import ALL
 from benchmarks.deceptions.judging import Judgement, judge
 from benchmarks.deceptions.model import Deception
 from benchmarks.deceptions.populations import World, synthetic, trained
-from harness.discovery import LoadedEvaluator
-from harness.progress import SilentProgress
+from harness.core.progress import SilentProgress
+from harness.plugins.discovery import LoadedEvaluator
 
 Source = Callable[[int, int], World]
 """Returns the world of ``(models, draw)``."""

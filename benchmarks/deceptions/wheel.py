@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.bundles import packing
+from harness.runners.bundles import packing
 
 DISTRIBUTION, PACKAGE = "deceptive-unlearners", "deceptive_unlearners"
 VERSION = "1"

@@ -20,9 +20,9 @@ from pathlib import Path
 from benchmarks.methods import page
 from benchmarks.methods.running import Setting, bundled_methods, report_of
 from benchmarks.methods.table import table
-from harness.discovery import find_task
-from harness.progress import SilentProgress
-from harness.report.model import Report
+from harness.core.progress import SilentProgress
+from harness.plugins.discovery import find_task
+from harness.report.document import Report
 
 TASKS = ("faces", "fashion-mnist", "faces-journal", "faces-sisa")
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,10 +9,10 @@ from pathlib import Path
 from benchmarks.methods.running import NEEDS, RETRAIN_FRACTION, UNLIMITED
 from benchmarks.methods.table import failures, table
 from harness.comparing import LoadedReport, compare
-from harness.comparing.model import TradeOff
+from harness.comparing.comparison import TradeOff
 from harness.comparing.scatter import panels, scatter
+from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.model import Report
 from harness.report.words import duration, plain
 
 INTRODUCTION = """\

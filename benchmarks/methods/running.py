@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import pipeline
 from harness.choices import RunnerName
-from harness.config import RunConfig
-from harness.discovery import UNLEARNERS, find_plugins
-from harness.progress import Progress
-from harness.report.model import Report
+from harness.core.progress import Progress
+from harness.plugins.discovery import UNLEARNERS, find_plugins
+from harness.report.document import Report
 from harness.report.writing import REPORT_NAME, load_report
-from harness.store import RUN
-from harness.tasks.model import Task
+from harness.runs import pipeline
+from harness.runs.config import RunConfig
+from harness.runs.store import RUN
+from harness.tasks.task import Task
 
 UNLIMITED = "retrain"  # keeps no limit: it is the end of the scale, not a method
 RETRAIN_FRACTION = 4.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from harness.report.model import MetricRecord, Report
+from harness.report.document import MetricRecord, Report
 from harness.report.words import NOTHING, duration, interval, number
 
 

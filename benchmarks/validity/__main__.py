@@ -22,9 +22,9 @@ from benchmarks.validity.drawing import picture
 from benchmarks.validity.judging import NOT_JUDGED
 from benchmarks.validity.populations import train
 from benchmarks.validity.study import Study, study
-from harness import hardware
-from harness.discovery import LoadedEvaluator, choose_evaluators, find_task, library_versions
-from harness.progress import SilentProgress
+from harness.core import hardware
+from harness.core.progress import SilentProgress
+from harness.plugins.discovery import LoadedEvaluator, choose_evaluators, find_task, library_versions
 
 TASKS = ("faces", "fashion-mnist")
 SIZES = (16, 32, 64)

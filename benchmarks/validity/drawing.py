@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from benchmarks.output import add, canvas, text_of
 from benchmarks.validity.findings import Summary
 from benchmarks.validity.study import Study
-from harness.report.drawing import Scale
+from harness.report.svg.drawing import Scale
 
 ROW, NAMES, PANEL, GAP, ASIDE, TOP, BOTTOM = 17, 300, 300, 24, 96, 74, 52
 AXIS, LABEL = Scale(1, 100, log=True), "smallest remembered share that is seen, % (estimated)"

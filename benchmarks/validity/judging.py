@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from benchmarks.validity.findings import is_p_value
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
-from harness.discovery import LoadedEvaluator
-from harness.evaluating import evaluate
+from harness.core.progress import Progress
 from harness.evaluation import SPLITS, Evidence, Timings
-from harness.progress import Progress
-from harness.references import ROLES
+from harness.plugins.discovery import LoadedEvaluator
+from harness.references.populations import ROLES
 from harness.report.results import MetricRecord
+from harness.runs.evaluators import evaluate
 
 Readings = Mapping[str, MetricRecord]
 """Forgetting metrics by "evaluator.metric"."""

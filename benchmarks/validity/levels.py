@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.tasks.model import Split, Task, TaskData
+from harness.tasks.task import Split, Task, TaskData
 from reference_models.recipe import derive_seed
 
 

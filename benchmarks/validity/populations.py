@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.validity.levels import LEVELS, Level, level_data, level_task
+from harness.core.hardware import available_cores
+from harness.core.progress import Progress
 from harness.evaluation import SPLITS
-from harness.hardware import available_cores
-from harness.progress import Progress
-from harness.queries import QueryPlan
-from harness.references import ROLES, Population, References
-from harness.tasks.model import Task, TaskData
+from harness.references.populations import ROLES, Population, References
+from harness.references.queries import QueryPlan
+from harness.tasks.task import Task, TaskData
 
 Logits = Mapping[str, NDArray[np.float32]]
 """Per split, shape (N, n, C)."""

@@ -9,8 +9,8 @@ from benchmarks.validity.findings import Summary, summarise
 from benchmarks.validity.judging import readings
 from benchmarks.validity.levels import LEVELS, remembered_rows
 from benchmarks.validity.populations import Trained
-from harness.discovery import LoadedEvaluator
-from harness.progress import Progress
+from harness.core.progress import Progress
+from harness.plugins.discovery import LoadedEvaluator
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from benchmarks.verdict import writing
 from benchmarks.verdict.drawing import picture
 from benchmarks.verdict.plan import FACES, FULL, QUICK, SHORT, study
 from benchmarks.verdict.populations import Pool
-from harness import hardware
-from harness.discovery import library_versions
-from harness.progress import SilentProgress
+from harness.core import hardware
+from harness.core.progress import SilentProgress
+from harness.plugins.discovery import library_versions
 from harness_evaluators import forgetting
 
 DOCS = Path(__file__).parents[2] / "docs"

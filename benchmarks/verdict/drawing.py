@@ -8,7 +8,7 @@ from benchmarks.output import add, canvas, text_of
 from benchmarks.verdict.plan import Results
 from benchmarks.verdict.submissions import LEFT, NOTHING_LEFT, UNTOUCHED
 from benchmarks.verdict.tables import Words
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 
 ROWS = {"0": NOTHING_LEFT.name, **{f"{100 * (one.left or 0):g}": one.name for one in LEFT}, "100": UNTOUCHED.name}
 """Per cent of the forgotten examples that are left, and the submission."""

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.verdict.populations import Logits, World
+from harness.core.outcomes import Status
 from harness.evaluation import Evidence, Population, Timings
-from harness.outcomes import Status
-from harness.report.model import EvaluatorRecord, ModelRecord, VerdictLevel
+from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel
 from harness.report.verdict import decide_verdict
 from harness_evaluators import _memory, forgetting
 from harness_evaluators._forgetting_view import CALIBRATED, PLAIN, View

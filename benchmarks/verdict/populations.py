@@ -9,10 +9,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.discovery import find_task
+from harness.core.progress import Progress
 from harness.evaluation import phi
-from harness.progress import Progress
-from harness.references import References
+from harness.plugins.discovery import find_task
+from harness.references.populations import References
 
 Logits = NDArray[np.float32]
 Values = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.verdict.populations import Logits, World
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 
 Values = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from scipy.stats import binomtest
 from benchmarks.verdict import judging
 from benchmarks.verdict.populations import Draw, Law, Logits, World
 from benchmarks.verdict.submissions import FAVOURABLE, Submission, remembered
+from harness.report.document import VerdictLevel
 from harness.report.findings import LEVEL
-from harness.report.model import VerdictLevel
 
 Rows = NDArray[np.int64]
 

@@ -11,8 +11,8 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from harness.printing import console
-    from harness.text import harmless
+    from harness.core.printing import console
+    from harness.core.text import harmless
 
     first, *others = columns  # never wrapped: users copy it into the next command
     names = (Column(first, no_wrap=True), *(Column(name, overflow="fold") for name in others))
@@ -23,14 +23,14 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _print_faults(faults: Iterable[str]) -> None:
-    from harness.text import harmless
+    from harness.core.text import harmless
 
     for fault in faults:
         click.echo(f"\nBroken: {harmless(fault)}", err=True)
 
 
 def _print_damaged() -> None:
-    from harness.discovery import damaged_distributions
+    from harness.plugins.discovery import damaged_distributions
 
     _print_faults(damaged_distributions())
 
@@ -38,7 +38,7 @@ def _print_damaged() -> None:
 @click.command("plugins", short_help="List the installed unlearners.")
 def plugins_command() -> None:
     """List the installed unlearners. Only metadata is read; no plugin is imported."""
-    from harness.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
+    from harness.plugins.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
 
     plugins = find_plugins(UNLEARNERS)
     doubled = duplicates(plugins)
@@ -53,7 +53,7 @@ def plugins_command() -> None:
 @click.command("tasks", short_help="List the tasks.")
 def tasks_command() -> None:
     """List the tasks and those that cannot be used."""
-    from harness.discovery import load_tasks
+    from harness.plugins.discovery import load_tasks
 
     loaded, broken = load_tasks()
     _print_table(
@@ -67,7 +67,7 @@ def tasks_command() -> None:
 @click.command("evaluators", short_help="List the evaluators.")
 def evaluators_command() -> None:
     """List the evaluators and those that cannot be used."""
-    from harness.discovery import load_evaluators
+    from harness.plugins.discovery import load_evaluators
 
     loaded, broken = load_evaluators()
     _print_table(

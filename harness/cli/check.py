@@ -12,7 +12,7 @@ from harness.cli.system import DOCTOR_FOUND_FAULTS
 
 if TYPE_CHECKING:
     from harness.choices import RunnerName
-    from harness.conformance.model import Finding
+    from harness.conformance.check import Finding
 
 STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
 
@@ -35,8 +35,8 @@ def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> No
     Exits with 4 if a check fails; skipped checks do not count.
     """
     from harness.cli.progress import RichProgress
-    from harness.config import parse_options
     from harness.conformance.running import Examination, opened
+    from harness.runs.config import parse_options
 
     with (
         RichProgress() as progress,
@@ -53,8 +53,8 @@ def _print(findings: Sequence[Finding]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from harness.printing import console
-    from harness.text import harmless
+    from harness.core.printing import console
+    from harness.core.text import harmless
 
     table = Table.grid(
         "", Column(overflow="fold"), padding=(0, 1)

@@ -30,9 +30,9 @@ def export_command(run: Path, exporters: tuple[str, ...]) -> None:
 @click.command("exporters", short_help="List the exporters.")
 def exporters_command() -> None:
     """List the installed exporters and those that cannot be used. Nothing is exported."""
-    from harness.discovery import EXPORTERS, find_plugins
     from harness.errors import HarnessError
-    from harness.exporting import choose_exporters
+    from harness.plugins.discovery import EXPORTERS, find_plugins
+    from harness.plugins.exporters import choose_exporters
 
     faults: dict[str, None] = {}
     plugins = find_plugins(EXPORTERS)
@@ -54,8 +54,8 @@ def export_and_tell(report: RunReport, exporters: tuple[str, ...]) -> None:
     Raises:
         HarnessError: if an exporter cannot be used or failed.
     """
+    from harness.core.text import harmless
     from harness.library.calls import export
-    from harness.text import harmless
 
     for text in export(report, *exporters):
         click.echo(harmless(text))

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from harness._version import __version__
-from harness.reading import reason
+from harness.core.reading import reason
 from harness_guest.texts import traceback_text
 
 TRACEBACK_CHARS = 100_000

@@ -17,8 +17,8 @@ def image_group() -> None:
 def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
     """Build the sandbox image, unless it exists."""
     from harness.cli.progress import RichProgress
-    from harness.runners.engine import Engine
-    from harness.runners.images import ensure_guest_image
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.listing import ensure_guest_image
 
     with RichProgress() as progress, progress.step("sandbox image", None) as step:
         image = ensure_guest_image(Engine.connect(), torch=torch, base=base, rebuild=rebuild, progress=step.tell)
@@ -29,8 +29,8 @@ def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
 def list_command() -> None:
     """List the sandbox images on this engine."""
     from harness.cli.catalogue import _print_table
-    from harness.runners.engine import Engine
-    from harness.runners.images import list_images
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.listing import list_images
 
     rows = [
         (_short(image.tag), image.kind, image.torch, image.python, image.content, f"{image.size_mib:.0f}")
@@ -50,8 +50,8 @@ def prune_command() -> None:
 
     They are rebuilt in seconds if needed. Images with torch, which take minutes, are kept.
     """
-    from harness.runners.engine import Engine
-    from harness.runners.images import prune
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.listing import prune
 
     removed = prune(Engine.connect())
     for tag in removed:

@@ -15,7 +15,7 @@ def logs_command(run: Path, model: int | None) -> None:
 
     The run may be in progress. Control characters are shown as escapes; the plugin's own output is marked by a bar.
     """
-    from harness.logs import model_log, run_log
+    from harness.runs.logs import model_log, run_log
 
     for line in run_log(run) if model is None else model_log(run, model):
         click.echo(line)

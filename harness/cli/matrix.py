@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.pipeline import RunResult
+    from harness.runs.pipeline import RunResult
 
 
 def run_versions(torch: str, options: dict[str, Any]) -> None:
     """Run under each torch version and print the drift; ``options`` are a run's options without ``torch``."""
     from harness.cli.progress import RichProgress
-    from harness.config import RunConfig
-    from harness.matrix import run_matrix, torch_versions
+    from harness.runs.config import RunConfig
+    from harness.runs.torch_matrix import run_matrix, torch_versions
 
     versions, config = torch_versions(torch), RunConfig(**options)
     with RichProgress() as progress:
@@ -40,7 +40,7 @@ def resume_versions(
     """Resume a run with several torch versions; return False if ``folder`` contains a single run."""
     from harness.cli.progress import RichProgress
     from harness.errors import UsageError
-    from harness.matrix import is_matrix, resume_matrix
+    from harness.runs.torch_matrix import is_matrix, resume_matrix
 
     if not is_matrix(folder):
         return False
@@ -59,7 +59,7 @@ def _show(results: Sequence[RunResult]) -> None:
 
     from harness.cli.runs import NO_MODEL_FINISHED
     from harness.comparing import drift, load_reports, print_comparison
-    from harness.text import harmless
+    from harness.core.text import harmless
 
     for one in results:
         finished = sum(model.status.finished for model in one.report.models)

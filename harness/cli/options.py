@@ -1,4 +1,4 @@
-"""Options of the command line that are made from the fields of :class:`~harness.config.RunConfig`."""
+"""Options of the command line that are made from the fields of :class:`~harness.runs.config.RunConfig`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from harness.config import RunConfig, options_of_runs
+from harness.runs.config import RunConfig, options_of_runs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PAIRS = "pairs"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from harness.progress_bars import RichProgress
+from harness.core.progress_bars import RichProgress
 
 __all__ = ["RichProgress"]

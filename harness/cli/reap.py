@@ -13,8 +13,8 @@ def reap_command(dry_run: bool) -> None:
     These are containers, temporary folders and processes of guests, and incomplete cache entries. Nothing of a running run is
     touched. Every run also does this for its own runner when it starts.
     """
-    from harness.reaping import reap_all
-    from harness.text import harmless
+    from harness.core.text import harmless
+    from harness.runs.reaping import reap_all
 
     reaped = reap_all(dry_run=dry_run)
     for line in reaped.removed:

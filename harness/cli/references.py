@@ -16,12 +16,12 @@ def references_group() -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train and cache the populations of TASK."""
-    from harness.cache import take_rebuilt
     from harness.cli.progress import RichProgress
-    from harness.discovery import find_task
+    from harness.core.cache import take_rebuilt
+    from harness.core.hardware import gpu_names
     from harness.errors import GpuUnavailableError
-    from harness.hardware import gpu_names
-    from harness.references import References
+    from harness.plugins.discovery import find_task
+    from harness.references.populations import References
     from harness.tasks.checking import load_data
     from harness.tasks.twins import find_twins, twin_warnings
 
@@ -43,8 +43,8 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
 @references_group.command("list")
 def list_command() -> None:
     """List the cached populations."""
-    from harness.cache import Cache
     from harness.cli.catalogue import _print_table
+    from harness.core.cache import Cache
 
     rows = [
         (
@@ -66,8 +66,8 @@ def list_command() -> None:
 @click.confirmation_option("--yes", prompt="Remove cached populations? They can be trained again.")
 def prune_command(task: str | None) -> None:
     """Remove cached populations."""
-    from harness.cache import Cache
-    from harness.references import prune
+    from harness.core.cache import Cache
+    from harness.references.populations import prune
 
     entries, size = prune(Cache("references"), task)
     click.echo(f"Removed {entries} entries, {size / 2**20:.1f} MiB.")

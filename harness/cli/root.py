@@ -27,8 +27,8 @@ from harness.cli import (
 )
 from harness.cli.faults import fault_message
 from harness.cli.streams import OutputError, make_tolerant
+from harness.core.text import harmless
 from harness.errors import HarnessError, InterruptedRunError, OutputUnwritableError
-from harness.text import harmless
 from harness_guest.texts import shortened
 
 MESSAGE_CHARS = 8_000

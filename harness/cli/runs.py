@@ -42,8 +42,8 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     With several versions of torch, the run folder has an ordinary run for each, and what is printed at the end says which numbers
     moved by more than chance. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
     """
-    from harness.config import parse_options
     from harness.library.calls import run
+    from harness.runs.config import parse_options
 
     several = "," in (options["torch"] or "")
     if debug or several:
@@ -102,7 +102,7 @@ def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: b
 
 def _check(exporters: Sequence[str]) -> None:
     """A misspelled exporter must not be told after hours of work."""
-    from harness.exporting import choose_exporters
+    from harness.plugins.exporters import choose_exporters
 
     choose_exporters(exporters)
 
@@ -110,7 +110,7 @@ def _check(exporters: Sequence[str]) -> None:
 def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
     """Print the summary and export the run; a failure to export goes before the plugin's."""
     from harness.cli.export import export_and_tell
-    from harness.printing import console
+    from harness.core.printing import console
     from harness.report.summary import render_summary
 
     try:

@@ -44,8 +44,8 @@ def shell_command(
     PLUGIN is a name, the path of a wheel or source directory, or name==version.
     """
     from harness.cli.progress import RichProgress
-    from harness.config import RunConfig, parse_options
-    from harness.shell import code_from, open_shell
+    from harness.runs.config import RunConfig, parse_options
+    from harness.runs.shell import code_from, open_shell
 
     config = RunConfig(options=parse_options(pairs), **options)
     code = code_from(sys.stdin.isatty(), command)
@@ -64,8 +64,8 @@ def shell_command(
 def debug_command(options: dict[str, Any]) -> None:
     """Carry out ``harness run --pdb``."""
     from harness.cli.progress import RichProgress
-    from harness.config import RunConfig
-    from harness.shell import debug
+    from harness.runs.config import RunConfig
+    from harness.runs.shell import debug
 
     ended = debug(RunConfig(**options, debug=True), RichProgress())  # not entered: the terminal is the plugin's
     unscored = "Nothing was limited in time, and nothing is scored or written with --pdb."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from harness.checks import Check
+    from harness.doctor.checks import Check
 
 DOCTOR_FOUND_FAULTS = 4
 
@@ -22,8 +22,8 @@ def doctor_command(attack: bool) -> None:
 
     Exits with 4 if a check fails or an attack succeeds; warnings do not count.
     """
-    from harness.doctor import diagnose, print_checks
-    from harness.printing import console
+    from harness.core.printing import console
+    from harness.doctor.diagnosis import diagnose, print_checks
 
     target = console()
     checks = diagnose()
@@ -38,7 +38,7 @@ def doctor_command(attack: bool) -> None:
 
 def _attacked() -> list[Check]:
     from harness.cli.progress import RichProgress
-    from harness.doctor_attack import attack_checks
+    from harness.doctor.attack_report import attack_checks
 
     with RichProgress() as progress:
         return attack_checks(progress)

@@ -5,8 +5,8 @@
 """
 
 from harness.comparing.building import compare, drift, is_drift
+from harness.comparing.comparison import Cell, Comparison, Difference, Method, Row
 from harness.comparing.loading import LoadedReport, load_reports
-from harness.comparing.model import Cell, Comparison, Difference, Method, Row
 from harness.comparing.table import print_comparison, render_table
 
 __all__ = [

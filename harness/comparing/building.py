@@ -9,12 +9,12 @@ from packaging.version import InvalidVersion, Version
 
 from harness.comparing import choosing, comparability, differences
 from harness.comparing.comparability import Labelled, torch_of
+from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
-from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
 from harness.comparing.trade_off import UTILITY, forgetting_metric, trade_off
 from harness.errors import UsageError
-from harness.report.model import MetricRecord, Report
+from harness.report.document import MetricRecord, Report
 from harness.report.words import plain
 
 NO_INTERVAL = "no interval"

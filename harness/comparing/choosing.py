@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.comparing.comparability import Labelled
 from harness.errors import NotComparableError, UsageError
-from harness.report.model import EvaluatorRecord, MetricRecord, Report
+from harness.report.document import EvaluatorRecord, MetricRecord, Report
 from harness.report.words import plain
 
 TIME = "efficiency"

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.comparing.model import Kind, RunFacts
+from harness.comparing.comparison import Kind, RunFacts
 from harness.errors import NotComparableError
 from harness.report.budget_words import amount, limit_words, undependable_sentence
+from harness.report.document import Report
 from harness.report.faults import fault
-from harness.report.model import Report
 from harness.report.words import plain
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 
+from harness.comparing.comparison import Cell, Comparison, Method, Row
 from harness.comparing.csv_table import Columns, Field, csv_of
-from harness.comparing.model import Cell, Comparison, Method, Row
 
 Line = tuple[Row, Method, Cell]
 

@@ -19,7 +19,7 @@ from typing import Literal
 
 from scipy.special import ndtri, stdtr, stdtrit
 
-from harness.report.model import IntervalRecord, MetricRecord
+from harness.report.document import IntervalRecord, MetricRecord
 
 Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 LEVEL = 0.95

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from harness.comparing.comparison import Comparison
 from harness.comparing.csv_file import csv_text
 from harness.comparing.json_file import json_text
 from harness.comparing.latex import latex_text
 from harness.comparing.loading import LoadedReport
-from harness.comparing.model import Comparison
 from harness.comparing.page import page_text
+from harness.core.files import atomic_write_text
 from harness.errors import UsageError
-from harness.files import atomic_write_text
 from harness.report.writing import REPORT_NAME
 
 Format = Literal["html", "csv", "latex", "json"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.comparing import words
-from harness.comparing.model import Cell, Comparison, Row
-from harness.report.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
+from harness.comparing.comparison import Cell, Comparison, Row
+from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
 from harness.report.words import WANTED, interval, number, plain
 
 WIDTH, ROW_HEIGHT, TOP, BELOW = 480.0, 24.0, 8.0, 46.0

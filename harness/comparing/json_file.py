@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from harness.comparing.model import Cell, Comparison, Row
+from harness.comparing.comparison import Cell, Comparison, Row
 
 VERSION = "1"
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from harness.comparing.comparability import torch_of
+from harness.comparing.comparison import Kind
 from harness.comparing.loading import LoadedReport
-from harness.comparing.model import Kind
 from harness.report.words import plain
 
 MAX_CHARS = 40

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.comparing import words
-from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Row
-from harness.report.model import IntervalRecord
+from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Row
+from harness.report.document import IntervalRecord
 from harness.report.words import number, plain
 
 SPECIAL = {

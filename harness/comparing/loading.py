@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RunNotFoundError
-from harness.report.model import Report
+from harness.report.document import Report
 from harness.report.writing import REPORT_NAME, load_report
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.comparing import words
+from harness.comparing.comparison import Comparison, Difference, Method, Row
 from harness.comparing.intervals_plot import intervals_plot
-from harness.comparing.model import Comparison, Difference, Method, Row
 from harness.comparing.scatter import panels, scatter
 from harness.report.page import render
 from harness.report.words import VERDICT_WORDS, WANTED, gist

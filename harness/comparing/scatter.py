@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.comparing.model import Point, TradeOff
+from harness.comparing.comparison import Point, TradeOff
 from harness.comparing.trade_off import frontier
-from harness.report.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
-from harness.report.placing import Box, place
+from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
+from harness.report.svg.placing import Box, place
 from harness.report.words import duration, number, plain, way
 
 FRAME = Frame(width=480, height=400, left=58, right=466, top=14, bottom=346)

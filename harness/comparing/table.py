@@ -10,9 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness import printing
 from harness.comparing import words
-from harness.comparing.model import Cell, Comparison, Row
+from harness.comparing.comparison import Cell, Comparison, Row
+from harness.core import printing
 from harness.report.words import WANTED, interval, number, plain
 
 TONES = {"good": "bold green", "bad": "bold red", "other": "bold yellow"}

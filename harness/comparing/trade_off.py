@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from harness.comparing.comparability import Labelled
-from harness.comparing.model import Point, TradeOff
+from harness.comparing.comparison import Point, TradeOff
 from harness.errors import UsageError
-from harness.report.model import IntervalRecord, MetricRecord, Report
+from harness.report.document import IntervalRecord, MetricRecord, Report
 
 FORGETTING = ("forgetting.memory_left_worst", "lira.auc")
 """What ranks and is plotted unless another metric is asked for: the first that any of the reports has."""

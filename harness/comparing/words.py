@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.comparing.model import FAMILY_ERROR, Cell, Comparison, Row
+from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Row
 from harness.report.words import NOTHING, label, number, plain
 
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from harness.cache import Cache
-from harness.runners.weights import State
+from harness.core.cache import Cache
+from harness.runners.session.weights import State
 from harness_guest.witness import digest
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe

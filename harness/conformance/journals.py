@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from harness.cache import Cache
 from harness.conformance.cases import Case
-from harness.references import training_code_digest
+from harness.core.cache import Cache
+from harness.references.populations import training_code_digest
 from reference_models.journal import JournalPlan, Recorder, journal_name
 from reference_models.recipe import to_json
 from reference_models.training import train_chunk

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise tests that use the fixture over all checks."""
     if FIXTURE in metafunc.fixturenames:
-        from harness.conformance.demands import CHECKS
+        from harness.conformance.check_functions import CHECKS
 
         metafunc.parametrize(FIXTURE, list(CHECKS), indirect=True)
 
@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _examine(request: pytest.FixtureRequest) -> Iterator[Examine]:
     """Yield a function that returns the examination of a plugin; its guests stay warm until the end of the session."""
     from harness.conformance.running import Examination, opened
-    from harness.progress import SilentProgress
+    from harness.core.progress import SilentProgress
 
     runner = request.config.getoption(RUNNER)
     examined: dict[tuple[str, str], Examination] = {}

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from harness import hardware
 from harness.choices import RunnerName
-from harness.config import RunConfig
-from harness.conformance.bench import TrialRunner
-from harness.conformance.demands import CHECKS
-from harness.conformance.model import CheckFailed, Finding, NotApplicable
-from harness.progress import Progress
+from harness.conformance.check import CheckFailed, Finding, NotApplicable
+from harness.conformance.check_functions import CHECKS
+from harness.conformance.trial_runner import TrialRunner
+from harness.core import hardware
+from harness.core.progress import Progress
 from harness.runners.base import Runner
-from harness.runners.selection import choose_workshop
+from harness.runs.config import RunConfig
+from harness.runs.runner_choice import choose_workshop
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def opened(plugin: str, runner: RunnerName, options: Mapping[str, Any], progress
         progress: receives the progress of builds, and notices.
 
     Raises:
-        HarnessError: see :func:`harness.runners.selection.choose_workshop` and its result.
+        HarnessError: see :func:`harness.runs.runner_choice.choose_workshop` and its result.
     """
     # Small networks are fastest on one core, and sums are reproducible there.
     config = RunConfig(plugin=plugin, runner=runner, options=dict(options), gpus="none", cpus=1)

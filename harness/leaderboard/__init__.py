@@ -3,9 +3,9 @@
 ``find_reports(folders)`` reads all reports, ``rank_all(...)`` makes a :class:`Leaderboard` of them, ``write_site(...)`` its site.
 """
 
+from harness.leaderboard.board import Board, Leaderboard, Row
 from harness.leaderboard.building import rank_all
 from harness.leaderboard.finding import Entry, Found, Skipped, find_reports
-from harness.leaderboard.model import Board, Leaderboard, Row
 from harness.leaderboard.site import check_target, write_site
 
 __all__ = [

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.comparing.comparability import Labelled, shown
+from harness.comparing.comparison import TradeOff
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
-from harness.comparing.model import TradeOff
 from harness.comparing.trade_off import FORGETTING, UTILITY, forgetting_metric, frontier, trade_off
 from harness.errors import UsageError
+from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Row
 from harness.leaderboard.finding import Entry, Found
 from harness.leaderboard.grouping import Group, group, shown_metrics
-from harness.leaderboard.model import Board, Column, Ends, Leaderboard, Row
 from harness.leaderboard.ranking import ends_of, ranks
 from harness.leaderboard.rows import make_row
 from harness.leaderboard.slugs import slugs
-from harness.report.model import MetricRecord
+from harness.report.document import MetricRecord
 from harness.report.words import label, origin, plain
 
 TITLE = "Unlearning leaderboard"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.comparing.csv_table import Columns, Field, csv_of
 from harness.leaderboard import words
-from harness.leaderboard.model import Board, Leaderboard, Number, Row
+from harness.leaderboard.board import Board, Leaderboard, Number, Row
 
 Line = tuple[Board, Row]
 

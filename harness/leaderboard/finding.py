@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from harness.errors import HarnessError, ReportInvalidError, RunNotFoundError
 from harness.leaderboard.marker import is_site
-from harness.report.model import LogRecord, Report
+from harness.report.document import LogRecord, Report
 from harness.report.records import EvidenceRecord
 from harness.report.words import plain
 from harness.report.writing import REPORT_NAME, load_report

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.comparing.comparability import shared
 from harness.leaderboard.finding import Entry
-from harness.report.model import MetricRecord, Report
+from harness.report.document import MetricRecord, Report
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.leaderboard import words
-from harness.leaderboard.model import Board, Leaderboard, Row
+from harness.leaderboard.board import Board, Leaderboard, Row
 
 VERSION = "1"
 

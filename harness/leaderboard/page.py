@@ -13,7 +13,7 @@ from pathlib import Path
 import harness.report
 from harness.comparing.scatter import panels, scatter
 from harness.leaderboard import words
-from harness.leaderboard.model import Board, Leaderboard
+from harness.leaderboard.board import Board, Leaderboard
 from harness.report.page import render
 from harness.report.words import WANTED, plain
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from harness.comparing.comparability import machine, run_facts
 from harness.comparing.trade_off import seconds_per_model, way_to_perfect
+from harness.leaderboard.board import Number, Row
 from harness.leaderboard.finding import Entry
-from harness.leaderboard.model import Number, Row
+from harness.report.document import Report
 from harness.report.faults import fault, faulty
-from harness.report.model import Report
 from harness.report.words import STATUS_WORDS, plain
 
 GUESTS = {"run": "one guest for all models", "model": "a guest per model"}

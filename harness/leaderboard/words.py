@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.leaderboard.model import Board, Column, Ends, Leaderboard, Number, Row
+from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Number, Row
 from harness.report.words import NOTHING, VERDICT_WORDS, number, plain, way
 
 FIRST_DIRECTION = {"lower": "asc", "closer_to_reference": "asc"}

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.core.progress import Progress, SilentProgress
 from harness.errors import RunNotFoundError, UsageError
-from harness.progress import Progress, SilentProgress
 
 from .result import RunReport
 
@@ -85,7 +85,7 @@ def run(
         keep_weights: keep every model's unlearned weights in the run folder.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
         progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error like the command
-            line; or an implementation of :class:`harness.progress.Progress`.
+            line; or an implementation of :class:`harness.core.progress.Progress`.
 
     Raises:
         HarnessError: an invalid argument or a broken engine; the subclass names the cause.
@@ -98,8 +98,8 @@ def run(
 
 
 def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
-    from harness import pipeline
-    from harness.config import RunConfig
+    from harness.runs import pipeline
+    from harness.runs.config import RunConfig
 
     for name in ("plugin", "task", "output"):
         options[name] = options[name] if options[name] is None else os.fspath(options[name])
@@ -129,7 +129,7 @@ def resume(
     Raises:
         HarnessError: see :func:`run`; RunNotFoundError: no run there; ResumeMismatchError: an input of the result has changed.
     """
-    from harness import pipeline
+    from harness.runs import pipeline
 
     with _shown(progress) as drawn:
         result = pipeline.resume(Path(folder), drawn, workers, failed_as)
@@ -156,7 +156,7 @@ def evaluate(
         ResumeMismatchError: the task's data or the reference models differ from those of the run.
         EvaluatorError: a requested evaluator does not exist.
     """
-    from harness.rejudging import rejudge
+    from harness.runs.rescoring import rejudge
 
     with _shown(progress) as drawn:
         result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn, failed_as)
@@ -211,7 +211,7 @@ def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
         PluginNotFoundError, DuplicatePluginError, PluginLoadError: an exporter is unusable; none was called.
         ExportError: one or more failed, after all were called; the traceback is in ``export-NAME.log`` in the run folder.
     """
-    from harness.exporting import choose_exporters, export_run
+    from harness.plugins.exporters import choose_exporters, export_run
 
     chosen = choose_exporters(_names(exporters, "exporters"))
     if not chosen:
@@ -241,7 +241,7 @@ def _shown(progress: ShownProgress) -> Iterator[Progress]:
     if progress is None:
         yield _LoggedProgress()
     elif progress == "rich":
-        from harness.progress_bars import RichProgress
+        from harness.core.progress_bars import RichProgress
 
         with RichProgress() as bars:
             yield bars

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import LibraryMissingError
-from harness.report.model import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.document import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
 
 from .result import RunReport
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from harness.report.model import MetricRecord
+from harness.report.document import MetricRecord
 from harness.report.words import (
     VERDICT_TONE,
     VERDICT_WORDS,

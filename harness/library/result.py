@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
-from harness.report.model import Report
+from harness.report.document import Report
 
 if TYPE_CHECKING:
     import pandas

@@ -7,8 +7,8 @@ import re
 import sys
 from dataclasses import dataclass
 
-from harness.discovery import UNLEARNERS, find_plugins
 from harness.errors import PluginNameError
+from harness.plugins.discovery import UNLEARNERS, find_plugins
 from harness_guest.entry_points import normal
 
 MAX_CHARS = 64

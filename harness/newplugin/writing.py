@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from harness.core.files import write_error
 from harness.errors import FolderOccupiedError
-from harness.files import write_error
 
 TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 

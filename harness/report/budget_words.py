@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 
+from harness.core.outcomes import Status
 from harness.evaluation import Clock
-from harness.outcomes import Status
-from harness.report.model import BudgetRecord, Report
+from harness.report.document import BudgetRecord, Report
 from harness.report.words import NOTHING, duration
 
 OPTION = {"wall": "{:.2g}", "cpu": "{:.2g}", "steps": "{:.0f}"}

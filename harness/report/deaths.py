@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.report.budget_words import amount
-from harness.report.model import LogRecord, ModelRecord, Report
+from harness.report.document import LogRecord, ModelRecord, Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
 SHOWN = 3  # of each group; models that fail alike have the same evidence

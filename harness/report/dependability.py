@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.pressure import busy
+from harness.core.pressure import busy
 from harness.report.times import TimesRecord
 
 if TYPE_CHECKING:
-    from harness.budget import Limit
+    from harness.runs.budget import Limit
 
 DRIFT = 1.25
 """Ratio of retraining between models to the measured minimum above which the machine counts as slowed down."""

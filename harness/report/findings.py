@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.report.results import EvaluatorRecord, MetricRecord
-from harness.tasks.model import Margins
+from harness.tasks.task import Margins
 
 EVALUATOR = "forgetting"
 

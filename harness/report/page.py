@@ -14,7 +14,8 @@ from typing import Any
 
 import jinja2
 
-from harness.files import atomic_write_text
+from harness.core.files import atomic_write_text
+from harness.core.text import harmless
 from harness.report import words
 from harness.report.budget_words import (
     amount,
@@ -24,13 +25,12 @@ from harness.report.budget_words import (
     used_sentence,
 )
 from harness.report.deaths import failure_causes, printed
-from harness.report.figures import figures
+from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.model import Report
 from harness.report.single_examples import NO_PICTURES, single_examples, why_none
+from harness.report.svg.figures import figures
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
-from harness.text import harmless
 
 PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

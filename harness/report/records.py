@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.evaluation import Clock
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.runners.base import Limits, PluginFacts, RunnerFacts
 
 IsolationLevel = Literal["run", "model"]
@@ -21,7 +21,7 @@ class Record(BaseModel):
 
 
 class EvidenceRecord(Record):
-    """Observations at the end of a model; mirrors :class:`harness.outcomes.Evidence`."""
+    """Observations at the end of a model; mirrors :class:`harness.core.outcomes.Evidence`."""
 
     elapsed_s: float | None = Field(None, description="Seconds from start to the last byte or to the kill.")
     limit_s: float | None = Field(None, description="The time limit, seconds.")
@@ -45,7 +45,7 @@ class EvidenceRecord(Record):
 
 
 class LogRecord(Record):
-    """Output of the plugin for one model; mirrors :class:`harness.outcomes.LogCapture`."""
+    """Output of the plugin for one model; mirrors :class:`harness.core.outcomes.LogCapture`."""
 
     head: str = Field("", description="The first bytes, decoded, control characters made visible.")
     tail: str = Field("", description="The last bytes if some in between were dropped, else empty.")
@@ -58,7 +58,7 @@ class LogRecord(Record):
 
 
 class ModelRecord(Record):
-    """The outcome of one model; mirrors :class:`harness.outcomes.ModelOutcome`."""
+    """The outcome of one model; mirrors :class:`harness.core.outcomes.ModelOutcome`."""
 
     index: int = Field(ge=0, description="Number of the unlearning within the run, 0-based.")
     original: int = Field(0, ge=0, description="Which original of the population was unlearned, 0-based.")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from harness.bounds import FINITE, NumberError
+from harness.core.bounds import FINITE, NumberError
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
 from harness.report.records import Record
 

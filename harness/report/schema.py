@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from harness.files import atomic_write_text
-from harness.report.model import Report
+from harness.core.files import atomic_write_text
+from harness.report.document import Report
 
 SCHEMA_PATH = Path(__file__).with_name("report-v1.schema.json")
 SCHEMA_ID = "urn:unlearning-harness:report:1"

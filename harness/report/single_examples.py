@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.report.drawing import shortened
-from harness.report.example_plots import ROWS, example_plot, shared_scale
+from harness.report.document import Report
 from harness.report.examples import ExampleRecord
-from harness.report.model import Report
+from harness.report.svg.drawing import shortened
+from harness.report.svg.example_plots import ROWS, example_plot, shared_scale
 from harness.report.words import number, plain
 
 NAME_CHARS = 60

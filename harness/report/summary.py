@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness import printing
+from harness.core import printing
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
+from harness.report.document import MetricRecord, Report
 from harness.report.journal_words import journal_sentences
-from harness.report.model import MetricRecord, Report
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
 from harness.report.words import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.model import Report
+from harness.report.document import Report
 
 
 def twin_sentence(report: Report) -> str:

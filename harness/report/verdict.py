@@ -37,9 +37,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report import verdict_words as words
+from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel, VerdictRecord
 from harness.report.findings import LEAST_FINISHED, LEAST_MODELS, LEVEL, Findings
-from harness.report.model import EvaluatorRecord, ModelRecord, VerdictLevel, VerdictRecord
-from harness.tasks.model import Margins
+from harness.tasks.task import Margins
 
 FULL_POWER = 32
 UNINFORMATIVE = 0.5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report.document import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel
 from harness.report.findings import EVALUATOR, LEAST_FINISHED, LEAST_MODELS, LEVEL, Estimate, Findings
-from harness.report.model import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel
 from harness.report.words import number
-from harness.tasks.model import Margins
+from harness.tasks.task import Margins
 
 UTILITY = ("retain", "test")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.outcomes import Status
-from harness.report.model import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
-from harness.text import harmless
+from harness.core.outcomes import Status
+from harness.core.text import harmless
+from harness.report.document import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
 
 NOTHING = "–"
 PURE = ("", "ratio")

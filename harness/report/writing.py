@@ -13,10 +13,10 @@ from jsonschema.exceptions import ValidationError as SchemaError
 from jsonschema.exceptions import best_match
 from pydantic import ValidationError
 
+from harness.core.files import atomic_write_text
+from harness.core.reading import foreign
 from harness.errors import ReportInvalidError, RunNotFoundError
-from harness.files import atomic_write_text
-from harness.reading import foreign
-from harness.report.model import SCHEMA_VERSION, Report
+from harness.report.document import SCHEMA_VERSION, Report
 from harness.report.schema import shipped_schema
 
 REPORT_NAME = "report.json"

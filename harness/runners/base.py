@@ -1,4 +1,4 @@
-"""The runner interface. A runner starts guests; :mod:`harness.runners.session` exchanges messages with them."""
+"""The runner interface. A runner starts guests; :mod:`harness.runners.session.session` exchanges messages with them."""
 
 from __future__ import annotations
 

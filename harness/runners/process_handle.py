@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from harness.core.text import harmless_bytes
 from harness.errors import SandboxError
 from harness.runners.base import Beside, GuestExit
-from harness.runners.seats import core_list, pinned
-from harness.text import harmless_bytes
+from harness.runners.cores import core_list, pinned
 from harness_guest.linux import descendants
 
 STDERR_BYTES = 8192

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.keys import KeyTextError, key
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.keys import KeyTextError, key
-from harness.tasks import corrupting, schema, splitting
+from harness.tasks import schema, splitting
+from harness.tasks.datasets import corrupting
 from harness.tasks.examples import Examples
-from harness.tasks.model import Split, TaskData
-from harness.tasks.wording import with_faults
+from harness.tasks.task import Split, TaskData
+from harness.tasks.yaml.wording import with_faults
 
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
@@ -55,22 +56,22 @@ def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
     if isinstance(dataset, schema.FacesDataset):
         return _faces(dataset)
     if isinstance(dataset, schema.ImageFolderDataset):
-        from harness.tasks.image_folder import image_folder_examples
+        from harness.tasks.datasets.image_folder import image_folder_examples
 
         labels, directory = resolved(dataset.labels, base_dir), _directory(dataset.directory, base_dir)
         return image_folder_examples(directory, labels, size=dataset.size, grey=dataset.grey)
     directory = _directory(dataset.directory, base_dir)
     if isinstance(dataset, schema.FashionMnistDataset):
-        from harness.tasks.fashion_mnist import fashion_mnist_examples
+        from harness.tasks.datasets.fashion_mnist import fashion_mnist_examples
 
         return _sized(fashion_mnist_examples(directory, download=dataset.download), dataset)
-    from harness.tasks.cifar10 import cifar10_examples
+    from harness.tasks.datasets.cifar10 import cifar10_examples
 
     return _sized(cifar10_examples(directory, download=dataset.download), dataset)
 
 
 def _faces(dataset: schema.FacesDataset) -> Examples:
-    from harness.tasks import faces
+    from harness.tasks.datasets.faces import faces
 
     options = dataset.model_dump(exclude={"kind"})
     return Examples(train=faces.faces_examples(**options), test=None, class_names=faces.CLASS_NAMES)

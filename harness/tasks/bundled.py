@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.evaluation import hookimpl
 from harness.tasks.loading import BUNDLED, bundled_file, load_task
-from harness.tasks.model import Task
+from harness.tasks.task import Task
 
 
 @hookimpl

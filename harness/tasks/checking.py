@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.bounds import FINITE, NumberError, Real, Whole
+from harness.core.bounds import FINITE, NumberError, Real, Whole
+from harness.core.keys import KeyTextError, key, look_alike, shown
 from harness.errors import DatasetInvalidError
-from harness.keys import KeyTextError, key, look_alike, shown
-from harness.tasks.model import Split, Task, TaskData
-from harness.tasks.wording import with_faults
+from harness.tasks.task import Split, Task, TaskData
+from harness.tasks.yaml.wording import with_faults
 
 _SPLITS = ("retain", "forget", "validation", "test")
 
@@ -48,8 +48,8 @@ def load_data(task: Task) -> TaskData:
     """Load a task's data and check it.
 
     Raises:
-        DatasetMissingError, DatasetInvalidError: raised by :attr:`~harness.tasks.model.Task.load`; the latter also if the
-            data violates :class:`~harness.tasks.model.TaskData`. The message lists every fault.
+        DatasetMissingError, DatasetInvalidError: raised by :attr:`~harness.tasks.task.Task.load`; the latter also if the
+            data violates :class:`~harness.tasks.task.TaskData`. The message lists every fault.
     """
     data = task.load()
     if faults := [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.tasks.model import Split
+from harness.tasks.task import Split
 
 
 @dataclass(frozen=True)

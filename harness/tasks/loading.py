@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
-from harness.reading import foreign
 from harness.tasks import schema
-from harness.tasks.explaining import explain
-from harness.tasks.located_yaml import Document, Json, Problem, line_of, parse
-from harness.tasks.model import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
-from harness.tasks.wording import listed, near_match
+from harness.tasks.task import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
+from harness.tasks.yaml.explaining import explain
+from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
+from harness.tasks.yaml.wording import listed, near_match
 
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
@@ -74,7 +74,7 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
 
 
 def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
-    """Load the task with this :attr:`~harness.tasks.model.Task.definition`, a JSON text; see :func:`task_from_text`.
+    """Load the task with this :attr:`~harness.tasks.task.Task.definition`, a JSON text; see :func:`task_from_text`.
 
     Raises:
         pydantic.ValidationError: the definition is not valid in this version.

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from harness.bounds import NumberError, Whole
-from harness.tasks.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
-from harness.tasks.wording import listed, near_match
+from harness.core.bounds import NumberError, Whole
+from harness.tasks.yaml.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
+from harness.tasks.yaml.wording import listed, near_match
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetInvalidError
-from harness.tasks.model import Split
-from harness.tasks.wording import listed, near_match
+from harness.tasks.task import Split
+from harness.tasks.yaml.wording import listed, near_match
 
 Index = NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.tasks.model import Split, TaskData
+from harness.tasks.task import Split, TaskData
 
 NEAR = 0.1
 """Maximum Euclidean distance of nearly equal images, in units of the standard deviation of images: the root of the mean squared

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.conformance.bench import TrialRunner
-from harness.conformance.model import Finding
+from harness.conformance.check import Finding
 from harness.conformance.running import Examination
+from harness.conformance.trial_runner import TrialRunner
 from harness.runners.base import Limits, PluginFacts
-from harness.runners.process_runner import ProcessRunner
+from harness.runners.process import ProcessRunner
 from tests.unit.guest.lab import write_distribution
 
 PREAMBLE = """

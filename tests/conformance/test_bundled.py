@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.discovery import UNLEARNERS, find_plugins
+from harness.plugins.discovery import UNLEARNERS, find_plugins
 from tests.conformance.conftest import Stand
 
 METHODS = {plugin.name: plugin.value for plugin in find_plugins(UNLEARNERS) if plugin.bundled}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.conformance.demands import CHECKS
+from harness.conformance.check_functions import CHECKS
 from tests.conformance.conftest import Stand
 from tests.conformance.mutants import MUTANTS
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from harness.cli.root import cli
 from harness.conformance import pytest_plugin
-from harness.conformance.demands import CHECKS
+from harness.conformance.check_functions import CHECKS
 
 pytest_plugins = ["pytester"]
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from harness.bundles import resolve
-from harness.outcomes import ModelOutcome
+from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, Limits, PluginBundle, Runner
-from harness.runners.docker_runner import DockerRunner
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, ensure_plugin_image
-from harness.runners.session import Session
-from harness.runners.weights import Manifest, State
+from harness.runners.bundles import resolve
+from harness.runners.docker import DockerRunner
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage, ensure_plugin_image
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest, State
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json

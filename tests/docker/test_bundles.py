@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.bundles import resolve
+from harness.core.outcomes import Status
 from harness.errors import PluginPackagingError
-from harness.outcomes import Status
-from harness.runners.images import ensure_guest_image, ensure_plugin_image, list_images
+from harness.runners.bundles import resolve
+from harness.runners.images.listing import ensure_guest_image, ensure_plugin_image, list_images
 from tests.docker.conftest import Bench
 
 pytestmark = pytest.mark.docker

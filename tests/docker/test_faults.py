@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.root import cli
-from harness.runners.base_image import resolve_base
-from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec, ContainerState, silent
-from harness.runners.images import GuestImage, list_images
-from harness.runners.reaper import HOST_PID, HOST_START, RUN, owner_labels
+from harness.runners.engine.client import Engine
+from harness.runners.engine.reaper import HOST_PID, HOST_START, RUN, owner_labels
+from harness.runners.engine.types import ContainerSpec, ContainerState, silent
+from harness.runners.images.base import resolve_base
+from harness.runners.images.listing import GuestImage, list_images
 from tests.docker.private_engine import PrivateEngine, possible
 from tests.program import TASK, Program, make_wheel, numbers_of, report_of
 

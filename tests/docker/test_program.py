@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.report.writing import load_report
-from harness.runners.engine import Engine
-from harness.runners.reaper import RUN
+from harness.runners.engine.client import Engine
+from harness.runners.engine.reaper import RUN
 from tests.program import TASK, Program, make_wheel, report_of
 
 pytestmark = pytest.mark.docker

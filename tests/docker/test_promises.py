@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from tests.docker.conftest import SMALL, Bench, make_wheel
 
 pytestmark = pytest.mark.docker

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage, list_images
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage, list_images
 from tests.environment import Environment, make_environment
 from tests.pages import Step, missing, steps
 from tests.program import TASK

@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.bundles import materialise, resolve
+from harness.core.outcomes import Status
 from harness.errors import GpuUnavailableError, SandboxError
-from harness.outcomes import Status
-from harness.runners import docker_handle
 from harness.runners.base import GuestSetup, Limits
-from harness.runners.docker_handle import DockerHandle
-from harness.runners.docker_runner import DockerRunner
-from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec, ContainerState
-from harness.runners.oneshot import run_once
-from harness.runners.process_runner import ProcessRunner
-from harness.runners.reaper import DEADLINE, HOST_BOOT, owner_labels, reap
+from harness.runners.bundles import materialise, resolve
+from harness.runners.docker import DockerRunner
+from harness.runners.engine import handle as docker_handle
+from harness.runners.engine.client import Engine
+from harness.runners.engine.handle import DockerHandle
+from harness.runners.engine.oneshot import run_once
+from harness.runners.engine.reaper import DEADLINE, HOST_BOOT, owner_labels, reap
+from harness.runners.engine.types import ContainerSpec, ContainerState
+from harness.runners.process import ProcessRunner
 from harness_guest.protocol import Hello
 from reference_models.recipe import Recipe, to_json
 from tests.docker.conftest import RUN_ID, SMALL, SPEC, Bench
@@ -213,7 +213,7 @@ def test_reaping_removes_what_is_past_its_deadline_if_its_process_cannot_be_seen
 
 def test_reaping_removes_what_a_dead_process_left(bench: Bench) -> None:
     made = f"owner_labels({RUN_ID!r}, 600)"
-    program = f"import json; from harness.runners.reaper import owner_labels; print(json.dumps({made}))"
+    program = f"import json; from harness.runners.engine.reaper import owner_labels; print(json.dumps({made}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     labels = json.loads(done.stdout)
     assert labels["harness.pid"] != str(os.getpid())

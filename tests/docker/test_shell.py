@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.runners.base import Limits
-from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerState
-from harness.runners.images import GuestImage
-from harness.runners.reaper import HOST_PID, RUN
+from harness.runners.engine.client import Engine
+from harness.runners.engine.reaper import HOST_PID, RUN
+from harness.runners.engine.types import ContainerState
+from harness.runners.images.listing import GuestImage
 from tests.docker.conftest import RUN_ID, Bench
 from tests.program import TASK, Ended, Program
 from tests.terminals import OnTerminal

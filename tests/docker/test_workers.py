@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.hardware import usable_cores
-from harness.outcomes import Status
+from harness.core.hardware import usable_cores
+from harness.core.outcomes import Status
 from harness.runners.base import GuestSetup
-from harness.runners.engine import Engine
-from harness.runners.reaper import RUN
-from harness.runners.seats import Seat
-from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.cores import Seat
+from harness.runners.engine.client import Engine
+from harness.runners.engine.reaper import RUN
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest
 from reference_models.architectures import build_model
 from tests.docker.conftest import RUN_ID, SPEC, Bench, hello_to
 from tests.program import Program, make_wheel, numbers_of

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import harness
-from harness import remeasuring
 from harness.report.writing import load_report
+from harness.runs import remeasuring
 from tests.program import Ended, Program, numbers_of, report_of
 
 RUN = ("run", "--runner", "process", "--cpus", "1")
@@ -153,9 +153,9 @@ def _accuracy_of_originals(run: Path, report: Any) -> float:
     """On the forget set, of the originals whose models failed, from the reference models in the cache."""
     import numpy as np
 
-    from harness.discovery import find_task
-    from harness.progress import SilentProgress
-    from harness.references import References
+    from harness.core.progress import SilentProgress
+    from harness.plugins.discovery import find_task
+    from harness.references.populations import References
 
     task = find_task(json.loads((run / "run.json").read_text())["config"]["task"])
     data = task.load()

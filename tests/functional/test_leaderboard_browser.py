@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.leaderboard import find_reports, rank_all
-from harness.leaderboard.model import Number
+from harness.leaderboard.board import Number
 from harness.leaderboard.page import page_text
 from tests.browser import Browser, Site, served
 from tests.unit.comparing.samples import report

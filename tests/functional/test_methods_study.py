@@ -10,7 +10,7 @@ import pytest
 from benchmarks.methods import page
 from benchmarks.methods.__main__ import TASKS, main
 from benchmarks.methods.running import YARDSTICKS, bundled_methods
-from harness.discovery import UNLEARNERS, find_plugins, find_task
+from harness.plugins.discovery import UNLEARNERS, find_plugins, find_task
 from tests.program import TASK
 from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator
 

@@ -15,7 +15,7 @@ from typing import get_args
 
 import pytest
 
-from harness.report.model import VerdictLevel
+from harness.report.document import VerdictLevel
 from tests.environment import Environment, make_environment
 from tests.pages import LEFT_OUT, Step, blocks, missing, steps
 from tests.program import TASK

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli.runs import NO_MODEL_FINISHED
 from harness.report.writing import load_report
-from harness.store import RunStore
+from harness.runs.store import RunStore
 from tests.program import NO_DOCKER, TASK, Program, numbers_of, report_of
 
 RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60")

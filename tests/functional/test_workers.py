@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.hardware import available_cores
+from harness.core.hardware import available_cores
 from tests.functional.test_interruption import GATED, _guests
 from tests.program import Program, numbers_of, report_of
 

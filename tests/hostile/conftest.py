@@ -7,12 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.attacks.catalogue import ATTACKS
-from harness.attacks.drill import AttackSession, Isolation
-from harness.attacks.ground import AttackEnvironment, prepared
-from harness.attacks.model import Attack, Finding
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage
+from harness.doctor.attacks.attack import Attack, Finding
+from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.environment import AttackEnvironment, prepared
+from harness.doctor.attacks.session import AttackSession, Isolation
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage
 from tests.containers import _own_cache, engine, guest, removed_later  # noqa: F401 -- fixtures
 
 WRITE_TABLE = "--write-attack-table"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.attacks.catalogue import ATTACKS
-from harness.attacks.model import PROMISES, Attack
-from harness.outcomes import Status
+from harness.core.outcomes import Status
+from harness.doctor.attacks.attack import PROMISES, Attack
+from harness.doctor.attacks.catalogue import ATTACKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "attacks.md"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness.attacks.catalogue import ATTACKS
-from harness.attacks.ground import containers_of
-from harness.attacks.model import Attack, Finding
+from harness.doctor.attacks.attack import Attack, Finding
+from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.environment import containers_of
 from tests.hostile.conftest import WRITE_TABLE, Field
 from tests.hostile.table import PAGE, render
 

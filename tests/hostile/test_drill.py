@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from harness.attacks.catalogue import ATTACKS
-from harness.attacks.drill import AttackSession
-from harness.attacks.ground import LIMITS, AttackEnvironment
-from harness.attacks.model import Attack, Finding, Guard
-from harness.doctor_attack import run_attacks, to_checks
-from harness.outcomes import Status
-from harness.progress import SilentProgress
-from harness.runners.docker_runner import DockerRunner
-from harness.runners.engine import Engine
+from harness.core.outcomes import Status
+from harness.core.progress import SilentProgress
+from harness.doctor.attack_report import run_attacks, to_checks
+from harness.doctor.attacks.attack import Attack, Finding, Guard
+from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.environment import LIMITS, AttackEnvironment
+from harness.doctor.attacks.session import AttackSession
+from harness.runners.docker import DockerRunner
+from harness.runners.engine.client import Engine
 from tests.hostile.conftest import Field
 
 pytestmark = pytest.mark.docker

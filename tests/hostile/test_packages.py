@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles import resolve
+from harness.core.outcomes import ModelOutcome, Status
+from harness.core.text import harmless
 from harness.errors import PluginPackagingError
-from harness.outcomes import ModelOutcome, Status
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage
-from harness.text import harmless
+from harness.runners.bundles import resolve
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage
 from tests.containers import left_behind
 from tests.docker.conftest import Bench
 from tests.hostile.packages import HOOK, INFO, touching, write_data, write_hostile_wheel

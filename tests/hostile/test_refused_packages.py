@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles import resolve
+from harness.core.text import harmless
 from harness.errors import PluginPackagingError
-from harness.text import harmless
+from harness.runners.bundles import resolve
 from tests.hostile.packages import HOOK, INFO, understate, write_hostile_wheel
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.report.writing import load_report
-from harness.runners.engine import Engine
-from harness.runners.images import GuestImage
+from harness.runners.engine.client import Engine
+from harness.runners.images.listing import GuestImage
 from tests.containers import plugin_images
 from tests.program import TASK, Ended, Program, make_wheel, report_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.bounds import FINITE, NumberError, Real, Whole, check_json
+from harness.core.bounds import FINITE, NumberError, Real, Whole, check_json
 
 COUNT = Whole(1, 10_000)
 SHARE = Real(0, 1, above=True)

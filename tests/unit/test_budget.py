@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.budget import Limit, Measurement, from_fraction, keep_smaller, measure
-from harness.cache import Cache
+from harness.core.cache import Cache
+from harness.core.outcomes import Evidence, ModelOutcome, Status
+from harness.core.pressure import Rest
 from harness.errors import BudgetError, BusyMachineError
-from harness.outcomes import Evidence, ModelOutcome, Status
-from harness.pressure import Rest
-from harness.recording import budget_record, pressure_warnings
 from harness.report.dependability import undependable
 from harness.report.records import ModelRecord
 from harness.report.times import TimesRecord, times_record
+from harness.runs.budget import Limit, Measurement, from_fraction, keep_smaller, measure
+from harness.runs.records import budget_record, pressure_warnings
 
 INPUTS = {"cpu": "a processor"}
 CALM, BUSY = 0.0, 0.9

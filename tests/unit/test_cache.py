@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import Cache, key_of, take_rebuilt
+from harness.core.cache import Cache, key_of, take_rebuilt
 from harness.errors import CacheError, NoSpaceError
 
 INPUTS = {"what": "test", "number": 1}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.config import RunConfig, parse_options
 from harness.errors import UsageError
+from harness.runs.config import RunConfig, parse_options
 
 
 def test_options_survive_being_kept_as_json() -> None:

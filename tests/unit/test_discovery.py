@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from harness import first_import
-from harness.discovery import (
+from harness.errors import DuplicatePluginError, EvaluatorError, PluginNotFoundError, TaskNotFoundError
+from harness.plugins import first_import
+from harness.plugins.discovery import (
     EVALUATORS,
     TASKS,
     UNLEARNERS,
@@ -19,7 +20,6 @@ from harness.discovery import (
     load_evaluators,
     load_tasks,
 )
-from harness.errors import DuplicatePluginError, EvaluatorError, PluginNotFoundError, TaskNotFoundError
 
 from .conftest import Install
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.doctor_docker import installed_toolkit
-from harness.doctor_weaknesses import RUNC_FLAWS, TOOLKIT_FLAWS, version_in, weaknesses
-from harness.runners.engine_answers import engine_info
-from harness.runners.engine_types import EngineInfo
+from harness.doctor.docker import installed_toolkit
+from harness.doctor.weaknesses import RUNC_FLAWS, TOOLKIT_FLAWS, version_in, weaknesses
+from harness.runners.engine.answers import engine_info
+from harness.runners.engine.types import EngineInfo
 
 GOOD = EngineInfo(
     version="28.5.1",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from harness_guest.context import Context
 from harness_guest.data import SplitData
 from harness_guest.hookspecs import unlearn

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from harness.evaluation import SPLITS, Evidence, Timings, phi
-from harness.exemplars import chosen, examples_record, ks_distances
-from harness.pictures import drawable, png_base64
 from harness.report.examples import ExamplesRecord
-from harness.tasks.model import Split, Task, TaskData
+from harness.runs.pictures import drawable, png_base64
+from harness.runs.worst_examples import chosen, examples_record, ks_distances
+from harness.tasks.task import Split, Task, TaskData
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 FORGET, CLASSES = 60, 3

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.discovery import EXPORTERS
 from harness.errors import DuplicatePluginError, ExportError, PluginLoadError, PluginNotFoundError, UsageError
+from harness.plugins.discovery import EXPORTERS
 from harness.report.writing import write_report
 from tests.unit.report.examples import build_report
 

@@ -13,30 +13,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import pressure
-from harness.budget import Limit
-from harness.bundles.source import build_requirements
-from harness.cache import Cache
-from harness.config import RunConfig
+from harness.core import pressure
+from harness.core.cache import Cache
+from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.errors import HarnessError, RunNotFoundError
 from harness.leaderboard import find_reports
 from harness.leaderboard.marker import is_site, marker_text
-from harness.logs import run_log
-from harness.matrix import read_matrix
-from harness.outcomes import Evidence, ModelOutcome, Status
 from harness.report.writing import load_report, report_text
-from harness.runners.cgroups import Cgroup
-from harness.runners.engine import _translated
-from harness.runners.engine_answers import container_state, engine_info, image_info
-from harness.runners.engine_types import ImageInfo
-from harness.runners.images import PLUGIN, _row
-from harness.runners.reaper import orphaned, owner_labels
-from harness.runners.target import PythonTarget
-from harness.runners.torch_image import FACTS, _torch_image
-from harness.runners.wheel_metadata import parse_entry_points, parse_metadata
-from harness.runners.wheelfile import WheelFile
-from harness.store import RunStore
-from harness.tasks.keeping import kept_task
+from harness.runners.bundles.source import build_requirements
+from harness.runners.engine.answers import container_state, engine_info, image_info
+from harness.runners.engine.cgroups import Cgroup
+from harness.runners.engine.client import _translated
+from harness.runners.engine.reaper import orphaned, owner_labels
+from harness.runners.engine.types import ImageInfo
+from harness.runners.images.listing import PLUGIN, _row
+from harness.runners.images.torch import FACTS, _torch_image
+from harness.runners.wheels.metadata import parse_entry_points, parse_metadata
+from harness.runners.wheels.target import PythonTarget
+from harness.runners.wheels.wheel import WheelFile
+from harness.runs.budget import Limit
+from harness.runs.config import RunConfig
+from harness.runs.kept_task import kept_task
+from harness.runs.logs import run_log
+from harness.runs.store import RunStore
+from harness.runs.torch_matrix import read_matrix
 from harness.tasks.loading import bundled_file, load_task
 from tests.unit.bundles.wheels import write_wheel
 from tests.unit.report.samples import full_report

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.forgotten_groups import MOST, Single, groups
-from harness.tasks.model import Split, TaskData
+from harness.runs.forgotten_groups import MOST, Single, groups
+from harness.tasks.task import Split, TaskData
 from tests.unit.report.examples import evaluator
 
 LABELS = np.array([0, 0, 1, 1])

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cache import take_rebuilt
+from harness.core.cache import take_rebuilt
 from harness.errors import DatasetInvalidError, TaskInvalidError
-from harness.journals import expected_bytes, journal_record
-from harness.queries import NO_QUERIES
-from harness.references import ROLES, Population, References, member_seeds
-from harness.tasks.model import JournalRequest, SisaRequest, Split, Task, TaskData
+from harness.references.journals import expected_bytes, journal_record
+from harness.references.populations import ROLES, Population, References, member_seeds
+from harness.references.queries import NO_QUERIES
+from harness.tasks.task import JournalRequest, SisaRequest, Split, Task, TaskData
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 PLAIN_INPUTS = {"format", "task", "role", "data", "model", "recipe", "seeds", "torch", "device", "code"}

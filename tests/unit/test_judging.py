@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.budget import Limit
-from harness.judging import _timings
-from harness.outcomes import ModelOutcome, Status
+from harness.core.outcomes import ModelOutcome, Status
+from harness.runs.budget import Limit
+from harness.runs.scoring import _timings
 
 
 def test_the_times_that_evaluators_see_are_those_charged_without_the_import() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.keys import KeyTextError, key, look_alike, ordered, shown
+from harness.core.keys import KeyTextError, key, look_alike, ordered, shown
 from harness_guest.entry_points import normal
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import cache
-from harness.cache import Cache, key_of, remove_abandoned
+from harness.core import cache
+from harness.core.cache import Cache, key_of, remove_abandoned
+from harness.core.hardware import boot_id
+from harness.core.locks import HeldError, NoLocksError, locked
 from harness.errors import CacheError, OutputUnwritableError, UsageError
-from harness.hardware import boot_id
-from harness.locks import HeldError, NoLocksError, locked
-from harness.runners import build_context
-from harness.store import RunStore
+from harness.runners.images import build_context
+from harness.runs.store import RunStore
 
 INPUTS = {"what": "test"}
 NO_LOCKS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK]

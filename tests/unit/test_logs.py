@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli.root import cli
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
-from harness.store import RunStore
+from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.runs.store import RunStore
 
 
 @pytest.fixture

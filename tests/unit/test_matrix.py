@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import RunConfig
+from harness.core.progress import SilentProgress
 from harness.errors import RunNotFoundError, UsageError
-from harness.matrix import is_matrix, resume_matrix, run_matrix, torch_versions
-from harness.progress import SilentProgress
+from harness.runs.config import RunConfig
+from harness.runs.torch_matrix import is_matrix, resume_matrix, run_matrix, torch_versions
 
 
 def test_versions_are_ordered_as_versions_are() -> None:

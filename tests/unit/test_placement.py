@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.config import RunConfig
 from harness.errors import GpuUnavailableError, UsageError
-from harness.placement import plan_seats, unpinned
-from harness.runners.seats import Seat, Span
+from harness.runners.cores import Seat, Span
+from harness.runs.config import RunConfig
+from harness.runs.placement import plan_seats, unpinned
 
 CORES = tuple(range(8))
 MEMORY_MIB = 32_768

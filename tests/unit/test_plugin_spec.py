@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.plugin_spec import PluginSpec
+from harness.plugins.spec import PluginSpec
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.pressure import SOURCE, STAT, Stopwatch, busy, core_times, lately, over, waited_s
+from harness.core.pressure import SOURCE, STAT, Stopwatch, busy, core_times, lately, over, waited_s
 
 TEXT = """some avg10=12.50 avg60=3.00 avg300=0.10 total=2500000
 full avg10=0.00 avg60=0.00 avg300=0.00 total=0

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from harness import printing
 from harness.cli.root import cli
 from harness.comparing.building import compare
 from harness.comparing.table import print_comparison
+from harness.core import printing
 from harness.report.summary import render_summary
 from tests.unit.comparing.samples import loaded
 from tests.unit.report.samples import full_report

@@ -11,13 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from harness.budget import Limit
+from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import SPLITS
-from harness.judging import logits_of, make_evidence
-from harness.outcomes import ModelOutcome, Status
-from harness.queries import NO_QUERIES, NOISE_SD, QueryPlan, answers, flipped, key, noisy, rounded, shifted
-from harness.references import ROLES, Population, References
-from harness.tasks.model import Split, Task, TaskData
+from harness.references.populations import ROLES, Population, References
+from harness.references.queries import NO_QUERIES, NOISE_SD, QueryPlan, answers, flipped, key, noisy, rounded, shifted
+from harness.runs.budget import Limit
+from harness.runs.scoring import logits_of, make_evidence
+from harness.tasks.task import Split, Task, TaskData
 from reference_models.augmentation import crop, flip
 from reference_models.mechanism import initial_state
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe

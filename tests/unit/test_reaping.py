@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import Cache, key_of, remove_abandoned
-from harness.hardware import boot_id
-from harness.locks import locked
-from harness.reaping import BUILD_LOCK, reap_build_contexts, reap_guest_folders
-from harness.runners import build_context
-from harness.runners.owners import Owner
+from harness.core.cache import Cache, key_of, remove_abandoned
+from harness.core.hardware import boot_id
+from harness.core.locks import locked
+from harness.runners.engine.owners import Owner
+from harness.runners.images import build_context
+from harness.runners.process import FOLDER
 from harness.runners.process_handle import MARK_VARIABLE
-from harness.runners.process_runner import FOLDER
+from harness.runs.reaping import BUILD_LOCK, reap_build_contexts, reap_guest_folders
 
 INPUTS = {"what": "test"}
 

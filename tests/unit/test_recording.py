@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.outcomes import ModelOutcome, Status
-from harness.recording import unchanged_warnings
+from harness.core.outcomes import ModelOutcome, Status
+from harness.runs.records import unchanged_warnings
 
 
 def outcome(unchanged: bool | None, status: Status = Status.OK) -> ModelOutcome:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.references import References
-from harness.tasks.model import Split, Task, TaskData
+from harness.references.populations import References
+from harness.tasks.task import Split, Task, TaskData
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.evaluation import EvaluatorInfo, Result
-from harness.rejudging import with_records
-from harness.report.model import EvaluatorRecord
+from harness.report.document import EvaluatorRecord
+from harness.runs.rescoring import with_records
 from tests.unit.report.examples import auc_metric, build_report, evaluator, forgetting
 
 OLD = build_report(

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from harness.remeasuring import START_S, Remeasuring
-from harness.runners.seats import Seat
+from harness.runners.cores import Seat
+from harness.runs.remeasuring import START_S, Remeasuring
 
 SEAT = Seat()
 

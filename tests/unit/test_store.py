@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.errors import OutputUnwritableError, RunNotFoundError
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
-from harness.store import INTERRUPTED, RunStore, default_run_folder
+from harness.runs.store import INTERRUPTED, RunStore, default_run_folder
 
 OUTCOME = ModelOutcome(
     index=3,

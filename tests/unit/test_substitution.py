@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import Evidence, Timings
-from harness.outcomes import ModelOutcome, Status
-from harness.substitution import with_originals
+from harness.runs.substitution import with_originals
 
 MODELS, EXAMPLES, CLASSES = 3, 5, 4
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.text import harmless, harmless_bytes
+from harness.core.text import harmless, harmless_bytes
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config import RunConfig
+from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.errors import SandboxError
-from harness.outcomes import Evidence, ModelOutcome, Status
-from harness.retraining import NO_WAIT_VARIABLE, waits
-from harness.unlearning import InfraErrors
+from harness.runs.config import RunConfig
+from harness.runs.retraining import NO_WAIT_VARIABLE, waits
+from harness.runs.run_models import InfraErrors
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from benchmarks.validity.judging import is_forgetting
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
 from benchmarks.validity.populations import Logits, Trained
 from benchmarks.validity.study import Study, study
-from harness.discovery import choose_evaluators
+from harness.core.progress import SilentProgress
 from harness.evaluation import Direction
-from harness.progress import SilentProgress
-from harness.references import member_seeds
+from harness.plugins.discovery import choose_evaluators
+from harness.references.populations import member_seeds
 from harness.report.results import IntervalRecord, MetricRecord
-from harness.tasks.model import Split, Task, TaskData
+from harness.tasks.task import Split, Task, TaskData
 from reference_models.recipe import ArchitectureSpec, Recipe
 
 TEN, HALF, MOST = LEVELS[1:4]

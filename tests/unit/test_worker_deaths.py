@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import training
+from harness.core.pressure import oom_kills
 from harness.errors import CacheError
-from harness.pressure import oom_kills
-from harness.training import TrainingJob, Worker
+from harness.references import worker_pool as training
+from harness.references.worker_pool import TrainingJob, Worker
 
 JOB = TrainingJob(data_file="nowhere", model={}, recipe={}, splits=[], seeds=[], keep_weights=False, device="cpu")
 

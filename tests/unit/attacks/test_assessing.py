@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.attacks.assessing import DEAD_S, LATE_S, Observation, assess
-from harness.attacks.model import Attack
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
+from harness.doctor.attacks.assessing import DEAD_S, LATE_S, Observation, assess
+from harness.doctor.attacks.attack import Attack
 
 LIMIT_S = 2.0
 ATTACK = Attack("tries", "module:function", 3, "tries", (Status.TIMEOUT,), limit_s=LIMIT_S)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.attacks.catalogue import ATTACKS
-from harness.attacks.ground import HONEST, LIMITS, LIMITS_PROBE
-from harness.attacks.model import PROMISES
-from harness.attacks.wheel import sources, write_wheel
-from harness.outcomes import Status
-from harness.runners.wheelfile import WheelFile
+from harness.core.outcomes import Status
+from harness.doctor.attacks.attack import PROMISES
+from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.environment import HONEST, LIMITS, LIMITS_PROBE
+from harness.doctor.attacks.wheel import sources, write_wheel
+from harness.runners.wheels.wheel import WheelFile
 from tests.hostile.table import PAGE, render
 
 TARGETS = [*(attack.target for attack in ATTACKS), HONEST, LIMITS_PROBE]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.conflicts import reason
-from harness.bundles.dependencies import collect_dependencies
 from harness.errors import PluginPackagingError
-from harness.runners.target import PythonTarget
-from harness.runners.wheelfile import WheelFile
+from harness.runners.bundles.conflicts import reason
+from harness.runners.bundles.dependencies import collect_dependencies
+from harness.runners.wheels.target import PythonTarget
+from harness.runners.wheels.wheel import WheelFile
 from tests.unit.bundles.wheels import metadata, write_wheel
 
 PRESENT = {"torch": "2.13.0"}

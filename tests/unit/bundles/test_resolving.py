@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.bundles import materialise, resolve, source
-from harness.bundles.installed import repack_installed
 from harness.errors import DuplicatePluginError, PluginNotFoundError, PluginPackagingError
+from harness.runners.bundles import materialise, resolve, source
+from harness.runners.bundles.installed import repack_installed
 from tests.unit.bundles.wheels import SOUND, entry_points, metadata, write_wheel
 
 if TYPE_CHECKING:

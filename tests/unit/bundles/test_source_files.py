@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.source import _tar
-from harness.bundles.source_files import source_files
 from harness.errors import PluginPackagingError
+from harness.runners.bundles.source import _tar
+from harness.runners.bundles.source_files import source_files
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.source_version import git_version, version_variables
+from harness.runners.bundles.source_version import git_version, version_variables
 
 
 def git(folder: Path, *arguments: str) -> None:

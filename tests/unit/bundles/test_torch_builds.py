@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundles.dependencies import collect_dependencies, needs_cuda
 from harness.errors import PluginPackagingError
-from harness.runners.target import PythonTarget
-from harness.runners.wheelfile import WheelFile
+from harness.runners.bundles.dependencies import collect_dependencies, needs_cuda
+from harness.runners.wheels.target import PythonTarget
+from harness.runners.wheels.wheel import WheelFile
 from tests.unit.bundles.wheels import SOUND, metadata, write_wheel
 
 CUDA = "\x7fELF libc10.so\0libtorch_cpu.so\0libtorch_cuda.so\0"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import PluginPackagingError
-from harness.runners.target import PythonTarget
-from harness.runners.wheelfile import WheelFile
+from harness.runners.wheels.target import PythonTarget
+from harness.runners.wheels.wheel import WheelFile
 from tests.unit.bundles.wheels import INFO, metadata, write_wheel
 
 TARGET = PythonTarget((3, 11, 2), "x86_64", (2, 36))

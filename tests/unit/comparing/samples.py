@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.comparing import LoadedReport
 from harness.evaluation import Interval, Metric
-from harness.report.model import EvaluatorRecord, Report
+from harness.report.document import EvaluatorRecord, Report
 from tests.unit.report.examples import PLUGIN, RUNNER, accuracy_metric, build_report, evaluator, outcome
 
 HOSTILE = "<script>alert(1)</script>[bold red]a_b%&#\\{\x1b[31m$x$"
@@ -59,7 +59,7 @@ def loaded(name: str = "finetune", auc: float | None = 0.8, half: float | None =
 
 
 def under_torch(version: str, auc: float = 0.8, **changes: Any) -> LoadedReport:
-    from harness.report.model import RunnerRecord
+    from harness.report.document import RunnerRecord
 
     runner = RunnerRecord.from_facts(replace(RUNNER, torch=version), "run")
     return loaded("finetune", auc, runner=runner, **changes)

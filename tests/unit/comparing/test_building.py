@@ -7,7 +7,7 @@ import pytest
 
 from harness.comparing import LoadedReport, compare, drift, load_reports
 from harness.errors import RunNotFoundError, UsageError
-from harness.report.model import PluginRecord
+from harness.report.document import PluginRecord
 from harness.report.writing import write_report
 from tests.unit.comparing.samples import loaded, metric, records, report, under_torch
 from tests.unit.report.examples import PLUGIN, accuracy_metric, evaluator, timeout

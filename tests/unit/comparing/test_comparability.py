@@ -7,7 +7,7 @@ import pytest
 
 from harness.comparing import LoadedReport, compare, drift, is_drift
 from harness.errors import NotComparableError
-from harness.report.model import (
+from harness.report.document import (
     ArchitectureRecord,
     BudgetRecord,
     DesignRecord,

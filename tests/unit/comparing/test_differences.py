@@ -5,7 +5,7 @@ import pytest
 
 from harness.comparing.differences import difference, estimate, holm
 from harness.evaluation import Interval, Metric
-from harness.report.model import IntervalRecord, MetricRecord
+from harness.report.document import IntervalRecord, MetricRecord
 from tests.unit.comparing.samples import metric
 
 MANY = 10**6  # models, so that Student's t is the normal law

@@ -11,8 +11,8 @@ from harness.comparing import compare
 from harness.comparing.intervals_plot import intervals_plot
 from harness.comparing.scatter import panels, scatter
 from harness.comparing.trade_off import forgotten, forgotten_ends, frontier
-from harness.report.drawing import Scale, padded, shortened_apart
-from harness.report.placing import Box, place
+from harness.report.svg.drawing import Scale, padded, shortened_apart
+from harness.report.svg.placing import Box, place
 from tests.unit.comparing.samples import HOSTILE, loaded, records
 from tests.unit.report.examples import evaluator
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import evaluating
-from harness.discovery import FoundPlugin, LoadedEvaluator
+from harness.core.progress import SilentProgress
 from harness.errors import UsageError
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
-from harness.progress import SilentProgress
-from harness.report.model import EvaluatorRecord
+from harness.plugins.discovery import FoundPlugin, LoadedEvaluator
+from harness.report.document import EvaluatorRecord
+from harness.runs import evaluators as evaluating
 from tests.unit.evaluators.every import usual
 from tests.unit.evaluators.misbehaving import MISTAKES, runs_for_ever
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness import evaluating
-from harness.discovery import FoundPlugin, LoadedEvaluator
+from harness.core.progress import SilentProgress
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
-from harness.progress import SilentProgress
+from harness.plugins.discovery import FoundPlugin, LoadedEvaluator
+from harness.runs import evaluators as evaluating
 from tests.unit.evaluators.every import EVERY, usual
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from harness.outcomes import ModelOutcome
+from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, Limits
-from harness.runners.process_runner import ProcessRunner
-from harness.runners.session import Session
-from harness.runners.weights import Manifest, State
+from harness.runners.process import ProcessRunner
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest, State
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json

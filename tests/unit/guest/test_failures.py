@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from tests.unit.guest.lab import Lab
 
 DEFINE = "@hookimpl\ndef unlearn(model):\n"

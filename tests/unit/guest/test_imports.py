@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.attacks.wheel import DISTRIBUTION, POINT, write_wheel
-from harness.outcomes import Status
+from harness.core.outcomes import Status
+from harness.doctor.attacks.wheel import DISTRIBUTION, POINT, write_wheel
 from tests.unit.guest.lab import Lab
 
 HOOK = "\n@hookimpl\ndef unlearn(model): print('hook')\n"

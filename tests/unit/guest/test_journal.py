@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from reference_models.journal import JournalPlan, Recorder, journal_name
 from reference_models.training import train_chunk
 from tests.unit.guest.lab import RECIPE, SIZES, SPEC, Lab

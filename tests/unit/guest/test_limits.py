@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from harness.runners.process_handle import MARK_VARIABLE
 from tests.unit.guest.lab import TAIL_BYTES, Lab
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from harness_guest.logs import LogKeeper
 from tests.unit.guest.lab import HEAD_BYTES, TAIL_BYTES, Lab
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from harness.runners.process_handle import ProcessHandle
-from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest
 from harness_guest.protocol import Hello
 from reference_models.recipe import to_json
 from tests.unit.guest.lab import RECIPE, SPEC, original_state, write_data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from tests.unit.guest.lab import Lab
 
 GUEST = "guest = int(open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()[1])\n"

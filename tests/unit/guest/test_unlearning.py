@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from tests.unit.guest.lab import SIZES, Lab, original_state
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.leaderboard import Found, Leaderboard, find_reports, rank_all, write_site
-from harness.report.model import Report
+from harness.report.document import Report
 from harness.report.records import RunnerRecord
 from harness.report.writing import write_report
 from tests.unit.comparing.samples import report

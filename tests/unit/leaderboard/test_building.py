@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.core.outcomes import Status
 from harness.errors import UsageError
 from harness.leaderboard import Board, Row, find_reports, rank_all
 from harness.leaderboard.building import MAX_DRAWN
 from harness.leaderboard.page import page_text
-from harness.outcomes import Status
-from harness.report.model import DesignRecord
+from harness.report.document import DesignRecord
 from tests.unit.comparing.samples import metric, records, report
 from tests.unit.leaderboard.ground import board_of, runner, saved
 from tests.unit.report.examples import evaluator, outcome, timeout

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import harness
-from harness.config import RunConfig
 from harness.errors import ReportInvalidError, RunNotFoundError, TaskNotFoundError, UsageError
 from harness.library.calls import _shown
 from harness.report.writing import write_report
+from harness.runs.config import RunConfig
 from tests.unit.report.examples import build_report
 
 
@@ -122,7 +122,7 @@ def test_without_progress_notices_go_to_the_log(caplog: pytest.LogCaptureFixture
 
 
 def test_progress_of_ones_own_is_used_as_it_is() -> None:
-    from harness.progress import SilentProgress
+    from harness.core.progress import SilentProgress
 
     mine = SilentProgress()
     with _shown(mine) as progress:

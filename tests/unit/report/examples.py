@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
-from harness.outcomes import Evidence, LogCapture, ModelOutcome, Status
-from harness.report.model import (
+from harness.report.document import (
     ArchitectureRecord,
     BudgetRecord,
     DesignRecord,

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.outcomes import Evidence, LogCapture, Status
-from harness.pictures import png_base64
+from harness.core.outcomes import Evidence, LogCapture, Status
+from harness.report.document import Report, TaskRecord
 from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecord, PhiRecord
-from harness.report.model import Report, TaskRecord
 from harness.report.times import times_record
+from harness.runs.pictures import png_base64
 from tests.unit.report.examples import (
     PLUGIN,
     accuracy_metric,

@@ -9,11 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness.checks import Check, guarded
-from harness.doctor import diagnose, disk_check, print_checks
-from harness.doctor_docker import docker_checks
+from harness.doctor.checks import Check, guarded
+from harness.doctor.diagnosis import diagnose, disk_check, print_checks
+from harness.doctor.docker import docker_checks
 from harness.errors import DockerUnavailableError, DuplicatePluginError
-from harness.runners.engine_types import EngineInfo, ImageInfo
+from harness.runners.engine.types import EngineInfo, ImageInfo
 
 GOOD = EngineInfo(
     version="27.0",
@@ -143,7 +143,7 @@ def test_datasets_are_found_where_the_user_says(tmp_path: Path, monkeypatch: pyt
 def test_a_disk_without_room_fails_or_warns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     statuses = []
     for free in (100, 1000, 10_000):
-        monkeypatch.setattr("harness.doctor.free_mib", lambda _place, free=free: free)
+        monkeypatch.setattr("harness.doctor.diagnosis.free_mib", lambda _place, free=free: free)
         statuses.append(disk_check("Disk", tmp_path, "advice").status)
 
     assert statuses == ["fail", "warn", "ok"]

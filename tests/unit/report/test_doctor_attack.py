@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.attacks.model import Attack, Finding
-from harness.checks import Check
-from harness.doctor_attack import to_checks
-from harness.outcomes import Status
+from harness.core.outcomes import Status
+from harness.doctor.attack_report import to_checks
+from harness.doctor.attacks.attack import Attack, Finding
+from harness.doctor.checks import Check
 
 SLEEPS = Attack("sleeps", "clock:sleeps", 3, "sleeps for ever", (Status.TIMEOUT,))
 LOOKS = Attack("looks", "reach:looks", 2, "looks around", (Status.OK,))

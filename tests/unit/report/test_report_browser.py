@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.model import Report
+from harness.report.document import Report
 from harness.report.page import write_page
 from tests.browser import Browser
 from tests.unit.report.examples import build_report, evaluator, timeout

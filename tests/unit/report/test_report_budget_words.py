@@ -9,10 +9,10 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from harness.core.outcomes import Status
 from harness.evaluation import Clock
-from harness.outcomes import Status
 from harness.report.budget_words import amount, limit_words, slow_sentence, undependable_sentence, used_sentence
-from harness.report.model import BudgetRecord, PopulationRecord, PopulationsRecord, Report
+from harness.report.document import BudgetRecord, PopulationRecord, PopulationsRecord, Report
 from harness.report.page import render_page
 from harness.report.summary import render_summary
 from tests.unit.report.examples import build_report, outcome, timeout

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.outcomes import Status
+from harness.core.outcomes import Status
 from harness.report.schema import generate_schema
 from harness.report.verdict import decide_verdict
 

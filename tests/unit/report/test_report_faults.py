@@ -9,8 +9,8 @@ import pytest
 
 from harness.comparing import LoadedReport, compare
 from harness.leaderboard import find_reports, rank_all
+from harness.report.document import Report
 from harness.report.faults import LAST_FAULTY, fault, faulty
-from harness.report.model import Report
 from harness.report.writing import write_report
 from harness_evaluators import forgetting
 from tests.unit.comparing.samples import report

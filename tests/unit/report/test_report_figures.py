@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.report.figure import Figure, Missing
-from harness.report.figures import figures
-from harness.report.model import Report
-from harness.report.model_plots import Bar, bars
+from harness.report.document import Report
 from harness.report.page import render_page
-from harness.report.plots import Series, histogram, ranked, roc
+from harness.report.svg.figure import Figure, Missing
+from harness.report.svg.figures import figures
+from harness.report.svg.model_plots import Bar, bars
+from harness.report.svg.plots import Series, histogram, ranked, roc
 from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator, timeout
 from tests.unit.report.samples import ROC, full_evaluators, full_report
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.files import atomic_write_bytes, atomic_write_json, atomic_write_text, write_error
 from harness.errors import NoSpaceError, OutputUnwritableError
-from harness.files import atomic_write_bytes, atomic_write_json, atomic_write_text, write_error
 
 # No file may grow beyond 1 KiB, so that writing really fails half-way; in a process of its own, as the limit is also that of
 # whatever file the test run's own output goes to.

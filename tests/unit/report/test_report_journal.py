@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.report.document import Report
 from harness.report.journal_words import journal_sentences, size
-from harness.report.model import Report
 from harness.report.page import render_page
 from harness.report.records import JournalRecord
 from tests.unit.report.examples import auc_metric, build_report, evaluator

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.errors import OutputUnwritableError
-from harness.report.model import ExamplesRecord, Report
+from harness.report.document import ExamplesRecord, Report
 from harness.report.page import render_page, write_page
 from harness.report.words import gathered
 from tests.unit.report.examples import auc_metric, build_report, evaluator, outcome, plugin_error, timeout

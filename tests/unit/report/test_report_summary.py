@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report.model import IntervalRecord, ModelRecord, RunnerRecord
+from harness.report.document import IntervalRecord, ModelRecord, RunnerRecord
 from harness.report.summary import print_summary
 from harness.report.words import duration, failures, interval, number, plain
 from tests.unit.report.examples import (

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from harness.evaluation import Metric
-from harness.report.model import EvaluatorRecord, ModelRecord, VerdictRecord
+from harness.report.document import EvaluatorRecord, ModelRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
-from harness.tasks.model import Margins
+from harness.tasks.task import Margins
 from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, judged, outcome, plugin_error, timeout
 
 EQUAL = {

@@ -11,10 +11,10 @@ from jsonschema import Draft202012Validator
 from packaging.version import Version
 from pydantic import ValidationError
 
+from harness.core.outcomes import ModelOutcome
 from harness.errors import ReportInvalidError, RunNotFoundError
 from harness.evaluation import Metric
-from harness.outcomes import ModelOutcome
-from harness.report.model import ModelRecord, PopulationRecord, run_status
+from harness.report.document import ModelRecord, PopulationRecord, run_status
 from harness.report.schema import SCHEMA_PATH, generate_schema, schema_text, shipped_schema
 from harness.report.writing import load_report, report_text, validate, write_report
 from tests.unit.report.examples import auc_metric, build_report, evaluator, judged, outcome, plugin_error, timeout

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report.model import Report, TwinsRecord
+from harness.report.document import Report, TwinsRecord
 from harness.report.page import render_page
 from harness.report.summary import render_summary
 

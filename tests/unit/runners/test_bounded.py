@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from harness.errors import SandboxError
-from harness.runners.bounded import within
+from harness.runners.engine.bounded import within
 
 
 def test_a_call_that_answers_gives_its_result() -> None:

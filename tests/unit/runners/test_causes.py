@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from harness.outcomes import Status
-from harness.runners.causes import ADVICE, LOAD_ADVICE, Facts, decide
+from harness.core.outcomes import Status
+from harness.runners.session.causes import ADVICE, LOAD_ADVICE, Facts, decide
 from harness_guest.protocol import LOST, Ended
 
 

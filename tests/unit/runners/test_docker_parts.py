@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import GpuUnavailableError, SandboxError, UsageError
-from harness.runners.cgroups import Cgroup
-from harness.runners.docker_handle import DockerHandle
-from harness.runners.engine import Engine
-from harness.runners.engine_advice import advice
-from harness.runners.engine_types import ContainerSpec, EngineInfo, GpuRequest
-from harness.runners.frames import HEADER, STDERR_KEPT_BYTES, Demultiplexer
-from harness.runners.gpus import gpu_request, parse_gpus
-from harness.runners.lockdown import create_arguments
-from harness.runners.target import PythonTarget
+from harness.runners.engine.advice import advice
+from harness.runners.engine.cgroups import Cgroup
+from harness.runners.engine.client import Engine
+from harness.runners.engine.frames import HEADER, STDERR_KEPT_BYTES, Demultiplexer
+from harness.runners.engine.gpus import gpu_request, parse_gpus
+from harness.runners.engine.handle import DockerHandle
+from harness.runners.engine.lockdown import create_arguments
+from harness.runners.engine.types import ContainerSpec, EngineInfo, GpuRequest
+from harness.runners.wheels.target import PythonTarget
 
 UUID = "GPU-01234567-89ab-cdef-0123-456789abcdef"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ImageBuildError, SandboxError
-from harness.runners.engine import Engine
+from harness.runners.engine.client import Engine
 
 VERSION = b'{"ApiVersion": "1.41"}'
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(VERSION), VERSION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.runners.images import SandboxImage, superfluous
+from harness.runners.images.listing import SandboxImage, superfluous
 
 
 def image(kind: str, tag: str, torch: str = "2.13.0", id_: str = "sha256:0") -> SandboxImage:

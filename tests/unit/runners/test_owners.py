@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from harness.runners.owners import Owner
-from harness.runners.reaper import DEADLINE, HOST_BOOT, HOST_PID, HOST_PIDNS, HOST_START, orphaned, owner_labels
+from harness.runners.engine.owners import Owner
+from harness.runners.engine.reaper import DEADLINE, HOST_BOOT, HOST_PID, HOST_PIDNS, HOST_START, orphaned, owner_labels
 
 PAST, FUTURE = "1", "99999999999"
 
 
 def test_this_process_lives_and_a_dead_one_does_not() -> None:
-    told = [sys.executable, "-c", "from harness.runners.owners import Owner; print(Owner.current())"]
+    told = [sys.executable, "-c", "from harness.runners.engine.owners import Owner; print(Owner.current())"]
     dead = eval(subprocess.run(told, capture_output=True, text=True, check=True).stdout, {"Owner": Owner})  # noqa: S307
 
     assert Owner.current().lives() is True

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.config import RunConfig
 from harness.errors import UsageError
-from harness.runners.docker_runner import isolation, known_runtime
-from harness.runners.engine_types import ContainerSpec, EngineInfo
-from harness.runners.lockdown import create_arguments
+from harness.runners.docker import isolation, known_runtime
+from harness.runners.engine.lockdown import create_arguments
+from harness.runners.engine.types import ContainerSpec, EngineInfo
+from harness.runs.config import RunConfig
 
 INFO = EngineInfo("27.0", "1.46", "2", runtimes=("runc", "runsc"))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config import RunConfig
+from harness.core.progress import SilentProgress
 from harness.errors import DockerUnavailableError, UsageError
-from harness.progress import SilentProgress
-from harness.runners.selection import ProcessWorkshop, choose_workshop
+from harness.runs.config import RunConfig
+from harness.runs.runner_choice import ProcessWorkshop, choose_workshop
 
 
 @pytest.fixture

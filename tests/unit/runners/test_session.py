@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.core.outcomes import Status
 from harness.errors import SandboxError
-from harness.outcomes import Status
 from harness.runners.process_handle import ProcessHandle
-from harness.runners.session import Session
-from harness.runners.weights import Manifest
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest
 from harness_guest.protocol import Hello
 from tests.unit.guest.lab import Lab
 

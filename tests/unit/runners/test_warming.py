@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from harness.core.hardware import usable_cores
+from harness.core.outcomes import Status
 from harness.errors import GpuUnavailableError, HarnessError, NoSpaceError, SandboxError
-from harness.hardware import usable_cores
-from harness.outcomes import Status
+from harness.runners.cores import Seat
 from harness.runners.process_handle import ProcessHandle
-from harness.runners.seats import Seat
-from harness.runners.session import Session
-from harness.runners.warming import StoppedError
-from harness.runners.weights import Manifest
-from harness.workers import Queue, share_out
+from harness.runners.session.guest_pool import StoppedError
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest
+from harness.runs.work_queue import Queue, share_out
 from harness_guest.protocol import Hello
 from tests.unit.runners.test_session import DATA, GOOD, PRELUDE, READY, STATE, TO_IMPORTED
 
@@ -156,7 +156,7 @@ def test_an_interruption_leaves_no_guest(hall: Hall, monkeypatch: pytest.MonkeyP
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.runners.session.Attempt.run", interrupt)
+    monkeypatch.setattr("harness.runners.session.session.Attempt.run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         session.unlearn(0, 0, STATE, 60.0)
 

@@ -9,7 +9,16 @@ import struct
 import numpy as np
 import pytest
 
-from harness.runners.weights import DTYPES, Manifest, State, TensorSpec, WeightsInvalid, decode, encode, same_weights
+from harness.runners.session.weights import (
+    DTYPES,
+    Manifest,
+    State,
+    TensorSpec,
+    WeightsInvalid,
+    decode,
+    encode,
+    same_weights,
+)
 
 
 def state() -> State:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import DatasetInvalidError, DatasetMissingError, TaskInvalidError
 from harness.tasks.loading import task_from_text
-from harness.tasks.model import TaskData
+from harness.tasks.task import TaskData
 from tests.unit.tasks.files import write_fashion_mnist, write_pictures
 
 SPLITS = ("retain", "forget", "validation", "test")

@@ -13,7 +13,7 @@ import pytest
 from harness.errors import DatasetInvalidError
 from harness.tasks.checking import load_data
 from harness.tasks.loading import task_from_text
-from harness.tasks.model import TaskData
+from harness.tasks.task import TaskData
 
 FACES = task_from_text(
     "extends: faces\nname: small\ndataset: {persons: 20}\nforget: {count: 2}\nsplits: {validation: 2, test: 2}\n",

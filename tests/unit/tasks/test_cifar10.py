@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.tasks import locating
-from harness.tasks.cifar10 import cifar10_examples
+from harness.tasks.datasets.cifar10 import cifar10_examples
 from harness.tasks.loading import task_from_text
+from harness.tasks.yaml import locating
 from tests.unit.tasks.files import write_cifar10
 
 

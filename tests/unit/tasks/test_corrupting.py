@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from harness.errors import DatasetInvalidError
-from harness.tasks import corrupting, schema
+from harness.tasks import schema
+from harness.tasks.datasets import corrupting
 from harness.tasks.loading import bundled_file, load_task, task_from_text
-from harness.tasks.model import Split, TaskData
+from harness.tasks.task import Split, TaskData
 
 NAMES = ("a", "b", "c", "d")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.tasks import schema
-from harness.tasks.explaining import allowed_keys, tags
 from harness.tasks.loading import BUNDLED, task_from_text
+from harness.tasks.yaml.explaining import allowed_keys, tags
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/tasks.md").read_text(encoding="utf-8")
 SECTIONS = ["splits", "normalization", "architecture", "recipe", "journal", "sisa", "budget"]

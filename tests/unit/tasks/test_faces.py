@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from harness.tasks.faces import CLASS_NAMES, GROUPS, age_group, faces_examples
-from harness.tasks.model import Split
+from harness.tasks.datasets.faces.faces import CLASS_NAMES, GROUPS, age_group, faces_examples
+from harness.tasks.task import Split
 
 
 @pytest.fixture(scope="module")

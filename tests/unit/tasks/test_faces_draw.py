@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.tasks.faces_draw import draw_faces
-from harness.tasks.faces_people import Identities, Nuisance, sample_identities, sample_nuisance, take
-from harness.tasks.faces_scene import build_scene
+from harness.tasks.datasets.faces.draw import draw_faces
+from harness.tasks.datasets.faces.people import Identities, Nuisance, sample_identities, sample_nuisance, take
+from harness.tasks.datasets.faces.scene import build_scene
 
 N = 96
 FRONT = sample_nuisance(N, 0.0, np.random.default_rng(2))

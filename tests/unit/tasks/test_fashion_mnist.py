@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.tasks import locating
-from harness.tasks.fashion_mnist import CLASS_NAMES, fashion_mnist_examples, through_torchvision
-from harness.tasks.idx import read_idx
+from harness.tasks.datasets.fashion_mnist import CLASS_NAMES, fashion_mnist_examples, through_torchvision
+from harness.tasks.datasets.idx import read_idx
 from harness.tasks.loading import task_from_text
+from harness.tasks.yaml import locating
 from tests.unit.tasks.files import idx_bytes, write_fashion_mnist
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

@@ -11,8 +11,8 @@ from PIL import Image
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks.bundled import harness_tasks
+from harness.tasks.datasets.image_folder import image_folder_examples
 from harness.tasks.examples import Examples
-from harness.tasks.image_folder import image_folder_examples
 from harness.tasks.loading import load_task
 from tests.unit.tasks.files import write_pictures
 

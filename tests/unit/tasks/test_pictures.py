@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from harness.errors import DatasetInvalidError
-from harness.tasks.image_folder import image_folder_examples
-from harness.tasks.pictures import FORMATS, MODES, read_picture
+from harness.tasks.datasets.image_folder import image_folder_examples
+from harness.tasks.datasets.pictures import FORMATS, MODES, read_picture
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/tasks.md").read_text(encoding="utf-8")
 SIDE = 8

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DatasetInvalidError
 from harness.tasks import splitting
-from harness.tasks.model import Split
+from harness.tasks.task import Split
 
 
 def make_split(n: int, *, subjects: int | None = None, classes: int = 3) -> Split:

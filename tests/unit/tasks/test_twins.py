@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.tasks.model import Split, TaskData
+from harness.tasks.task import Split, TaskData
 from harness.tasks.twins import NEAR, PAIRS, Twins, find_twins, twin_warnings
 from harness.tasks.twins import _block_means as block_means
 

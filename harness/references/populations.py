@@ -1,0 +1,301 @@
+"""Reference populations (originals, retrained models and controls), trained once and cached.
+
+A population is built in chunks of the recipe's size. Each chunk is one cache entry: a killed build loses at most one chunk, and
+a larger population reuses the chunks of a smaller one. An entry has the logits on every split and under every query
+(:mod:`harness.references.queries`) and, for originals, the weights, which the unlearner needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from harness.core.cache import Cache, CacheEntry, key_of
+from harness.core.files import write_tensors
+from harness.core.hardware import available_cores
+from harness.core.progress import Progress, Step
+from harness.evaluation import SPLITS
+from harness.references.journals import check, job_fields, key_inputs
+from harness.references.queries import Pictures, QueryPlan, queries_in
+from harness.references.worker_pool import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
+from harness.tasks.own_architectures import check_network, source_digest
+from harness.tasks.task import Task, TaskData
+from reference_models.recipe import ModelSpec, derive_seed, to_json
+
+Role = Literal["original", "retrained", "control"]
+ROLES: tuple[Role, ...] = ("original", "retrained", "control")
+JOURNALS = "journal-*.safetensors"
+DATA_FILE = "data.safetensors"
+
+
+@dataclass(frozen=True)
+class Population:
+    """A population of N trained models.
+
+    Attributes:
+        role: original, retrained or control.
+        seeds: seed of each model.
+        logits: split -> logits, shape (N, n, C), float32.
+        weights: states of the originals, name -> array of shape (N, ...); empty for other roles.
+        journals: journal file of each original; empty for other roles and for tasks without journals.
+        keys: cache keys of its chunks.
+        from_cache: all chunks were cache hits.
+        queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
+    """
+
+    role: Role
+    seeds: tuple[int, ...]
+    logits: Mapping[str, NDArray[np.float32]]
+    weights: Mapping[str, NDArray[Any]]
+    keys: tuple[str, ...]
+    from_cache: bool
+    journals: tuple[Path, ...] = ()
+    queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def journal(self, index: int) -> Path | None:
+        """Return the training journal of one model; None if there is none."""
+        return self.journals[index] if self.journals else None
+
+    def state(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return the state of one model, name -> array."""
+        # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
+        return {name: np.array(stack[index]) for name, stack in self.weights.items()}
+
+
+@lru_cache(maxsize=1)
+def training_code_digest() -> str:
+    """Return the SHA-256 of the source of ``reference_models``, so that a change of the training code is a cache miss."""
+    sha = hashlib.sha256()
+    for file in sorted(resources.files("reference_models").iterdir(), key=lambda item: item.name):
+        if file.name.endswith(".py"):
+            sha.update(file.name.encode())
+            sha.update(file.read_bytes())
+    return sha.hexdigest()
+
+
+def device_kind(device: str) -> str:
+    """Return the hardware that numerical results depend on: the GPU's model, or the CPU's vector instruction set."""
+    import torch
+
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}"
+
+
+def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
+    """Return the members' seeds; seed i depends only on the task's seed, the role and i."""
+    return tuple(derive_seed("member", task.seed, role, index) for index in range(models))
+
+
+def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
+    """Write ``{split}.images`` (n, C, H, W) uint8 and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
+    splits = {name: data.split(name) for name in names}
+    images = {f"{name}.images": split.images for name, split in splits.items()}
+    write_tensors(path, images | {f"{name}.labels": split.labels for name, split in splits.items()})
+
+
+class References:
+    """The reference populations of one task, trained or read from the cache.
+
+    Args:
+        task: the task.
+        data: data of the task.
+        device: training device, "cpu" or "cuda".
+        cache: cache of populations; default: the user's.
+        queries: queries of the models besides the exact pictures; default: the task's.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        data: TaskData,
+        *,
+        device: str = "cpu",
+        cache: Cache | None = None,
+        queries: QueryPlan | None = None,
+    ) -> None:
+        self.task = task
+        self.data = data
+        self.spec: ModelSpec = task.model_spec(data)
+        self.device = device
+        self.cache = cache or Cache("references")
+        self._digest = data.digest()
+        own = source_digest(task)
+        self._own = {} if own is None else {"network": own}
+        self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
+
+    def check_journals(self, models: int, memory_mib: int | None) -> None:
+        """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
+        check(self.task, self.data, self.spec, member_seeds(self.task, "original", 1)[0], models, memory_mib)
+
+    def query_pictures(self) -> Pictures:
+        """Return the forget set's pictures as modified by each query."""
+        return self.queries.pictures(self.spec, self.data.forget.images)
+
+    def check_network(self) -> None:
+        """Run a trial step of the network; see :func:`harness.tasks.own_architectures.check_network`."""
+        check_network(self.task, self.spec, self.data)
+
+    def populations(self, models: int, progress: Progress) -> dict[str, Population]:
+        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
+
+        On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
+        """
+        self._train_missing(models, progress)
+        with progress.step("reading reference models", len(ROLES)) as step:
+            found: dict[str, Population] = {}
+            for role in ROLES:
+                found[role] = self.population(role, models)
+                step.advance()
+        return found
+
+    def keys(self, role: Role, models: int) -> tuple[str, ...]:
+        """Return the cache keys of a population's chunks, cached or not."""
+        return tuple(key_of(inputs) for inputs in self._chunks(role, models))
+
+    def holds(self, role: Role, models: int) -> bool:
+        """Return True if the whole population is in the cache."""
+        return all(self.cache.holds(inputs) for inputs in self._chunks(role, models))
+
+    def population(self, role: Role, models: int) -> Population:
+        """Return the population of one role; train missing or damaged chunks one after another."""
+        chunks, keys, hits, journals = [], [], [], []
+        for inputs in self._chunks(role, models):
+            with Workers() as workers:
+                build = partial(self._train, role, inputs["seeds"], _ignore, workers)
+                folder, hit = self.cache.get_or_build(inputs, build)
+            chunks.append(_read(folder))
+            journals += sorted(folder.glob(JOURNALS))
+            keys.append(key_of(inputs))
+            hits.append(hit)
+        logits: dict[str, NDArray[np.float32]] = {
+            name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
+        }
+        queries = {
+            name: np.concatenate([queries_in(chunk[0])[name] for chunk in chunks]) for name in self.queries.names
+        }
+        names = chunks[0][1]
+        weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
+        seeds = member_seeds(self.task, role, models)
+        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries)
+
+    def _missing(self, models: int) -> list[tuple[Role, dict[str, Any]]]:
+        chunks = [(role, inputs) for role in ROLES for inputs in self._chunks(role, models)]
+        return [(role, inputs) for role, inputs in chunks if not self.cache.holds(inputs)]
+
+    def _train_missing(self, models: int, progress: Progress) -> None:
+        missing = self._missing(models)
+        if not missing:
+            return
+        self.check_network()
+        epochs = self.task.recipe.epochs
+        at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
+        total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)
+        with (
+            Workers() as workers,
+            progress.step("training reference models", total) as step,
+            ThreadPoolExecutor(at_once) as pool,
+        ):
+            step.tell("model epochs")
+
+            def train(role: Role, inputs: dict[str, Any]) -> None:
+                counter = _EpochCounter(step, len(inputs["seeds"]) * epochs)
+                build = partial(self._train, role, inputs["seeds"], counter, workers)
+                self.cache.get_or_build(inputs, build)
+
+            try:
+                for future in as_completed([pool.submit(train, role, inputs) for role, inputs in missing]):
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                workers.stop()
+                raise
+
+    def _chunks(self, role: Role, models: int) -> Iterator[dict[str, Any]]:
+        import torch
+
+        seeds = member_seeds(self.task, role, models)
+        for start in range(0, models, self.task.recipe.chunk):
+            yield {
+                "format": 1,
+                "task": self.task.name,
+                "role": role,
+                "data": self._digest,
+                "model": to_json(self.spec),
+                "recipe": to_json(self.task.recipe),
+                "seeds": list(seeds[start : start + self.task.recipe.chunk]),
+                "torch": torch.__version__,
+                "device": device_kind(self.device),
+                "code": training_code_digest(),
+                **key_inputs(self.task, self.data, is_original=role == "original"),
+                **({"queries": self.queries.to_json()} if self.queries.names else {}),
+                **self._own,
+            }
+
+    def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
+        splits = ["retain", "forget"] if role == "original" else ["retain"]
+        job = TrainingJob(
+            data_file=str(self._data_file()),
+            model=to_json(self.spec),
+            recipe=to_json(self.task.recipe),
+            splits=splits,
+            seeds=list(seeds),
+            keep_weights=role == "original",
+            device=self.device,
+            queries=self.queries.to_json(),
+            **job_fields(self.task, self.data, splits, is_original=role == "original"),
+        )
+        if self.device.startswith("cuda"):
+            train_into(folder, job, load_file(job.data_file), on_step)
+        else:
+            workers.train(folder, job, on_step)
+
+    def _data_file(self) -> Path:
+        """Return the path of a file with all four splits, for workers. It must never reach a guest."""
+        folder, _ = Cache("datasets").get_or_build(
+            {"format": 1, "data": self._digest}, lambda to: write_splits(self.data, SPLITS, to / DATA_FILE)
+        )
+        return folder / DATA_FILE
+
+
+def _ignore(done: int, total: int) -> None:
+    """Ignore progress: a no-op callback."""
+
+
+class _EpochCounter:
+    """Callback that converts training steps into whole model epochs on a progress bar."""
+
+    def __init__(self, step: Step, epochs: int) -> None:
+        self._step, self._epochs, self._reported = step, epochs, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        reached = self._epochs * done // total
+        self._step.advance(reached - self._reported)
+        self._reported = reached
+
+
+def _read(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    weights = folder / WEIGHTS
+    return load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
+
+
+def prune(cache: Cache, task: str | None) -> tuple[int, int]:
+    """Remove the cached populations of one task, or of all tasks if ``task`` is None.
+
+    Returns:
+        Number of removed entries, and their size in bytes.
+    """
+    chosen: list[CacheEntry] = [e for e in cache.entries() if task is None or e.inputs.get("task") == task]
+    for entry in chosen:
+        cache.remove(entry)
+    return len(chosen), sum(entry.size_bytes for entry in chosen)

@@ -1,0 +1,57 @@
+"""The worker process that trains chunks of populations on one core: ``python -m harness.references.worker``.
+
+Small models do not use several cores well, so one single-threaded process per core is faster than one process with several
+threads, and many times faster on a busy machine. Results of a single thread also do not depend on the number of cores.
+
+Each line of input is a JSON object {"folder": output folder, "job": a :class:`harness.references.worker_pool.TrainingJob`}.
+The output for each is a line "done total" per training step, then "finished". The process exits when its input is closed,
+e.g. when its parent dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import threading
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from harness.references.worker_pool import FINISHED, TrainingJob, train_into
+
+
+def main() -> None:
+    """Train the jobs read from standard input."""
+    import torch
+
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    answers, sys.stdout = (
+        sys.stdout,
+        sys.stderr,
+    )  # output printed by a task's own network must not mix with the protocol
+
+    def report(done: int, total: int) -> None:
+        answers.write(f"{done} {total}\n")
+        answers.flush()
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        job = TrainingJob(**request["job"])
+        train_into(Path(request["folder"]), job, load_file(job.data_file), report)
+        answers.write(FINISHED)
+        answers.flush()
+
+
+def _exit_with_parent() -> None:
+    """Exit once the parent has died; the cache removes incomplete entries."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), select.POLLHUP)
+    poll.poll()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Plots and tables of the report page as SVG."""

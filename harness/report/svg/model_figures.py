@@ -1,0 +1,172 @@
+"""Figures of a run's models: utility against forgetting, accuracies, time against the limit, and where the time went."""
+
+from __future__ import annotations
+
+from harness.report.budget_words import amount, limit_words
+from harness.report.document import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.svg.figure import Figure, Missing, missing
+from harness.report.svg.model_plots import Bar, Span, Strip, bars, spans, strips
+from harness.report.svg.plane_plot import Ends, Spot, plane
+from harness.report.time_words import PHASES
+from harness.report.words import POPULATION_WORDS, STATUS_WORDS, WANTED, duration, interval, label, number, plain
+
+FORGETTING = (("lira", "auc"), ("ks", "mean_d"), ("forgetting_quality", "mean_epsilon_official"))
+UTILITY = ("accuracy", "test")
+SPLITS = ("retain", "forget", "validation", "test")
+ROWS = (
+    ("original", "noop", "no-op"),
+    ("unlearned", "unlearned", "this plugin"),
+    ("retrained", "control", "retrained"),
+    ("control", "control", "control"),
+)
+TRADE_OFF, ACCURACIES = "Utility against forgetting", "Accuracy of each model"
+
+
+def trade_off(report: Report) -> Figure | Missing:
+    """Plot attack strength against test accuracy for the plugin, the control and the no-op."""
+    utility = report.metric(*UTILITY)
+    found = ((name, report.metric(name, metric)) for name, metric in FORGETTING)
+    forgetting = next(((name, metric) for name, metric in found if metric and metric.value is not None), None)
+    if utility is None or utility.value is None:
+        return missing(TRADE_OFF, report, "accuracy")
+    if forgetting is None:
+        return missing(TRADE_OFF, report, "lira")
+    spots = [spot for kind in ("noop", "control", "unlearned") if (spot := _spot(kind, forgetting[1], utility))]
+    x_axis = f"{label(*forgetting)}{_unit(forgetting[1])} ({_wish(forgetting[1])})"
+    y_axis = f"{label('accuracy', utility)}{_unit(utility)} ({_wish(utility)})"
+    caption = (
+        f"x: {label(*forgetting)}, how well unlearned models are distinguished from retrained ones. y: accuracy on the test "
+        "set. A good method is close to the control. Whiskers: 95 % intervals over models; the no-op has none."
+    )
+    return Figure(TRADE_OFF, plane(spots, (x_axis, y_axis), TRADE_OFF), caption)
+
+
+def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | None:
+    x, x_ends = _of(kind, forgetting)
+    y, y_ends = _of(kind, utility)
+    if x is None or y is None:
+        return None
+    texts = [
+        f"{number(value, metric.unit)}{f' ({interval(ends, metric.unit)})' if ends else ''}"
+        for metric, value, ends in ((forgetting, x, x_ends), (utility, y, y_ends))
+    ]
+    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {texts[0]}, accuracy on the test set {texts[1]}"
+    x_factor, y_factor = _factor(forgetting), _factor(utility)
+    return Spot(
+        POPULATION_WORDS[kind], kind, x_factor * x, y_factor * y, _ends(x_ends, x_factor), _ends(y_ends, y_factor), hint
+    )
+
+
+def _of(kind: str, metric: MetricRecord) -> tuple[float | None, IntervalRecord | None]:
+    if kind == "unlearned":
+        return metric.value, metric.interval
+    return (metric.control, metric.control_interval) if kind == "control" else (metric.noop, None)
+
+
+def _factor(metric: MetricRecord) -> float:
+    return 100.0 if metric.unit == "share" else 1.0
+
+
+def _unit(metric: MetricRecord) -> str:
+    return ", %" if metric.unit == "share" else f", {plain(metric.unit)}" if metric.unit not in ("", "ratio") else ""
+
+
+def _wish(metric: MetricRecord) -> str:
+    wanted = WANTED[metric.direction]
+    return f"{wanted} is better" if wanted in ("higher", "lower") else "as perfect is best"
+
+
+def _ends(record: IntervalRecord | None, factor: float) -> Ends | None:
+    return None if record is None else (factor * record.low, factor * record.high)
+
+
+def accuracies(report: Report) -> Figure | Missing:
+    """Plot a dot per model, by split and population; for older reports the means with intervals."""
+    record = report.evaluator("accuracy")
+    if record is None or record.error:
+        return missing(ACCURACIES, report, "accuracy")
+    groups = [(split, _models(record, split)) for split in SPLITS]
+    caption = "A dot is a model, a vertical line the mean. Retrained models are the target, on the forget set as well."
+    if not any(rows for _, rows in groups):
+        groups = [(split, _means(record.metric(split))) for split in SPLITS]
+        caption = "Means over models with 95 % intervals if known; newer reports show every model."
+    drawn = [(split, rows) for split, rows in groups if rows]
+    if not drawn:
+        return missing(ACCURACIES, report, "accuracy")
+    return Figure(ACCURACIES, strips(drawn, "classified correctly, %", ACCURACIES), caption)
+
+
+def _models(record: EvaluatorRecord, split: str) -> list[Strip]:
+    made = []
+    for population, kind, name in ROWS:
+        values = [100 * v for v in record.arrays.get(f"{split}_per_model_{population}", []) if isinstance(v, float)]
+        if values:
+            hint = f"{name}: mean {sum(values) / len(values):.1f} %, {min(values):.1f} to {max(values):.1f} %"
+            made.append(Strip(name, kind, values, None, hint))
+    return made
+
+
+def _means(metric: MetricRecord | None) -> list[Strip]:
+    if metric is None:
+        return []
+    made = []
+    for kind, name in (("noop", "no-op"), ("unlearned", "this plugin"), ("control", "control")):
+        value, ends = _of(kind, metric)
+        if value is not None:
+            hint = f"{name}: {number(value, metric.unit)} {interval(ends, metric.unit)}".strip()
+            made.append(Strip(name, kind, [100 * value], _ends(ends, 100.0), hint))
+    return made
+
+
+def times(report: Report) -> Figure | None:
+    """Plot each model's seconds against the limit; None if no model was charged.
+
+    A limit in examples is not drawn, since the axis is in seconds.
+    """
+    if all(model.charged_s is None for model in report.models):
+        return None
+    items = [Bar(model.index, model.charged_s, model.status.finished, _hint(model)) for model in report.models]
+    failed = sum(not item.ok for item in items)
+    parts = ["Seconds charged to each model; only the method's own time counts against the limit."]
+    if failed:
+        parts.append(f"A cross marks the {failed} that failed.")
+    budget = report.budget
+    if budget.retrain_median_s is not None:
+        parts.append(f"Retraining takes {amount(budget.retrain_median_s, budget.clock)}.")
+    parts.append("There was no limit." if budget.limit_s is None else f"The limit was {limit_words(budget)}.")
+    limit = None if budget.clock == "steps" else budget.limit_s
+    outcomes = "; ".join(_hint(model) for model in report.models if not model.status.finished) or "all models finished"
+    title = "Time per model against the limit"
+    return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {outcomes}."), " ".join(parts))
+
+
+def _hint(model: ModelRecord) -> str:
+    return f"model {model.index}: {duration(model.charged_s)}, {STATUS_WORDS[model.status]}"
+
+
+def model_parts(report: Report) -> Figure | None:
+    """Plot how a model's time splits into the method's and the harness's; None in older reports."""
+    found = report.times
+    items = [
+        Span(name, "unlearned" if part is found.charged else "ours", part.p50_s, part.p90_s, part.max_s)
+        for name, part in (found.parts if found else ())
+        if found and part is not None
+    ]
+    if not items:
+        return None
+    caption = (
+        "Bar and number: median over models. Whisker: 90th percentile. Vertical line: maximum. Only the method's part is "
+        "charged to it; the import of the plugin has its own allowance, and the rest is overhead of the harness."
+    )
+    title = "Where a model's time went"
+    return Figure(title, spans(items, "seconds", title), caption)
+
+
+def phases(report: Report) -> Figure | None:
+    """Plot the seconds of each phase of the run; None if unknown."""
+    items = [Span(PHASES.get(name, name.replace("_", " ")), "ours", seconds) for name, seconds in report.phases.items()]
+    if not items or not any(item.seconds for item in items):
+        return None
+    title = "Where the run's time went"
+    caption = "Wall-clock time; phases served from a cache take almost none."
+    return Figure(title, spans(items, "seconds", title), caption)

@@ -1,0 +1,238 @@
+"""A started container as a :class:`~harness.runners.base.GuestHandle`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from harness.core.text import harmless_bytes
+from harness.errors import HarnessError, SandboxError
+from harness.runners.base import Beside, GuestExit
+from harness.runners.cores import core_list
+from harness.runners.engine.bounded import within
+from harness.runners.engine.cgroups import Cgroup
+from harness.runners.engine.client import Engine
+from harness.runners.engine.frames import Demultiplexer
+from harness.runners.engine.init_process import InitProcess
+
+CLOSE_WAIT_S = 10.0
+KILL_WAIT_S = 1.0
+ASK_WAIT_S = 5.0
+REMOVE_WAIT_S = 5.0
+"""No verdict waits longer than these for an engine that hangs; what it leaves is removed at exit or by any later run."""
+DRAIN_BYTES = 1 << 16
+PYTHON = "/opt/harness/bin/python"
+CLIENTS = ("docker", "podman")
+DETACH_KEYS = "ctrl-^,ctrl-@"
+"""The client's own, Ctrl-P first, would take a key from those who recall their last line with it."""
+
+
+class DockerHandle:
+    """The guest in one running container."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        container_id: str,
+        connection: socket.socket,
+        cgroup: Cgroup | None,
+        init: InitProcess | None = None,
+    ) -> None:
+        self._engine = engine
+        self._container_id = container_id
+        self._connection = connection
+        self._cgroup = cgroup
+        self._init = init
+        self._frames = Demultiplexer()
+        self._oom_kills = 0
+        self._refused_forks: int | None = None
+        self._cpu_s: float | None = None
+        self._exit: GuestExit | None = None
+        self._kill_notes: list[str] = []
+
+    @property
+    def read_fd(self) -> int:
+        """The connection's descriptor."""
+        return self._connection.fileno()
+
+    @property
+    def write_fd(self) -> int:
+        """The connection's descriptor: one socket carries both ways."""
+        return self._connection.fileno()
+
+    def read(self, max_bytes: int) -> bytes | None:
+        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet.
+
+        Raises:
+            ConnectionError: what the engine sends is not in its framing.
+        """
+        try:
+            data = self._connection.recv(max_bytes)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            # The engine drops the connection when it is stopped or the container removed.
+            return b""
+        if not data:
+            return b""
+        try:
+            return self._frames.feed(data) or None
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
+
+    def write(self, data: memoryview) -> int:
+        """Send what fits; 0 when it would wait.
+
+        Raises:
+            BrokenPipeError: the container is gone.
+        """
+        try:
+            return self._connection.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise BrokenPipeError(f"the connection to the container broke: {error}") from None
+
+    def oom_kills(self) -> int:
+        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
+        return self._oom_kills
+
+    def refused_forks(self) -> int | None:
+        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            found = self._cgroup.refused_forks()
+            self._refused_forks = self._refused_forks if found is None else found
+        return self._refused_forks
+
+    def cpu_s(self) -> float | None:
+        """Return the kernel's account of the container's control group; the last one seen when the group is gone."""
+        if self._cgroup is not None:
+            found = self._cgroup.cpu_s()
+            self._cpu_s = self._cpu_s if found is None else found
+        return self._cpu_s
+
+    def move(self, cores: tuple[int, ...]) -> None:
+        """The whole container to these cores.
+
+        Raises:
+            SandboxError: the engine failed.
+        """
+        self._engine.move(self._container_id, core_list(cores))
+
+    def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
+        """Return the call of the engine's client that executes Python in the container.
+
+        Raises:
+            SandboxError: the client is not installed.
+        """
+        client = next(filter(None, map(shutil.which, CLIENTS)), None)
+        if client is None:
+            raise SandboxError(
+                "A shell in a container is opened by the engine's command-line client, and neither `docker` nor `podman` is on "
+                "the PATH. Install it (package docker-ce-cli, docker-cli or podman), or use `--runner process` without isolation."
+            )
+        term = os.environ.get("TERM", "dumb")
+        terminal = ("-it", "--detach-keys", DETACH_KEYS, "--env", f"TERM={term}") if interactive else ()
+        # The client's advertisements are none of the plugin's output.
+        environment = {**os.environ, "DOCKER_CLI_HINTS": "false"}
+        command = (client, "exec", *terminal, self._container_id, PYTHON, "-s", *arguments)
+        return Beside(command, environment=environment)
+
+    def kill(self) -> None:
+        """Kill every process of the container; without the engine where that can be done."""
+        self.oom_kills()
+        self.refused_forks()
+        self.cpu_s()
+        if self._init is not None and self._init.kill(KILL_WAIT_S):
+            self._hang_up()
+            return
+        self._hang_up()
+        try:
+            within(ASK_WAIT_S, "killing the container", lambda: self._engine.kill(self._container_id))
+        except HarnessError as error:
+            self._kill_notes.append(str(error))
+
+    def close(self) -> GuestExit:
+        """Kill what still runs, read how it ended, remove the container."""
+        if self._exit is None:
+            self._exit = self._end()
+        return self._exit
+
+    def _end(self) -> GuestExit:
+        self.oom_kills()
+        self.refused_forks()
+        notes: list[str] = []
+        try:
+            self._drain()
+        except ConnectionError as error:
+            notes.append(str(error))
+        self._hang_up()
+        exit_code, oom_killed = None, False
+        try:
+            exit_code, oom_killed = within(ASK_WAIT_S, "asking how the container ended", self._stopped)
+        except HarnessError as error:
+            notes.append(str(error))
+        self._connection.close()
+        try:
+            within(REMOVE_WAIT_S, "removing the container", lambda: self._engine.remove(self._container_id))
+        except HarnessError as error:
+            notes.append(str(error))
+        if self._init is not None:
+            self._init.close()
+        return GuestExit(
+            exit_code=exit_code,
+            oom_killed=oom_killed or self._oom_kills > 0,
+            stderr=harmless_bytes(bytes(self._frames.stderr)),
+            notes=(*self._kill_notes, *notes),
+        )
+
+    def _drain(self) -> None:
+        """Take in what the guest wrote to its error stream: what is there now, and for no more than a second."""
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until and self.read(DRAIN_BYTES) != b"":
+            if not self._readable():
+                return
+
+    def _hang_up(self) -> None:
+        """End the connection; what has arrived can still be read.
+
+        While output is under way to a connection that nobody reads, the engine cannot end the container, and answers no
+        question about it.
+        """
+        try:
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # It is closed already, from this side or the other.
+            return
+
+    def _readable(self) -> bool:
+        try:
+            return bool(self._connection.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _stopped(self) -> tuple[int | None, bool]:
+        """Exit status and out-of-memory flag of the container, killed now if it still runs."""
+        state = self._engine.inspect(self._container_id)
+        if state is not None and state.running:
+            self._engine.kill(self._container_id)
+            self._engine.wait(self._container_id, CLOSE_WAIT_S)
+            state = self._engine.inspect(self._container_id)
+        return (None, False) if state is None else (state.exit_code, state.oom_killed)
+
+
+def discard(engine: Engine, container_id: str, connection: socket.socket | None) -> None:
+    """Clear away a container that could not be started.
+
+    A failure to do so is not raised, for it would hide why; the container's labels let any later run remove it.
+    """
+    if connection is not None:
+        connection.close()
+    with suppress(HarnessError):
+        engine.remove(container_id)

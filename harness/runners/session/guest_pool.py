@@ -1,0 +1,233 @@
+"""Guests in stock: started, greeted, and ready before a model needs one; dismissed when none does."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import HarnessError, SandboxError
+from harness.runners.base import GuestExit, GuestHandle
+from harness.runners.cores import Seat, Span
+from harness.runners.session.channel import Channel, DeadlineError, GuestGoneError
+from harness.runners.session.greeting import NetworkRefusedError, Ready, read_ready
+from harness_guest.protocol import Hello, Kind, ProtocolError, encode_json
+
+BYE_GRACE_S = 2.0
+
+
+class StoppedError(Exception):
+    """The session was stopped from another thread; what it was doing says nothing about the model."""
+
+
+class Guest:
+    """A started guest.
+
+    Attributes:
+        handle: of it.
+        channel: to it.
+        ready: what it said of itself; None as long as it has not been asked.
+    """
+
+    def __init__(self, handle: GuestHandle, channel: Channel, began_s: float, cores: tuple[int, ...] | None) -> None:
+        self.handle, self.channel = handle, channel
+        self.began_s, self.cores = began_s, cores
+        self.ready: Ready | None = None
+
+
+class Guests:
+    """Starts guests, keeps some in stock, and makes sure that every one of them ends.
+
+    All calls are made from one thread but :meth:`stop`, which may come from any.
+
+    Args:
+        start: starts a guest on the seat's waiting cores.
+        hello: what every guest is told first.
+        data: file with the splits, which every guest is handed as soon as it is ready.
+        max_weights_bytes: of a state.
+        seat: where guests run, and how many are kept.
+        clock: monotonic seconds.
+        setup_timeout_s: how long a guest may take to be ready.
+
+    Attributes:
+        spans: when guests warmed up, and on which cores.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], GuestHandle],
+        hello: Hello,
+        data: Path,
+        max_weights_bytes: int,
+        seat: Seat,
+        clock: Callable[[], float],
+        setup_timeout_s: float,
+    ) -> None:
+        self._start, self._hello, self._data, self._max_weights_bytes = start, hello, data, max_weights_bytes
+        self._seat, self._clock, self._setup_timeout_s = seat, clock, setup_timeout_s
+        self._stock: deque[Guest] = deque()
+        self._living: set[Guest] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+        self.spans: list[Span] = []
+
+    def take(self, due: int) -> Guest:
+        """A guest that is ready, on the cores on which models are measured.
+
+        Nothing warms up on these cores when this returns. With no spare cores all that are in stock are waited for.
+
+        Args:
+            due: how many models are still to come, the one that this guest is for included.
+
+        Raises:
+            SandboxError: it did not become ready; with what it wrote to its error stream.
+            StoppedError: :meth:`stop` was called.
+        """
+        waited = bool(self._stock)
+        try:
+            return self._taken(due)
+        except SandboxError:
+            if not waited:
+                raise
+        self.close()  # a guest that waits may die of what has nothing to do with the model; so may those beside it
+        return self._taken(due)
+
+    def _taken(self, due: int) -> Guest:
+        if not self._stock:
+            self._fill(max(1, min(due, self._batch)))
+        guest = self._stock.popleft()
+        for one in (guest,) if self._seat.spare else (guest, *self._stock):
+            self._greet(one)
+        if self._seat.spare and self._seat.cores is not None:
+            self._move(guest, self._seat.cores)
+        return guest
+
+    def restock(self, due: int) -> None:
+        """Start guests for models to come, while no model is being measured; they warm up while others are where they may.
+
+        A failure to start one is not raised: whoever takes a guest will see it.
+        """
+        if self._stock and not self._seat.spare:
+            return
+        try:
+            self._fill(min(due, self._batch))
+        except HarnessError:
+            return
+
+    @property
+    def _batch(self) -> int:
+        return max(1, self._seat.ahead)
+
+    def _fill(self, number: int) -> None:
+        while len(self._stock) < number:
+            self._stock.append(self._new())
+
+    def _new(self) -> Guest:
+        """A started guest that has been told all that it needs for warming up."""
+        self._refuse_when_stopped()
+        began_s = self._clock()
+        handle = self._start()
+        guest = Guest(handle, Channel(handle, self._clock, self._max_weights_bytes), began_s, self._seat.waiting)
+        with self._lock:
+            self._living.add(guest)
+        self._refuse_when_stopped()
+        with self._told(guest):
+            guest.channel.send(self._clock() + self._setup_timeout_s, encode_json(Kind.HELLO, self._hello))
+        return guest
+
+    def _greet(self, guest: Guest) -> None:
+        """Wait until it is ready, and hand it the data."""
+        if guest.ready is None:
+            with self._told(guest):
+                guest.ready = read_ready(guest.channel, guest.began_s, self._clock, self._setup_timeout_s)
+                guest.channel.send_file(self._clock() + self._setup_timeout_s, Kind.DATA, self._data)
+            self.spans.append(Span("warming", guest.cores, guest.began_s, self._clock()))
+
+    def _told(self, guest: Guest) -> _FailureTold:
+        return _FailureTold(self, guest, self._setup_timeout_s)
+
+    def _move(self, guest: Guest, cores: tuple[int, ...]) -> None:
+        try:
+            guest.handle.move(cores)
+        except SandboxError:
+            self.drop(guest)
+            raise
+        guest.cores = cores
+
+    def dismiss(self, guest: Guest) -> None:
+        """Tell a guest that lives to go, and make sure that it is gone."""
+        try:
+            deadline_s = self._clock() + BYE_GRACE_S
+            guest.channel.send(deadline_s, encode_json(Kind.BYE, {}))
+            guest.channel.receive(deadline_s)
+        except (GuestGoneError, DeadlineError, ProtocolError):
+            guest.handle.kill()
+        finally:
+            self.drop(guest)
+
+    def drop(self, guest: Guest) -> GuestExit:
+        """Kill a guest and make sure that it is gone."""
+        guest.handle.kill()
+        exit_ = guest.handle.close()
+        with self._lock:
+            self._living.discard(guest)
+        return exit_
+
+    def close(self) -> None:
+        """Kill all guests, those in stock among them, and make sure that they are gone."""
+        self._stock.clear()
+        with self._lock:
+            living = list(self._living)
+        for guest in living:
+            guest.handle.kill()
+        for guest in living:
+            self.drop(guest)
+
+    def stop(self) -> None:
+        """Kill all guests, and let no more be started; from any thread. :meth:`close` has still to be called."""
+        self._stopped = True
+        with self._lock:
+            living = list(self._living)
+        for guest in living:
+            guest.handle.kill()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stopped
+
+    def _refuse_when_stopped(self) -> None:
+        if self._stopped:
+            raise StoppedError
+
+
+class _FailureTold:
+    """What goes wrong with a guest that is not ready yet becomes a message, and the guest is gone."""
+
+    def __init__(self, guests: Guests, guest: Guest, timeout_s: float) -> None:
+        self._guests, self._guest, self._timeout_s = guests, guest, timeout_s
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, (GuestGoneError, DeadlineError, ProtocolError, TypeError, ValueError)):
+            exit_ = self._guests.drop(self._guest)
+            if self._guests.stopped:
+                raise StoppedError from error
+            if isinstance(error, NetworkRefusedError):
+                raise error
+            raise SandboxError(self._why(error, exit_)) from error
+
+    def _why(self, error: Exception, exit_: GuestExit) -> str:
+        if isinstance(error, DeadlineError):
+            what = f"it was not ready after {self._timeout_s:.0f} s"
+        else:
+            what = str(error) or type(error).__name__
+        status = "" if exit_.exit_code is None else f" (exit status {exit_.exit_code})"
+        stderr = f"\nIts error stream ends:\n{exit_.stderr}" if exit_.stderr.strip() else ""
+        return (
+            f"The sandbox's guest did not start: {what}{status}. Check the memory limit and the image "
+            f"(`harness image build`), and run `harness doctor`.{stderr}"
+        )

@@ -1,0 +1,240 @@
+"""The host's conversation with a sandbox: models in, verdicts and weights out, one clock.
+
+The clock is monotonic and runs from just before START is sent to the arrival of the last byte of the weights, or of the last
+frame of a model that brought none. Not charged are the start of a guest, the transfer of model and data to it, and the import of
+the plugin, which happens before START in a process that has neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from harness.core.outcomes import ModelOutcome, Status, told
+from harness.evaluation import Clock
+from harness.runners.base import GuestExit, GuestHandle
+from harness.runners.cores import Seat, Span
+from harness.runners.session.attempt import Attempt
+from harness.runners.session.greeting import Ready
+from harness.runners.session.guest_pool import Guest, Guests, StoppedError
+from harness.runners.session.weights import Manifest, State, encode
+from harness_guest.protocol import Hello, Job
+
+SETUP_TIMEOUT_S = 120.0
+IMPORT_LIMIT_S = 60.0
+"""How long the import of the plugin may take for one model; it is not charged."""
+MAX_ATTEMPTS = 2  # a sandbox that fails is given one more chance at a model; a plugin that fails is not
+
+
+class Session:
+    """Unlearns one model after another in guests that it starts, watches, kills and replaces.
+
+    Args:
+        start: starts a guest; called lazily, and again after a guest had to be killed.
+        hello: what every guest is told first.
+        data: safetensors file with retain, forget and validation, which every guest is sent.
+        manifest: what an unlearned state must look like.
+        isolation: "run" keeps one warm guest, "model" takes a fresh one for every model.
+        clock: monotonic seconds.
+        setup_timeout_s: how long a guest may take to be ready, and to make one model ready.
+        import_limit_s: how long the import of the plugin may take for one model. Without a limit on the model there is none.
+        seat: where guests run; ``start`` starts them on its waiting cores.
+        due: how many models are still to come, that which is being unlearned left out; guests are kept ready for no more.
+
+    Attributes:
+        ready: what the present guest said of itself, or the last one.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], GuestHandle],
+        hello: Hello,
+        *,
+        data: Path,
+        manifest: Manifest,
+        isolation: Literal["run", "model"] = "run",
+        clock: Callable[[], float] = time.monotonic,
+        setup_timeout_s: float = SETUP_TIMEOUT_S,
+        import_limit_s: float = IMPORT_LIMIT_S,
+        seat: Seat | None = None,
+        due: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._seat = seat or Seat()
+        self._guests = Guests(start, hello, data, manifest.max_bytes, self._seat, clock, setup_timeout_s)
+        self._due = due
+        self._starting_s = 0.0
+        self._measured: list[Span] = []
+        self._hello = hello
+        self._manifest = manifest
+        self._isolation = isolation
+        self._clock = clock
+        self._setup_timeout_s = setup_timeout_s
+        self._import_limit_s = import_limit_s
+        self._guest: Guest | None = None
+        self.ready: Ready | None = None
+
+    def __enter__(self) -> Session:  # noqa: PYI034 -- typing.Self is not in Python 3.10
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def unlearn(
+        self,
+        index: int,
+        seed: int,
+        weights: Mapping[str, NDArray[Any]],
+        limit_s: float | None,
+        journal: Path | None = None,
+        *,
+        clock: Clock = "wall",
+        deadline_s: float | None = None,
+        import_only: bool = False,
+    ) -> tuple[ModelOutcome, State | None]:
+        """Unlearn one model; its failure is a value and leaves the session usable.
+
+        Args:
+            index: which original, 0-based.
+            seed: of every random stream in the model's process.
+            weights: the original's state.
+            limit_s: in the unit of ``clock``; None for no limit.
+            journal: file with the record of the original's training; None where there is none.
+            clock: what is limited: "wall" (seconds on the host's clock), "cpu" (processor seconds) or "steps" (examples drawn).
+            deadline_s: seconds on the host's clock after which the model is killed, where ``clock`` is not "wall"; None for none.
+            import_only: end once the plugin is imported: ``import_s`` of the outcome says that it was, and no state comes back.
+
+        Returns:
+            The outcome, and the unlearned state when its status is ok.
+
+        Raises:
+            SandboxError: no guest could be started.
+            StoppedError: :meth:`stop` was called.
+        """
+        began_s = self._clock()
+        self._starting_s = 0.0
+        n_bytes = 0 if journal is None else journal.stat().st_size
+        import_limit_s = None if limit_s is None else self._import_limit_s
+        job = Job(
+            index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s, import_only, import_limit_s
+        )
+        original = encode(weights)
+        earlier: list[str] = []
+        try:
+            outcome, state = self._try(job, original, journal, tried_before=False)
+            # A guest that lives has told what is wrong, and would tell it again; one that died may have been unlucky.
+            while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
+                earlier.append(told(outcome))
+                self._guests.close()  # what killed it may have killed those that waited beside it
+                died_under_plugin = outcome.evidence.last_frame is not None
+                outcome, state = self._try(job, original, journal, tried_before=died_under_plugin)
+            if self._guests.stopped:
+                raise StoppedError
+            if self._isolation == "model":
+                self._drop()  # it has told all that it had to tell
+                self._stock_up()
+        except BaseException:
+            self._drop()
+            self._guests.close()
+            raise
+        outcome = replace(outcome, start_s=self._starting_s, after_s=self._rest_s(outcome, began_s))
+        return replace(outcome, attempts=len(earlier) + 1, earlier_attempts=tuple(earlier)), state
+
+    def greet(self) -> Ready:
+        """Start a guest and wait until it is ready.
+
+        Raises:
+            NetworkRefusedError: the network failed its dry pass, where HELLO asks for one.
+            SandboxError: it did not become ready.
+        """
+        ready = self._open().ready
+        assert ready is not None  # noqa: S101  (a guest that was opened has been greeted)
+        return ready
+
+    @property
+    def seat(self) -> Seat:
+        """Where its guests run."""
+        return self._seat
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """When guests warmed up and when models were measured, and on which cores."""
+        return (*self._guests.spans, *self._measured)
+
+    def stop(self) -> None:
+        """Let :meth:`unlearn`, which another thread is in, end soon with StoppedError; from any thread."""
+        self._guests.stop()
+
+    def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
+        """Seconds of a model that were neither start of a guest, nor hand-over, nor import, nor charged."""
+        parts = (outcome.prepare_s, outcome.import_s, outcome.evidence.elapsed_s)
+        known_s = self._starting_s + sum(part or 0.0 for part in parts)
+        return max(0.0, self._clock() - began_s - known_s)
+
+    def _try(
+        self, job: Job, original: bytes, journal: Path | None, *, tried_before: bool
+    ) -> tuple[ModelOutcome, State | None]:
+        """One attempt at a model."""
+        guest = self._opened()
+        attempt = Attempt(
+            guest.handle,
+            guest.channel,
+            job,
+            self._hello,
+            self._clock,
+            self._setup_timeout_s,
+            guest_is_init=self.ready is not None and self.ready.pid1,
+            tried_before=tried_before,
+        )
+        attempt.run(original, journal)
+        if attempt.span_s is not None:
+            self._measured.append(Span("measured", self._seat.cores, *attempt.span_s))
+        exit_ = self._drop() if attempt.guest_is_spent else None
+        return attempt.judge(self._manifest, exit_)
+
+    def close(self) -> None:
+        """Dismiss the guest and make sure that it is gone, and those that wait for a model with it."""
+        try:
+            self._dismiss()
+        finally:
+            self._guests.close()
+
+    def _dismiss(self) -> None:
+        guest, self._guest = self._guest, None
+        if guest is not None:
+            self._guests.dismiss(guest)
+
+    def _drop(self) -> GuestExit | None:
+        """Kill the guest, if there is one, and make sure that it is gone."""
+        guest, self._guest = self._guest, None
+        return None if guest is None else self._guests.drop(guest)
+
+    def _opened(self) -> Guest:
+        """:meth:`_open`, with guests for the models after this one where they may warm up beside it; the time is kept."""
+        began_s = self._clock()
+        guest = self._open()
+        if self._isolation == "model" and self._seat.spare:
+            self._guests.restock(self._due())
+        self._starting_s += self._clock() - began_s
+        return guest
+
+    def _stock_up(self) -> None:
+        """Start guests for the models to come; the time is kept."""
+        began_s = self._clock()
+        self._guests.restock(self._due())
+        self._starting_s += self._clock() - began_s
+
+    def _open(self) -> Guest:
+        """The guest, started and ready.
+
+        Raises:
+            SandboxError: it did not become ready; with what it wrote to its error stream.
+        """
+        if self._guest is None:
+            self._guest = self._guests.take(self._due() + 1)
+            self.ready = self._guest.ready
+        return self._guest

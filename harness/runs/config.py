@@ -1,0 +1,217 @@
+"""What a user asks of a run, as one frozen value that can be kept and read back."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+from harness.choices import Clock, Design, FailedAs, Isolation, RunnerName
+from harness.core.bounds import NumberError, Real, Whole, check_json
+from harness.core.reading import foreign
+from harness.errors import UsageError
+from harness.plugins.spec import PluginSpec
+from harness.runners.base import Limits
+
+WEEK_S = 7 * 24 * 3600.0
+MOST_MODELS = 10_000
+TIME_LIMIT_S = Real(0, WEEK_S, above=True)
+TIME_LIMIT_STEPS = Real(0, 1e12, above=True)
+SEED = Whole(0, 2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line says of a field of :class:`RunConfig`, whose type and default are the option's.
+
+    Attributes:
+        help: one line on what it does.
+        flag: its name; empty for the field's own with hyphens.
+        shown: what stands in the help for a default of None.
+        bounds: of a number.
+        metavar: what stands in the help for its value.
+    """
+
+    help: str
+    flag: str = ""
+    shown: str = ""
+    bounds: Whole | Real | None = None
+    metavar: str = ""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All options of ``harness run``: the command line's are made from these fields.
+
+    Attributes:
+        plugin: entry-point name, path of a wheel or source directory, or name==version.
+        evaluators: names; empty for all.
+        options: handed to the plugin.
+        gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        debug: the user's terminal is handed to a plugin that fails; nothing is limited and nothing is scored.
+    """
+
+    plugin: Annotated[str, Option("Name, path of a wheel or source directory, or name==version.")]
+    task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
+    runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
+    output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None
+    models: Annotated[
+        int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
+    ] = None
+    repeats: Annotated[int, Option("Unlearn each original so many times.", bounds=Whole(1, MOST_MODELS))] = 1
+    design: Annotated[Design, Option("As many originals as models, or one original again and again.")] = "per-original"
+    seed: Annotated[int, Option("Seed of the unlearning runs.", bounds=SEED)] = 0
+    time_limit_s: Annotated[
+        float | None,
+        Option("Limit per model, in the clock's unit.", flag="--time-limit", shown="measured", bounds=TIME_LIMIT_S),
+    ] = None
+    budget_fraction: Annotated[
+        float | None,
+        Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
+    ] = None
+    clock: Annotated[Clock, Option("Limit seconds, processor seconds, or examples drawn from the loaders.")] = "wall"
+    no_wait: Annotated[bool, Option("Measure retraining at once, even if the machine is busy.")] = False
+    failed_as: Annotated[FailedAs, Option("Leave failed models out, or count each as its original.")] = "missing"
+    evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
+    options: Annotated[
+        Mapping[str, Any], Option("An option of the plugin; may be repeated.", flag="--set", metavar="KEY=VALUE")
+    ] = field(default_factory=dict)
+    isolation: Annotated[Isolation, Option("One sandbox for all models, or one for each.")] = "run"
+    gpus: Annotated[str, Option("none, all, a number, or UUIDs with commas.")] = "auto"
+    runtime: Annotated[str | None, Option("OCI runtime of the containers, e.g. runsc.", shown="the engine's")] = None
+    torch: Annotated[
+        str | None, Option("torch version of the sandbox image; several with commas: a run each.", shown="the host's")
+    ] = None
+    base: Annotated[str | None, Option("Base image of the sandbox.")] = None
+    workers: Annotated[int, Option("Models at the same time, a sandbox each.", bounds=Whole(1, 100_000))] = 1
+    cpus: Annotated[
+        int | None, Option("Cores of a sandbox.", shown="all, shared out among the workers", bounds=Whole(1, 4096))
+    ] = None
+    memory_mib: Annotated[  # torch alone needs the least
+        int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
+    ] = 8192
+    keep_weights: Annotated[bool, Option("Keep every unlearned model's weights in the run folder.")] = False
+    debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
+        False
+    )
+
+    def __post_init__(self) -> None:
+        if not self.plugin:
+            raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
+        if self.runtime is not None and self.runner == "process":
+            raise UsageError("--runtime is for containers, and `--runner process` starts none.")
+        if self.debug and self.runner != "process":
+            raise UsageError(
+                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, as you, without isolation. "
+                f"To look at a plugin inside the sandbox: harness shell {self.plugin}"
+            )
+        self._check_numbers()
+        if self.repeats > 1 and self.design == "one-original":
+            raise UsageError(
+                "--repeats is for the design per-original. Under one-original every model is a repeat of the first original: "
+                "give their number with --models."
+            )
+        if self.time_limit_s is not None and self.budget_fraction is not None:
+            raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+        for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
+            if value not in get_args(known):
+                raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
+        if self.debug and self.workers > 1:
+            raise UsageError("--pdb debugs one model at a time; leave --workers out.")
+
+    def _check_numbers(self) -> None:
+        """Put plain numbers in the place of NumPy's; raise UsageError for one of another type or out of bounds."""
+        for name, option in options_of_runs().items():
+            bounds, value = option.bounds, getattr(self, name)
+            if bounds is None or (value is None and getattr(type(self), name) is None):
+                continue
+            if name == "time_limit_s" and self.clock == "steps":
+                bounds = TIME_LIMIT_STEPS
+            try:
+                object.__setattr__(self, name, bounds.check(value))
+            except NumberError as error:
+                raise UsageError(f"{option.flag} {error}.") from error
+        total = self.repeats * (self.models or 1)
+        if total > MOST_MODELS:
+            raise UsageError(f"--models times --repeats must be at most {MOST_MODELS}, not {total}.")
+        try:
+            check_json(self.options)
+        except ValueError as error:
+            raise UsageError(f"An option of the plugin {error}.") from error
+
+    def plan(self, models: int) -> tuple[int, ...]:
+        """Which original each unlearning takes, in order: all originals once before any a second time."""
+        if self.design == "one-original":
+            return (0,) * models
+        return tuple(range(models)) * self.repeats
+
+    def limits(self, cores: int) -> Limits:
+        """Each sandbox's limits on a host with ``cores`` cores."""
+        return Limits(memory_mib=self.memory_mib, cpus=float(self.cores_of_one(cores)))
+
+    def cores_of_one(self, cores: int) -> int:
+        """Cores of one worker's sandbox on a host with ``cores`` cores."""
+        return min(self.cpus or max(1, cores // self.workers), cores)
+
+    def with_absolute_paths(self) -> RunConfig:
+        """The same, but with paths of plugin and task that hold from any working directory."""
+        plugin = str(PluginSpec.parse(self.plugin).absolute())
+        task = (
+            str(Path(self.task).absolute()) if self.task.endswith((".yaml", ".yml")) or "/" in self.task else self.task
+        )
+        return replace(self, plugin=plugin, task=task)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; :meth:`from_json` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
+        """Inverse of :meth:`to_json`; unknown keys (of a newer version) are an error."""
+        known = {one.name for one in fields(cls)}
+        if unknown := set(data) - known:
+            raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
+        from pydantic import TypeAdapter
+
+        with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
+            return TypeAdapter(cls).validate_python(data)
+
+
+@functools.cache
+def options_of_runs() -> Mapping[str, Option]:
+    """Return what the command line says of each field of RunConfig, with its flag."""
+    found = {name: get_args(hint)[1] for name, hint in get_type_hints(RunConfig, include_extras=True).items()}
+    return {name: replace(one, flag=one.flag or f"--{name.replace('_', '-')}") for name, one in found.items()}
+
+
+def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
+    """``["lr=0.01", "name=x"]`` as a dict; a value that reads as JSON is taken as such, else as text.
+
+    Raises:
+        UsageError: a pair without "=", a key given twice, or a number that is not finite.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key.isidentifier():
+            raise UsageError(f"--set takes KEY=VALUE with a KEY that is an identifier, not {pair!r}.")
+        if key in options:
+            raise UsageError(f"--set gives {key!r} twice.")
+        options[key] = _value(key, text)
+    return options
+
+
+def _value(key: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+        check_json(value)
+    except json.JSONDecodeError:
+        return text
+    except RecursionError as error:
+        raise UsageError(f"--set {key} is nested too deeply.") from error
+    except ValueError as error:
+        raise UsageError(f"--set {key} {error}; put it in quotes for a text.") from error
+    return value

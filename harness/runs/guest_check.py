@@ -1,0 +1,67 @@
+"""What is tried in a guest before anything is trained: the task's own network, and the import of the plugin."""
+
+from __future__ import annotations
+
+from harness.core.outcomes import ModelOutcome, Status
+from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.session.greeting import NetworkRefusedError
+from harness.runners.session.session import IMPORT_LIMIT_S
+from harness.runs.workplace import Workplace
+from harness.tasks.own_architectures import batch_sizes, refusal
+
+CHECK_S = 600.0
+MAX_SHOWN_LINES = 8
+OWN_SETUP_ERRORS = (
+    "PluginSetupError",
+    "PluginValidationError",
+)  # their texts say all, and their frames are the guest's
+BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
+BUILDS_ADVICE = (
+    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
+    "those of the same index, which PIP_EXTRA_INDEX_URL or pip's configuration names."
+)
+
+
+def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
+    """Do a dry pass of the task's own network in a guest, and import the plugin there, before anything is trained.
+
+    What is the harness's own needs neither: nothing is started then.
+
+    Raises:
+        TaskInvalidError: the network cannot be trained there.
+        PluginLoadError: the plugin cannot be imported there or has no hook.
+        SandboxError: the guest did not start.
+    """
+    stranger = facts.origin != "bundled"
+    if place.architecture is None and not stranger:
+        return
+    sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
+    try:
+        with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
+            session.greet()
+            if stranger:
+                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_LIMIT_S, import_only=True)
+                _refuse_unloaded(facts, outcome)
+    except NetworkRefusedError as error:
+        raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
+
+
+def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:
+    """Raise PluginLoadError or SandboxError unless the plugin was imported."""
+    if outcome.import_s is not None:
+        return
+    seen = outcome.evidence
+    if outcome.status is Status.INFRA_ERROR:
+        raise SandboxError(f"{outcome.advice} {seen.error_message or '; '.join(seen.notes)}")
+    message = seen.error_message or outcome.status.value
+    if outcome.status is Status.TIMEOUT:
+        message = f"its import did not end within {IMPORT_LIMIT_S:.0f} s"
+    kind = f"{seen.error_type}: " if seen.error_type else ""
+    shown = "" if seen.error_type in OWN_SETUP_ERRORS else seen.traceback or outcome.log.head
+    frames = "\n".join(shown.strip().splitlines()[-MAX_SHOWN_LINES:])
+    advice = BUILDS_ADVICE if any(sign in message for sign in BUILDS_SIGNS) else outcome.advice
+    raise PluginLoadError(
+        f"The plugin {facts.name} of {facts.distribution} {facts.version} cannot be loaded inside the sandbox, which was tried "
+        f"before training: {kind}{message}\n{advice}" + (f"\n{frames}" if frames else "")
+    )

@@ -1,0 +1,352 @@
+"""The main job: from a user's options to a report, and on again after an interruption."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.choices import FailedAs
+from harness.core import hardware
+from harness.core.cache import key_of, take_rebuilt
+from harness.core.outcomes import ModelOutcome
+from harness.core.progress import Progress
+from harness.errors import (
+    HarnessError,
+    InterruptedRunError,
+    NoSpaceError,
+    ResumeMismatchError,
+    SandboxError,
+)
+from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.references.originals import untrained
+from harness.references.populations import Population, device_kind, training_code_digest
+from harness.report.document import Report, RunnerRecord, utc_now
+from harness.report.page import write_page
+from harness.report.writing import report_text, write_report
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.cores import Seat
+from harness.runs.assemble import Judgement, assemble
+from harness.runs.budget import Limit
+from harness.runs.config import RunConfig
+from harness.runs.evaluators import limit_in_force_s
+from harness.runs.guest_check import check_in_guest
+from harness.runs.kept_task import edited, kept_task, task_to_keep
+from harness.runs.placement import plan_seats
+from harness.runs.prepare import Prepared, prepare
+from harness.runs.records import left_out, task_record
+from harness.runs.retraining import find_limit, remeasuring
+from harness.runs.run_models import unlearn_all
+from harness.runs.runner_choice import Workshop, choose_workshop
+from harness.runs.store import RunStore, default_run_folder, free_mib
+from harness.runs.unjudged import begun_report, filled
+from harness.runs.workplace import Workplace
+from harness.tasks.own_architectures import source_digest
+from harness.tasks.task import Task, TaskData
+from harness.tasks.twins import Twins, find_twins, twin_warnings
+from reference_models.recipe import to_json
+
+MIN_FREE_MIB = 200  # less than this and a run would end half-way
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Attributes:
+        report: what was found.
+        folder: where ``report.json`` and ``report.html`` lie.
+    """
+
+    report: Report
+    folder: Path
+
+
+@dataclass
+class Phases:
+    """Where the time of a run went, seconds by name, in the order in which the phases began.
+
+    Attributes:
+        seconds: of all commands that worked on the run, as far as they came to the end of a phase or were interrupted in it.
+        keep: called at the end of every phase, with the seconds so far.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    keep: Callable[[Mapping[str, float]], None] = lambda _seconds: None
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Count the time of a block as the phase ``name``."""
+        began = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self._count(name, began)
+            with suppress(HarnessError):  # a full disk must not hide why the phase ended
+                self.keep(self.seconds)
+            raise
+        self._count(name, began)
+        self.keep(self.seconds)
+
+    def _count(self, name: str, began: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run with everything checked that can be checked before any long work."""
+
+    config: RunConfig
+    task: Task
+    evaluators: Sequence[LoadedEvaluator]
+    broken: Sequence[BrokenPlugin]
+    workshop: Workshop
+    seats: tuple[Seat, ...] = (Seat(),)
+
+
+def run(config: RunConfig, progress: Progress) -> RunResult:
+    """Run one plugin on one task and report.
+
+    Raises:
+        HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
+    """
+    config = config.with_absolute_paths()
+    order = _check(config, progress)
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
+    store = RunStore.create(folder)
+    begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
+    if (kept := task_to_keep(order.task, folder)) is not None:
+        begun["task"] = kept
+    store.write_run(begun)
+    return _stoppable(order, store, begun, progress)
+
+
+def resume(
+    folder: Path, progress: Progress, workers: int | None = None, failed_as: FailedAs | None = None
+) -> RunResult:
+    """Go on with an interrupted run; models that have ended are not done again.
+
+    Args:
+        folder: of the run.
+        progress: told what is going on.
+        workers: how many there are from now on, each with as many cores as before; None for as many as before.
+        failed_as: what failed models count as from now on; None for what the run was begun with.
+
+    Raises:
+        RunNotFoundError: no run there.
+        ResumeMismatchError: something that the result depends on has changed since.
+    """
+    store = RunStore.open(folder)
+    begun = store.read_run()
+    config = RunConfig.from_json(begun["config"])
+    if workers is not None:
+        config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
+    if failed_as is not None:
+        config = replace(config, failed_as=failed_as)
+    begun["config"] = config.to_json()  # kept as soon as the run is ours
+    task = kept_task(begun, config, folder)
+    if edited(task, config):
+        progress.notice(f"{config.task} has changed since; the run goes on with the task that it was begun with.")
+    order = _check(config, progress, task)
+    return _stoppable(order, store, begun, progress)
+
+
+def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> Order:
+    """Check all that can be checked before long work.
+
+    Args:
+        config: the user's options.
+        progress: told what is left out.
+        task: of a run that was begun, which goes on without evaluators that are gone; None for the one that ``config`` names.
+    """
+    begun, task = task is not None, task or find_task(config.task)
+    seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
+    limit_in_force_s()
+    evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
+    workshop = choose_workshop(config, progress)
+    for plugin in broken:
+        progress.notice(f"An evaluator is left out: {plugin.reason}")
+    return Order(config, task, evaluators, broken, workshop, seats)
+
+
+def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
+    return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
+
+
+def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
+    if free_mib(store.folder) < MIN_FREE_MIB:
+        raise NoSpaceError(
+            f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
+            "Free some, or choose another folder with --output."
+        )
+    try:
+        with store.held():
+            store.write_run(begun)
+            return _Job(order, store, dict(begun), progress).finish()
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+        ) from None
+    except (SandboxError, NoSpaceError) as error:
+        raise type(error)(
+            f"{error}\nEvery finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+        ) from error
+
+
+class _Job:
+    """One run under way: its phases in order."""
+
+    def __init__(self, order: Order, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+        self.order, self.store, self.begun, self.progress = order, store, begun, progress
+        self.config, self.task = order.config, order.task
+        self.models = order.config.models or order.task.models
+        self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
+
+    def _keep_phases(self, seconds: Mapping[str, float]) -> None:
+        self.begun["phases"] = dict(seconds)
+        self.store.write_run(self.begun)
+
+    def _keep_remeasured(self, seconds: float) -> None:
+        self.begun.setdefault("remeasured_s", []).append(seconds)
+        self.store.write_run(self.begun)
+
+    def finish(self) -> RunResult:
+        """Do what is left to do and write the report."""
+        with self._phase("prepare"):
+            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.seats)
+            data, references, runner, facts = found.data, found.references, found.runner, found.facts
+            twins = find_twins(data)
+            for text in twin_warnings(twins, data.sizes()):
+                self.progress.notice(text)
+            self._same_as_before(found)
+            references.check_journals(self.models, runner.facts.requested.memory_mib)
+            queries = references.query_pictures()
+            if found.architecture is not None or facts.origin != "bundled":
+                check_in_guest(found.place(untrained(references), queries), runner, facts)
+        with self._phase("references"):
+            populations = references.populations(self.models, self.progress)
+        place = found.place(populations["original"], queries)
+        with self._phase("budget"):
+            limit = self._limit(place)
+        report = self._begin_report(data, twins, populations, limit, runner, facts)
+        with self.phases("unlearn"):
+            workshop, keep = self.order.workshop, self._keep_remeasured
+            between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
+            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
+        return self._judge(found, populations, limit, outcomes, report)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """A phase that uses the cache: what was damaged in it is told."""
+        try:
+            with self.phases(name):
+                yield
+        finally:
+            for text in take_rebuilt():
+                self.progress.notice(text)
+
+    def _limit(self, place: Workplace) -> Limit:
+        """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""
+        kept = self.begun.get("limit")
+        if kept is not None:
+            return Limit.from_json(kept)
+        limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+        self.begun["limit"] = asdict(limit)
+        self.store.write_run(self.begun)
+        return limit
+
+    def _same_as_before(self, found: Prepared) -> None:
+        """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
+        identity = {
+            "task": key_of(self.task.definition),
+            "data": found.data.digest(),
+            "recipe": to_json(self.task.recipe),
+            "plugin": found.facts.digest,
+            "runner": found.runner.facts.name,
+            "image": found.runner.facts.image,
+            "code": training_code_digest(),
+            "queries": found.references.queries.to_json(),
+            "torch": library_versions()["torch"],
+            "cores": found.cores,
+            "device": [device_kind(found.device), hardware.cpu_model()],
+        }
+        network = source_digest(self.task)
+        if network is not None:
+            identity["network"] = network
+        before = self.begun.get("identity")
+        if before is None:
+            self.begun["identity"] = identity
+            self.store.write_run(self.begun)
+            return
+        changed = sorted(name for name in identity if key_of({"": identity[name]}) != key_of({"": before.get(name)}))
+        if changed:
+            raise ResumeMismatchError(
+                f"{self.store.folder} cannot go on: changed since it began: {', '.join(changed)}. Its models would not be "
+                "comparable. Undo the change, or begin a new run."
+            )
+
+    def _begin_report(
+        self,
+        data: TaskData,
+        twins: tuple[Twins, ...],
+        populations: Mapping[str, Population],
+        limit: Limit,
+        runner: Runner,
+        facts: PluginFacts,
+    ) -> Report:
+        """Keep with the run what its report says besides its models, before the first of them begins."""
+        doubled = twin_warnings(twins, data.sizes())
+        broken = [left_out(plugin.reason) for plugin in self.order.broken]
+        warnings = [*self.order.workshop.notices, *doubled, *broken]
+        libraries = library_versions()
+        report = begun_report(
+            self.begun,
+            self.config,
+            task_record(self.task, data, twins),
+            self.task,
+            populations,
+            limit,
+            facts,
+            runner.facts,
+            libraries,
+            warnings,
+        )
+        self.store.write_begun(report_text(report))
+        return report
+
+    def _judge(
+        self,
+        found: Prepared,
+        populations: Mapping[str, Population],
+        limit: Limit,
+        outcomes: list[ModelOutcome],
+        report: Report,
+    ) -> RunResult:
+        config, task = self.config, self.task
+        with self.phases("evaluate"):
+            judgement = Judgement(
+                config,
+                task,
+                found.data,
+                populations,
+                limit,
+                outcomes,
+                self.store,
+                config.failed_as,
+                self.order.evaluators,
+                self.progress,
+            )
+        report = filled(report, self.begun, config, limit, outcomes, task.margins, found.cores)
+        changes = {
+            "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest
+            "examples": judgement.examples(judgement.records),
+            "phases": {name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
+        }
+        report = assemble(report, judgement.records, task.margins, config.failed_as, report.warnings, changes)
+        write_report(report, self.store.folder)
+        write_page(report, self.store.folder)
+        return RunResult(report, self.store.folder)

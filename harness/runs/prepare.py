@@ -1,0 +1,87 @@
+"""What runs, shells and debugging share before a model is unlearned: task, data, runner and reference models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core import hardware
+from harness.references.populations import Population, References
+from harness.references.queries import Pictures
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.cores import Seat
+from harness.runs.config import RunConfig
+from harness.runs.placement import unpinned
+from harness.runs.runner_choice import Workshop
+from harness.runs.workplace import Workplace, guest_data
+from harness.tasks.checking import load_data
+from harness.tasks.own_architectures import carried
+from harness.tasks.task import Task, TaskData
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a guest needs but for the models.
+
+    Attributes:
+        config: the user's options.
+        task, data: what is being unlearned.
+        runner, facts: of the plugin.
+        references: of the task, on ``device``.
+        architecture: folder with the module of the task's own network; None where it has none.
+        device: where logits are computed on the host.
+        cores: of a guest.
+        run_id: for labels.
+        seats: of the workers, one each.
+    """
+
+    config: RunConfig
+    task: Task
+    data: TaskData
+    runner: Runner
+    facts: PluginFacts
+    references: References
+    architecture: Path | None
+    device: str
+    cores: int
+    run_id: str
+    seats: tuple[Seat, ...]
+
+    def place(self, originals: Population, queries: Pictures | None = None) -> Workplace:
+        """Return what guests of these originals share.
+
+        Args:
+            originals: the models to unlearn.
+            queries: what every query shows to a returned model; None for nothing.
+        """
+        return Workplace(
+            self.task,
+            self.data,
+            self.references.spec,
+            guest_data(self.data, self.data.digest()),
+            originals,
+            self.config,
+            self.cores,
+            self.run_id,
+            self.device,
+            seats=self.seats if self.runner.pins else unpinned(self.seats),
+            queries=queries or {},
+            architecture=self.architecture,
+        )
+
+
+def prepare(
+    config: RunConfig, task: Task, workshop: Workshop, run_id: str, seats: tuple[Seat, ...] = (Seat(),)
+) -> Prepared:
+    """Load the task's data and make the plugin's runner ready.
+
+    Raises:
+        HarnessError: the data, the plugin or its image.
+    """
+    architecture = carried(task)
+    data = load_data(task)
+    runner, facts = workshop.runner_for(config.plugin)
+    device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
+    cores = int(config.limits(hardware.available_cores()).cpus or 1)
+    references = References(task, data, device=device)
+    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, seats)

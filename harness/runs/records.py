@@ -1,0 +1,147 @@
+"""The parts of a report that are made from what a run knew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.choices import FailedAs
+from harness.core import hardware
+from harness.core.outcomes import ModelOutcome
+from harness.references.populations import Population
+from harness.report.dependability import undependable
+from harness.report.document import (
+    BudgetRecord,
+    DesignRecord,
+    EvaluatorRecord,
+    HardwareRecord,
+    PopulationRecord,
+    PopulationsRecord,
+    TaskRecord,
+    TwinsRecord,
+)
+from harness.report.times import TimesRecord
+from harness.runs.budget import Limit
+from harness.runs.config import RunConfig
+from harness.tasks.task import Task, TaskData
+from harness.tasks.twins import Twins
+
+LEFT_OUT = "Evaluator left out: "
+
+
+def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecord:
+    """Return the task's record, with digest, sizes and twins of its data."""
+    return TaskRecord(
+        name=task.name,
+        description=task.description,
+        definition=dict(task.definition),
+        data_digest=data.digest(),
+        split_sizes=data.sizes(),
+        class_names=data.class_names,
+        source=task.source,
+        twins=tuple(TwinsRecord(**{**vars(one), "pairs": dict(one.pairs)}) for one in twins),
+    )
+
+
+def design_record(config: RunConfig, models: int) -> DesignRecord:
+    """Which originals were unlearned and how often, of ``models`` a population."""
+    if config.design == "one-original":
+        return DesignRecord(name="one-original", originals=1, repeats=models)
+    return DesignRecord(name="per-original", originals=models, repeats=config.repeats)
+
+
+def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
+    """What the evaluators have to say, each sentence with the name of its evaluator."""
+    failed = [f"Evaluator {one.name} failed; its error is in the report." for one in evaluators if one.error]
+    return failed + [named(one.name, text) for one in evaluators for text in one.warnings]
+
+
+def left_out(reason: str) -> str:
+    """The warning on an evaluator that is installed but cannot be used."""
+    return f"{LEFT_OUT}{reason}"
+
+
+def named(evaluator: str, warning: str) -> str:
+    """A warning that says whose it is."""
+    return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
+
+
+def hardware_record() -> HardwareRecord:
+    """This machine."""
+    host = hardware.describe()
+    return HardwareRecord(
+        cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
+    )
+
+
+def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
+    """Return the limit, where it came from, and whether it and the models' times are dependable."""
+    because = undependable(limit, times, remeasured_s)
+    return BudgetRecord(
+        clock=limit.clock,
+        dependable=not because,
+        undependable_because=because,
+        retrain_min_s=limit.retrain_min_s,
+        remeasured_s=tuple(remeasured_s),
+        at_rest=limit.at_rest,
+        deadline_s=limit.deadline_s,
+        limit_s=limit.limit_s,
+        how="explicit" if limit.how == "explicit" else "fraction",
+        fraction=limit.fraction,
+        retrain_s=limit.retrain_s,
+        retrain_median_s=limit.retrain_median_s,
+        measured_on=limit.key or None,
+        cached=limit.from_cache,
+        cpu_pressure=limit.cpu_pressure,
+    )
+
+
+def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
+    """Return how many models came back as they were; no warning where none did."""
+    finished = [outcome for outcome in outcomes if outcome.status.finished]
+    same = sum(outcome.unchanged is True for outcome in finished)
+    if not same:
+        return []
+    return [f"The weights are the original's, bit for bit, in {same} of {len(finished)} models."]
+
+
+def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
+    """Return which times are not dependable because the machine was busy, and what that means."""
+    because = undependable(limit, times, remeasured_s)
+    if not because:
+        return []
+    advice = "Run again on the machine at rest, or limit processor seconds with --clock cpu."
+    effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
+    return [f"Times are not dependable: {because}. {effect} {advice}"]
+
+
+def populations_record(
+    populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome], failed_as: FailedAs = "missing"
+) -> PopulationsRecord:
+    """On how many models the numbers rest."""
+    records = {
+        role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
+        for role, one in populations.items()
+    }
+    none = PopulationsRecord(**records, unlearned=PopulationRecord(size=0), failed_models=0)
+    return with_counts(none, outcomes, failed_as)
+
+
+def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
+    """Return the same with the models that ended in these ways."""
+    finished = sum(outcome.status.finished for outcome in outcomes)
+    failed = len(outcomes) - finished
+    substituted = failed if failed_as == "noop" and finished else 0
+    return record.model_copy(
+        update={
+            "unlearned": PopulationRecord(size=finished + substituted),
+            "failed_models": failed,
+            "failed_as": failed_as,
+            "substituted": substituted,
+        }
+    )
+
+
+def cache_keys(populations: Mapping[str, Population], limit: Limit) -> dict[str, str]:
+    """Keys of all that came from a cache."""
+    keys = {f"{role}.{n}": key for role, one in populations.items() for n, key in enumerate(one.keys)}
+    return keys | ({"retraining_time": limit.key} if limit.key else {})

@@ -1,0 +1,121 @@
+"""Unlearns one model after another, and keeps how each ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from harness.core.outcomes import ModelOutcome, Status
+from harness.core.progress import Progress
+from harness.errors import SandboxError
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.session.session import IMPORT_LIMIT_S, Session
+from harness.runners.session.weights import same_weights
+from harness.runs.budget import Limit
+from harness.runs.remeasuring import Remeasuring
+from harness.runs.scoring import logits_of, torch_threads
+from harness.runs.store import RunStore
+from harness.runs.work_queue import Queue, share_out
+from harness.runs.workplace import Workplace
+from reference_models.recipe import derive_seed
+
+SAME_INFRA_ERRORS = 3
+OVERFLOW = (
+    "The weights are finite, but the model's outputs are not, with these weights or with them rounded to bfloat16: a forward "
+    "pass overflows. Keep the weights in range, e.g. with a smaller learning rate or clipped gradients."
+)
+
+
+class InfraErrors:
+    """Stops a run whose models end one after another with the same failure of the sandbox."""
+
+    def __init__(self) -> None:
+        self._last: list[tuple[str | None, str | None, int | None]] = []
+
+    def count(self, outcome: ModelOutcome) -> None:
+        """Take note of how a model ended.
+
+        Raises:
+            SandboxError: it is the third in a row that ended with the same infrastructure error.
+        """
+        if outcome.status is not Status.INFRA_ERROR:
+            self._last.clear()
+            return
+        seen = outcome.evidence
+        cause = (seen.error_type, seen.error_message, seen.guest_exit_code)
+        self._last = [*self._last, cause] if cause in self._last else [cause]
+        if len(self._last) == SAME_INFRA_ERRORS:
+            notes = "; ".join(seen.notes)
+            what = seen.error_message or notes or f"the guest ended with exit status {seen.guest_exit_code}"
+            raise SandboxError(
+                f"{SAME_INFRA_ERRORS} models in a row ended with the same failure of the sandbox, so the run stops: {what}. "
+                "`harness doctor` looks at the sandbox; resumed, the run does these models again."
+            )
+
+
+def unlearn_all(
+    place: Workplace,
+    runner: Runner,
+    facts: PluginFacts,
+    limit: Limit,
+    store: RunStore,
+    progress: Progress,
+    between: Remeasuring | None = None,
+) -> list[ModelOutcome]:
+    """Unlearn every original that has not ended yet; each one's end is on disk before its worker begins the next.
+
+    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again. ``between`` is asked
+    after each model but the last.
+    """
+    finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
+    plan = place.config.plan(len(place.originals.seeds))
+    models = len(plan)
+    seconds = models * (limit.deadline_s + IMPORT_LIMIT_S + 60.0)
+    queue = Queue(index for index in range(models) if index not in finished)
+    infra = InfraErrors()
+    with progress.step(f"unlearning with {facts.name}", models) as step:
+        step.advance(len(finished))
+
+        def work(session: Session, index: int) -> None:
+            finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
+            step.advance()
+            infra.count(finished[index])
+            if between is not None and len(queue):
+                between.after_model(session.seat)
+
+        with place.sessions(runner, facts, place.config.options, seconds, queue) as sessions:
+            share_out(queue, sessions, place.seats, work, lambda: None if between is None else between.stop())
+    return [finished[index] for index in range(models)]
+
+
+def _unlearn_one(
+    place: Workplace, session: Session, index: int, original: int, limit: Limit, store: RunStore
+) -> ModelOutcome:
+    before = store.begin_model(index)
+    seed = derive_seed("unlearn", place.config.seed, index)
+    journal = place.originals.journal(original)
+    outcome, weights = session.unlearn(
+        index,
+        seed,
+        place.originals.state(original),
+        limit.limit_s,
+        journal,
+        clock=limit.clock,
+        deadline_s=None if limit.clock == "wall" else limit.deadline_s,
+    )
+    earlier = (*before, *outcome.earlier_attempts)
+    outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
+    began_s, logits = time.monotonic(), None
+    if outcome.status.finished and weights is not None:
+        outcome = replace(outcome, unchanged=same_weights(weights, place.originals.state(original)))
+        if place.config.keep_weights:
+            store.keep_weights(index, weights)
+        with torch_threads(place.cores):  # however many workers there are
+            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat), place.queries)
+        if not all(np.isfinite(array).all() for array in logits.values()):
+            outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
+    outcome = replace(outcome, judge_s=time.monotonic() - began_s)
+    store.finish_model(outcome, logits)
+    return outcome

@@ -1,0 +1,201 @@
+"""Choice of the runner: Docker if reachable; a plain process if the user requests it or the plugin is bundled."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from packaging.version import Version
+
+from harness.core import hardware
+from harness.core.cache import Cache
+from harness.core.progress import Progress
+from harness.errors import (
+    DockerUnavailableError,
+    GpuUnavailableError,
+    ImageBuildError,
+    PluginNotFoundError,
+    RunnerRefusedError,
+    SandboxError,
+    UsageError,
+)
+from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
+from harness.plugins.spec import PluginSpec
+from harness.runners.base import PluginBundle, PluginFacts, Runner
+from harness.runners.bundles import materialise, resolve
+from harness.runners.engine.gpus import parse_gpus
+from harness.runners.process import ProcessRunner
+from harness.runs.config import RunConfig
+from harness.runs.reaping import reap_guest_folders
+
+if TYPE_CHECKING:
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.listing import GuestImage
+
+AUTO = "auto"  # a GPU if there is one
+RETRAIN = "retrain"  # the bundled unlearner that measures the retraining time
+
+
+class Workshop(Protocol):
+    """Factory of runners of one kind."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return notices about the choice of runner, for the report."""
+
+    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
+        """Return a runner for this plugin, and the plugin's metadata.
+
+        Raises:
+            PluginNotFoundError, DuplicatePluginError, PluginPackagingError: if the plugin cannot be resolved.
+            ImageBuildError: if its image cannot be built.
+        """
+
+    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
+        """Return a runner for the bundled ``retrain``, and its metadata."""
+
+
+def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
+    """Return the factory of the kind that ``--runner`` names; ``auto`` uses Docker if it is reachable.
+
+    Raises:
+        DockerUnavailableError, ImageBuildError: if Docker is unavailable but was requested, or an option that needs it was given
+            (``--base``, ``--torch``, ``--runtime``).
+        RunnerRefusedError: if Docker is unavailable, the plugin is third-party, and ``--runner process`` was not given.
+        PluginNotFoundError, DuplicatePluginError: if no distribution, or more than one, registers the name.
+        GpuUnavailableError: if GPUs were requested and there are none.
+        UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
+    """
+    _check_plugin_exists(config.plugin)
+    if config.gpus != AUTO:
+        parse_gpus(config.gpus)
+    if config.runner == "process":
+        _check_torch_is_installed(config.torch)
+        return ProcessWorkshop(config, progress)
+    try:
+        return _docker(config, progress)
+    except (DockerUnavailableError, ImageBuildError) as error:
+        if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
+            raise  # the process runner would silently ignore these options
+        if not _bundled(config.plugin):
+            raise RunnerRefusedError(
+                f"{error}\n{config.plugin!r} is a third-party plugin and would run without isolation. Fix the error above, "
+                "or pass `--runner process` if you trust its code with this account."
+            ) from error
+        reason = str(error).splitlines()[0]
+        notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
+        progress.notice(notice)
+        return ProcessWorkshop(config, progress, (notice,))
+
+
+def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
+    from harness.runners.docker import known_runtime
+    from harness.runners.engine.client import Engine
+    from harness.runners.engine.reaper import reap
+    from harness.runners.images.listing import ensure_guest_image
+
+    engine = Engine.connect()
+    known_runtime(config.runtime, engine.info())
+    try:
+        for name in reap(engine):
+            progress.notice(f"Removed the orphaned container {name} of a killed run.")
+    except SandboxError as error:
+        progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
+    with progress.step("sandbox image", None) as step:
+        guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
+    return DockerWorkshop(engine, guest, config, progress)
+
+
+def _check_plugin_exists(plugin: str) -> None:
+    """Raise PluginNotFoundError, before anything is built, for an unregistered name or a path that does not exist."""
+    spec = PluginSpec.parse(plugin)
+    if spec.is_path and not spec.path.exists():
+        raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
+    if spec.kind == "name" and not spec.path.is_dir():
+        find_unlearner(spec.text)
+
+
+def _check_torch_is_installed(asked: str | None) -> None:
+    """Raise UsageError unless ``asked`` is the installed torch version, with or without its local part."""
+    installed = importlib.metadata.version("torch")
+    if asked is not None and asked not in (installed, Version(installed).public):
+        raise UsageError(
+            f"--torch {asked} is not available to `--runner process`, which uses the installed torch {installed}. Pass "
+            "`--runner docker`, or leave out --torch."
+        )
+
+
+def _bundled(plugin: str) -> bool:
+    return any(found.bundled for found in find_plugins(UNLEARNERS) if found.name == plugin)
+
+
+def _gpus(config: RunConfig) -> str:
+    if config.gpus != AUTO:
+        return config.gpus if parse_gpus(config.gpus)[0] else "none"
+    return "1" if hardware.gpu_names() else "none"
+
+
+class DockerWorkshop:
+    """Factory of runners that start containers."""
+
+    notices: tuple[str, ...] = ()
+
+    def __init__(self, engine: Engine, guest: GuestImage, config: RunConfig, progress: Progress) -> None:
+        self._engine, self._guest, self._config, self._progress = engine, guest, config, progress
+
+    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
+        """See :class:`Workshop`."""
+        from harness.runners.docker import DockerRunner
+        from harness.runners.images.listing import ensure_plugin_image
+
+        with self._progress.step(f"image for {plugin}", None) as step:
+            bundle = resolve(plugin, engine=self._engine, guest=self._guest, progress=step.tell)
+            image = ensure_plugin_image(self._engine, self._guest, bundle, progress=step.tell)
+        limits = self._config.limits(hardware.available_cores())
+        config = self._config
+        return DockerRunner(self._engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
+
+    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
+        """See :class:`Workshop`."""
+        return self.runner_for(RETRAIN)
+
+
+class ProcessWorkshop:
+    """Factory of runners that start plain processes."""
+
+    def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
+        reap_guest_folders()
+        self._config, self._progress = config, progress
+        self._device = "cpu" if _gpus(config) == "none" else "cuda"
+        if self._device == "cuda" and not hardware.gpu_names():
+            raise GpuUnavailableError(
+                f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
+                "for details, or pass --gpus none to run on the CPU."
+            )
+        own = ("The plugin ran as a plain process, without isolation.",)
+        self.notices = notices or (() if _bundled(config.plugin) else own)
+
+    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
+        """See :class:`Workshop`."""
+        with self._progress.step(f"preparing {plugin}", None) as step:
+            bundle = resolve(plugin, allow_host_build=True, progress=step.tell)
+        limits = self._config.limits(hardware.available_cores())
+        return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, self._device), bundle.facts
+
+    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
+        """See :class:`Workshop`."""
+        return self.runner_for(RETRAIN)
+
+
+def _folder(bundle: PluginBundle) -> Path | None:
+    """Unpack a plugin into the cache and return the folder; return None if the plugin is installed in this environment."""
+    if bundle.facts.origin in ("bundled", "installed"):
+        return None
+    inputs = {"format": 2, "digest": bundle.facts.digest}
+
+    def unpack(folder: Path) -> None:
+        materialise(bundle, folder / "site")
+
+    folder, _ = Cache("plugins").get_or_build(inputs, unpack)
+    return folder / "site"

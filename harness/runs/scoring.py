@@ -1,0 +1,113 @@
+"""Conversion of weights to logits, and of logits to the evidence for evaluators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.outcomes import ModelOutcome
+from harness.evaluation import SPLITS, Design, Evidence, Timings
+from harness.references.populations import Population
+from harness.references.queries import Pictures, answers, queries_in
+from harness.runs.budget import Limit
+from harness.tasks.task import TaskData
+from reference_models.recipe import ModelSpec
+
+
+def logits_of(
+    spec: ModelSpec, weights: Mapping[str, NDArray[np.generic]], data: TaskData, device: str, queries: Pictures
+) -> dict[str, NDArray[np.float32]]:
+    """Return one model's logits, (n, C), float32, by split, and by :func:`harness.references.queries.key` for each query."""
+    import torch
+
+    from reference_models.prediction import stacked_logits
+
+    state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
+    logits = {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+    return logits | {name: found[0] for name, found in answers(spec, state, queries, device).items()}
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Set torch's thread count within a ``with`` block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def make_evidence(
+    data: TaskData,
+    populations: Mapping[str, Population],
+    outcomes: Sequence[ModelOutcome],
+    unlearned: Mapping[int, Mapping[str, NDArray[np.float32]]],
+    limit: Limit,
+    seed: int,
+    design: Design = "per-original",
+) -> Evidence:
+    """Return the evidence for evaluators. Failed models are excluded, so that they never become a score."""
+    finished = [outcome for outcome in outcomes if outcome.status.finished]
+    logits: dict[str, dict[str, NDArray[np.float32]]] = {
+        role: dict(population.logits) for role, population in populations.items()
+    }
+    logits["unlearned"] = {
+        name: _stack([unlearned[outcome.index][name] for outcome in finished], len(data.split(name)), data.n_classes)
+        for name in SPLITS
+    }
+    queries = _queries(populations, [unlearned[outcome.index] for outcome in finished])
+    return Evidence(
+        n_classes=data.n_classes,
+        ids={name: data.split(name).ids for name in SPLITS},
+        labels={name: data.split(name).labels for name in SPLITS},
+        logits=logits,
+        unlearned_from=np.array([outcome.original for outcome in finished], dtype=np.int64),
+        timings=_timings(finished, limit),
+        seed=seed,
+        class_names=data.class_names,
+        design=design,
+        true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
+        subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
+        queries=queries,
+    )
+
+
+def _queries(
+    populations: Mapping[str, Population], unlearned: Sequence[Mapping[str, NDArray[np.float32]]]
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return query -> population -> logits, for the queries that every model has."""
+    returned = [queries_in(logits) for logits in unlearned]
+    asked = [*(population.queries for population in populations.values()), *returned]
+    names = [name for name in asked[0] if returned and all(name in queries for queries in asked)]
+    return {
+        name: {role: population.queries[name] for role, population in populations.items()}
+        | {"unlearned": np.stack([queries[name] for queries in returned])}
+        for name in names
+    }
+
+
+def _stack(rows: list[NDArray[np.float32]], examples: int, classes: int) -> NDArray[np.float32]:
+    return np.stack(rows) if rows else np.empty((0, examples, classes), dtype=np.float32)
+
+
+def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
+    def column(values: Sequence[float | None]) -> NDArray[np.float64]:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+    return Timings(
+        unlearn_s=column([outcome.charged_s for outcome in finished]),
+        # With the clock "steps", retrain_s counts examples; elapsed_s has the wall-clock seconds.
+        retrain_s=np.array(limit.elapsed_s if limit.clock == "steps" else limit.retrain_s, dtype=np.float64),
+        limit_s=limit.limit_s,
+        peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),
+        peak_gpu_mib=column([outcome.peak_gpu_mib for outcome in finished]),
+        clock=limit.clock,
+        unlearn_examples=column([outcome.examples for outcome in finished]),
+        retrain_examples=np.array(limit.examples, dtype=np.float64),
+    )

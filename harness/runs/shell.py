@@ -1,0 +1,188 @@
+"""``harness shell`` and ``harness run --pdb``: the sandbox of a run, with the user's terminal in it."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.progress import Progress
+from harness.errors import InterruptedRunError, SandboxError, UsageError
+from harness.plugins.discovery import find_task
+from harness.references.originals import few_originals, untrained
+from harness.runners.base import PluginFacts, Runner
+from harness.runners.process import held_folder, let_go
+from harness.runners.session.terminal import attend
+from harness.runners.session.weights import encode
+from harness.runs.config import RunConfig
+from harness.runs.prepare import prepare
+from harness.runs.runner_choice import choose_workshop
+from harness.runs.workplace import Workplace
+from harness_guest.protocol import Job
+from harness_guest.shell_order import DATA, JOURNAL, ORDER, ORIGINAL, ShellOrder
+from reference_models.recipe import derive_seed
+
+WEEK_S = 7 * 86_400.0
+
+
+@dataclass(frozen=True)
+class ShellEnd:
+    """How a shell ended.
+
+    Attributes:
+        status: exit status, 128 + signal where a signal ended it.
+        out_of_memory: the limit on memory struck while it ran.
+    """
+
+    status: int
+    out_of_memory: bool
+
+
+@dataclass(frozen=True)
+class Debugged:
+    """How a run with ``--pdb`` ended.
+
+    Attributes:
+        models: how many were unlearned, the failed one among them.
+        failed: index of the model that the plugin failed on; None where it failed on none.
+    """
+
+    models: int
+    failed: int | None
+
+
+def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) -> Opened:
+    """Make the sandbox ready as a run would: the same image, mounts and limits.
+
+    Unless the user names their number, originals are those that are cheap to have, see
+    :func:`~harness.references.originals.few_originals`.
+
+    Args:
+        config: plugin, task, runner and limits, as for a run.
+        progress: told of what takes time.
+        fresh: take a network that was never trained instead of an original.
+
+    Raises:
+        HarnessError: as for a run.
+    """
+    config = config.with_absolute_paths()
+    task = find_task(config.task)
+    workshop = choose_workshop(config, progress)
+    found = prepare(config, task, workshop, f"shell-{uuid.uuid4().hex[:8]}")
+    references = found.references
+    originals = untrained(references) if fresh else few_originals(references, config.models, progress)
+    how = "from the cache" if originals.from_cache else "newly trained"
+    origin = "an untrained network" if fresh else f"original 0, {how}"
+    return Opened(found.place(originals), found.runner, found.facts, origin)
+
+
+def debug(config: RunConfig, progress: Progress) -> Debugged:
+    """Unlearn originals on the user's terminal, without a limit, up to the first failure, which is debugged there.
+
+    Raises:
+        UsageError: there is no terminal.
+        InterruptedRunError: Ctrl-C.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("--pdb needs a terminal, and standard input is none.")
+    if config.output is not None:
+        raise UsageError("--pdb writes no run folder, for nothing is scored; leave --output out.")
+    opened = open_shell(config, progress)
+    plan = config.plan(len(opened.place.originals.seeds))
+    try:
+        for index, original in enumerate(plan):
+            if opened.enter("pdb", index=index, original=original).status != 0:
+                return Debugged(index + 1, index)
+    except KeyboardInterrupt:
+        raise InterruptedRunError("Stopped. A run with --pdb is not scored; nothing was written.") from None
+    return Debugged(len(plan), None)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sandbox that can be entered."""
+
+    place: Workplace
+    runner: Runner
+    facts: PluginFacts
+    origin: str
+
+    def enter(self, program: str, code: str | None = None, *, index: int = 0, original: int = 0) -> ShellEnd:
+        """Run a program of :class:`~harness_guest.shell_order.ShellOrder` in a sandbox of its own and wait for its end.
+
+        Args:
+            program: "python", "sh" or "pdb".
+            code: what it is to execute; None to hand the terminal over.
+            index: of the model, which decides its seed.
+            original: which one it is.
+
+        Raises:
+            SandboxError: the sandbox did not start, or ended first.
+        """
+        interactive = code is None
+        with self._files(program, code, index, original) as files:
+            handle = self.runner.start(self.place.setup(WEEK_S, files=files))
+            try:
+                inside = handle.beside(
+                    ("-m", "harness_guest.shell", self.runner.paths.files_path), interactive=interactive
+                )
+                status = attend(inside, interactive=interactive, keep_interrupts=program == "pdb")
+                out_of_memory = handle.oom_kills() > 0
+                if status and not out_of_memory and handle.read(1) == b"":
+                    raise SandboxError(f"The sandbox ended before the shell did: {handle.close().stderr.strip()}")
+                return ShellEnd(status, out_of_memory)
+            finally:
+                handle.kill()
+                handle.close()
+
+    @contextmanager
+    def _files(self, program: str, code: str | None, index: int, original: int) -> Iterator[dict[str, Path]]:
+        """Write what the program is told, with the very model and seed of a run, and remove it at the end."""
+        place, config = self.place, self.place.config
+        journal = place.originals.journal(original)
+        job = Job(
+            index,
+            derive_seed("unlearn", config.seed, index),
+            config.time_limit_s if program != "pdb" else None,
+            place.manifest.max_bytes,
+            0 if journal is None else journal.stat().st_size,
+        )
+        hello = place.hello(self.runner, self.facts, config.options)
+        contained = self.runner.facts.image is not None
+        order = ShellOrder(program, hello, job, contained, code, self._about())
+        folder, hold = held_folder()
+        try:
+            order.write(folder / ORDER)
+            (folder / ORIGINAL).write_bytes(encode(place.originals.state(original)))
+            files = {DATA: place.data_file, **{name: folder / name for name in (ORDER, ORIGINAL)}}
+            yield files if journal is None else {**files, JOURNAL: journal}
+        finally:
+            let_go(folder, hold)
+
+    def _about(self) -> str:
+        facts, inside = self.facts, self.runner.facts
+        provider = f"{facts.name} ({facts.distribution} {facts.version})"
+        return (
+            f"{provider} on {self.place.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
+            f"Runner {inside.name}: {inside.isolation}.\n"
+            "What is printed here reaches your terminal as it is, escape sequences too."
+        )
+
+
+def code_from(stdin_is_terminal: bool, command: str | None) -> str | None:
+    """Return what is to be executed: the command, else what is in standard input, else None for a terminal.
+
+    Raises:
+        UsageError: standard input is not text.
+    """
+    if command is not None:
+        return command
+    if stdin_is_terminal:
+        return None
+    try:
+        return sys.stdin.read()
+    except ValueError as error:
+        raise UsageError(f"Standard input is to be carried out, and it is not text: {error}.") from error

@@ -1,0 +1,268 @@
+"""The run folder: all results of a run, written to disk as soon as they are known.
+
+- ``run.json``: the requested options and what they were resolved to, including the task.
+- ``begun.json``: the report without models, written when the first model starts.
+- ``models/0007/``: a folder per model. ``attempts.json`` is written before each attempt, ``logits.safetensors`` and then
+  ``outcome.json`` at its end.
+- ``report.json`` and ``report.html``: written at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, TypeAdapter
+from safetensors.numpy import load, save
+
+from harness.core.files import atomic_write_bytes, atomic_write_json, remove_partial_files, write_error
+from harness.core.locks import HeldError, locked
+from harness.core.outcomes import ModelOutcome, told
+from harness.core.reading import foreign
+from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, RunNotFoundError, UsageError
+from harness.runs.budget import Limit
+
+RUN = "run.json"
+INDEX = re.compile(r"[0-9]{4,9}")
+BEGUN = "begun.json"
+DAMAGED_RUN = "Restore it from a backup, or run the plugin again."
+INTERRUPTED = "interrupted: the harness was stopped before the model ended"
+
+
+def default_run_folder(plugin: str, task: str) -> Path:
+    """Return ``runs/TIME-PLUGIN-TASK``, relative to the working directory."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{stamp}-{_plain(plugin)}-{_plain(task)}"
+
+
+def _plain(name: str) -> str:
+    stem = Path(name).stem if "/" in name else name
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
+
+
+def _content(folder: Path) -> str:
+    """Return what a non-empty run folder contains, and advice."""
+    if (folder / RUN).exists():
+        return f"a run. Choose another folder with --output, or continue the run with `harness resume {folder}`."
+    return "other files. Choose another folder with --output."
+
+
+def _with_advice(error: OSError | HarnessError, folder: Path) -> HarnessError:
+    """Return the error to raise for a failed write in the run folder, with advice."""
+    told = write_error(folder, error) if isinstance(error, OSError) else error
+    return told if isinstance(told, NoSpaceError) else type(told)(f"{told} Or choose another folder with --output.")
+
+
+class RunStore:
+    """A run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> RunStore:
+        """Create a new run folder.
+
+        Raises:
+            OutputUnwritableError: if it cannot be created or is not empty.
+            NoSpaceError: if the disk is full.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
+            (folder / "models").mkdir()
+        except OSError as error:
+            raise _with_advice(error, folder) from error
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> RunStore:
+        """Open an existing run folder.
+
+        Raises:
+            RunNotFoundError: if it contains no run.
+        """
+        if not (folder / RUN).is_file():
+            raise RunNotFoundError(
+                f"{folder} is not a run folder: it has no {RUN}. Pass the folder that `harness run` printed."
+            )
+        return cls(folder)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run's lock, which excludes other processes.
+
+        Raises:
+            UsageError: if another process holds the lock.
+            NoSpaceError, OutputUnwritableError: if the lock file cannot be created.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.folder / ".lock", wait=False))
+            except HeldError:
+                raise UsageError(f"Another process is using {self.folder}. Wait until it ends, or stop it.") from None
+            except OSError as error:
+                raise _with_advice(error, self.folder) from error
+            remove_partial_files(self.folder)
+            yield
+
+    def write_run(self, content: Mapping[str, Any]) -> None:
+        """Write the requested options and what they were resolved to."""
+        self._write_json(self.folder / RUN, content)
+
+    def write_begun(self, report: str) -> None:
+        """Write the report without models, as JSON text."""
+        self._write(self.folder / BEGUN, report.encode())
+
+    @property
+    def has_begun(self) -> bool:
+        """Return True if the first model has started or is about to."""
+        return (self.folder / BEGUN).exists()
+
+    def read_run(self) -> dict[str, Any]:
+        """Read the file of :meth:`write_run`.
+
+        Raises:
+            RunNotFoundError: if the file is damaged.
+        """
+        with foreign(f"{self.folder / RUN} is damaged", RunNotFoundError, DAMAGED_RUN):
+            content: dict[str, Any] = json.loads((self.folder / RUN).read_bytes())
+            _Begun.model_validate(content)
+            return content
+
+    def begin_model(self, index: int) -> tuple[str, ...]:
+        """Record the start of an attempt at a model; return how earlier attempts ended, oldest first."""
+        file = self._model(index) / "attempts.json"
+        earlier: tuple[str, ...] = ()
+        if file.exists():
+            earlier, outcome = self._earlier(index), self._outcome(index)
+            if outcome is None or len(outcome.earlier_attempts) < len(
+                earlier
+            ):  # the outcome is older than the last attempt
+                earlier = (*earlier, INTERRUPTED)
+            else:
+                earlier = (*outcome.earlier_attempts, told(outcome))
+        self._write_json(file, {"earlier": earlier})
+        return earlier
+
+    def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
+        """Write a model's outcome and, if it finished, its logits per split and query, shape (n, C)."""
+        folder = self._model(outcome.index)
+        if logits is not None:
+            self._write(folder / "logits.safetensors", save(dict(logits)))
+        self._write_json(folder / "outcome.json", asdict(outcome))
+
+    def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Write a model's unlearned weights, for ``--keep-weights``."""
+        self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
+
+    def finished(self) -> dict[int, ModelOutcome]:
+        """Return the outcomes of models that have ended, by index.
+
+        Raises:
+            RunNotFoundError: if an outcome is damaged.
+        """
+        found = {index: self._outcome(index) for index in self._indices("outcome.json")}
+        return {index: outcome for index, outcome in found.items() if outcome is not None}
+
+    def begun(self) -> dict[int, tuple[str, ...]]:
+        """Return how earlier attempts ended, oldest first, for every started model, by index.
+
+        Raises:
+            RunNotFoundError: if a record is damaged.
+        """
+        return {index: self._earlier(index) for index in self._indices("attempts.json")}
+
+    def _indices(self, name: str) -> list[int]:
+        """Return the sorted indices of models with a file of this name."""
+        places = (file.parent.name for file in (self.folder / "models").glob(f"[0-9]*/{name}"))
+        return sorted(int(place) for place in places if INDEX.fullmatch(place))
+
+    def _outcome(self, index: int) -> ModelOutcome | None:
+        """Return a model's outcome; None if it has not ended."""
+        file = self._place(index) / "outcome.json"
+        with _damage_reported(file):
+            return _OUTCOME.validate_json(file.read_bytes()) if file.exists() else None
+
+    def _earlier(self, index: int) -> tuple[str, ...]:
+        """Return how the attempts before the last one ended."""
+        file = self._place(index) / "attempts.json"
+        with _damage_reported(file):
+            return tuple(map(str, json.loads(file.read_bytes())["earlier"]))
+
+    def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
+        """Return a finished model's logits, per split and :func:`harness.references.queries.key`, shape (n, C)."""
+        file = self._place(index) / "logits.safetensors"
+        with _damage_reported(file):
+            return load(file.read_bytes())
+
+    def _place(self, index: int) -> Path:
+        return self.folder / "models" / f"{index:04d}"
+
+    def _model(self, index: int) -> Path:
+        """Return the folder of a model; create it if missing."""
+        folder = self._place(index)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _with_advice(error, self.folder) from error
+        return folder
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            atomic_write_bytes(path, data)
+        except (NoSpaceError, OutputUnwritableError) as error:
+            raise _with_advice(error, self.folder) from error
+
+    def _write_json(self, path: Path, content: Mapping[str, Any]) -> None:
+        try:
+            atomic_write_json(path, content)
+        except (NoSpaceError, OutputUnwritableError) as error:
+            raise _with_advice(error, self.folder) from error
+
+
+@contextmanager
+def _damage_reported(file: Path) -> Iterator[None]:
+    """Convert parse errors of a corrupted file into RunNotFoundError (writes are atomic, so only the disk can corrupt one)."""
+    advice = f"Remove the folder {file.parent}, then `harness resume` repeats that model."
+    with foreign(f"{file} is damaged", RunNotFoundError, advice):
+        yield
+
+
+class _Identity(BaseModel):
+    cores: int = 1
+    device: Annotated[list[str], Field(min_length=1)]
+
+
+class _Begun(BaseModel):
+    """Schema of the fields of ``run.json`` that its readers rely on."""
+
+    config: dict[str, Any]
+    run_id: str
+    created: str
+    identity: _Identity | None = None
+    limit: Limit | None = None
+    phases: dict[str, float] = Field(default_factory=dict)
+    remeasured_s: list[float] = Field(default_factory=list)
+
+
+_OUTCOME = TypeAdapter(ModelOutcome)
+
+
+def free_mib(path: Path) -> int:
+    """Return the free space in MiB on the file system of ``path`` or its nearest existing parent."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    stats = os.statvfs(place)
+    return stats.f_bavail * stats.f_frsize >> 20

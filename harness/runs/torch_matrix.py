@@ -1,0 +1,121 @@
+"""One plugin under several versions of torch: an ordinary run for each, side by side in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from harness.core.files import atomic_write_json
+from harness.core.hardware import available_cores
+from harness.core.progress import Progress
+from harness.core.reading import foreign
+from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
+from harness.plugins.discovery import find_task
+from harness.report.writing import REPORT_NAME, load_report
+from harness.runs.config import RunConfig
+from harness.runs.pipeline import RunResult, resume, run
+from harness.runs.store import RUN, RunStore, default_run_folder
+
+MATRIX = "matrix.json"
+
+
+def torch_versions(text: str) -> tuple[str, ...]:
+    """The versions of a list with commas, oldest first.
+
+    Raises:
+        UsageError: an entry is no version, or stands there twice.
+    """
+    names = [part.strip() for part in text.split(",")]
+    try:
+        versions = sorted(names, key=Version)
+    except InvalidVersion as error:
+        raise UsageError(f"--torch takes versions with commas, e.g. 2.4.1,2.13.0: {error}.") from None
+    if len({Version(name) for name in versions}) < len(versions):
+        raise UsageError(f"--torch names a version twice: {text}.")
+    return tuple(versions)
+
+
+def is_matrix(folder: Path) -> bool:
+    """Whether a folder was made by :func:`run_matrix`."""
+    return (folder / MATRIX).is_file()
+
+
+def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -> list[RunResult]:
+    """Run a plugin once for every version of torch, in images; the folder of each is ``torch-VERSION`` below the output folder.
+
+    The reference models are weights, trained by the host's torch once, and the same for all.
+
+    Raises:
+        HarnessError: as :func:`harness.runs.pipeline.run`; what is finished is kept, for :func:`resume_matrix`.
+    """
+    if config.runner == "process":
+        raise UsageError(
+            "Several versions of torch need images: `--runner docker`. A process has the torch that is installed."
+        )
+    config = replace(config, runner="docker").with_absolute_paths()
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
+    (RunStore.create(folder).folder / "models").rmdir()
+    atomic_write_json(folder / MATRIX, {"format": 1, "torch": list(versions), "config": config.to_json()})
+    return _go_on(folder, config, versions, progress)
+
+
+def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) -> list[RunResult]:
+    """Go on with an interrupted matrix; finished versions, and finished models of the others, are not done again.
+
+    Args:
+        folder: as :func:`run_matrix` made it.
+        progress: told what is going on.
+        workers: how many there are from now on, each with as many cores as before; None for as many as before.
+
+    Raises:
+        RunNotFoundError: there is none.
+        ResumeMismatchError: something that the result depends on has changed since.
+    """
+    versions, config = read_matrix(folder)
+    if workers is not None:
+        config = replace(config, workers=workers, cpus=config.cores_of_one(available_cores()))
+    return _go_on(folder, config, versions, progress, workers)
+
+
+def read_matrix(folder: Path) -> tuple[tuple[str, ...], RunConfig]:
+    """Return the versions and the options of a matrix.
+
+    Raises:
+        RunNotFoundError: there is none, or it is damaged.
+        UsageError: it was made by another version of the harness.
+    """
+    with foreign(f"{folder / MATRIX} cannot be read", RunNotFoundError):
+        kept: dict[str, Any] = json.loads((folder / MATRIX).read_bytes())
+        if not isinstance(kept["torch"], list):
+            raise TypeError("it lists no versions of torch")
+        return torch_versions(",".join(kept["torch"])), RunConfig.from_json(kept["config"])
+
+
+def _go_on(
+    folder: Path, config: RunConfig, versions: Sequence[str], progress: Progress, workers: int | None = None
+) -> list[RunResult]:
+    try:
+        return [_one(folder / f"torch-{version}", config, version, progress, workers) for version in versions]
+    except (InterruptedRunError, KeyboardInterrupt):
+        raise InterruptedRunError(
+            f"Stopped. What was finished is kept in {folder}; go on with: harness resume {folder}"
+        ) from None
+
+
+def _one(folder: Path, config: RunConfig, version: str, progress: Progress, workers: int | None) -> RunResult:
+    if (folder / REPORT_NAME).is_file() and _whole(folder):
+        return RunResult(load_report(folder), folder)
+    progress.notice(f"torch {version}")
+    if (folder / RUN).is_file():
+        return resume(folder, progress, workers)
+    return run(replace(config, torch=version, output=str(folder)), progress)
+
+
+def _whole(folder: Path) -> bool:
+    """Return whether every model has ended; a report can be made of a run that was stopped, too."""
+    return len(RunStore(folder).finished()) == len(load_report(folder).models)

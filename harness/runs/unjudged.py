@@ -1,0 +1,170 @@
+"""The report before evaluation: written when the first model starts, completed with the models that have ended.
+
+It contains everything else that a report needs, so that an interrupted run can be evaluated with its finished models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness._version import __version__
+from harness.core.outcomes import ModelOutcome, Status
+from harness.errors import RunNotFoundError
+from harness.references.journals import journal_record
+from harness.references.populations import Population
+from harness.report.document import (
+    ArchitectureRecord,
+    ModelRecord,
+    PluginRecord,
+    Report,
+    RunnerRecord,
+    SeedsRecord,
+    TaskRecord,
+    run_status,
+    utc_now,
+)
+from harness.report.times import times_record
+from harness.report.verdict import decide_verdict
+from harness.report.writing import REPORT_NAME, load_report
+from harness.runners.base import PluginFacts, RunnerFacts
+from harness.runs.budget import Limit
+from harness.runs.config import RunConfig
+from harness.runs.records import (
+    budget_record,
+    cache_keys,
+    design_record,
+    hardware_record,
+    populations_record,
+    pressure_warnings,
+    unchanged_warnings,
+    with_counts,
+)
+from harness.runs.store import BEGUN, RunStore
+from harness.tasks.task import Margins, Task
+from reference_models.recipe import derive_seed, to_json
+
+NOT_ENDED = "The run was stopped before this model ended; `harness resume` continues it."
+
+
+def begun_report(
+    begun: Mapping[str, Any],
+    config: RunConfig,
+    record: TaskRecord,
+    task: Task,
+    populations: Mapping[str, Population],
+    limit: Limit,
+    plugin: PluginFacts,
+    runner: RunnerFacts,
+    libraries: Mapping[str, str],
+    warnings: Sequence[str],
+) -> Report:
+    """Return the report of a run without ended models.
+
+    Args:
+        begun: content of ``run.json``.
+        config: the user's options.
+        record: record of the task and its data.
+        task, populations, limit: task, reference populations and limit of the run.
+        plugin, runner: metadata of the plugin and description of the runner.
+        libraries: library -> version on the host.
+        warnings: warnings known so far.
+    """
+    models = config.models or task.models
+    return Report(
+        harness_version=__version__,
+        run_id=begun["run_id"],
+        created=begun["created"],
+        status="failed",
+        verdict=decide_verdict((), (), task.margins, "", substituted=False),
+        task=record,
+        architecture=ArchitectureRecord(**asdict(task.architecture)),
+        recipe=to_json(task.recipe),
+        plugin=PluginRecord.from_facts(plugin, config.options),
+        runner=RunnerRecord.from_facts(runner, config.isolation),
+        hardware=hardware_record(),
+        libraries=dict(libraries),
+        seeds=SeedsRecord(run=config.seed, references=task.seed),
+        design=design_record(config, models),
+        budget=budget_record(limit),
+        populations=populations_record(populations, (), config.failed_as),
+        journal=journal_record(task, populations["original"].journals),
+        models=(),
+        evaluators=(),
+        cache_keys=cache_keys(populations, limit),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def filled(
+    report: Report,
+    begun: Mapping[str, Any],
+    config: RunConfig,
+    limit: Limit,
+    outcomes: Sequence[ModelOutcome],
+    margins: Margins,
+    cores: int,
+) -> Report:
+    """Return the report with the models' outcomes and everything derived from them, without evaluators' records.
+
+    Args:
+        report: result of :func:`begun_report`.
+        begun: content of ``run.json``.
+        config, limit: options and limit of the run.
+        outcomes: outcomes of all models, by index.
+        margins: the task's margins, for the verdict.
+        cores: number of cores of a guest.
+    """
+    models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
+    times, remeasured_s = times_record(models, config.workers, cores), tuple(begun.get("remeasured_s", ()))
+    budget = budget_record(limit, times, remeasured_s)
+    warnings = [*report.warnings, *unchanged_warnings(outcomes), *pressure_warnings(limit, times, remeasured_s)]
+    substituted = config.failed_as == "noop"
+    seeds = tuple(derive_seed("unlearn", config.seed, index) for index in range(len(outcomes)))
+    changes: dict[str, Any] = {
+        "finished": utc_now(),
+        "status": run_status(models),
+        "verdict": decide_verdict((), models, margins, budget.undependable_because, substituted=substituted),
+        "seeds": report.seeds.model_copy(update={"models": seeds}),
+        "budget": budget,
+        "populations": with_counts(report.populations, outcomes, config.failed_as),
+        "models": models,
+        "times": times,
+        "phases": {name: round(seconds, 3) for name, seconds in begun.get("phases", {}).items()},
+        "warnings": tuple(dict.fromkeys(warnings)),
+    }
+    return Report.model_validate({**dict(report), **changes})
+
+
+def all_outcomes(store: RunStore, config: RunConfig, task: Task) -> list[ModelOutcome]:
+    """Return the outcomes of all models of a run, by index; a model that has not ended gets ``infra_error``."""
+    ended = store.finished()
+    return [
+        ended.get(index)
+        or ModelOutcome(
+            index, derive_seed("unlearn", config.seed, index), Status.INFRA_ERROR, NOT_ENDED, original=original
+        )
+        for index, original in enumerate(config.plan(config.models or task.models))
+    ]
+
+
+def report_so_far(store: RunStore, begun: Mapping[str, Any], config: RunConfig, task: Task) -> Report:
+    """Return the run's report; if there is none, or models have ended since, return one without evaluation.
+
+    Raises:
+        RunNotFoundError: if there is neither a report nor a finished model.
+        ReportInvalidError: if the report is damaged.
+    """
+    outcomes = all_outcomes(store, config, task)
+    if (store.folder / REPORT_NAME).exists() or not store.has_begun:
+        report = load_report(store.folder)
+        ends = [(one.status, one.attempts) for one in report.models]
+        if not store.has_begun or ends == [(one.status, one.attempts) for one in outcomes]:
+            return report
+    if not any(outcome.status.finished for outcome in outcomes):
+        raise RunNotFoundError(
+            f"No model of {store.folder} has finished yet. Continue the run with `harness resume {store.folder}`."
+        )
+    begun_with, limit = load_report(store.folder / BEGUN), Limit.from_json(begun["limit"])
+    return filled(begun_with, begun, config, limit, outcomes, task.margins, int(begun["identity"]["cores"]))

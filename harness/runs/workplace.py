@@ -1,0 +1,151 @@
+"""What every guest of a run shares, and conversations with guests that are begun with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.cache import Cache
+from harness.core.hardware import cuda_device
+from harness.references.populations import DATA_FILE, Population, write_splits
+from harness.references.queries import Pictures
+from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.cores import Seat
+from harness.runners.session.session import Session
+from harness.runners.session.weights import Manifest
+from harness.runs.config import RunConfig
+from harness.runs.work_queue import Queue
+from harness.tasks.task import Task, TaskData
+from harness_guest.protocol import Hello
+from reference_models.recipe import ModelSpec, to_json
+
+GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
+# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+REAP_MARGIN_S = 3600.0
+
+
+def guest_data(data: TaskData, digest: str) -> Path:
+    """Return the file of retain, forget and validation that guests read; it is made once per data."""
+
+    def build(folder: Path) -> None:
+        write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
+
+    folder, _ = Cache("inputs").get_or_build({"format": 1, "data": digest, "splits": list(GUEST_SPLITS)}, build)
+    return folder / DATA_FILE
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What every guest of a run shares.
+
+    Attributes:
+        task, data, spec: what is being unlearned.
+        data_file: as :func:`guest_data` made it.
+        originals: the models to unlearn.
+        config: the user's options.
+        cores: of a guest.
+        run_id: for labels.
+        judge_device: where logits are computed on the host.
+        seats: of the workers, one each.
+        queries: what every query shows to a returned model.
+        architecture: folder with the module of the task's own network; None where it has none.
+    """
+
+    task: Task
+    data: TaskData
+    spec: ModelSpec
+    data_file: Path
+    originals: Population
+    config: RunConfig
+    cores: int
+    run_id: str
+    judge_device: str
+    seats: tuple[Seat, ...] = (Seat(),)
+    queries: Pictures = field(default_factory=dict)
+    architecture: Path | None = None
+
+    def judge_device_of(self, seat: Seat) -> str:
+        """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
+        if self.judge_device != "cuda" or seat.gpus is None:
+            return self.judge_device
+        return cuda_device(seat.gpus.partition(",")[0])
+
+    @contextmanager
+    def sessions(
+        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
+    ) -> Iterator[list[Session]]:
+        """One conversation for each worker, to work off a queue."""
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
+                for seat in self.seats
+            ]
+
+    def session(
+        self,
+        runner: Runner,
+        facts: PluginFacts,
+        options: Mapping[str, Any],
+        seconds: float,
+        seat: Seat = Seat(),  # noqa: B008 -- it is frozen
+        due: Callable[[], int] = lambda: 0,
+        try_batches: Sequence[int] = (),
+    ) -> Session:
+        """Return a conversation with guests of this runner that may go on for ``seconds``.
+
+        With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
+        """
+        seat = self._held(seat)
+        setup = self.setup(seconds, seat)
+        return Session(
+            lambda: runner.start(setup),
+            self.hello(runner, facts, options, try_batches),
+            data=self.data_file,
+            manifest=self.manifest,
+            isolation=self.config.isolation,
+            seat=seat,
+            due=due,
+        )
+
+    def setup(self, seconds: float, seat: Seat = Seat(), files: Mapping[str, Path] | None = None) -> GuestSetup:  # noqa: B008
+        """Return what a guest is started with that may go on for ``seconds``."""
+        until_s = seconds + REAP_MARGIN_S
+        return GuestSetup(self.run_id, until_s, seat.waiting, seat.gpus, self.architecture, files or {})
+
+    @property
+    def manifest(self) -> Manifest:
+        """What an unlearned state must look like."""
+        return Manifest.of(self.originals.state(0))
+
+    def hello(
+        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()
+    ) -> Hello:
+        """Return what a guest of this runner is told once."""
+        kept = runner.facts.requested.log_bytes // 2
+        return Hello(
+            plugin=facts.name,
+            distribution=facts.distribution,
+            model=to_json(self.spec),
+            recipe=to_json(self.task.recipe),
+            plugin_path=runner.paths.plugin_path,
+            scratch=list(runner.paths.scratch),
+            device=runner.device,
+            threads=self.cores,
+            options=dict(options),
+            log_head_bytes=kept,
+            log_tail_bytes=kept,
+            architecture_path=None if self.architecture is None else runner.paths.architecture_path,
+            try_batches=list(try_batches),
+        )
+
+    def _held(self, seat: Seat) -> Seat:
+        """A guest that nobody warms up beside is kept on cores only where other workers have theirs.
+
+        Alone it goes where the system puts it: a second run on this machine would else share the first cores with it.
+        """
+        if self.config.isolation == "model":
+            return seat
+        return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)

@@ -1,0 +1,1 @@
+"""Task files: YAML with the place of each value, and messages that name file and line."""
