@@ -96,7 +96,7 @@ def cross_fit(left: Values, right: Values, left_folds: Folds, right_folds: Folds
     """Score every model of both populations, phi of shape (N, n), under densities of the other folds' models.
 
     Folds without a model of either population give no comparison and are left out; models of fold -1 take no part.
-    Moments without a fold are those of all models less those of the fold.
+    Moments without a fold are added up from those of the other folds.
     """
     n_folds, centre = int(left_folds.max()) + 1, right.mean(axis=0)
     sides = [
@@ -123,6 +123,6 @@ def _powers(deviations: Values) -> Values:
 
 def _without(sums: Values, k: int, size: int) -> Pair:
     """Mean and variance of ``size`` models, those of fold k left out, from sums by fold (2, K, n) of first and second powers."""
-    first, second = sums.sum(axis=1) - sums[:, k]
+    first, second = np.delete(sums, k, axis=1).sum(axis=1)  # not a difference: nothing of the fold may be left in it
     mean = first / size
     return mean, np.maximum(second - first * mean, 0.0) / (size - 1)
