@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from reference_models.training.loop import make_optimizer, set_learning_rate
 from scipy.stats import ks_2samp, norm
 from scoring import literal_grid
 from torch import nn
@@ -39,19 +40,18 @@ from harness.plugins.discovery import find_task
 from harness.runners.engine.client import Engine
 from harness.runners.images.listing import ensure_guest_image
 from harness.tasks.task import Task, TaskData
-from reference_models.architectures import build_model
-from reference_models.images import normalise
-from reference_models.recipe import ModelSpec, to_json
-from reference_models.schedules import learning_rate
-from reference_models.training import make_optimizer, set_learning_rate
+from reference_models.networks.architectures import build_model
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import ModelSpec, to_json
+from reference_models.training.schedules import learning_rate
 
 SPLITS = ("retain", "forget", "validation", "test")
 HALF_HOUR_S = 1800
 UNLEARN = """
 import json, sys, torch
 from torch.utils.data import DataLoader, TensorDataset
-from reference_models.architectures import build_model
-from reference_models.recipe import model_spec_from_json
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import model_spec_from_json
 folder = sys.argv[1]
 model = build_model(model_spec_from_json(json.load(open(f"{folder}/spec.json"))), None)
 model.load_state_dict(torch.load(f"{folder}/original.pt"))

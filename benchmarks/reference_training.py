@@ -27,14 +27,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from reference_models.training.loop import make_optimizer, set_learning_rate, train_chunk
 from torch.utils.data import DataLoader, TensorDataset
 
 from harness.core.hardware import available_cores
-from reference_models.architectures import build_model
-from reference_models.images import normalise
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
-from reference_models.schedules import learning_rate
-from reference_models.training import make_optimizer, set_learning_rate, train_chunk
+from reference_models.networks.architectures import build_model
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.training.schedules import learning_rate
 
 
 @dataclass(frozen=True)

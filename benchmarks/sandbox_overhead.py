@@ -44,8 +44,8 @@ from harness.runners.session.weights import Manifest, State
 from harness.runs.config import RunConfig
 from harness.runs.placement import plan_seats
 from harness_guest.protocol import Hello
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 
 RUN_ID = "sandbox-overhead"
 SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), 1, (28, 28), 10, (0.5,), (0.25,))
@@ -66,8 +66,8 @@ def unlearn(context):
 """
 NAIVE = """
 import torch, safetensors.torch
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 data = safetensors.torch.load_file("/data/data.safetensors")
 model = build_model(ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), 1, (28, 28), 10, (0.5,), (0.25,)), 0)
 torch.save(model.state_dict(), "/tmp/original.pt")

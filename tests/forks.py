@@ -46,7 +46,7 @@ OWN = (
         "harness.library.calls",
         "harness.cli",
         "harness.references.worker_pool",
-        "reference_models.training",
+        "reference_models.training.loop",
     ),
     *("harness_guest.spawn", "harness_guest.watch", "harness_guest.state", "harness_evaluators"),
 )

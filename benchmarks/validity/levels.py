@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.tasks.task import Split, Task, TaskData
-from reference_models.recipe import derive_seed
+from reference_models.networks.recipe import derive_seed
 
 
 @dataclass(frozen=True)

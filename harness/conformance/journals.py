@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from harness.conformance.cases import Case
 from harness.core.cache import Cache
 from harness.references.populations import training_code_digest
-from reference_models.journal import JournalPlan, Recorder, journal_name
-from reference_models.recipe import to_json
-from reference_models.training import train_chunk
+from reference_models.networks.recipe import to_json
+from reference_models.records.journal import JournalPlan, Recorder, journal_name
 
 SEED = 0
 

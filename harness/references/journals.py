@@ -19,7 +19,7 @@ from harness.core.hardware import describe
 from harness.errors import DatasetInvalidError, NoSpaceError, TaskInvalidError
 from harness.report.records import JournalRecord
 from harness.tasks.task import SisaRequest, Task, TaskData
-from reference_models.recipe import ModelSpec
+from reference_models.networks.recipe import ModelSpec
 
 MEMORY_SHARE = 0.5
 """Maximum share of a guest's memory for a journal; the rest is for torch, the data and the method."""
@@ -100,7 +100,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _check_shards(task: Task, data: TaskData) -> None:
-    from reference_models.sisa import assign, stage_recipe
+    from reference_models.records.sisa import assign, stage_recipe
 
     assert task.sisa is not None  # noqa: S101  (checked by the caller)
     sisa = task.sisa
@@ -118,9 +118,9 @@ def _check_shards(task: Task, data: TaskData) -> None:
 
 def expected_bytes(task: Task, data: TaskData, spec: ModelSpec, seed: int) -> int:
     """Return the expected size in bytes of the tensors of one original's journal."""
-    from reference_models.architectures import build_model
-    from reference_models.journal import JournalPlan, drawn_batches, journal_layout, layout_bytes, stored_steps
-    from reference_models.states import manifest
+    from reference_models.networks.architectures import build_model
+    from reference_models.records.journal import JournalPlan, drawn_batches, journal_layout, layout_bytes, stored_steps
+    from reference_models.training.states import manifest
 
     form = manifest(build_model(spec, None).state_dict())
     n_examples = len(data.retain) + len(data.forget)

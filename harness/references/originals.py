@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.core.progress import Progress
 from harness.references.populations import Population, References, member_seeds
-from reference_models.architectures import build_model
+from reference_models.networks.architectures import build_model
 
 
 def few_originals(references: References, models: int | None, progress: Progress) -> Population:

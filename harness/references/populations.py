@@ -30,7 +30,7 @@ from harness.references.queries import Pictures, QueryPlan, queries_in
 from harness.references.worker_pool import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network, source_digest
 from harness.tasks.task import Task, TaskData
-from reference_models.recipe import ModelSpec, derive_seed, to_json
+from reference_models.networks.recipe import ModelSpec, derive_seed, to_json
 
 Role = Literal["original", "retrained", "control"]
 ROLES: tuple[Role, ...] = ("original", "retrained", "control")
@@ -72,13 +72,18 @@ class Population:
         return {name: np.array(stack[index]) for name, stack in self.weights.items()}
 
 
-@lru_cache(maxsize=1)
-def training_code_digest() -> str:
-    """Return the SHA-256 of the source of ``reference_models``, so that a change of the training code is a cache miss."""
+@lru_cache(maxsize=2)
+def training_code_digest(*, records: bool = True) -> str:
+    """Return the SHA-256 of the training code, so that a change of it is a cache miss.
+
+    Args:
+        records: include the code of journals and SISA, which does not affect tasks without them.
+    """
     sha = hashlib.sha256()
-    for file in sorted(resources.files("reference_models").iterdir(), key=lambda item: item.name):
-        if file.name.endswith(".py"):
-            sha.update(file.name.encode())
+    for name in ("networks", "training", *(["records"] if records else [])):
+        folder = Path(str(resources.files("reference_models"))) / name
+        for file in sorted(folder.rglob("*.py")):
+            sha.update(file.relative_to(folder.parent).as_posix().encode())
             sha.update(file.read_bytes())
     return sha.hexdigest()
 
@@ -225,6 +230,7 @@ class References:
         import torch
 
         seeds = member_seeds(self.task, role, models)
+        recorded = key_inputs(self.task, self.data, is_original=role == "original")
         for start in range(0, models, self.task.recipe.chunk):
             yield {
                 "format": 1,
@@ -236,8 +242,8 @@ class References:
                 "seeds": list(seeds[start : start + self.task.recipe.chunk]),
                 "torch": torch.__version__,
                 "device": device_kind(self.device),
-                "code": training_code_digest(),
-                **key_inputs(self.task, self.data, is_original=role == "original"),
+                "code": training_code_digest(records=bool(recorded)),
+                **recorded,
                 **({"queries": self.queries.to_json()} if self.queries.names else {}),
                 **self._own,
             }

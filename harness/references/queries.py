@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_models.recipe import Augmentation, ModelSpec, Recipe, derive_seed
+from reference_models.networks.recipe import Augmentation, ModelSpec, Recipe, derive_seed
 
 if TYPE_CHECKING:
-    from reference_models.states import StackedState
+    from reference_models.training.states import StackedState
 
 Pictures = Mapping[str, NDArray[np.uint8]]
 """Query -> modified pictures, shape (n_forget, C, H, W)."""
@@ -144,7 +144,7 @@ def answers(spec: ModelSpec, state: StackedState, pictures: Pictures, device: st
         pictures: result of :meth:`QueryPlan.pictures`.
         device: "cpu" or "cuda".
     """
-    from reference_models.prediction import stacked_logits
+    from reference_models.training.prediction import stacked_logits
 
     return {
         key(name): stacked_logits(spec, rounded(state) if name == "bfloat16" else state, images, device=device)

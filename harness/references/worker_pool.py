@@ -23,10 +23,10 @@ from harness.core.pressure import oom_kills
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
 from harness.references.queries import QueryPlan, answers
-from reference_models.recipe import model_spec_from_json, recipe_from_json
+from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
 
 if TYPE_CHECKING:
-    from reference_models.states import StackedState
+    from reference_models.training.states import StackedState
 
 LOGITS = "logits.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -72,7 +72,7 @@ class TrainingJob:
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
     """Train a chunk; write its logits on every split and query, (K, n, C) float32, and its weights if requested."""
-    from reference_models.prediction import stacked_logits
+    from reference_models.training.prediction import stacked_logits
 
     spec = model_spec_from_json(job.model)
     images = np.concatenate([arrays[f"{name}.images"] for name in job.splits])
@@ -92,9 +92,10 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
 def _trained(
     folder: Path, job: TrainingJob, images: NDArray[np.uint8], labels: NDArray[np.int64], on_step: OnStep
 ) -> StackedState:
-    from reference_models.journal import JournalPlan, Recorder
-    from reference_models.sisa import assign, train_sharded
-    from reference_models.training import train_chunk
+    from reference_models.training.loop import train_chunk
+
+    from reference_models.records.journal import JournalPlan, Recorder
+    from reference_models.records.sisa import assign, train_sharded
 
     spec, recipe = model_spec_from_json(job.model), recipe_from_json(job.recipe)
     if job.sisa is not None:

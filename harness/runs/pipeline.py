@@ -48,7 +48,7 @@ from harness.runs.workplace import Workplace
 from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
-from reference_models.recipe import to_json
+from reference_models.networks.recipe import to_json
 
 MIN_FREE_MIB = 200  # less than this and a run would end half-way
 

@@ -14,7 +14,7 @@ from harness.references.populations import Population
 from harness.references.queries import Pictures, answers, queries_in
 from harness.runs.budget import Limit
 from harness.tasks.task import TaskData
-from reference_models.recipe import ModelSpec
+from reference_models.networks.recipe import ModelSpec
 
 
 def logits_of(
@@ -23,7 +23,7 @@ def logits_of(
     """Return one model's logits, (n, C), float32, by split, and by :func:`harness.references.queries.key` for each query."""
     import torch
 
-    from reference_models.prediction import stacked_logits
+    from reference_models.training.prediction import stacked_logits
 
     state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
     logits = {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}

@@ -23,7 +23,7 @@ from harness.runs.runner_choice import choose_workshop
 from harness.runs.workplace import Workplace
 from harness_guest.protocol import Job
 from harness_guest.shell_order import DATA, JOURNAL, ORDER, ORIGINAL, ShellOrder
-from reference_models.recipe import derive_seed
+from reference_models.networks.recipe import derive_seed
 
 WEEK_S = 7 * 86_400.0
 

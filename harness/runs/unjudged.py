@@ -43,7 +43,7 @@ from harness.runs.records import (
 )
 from harness.runs.store import BEGUN, RunStore
 from harness.tasks.task import Margins, Task
-from reference_models.recipe import derive_seed, to_json
+from reference_models.networks.recipe import derive_seed, to_json
 
 NOT_ENDED = "The run was stopped before this model ended; `harness resume` continues it."
 

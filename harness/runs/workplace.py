@@ -20,7 +20,7 @@ from harness.runs.config import RunConfig
 from harness.runs.work_queue import Queue
 from harness.tasks.task import Task, TaskData
 from harness_guest.protocol import Hello
-from reference_models.recipe import ModelSpec, to_json
+from reference_models.networks.recipe import ModelSpec, to_json
 
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.

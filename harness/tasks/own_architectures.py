@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core.cache import Cache, file_sha256, key_of
 from harness.errors import TaskInvalidError
 from harness.tasks.task import Task, TaskData
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 LEFT_OUT = frozenset({"__pycache__", ".git"})
 PRESENT = frozenset({"reference_models", "torch"})  # installed in every sandbox

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from harness.core.bounds import NumberError, Whole
 from harness.tasks.yaml.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class JournalRequest:
 
 @dataclass(frozen=True)
 class SisaRequest:
-    """SISA training in shards and slices; see :mod:`reference_models.sisa`.
+    """SISA training in shards and slices; see :mod:`reference_models.records.sisa`.
 
     Attributes:
         shards: number of constituents of the network, each trained on its own shard.

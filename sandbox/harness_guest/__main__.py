@@ -28,7 +28,7 @@ from harness_guest.wire import HostGoneError, Wire
 
 if TYPE_CHECKING:
     from harness_guest.child import Files, Prepared
-    from reference_models.recipe import ModelSpec
+    from reference_models.networks.recipe import ModelSpec
 
 CONTAINER_INIT = 1
 MAX_REASON_BYTES = 4_000
@@ -159,7 +159,7 @@ def prepare(hello: Hello) -> Prepared:
     import harness_guest.spawn  # -- so that no model's process has to import them
     import harness_guest.watch  # noqa: F401
     from harness_guest.child import Prepared, warm_up
-    from reference_models.recipe import model_spec_from_json, recipe_from_json
+    from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
 
     torch.set_num_threads(1)
     parameter = torch.nn.Parameter(torch.zeros(1))

@@ -41,8 +41,8 @@ from harness_guest.state import (
     serialise,
 )
 from harness_guest.texts import shortened, traceback_text
-from reference_models.architectures import build_model
-from reference_models.recipe import ModelSpec, Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ModelSpec, Recipe
 
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000

@@ -12,8 +12,8 @@ from torch import nn
 
 from harness_guest.journal import Journal
 from harness_guest.meter import Meter, processor_s
-from reference_models.architectures import build_model
-from reference_models.recipe import ModelSpec, Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ModelSpec, Recipe
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from harness_guest.meter import Meter
-from reference_models.augmentation import augment as apply_augmentations
-from reference_models.images import normalise
-from reference_models.recipe import Augmentation
-from reference_models.sampling import CROP_PADDING
+from reference_models.networks.augmentation import CROP_PADDING
+from reference_models.networks.augmentation import augment as apply_augmentations
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import Augmentation
 
 AUGMENTATIONS: tuple[Augmentation, ...] = ("horizontal-flip", "crop-pad-4")
 

@@ -1,7 +1,8 @@
 """The training journal of an original, for methods that undo training instead of training against it.
 
 A task with ``journal`` or ``sisa`` passes it as ``context.journal``; otherwise that is None. It belongs to the model that is to
-be unlearned. :mod:`reference_models.journal` documents the file format; here it is read from memory, one tensor at a time.
+be unlearned. :mod:`reference_models.records.journal` documents the file format; here it is read from memory, one tensor at
+a time.
 """
 
 from __future__ import annotations

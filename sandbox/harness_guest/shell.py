@@ -44,7 +44,7 @@ from harness_guest.plugin import load_unlearner
 from harness_guest.protocol import Job
 from harness_guest.shell_order import DATA, FAILED, JOURNAL, ORDER, ORIGINAL, ShellOrder
 from harness_guest.state import chosen_model, read_state, serialise
-from reference_models.architectures import build_model
+from reference_models.networks.architectures import build_model
 
 ACCURACY_BATCH = 500
 

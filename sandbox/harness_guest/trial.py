@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.architectures import build_model
-from reference_models.recipe import ModelSpec
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ModelSpec
 
 EXCHANGED = (
     torch.float64,

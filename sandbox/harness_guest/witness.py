@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from harness_guest.data import SplitData
-from reference_models.architectures import mlp
+from reference_models.networks.architectures import mlp
 
 BUFFER = "seen"
 """Name of the buffer, float32, one entry per name in :data:`SIGHTS`."""
@@ -42,7 +42,7 @@ def witness(
     """Return a small fully connected probe network.
 
     Args:
-        in_channels, image_size, n_classes, hidden: see :func:`reference_models.architectures.mlp`.
+        in_channels, image_size, n_classes, hidden: see :func:`reference_models.networks.architectures.mlp`.
         digests: split -> expected digests of its images and labels.
     """
     return Witness(mlp(in_channels, image_size, n_classes, hidden=hidden), digests)

@@ -22,8 +22,8 @@ from harness.runners.images.listing import GuestImage, ensure_plugin_image
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness_guest.protocol import Hello
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 from tests.containers import (
     RUN_ID,
     _own_cache,  # noqa: F401 -- a fixture

@@ -28,7 +28,7 @@ from harness.runners.engine.reaper import DEADLINE, HOST_BOOT, owner_labels, rea
 from harness.runners.engine.types import ContainerSpec, ContainerState
 from harness.runners.process import ProcessRunner
 from harness_guest.protocol import Hello
-from reference_models.recipe import Recipe, to_json
+from reference_models.networks.recipe import Recipe, to_json
 from tests.docker.conftest import RUN_ID, SMALL, SPEC, Bench
 
 pytestmark = pytest.mark.docker

@@ -18,7 +18,7 @@ from harness.runners.engine.client import Engine
 from harness.runners.engine.reaper import RUN
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
-from reference_models.architectures import build_model
+from reference_models.networks.architectures import build_model
 from tests.docker.conftest import RUN_ID, SPEC, Bench, hello_to
 from tests.program import Program, make_wheel, numbers_of
 

@@ -13,7 +13,7 @@ from harness.report.examples import ExamplesRecord
 from harness.runs.pictures import drawable, png_base64
 from harness.runs.worst_examples import chosen, examples_record, ks_distances
 from harness.tasks.task import Split, Task, TaskData
-from reference_models.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 FORGET, CLASSES = 60, 3
 

@@ -12,10 +12,10 @@ import pytest
 from harness.core.cache import take_rebuilt
 from harness.errors import DatasetInvalidError, TaskInvalidError
 from harness.references.journals import expected_bytes, journal_record
-from harness.references.populations import ROLES, Population, References, member_seeds
+from harness.references.populations import ROLES, Population, References, member_seeds, training_code_digest
 from harness.references.queries import NO_QUERIES
 from harness.tasks.task import JournalRequest, SisaRequest, Split, Task, TaskData
-from reference_models.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 PLAIN_INPUTS = {"format", "task", "role", "data", "model", "recipe", "seeds", "torch", "device", "code"}
 """What the key of a chunk without any record of training, of models that are asked no queries, is made of."""
@@ -50,6 +50,13 @@ def test_a_task_without_a_record_has_the_keys_that_it_always_had() -> None:
     for role in ROLES:
         for inputs in References(PLAIN, DATA, queries=NO_QUERIES)._chunks(role, 3):
             assert inputs.keys() == PLAIN_INPUTS
+            assert inputs["code"] == training_code_digest(records=False)
+
+
+@pytest.mark.parametrize("task", [JOURNAL, SISA])
+def test_a_task_with_a_record_is_trained_again_when_the_code_of_records_changes(task: Task) -> None:
+    inputs = next(References(task, DATA, queries=NO_QUERIES)._chunks("original", 3))
+    assert inputs["code"] == training_code_digest() != training_code_digest(records=False)
 
 
 def test_a_journal_changes_the_keys_of_the_originals_alone() -> None:

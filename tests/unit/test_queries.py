@@ -18,10 +18,9 @@ from harness.references.queries import NO_QUERIES, NOISE_SD, QueryPlan, answers,
 from harness.runs.budget import Limit
 from harness.runs.scoring import logits_of, make_evidence
 from harness.tasks.task import Split, Task, TaskData
-from reference_models.augmentation import crop, flip
-from reference_models.mechanism import initial_state
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
-from reference_models.sampling import CROP_PADDING
+from reference_models.networks.augmentation import CROP_PADDING, crop, flip
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.training.mechanism import initial_state
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
 SPEC = ModelSpec(ArchitectureSpec("small-cnn", {"width": 8}), 3, (8, 8), 4, (0.5,) * 3, (0.25, 0.2, 0.1))

@@ -21,7 +21,7 @@ from harness.plugins.discovery import choose_evaluators
 from harness.references.populations import member_seeds
 from harness.report.results import IntervalRecord, MetricRecord
 from harness.tasks.task import Split, Task, TaskData
-from reference_models.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 TEN, HALF, MOST = LEVELS[1:4]
 

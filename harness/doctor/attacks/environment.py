@@ -24,8 +24,8 @@ from harness.runners.engine.reaper import RUN
 from harness.runners.engine.types import ContainerState, Progress, silent
 from harness.runners.images.listing import GuestImage, PluginImage, ensure_guest_image, ensure_plugin_image
 from harness.runners.session.weights import State
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 
 SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
 EXAMPLES = 32

@@ -22,7 +22,7 @@ from harness.runners.engine.types import ContainerState
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness_guest.protocol import Hello
-from reference_models.recipe import Recipe, to_json
+from reference_models.networks.recipe import Recipe, to_json
 
 Isolation = Literal["run", "model"]
 QUIET_LIMIT_S = 60.0

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from harness.tasks import schema
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 _UNIONS = {"dataset": schema.Dataset, "forget": schema.Forget, "corrupt": schema.Corrupt}

@@ -15,8 +15,8 @@ from harness.runners.process import ProcessRunner
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness_guest.protocol import Hello
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 
 SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [8]}), 1, (6, 6), 3, (0.5,), (0.25,))
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.05, augment=("horizontal-flip",))

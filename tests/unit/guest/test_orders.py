@@ -14,7 +14,7 @@ from harness.runners.process_handle import ProcessHandle
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
 from harness_guest.protocol import Hello
-from reference_models.recipe import to_json
+from reference_models.networks.recipe import to_json
 from tests.unit.guest.lab import RECIPE, SPEC, original_state, write_data
 
 GUEST = """

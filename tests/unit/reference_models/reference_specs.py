@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
-from reference_models.states import StackedState
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.training.states import StackedState
 
 Examples: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 

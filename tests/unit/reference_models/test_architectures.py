@@ -9,9 +9,9 @@ import pytest
 import torch
 from reference_specs import SPECS, spec_of
 
-from reference_models.architectures import ARCHITECTURES, build_model, small_cnn
-from reference_models.images import normalise
-from reference_models.resnet import resnet18
+from reference_models.networks.architectures import ARCHITECTURES, build_model, small_cnn
+from reference_models.networks.images import normalise
+from reference_models.networks.resnet import resnet18
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -111,6 +111,6 @@ def test_normalising_follows_its_formula() -> None:
 
 
 def test_recipes_can_be_read_without_torch() -> None:
-    code = "import sys, reference_models.recipe; sys.exit('torch' in sys.modules)"
+    code = "import sys, reference_models.networks.recipe; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

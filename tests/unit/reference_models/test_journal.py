@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 
-from reference_models.architectures import build_model
-from reference_models.ensembles import Mechanism
-from reference_models.images import normalise
-from reference_models.journal import (
+from reference_models.networks.architectures import build_model
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import Recipe
+from reference_models.records.journal import (
     JournalPlan,
     Recorder,
     TensorFile,
@@ -23,9 +24,8 @@ from reference_models.journal import (
     journal_name,
     layout_bytes,
 )
-from reference_models.recipe import Recipe
-from reference_models.states import StackedState, manifest
-from reference_models.training import train_chunk
+from reference_models.training.ensembles import Mechanism
+from reference_models.training.states import StackedState, manifest
 from tests.unit.reference_models.reference_specs import SPECS
 
 SEEDS = [3, 4]

@@ -14,8 +14,8 @@ import sys
 import numpy as np
 import torch
 from reference_specs import spec_of
-from reference_models.recipe import Recipe
-from reference_models.training import train_chunk, train_one
+from reference_models.networks.recipe import Recipe
+from reference_models.training.loop import train_chunk, train_one
 
 torch.set_num_threads(1)
 rng = np.random.default_rng(0)

@@ -7,11 +7,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reference_models.augmentation import crop, flip
-from reference_models.recipe import Recipe
-from reference_models.sampling import member_batches, population_batches
-from reference_models.schedules import learning_rate, steps_per_epoch
-from reference_models.states import concatenate_states, manifest, member_state, n_members, stack_states, take_members
+from reference_models.networks.augmentation import crop, flip
+from reference_models.networks.recipe import Recipe
+from reference_models.training.sampling import member_batches, population_batches
+from reference_models.training.schedules import learning_rate, steps_per_epoch
+from reference_models.training.states import (
+    concatenate_states,
+    manifest,
+    member_state,
+    n_members,
+    stack_states,
+    take_members,
+)
 
 RECIPE = Recipe(epochs=2, batch_size=4, augment=("horizontal-flip", "crop-pad-4"))
 

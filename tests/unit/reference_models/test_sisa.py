@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 
-from reference_models.architectures import build_model
-from reference_models.journal import journal_name
-from reference_models.mechanism import choose_mechanism
-from reference_models.prediction import stacked_logits
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, derive_seed, sharded
-from reference_models.sisa import Sharded, Sharding, assign, constituent_spec, stage_recipe, train_sharded
-from reference_models.states import StackedState
-from reference_models.training import train_chunk
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, derive_seed, sharded
+from reference_models.networks.sharded import Sharded, constituent_spec
+from reference_models.records.journal import journal_name
+from reference_models.records.sisa import Sharding, assign, stage_recipe, train_sharded
+from reference_models.training.mechanism import choose_mechanism
+from reference_models.training.prediction import stacked_logits
+from reference_models.training.states import StackedState
 
 BASE = ArchitectureSpec("small-cnn", {"width": 2, "norm": "batch"})
 SPEC = ModelSpec(sharded(BASE, 2), 1, (16, 16), 3, (0.5,), (0.25,))

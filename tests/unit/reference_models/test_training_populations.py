@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from reference_models.training.loop import train_chunk, train_one
 from reference_specs import SPECS, Examples, assert_identical, spec_of
 
-from reference_models.architectures import build_model
-from reference_models.mechanism import choose_mechanism
-from reference_models.prediction import stacked_logits
-from reference_models.recipe import Recipe
-from reference_models.states import manifest, member_state, n_members
-from reference_models.training import train_chunk, train_one
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import Recipe
+from reference_models.training.mechanism import choose_mechanism
+from reference_models.training.prediction import stacked_logits
+from reference_models.training.states import manifest, member_state, n_members
 
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.02, augment=("crop-pad-4", "horizontal-flip"))
 DROPOUT = spec_of("reference_specs:with_dropout")

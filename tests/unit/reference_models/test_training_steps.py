@@ -8,19 +8,19 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from reference_models.training.loop import make_optimizer, take_step, train_chunk, train_one
 from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
 
-from reference_models.architectures import build_model
-from reference_models.augmentation import augment
-from reference_models.ensembles import Mechanism
-from reference_models.examples import Examples as ResidentExamples
-from reference_models.grouped import grouped_module
-from reference_models.images import normalise
-from reference_models.mechanism import initial_state, make_ensemble
-from reference_models.recipe import ModelSpec, Recipe
-from reference_models.sampling import Batch, member_batches, population_batches
-from reference_models.states import State, member_state, stack_states
-from reference_models.training import make_optimizer, take_step, train_chunk, train_one
+from reference_models.networks.architectures import build_model
+from reference_models.networks.augmentation import augment
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import ModelSpec, Recipe
+from reference_models.training.ensembles import Mechanism
+from reference_models.training.examples import Examples as ResidentExamples
+from reference_models.training.grouped import grouped_module
+from reference_models.training.mechanism import initial_state, make_ensemble
+from reference_models.training.sampling import Batch, member_batches, population_batches
+from reference_models.training.states import State, member_state, stack_states
 
 SEEDS = (11, 12, 13)
 SGD = Recipe(
@@ -50,7 +50,7 @@ def _plain_step(
     for parameter, own in zip(parameters, moments, strict=True):
         optimizer.state[parameter].update(own)
     images, labels = torch.from_numpy(examples[0])[batch.index], torch.from_numpy(examples[1])[batch.index]
-    # Contiguous: see :data:`reference_models.ensembles.NARROW`.
+    # Contiguous: see :data:`reference_models.training.ensembles.NARROW`.
     images = augment(images.permute(0, 2, 3, 1), recipe.augment, batch.draws).permute(0, 3, 1, 2).contiguous()
     logits = model(normalise(images, spec.mean, spec.std))
     F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing).backward()

@@ -15,8 +15,8 @@ from harness.errors import TaskInvalidError
 from harness.tasks import schema
 from harness.tasks.bundled import harness_tasks
 from harness.tasks.loading import BUNDLED, load_task, task_from_text
-from reference_models.architectures import ARCHITECTURES
-from reference_models.recipe import Recipe
+from reference_models.networks.architectures import ARCHITECTURES
+from reference_models.networks.recipe import Recipe
 
 GOOD = """\
 schema: 1

@@ -13,7 +13,7 @@ from torch import nn
 
 from harness_guest.context import Context
 from harness_guest.data import Normalisation, SplitData
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 N_CLASSES = 3
 CLASSIC = (

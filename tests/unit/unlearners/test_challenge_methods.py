@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from harness_unlearners import ct, fanchuan, msg, sebastian, seif
-from reference_models.architectures import build_model
+from reference_models.networks.architectures import build_model
 from tests.unit.unlearners.bench import ARCHITECTURES, MLP, context, data, distance, gradient_of, run
 
 CNN = ARCHITECTURES["small-cnn"]

@@ -13,8 +13,8 @@ from harness_guest.context import Context
 from harness_guest.data import SplitData
 from harness_unlearners import l1_sparse, neggrad_plus, salun, scrub, ssd
 from harness_unlearners._clock import Clock
-from reference_models.architectures import build_model
-from reference_models.recipe import Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import Recipe
 from tests.unit.unlearners.bench import (
     ARCHITECTURES,
     MLP,

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from harness_guest.context import Context
-from reference_models.architectures import build_model
+from reference_models.networks.architectures import build_model
 from tests.unit.unlearners.bench import ARCHITECTURES, BUDGETED, CHALLENGE, MLP, context, data, distance, run
 
 EVERY = [(name, architecture) for name in BUDGETED for architecture in ARCHITECTURES]

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference_models.training.loop import train_chunk
 from torch import nn
 
 from harness_guest.context import Context
 from harness_guest.data import SplitData
 from harness_guest.journal import Journal
-from reference_models.architectures import build_model
-from reference_models.journal import JournalPlan, Recorder, Updates, journal_name
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
-from reference_models.sisa import assign, train_sharded
-from reference_models.training import train_chunk
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
+from reference_models.records.journal import JournalPlan, Recorder, Updates, journal_name
+from reference_models.records.sisa import assign, train_sharded
 from tests.unit.unlearners.bench import context, data, distance, run, spec
 
 RETAIN, FORGET = data(40), data(4, seed=1)

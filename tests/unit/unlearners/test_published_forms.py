@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from harness_guest.data import SplitData
 from harness_unlearners import _relabelling, bad_teacher, fanchuan, msg, salun, scrub, sebastian, seif
 from harness_unlearners._clock import Clock
-from reference_models.architectures import build_model
-from reference_models.recipe import Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import Recipe
 from tests.unit.unlearners.bench import (
     ARCHITECTURES,
     CHALLENGE,

@@ -22,8 +22,8 @@ from harness_unlearners._training import (
     triangle,
 )
 from harness_unlearners._weights import kernels, last_layers, selected, train_only, weight_layers
-from reference_models.architectures import build_model
-from reference_models.recipe import Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import Recipe
 from tests.unit.unlearners.bench import ARCHITECTURES
 
 

@@ -12,9 +12,9 @@ from torch import nn
 from harness_unlearners import retrain
 from harness_unlearners._options import read_options, training_defaults
 from harness_unlearners._weights import add_relative_noise
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
-from reference_models.schedules import learning_rate
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.training.schedules import learning_rate
 from tests.unit.unlearners.bench import METHODS, MLP, context, data, distance, run, stepped
 
 

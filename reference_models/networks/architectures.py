@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from reference_models.recipe import ModelSpec
-from reference_models.resnet import resnet18
+from reference_models.networks.recipe import ModelSpec
+from reference_models.networks.resnet import resnet18
 
 Norm = Literal["none", "batch", "group"]
 

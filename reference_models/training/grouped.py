@@ -4,7 +4,7 @@ Two layouts. *Members first*: pictures (K, B, H, W, C) and vectors (K, B, n), fo
 normalisations and convolutions whose kernel is their stride: every layer with weights is one batched matrix product.
 *Channels*: members lie side by side in the channel dimension, (B, K * C, H, W), and the convolutions of K members are one
 grouped convolution. Every K-fold layer keeps the parameter names of the layer it replaces. K-fold modules train; for
-logits an ordinary module is the instrument (:mod:`reference_models.prediction`).
+logits an ordinary module is the instrument (:mod:`reference_models.training.prediction`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.states import StackedState, on_cpu
+from reference_models.training.states import StackedState, on_cpu
 
 
 class UnsupportedLayerError(ValueError):

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reference_models.recipe import Augmentation, Recipe, derive_seed
-from reference_models.schedules import steps_per_epoch
-
-CROP_PADDING = 4
-"""Pixels added on each side by "crop-pad-4"."""
+from reference_models.networks.augmentation import CROP_PADDING
+from reference_models.networks.recipe import Augmentation, Recipe, derive_seed
+from reference_models.training.schedules import steps_per_epoch
 
 
 @dataclass(frozen=True)

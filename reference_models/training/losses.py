@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from reference_models.recipe import Recipe
+from reference_models.networks.recipe import Recipe
 
 
 def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:

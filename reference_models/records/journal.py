@@ -25,8 +25,7 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,9 +33,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from reference_models.recipe import Recipe
-from reference_models.sampling import member_batches
-from reference_models.states import Manifest, StackedState
+from reference_models.networks.recipe import Recipe
+from reference_models.training.sampling import member_batches
+from reference_models.training.states import Manifest, StackedState
 
 FORMAT = "training journal 1"
 Updates = Literal["touched", "all"]
@@ -200,10 +199,10 @@ class _MemberJournal:
 
 
 class Recorder:
-    """Writes the journals of members that are trained side by side.
+    """A recorder that writes the journals of members that are trained together.
 
-    It is told of the states before and after a step (:func:`recorded`) and only reads them. Files are whole after the
-    last step.
+    It receives the states before and after each step (:func:`reference_models.training.loop.recorded`) and does not change
+    them. Files are complete after the last step.
 
     Args:
         folder: of the files, named by :func:`journal_name`.
@@ -256,19 +255,3 @@ class Recorder:
 
     def _wants(self, step: int) -> bool:
         return any(step in journal.rows for journal in self._members)
-
-
-@contextmanager
-def recorded(recorder: Recorder | None, step: int, state: Callable[[], StackedState]) -> Iterator[None]:
-    """Tell ``recorder``, where there is one, of the states before and after the block, which is step ``step``.
-
-    Args:
-        recorder: of the members.
-        step: from 0.
-        state: gives a copy of the members' state on the CPU.
-    """
-    if recorder is not None:
-        recorder.before(step, state)
-    yield
-    if recorder is not None:
-        recorder.after(step, state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,16 +12,32 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reference_models.architectures import build_model
-from reference_models.ensembles import Ensemble, Mechanism, planes
-from reference_models.examples import Examples
-from reference_models.images import normalise
-from reference_models.journal import Recorder, recorded
-from reference_models.mechanism import choose_mechanism, initial_state, make_ensemble
-from reference_models.recipe import ModelSpec, Recipe, derive_seed
-from reference_models.sampling import Batch, member_batches, population_batches
-from reference_models.schedules import learning_rate, steps_per_epoch
-from reference_models.states import StackedState, State, member_state, on_cpu, stack_states
+from reference_models.networks.architectures import build_model
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
+from reference_models.training.ensembles import Ensemble, Mechanism, planes
+from reference_models.training.examples import Examples
+from reference_models.training.mechanism import choose_mechanism, initial_state, make_ensemble
+from reference_models.training.sampling import Batch, member_batches, population_batches
+from reference_models.training.schedules import learning_rate, steps_per_epoch
+from reference_models.training.states import StackedState, State, member_state, on_cpu, stack_states
+
+
+class Recorder(Protocol):
+    """A recorder of what each step did to the states; see :class:`reference_models.records.journal.Recorder`."""
+
+    def only(self, member: int) -> Recorder:
+        """Return a recorder of one member."""
+        ...
+
+    def before(self, step: int, state: Callable[[], StackedState]) -> None:
+        """Record the state before a step."""
+        ...
+
+    def after(self, step: int, state: Callable[[], StackedState]) -> None:
+        """Record the state after a step."""
+        ...
+
 
 OnStep = Callable[[int, int], None]
 """Called after every step with the number of steps done and of all steps."""
@@ -160,6 +177,22 @@ def reproducible() -> Iterator[None]:
     """On a GPU: the same convolution algorithms on every run, in float32 and not TF32."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
+
+
+@contextlib.contextmanager
+def recorded(recorder: Recorder | None, step: int, state: Callable[[], StackedState]) -> Iterator[None]:
+    """Pass the states before and after the block to ``recorder``, if there is a recorder.
+
+    Args:
+        recorder: recorder of the members.
+        step: number of the step in the block, from 0.
+        state: returns a copy of the members' state on the CPU.
+    """
+    if recorder is not None:
+        recorder.before(step, state)
+    yield
+    if recorder is not None:
+        recorder.after(step, state)
 
 
 def _check(spec: ModelSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], seeds: Sequence[int]) -> None:

@@ -12,63 +12,21 @@ examples as the recipe's epochs over the whole shard. The outputs are ``log mean
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from reference_models.architectures import find_architecture
-from reference_models.journal import FORMAT, TensorFile, journal_name
-from reference_models.mechanism import initial_state
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, derive_seed
-from reference_models.schedules import steps_per_epoch
-from reference_models.states import StackedState
-from reference_models.training import OnStep, train_chunk
-
-PREFIX = "constituents"
-
-
-class Sharded(nn.Module):
-    """Networks of one form whose class probabilities are averaged.
-
-    Args:
-        constituents: each maps images to logits (B, n_classes).
-    """
-
-    def __init__(self, constituents: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.constituents = nn.ModuleList(constituents)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logarithms (B, n_classes) of the constituents' mean probabilities."""
-        each = torch.stack([constituent(images).log_softmax(1) for constituent in self.constituents])
-        return each.logsumexp(0) - math.log(len(self.constituents))
-
-
-def sharded_network(
-    in_channels: int,
-    image_size: tuple[int, int],
-    n_classes: int,
-    *,
-    shards: int,
-    name: str,
-    options: Mapping[str, Any],
-) -> nn.Module:
-    """``shards`` networks of the architecture ``name`` with ``options``, initialised one after the other."""
-    factory = find_architecture(name)
-    return Sharded([factory(in_channels, image_size, n_classes, **options) for _ in range(shards)])
-
-
-def constituent_spec(spec: ModelSpec) -> ModelSpec:
-    """The network that each constituent of a sharded one is."""
-    options = spec.architecture.options
-    return replace(spec, architecture=ArchitectureSpec(options["name"], options["options"]))
+from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
+from reference_models.networks.sharded import PREFIX, constituent_spec
+from reference_models.records.journal import FORMAT, TensorFile, journal_name
+from reference_models.training.loop import OnStep, train_chunk
+from reference_models.training.mechanism import initial_state
+from reference_models.training.schedules import steps_per_epoch
+from reference_models.training.states import StackedState
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reference_models.recipe import Recipe
+from reference_models.networks.recipe import Recipe
 
 
 def steps_per_epoch(recipe: Recipe, n_examples: int) -> int:

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reference_models.augmentation import augment
-from reference_models.recipe import Recipe
-from reference_models.sampling import Batch
+from reference_models.networks.augmentation import augment
+from reference_models.networks.recipe import Recipe
+from reference_models.training.sampling import Batch
 
 
 class Examples:

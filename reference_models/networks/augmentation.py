@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reference_models.recipe import Augmentation
-from reference_models.sampling import CROP_PADDING
+from reference_models.networks.recipe import Augmentation
+
+CROP_PADDING = 4
+"""Pixels added on each side by "crop-pad-4"."""
 
 
 def flip(images: Tensor, flips: Tensor) -> Tensor:

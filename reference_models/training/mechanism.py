@@ -10,10 +10,10 @@ from dataclasses import asdict
 import torch
 from torch import Tensor, nn
 
-from reference_models.architectures import build_model
-from reference_models.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
-from reference_models.recipe import ModelSpec, model_spec_from_json
-from reference_models.states import StackedState, stack_states
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ModelSpec, model_spec_from_json
+from reference_models.training.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
+from reference_models.training.states import StackedState, stack_states
 
 PROBE_MEMBERS = 2
 PROBE_IMAGES = 3

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from reference_models.examples import Examples
-from reference_models.grouped import grouped_module, is_members_first, load_members, members_of
-from reference_models.images import Normaliser
-from reference_models.losses import summed_loss
-from reference_models.recipe import ModelSpec
-from reference_models.sampling import Batch
-from reference_models.states import StackedState, member_state, n_members, on_cpu, stack_states
+from reference_models.networks.images import Normaliser
+from reference_models.networks.recipe import ModelSpec
+from reference_models.training.examples import Examples
+from reference_models.training.grouped import grouped_module, is_members_first, load_members, members_of
+from reference_models.training.losses import summed_loss
+from reference_models.training.sampling import Batch
+from reference_models.training.states import StackedState, member_state, n_members, on_cpu, stack_states
 
 Mechanism = Literal["grouped", "vmap", "loop"]
 """One module with K-fold layers; ``torch.func.vmap`` over stacked tensors; one module after the other."""
@@ -62,7 +62,7 @@ class _Differentiated:
 
 
 class GroupedEnsemble(_Differentiated):
-    """Members side by side in one K-fold module (:mod:`reference_models.grouped`)."""
+    """Members side by side in one K-fold module (:mod:`reference_models.training.grouped`)."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._k, self._template = n_members(state), template

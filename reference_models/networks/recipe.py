@@ -65,7 +65,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """Which network: a name of :data:`reference_models.architectures.ARCHITECTURES` or ``package.module:factory``.
+    """Which network: a name of :data:`reference_models.networks.architectures.ARCHITECTURES` or ``package.module:factory``.
 
     Attributes:
         name: registered name or import path of a callable ``factory(in_channels, image_size, n_classes, **options)``.
@@ -78,11 +78,11 @@ class ArchitectureSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-SHARDED = "reference_models.sisa:sharded_network"
+SHARDED = "reference_models.networks.sharded:sharded_network"
 
 
 def sharded(architecture: ArchitectureSpec, shards: int) -> ArchitectureSpec:
-    """The architecture of a network of ``shards`` constituents of an architecture; see :mod:`reference_models.sisa`."""
+    """The architecture of a network of ``shards`` constituents of an architecture; see :mod:`reference_models.records.sisa`."""
     options = {"shards": shards, "name": architecture.name, "options": dict(architecture.options)}
     return ArchitectureSpec(SHARDED, options)
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reference_models.architectures import build_model
-from reference_models.images import normalise
-from reference_models.recipe import ModelSpec
-from reference_models.states import StackedState, member_state, n_members
+from reference_models.networks.architectures import build_model
+from reference_models.networks.images import normalise
+from reference_models.networks.recipe import ModelSpec
+from reference_models.training.states import StackedState, member_state, n_members
 
 
 @torch.inference_mode()

@@ -1,0 +1,1 @@
+"""Records of a training that unlearning methods read: journals of updates, and SISA's checkpoints."""

@@ -1,0 +1,1 @@
+"""Training of whole populations of models, and their logits."""
