@@ -1,1 +1,1 @@
-"""Architectures, training recipes and batched training of whole populations."""
+"""Architectures, training recipes, and batched training of populations of models."""

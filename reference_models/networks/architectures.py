@@ -1,4 +1,4 @@
-"""The networks that populations are made of; their input is normalised float32 of shape (n, C, H, W)."""
+"""Registered network architectures; their input is normalised float32 of shape (n, C, H, W)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _norm_layer(norm: Norm, channels: int) -> nn.Module:
 def small_cnn(
     in_channels: int, image_size: tuple[int, int], n_classes: int, *, width: int = 16, norm: Norm = "none"
 ) -> nn.Module:
-    """Three 3x3 convolutions of stride 2 with ``width``, 2 ``width`` and 4 ``width`` channels, then one linear layer.
+    """Return three 3x3 convolutions of stride 2 with ``width``, 2 ``width`` and 4 ``width`` channels, and a linear layer.
 
-    At the default width and 32x32 RGB a picture costs 0.7 million multiply-adds.
+    At the default width, a 32x32 RGB image costs 0.7 million multiply-adds.
     """
     height, side = image_size
     layers: list[nn.Module] = []
@@ -55,10 +55,10 @@ def patch_cnn(
     hidden: Sequence[int] = (48,),
     norm: Norm = "batch",
 ) -> nn.Module:
-    """Convolutions of patches, each of kernel = stride, then linear layers with ReLU between them.
+    """Return patch convolutions (kernel size = stride), then linear layers with ReLU between them.
 
     Every layer is a matrix product, so that K models train as one batched product of matrices. The convolutions have
-    ``width``, 2 ``width``, ... channels; zeros are added around pictures whose sides are no multiple of a patch.
+    ``width``, 2 ``width``, ... channels. Images are padded with zeros to a multiple of the patch.
 
     Args:
         in_channels: image channels.
@@ -67,7 +67,7 @@ def patch_cnn(
         patches: side of the square patches of each convolution, in pixels of its input.
         width: channels of the first convolution.
         hidden: widths of the linear layers before the last.
-        norm: behind every convolution.
+        norm: normalisation after each convolution.
     """
     height, side = image_size
     layers: list[nn.Module] = []
@@ -96,14 +96,14 @@ def _linear_layers(sizes: Sequence[int]) -> list[nn.Module]:
 
 
 def _margin(side: int, patch: int) -> int:
-    """Return how many zeros on each side make ``side`` at least a multiple of ``patch``."""
+    """Return the zero padding per side that extends ``side`` to at least the next multiple of ``patch``."""
     return (-side % patch + 1) // 2
 
 
 def mlp(
     in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
 ) -> nn.Module:
-    """Fully connected layers of the ``hidden`` sizes with ReLU between them."""
+    """Return fully connected layers of the ``hidden`` sizes with ReLU between them."""
     return nn.Sequential(
         nn.Flatten(), *_linear_layers([in_channels * image_size[0] * image_size[1], *hidden, n_classes])
     )
@@ -116,7 +116,7 @@ ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
 
 
 def find_architecture(name: str) -> Callable[..., nn.Module]:
-    """The factory called ``name``: registered, or ``package.module:factory``, which is imported; else ValueError."""
+    """Return a registered factory, or import ``package.module:factory``; raise ValueError if there is no such factory."""
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     module_name, colon, attribute = name.partition(":")
@@ -131,11 +131,11 @@ def find_architecture(name: str) -> Callable[..., nn.Module]:
 
 
 def build_model(spec: ModelSpec, seed: int | None) -> nn.Module:
-    """The network of ``spec`` on the CPU, in training mode; the global random state is left as it was.
+    """Return the network of ``spec`` on the CPU, in training mode, without changing the global random state.
 
     Args:
         spec: architecture and the shape of its data.
-        seed: of the initialisation; None when the weights are going to be overwritten.
+        seed: seed of the initialisation; None if the weights will be overwritten.
     """
     factory = find_architecture(spec.architecture.name)
     with torch.random.fork_rng(devices=[]):

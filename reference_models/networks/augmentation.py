@@ -1,4 +1,4 @@
-"""Random changes of training pictures, given their draws; pictures are uint8 with channels last, (..., H, W, C)."""
+"""Augmentation of training images with given random draws; images are uint8 with channels last, (..., H, W, C)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def flip(images: Tensor, flips: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, offsets: Tensor) -> Tensor:
-    """Windows of the images' own size, out of the images with four rows and columns of 0 on each side.
+    """Pad the images with four zeros on each side, and return a window of the original size from each.
 
     Args:
         images: shape (..., H, W, C).

@@ -13,24 +13,23 @@ Augmentation = Literal["horizontal-flip", "crop-pad-4"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained. Everything the trained weights depend on, but for data, architecture and seed.
+    """A training recipe: everything that trained weights depend on, except data, architecture and seed.
 
     Attributes:
         epochs: passes over the training set.
-        batch_size: examples a step; the last, smaller batch of an epoch is dropped when ``drop_last``.
-        optimizer: "sgd" (with ``momentum``, Nesterov when ``nesterov``) or "adam".
+        batch_size: examples per step; the last, smaller batch of an epoch is dropped if ``drop_last``.
+        optimizer: "sgd" (with ``momentum``; Nesterov if ``nesterov``) or "adam".
         lr: peak learning rate.
-        momentum: of SGD.
-        nesterov: of SGD.
-        weight_decay: L2, on all parameters, as torch.optim has it.
+        momentum: momentum of SGD.
+        nesterov: use Nesterov momentum in SGD.
+        weight_decay: L2 penalty on all parameters, as in torch.optim.
         schedule: "constant", "cosine" (to 0 over all steps) or "one-cycle" (linear warm-up over ``warmup`` of the
             steps, then linear to 0).
-        warmup: share of the steps, for "one-cycle".
-        label_smoothing: of the cross-entropy.
-        augment: applied to training batches, in this order.
-        drop_last: leave out the last, smaller batch.
-        chunk: how many models are trained at once. Part of the recipe, so that a population is the same whenever it is
-            built on the same kind of device.
+        warmup: share of warm-up steps, for "one-cycle".
+        label_smoothing: label smoothing of the cross-entropy.
+        augment: augmentations of training batches, in order of application.
+        drop_last: drop the last, smaller batch of an epoch.
+        chunk: number of models trained together. It is part of the recipe because rounding depends on it.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -65,7 +64,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """Which network: a name of :data:`reference_models.networks.architectures.ARCHITECTURES` or ``package.module:factory``.
+    """An architecture: a key of :data:`reference_models.networks.architectures.ARCHITECTURES`, or ``package.module:factory``.
 
     Attributes:
         name: registered name or import path of a callable ``factory(in_channels, image_size, n_classes, **options)``.
@@ -82,22 +81,22 @@ SHARDED = "reference_models.networks.sharded:sharded_network"
 
 
 def sharded(architecture: ArchitectureSpec, shards: int) -> ArchitectureSpec:
-    """The architecture of a network of ``shards`` constituents of an architecture; see :mod:`reference_models.records.sisa`."""
+    """Return the architecture of a network of ``shards`` constituents; see :mod:`reference_models.records.sisa`."""
     options = {"shards": shards, "name": architecture.name, "options": dict(architecture.options)}
     return ArchitectureSpec(SHARDED, options)
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """An architecture with the shape of its data: all that is needed to build the module.
+    """An architecture and the shape of its data: the arguments for building the module.
 
     Attributes:
-        architecture: which network.
+        architecture: the architecture.
         in_channels: image channels C.
         image_size: height and width in pixels (H, W).
         n_classes: number of logits.
         mean: per channel, of images scaled to [0, 1]; the input is (x / 255 - mean) / std.
-        std: per channel.
+        std: per channel, like ``mean``.
     """
 
     architecture: ArchitectureSpec
@@ -109,18 +108,18 @@ class ModelSpec:
 
 
 def to_json(value: Recipe | ArchitectureSpec | ModelSpec) -> dict[str, Any]:
-    """A dict of JSON values (tuples become lists); :func:`model_spec_from_json` and :func:`recipe_from_json` read it back."""
+    """Return a dict of JSON values; :func:`model_spec_from_json` and :func:`recipe_from_json` are the inverse."""
     data: dict[str, Any] = json.loads(json.dumps(asdict(value)))
     return data
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
-    """Inverse of :func:`to_json` for a recipe."""
+    """Return the recipe that :func:`to_json` wrote."""
     return Recipe(**{**data, "augment": tuple(data.get("augment", ()))})
 
 
 def model_spec_from_json(data: Mapping[str, Any]) -> ModelSpec:
-    """Inverse of :func:`to_json` for a model specification."""
+    """Return the model specification that :func:`to_json` wrote."""
     height, width = data["image_size"]
     return ModelSpec(
         architecture=ArchitectureSpec(**data["architecture"]),
@@ -133,6 +132,6 @@ def model_spec_from_json(data: Mapping[str, Any]) -> ModelSpec:
 
 
 def derive_seed(*parts: object) -> int:
-    """A 63-bit seed that depends on all ``parts``, on every platform alike (SHA-256 of their JSON)."""
+    """Return a 63-bit seed from all ``parts`` (SHA-256 of their JSON), the same on every platform."""
     text = json.dumps([str(part) for part in parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

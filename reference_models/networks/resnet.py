@@ -1,7 +1,7 @@
-"""ResNet-18 for small pictures (He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling).
+"""ResNet-18 for small images (He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling).
 
-Modules have torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), by which published methods pick
-layers; and so have the tensors of the state.
+Modules and state tensors have torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), since published
+methods select layers by these names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _conv(in_channels: int, out_channels: int, kernel: int, stride: int) -> nn.C
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with BatchNorm and a shortcut, projected where the shape changes."""
+    """Two 3x3 convolutions with BatchNorm and a shortcut, which is projected if the shape changes."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

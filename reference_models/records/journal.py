@@ -1,8 +1,8 @@
-"""The journal of a training: initial weights, which example was in which batch, and what steps did to the weights.
+"""The journal of a training: initial weights, examples of each batch, and updates of the weights.
 
-One safetensors file a model, written while it is trained. Its size is known before the first step, since batches are
-drawn from the seed alone: the header is written first, every row goes to its own place, and no more than two states of
-the population are held in memory. The file has its final name only when every byte has been written.
+There is one safetensors file per model, written during training. Its size is known before the first step, since batches
+are drawn from the seed alone. So the header is written first, every row is written at its own offset, and at most two
+states of the population are held in memory. A file gets its final name once it is complete.
 
 Tensors of a file, for T steps of at most B examples, U of them stored, and C checkpoints:
 
@@ -11,7 +11,7 @@ name                  shape             what
 ====================  ================  ========================================================================================
 ``initial/NAME``      as the state      every tensor of the state before the first step
 ``batches``           (T, B), int32     positions in the training set, retain first; -1 where a batch is smaller than B
-``stored``            (U,), int64       numbers of the steps whose updates are here, rising
+``stored``            (U,), int64       numbers of the stored steps, ascending
 ``updates/NAME``      (U, ...)          state after a stored step minus the state before it; buffers too, by their names
 ``shards``            (n,), int32       which constituent has seen an example; this and what follows for SISA alone
 ``slices``            (n,), int32       in which slice of its shard an example is
@@ -56,17 +56,17 @@ DTYPES = {
 
 
 def journal_name(member: int) -> str:
-    """The file of one member of a chunk."""
+    """Return the file name of one member of a chunk."""
     return f"journal-{member:04d}.safetensors"
 
 
 @dataclass(frozen=True)
 class JournalPlan:
-    """What is to be recorded of an ordinary training.
+    """The contents of a journal of an ordinary training.
 
     Attributes:
         n_retain: the training set's examples from this position on are the forget set.
-        updates: of batches that hold a forget example ("touched"), or of all.
+        updates: stored updates: of batches that contain a forget example ("touched"), or of all batches.
     """
 
     n_retain: int
@@ -74,15 +74,15 @@ class JournalPlan:
 
 
 class TensorFile:
-    """A safetensors file whose tensors are written row by row, in any order.
+    """A safetensors file with tensors written row by row, in any order.
 
     Args:
-        path: its name when it is whole; until then it has another.
+        path: its final path; until it is complete, it has a temporary name.
         layout: dtype and shape of each tensor.
-        metadata: of the header.
+        metadata: metadata of the header.
 
     Raises:
-        OSError: the disk is full or the folder may not be written; from any method.
+        OSError: from any method, if the disk is full or the folder is not writable.
     """
 
     def __init__(self, path: Path, layout: Layout, metadata: Mapping[str, str]) -> None:
@@ -96,7 +96,7 @@ class TensorFile:
         os.ftruncate(self._fd, self._end)
 
     def _header(self, metadata: Mapping[str, str]) -> bytes:
-        """Header and offsets; wide dtypes first, so that every tensor is aligned."""
+        """Return the header and set the offsets; wide dtypes come first, so that every tensor is aligned."""
         entries: dict[str, object] = {"__metadata__": dict(metadata)}
         at = 0
         for name in sorted(self._layout, key=lambda name: (-self._layout[name][0].itemsize, name)):
@@ -112,11 +112,13 @@ class TensorFile:
         return head
 
     def write(self, name: str, tensor: Tensor, row: int | None = None) -> None:
-        """Put a tensor, or one row of it along its first dimension, at its place; each is written once."""
+        """Write a tensor, or one row of it along its first dimension; each must be written once."""
         dtype, shape = self._layout[name]
         expected = shape if row is None else shape[1:]
         if tensor.dtype != dtype or tuple(tensor.shape) != expected:
-            raise ValueError(f"{name} is due as {dtype} {expected}, not {tensor.dtype} {tuple(tensor.shape)}")
+            raise ValueError(
+                f"{name} must be {dtype} of shape {expected}, not {tensor.dtype} of shape {tuple(tensor.shape)}"
+            )
         n_bytes = _n_bytes(dtype, expected)
         if n_bytes:
             raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
@@ -124,10 +126,10 @@ class TensorFile:
         self._missing -= n_bytes
 
     def close(self) -> None:
-        """Give the file its final name.
+        """Rename the complete file to its final name.
 
         Raises:
-            RuntimeError: something is missing in it; the file is removed.
+            RuntimeError: if the file is incomplete; it is then removed.
         """
         os.close(self._fd)
         if self._missing:
@@ -137,7 +139,7 @@ class TensorFile:
 
 
 def layout_bytes(layout: Layout) -> int:
-    """Bytes of all tensors of a file, its header not counted."""
+    """Return the size of all tensors of a file in bytes, without its header."""
     return sum(_n_bytes(dtype, shape) for dtype, shape in layout.values())
 
 
@@ -156,7 +158,7 @@ def _write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def drawn_batches(recipe: Recipe, n_examples: int, seed: int) -> Tensor:
-    """Positions of the examples of every step of a member, (T, B) int32, -1 where a batch is smaller than B."""
+    """Return the positions of each step's examples, (T, B) int32; -1 pads batches smaller than B."""
     rows = [batch.index for batch in member_batches(recipe, n_examples, seed)]
     batches = torch.full((len(rows), max(len(row) for row in rows)), -1, dtype=torch.int32)
     for step, row in enumerate(rows):
@@ -165,14 +167,14 @@ def drawn_batches(recipe: Recipe, n_examples: int, seed: int) -> Tensor:
 
 
 def stored_steps(batches: Tensor, plan: JournalPlan) -> Tensor:
-    """Numbers of the steps whose updates are recorded, (U,) int64."""
+    """Return the numbers of the steps with a stored update, (U,) int64."""
     if plan.updates == "all":
         return torch.arange(len(batches))
     return (batches >= plan.n_retain).any(1).nonzero().flatten()
 
 
 def journal_layout(state: Manifest, batches: Tensor, n_stored: int) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-    """Dtype and shape of every tensor of a journal of an ordinary training."""
+    """Return the dtype and shape of every tensor of a journal of an ordinary training."""
     layout: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
         "batches": (torch.int32, tuple(batches.shape)),
         "stored": (torch.int64, (n_stored,)),
@@ -182,7 +184,7 @@ def journal_layout(state: Manifest, batches: Tensor, n_stored: int) -> dict[str,
 
 
 class _MemberJournal:
-    """The file of one member, and which of its steps belong into it."""
+    """The journal file of one member, and its stored steps."""
 
     def __init__(self, path: Path, state: Manifest, batches: Tensor, plan: JournalPlan) -> None:
         stored = stored_steps(batches, plan)
@@ -193,7 +195,7 @@ class _MemberJournal:
         self.file.write("stored", stored)
 
     def update(self, name: str, change: Tensor, step: int) -> None:
-        """Write what a step did to one tensor, where the step belongs into this file."""
+        """Write the update of one tensor if this file stores the step."""
         if step in self.rows:
             self.file.write(f"updates/{name}", change, self.rows[step])
 
@@ -205,10 +207,10 @@ class Recorder:
     them. Files are complete after the last step.
 
     Args:
-        folder: of the files, named by :func:`journal_name`.
-        plan: what is recorded.
-        batches: of each member, as :func:`drawn_batches` gives them.
-        first: number of the first member.
+        folder: folder of the files, which are named by :func:`journal_name`.
+        plan: contents of the journals.
+        batches: batches of each member, from :func:`drawn_batches`.
+        first: number of the first member, for file names.
     """
 
     def __init__(self, folder: Path, plan: JournalPlan, batches: Sequence[Tensor], first: int = 0) -> None:
@@ -218,22 +220,22 @@ class Recorder:
 
     @classmethod
     def of(cls, folder: Path, plan: JournalPlan, recipe: Recipe, n_examples: int, seeds: Sequence[int]) -> Recorder:
-        """For the members of ``seeds``, trained by ``recipe`` on ``n_examples`` examples."""
+        """Return a recorder for the members of ``seeds``, trained by ``recipe`` on ``n_examples`` examples."""
         return cls(folder, plan, [drawn_batches(recipe, n_examples, seed) for seed in seeds])
 
     def only(self, member: int) -> Recorder:
-        """A recorder of one member alone, for those that are trained in turn."""
+        """Return a recorder of one member, for members that are trained one after another."""
         return Recorder(self._folder, self._plan, [self._batches[member]], self._first + member)
 
     def before(self, step: int, state: Callable[[], StackedState]) -> None:
-        """Take the state before a step, where it belongs into a journal and is not known from the step before."""
+        """Keep the state before a stored step, unless it is kept from the previous step; write it before step 0."""
         if (step == 0 or self._wants(step)) and self._before[0] != step:
             self._before = (step, state())
         if step == 0:
             self._begin(self._before[1])
 
     def after(self, step: int, state: Callable[[], StackedState]) -> None:
-        """Write the update of a step where it belongs into a journal; close the files after the last step."""
+        """Write the update of a stored step; close the files after the last step."""
         if self._wants(step):
             before, now = self._before[1], state()
             for name, tensor in now.items():

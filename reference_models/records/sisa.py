@@ -1,13 +1,13 @@
 """SISA training (Bourtoule et al. 2021, arXiv:1912.03817): sharded, isolated, sliced, aggregated.
 
-A network of S constituents with parameters of their own. Every training example belongs to one shard and in it to one
-slice, by its key and a seed alone, so that taking others out moves none. Constituent s sees shard s alone, in R stages:
-stage r, from 0, trains on slices 0 to r, by the recipe from its beginning (learning rate, momentum), and the state
-before each stage is kept. Forgetting an example of slice r is to go on from before stage r, without it: a model that
-has been made so has the very distribution of one that never saw the example.
+A network has S constituents with separate parameters. A training example's key and a seed determine its shard, and its
+slice within the shard, so that removing other examples does not move it. Constituent s is trained on shard s alone, in R
+stages. Stage r, from 0, trains on slices 0 to r and restarts the recipe (learning rate, momentum); the state before each
+stage is kept. An example of slice r is forgotten by retraining from the state before stage r without it: the resulting
+model has the distribution of a model that never saw the example.
 
-A stage has ``2 / (R + 1)`` times the recipe's epochs, at least 1, after the paper: all stages together then see as many
-examples as the recipe's epochs over the whole shard. The outputs are ``log mean_s softmax(logits_s)``.
+As in the paper, a stage has ``2 / (R + 1)`` times the recipe's epochs, at least 1. All stages together then process as
+many examples as the recipe's epochs over the whole shard. The outputs are ``log mean_s softmax(logits_s)``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from reference_models.training.states import StackedState
 
 @dataclass(frozen=True)
 class Sharding:
-    """Where the training examples belong.
+    """The shard and slice of each training example.
 
     Attributes:
-        shards: shape (n,), int32: in which shard each example is.
-        slices: shape (n,), int32: in which slice of it.
-        n_shards: S.
-        n_slices: R.
+        shards: shard of each example; shape (n,), int32.
+        slices: slice of each example within its shard; shape (n,), int32.
+        n_shards: number of shards S.
+        n_slices: number of slices R.
     """
 
     shards: NDArray[np.int32]
@@ -46,18 +46,18 @@ class Sharding:
     n_slices: int
 
     def rows(self, shard: int, stage: int) -> NDArray[np.int64]:
-        """Positions of the examples of a shard that a stage is trained on."""
+        """Return the positions of a stage's training examples in a shard."""
         return np.flatnonzero((self.shards == shard) & (self.slices <= stage))
 
     def take(self, n_examples: int) -> Sharding:
-        """That of the first examples alone."""
+        """Return the sharding of the first examples."""
         return replace(self, shards=self.shards[:n_examples], slices=self.slices[:n_examples])
 
 
 def assign(keys: Sequence[str], seed: int, n_shards: int, n_slices: int) -> Sharding:
-    """Shard and slice of each example, from its key and the seed alone: SHA-256, read as a number, modulo S and then R.
+    """Return the shard and slice of each example: the SHA-256 of seed and key as a number, modulo S and then R.
 
-    Examples of one key, such as the pictures of one person, stay together.
+    Examples with the same key, e.g. the images of one person, stay together.
     """
     drawn = {key: derive_seed("sisa", seed, key) for key in dict.fromkeys(keys)}
     shards = np.array([drawn[key] % n_shards for key in keys], dtype=np.int32)
@@ -66,7 +66,7 @@ def assign(keys: Sequence[str], seed: int, n_shards: int, n_slices: int) -> Shar
 
 
 def stage_recipe(recipe: Recipe, n_slices: int) -> Recipe:
-    """The recipe of each stage."""
+    """Return the recipe of each stage."""
     return replace(recipe, epochs=max(1, round(2 * recipe.epochs / (n_slices + 1))))
 
 
@@ -82,18 +82,18 @@ def train_sharded(
     on_step: OnStep | None = None,
     journal_folder: Path | None = None,
 ) -> StackedState:
-    """Train one sharded network a seed, all at once, each constituent on its shard alone, slice by slice.
+    """Train one sharded network per seed, all at once; each constituent on its shard alone, slice by slice.
 
     Args:
-        spec: of the sharded network.
-        recipe: of a training on all examples; see :func:`stage_recipe`.
+        spec: the sharded network.
+        recipe: recipe of a training on all examples; see :func:`stage_recipe`.
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64.
-        sharding: of these examples; a stage without examples is left out.
-        seeds: one a member.
-        device: where to train.
-        on_step: called after every step, with the number of steps done and the number in all.
-        journal_folder: where a journal of each member is written, with its state before every stage; None for none.
+        sharding: shard and slice of these examples; stages without examples are skipped.
+        seeds: seed of each member.
+        device: training device.
+        on_step: see :data:`reference_models.training.loop.OnStep`.
+        journal_folder: folder for a journal per member, with its state before every stage; None for no journals.
 
     Returns:
         The trained members as CPU tensors, in the order of ``seeds``.
@@ -126,7 +126,7 @@ def train_sharded(
 
 
 class _Steps:
-    """Counts the steps of all stages as those of one training."""
+    """A counter of the steps of all stages as steps of one training."""
 
     def __init__(self, recipe: Recipe, sharding: Sharding, on_step: OnStep | None) -> None:
         self.recipe, self._on_step = recipe, on_step
@@ -139,15 +139,15 @@ class _Steps:
                 self._total += recipe.epochs * steps_per_epoch(recipe, n_examples) if n_examples else 0
 
     def count(self, shard: int, stage: int) -> OnStep | None:
-        """What is called after each step of one training."""
-        tell = self._on_step
-        if tell is None:
+        """Return the callback for one constituent's stage."""
+        on_step = self._on_step
+        if on_step is None:
             return None
-        return lambda done, _total: tell(self._before[shard, stage] + done, self._total)
+        return lambda done, _total: on_step(self._before[shard, stage] + done, self._total)
 
 
 def _journals(folder: Path, state: StackedState, sharding: Sharding) -> list[TensorFile]:
-    """One file a member, with the sharding; checkpoints are still due."""
+    """Create a file per member and write the sharding; checkpoints are written later."""
     n_members = len(next(iter(state.values())))
     shape = (len(sharding.shards),)
     layout: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {

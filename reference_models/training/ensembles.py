@@ -1,4 +1,4 @@
-"""K models of one architecture that are computed together, each as if it were alone."""
+"""K independent models of the same architecture, computed together."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from reference_models.training.sampling import Batch
 from reference_models.training.states import StackedState, member_state, n_members, on_cpu, stack_states
 
 Mechanism = Literal["grouped", "vmap", "loop"]
-"""One module with K-fold layers; ``torch.func.vmap`` over stacked tensors; one module after the other."""
+"""One module with K-fold layers; ``torch.func.vmap`` over stacked tensors; one module after another."""
 
 
 class Ensemble(Protocol):
     """K models, with weights on one device."""
 
     def logits(self, images: Tensor) -> Tensor:
-        """Return outputs (K, B, n_classes), float32, in training mode, of uint8 images (K, B, H, W, C)."""
+        """Return float32 outputs (K, B, n_classes) in training mode, for uint8 images (K, B, H, W, C)."""
         ...
 
     def gradients(self, examples: Examples, batch: Batch) -> None:
-        """Write the gradient of each member's own loss, on its part (K, B) of ``batch``, to ``.grad`` of all parameters."""
+        """Write each member's gradient, for its row (K, B) of ``batch``, to ``.grad`` of all parameters."""
         ...
 
     def parameters(self) -> Iterator[Tensor]:
-        """The leaf tensors that an optimizer is to move."""
+        """Return the leaf tensors for the optimizer."""
         ...
 
     def state(self) -> StackedState:
-        """A copy of all weights on the CPU."""
+        """Return a copy of all weights on the CPU."""
         ...
 
 
 class _Differentiated:
-    """Gradients by autograd."""
+    """A base class that computes gradients by autograd."""
 
     def logits(self, images: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
@@ -62,7 +62,7 @@ class _Differentiated:
 
 
 class GroupedEnsemble(_Differentiated):
-    """Members side by side in one K-fold module (:mod:`reference_models.training.grouped`)."""
+    """An ensemble in one K-fold module (:mod:`reference_models.training.grouped`)."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._k, self._template = n_members(state), template
@@ -89,7 +89,7 @@ class GroupedEnsemble(_Differentiated):
 
 
 NARROW = 8
-"""Channels below which no convolution is handed pictures with their channels last.
+"""Minimum number of output channels of a convolution for images with channels last in memory.
 
 oneDNN's AVX2 kernels, as of torch 2.13, write beyond their buffers in the backward pass of such convolutions: memory is
 corrupted, and the process crashes or hangs some time later.
@@ -97,14 +97,14 @@ corrupted, and the process crashes or hangs some time later.
 
 
 def planes(pictures: Tensor, module: nn.Module) -> Tensor:
-    """Pictures (..., h, w, C) as (..., C, h, w), moved in memory only where ``module`` has narrow convolutions."""
+    """Return images (..., h, w, C) as (..., C, h, w); copy them only if ``module`` has narrow convolutions."""
     values = pictures.movedim(-1, -3)
     narrow = any(isinstance(part, nn.Conv2d) and part.out_channels < NARROW for part in module.modules())
     return values.contiguous() if narrow else values
 
 
 class VmapEnsemble(_Differentiated):
-    """Members in stacked tensors, computed by ``torch.func.vmap``: for any architecture without in-batch randomness."""
+    """An ensemble of stacked tensors, computed by ``torch.func.vmap``; for architectures without in-batch randomness."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._module, self._names = copy.deepcopy(template).to(device), list(state)
@@ -135,7 +135,7 @@ class VmapEnsemble(_Differentiated):
 
 
 class LoopEnsemble(_Differentiated):
-    """One ordinary module a member, one after the other: for what neither of the other two can compute."""
+    """An ensemble with a module per member, computed one after another: the fallback for any architecture."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._modules = [copy.deepcopy(template) for _ in range(n_members(state))]

@@ -1,4 +1,4 @@
-"""A training set that stays on the device where it is trained on."""
+"""A training set resident on the training device."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from reference_models.training.sampling import Batch
 
 
 class Examples:
-    """Pictures and labels, resident on a device, and how they are augmented.
+    """Images and labels resident on a device, with their augmentation.
 
     Attributes:
         images: shape (n, H, W, C), uint8.
         labels: shape (n,), int64.
-        recipe: for its augmentation and its loss.
+        recipe: recipe with the augmentation and the loss.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class Examples:
         self._flat = self.images.flatten(1)
 
     def pictures(self, batch: Batch) -> Tensor:
-        """Augmented images (..., B, H, W, C), uint8."""
+        """Return augmented images (..., B, H, W, C), uint8."""
         drawn = batch.to(self.images.device)
         taken = self._flat.index_select(0, drawn.index.flatten()).view(*drawn.index.shape, *self.images.shape[1:])
         return augment(taken, self.recipe.augment, drawn.draws)
 
     def targets(self, batch: Batch) -> Tensor:
-        """Labels (..., B), int64."""
+        """Return labels (..., B), int64."""
         return self.labels[batch.index.to(self.labels.device)]

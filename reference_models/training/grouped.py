@@ -1,7 +1,7 @@
-"""One module that computes K members of an architecture at once, by replacing its layers with K-fold ones.
+"""K-fold modules, which compute K members of an architecture at once by replacing its layers with K-fold layers.
 
-Two layouts. *Members first*: pictures (K, B, H, W, C) and vectors (K, B, n), for networks of linear layers, batch
-normalisations and convolutions whose kernel is their stride: every layer with weights is one batched matrix product.
+There are two layouts. *Members first*: images (K, B, H, W, C) and vectors (K, B, n), for networks of linear layers, batch
+normalisations and patch convolutions (kernel = stride): every layer with weights is a batched matrix product.
 *Channels*: members lie side by side in the channel dimension, (B, K * C, H, W), and the convolutions of K members are one
 grouped convolution. Every K-fold layer keeps the parameter names of the layer it replaces. K-fold modules train; for
 logits an ordinary module is the instrument (:mod:`reference_models.training.prediction`).
@@ -21,7 +21,7 @@ from reference_models.training.states import StackedState, on_cpu
 
 
 class UnsupportedLayerError(ValueError):
-    """A layer has parameters and no K-fold form."""
+    """Raised for a layer that has parameters but no K-fold form."""
 
 
 def _repeated(tensor: Tensor, k: int) -> Tensor:
@@ -33,7 +33,7 @@ def _parameter(tensor: Tensor | None, k: int) -> nn.Parameter | None:
 
 
 def _padding(conv: nn.Conv2d) -> tuple[int, ...]:
-    """Return the zeros around (..., H, W, C), as ``F.pad`` takes them."""
+    """Return the zero padding of (..., H, W, C) in the form of ``F.pad``."""
     if conv.padding_mode != "zeros":
         raise UnsupportedLayerError(f"no K-fold form of padding mode {conv.padding_mode}")
     if isinstance(conv.padding, str):
@@ -61,7 +61,7 @@ class GroupedConv2d(nn.Module):
 
 
 def is_patch_convolution(conv: nn.Conv2d) -> bool:
-    """Return True if the kernels neither overlap nor leave gaps: every output sees a patch of its own."""
+    """Return True if kernels neither overlap nor leave gaps, so that each output depends on a separate patch."""
     return conv.kernel_size == conv.stride and conv.dilation == (1, 1) and conv.groups == 1
 
 
@@ -73,7 +73,7 @@ class MemberPatchConv2d(nn.Module):
     def __init__(self, conv: nn.Conv2d, k: int) -> None:
         super().__init__()
         if not is_patch_convolution(conv):
-            raise UnsupportedLayerError("only a convolution whose kernel is its stride is a matrix product of patches")
+            raise UnsupportedLayerError("only a convolution with kernel = stride is a matrix product of patches")
         self.padding = _padding(conv)
         self.weight = nn.Parameter(_repeated(conv.weight[None], k))
         bias: Tensor | None = conv.bias
@@ -171,7 +171,7 @@ class GroupedGroupNorm(nn.Module):
         self.num_groups, self.eps = k * norm.num_groups, norm.eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """Return the same shape."""
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -205,7 +205,7 @@ class GroupedLinear(MemberLinear):
 
 
 class MemberFlatten(nn.Module):
-    """Flattens pictures (K, B, H, W, C) to (K, B, C * H * W)."""
+    """A flattening of images (K, B, H, W, C) to (K, B, C * H * W)."""
 
     def __init__(self, flatten: nn.Flatten, k: int) -> None:  # noqa: ARG002
         super().__init__()
@@ -213,7 +213,7 @@ class MemberFlatten(nn.Module):
             raise UnsupportedLayerError("only a flattening of whole examples has a K-fold form")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (K, B, n); vectors are left as they are."""
+        """Return (K, B, n); vectors are unchanged."""
         return x if x.dim() == 3 else x.permute(0, 1, 4, 2, 3).flatten(2)
 
 
@@ -245,7 +245,7 @@ def _replaced(module: nn.Module, k: int, table: Mapping[type[nn.Module], Replace
 
 
 def is_members_first(module: nn.Module) -> bool:
-    """Return True if all weights of ``module`` are factors of matrix products, but for batch normalisations'."""
+    """Return True if all layers of ``module`` with weights have a members-first form."""
     owners = [part for part in module.modules() if any(True for _ in part.parameters(recurse=False))]
     convolutions = [part for part in owners if type(part) is nn.Conv2d]
     return all(type(part) in MEMBERS_FIRST for part in owners) and all(map(is_patch_convolution, convolutions))
@@ -264,6 +264,6 @@ def load_members(module: nn.Module, state: StackedState) -> None:
 
 
 def members_of(module: nn.Module, template: nn.Module, k: int) -> StackedState:
-    """The stacked state of a K-fold module, copied to the CPU."""
+    """Return the stacked state of a K-fold module, copied to the CPU."""
     own = module.state_dict()
     return {name: on_cpu(own[name].reshape(k, *tensor.shape)) for name, tensor in template.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Training: whole populations at once, and one model in a plain loop as the reference of what each step computes."""
+"""Training of populations in batches, and of a single model in a plain loop, which defines what each step computes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Recorder(Protocol):
 
 
 OnStep = Callable[[int, int], None]
-"""Called after every step with the number of steps done and of all steps."""
+"""Callback after every step: number of steps done, total number of steps."""
 
 
 def train_chunk(
@@ -56,29 +56,29 @@ def train_chunk(
     recorder: Recorder | None = None,
     initial: StackedState | None = None,
 ) -> StackedState:
-    """Train one model a seed on the same examples, all at once; member k depends on ``seeds[k]`` alone.
+    """Train one model per seed on the same examples, all at once; member k depends on ``seeds[k]`` alone.
 
     Initialisation, data order and augmentation of a member come from its own seed. Every step equals that of
-    :func:`train_one` up to rounding; rounding may depend on how many members there are, so that weights are reproduced
-    bit by bit only with the same seeds in the same order on the same kind of device.
+    :func:`train_one` up to rounding. Rounding may depend on the number of members: weights are bit-identical only for
+    the same seeds in the same order on the same kind of device.
 
     Args:
         spec: the network.
-        recipe: how it is trained; ``recipe.chunk`` is the caller's affair.
+        recipe: training recipe; ``recipe.chunk`` is ignored.
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64, in 0..n_classes - 1.
-        seeds: one a member.
-        device: where to train; the examples are kept there.
-        on_step: called after every step, with the number of steps done and the number in all.
-        mechanism: how members are computed together; by default the fastest that suits the architecture.
-        recorder: writes the members' journals; the weights are the same with one and without.
-        initial: the members' weights to begin with, in place of those that their seeds give.
+        seeds: seed of each member.
+        device: training device, which also holds the examples.
+        on_step: see :data:`OnStep`.
+        mechanism: how members are computed together; default: :func:`choose_mechanism`.
+        recorder: writes the members' journals; it does not affect the weights.
+        initial: initial weights of the members; default: drawn from their seeds.
 
     Returns:
         The trained members as CPU tensors, in the order of ``seeds``.
 
     Raises:
-        ValueError: no seeds, shapes that do not fit, an unknown architecture, or fewer examples than one step takes.
+        ValueError: if there are no seeds, shapes do not match, the architecture is unknown, or one step needs more examples.
     """
     _check(spec, images, labels, seeds)
     mechanism = mechanism or choose_mechanism(spec)
@@ -112,7 +112,7 @@ def train_one(
 ) -> State:
     """Train one model with an ordinary module and optimizer; arguments and errors as in :func:`train_chunk`.
 
-    Random layers draw from the global generators, which are seeded from ``seed`` for the time of the training.
+    Random layers draw from the global generators, which are seeded from ``seed`` and restored after training.
     """
     _check(spec, images, labels, [seed])
     examples = Examples(images, labels, recipe, torch.device(device))
@@ -140,19 +140,19 @@ def train_one(
 def take_step(
     ensemble: Ensemble, optimizer: torch.optim.Optimizer, examples: Examples, batch: Batch, lr: float
 ) -> None:
-    """One step of K members, each on its own part (K, B) of ``batch``, at learning rate ``lr``."""
+    """Take one step of K members, each on its row (K, B) of ``batch``, at learning rate ``lr``."""
     set_learning_rate(optimizer, lr)
     ensemble.gradients(examples, batch)
     optimizer.step()
 
 
 def make_optimizer(recipe: Recipe, parameters: Iterable[Tensor], *, fused: bool | None = None) -> torch.optim.Optimizer:
-    """The recipe's optimizer; its update is elementwise, so that stacked members do not touch each other.
+    """Return the recipe's optimizer; its update is elementwise, so that stacked members stay independent.
 
     Args:
-        recipe: its optimizer, decay and moments.
-        parameters: the tensors to move.
-        fused: whether the whole update is one pass over memory; by default as torch chooses.
+        recipe: recipe with the optimizer, weight decay and momentum.
+        parameters: tensors to update.
+        fused: use torch's fused implementation; default: torch's choice.
     """
     if recipe.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=fused)
@@ -174,7 +174,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 @contextlib.contextmanager
 def reproducible() -> Iterator[None]:
-    """On a GPU: the same convolution algorithms on every run, in float32 and not TF32."""
+    """Context manager: on a GPU, use deterministic convolution algorithms in float32, without TF32."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
 
@@ -200,7 +200,7 @@ def _check(spec: ModelSpec, images: NDArray[np.uint8], labels: NDArray[np.int64]
     if images.shape != shape or images.dtype != np.uint8:
         raise ValueError(f"images must be uint8 of shape {shape}, not {images.dtype} of shape {images.shape}")
     if len(seeds) == 0:
-        raise ValueError("there are no seeds: name one for each model")
+        raise ValueError("there are no seeds; pass one seed per model")
 
 
 def _alone(model: nn.Module) -> StackedState:

@@ -9,12 +9,12 @@ from reference_models.networks.recipe import Recipe
 
 
 def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Sum over members of each one's mean cross-entropy, so that every member's gradient is its own.
+    """Return the sum of the members' mean cross-entropies; each member's gradient depends only on its own loss.
 
     Args:
         logits: shape (K, B, n_classes).
         labels: shape (K, B), int64.
-        recipe: for its label smoothing.
+        recipe: recipe with the label smoothing.
     """
     loss = F.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=recipe.label_smoothing

@@ -1,4 +1,4 @@
-"""Which way of computing K members at once suits an architecture; found by trying it against ordinary modules."""
+"""Choice of the mechanism that computes K members at once, by comparing its outputs with ordinary modules."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ RANDOM_LAYERS = (
 
 
 def initial_state(spec: ModelSpec, seeds: Sequence[int]) -> StackedState:
-    """The untrained members of ``seeds``, side by side."""
+    """Return the stacked initial states of the members with these seeds."""
     return stack_states([build_model(spec, seed).state_dict() for seed in seeds])
 
 
 def make_ensemble(
     spec: ModelSpec, state: StackedState, device: torch.device | str, mechanism: Mechanism | None = None
 ) -> Ensemble:
-    """The members of ``state`` on ``device``, computed by ``mechanism`` or by the one that suits."""
+    """Return an ensemble with ``state`` on ``device``; the default mechanism is that of :func:`choose_mechanism`."""
     template = build_model(spec, None)
     chosen = mechanism or choose_mechanism(spec)
     return ENSEMBLES[chosen](spec, template, state, torch.device(device))
@@ -46,7 +46,7 @@ def make_ensemble(
 def choose_mechanism(spec: ModelSpec) -> Mechanism:
     """Return the fastest mechanism whose outputs agree with ordinary modules.
 
-    "loop" for an architecture with random layers: what they draw must not depend on a member's neighbours.
+    An architecture with random layers uses "loop", since a member's draws must not depend on other members.
     """
     return _choose(json.dumps(asdict(spec), sort_keys=True))
 

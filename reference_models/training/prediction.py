@@ -1,4 +1,4 @@
-"""Logits of many models on many pictures, each model an ordinary torch module."""
+"""Logits of many models, each computed by an ordinary torch module."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ def stacked_logits(
     device: torch.device | str = "cpu",
     batch_size: int = 256,
 ) -> NDArray[np.float32]:
-    """Return the outputs of every member on every picture, in evaluation mode.
+    """Return the outputs of every member on every image, in evaluation mode.
 
-    Judged models and the reference models they are compared with are computed in the same way: by the task's own module,
-    one after the other, on contiguous pictures.
+    Unlearned and reference models are computed in the same way, so that their logits are comparable.
 
     Args:
         spec: the network.
         state: K members (K may be 1).
         images: shape (n, C, H, W), uint8.
-        device: where to compute.
-        batch_size: pictures at a time.
+        device: device of the computation.
+        batch_size: images per forward pass.
 
     Returns:
         Logits of shape (K, n, n_classes), float32.

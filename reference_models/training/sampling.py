@@ -1,6 +1,6 @@
-"""What a member of a population draws while it is trained: data order and augmentation, from its own seed alone.
+"""Random draws of a member during training: data order and augmentation, from the member's seed alone.
 
-All draws are made on the CPU, so that they are the same for every device, place in a chunk and set of neighbours.
+Draws are made on the CPU, so that they do not depend on the device or on other members of the chunk.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Batch:
     """The draws of one training step.
 
     Attributes:
-        index: which examples; shape (..., B), int64.
-        draws: per augmentation of the recipe, in its order: flips of shape (..., B), bool, or crop offsets (rows,
+        index: indices of the examples; shape (..., B), int64.
+        draws: draws of each augmentation in the recipe's order: flips of shape (..., B), bool, or crop offsets (rows,
             columns) of shape (..., B, 2), int64.
     """
 
@@ -30,7 +30,7 @@ class Batch:
     draws: tuple[Tensor, ...]
 
     def to(self, device: torch.device) -> Batch:
-        """The same draws on ``device``."""
+        """Return the draws on ``device``."""
         return Batch(self.index.to(device), tuple(draw.to(device) for draw in self.draws))
 
 
@@ -52,7 +52,7 @@ def _epochs(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch]:
 
 
 def member_batches(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch]:
-    """The steps of one member, in order; a function of the recipe, ``n_examples`` and the member's seed."""
+    """Yield the steps of one member, a function of the recipe, ``n_examples`` and the member's seed."""
     for epoch in _epochs(recipe, n_examples, seed):
         for step in range(steps_per_epoch(recipe, n_examples)):
             rows = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
@@ -60,7 +60,7 @@ def member_batches(recipe: Recipe, n_examples: int, seed: int) -> Iterator[Batch
 
 
 def population_batches(recipe: Recipe, n_examples: int, seeds: Sequence[int]) -> Iterator[Batch]:
-    """The steps of all members side by side: tensors have a first dimension of length ``len(seeds)``."""
+    """Yield the steps of all members; tensors have a first dimension of length ``len(seeds)``."""
     for epochs in zip(*(_epochs(recipe, n_examples, seed) for seed in seeds), strict=True):
         index = torch.stack([epoch.index for epoch in epochs])
         draws = [torch.stack(list(draw)) for draw in zip(*(epoch.draws for epoch in epochs), strict=True)]

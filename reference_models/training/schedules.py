@@ -1,4 +1,4 @@
-"""The learning rate of each step."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reference_models.networks.recipe import Recipe
 
 
 def steps_per_epoch(recipe: Recipe, n_examples: int) -> int:
-    """Number of optimizer steps in one pass over ``n_examples``; ValueError when there would be none."""
+    """Return the number of optimizer steps per epoch; raise ValueError if it is 0."""
     whole, rest = divmod(n_examples, recipe.batch_size)
     steps = whole if recipe.drop_last or not rest else whole + 1
     if steps == 0:
@@ -19,11 +19,11 @@ def steps_per_epoch(recipe: Recipe, n_examples: int) -> int:
 
 
 def learning_rate(recipe: Recipe, step: int, total_steps: int) -> float:
-    """Learning rate of step ``step`` (from 0) out of ``total_steps``.
+    """Return the learning rate of step ``step`` (from 0) of ``total_steps``.
 
     "cosine" is lr (1 + cos(pi step / total)) / 2. "one-cycle" rises linearly to lr over the first ``warmup`` share of
-    the steps (rounded to whole steps), then falls linearly to lr / (number of remaining steps) at the last; no step is
-    at 0.
+    the steps (rounded to whole steps), then falls linearly to lr / (number of remaining steps) at the last step. No
+    step has a learning rate of 0.
     """
     if recipe.schedule == "cosine":
         return recipe.lr * 0.5 * (1 + math.cos(math.pi * step / total_steps))

@@ -1,4 +1,4 @@
-"""Weights of many models of one architecture in one set of tensors."""
+"""Stacked states: the weights of many models of the same architecture in one set of tensors."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ Manifest: TypeAlias = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 def stack_states(states: Sequence[Mapping[str, Tensor]]) -> StackedState:
-    """States of single models, side by side; ValueError when there are none or they are not of one architecture."""
+    """Stack the states of single models; raise ValueError if there are none, or if names, dtypes or shapes differ."""
     if not states:
         raise ValueError("there are no states to stack")
     first = manifest(states[0])
     for state in states[1:]:
         if manifest(state) != first:
-            raise ValueError("the states are not of one architecture: names, dtypes or shapes differ")
+            raise ValueError("the states are not of the same architecture: names, dtypes or shapes differ")
     return {name: torch.stack([state[name] for state in states]) for name in first}
 
 
 def concatenate_states(states: Sequence[Mapping[str, Tensor]]) -> StackedState:
-    """Stacked states, one after the other along the member dimension."""
+    """Concatenate stacked states along the member dimension."""
     if not states:
         raise ValueError("there are no states to concatenate")
     return {name: torch.cat([state[name] for state in states]) for name in states[0]}
 
 
 def member_state(state: Mapping[str, Tensor], member: int) -> State:
-    """The state of one member, copied out of a stacked state."""
+    """Return a copy of one member's state."""
     return {name: tensor[member].clone() for name, tensor in state.items()}
 
 
 def take_members(state: Mapping[str, Tensor], members: slice) -> StackedState:
-    """Some members of a stacked state, as views."""
+    """Return views of some members of a stacked state."""
     return {name: tensor[members] for name, tensor in state.items()}
 
 
 def on_cpu(tensor: Tensor) -> Tensor:
-    """A contiguous copy on the CPU, without gradient; channels-last tensors cannot be written to files as they are."""
+    """Return a detached, contiguous copy on the CPU; channels-last tensors cannot be written to safetensors."""
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def n_members(state: Mapping[str, Tensor]) -> int:
-    """Number of models in a stacked state; ValueError when its tensors disagree or there are none."""
+    """Return the number of models in a stacked state; raise ValueError if it is 0 or its tensors disagree."""
     counts = {len(tensor) if tensor.dim() else 0 for tensor in state.values()}
     if len(counts) != 1 or 0 in counts:
         raise ValueError(
@@ -62,5 +62,5 @@ def n_members(state: Mapping[str, Tensor]) -> int:
 
 
 def manifest(state: Mapping[str, Tensor]) -> Manifest:
-    """Dtype and shape of each tensor of a single model's state, in its order."""
+    """Return the dtype and shape of each tensor of a single model's state, in its order."""
     return {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in state.items()}

@@ -146,5 +146,5 @@ def test_a_file_that_lacks_a_row_never_gets_its_name(tmp_path: Path) -> None:
 def test_a_tensor_of_another_form_is_refused(tmp_path: Path) -> None:
     file = TensorFile(tmp_path / "x.safetensors", {"rows": (torch.float32, (2, 3))}, {})
 
-    with pytest.raises(ValueError, match="rows is due as"):
+    with pytest.raises(ValueError, match="rows must be"):
         file.write("rows", torch.ones(4), 1)

@@ -124,7 +124,7 @@ def test_parts_of_a_population_can_be_joined() -> None:
 
 
 def test_states_of_different_architectures_are_not_stacked() -> None:
-    with pytest.raises(ValueError, match="not of one architecture"):
+    with pytest.raises(ValueError, match="not of the same architecture"):
         stack_states([{"a": torch.zeros(2)}, {"a": torch.zeros(3)}])
 
 
