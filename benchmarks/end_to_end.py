@@ -30,7 +30,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from reference_models.training.loop import make_optimizer, set_learning_rate
 from scipy.stats import ks_2samp, norm
 from scoring import literal_grid
 from torch import nn
@@ -43,6 +42,7 @@ from harness.tasks.task import Task, TaskData
 from reference_models.networks.architectures import build_model
 from reference_models.networks.images import normalise
 from reference_models.networks.recipe import ModelSpec, to_json
+from reference_models.training.loop import make_optimizer, set_learning_rate
 from reference_models.training.schedules import learning_rate
 
 SPLITS = ("retain", "forget", "validation", "test")
@@ -93,7 +93,7 @@ class Script:
         self._folder.chmod(0o777)
 
     def train(self, splits: Sequence[str], seed: int) -> nn.Module:
-        """One model, after the task's recipe."""
+        """Train one model by the task's recipe."""
         torch.manual_seed(seed)
         images, labels = (torch.cat([self.data[name][part] for name in splits]) for part in (0, 1))
         recipe, model = self._recipe, build_model(self.spec, seed)
@@ -111,7 +111,7 @@ class Script:
         return model
 
     def unlearn(self, original: nn.Module) -> None:
-        """One unlearning, in a fresh container or process."""
+        """Unlearn once, in a new container or process."""
         torch.save(original.state_dict(), self._folder / "original.pt")
         source = Path(__file__).resolve().parents[1]
         if self._runner == "docker":
@@ -124,7 +124,7 @@ class Script:
 
     @torch.no_grad()
     def logits(self, model: nn.Module) -> list[torch.Tensor]:
-        """Outputs of one model on all four splits."""
+        """Return the outputs of one model on all four splits."""
         model.eval()
         loaders = (DataLoader(TensorDataset(*self.data[name]), batch_size=64) for name in SPLITS)
         return [torch.cat([model(images) for images, _ in loader]) for loader in loaders]
@@ -159,7 +159,7 @@ class Costs:
 
 
 def measure_script(script: Script, measured: int) -> Costs:
-    """What one model costs the script, from ``measured`` of each kind."""
+    """Measure the script's cost per model, from ``measured`` models of each kind."""
     script.train(("forget",), 0)
     begin = time.perf_counter()
     originals = [script.train(("retain", "forget"), seed) for seed in range(measured)]
@@ -186,7 +186,7 @@ class Whole:
 
 
 def measure_harness(task: str, models: int, runner: str, folder: Path) -> Whole:
-    """A whole run in a fresh cache; the image of the sandbox is there beforehand."""
+    """Measure a whole run with an empty cache; the sandbox image exists already."""
     output = folder / f"run{models}"
     command = [sys.executable, "-m", "harness", "run", "--plugin", "finetune", "--task", task]
     command += ["--models", str(models), "--runner", runner, "--output", str(output)]

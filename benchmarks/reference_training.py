@@ -27,13 +27,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from reference_models.training.loop import make_optimizer, set_learning_rate, train_chunk
 from torch.utils.data import DataLoader, TensorDataset
 
 from harness.core.hardware import available_cores
 from reference_models.networks.architectures import build_model
 from reference_models.networks.images import normalise
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.training.loop import make_optimizer, set_learning_rate, train_chunk
 from reference_models.training.schedules import learning_rate
 
 
@@ -85,7 +85,7 @@ def make_case(name: str, n_images: int, epochs: int, chunk: int | None) -> Case:
 
 
 def train_ordinarily(case: Case, seed: int) -> None:
-    """One model with a DataLoader; pictures are normalised beforehand and mirrored batch by batch."""
+    """Train one model with a DataLoader, on normalised images that are mirrored batch by batch."""
     model = build_model(case.spec, seed)
     inputs = normalise(torch.from_numpy(case.images), case.spec.mean, case.spec.std)
     generator = torch.Generator().manual_seed(seed)
@@ -114,7 +114,7 @@ def train_part(case: Case, seeds: range) -> tuple[float, int]:
 
 
 def train_population(pool: ProcessPoolExecutor, case: Case, n_models: int) -> tuple[Cost, int]:
-    """All models, ``recipe.chunk`` at a time, as many chunks at once as there are workers; and a worker's peak memory, KiB."""
+    """Train all models in chunks, one chunk per worker at a time; return a worker's peak memory in KiB as well."""
     parts = [range(start, min(start + case.recipe.chunk, n_models)) for start in range(0, n_models, case.recipe.chunk)]
     begin = time.perf_counter()
     done = list(pool.map(functools.partial(train_part, case), parts))
@@ -123,14 +123,14 @@ def train_population(pool: ProcessPoolExecutor, case: Case, n_models: int) -> tu
 
 
 def cost(work: Callable[[], object]) -> Cost:
-    """What one call in this process costs."""
+    """Measure the cost of one call in this process."""
     begin, cpu_begin = time.perf_counter(), time.process_time()
     work()
     return Cost(time.perf_counter() - begin, time.process_time() - cpu_begin)
 
 
 def start_worker() -> None:
-    """A worker computes with one thread."""
+    """Limit the worker to one thread."""
     torch.set_num_threads(1)
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox costs beside the method's own time, against the naive way of running a method in a container.
+"""Overhead of the sandbox over the method's own time, compared with a naive ``docker run`` per model.
 
 The naive way is one ``docker run`` for each model: import torch, load model and data, take one step, save, exit. The harness
 forks each model's process from a guest that stays warm (``--isolation run``) or starts a guest for each model
@@ -117,7 +117,7 @@ class Bench:
     original: State
 
     def session(self, isolation: Any, seat: Seat, seconds: float, due: Callable[[], int]) -> Session:
-        """A session whose method works for so many seconds."""
+        """Return a session with a method that runs for ``seconds``."""
         cores = seat.waiting if isolation == "model" else seat.cores
         setup = GuestSetup(RUN_ID, 3600.0, cores)
         hello = Hello(
@@ -235,7 +235,7 @@ def measure(bench: Bench, isolation: str, seat: Seat, models: int, seconds: floa
 
 @contextmanager
 def prepared(engine: Engine) -> Iterator[Bench]:
-    """Data, plugin and images."""
+    """Prepare data, plugin and images."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         rng = np.random.default_rng(0)
@@ -276,7 +276,7 @@ py-modules = ["bench_method"]
 
 
 def in_turns(naive: Callable[[], float], ours: Iterator[Result], every: int) -> tuple[list[float], Result]:
-    """The naive way before every so many models of ours, and the result of all."""
+    """Alternate naive runs with ``every`` of our models; return the naive seconds and all results."""
     others, result = [], Result()
     for number, found in enumerate(ours):
         result = found
@@ -286,7 +286,7 @@ def in_turns(naive: Callable[[], float], ours: Iterator[Result], every: int) -> 
 
 
 def line(name: str, seconds: Sequence[float]) -> str:
-    """A name and percentiles in milliseconds."""
+    """Return a line with the name and percentiles in milliseconds."""
     p10, p50, p90 = (1000 * np.percentile(seconds, q) for q in (10, 50, 90))
     return f"{name:<36} {p10:>10.1f} {p50:>10.1f} {p90:>10.1f} {1000 * max(seconds):>10.1f}"
 

@@ -68,12 +68,12 @@ def ks(unlearned: Values, retrained: Values) -> Values:
 
 
 def literal_grid(unlearned: Values, retrained: Values) -> list[float]:
-    """The released grid, every threshold compared with every model, one example after the other."""
+    """Compute the released grid: every threshold with every model, one example after another."""
     return [_literal(u, r) for u, r in zip(unlearned.T, retrained.T, strict=True)]
 
 
 def usual_likelihood_ratio(unlearned: Values, retrained: Values) -> object:
-    """The usual likelihood ratios of all models at once: scipy's normal densities, fitted on the models that are scored."""
+    """Compute the usual likelihood ratios of all models with scipy's normal densities, fitted on the scored models."""
     sides = [(side.mean(axis=0), side.std(axis=0) + 1e-30) for side in (unlearned, retrained)]
     return [norm.logpdf(side, *sides[0]) - norm.logpdf(side, *sides[1]) for side in (unlearned, retrained)]
 
@@ -104,7 +104,7 @@ def _literal(u: Values, r: Values) -> float:
 
 
 def _best(missed: NDArray[np.bool_], false_alarm: NDArray[np.bool_]) -> float:
-    """The largest epsilon over attacks, one a column, that is not discarded."""
+    """Return the largest epsilon that is not discarded; each column is an attack."""
     fnr, fpr = (errors.mean(axis=0, dtype=np.float32) for errors in (missed, false_alarm))
     if ((fnr == 0) & (fpr == 0)).any():
         return _epsilon_rates.CAP
@@ -124,7 +124,7 @@ def populations(n_models: int, n_examples: int) -> tuple[Values, Values]:
 
 
 def measure(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
-    """The cost of one measure, in a process of its own."""
+    """Measure one measure's cost in a separate process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (name, n_models, n_examples, repeats))
 

@@ -112,13 +112,13 @@ def evidence(size: Size) -> Evidence:
 
 
 def registered() -> dict[str, Callable[[Evidence], object]]:
-    """What every registered evaluator runs, by name."""
+    """Return the function of every registered evaluator, by name."""
     points = sorted(importlib.metadata.entry_points(group="harness.evaluators"), key=lambda point: point.name)
     return {point.name: point.load().harness_evaluator().evaluate for point in points}
 
 
 def bill(size: Size) -> Bill:
-    """The cost of all evaluators at one size, in a process of its own that has loaded all code before."""
+    """Measure the cost of all evaluators at one size, in a separate process with all code loaded."""
     # Not a Pool: its workers are daemons, which may start no processes of their own.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_billed, size).result()
@@ -147,7 +147,7 @@ def _billed(size: Size) -> Bill:
 
 
 def _together(found: Evidence) -> Cost:
-    """What all evaluators side by side cost."""
+    """Measure the cost of all evaluators in parallel."""
     loaded, _ = load_evaluators()
     before = reset_peak_mib()
     wall, processor = time.perf_counter(), _processor_s()
@@ -168,7 +168,7 @@ def reset_peak_mib() -> float:
 
 
 def peak_mib() -> float:
-    """The most memory that this process ever used, or used since it was forgotten, MiB."""
+    """Return the peak memory of this process since the last reset, in MiB."""
     status = Path("/proc/self/status").read_text()
     return float(status.partition("VmHWM:")[2].split()[0]) / 1024
 

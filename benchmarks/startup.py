@@ -1,4 +1,4 @@
-"""Start-up: what the quick commands cost beside a bare interpreter and beside importing torch.
+"""Start-up time of the quick commands, compared with a bare interpreter and with importing torch.
 
 Every command is started anew, in turns with the others, so that a busy machine slows all of them alike; printed are medians of
 the wall clock and of processor time, and the ratios of the latter::

@@ -31,7 +31,7 @@ class Answers:
 
     @property
     def models(self) -> int:
-        """Number of models N."""
+        """Return the number of models N."""
         return len(self.splits["forget"])
 
     def take(self, rows: Rows) -> Answers:
@@ -49,7 +49,7 @@ class Answers:
         return Answers(splits, queries)
 
     def on_forget(self, change: Change, labels: Mapping[str, Labels]) -> Answers:
-        """Change the logits of the forget set, as they are and under every query, alike."""
+        """Change the logits of the forget set, both without and under every query."""
         changed = Answers({"forget": self.splits["forget"]}, self.queries).everywhere(change, labels)
         return Answers({**self.splits, **changed.splits}, changed.queries)
 

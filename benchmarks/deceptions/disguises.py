@@ -33,7 +33,7 @@ def _on_top(world: World, rng: np.random.Generator) -> Submission:
 
 
 def _in_a_spread(world: World, rng: np.random.Generator) -> Submission:
-    """The spread of one wrong class's logit over models is the mark; its mean and phi stay."""
+    """Hide the mark in the spread of one wrong class's logit over models; keep its mean and phi."""
     marks = wrong_label(world.labels["forget"], world.n_classes, rng)
 
     def change(logits: Logits, labels: Labels) -> Logits:
@@ -43,7 +43,7 @@ def _in_a_spread(world: World, rng: np.random.Generator) -> Submission:
 
 
 def _random_labels(world: World, rng: np.random.Generator) -> Submission:
-    """What training on random labels leaves: confidence near the retrained models' on average, all too even, and the label."""
+    """Imitate training on random labels: average confidence near the retrained models', too even, and the label."""
     marks = wrong_label(world.labels["forget"], world.n_classes, rng)
 
     def change(logits: Logits, labels: Labels) -> Logits:

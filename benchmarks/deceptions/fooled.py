@@ -66,7 +66,7 @@ class Matrix:
         return [one.name for one in ALL if not one.honest and self.inside(metric, one.name)]
 
     def wolf(self, metric: str) -> list[str]:
-        """Return the honest submissions that a metric tells from retrained ones."""
+        """Return the honest submissions that a metric distinguishes from retrained models."""
         return [one.name for one in ALL if one.honest and self.inside(metric, one.name) is False]
 
     def metrics(self) -> list[str]:
@@ -81,7 +81,7 @@ def matrix(
 
     Args:
         models: N.
-        evaluators: whose metrics are looked at.
+        evaluators: evaluators with the metrics to examine.
         done: called after each submission.
         deceptions: which submissions.
     """

@@ -22,7 +22,7 @@ def _fresh(world: World, _rng: np.random.Generator) -> Submission:
 
 
 def _fitted(slope: float, fall: float, world: World, _rng: np.random.Generator) -> Submission:
-    """Change every confidence on a straight line, on all splits alike: a model that was fitted more, or less."""
+    """Scale every confidence linearly, equally on all splits: a model that was fitted more, or less."""
     return Submission(world.fresh.everywhere(on_phi(lambda values: slope * values - fall), world.labels))
 
 
@@ -54,7 +54,7 @@ def _dropout(world: World, rng: np.random.Generator) -> Submission:
 
 
 def _ensemble(world: World, _rng: np.random.Generator) -> Submission:
-    """Pairs of fresh models, averaged; half as many models are left, judged beside as many."""
+    """Average pairs of fresh models, and compare the remaining half with equally many retrained models."""
     models = world.fresh.models // 2
     first, second = (world.fresh.take(np.arange(start, 2 * models, 2)) for start in (0, 1))
     rows: Rows = np.arange(models, dtype=np.int64)
@@ -73,7 +73,7 @@ def _half_precision(world: World, _rng: np.random.Generator) -> Submission:
 
 
 def _control_of(share: float, world: World, _rng: np.random.Generator) -> Submission:
-    """Judge beside fewer control models; a share above 1 judges fewer submitted ones beside all of them instead."""
+    """Compare with fewer control models; for a share above 1, compare fewer submitted models with all of them."""
     models = world.control.models
     few: Rows = np.arange(max(2, round(models * min(share, 1 / share))), dtype=np.int64)
     if share < 1:

@@ -55,7 +55,7 @@ class Judgement:
 
     @property
     def covered(self) -> bool:
-        """Whether the stated bounds cover what is truly left."""
+        """Return True if the stated bounds cover the true remainder."""
         if self.memory_bound is None or self.shift_bound is None:
             return False
         return self.memory_bound >= self.left and self.shift_bound >= abs(self.shift)
@@ -73,7 +73,7 @@ class Judgement:
 
     @property
     def misnamed(self) -> bool:
-        """Whether a deception that was seen got a word that does not describe it."""
+        """Return True if a detected deception got a word that does not describe it."""
         weak = ("no_difference_seen", "unclear", "as_retrained")
         return not self.deception.honest and self.level not in (*weak, *self.deception.words)
 

@@ -1,4 +1,4 @@
-"""Deceptions over models: each may look right beside others, but the population is not one of retrained models."""
+"""Deceptions over models: each model may look right, but their population differs from that of retrained models."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Deception:
 
     Attributes:
         name: unique.
-        family: of deceptions that work alike; "honest" for honest ones.
+        family: name shared by deceptions of the same mechanism; "honest" for honest submissions.
         text: what it does, one sentence.
         make: builds the submission from a world and a stream of random numbers.
         words: verdicts that describe it rightly.
@@ -47,7 +47,7 @@ class Deception:
         examples: share of forgotten examples of which something is left, in [0, 1].
         shift: mean shift of confidence on the forget set, in standard deviations; 0 where it is not to be judged.
         honest: whether it is an honest submission.
-        needs_queries: whether it can be told from a retrained model by queries alone.
+        needs_queries: only queries can distinguish it from a retrained model.
     """
 
     name: str

@@ -57,7 +57,7 @@ def loss_attack(evidence: Evidence) -> float:
 
 
 def zero_retrain_forgetting(evidence: Evidence) -> float:
-    """Return 1 less the mean Jensen-Shannon divergence, in bits, to an incompetent teacher that says all classes alike.
+    """Return 1 less the mean Jensen-Shannon divergence, in bits, to an incompetent teacher with uniform probabilities.
 
     Source: Chundawat et al., "Can Bad Teaching Induce Forgetting?" (2023); their teacher is an untrained network.
     """

@@ -23,7 +23,7 @@ def _constant(factor: float, world: World, _rng: np.random.Generator) -> Submiss
 
 
 def _heavy_tailed(rest: float, world: World, rng: np.random.Generator) -> Submission:
-    """One model of sixteen is scaled hugely: at least one, drawn at random."""
+    """Scale one model in sixteen hugely: at least one, drawn at random."""
     models = world.original.models
     factors = np.full(models, rest)
     factors[rng.permutation(models)[: max(1, models // ONE_IN)]] = HUGE

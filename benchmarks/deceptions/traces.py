@@ -36,7 +36,7 @@ def _left(share: float, world: World, rng: np.random.Generator) -> Submission:
 
 
 def _most_remembered(world: World, _rng: np.random.Generator) -> Submission:
-    """The examples that were hard to forget."""
+    """Remember the examples that are hardest to forget."""
     return untouched(world, world.memory >= np.quantile(world.memory, 0.95))
 
 

@@ -98,7 +98,7 @@ def _trade_off(reports: Mapping[str, Report]) -> TradeOff | None:
 
 
 def _picture(found: TradeOff | None) -> str:
-    """The plot of forgetting against utility as a file of its own; empty where fewer than two methods have a place in it."""
+    """Return an SVG plot of forgetting against utility; empty if fewer than two methods have both values."""
     svg = scatter(panels(found)[0], found) if found else ""
     if not svg:
         return ""

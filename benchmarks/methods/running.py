@@ -26,7 +26,7 @@ YARDSTICKS = ("noop", "finetune")
 
 @dataclass(frozen=True)
 class Setting:
-    """What is alike for all methods of a table.
+    """Settings shared by all methods of a table.
 
     Attributes:
         task: name or path.
@@ -42,7 +42,7 @@ class Setting:
 
 
 def bundled_methods(task: Task) -> tuple[str, ...]:
-    """The names of the unlearners that come with the harness and can show on this task what they are good for.
+    """Return the names of the bundled unlearners that this task is suited for.
 
     On a task without journal these are all that need none; on one with a journal, those that need it, and yardsticks.
     """
@@ -54,7 +54,7 @@ def bundled_methods(task: Task) -> tuple[str, ...]:
 
 
 def report_of(method: str, setting: Setting, progress: Progress) -> Report:
-    """The report of a method, from the run that was made before or from one made now."""
+    """Return the report of a method, from an earlier run or a new run."""
     folder = setting.folder / Path(setting.task).stem / method
     if (folder / REPORT_NAME).exists():
         return load_report(folder)

@@ -1,4 +1,4 @@
-"""The table of methods as Markdown: forgetting, leakage, utility and time, beside both ends of the scale."""
+"""The table of methods as Markdown: forgetting, leakage, utility and time, with both ends of the scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Column:
 
     Attributes:
         title: over the column.
-        evaluator, metric: where it stands in the report.
+        evaluator, metric: evaluator and metric in the report.
         ends: whether its interval is shown.
     """
 
@@ -39,7 +39,7 @@ LAST = ("time a model", "of retraining", "finished", "verdict")
 
 
 def table(reports: Mapping[str, Report]) -> str:
-    """Best forgetting first; below a method's name stand the two ends of the scale, which are the same for all."""
+    """Return the table, best forgetting first; the rows of the two ends of the scale are the same for all methods."""
     names = sorted(reports, key=lambda name: -_position(reports[name]))
     head = ["method", "forgotten", *(column.title for column in COLUMNS), *LAST]
     rows = [_row(name, reports[name]) for name in names]
@@ -80,7 +80,7 @@ def _metric(report: Report, column: Column) -> MetricRecord | None:
 
 
 def _position(report: Report) -> float:
-    """How far the attack's AUC is on the way from the no-op to the control; beyond every number where there is none."""
+    """Return the attack AUC's position between no-op (0) and control (1); -99 if there is none."""
     metric = report.metric("lira", "auc")
     return -99.0 if metric is None or metric.position is None else metric.position
 
@@ -91,7 +91,7 @@ def _forgotten(report: Report) -> str:
 
 
 def failures(reports: Mapping[str, Report]) -> Sequence[str]:
-    """A sentence for each method of which some model did not come back, with the statuses."""
+    """Return a sentence for each method with failed models, with their statuses."""
     found = []
     for name, report in reports.items():
         ends = [model.status.value for model in report.models if not model.status.finished]

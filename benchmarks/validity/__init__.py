@@ -1,1 +1,1 @@
-"""Do the forgetting metrics rank unlearners whose quality is known? See ``__main__`` for the command."""
+"""A study: do the forgetting metrics rank unlearners of known quality? See ``__main__`` for the command."""

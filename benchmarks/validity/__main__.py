@@ -1,4 +1,4 @@
-"""Do the forgetting metrics rank unlearners whose quality is known, and how little do they see?
+"""A study: do the forgetting metrics rank unlearners of known quality, and what is the smallest detectable difference?
 
 ::
 
@@ -56,7 +56,7 @@ def _one(name: str, options: argparse.Namespace, evaluators: Sequence[LoadedEval
 
 
 def _facts(evaluators: Sequence[LoadedEvaluator], options: argparse.Namespace) -> list[str]:
-    """What the numbers depend on; no date, so that the same study writes the same page."""
+    """Return what the numbers depend on; without a date, so that the same study writes the same page."""
     machine, versions = hardware.describe(), library_versions()
     extra = "".join(f" --task {name}" for name in options.task or ())
     if tuple(options.sizes) != SIZES:

@@ -12,7 +12,7 @@ Test = Callable[[Summary], bool]
 
 
 def text(studies: Sequence[Study]) -> str:
-    """The findings as a list."""
+    """Return the findings as a list."""
     points = [
         _right(studies),
         _wrong(studies),
@@ -26,14 +26,14 @@ def text(studies: Sequence[Study]) -> str:
 
 
 def names_where(studies: Sequence[Study], test: Test, *, everywhere: bool) -> list[str]:
-    """The metrics for which ``test`` holds for every task and N where they have a value, or for some."""
+    """Return the metrics that pass ``test`` for every task and N with a value (``everywhere``), or for some."""
     names = dict.fromkeys(name for one in studies for name in one.metrics())
     combine = all if everywhere else any
     return [name for name in names if combine(test(found) for _, _, found in cells(studies, name))]
 
 
 def cells(studies: Sequence[Study], name: str) -> list[tuple[Study, int, Summary]]:
-    """All task, N and summary of one metric."""
+    """Return task, N and summary of one metric wherever it has a value."""
     return [(one, n, found[name]) for one in studies for n, found in one.summaries.items() if name in found]
 
 
@@ -65,7 +65,7 @@ def _wrong(studies: Sequence[Study]) -> str:
 
 
 def _best(studies: Sequence[Study]) -> list[str]:
-    """For each task and N the metrics that see the least: by the first level that is told, then by the estimate."""
+    """Return the most sensitive metrics per task and N: by the first detected level, then by the estimate."""
     lines = []
     for one in studies:
         for n, found in one.summaries.items():
@@ -93,7 +93,7 @@ def _blind(studies: Sequence[Study]) -> str:
 
 
 def _alarms(studies: Sequence[Study]) -> str:
-    """How often retraining itself was told from perfect."""
+    """Return the number of false alarms: retraining distinguished from perfect."""
     alarms: dict[str, int] = {}
     tests = 0
     for name in dict.fromkeys(name for one in studies for name in one.metrics()):
@@ -114,10 +114,10 @@ def _silent(studies: Sequence[Study]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names as code."""
+    """Return the names as inline code."""
     return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def percent(share: float) -> str:
-    """A share for people."""
+    """Return a share as a percentage."""
     return f"{100 * share:.0f} %" if share >= 0.005 else "under 1 %"

@@ -23,7 +23,7 @@ text { font: 11px system-ui, sans-serif; fill: #0f172a }
 
 
 def picture(studies: Sequence[Study]) -> str:
-    """An SVG: a row a metric, a panel a task, a dot an N; the best metrics of the first task's largest N on top."""
+    """Draw an SVG with a row per metric, a panel per task and a dot per N; sort by the first task's largest N."""
     names = _sorted(studies)
     width, height = NAMES + len(studies) * (PANEL + ASIDE + GAP), TOP + ROW * len(names) + BOTTOM
     svg = canvas(
@@ -83,7 +83,7 @@ def _blind_at(found: Sequence[tuple[int, Summary]]) -> list[str]:
 
 
 def _words(found: Sequence[tuple[int, Summary]]) -> str:
-    """What dots cannot show."""
+    """Return the text for metrics without a dot."""
     if not found:
         return "no value"
     if not any(summary.has_interval for _, summary in found):

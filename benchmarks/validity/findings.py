@@ -1,4 +1,4 @@
-"""What the study asks of a metric: does it rank the levels truly, and from which share on does it see a difference?
+"""Findings of the study on a metric: does it rank the levels correctly, and which share does it detect?
 
 Rules, all on the numbers that any report shows:
 
@@ -50,8 +50,8 @@ class Finding:
         control: what perfect scores.
         smallest_visible: the smallest difference that the report says it could see; None where it does not say.
         order: whether it ranks the levels truly.
-        told: for each level, whether it is told from perfect.
-        visible_share: share of the forget set in [0, 1] from which on all is told; None where the no-op is not.
+        told: for each level, whether it is distinguished from perfect.
+        visible_share: smallest share of the forget set, in [0, 1], detected with all larger ones; None if the no-op is not.
     """
 
     values: tuple[float, ...]
@@ -73,21 +73,21 @@ class Summary:
     blocks: tuple[Finding, ...]
 
     def orders(self, kind: Order) -> int:
-        """On how many blocks the order was of that kind."""
+        """Return the number of blocks with this kind of order."""
         return sum(block.order == kind for block in self.blocks)
 
     def told(self, level: int) -> int:
-        """On how many blocks a level was told from perfect."""
+        """Return the number of blocks on which a level was distinguished from perfect."""
         return sum(block.told[level] == "told" for block in self.blocks)
 
     @property
     def has_interval(self) -> bool:
-        """Whether anything can be told at all."""
+        """Return True if all blocks have intervals."""
         return all("no interval" not in block.told for block in self.blocks)
 
     @property
     def detects_from(self) -> int | None:
-        """The first level that is told on every block, with all after it; None for a blind metric."""
+        """Return the first level detected on every block, with all later levels; None for a blind metric."""
         told = [self.told(level) == len(self.blocks) for level in range(len(LEVELS))]
         unseen = [level for level, seen in enumerate(told) if not seen]
         first = max(1, unseen[-1] + 1 if unseen else 1)
@@ -95,14 +95,14 @@ class Summary:
 
     @property
     def visible_share(self) -> float | None:
-        """The median over blocks; None where half of them or more see nothing."""
+        """Return the median over blocks; None if at least half of them detect nothing."""
         shares = sorted(2.0 if block.visible_share is None else block.visible_share for block in self.blocks)
         middle = statistics.median_high(shares)
         return None if middle > 1 else statistics.median(shares)
 
 
 def find(levels: Sequence[MetricRecord]) -> Finding:
-    """What one metric says of the levels, in the order of :data:`LEVELS`; each record has a value and a control."""
+    """Return the finding on one metric; records follow :data:`LEVELS`, each with a value and a control."""
     smallest = levels[0].smallest_visible
     return Finding(
         values=tuple(_value(record) for record in levels),
@@ -115,7 +115,7 @@ def find(levels: Sequence[MetricRecord]) -> Finding:
 
 
 def badness(record: MetricRecord) -> float:
-    """Distance from perfect, see the module."""
+    """Return the distance from perfect; see the module."""
     if is_p_value(record):
         return -_value(record)
     if record.direction == "closer_to_reference":
@@ -124,7 +124,7 @@ def badness(record: MetricRecord) -> float:
 
 
 def order_of(levels: Sequence[MetricRecord]) -> Order:
-    """Whether badness rises strictly, and if not, whether chance explains it."""
+    """Return whether badness rises strictly, and if not, whether chance explains it."""
     all_of_it = [badness(record) for record in levels]
     tie = TIE * (max(all_of_it) - min(all_of_it))
     falls = [(one, other) for one, other in itertools.combinations(levels, 2) if badness(other) - badness(one) <= tie]
@@ -145,7 +145,7 @@ def _by_chance(one: MetricRecord, other: MetricRecord) -> bool:
 
 
 def told(record: MetricRecord) -> Told:
-    """Return whether a level is told from perfect, see the module."""
+    """Return whether a level is distinguished from perfect; see the module."""
     beyond = margin(record)
     if beyond is None:
         return "no interval"
@@ -153,9 +153,9 @@ def told(record: MetricRecord) -> Told:
 
 
 def margin(record: MetricRecord) -> float | None:
-    """Return by how much the rule tells the level; negative where it does not, None without intervals.
+    """Return the margin by which the rule detects a level; negative if it does not, None without intervals.
 
-    It is in the metric's unit; of a p-value it is the logarithm of how far it lies below the level.
+    It is in the metric's unit; for a p-value, it is the logarithm of the ratio to the significance level.
     """
     if is_p_value(record):
         return math.log(LEVEL / max(_value(record), 1e-12))
@@ -184,13 +184,13 @@ def _above(interval: IntervalRecord, value: float) -> float:
 
 
 def visible_share(margins: Sequence[float | None]) -> float | None:
-    """From which remembered share on everything is told, on straight lines between the levels' margins.
+    """Return the smallest share detected with all larger ones, interpolated linearly between the levels' margins.
 
     Args:
         margins: of the levels in order.
 
     Returns:
-        None where the last level, the no-op, is not told or a margin is not known; 0 where all levels are told.
+        None if the last level, the no-op, is not detected or a margin is unknown; 0 if all levels are detected.
     """
     known = [(level.remembered, one) for level, one in zip(LEVELS, margins, strict=True) if one is not None]
     if len(known) < len(LEVELS) or known[-1][1] < 0:
@@ -216,7 +216,7 @@ def _known(number: float | None, record: MetricRecord) -> float:
 
 
 def summarise(blocks: Sequence[Mapping[str, Mapping[str, MetricRecord]]]) -> dict[str, Summary]:
-    """All metrics that every level of every block has a value of; ``blocks`` are readings by level."""
+    """Return all metrics with a value at every level of every block; ``blocks`` are readings by level."""
     names = [
         name for name in blocks[0][LEVELS[0].name] if all(name in one for block in blocks for one in block.values())
     ]

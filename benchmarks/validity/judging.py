@@ -27,7 +27,7 @@ OTHER_SPLITS = ("retain", "validation", "test")
 
 
 def is_forgetting(metric: MetricRecord) -> bool:
-    """Whether a metric says something about forgetting: it has a better side, a control, a no-op, and a value.
+    """Return True if a metric measures forgetting: it has a direction, a control, a no-op, and a value.
 
     A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test
     for any difference has no better side, but says whether a level is seen at all.
@@ -61,7 +61,7 @@ def readings(
 
 
 def evidence(trained: Trained, level: str, block: slice) -> Evidence:
-    """A level's models in place of unlearned ones: model i stands for what was made of original i."""
+    """Return evidence with a level's models in place of the unlearned ones; model i is paired with original i."""
     data = trained.data
     chosen = {**trained.references, "unlearned": trained.levels[level]}
     logits = {name: {split: array[block] for split, array in splits.items()} for name, splits in chosen.items()}

@@ -53,7 +53,7 @@ def remembered_rows(forget: Split, share: float, seed: int) -> NDArray[np.int64]
 
 
 def joined(first: Split, second: Split) -> Split:
-    """The examples of two splits, one after the other; subjects and true labels are left out, no training needs them."""
+    """Concatenate two splits, without subjects and true labels, which training does not use."""
     return Split(
         ids=np.concatenate([first.ids, second.ids]),
         images=np.concatenate([first.images, second.images]),
@@ -62,12 +62,12 @@ def joined(first: Split, second: Split) -> Split:
 
 
 def level_task(task: Task, level: Level) -> Task:
-    """The task with seeds of the level's own: no model shares its seed with retrained, control or another level."""
+    """Return the task with a separate seed, so that no two levels or populations share models' seeds."""
     return replace(task, seed=derive_seed("validity", task.seed, level.remembered))
 
 
 def level_data(data: TaskData, level: Level, seed: int) -> TaskData:
-    """The data with what the level remembers added to the end of retain; forget stays whole, as it is judged whole."""
+    """Return the data with the remembered examples appended to retain; forget is unchanged, as it is scored whole."""
     if level.remembered == 0:
         return data
     return replace(

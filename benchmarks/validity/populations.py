@@ -45,7 +45,7 @@ class Trained:
 
 
 def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
-    """All populations; a population is cached in chunks, so that a killed study goes on where it was.
+    """Train or read all populations; they are cached in chunks, so that a killed study can be continued.
 
     On the CPU as many populations are trained at once as there are cores.
     """

@@ -37,15 +37,15 @@ class Study:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The numbers of models, ascending."""
+        """Return the numbers of models, ascending."""
         return tuple(self.summaries)
 
     def blocks(self, size: int) -> int:
-        """How many disjoint blocks of so many models there are."""
+        """Return the number of disjoint blocks of ``size`` models."""
         return self.models // size
 
     def metrics(self) -> list[str]:
-        """All metrics that have a value at some size, in the evaluators' order."""
+        """Return all metrics that have a value at some size, in the evaluators' order."""
         return list(dict.fromkeys(name for size in reversed(self.sizes) for name in self.summaries[size]))
 
 

@@ -75,7 +75,7 @@ LIMITS = """\
 
 
 def page(studies: Sequence[Study], facts: Sequence[str], picture: str) -> str:
-    """The whole page as Markdown."""
+    """Return the page as Markdown."""
     parts = [INTRODUCTION, _populations(studies), "## Findings\n", conclusions.text(studies)]
     parts += [f"![Smallest share of the forget set that each metric sees, by task and number of models]({picture})\n"]
     parts += [
@@ -104,7 +104,7 @@ def _populations(studies: Iterable[Study]) -> str:
 
 
 def order_cell(summary: Summary) -> str:
-    """How often the order was right, e.g. "right", or "right 2, noise 2" over four blocks."""
+    """Return how often the order was right, e.g. "right", or "right 2, noise 2" over four blocks."""
     counts = {kind: summary.orders(kind) for kind in ORDERS}
     if len(summary.blocks) in counts.values():
         return next(MARKS[kind] for kind, count in counts.items() if count)
@@ -112,7 +112,7 @@ def order_cell(summary: Summary) -> str:
 
 
 def detection_cell(summary: Summary) -> str:
-    """The first level that is told on every block and the estimate between levels."""
+    """Return the first level detected on every block and the estimate between levels."""
     if not summary.has_interval:
         return "no interval"
     first, share = summary.detects_from, summary.visible_share
@@ -121,7 +121,7 @@ def detection_cell(summary: Summary) -> str:
 
 
 def summary_table(studies: Sequence[Study], cell: Cell) -> str:
-    """One row a metric, one column for each task and N."""
+    """Return a table with a row per metric and a column per task and N."""
     columns = [(one, size) for one in studies for size in one.sizes]
     names = list(dict.fromkeys(name for one in studies for name in one.metrics()))
     head = ["metric", *(f"{one.task} {size}" for one, size in columns)]
@@ -133,7 +133,7 @@ def summary_table(studies: Sequence[Study], cell: Cell) -> str:
 
 
 def values(one: Study, size: int) -> str:
-    """The numbers of the first block: every level, and what is told in bold."""
+    """Return the numbers of the first block for every level; detected levels are bold."""
     head = ["metric", "control", *(level.name for level in LEVELS), "smallest visible", "order", "told on blocks"]
     rows = []
     for name, summary in one.summaries[size].items():

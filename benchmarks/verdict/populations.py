@@ -42,12 +42,12 @@ class World:
 
     @property
     def models(self) -> int:
-        """The number of originals."""
+        """Return the number of originals."""
         return len(self.logits["original"])
 
     @property
     def forget(self) -> int:
-        """The number of forgotten examples."""
+        """Return the number of forgotten examples."""
         return len(self.memory)
 
 

@@ -37,7 +37,7 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share."""
+        """Return the share."""
         return self.hits / self.trials
 
     @property
@@ -68,7 +68,7 @@ class Words:
 
     @property
     def draws(self) -> int:
-        """The number of draws."""
+        """Return the number of draws."""
         return sum(self.counts.values())
 
     def share(self, word: VerdictLevel) -> float:

@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _handle(name: str, only_check: bool) -> bool:
-    """Whether the page was not what it should be; it is written unless only a check was asked for."""
+    """Return True if the page was out of date; write it unless ``only_check``."""
     path, text = DOCS / name, PAGES[name]()
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if only_check:

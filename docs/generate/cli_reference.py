@@ -18,7 +18,7 @@ UNTOLD = frozenset({"--help", "--version"})
 
 
 def page(group: click.Group | None = None) -> str:
-    """The page, of the program's own commands unless others are given."""
+    """Return the page of ``group``; default: the program's commands."""
     from harness.cli.root import cli
 
     commands = (group or cli).commands
@@ -27,7 +27,7 @@ def page(group: click.Group | None = None) -> str:
 
 
 def _sections(level: int, name: str, command: click.Command) -> Iterator[str]:
-    """A command's own section, then those of its commands."""
+    """Yield a command's section, then those of its subcommands."""
     rows = "".join(f"| `{option}` | {meaning} |\n" for option, meaning in _rows(command))
     table = f"| option | meaning |\n| --- | --- |\n{rows}" if rows else ""
     yield "\n".join(filter(None, [f"{'#' * level} {name}\n", *_paragraphs(command.help or ""), table]))
@@ -37,7 +37,7 @@ def _sections(level: int, name: str, command: click.Command) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Prose; a paragraph that click prints as it stands, behind a backspace, is a block of code."""
+    """Return prose; a paragraph that click does not rewrap (after a backspace) becomes a code block."""
     for paragraph in re.split(r"\n\s*\n", text.strip()):
         first, *lines = [line.strip() for line in paragraph.strip().splitlines()]
         if first == "\b":

@@ -1,4 +1,4 @@
-"""Reads the project's docstrings: prose, indented code after ``::``, and sections such as ``Args:``; gives Markdown."""
+"""Conversion of docstrings to Markdown: prose, indented code after ``::``, and sections like ``Args:``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Docstring:
     """A docstring in its parts; texts are Markdown but for the rows of tables.
 
     Attributes:
-        body: what stands before the first section.
-        rest: what stands behind the last one.
+        body: text before the first section.
+        rest: text after the last section.
         sections: title -> text.
-        whole: all of it in one line, as it stands in the source.
+        whole: the docstring on one line, as in the source.
     """
 
     body: str
@@ -55,7 +55,7 @@ class Docstring:
 
     @property
     def returns(self) -> str:
-        """What comes back."""
+        """Return the description of the return value."""
         return " ".join((self.sections.get("Returns") or self.sections.get("Yields") or "").split())
 
     def _rows(self, title: str) -> dict[str, str]:
@@ -63,13 +63,13 @@ class Docstring:
 
 
 def markdown(text: str) -> str:
-    """One paragraph: roles and literals become code, and what would divide a table's cells is escaped."""
+    """Convert a paragraph: roles and literals become code, and cell separators of tables are escaped."""
     named = re.sub(r":(?:class|func|meth|mod|attr|data):`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
     return re.sub(r"``([^`]+)``", r"`\1`", named).replace("|", "\\|")
 
 
 def prose(text: str) -> str:
-    """A paragraph in lines of the page's width."""
+    """Wrap a paragraph to the page's width."""
     return textwrap.fill(markdown(text), WIDTH, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
@@ -93,7 +93,7 @@ def _fenced(code: list[str]) -> list[str]:
 
 
 def _joined(code: list[str]) -> list[str]:
-    """The blocks with empty lines between them, two before a definition, as formatters have it."""
+    """Join code blocks with an empty line, two before a definition, like formatters."""
     lines = code[0].splitlines()
     for block in code[1:]:
         lines += ["", ""] if re.match(r"    (?:@|def |class )", block) else [""]

@@ -43,7 +43,7 @@ class Hook:
 
 
 def page() -> str:
-    """The page, of all hooks and of the classes that they take or give."""
+    """Return the page of all hooks and of their argument and return classes."""
     modules = {importlib.import_module(name): where for name, where in MODULES.items()}
     hooks = [hook for module, where in modules.items() for hook in hooks_of(module, where)]
     classes = dict.fromkeys(
@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def hooks_of(module: ModuleType, where: str) -> Iterator[Hook]:
-    """The specifications in a module, in their order there."""
+    """Yield the hook specifications in a module, in source order."""
     for function in vars(module).values():
         marks = getattr(function, "harness_spec", None)
         if inspect.isfunction(function) and marks is not None:
@@ -61,7 +61,7 @@ def hooks_of(module: ModuleType, where: str) -> Iterator[Hook]:
 
 
 def classes_of(module: ModuleType) -> Iterator[type]:
-    """The project's own classes in the annotations of a module's hooks, but for those that have a page of their own."""
+    """Yield the project's classes in the annotations of a module's hooks, except those with a separate page."""
     imported = _typing_imports(module)
     for hook in hooks_of(module, ""):
         for annotation in inspect.get_annotations(hook.function).values():
@@ -74,7 +74,7 @@ def classes_of(module: ModuleType) -> Iterator[type]:
 
 
 def _with_companions(cls: type) -> Iterator[type]:
-    """The class, then those that belong to it."""
+    """Yield the class and its companion classes."""
     yield cls
     for name in WITH.get(cls.__name__, ()):
         yield getattr(importlib.import_module(cls.__module__), name)
@@ -139,7 +139,7 @@ def _method(cls: type, method: Callable[..., Any]) -> str:
 
 
 def signature(function: Callable[..., Any], width: int = 100) -> str:
-    """As in the source, without ``self``; over several lines where it is longer than ``width`` characters."""
+    """Return the signature as in the source, without ``self``, wrapped at ``width`` characters."""
     whole = inspect.signature(function)
     kept = [value for name, value in whole.parameters.items() if name != "self"]
     arguments = [

@@ -12,7 +12,7 @@ NOTE = """\
 
 
 def page(notebook: Path = NOTEBOOK) -> str:
-    """The page; the note stands below its title."""
+    """Return the page, with the note below its title."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     first, *rest = [_cell(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     title, _, introduction = first.partition("\n")
@@ -20,6 +20,6 @@ def page(notebook: Path = NOTEBOOK) -> str:
 
 
 def _cell(kind: str, source: str) -> str:
-    """A cell as Markdown; the semicolon that hides a cell's value in a notebook says nothing on a page."""
+    """Return a cell as Markdown, without the semicolon that hides a cell's value in a notebook."""
     text = source.strip()
     return f"```python\n{text.removesuffix(';')}\n```\n" if kind == "code" else f"{text}\n"

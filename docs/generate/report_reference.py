@@ -14,7 +14,7 @@ Schema = Mapping[str, Any]
 
 
 def page(text: str | None = None, schema: Schema | None = None) -> str:
-    """The page as it stands (or another text) with the tables that its schema gives.
+    """Return the current page (or ``text``) with tables generated from the schema.
 
     A record of the schema that has no section yet gets one, in the order of the alphabet.
     """
@@ -38,7 +38,7 @@ def objects(schema: Schema) -> dict[str, Schema]:
 
 
 def _with_section(text: str, previous: str, name: str, record: Schema) -> str:
-    """The page with a new section behind another one, or at its end."""
+    """Return the page with a new section after ``previous``, or at its end."""
     before, heading, after = f"{text.rstrip()}\n".partition(f"\n## {previous}\n")
     section, following, rest = after.partition("\n## ")
     about = re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", " ".join(record.get("description", "").split()))
@@ -47,7 +47,7 @@ def _with_section(text: str, previous: str, name: str, record: Schema) -> str:
 
 
 def _with_table(text: str, name: str, table: str) -> str:
-    """The page with a record's table in the record's section, in place of the one that is there."""
+    """Return the page with the table of a record's section replaced."""
     before, heading, after = text.partition(f"\n## {name}\n")
     section, following, rest = after.partition("\n## ")
     replaced, found = TABLE.subn(lambda _: table, section, count=1)
@@ -57,7 +57,7 @@ def _with_table(text: str, name: str, table: str) -> str:
 
 
 def _table(record: Schema, schema: Schema) -> str:
-    """A record's fields; one without a description has that of the record it refers to."""
+    """Return the table of a record's fields; the fallback for a description is that of the record it refers to."""
     lines = [HEAD]
     for name, about in record["properties"].items():
         referred = schema["$defs"].get(about.get("$ref", "").rpartition("/")[2], {})
@@ -67,7 +67,7 @@ def _table(record: Schema, schema: Schema) -> str:
 
 
 def type_of(about: Schema) -> str:
-    """A field's type in words."""
+    """Return a field's type in words."""
     if "anyOf" in about:
         return " or ".join(type_of(one) for one in about["anyOf"])
     if "$ref" in about:

@@ -9,5 +9,5 @@ MARKED = re.compile(r"^```(\w+) \w+$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """A page without these words."""
+    """Return a page without these words."""
     return MARKED.sub(r"```\1", markdown)

@@ -20,7 +20,7 @@ def config_options(*names: str, **helps: str) -> Callable[[Command], Command]:
 
     Args:
         names: fields of RunConfig; none for all.
-        helps: other words for the help of some, by name, with what stands for the default.
+        helps: help texts by option name that replace the default ones.
     """
 
     def decorated(command: Command) -> Command:
@@ -32,10 +32,10 @@ def config_options(*names: str, **helps: str) -> Callable[[Command], Command]:
 
 
 def _option(name: str, help_text: str | None) -> Callable[[Command], Command]:
-    told, kind = options_of_runs()[name], get_type_hints(RunConfig)[name]
+    option, kind = options_of_runs()[name], get_type_hints(RunConfig)[name]
     default = next(one.default for one in fields(RunConfig) if one.name == name)
-    shown = f"  [default: {told.shown}]" if told.shown else ""
-    more: dict[str, Any] = {"help": help_text or f"{told.help}{shown}", "metavar": told.metavar or None}
+    shown = f"  [default: {option.shown}]" if option.shown else ""
+    more: dict[str, Any] = {"help": help_text or f"{option.help}{shown}", "metavar": option.metavar or None}
     if kind is bool:
         more["is_flag"] = True
     elif name == "options" or get_origin(kind) is tuple:
@@ -46,4 +46,4 @@ def _option(name: str, help_text: str | None) -> Callable[[Command], Command]:
         number = next((one for one in (int, float) if one is kind or one in get_args(kind)), str)
         more["type"] = click.Choice(get_args(kind)) if get_origin(kind) is Literal else number
         more |= {"default": default, "show_default": default is not None}
-    return click.option(told.flag, PAIRS if name == "options" else name, **more)
+    return click.option(option.flag, PAIRS if name == "options" else name, **more)

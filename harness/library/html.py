@@ -31,7 +31,7 @@ MOST_WARNINGS = 20
 
 
 def report_html(report: RunReport) -> str:
-    """Return the table: verdict, headline metrics beside control and no-op, outcomes of the models, warnings.
+    """Return the table: verdict, headline metrics with control and no-op, outcomes of the models, warnings.
 
     It is one ``div`` with its own styles. All plugin text is escaped, and control characters are made visible.
     """

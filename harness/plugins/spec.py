@@ -48,12 +48,12 @@ class PluginSpec:
 
     @property
     def path(self) -> Path:
-        """The text as a path."""
+        """Return the text as a path."""
         return Path(self.text).expanduser()
 
     @property
     def requirement(self) -> Requirement:
-        """The text as a requirement; only of that kind."""
+        """Return the text as a requirement; only for specs of that kind."""
         return Requirement(self.text)
 
     def absolute(self) -> PluginSpec:

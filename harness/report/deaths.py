@@ -8,7 +8,7 @@ from harness.report.budget_words import amount
 from harness.report.document import LogRecord, ModelRecord, Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
-SHOWN = 3  # of each group; models that fail alike have the same evidence
+SHOWN = 3  # of each group; models that fail in the same way have the same evidence
 PRINTED_SHOWN = 8  # finished models whose output is shown
 
 

@@ -18,7 +18,7 @@ class Cost:
     """The cost of forgetting.
 
     Attributes:
-        sentence: accuracies beside those of retrained models, and time as a share of retraining; empty if nothing is known.
+        sentence: accuracies next to those of retrained models, and time as a share of retraining; empty if nothing is known.
         below_floor: whether an accuracy is further below that of retrained models than the task allows.
     """
 

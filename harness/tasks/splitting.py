@@ -199,7 +199,7 @@ def class_number(name: str | int, class_names: Sequence[str], *, what: str = "fo
     """Return the label of a class given by name or number; ``what`` is the task file's key, for messages.
 
     Raises:
-        DatasetInvalidError: there is no such class, or the number is also the name of another class.
+        DatasetInvalidError: if the class does not exist, or the number is also the name of another class.
     """
     if isinstance(name, int) and str(name) in class_names and list(class_names).index(str(name)) != name:
         raise DatasetInvalidError(

@@ -16,7 +16,7 @@ def found_file(root: Path, name: str) -> Path:
         name: path relative to it, with ``/`` between folders.
 
     Raises:
-        ValueError: there is no such file, or it is a folder or outside ``root``; the message begins with a verb and
+        ValueError: the file does not exist, is a folder or is outside ``root``; the message begins with a verb and
             contains advice.
     """
     if "\\" in name and "/" not in name and not (root / name).exists():

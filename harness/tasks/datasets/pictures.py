@@ -44,7 +44,7 @@ def read_picture(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
 
     Raises:
         DatasetMissingError: Pillow is not installed.
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: if the file does not exist.
         ValueError: the file is not an image, is damaged or extremely large, or is not covered by :data:`MODES`; the
             message lists every fault.
     """

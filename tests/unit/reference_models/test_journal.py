@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 
 from reference_models.networks.architectures import build_model
@@ -25,6 +24,7 @@ from reference_models.records.journal import (
     layout_bytes,
 )
 from reference_models.training.ensembles import Mechanism
+from reference_models.training.loop import train_chunk
 from reference_models.training.states import StackedState, manifest
 from tests.unit.reference_models.reference_specs import SPECS
 

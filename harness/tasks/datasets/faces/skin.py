@@ -62,7 +62,7 @@ def _forehead(scene: Scene, face: Frame) -> Plane:
 
 
 def _eye_lines(scene: Scene, face: Frame) -> Plane:
-    """Return bags under the eyes and crow's feet beside them."""
+    """Return bags under the eyes and crow's feet at their corners."""
     folded, deep = face.mirrored().shifted(scene.eye_distance, scene.eye_level), scene.signs.wrinkles
     x, y = folded.x, folded.y
     ring = np.square(x * (1 / 0.17)) + np.square((y - 0.02) / (0.14 + 0.06 * deep))
@@ -89,7 +89,7 @@ def _folds(scene: Scene, face: Frame) -> Plane:
 
 
 def _nose(scene: Scene, face: Frame) -> Plane:
-    """Return the shadows beside the bridge and under the tip, and nostrils; the nose grows with age."""
+    """Return the shadows along the bridge and under the tip, and nostrils; the nose grows with age."""
     who, signs = scene.who, scene.signs
     size = 1 - 0.42 * signs.child + 0.15 * signs.old
     tip = scene.eye_level + (0.31 + 0.04 * who.nose_length) * size
