@@ -276,7 +276,7 @@ py-modules = ["bench_method"]
 
 
 def in_turns(naive: Callable[[], float], ours: Iterator[Result], every: int) -> tuple[list[float], Result]:
-    """Alternate naive runs with ``every`` of our models; return the naive seconds and all results."""
+    """Alternate naive runs with ``every`` of our models; return the naive seconds and our final result."""
     others, result = [], Result()
     for number, found in enumerate(ours):
         result = found

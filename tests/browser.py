@@ -77,15 +77,15 @@ class Browser:
         return self.driver.execute_script(source, *arguments)
 
     def all(self, selector: str) -> list[WebElement]:
-        """The elements that a CSS selector meets."""
+        """Return the elements that match a CSS selector."""
         return self.driver.find_elements("css selector", selector)
 
     def one(self, selector: str) -> WebElement:
-        """The first element that a CSS selector meets."""
+        """Return the first element that matches a CSS selector."""
         return self.driver.find_element("css selector", selector)
 
     def texts(self, selector: str) -> list[str]:
-        """What is to be seen of each element that a CSS selector meets."""
+        """Return the visible text of each element that matches a CSS selector."""
         found = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText.trim())"
         return list(self.script(found, selector))
 
@@ -108,7 +108,7 @@ class Browser:
         return list(self._errors)
 
     def size(self, width: int, height: int = 900) -> None:
-        """The size of the page's viewport, CSS pixels."""
+        """Set the size of the page's viewport in CSS pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
@@ -122,12 +122,12 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": disabled})
 
     def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
+        """Write the whole page as PNG."""
         shot = {"format": "png", "captureBeyondViewport": True}
         path.write_bytes(b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", shot)["data"]))
 
     def pdf(self, path: Path) -> None:
-        """The page as it is printed."""
+        """Write the printed page as PDF."""
         path.write_bytes(b64decode(self.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]))
 
     def reset(self) -> None:
@@ -190,7 +190,7 @@ def served(folder: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The session's one browser; tests ask for ``browser``."""
+    """Start the session's browser; tests use the fixture ``browser``."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install -e .[test]")
     paths = [next(filter(None, map(shutil.which, names)), None) for names in PROGRAMS]
     if None in paths:
@@ -211,6 +211,6 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Browser:
-    """The session's browser, with nothing left of the test before."""
+    """Return the session's browser, without state of earlier tests."""
     chromium.reset()
     return chromium

@@ -31,7 +31,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """The engine of this machine."""
+    """Return this machine's engine."""
     try:
         return Engine.connect()
     except DockerUnavailableError as error:
@@ -40,7 +40,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def guest(engine: Engine) -> GuestImage:
-    """The guest image with the host's torch, built when it is not there."""
+    """Return the guest image with the host's torch; build it if missing."""
     return ensure_guest_image(engine)
 
 

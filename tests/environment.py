@@ -50,7 +50,7 @@ class Environment:
         return str(self.folder / "bin" / "python")
 
     def run(self, command: str, folder: Path, **variables: str) -> str:
-        """What a line of shell printed, errors included; it must end with 0."""
+        """Run a shell command, which must succeed, and return its output and errors."""
         ended = subprocess.run(
             ["bash", "-ec", command],
             cwd=folder,
@@ -66,7 +66,7 @@ class Environment:
 
 
 def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER, *, forked: bool = False) -> Environment:
-    """A fresh environment at ``folder``.
+    """Create a new environment at ``folder``.
 
     Args:
         folder: is made.

@@ -37,12 +37,12 @@ def steps(page: Path) -> list[Step]:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The blocks of code in a language."""
+    """Return the code blocks in a language."""
     return [match[3] for match in BLOCK.finditer(page.read_text()) if match[1] == language]
 
 
 def missing(step: Step, printed: str) -> str | None:
-    """The first part that the page shows and that was not printed after those before it; None where all were."""
+    """Return the first part of the page's output that was not printed in order; None if all were."""
     text, position = stable(printed), 0
     for part in step.shown:
         found = text.find(stable(part), position)
@@ -53,7 +53,7 @@ def missing(step: Step, printed: str) -> str | None:
 
 
 def stable(text: str) -> str:
-    """What is the same in every run: numbers become 0, and how lines are broken does not count."""
+    """Normalise output across runs: replace numbers by 0, and ignore line breaks."""
     without_gpu = re.sub(r", \d+ skipped", "", text)
     return " ".join(re.sub(r"\d+(?:[.-]\d+)*", "0", without_gpu).split())
 

@@ -75,7 +75,7 @@ class Program:
             return Ended(code, out.read(), err.read())
 
     def afresh(self, *arguments: str | Path, **environment: str) -> Ended:
-        """The same in a new interpreter, which loads its libraries itself and draws another seed for its hashes."""
+        """Run in a new interpreter, which imports its libraries itself and draws another hash seed."""
         process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=LONGEST_S)
         return Ended(process.returncode, out, err)
@@ -114,7 +114,7 @@ def make_wheel(folder: Path, source: str) -> Path:
 
 
 def report_of(folder: Path) -> dict[str, Any]:
-    """A run folder's report."""
+    """Return a run folder's report."""
     content = json.loads((folder / "report.json").read_text())
     assert isinstance(content, dict)
     return content

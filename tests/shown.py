@@ -81,7 +81,7 @@ def commands() -> list[Shown]:
 
 
 def commands_of(text: str) -> Iterator[str]:
-    """The commands in a page's blocks: lines behind a prompt; in a block without one, lines that begin with a program."""
+    """Yield the commands in a page's blocks: lines after a prompt; without a prompt, lines that begin with a program."""
     for language, block in BLOCK.findall(text):
         if language in SHELL:
             lines = block.replace("\\\n", " ").splitlines()
@@ -91,7 +91,7 @@ def commands_of(text: str) -> Iterator[str]:
 
 
 def invocations(command: str) -> Iterator[list[str]]:
-    """The arguments of every call of the program in a line of shell."""
+    """Yield the arguments of every call of the program in a shell command."""
     words = shlex.shlex(command, posix=True, punctuation_chars=True)
     words.whitespace_split = True
     found: list[list[str]] = [[]]
@@ -120,7 +120,7 @@ def read(arguments: list[str]) -> None:
 
 
 def command_of(arguments: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that arguments lead to, and what is left of them."""
+    """Return the command that arguments select, and the remaining arguments."""
     found: click.Command = cli
     rest = arguments
     while isinstance(found, click.Group) and rest and not rest[0].startswith("-"):
@@ -132,7 +132,7 @@ def command_of(arguments: list[str]) -> tuple[click.Command, list[str]]:
 
 
 def options_of(command: click.Command) -> set[str]:
-    """The names of a command's options."""
+    """Return the names of a command's options."""
     return {
         name
         for parameter in command.get_params(click.Context(command))
@@ -141,13 +141,13 @@ def options_of(command: click.Command) -> set[str]:
 
 
 def all_options(command: click.Command = cli) -> set[str]:
-    """The names of all options of a command and those below it."""
+    """Return the names of all options of a command and its subcommands."""
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     return options_of(command).union(*(all_options(one) for one in inner))
 
 
 def _without_files(command: click.Command) -> click.Command:
-    """The command, taking any text for a path."""
+    """Return the command, with paths that accept any text."""
     made = copy.copy(command)
     made.params = [copy.copy(parameter) for parameter in command.params]
     for parameter in made.params:

@@ -66,7 +66,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def stand(tmp_path_factory: pytest.TempPathFactory, _own_cache: None) -> Iterator[Stand]:
-    """The stand of this worker."""
+    """Return this worker's stand."""
     stand = Stand(tmp_path_factory.mktemp("plugin"))
     with stand.trials:
         yield stand

@@ -19,7 +19,7 @@ def test_conformance(check_unlearner):
 
 @pytest.fixture
 def options(pytestconfig: pytest.Config) -> tuple[str, ...]:
-    """What pytest is told where the plugin's entry point is not installed, and to leave the other plugins out of it."""
+    """Return pytest options that load this plugin without its entry point, and no other plugins."""
     known = pytestconfig.pluginmanager.is_registered(pytest_plugin)
     return () if known else ("-p", pytest_plugin.__name__)
 

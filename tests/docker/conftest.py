@@ -71,7 +71,7 @@ def nothing_left_behind(engine: Engine) -> Iterator[None]:
 
 
 def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
-    """What a guest of ``runner`` is told first, with the network of this folder."""
+    """Return the first message to a guest of ``runner``, with the network of this folder."""
     return Hello(
         plugin=bundle.facts.name,
         distribution=bundle.facts.distribution,
@@ -83,7 +83,7 @@ def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
 
 
 def make_wheel(folder: Path, source: str, *, name: str = "probe", files: dict[str, str] | None = None) -> Path:
-    """A wheel of one module ``{name}_plugin`` with an unlearner ``name``, written by hand."""
+    """Write a wheel of one module ``{name}_plugin`` with an unlearner ``name``."""
     info = f"{name}_plugin-1.0.dist-info"
     members = {
         f"{name}_plugin.py": HEADER + source,
@@ -123,19 +123,19 @@ class Bench:
     tags: list[str] = field(default_factory=list)
 
     def runner(self, spec: str, limits: Limits = SMALL) -> tuple[DockerRunner, PluginBundle]:
-        """A runner for the plugin that ``spec`` names."""
+        """Return a runner for the plugin ``spec``."""
         bundle = resolve(spec, engine=self.engine, guest=self.guest)
         image = ensure_plugin_image(self.engine, self.guest, bundle)
         self.tags.append(image.tag)
         return DockerRunner(self.engine, image, limits), bundle
 
     def session(self, runner: Runner, hello: Hello, original: State, **options: Any) -> Session:
-        """A conversation with guests of a runner."""
+        """Return a session with guests of a runner."""
         manifest = Manifest.of(original)
         return Session(lambda: runner.start(self.setup()), hello, data=self.data_file, manifest=manifest, **options)
 
     def setup(self) -> GuestSetup:
-        """What a guest is started with."""
+        """Return the setup of a guest."""
         return GuestSetup(RUN_ID, 600)
 
     def unlearn(
@@ -160,7 +160,7 @@ class Bench:
 def bench(
     engine: Engine, guest: GuestImage, data_file: Path, removed_later: Callable[[Iterable[str]], None]
 ) -> Iterator[Bench]:
-    """A bench; the plugin images made on it are removed at the end."""
+    """Yield a bench; remove its plugin images at the end."""
     bench = Bench(engine, guest, data_file)
     yield bench
     removed_later(bench.tags)

@@ -33,7 +33,7 @@ class PrivateEngine:
         return f"unix://{self.folder}/sock"
 
     def docker(self, *arguments: str) -> str:
-        """What the ``docker`` command says; it must succeed."""
+        """Return the output of a ``docker`` command, which must succeed."""
         command = ["docker", "--host", self.host, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -81,7 +81,7 @@ class PrivateEngine:
         shutil.rmtree(self.folder)
 
     def _mounts(self) -> list[str]:
-        """What is mounted in the engine's folder, innermost first: an engine that was killed has unmounted nothing."""
+        """Return the mounts in the engine's folder, innermost first; a killed engine has unmounted nothing."""
         places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         return [place for place in reversed(places) if Path(place).is_relative_to(self.folder)]
 

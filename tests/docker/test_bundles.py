@@ -23,7 +23,7 @@ STRANGER = Path(__file__).parent.parent / "assets" / "stranger"
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Path:
-    """The stranger's sources, at a place of the test's own."""
+    """Copy the third-party plugin's sources into a folder of this test."""
     return Path(shutil.copytree(STRANGER, tmp_path / "stranger"))
 
 

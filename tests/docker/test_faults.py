@@ -39,7 +39,7 @@ def unlearn(model):
 
 @pytest.fixture
 def order(tmp_path: Path) -> tuple[str | Path, ...]:
-    """The arguments of ``harness run`` but for ``--output``."""
+    """Return the arguments of ``harness run`` except ``--output``."""
     (tmp_path / "tiny.yaml").write_text(TASK)
     return (
         *("run", "--runner", "docker", "--models", str(MODELS), "--time-limit", "60", "--cpus", "1"),
@@ -49,7 +49,7 @@ def order(tmp_path: Path) -> tuple[str | Path, ...]:
 
 @contextmanager
 def _in_second_model(program: Program, order: tuple[str | Path, ...], run: Path) -> Iterator[subprocess.Popen[str]]:
-    """A run that has begun with its second model."""
+    """Start a run, and yield once its second model has begun."""
     with program.start(*order, "--output", run) as process:
         try:
             while not (run / "models" / "0001" / "attempts.json").exists():
@@ -102,7 +102,7 @@ def test_a_guest_killed_from_outside_is_replaced_and_its_model_done_again(
 
 @pytest.fixture
 def mortal(engine: Engine, guest: GuestImage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
-    """An engine of the test's own that has our images."""
+    """Start a private engine with our images."""
     mortal = PrivateEngine(tmp_path_factory.mktemp("engine"))
     try:
         mortal.start()

@@ -58,7 +58,7 @@ def unlearn(model, retain, forget, validation, context):
 
 @pytest.fixture(scope="module")
 def seen(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the plugin saw."""
+    """Return what the plugin observed."""
     wheel = make_wheel(tmp_path_factory.mktemp("look"), LOOK_AROUND, name="look")
     outcome, _, _ = bench.unlearn(str(wheel))
     assert outcome.status is Status.OK, outcome

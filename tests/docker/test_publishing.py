@@ -23,7 +23,7 @@ STEPS = [step for step in steps(PAGE) if step.needs == "sandbox"]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The reader's, with the machine's own Docker engine."""
+    """Return the reader's environment, with the machine's Docker engine."""
     folder = tmp_path_factory.mktemp("environment")
     return make_environment(folder / "venv", Path(os.environ["HARNESS_CACHE_DIR"]), docker=None)
 
@@ -35,7 +35,7 @@ def package(
     removed_later: Callable[[Iterable[str]], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
-    """The reader's folder, with the wheel in it."""
+    """Yield the reader's folder, with the wheel in it."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "tiny.yaml").write_text(TASK)
     environment.run("harness new mymethod && python -m build --wheel --no-isolation mymethod", folder)
@@ -44,7 +44,7 @@ def package(
 
 
 def _case(step: Step) -> ParameterSet:
-    """The last word of the page is always tried, the checks in the sandbox where time is no matter."""
+    """Return a step as a parameter; mark checks in the sandbox as slow."""
     slow = step.command.startswith("harness check")
     return pytest.param(step, id=step.command, marks=[pytest.mark.slow] if slow else [])
 

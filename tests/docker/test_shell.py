@@ -64,7 +64,7 @@ def unlearn(model):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Program:
-    """The program, with a task beside it."""
+    """Return the program, with a task in its folder."""
     (tmp_path / "tiny.yaml").write_text(TASK)
     return Program({**os.environ, "COLUMNS": "100"}, tmp_path)
 

@@ -18,7 +18,7 @@ from tests.sharing import made_once
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of the harness that all workers share: its reference models are trained once."""
+    """Return a cache that all workers share, so that reference models are trained once."""
     return made_once(tmp_path_factory, "functional-cache", lambda _: None)
 
 
@@ -41,14 +41,14 @@ def program(tmp_path: Path, shared_cache: Path) -> Program:
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Ground:
-    """A task and a plugin that have run undisturbed, on the cache that all tests here share."""
+    """Run a task and a plugin undisturbed, with the shared cache."""
     folder = tmp_path_factory.mktemp("ground")
     return Ground(folder, _program(folder, shared_cache), TASK, STEADY)
 
 
 @pytest.fixture(scope="session")
 def _noop_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A finished run of noop with all evaluators, made once."""
+    """Run noop with all evaluators, once."""
 
     def make(folder: Path) -> None:
         (folder / "tiny.yaml").write_text(TASK)
@@ -61,7 +61,7 @@ def _noop_run(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> P
 
 @pytest.fixture
 def finished(_noop_run: Path, tmp_path: Path) -> Path:
-    """A copy of that run; its task lies where it was."""
+    """Copy that run; its task stays in the original folder."""
     return shutil.copytree(_noop_run, tmp_path / "kept" / "r")
 
 
@@ -85,5 +85,5 @@ def task(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a wheel with one unlearner, ``stranger``, of the given source."""
+    """Return a function that makes a wheel with an unlearner ``stranger`` from its source."""
     return partial(make_wheel, tmp_path)

@@ -22,7 +22,7 @@ class SmallDisk:
     @classmethod
     @contextmanager
     def mounted(cls, place: Path, kib: int) -> Iterator[SmallDisk]:
-        """A new disk of so many KiB; needs root."""
+        """Mount a new disk of ``kib`` KiB; this needs root."""
         place.mkdir()
         mount = 'mount -t tmpfs -o size="$2"k disk "$1" && echo ready && exec cat'
         command = ["unshare", "--mount", "sh", "-c", mount, "sh", str(place), str(kib)]
@@ -48,7 +48,7 @@ class SmallDisk:
         return ("nsenter", f"--target={self.pid}", "--mount", f"--wd={folder}", "--")
 
     def seen(self, path: Path) -> Path:
-        """A path on the disk as it can be read from here."""
+        """Return a path on the disk as seen by this process."""
         return Path(f"/proc/{self.pid}/root{path}")
 
 

@@ -33,7 +33,7 @@ class Ground:
         self.numbers = numbers_of(self.undisturbed)
 
     def elsewhere(self, name: str, cache: Path | None = None) -> Program:
-        """The program in a new folder with a scratch folder of its own, and where it is named with another cache."""
+        """Return the program in a new folder with a separate scratch folder, and with another cache if given."""
         place = self.folder / name
         (place / "scratch").mkdir(parents=True)
         environment = {**self.program.environment, "TMPDIR": str(place / "scratch")}
@@ -42,5 +42,5 @@ class Ground:
         return Program(environment, place)
 
     def chain(self, name: str, *, cold: bool) -> Chain:
-        """A chain of kills; where it is ``cold`` with a cache of its own, empty at the start."""
+        """Return a chain of kills; if ``cold``, with a separate empty cache."""
         return Chain(self.elsewhere(name, self.folder / name / "cache" if cold else None), self.order)

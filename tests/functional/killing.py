@@ -102,7 +102,7 @@ class Chain:
         self.settle()
 
     def settle(self) -> None:
-        """What a run that has ended owes: nothing lost, nothing done twice that had ended, nothing left behind."""
+        """Assert that an ended run lost nothing, repeated no finished work and left nothing behind."""
         self._check()
         attempts = [model["attempts"] for model in report_of(self.folder)["models"]]
         earlier = [model["earlier_attempts"] for model in report_of(self.folder)["models"]]
@@ -191,7 +191,7 @@ def random_chain(chain: Chain, seed: int, *, most: int) -> Chain:
 
 
 def leftovers(program: Program, run: Path) -> list[str]:
-    """Processes and files that a program has left: by their ids and paths."""
+    """Return the ids of processes and the paths of files that a program has left."""
     scratch = Path(program.environment["TMPDIR"])
     cache = Path(program.environment["HARNESS_CACHE_DIR"])
     files = [*scratch.glob("*harness*"), *cache.glob(f"*/??/.{'[0-9a-f]' * 64}-*"), *run.rglob(".*.tmp")]

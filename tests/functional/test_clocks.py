@@ -39,7 +39,7 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def run(program: Program, task: Path, wheel: Callable[[str], Path], tmp_path: Path) -> Run:
-    """Runs the plugin of a source in the folder ``r`` and returns the report."""
+    """Return a function that runs a plugin's source, with the run folder ``r``."""
 
     def one(source: str, *arguments: str) -> Ended:
         return program(*RUN, "--plugin", wheel(source), "--task", task, "--output", tmp_path / "r", *arguments)

@@ -55,7 +55,7 @@ def pictures(tmp_path: Path) -> Pictures:
 
 
 def refused(program: Program, task: Path, code: int = 23) -> str:
-    """The message of a run that must end before it has a folder's worth of results."""
+    """Return the message of a run that must end before it writes results."""
     ended = program(*RUN, "--task", task, "--output", "out")
     assert ended.code == code, ended.err
     assert "Traceback" not in ended.err

@@ -18,7 +18,7 @@ RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60", "--plu
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A folder with a task and its finished run, judged by two evaluators."""
+    """Return a folder with a task and its finished run, scored by two evaluators."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "tiny.yaml").write_text(TASK)
     environment = {**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}
@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Pa
 
 @pytest.fixture
 def run(finished: Path, task: Path, tmp_path: Path) -> Path:
-    """A finished run of this test's own."""
+    """Copy the finished run for this test."""
     folder = shutil.copytree(finished / "r", tmp_path / "r")
     begun = json.loads((folder / "run.json").read_text())
     begun["config"]["task"] = str(task)

@@ -38,7 +38,7 @@ def unlearn(model):
 
 
 def _kib(folder: Path) -> int:
-    """What the files of a folder take on a disk of 4 KiB pages."""
+    """Return the size of a folder's files in KiB on a disk with 4 KiB pages."""
     return sum((file.stat().st_size + 4095) // 4096 * 4 for file in folder.rglob("*") if file.is_file())
 
 

@@ -55,7 +55,7 @@ def _until_third_model(process: subprocess.Popen[str], tmp_path: Path) -> None:
 
 
 def _guests(program: Program) -> list[str]:
-    """Processes whose environment names this test's scratch folder: the guests of its runs."""
+    """Return the guests of this test's runs: processes with its scratch folder in their environment."""
     mark = program.environment["TMPDIR"].encode()
     found = []
     for entry in Path("/proc").iterdir():

@@ -29,7 +29,7 @@ GPU = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site of five runs on one task, one of them without any model, and of one run on another."""
+    """Build a site of five runs on one task, one of them without models, and a run on another task."""
     root = tmp_path_factory.mktemp("leaderboard")
     runs = root / "runs"
     saved(runs, "scrub", 0.6, budget=report().budget.model_copy(update={"limit_s": 10.0}))
@@ -73,7 +73,7 @@ def address(browser: Browser) -> str:
 
 
 def natural(value: float | str) -> list[float | str]:
-    """A key by which 2.6.0 comes before 2.13.0."""
+    """Return a sort key that orders 2.6.0 before 2.13.0."""
     return (
         [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value)]
         if isinstance(value, str)
@@ -82,7 +82,7 @@ def natural(value: float | str) -> list[float | str]:
 
 
 def faces(browser: Browser) -> list[str]:
-    """The order of the rows of the first table, the ends of the scale among them."""
+    """Return the order of the first table's rows, including the ends of the scale."""
     return browser.texts("section.board[data-task=faces] tbody tr th > :is(a, .key)")
 
 

@@ -28,7 +28,7 @@ def _commands(language: str, start: str) -> list[str]:
 
 @pytest.fixture
 def reports(program: Program) -> Path:
-    """The runs that the page's commands make, without making them."""
+    """Write the reports that the page's commands would make."""
     ks = evaluator("ks", metric(0.5, name="mean_d", headline=False))
     retain = evaluator("accuracy", metric(0.9, name="retain"), metric(0.8, name="test"))
     for name in ("finetune", "scrub"):

@@ -50,7 +50,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 @pytest.fixture
 def exporters(tmp_path: Path) -> str:
-    """A folder for PYTHONPATH with the exporter ``tracker``, which fails where TRACKER says so."""
+    """Return a folder for PYTHONPATH with the exporter ``tracker``, which fails if TRACKER is set to fail."""
     info = tmp_path / "site" / "tracker_dist-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tracker-dist\nVersion: 1.0\n")

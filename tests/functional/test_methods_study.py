@@ -42,7 +42,7 @@ def _cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A folder with a study and its task."""
+    """Return a folder with a study and its task."""
     folder = tmp_path_factory.mktemp("studied")
     task = TASK.replace("measurements: 1", "measurements: 1, fraction: 100")  # enough for any machine
     (folder / "tiny.yaml").write_text(task)

@@ -29,7 +29,7 @@ GOOD = ("lira", "accuracy")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for PYTHONPATH with a distribution whose evaluators misbehave."""
+    """Return a folder for PYTHONPATH with misbehaving evaluators."""
     site = tmp_path_factory.mktemp("site")
     names = [one.__name__ for one in CHOSEN]
     info = site / "misbehaving-1.0.dist-info"
@@ -45,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, site: Path, shared_cache: Path) -> Path:
-    """A finished run of noop, judged by them and by two that behave."""
+    """Run noop, scored by the misbehaving evaluators and by two that behave."""
     folder = tmp_path_factory.mktemp("judged")
     (folder / "task.yaml").write_text(TASK)
     program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)

@@ -19,7 +19,7 @@ NEEDED = ("mlflow", "sqlalchemy", "alembic")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, installed by pip into a folder of its own."""
+    """Install the package with pip into a separate folder."""
     for name in NEEDED:
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("mlflow")

@@ -44,12 +44,12 @@ class Reader:
 
     @classmethod
     def at(cls, folder: Path, cache: Path, *, forked: bool = False) -> Reader:
-        """A reader with an environment and a small task."""
+        """Return a reader with an environment and a small task."""
         (folder / TINY).write_text(TASK)
         return cls(make_environment(folder / "venv", cache, forked=forked), folder, folder)
 
     def type(self, command: str) -> str:
-        """What a command printed; a run on no task of the page is one on the small task."""
+        """Run a command and return its output; a run without a task of the page uses the small task."""
         quick = f"harness run --task {self.home / TINY} --time-limit 60 --cpus 1 --evaluator accuracy --evaluator lira "
         done = command if "--task" in command else command.replace("harness run ", quick)
         printed = self.environment.run(done, self.folder)
@@ -59,7 +59,7 @@ class Reader:
 
 
 def written_or_typed(page: Path) -> Iterator[tuple[str, str] | Step]:
-    """A page's files (path, content) and commands in order."""
+    """Yield a page's files (path, content) and commands in order."""
     typed = iter(steps(page))
     for language, text in BLOCK.findall(page.read_text()):
         if language == "console":

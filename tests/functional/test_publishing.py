@@ -49,7 +49,7 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Walk:
-    """The whole page walked through, on a small task."""
+    """Execute the whole page on a small task."""
     folder = tmp_path_factory.mktemp("walk")
     (folder / TINY).write_text(TASK)
     walk = Walk(make_environment(folder / "venv", shared_cache), folder)

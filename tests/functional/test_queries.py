@@ -53,7 +53,7 @@ RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60", "--eva
 
 @pytest.fixture(scope="module")
 def evaluators(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder for PYTHONPATH with the evaluator ``asker``, which gives the mean and shape of all that it is shown."""
+    """Return a folder for PYTHONPATH with the evaluator ``asker``, which returns mean and shape of its evidence."""
     site = tmp_path_factory.mktemp("site")
     info = site / "asker_dist-1.0.dist-info"
     info.mkdir()
@@ -65,7 +65,7 @@ def evaluators(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the task ``augmented.yaml``, whose recipe flips and crops."""
+    """Return a folder with the task ``augmented.yaml``, which flips and crops."""
     folder = tmp_path_factory.mktemp("asked")
     (folder / "augmented.yaml").write_text(AUGMENTED)
     return folder
@@ -73,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def _noop_run(folder: Path, evaluators: str, shared_cache: Path) -> Path:
-    """A finished run of noop on that task, made once."""
+    """Run noop on that task, once."""
     program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)
     given = ("--plugin", "noop", "--task", folder / "augmented.yaml", "--output", folder / "r")
     ended = program(*RUN, *given, PYTHONPATH=evaluators)
@@ -83,12 +83,12 @@ def _noop_run(folder: Path, evaluators: str, shared_cache: Path) -> Path:
 
 @pytest.fixture
 def run(_noop_run: Path, tmp_path: Path) -> Path:
-    """A copy of that run."""
+    """Copy that run."""
     return shutil.copytree(_noop_run, tmp_path / "r")
 
 
 def answers(run: Path) -> dict[str, dict[str, Any]]:
-    """What ``asker`` said, by query and population."""
+    """Return the results of ``asker``, by query and population."""
     return {metric["name"]: metric for metric in report_of(run)["evaluators"][0]["metrics"]}
 
 

@@ -67,7 +67,7 @@ def test_a_folder_that_is_moved_with_its_run_and_its_pictures_is_judged_again(pr
 
 
 def _stopped(ground: Ground, folder: Path) -> Path:
-    """A run that was stopped in the third of its four models, with all that a report needs."""
+    """Make a run that was stopped in its third of four models, with all that a report needs."""
     run = shutil.copytree(ground.undisturbed, folder)
     for lost in ("report.json", "report.html", "models/0002/outcome.json", "models/0003"):
         place = run / lost

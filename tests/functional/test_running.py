@@ -56,7 +56,7 @@ def test_the_limit_is_measured_through_the_same_runner_and_kept(program: Program
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
-    """A folder with runs of one method: ``a`` and ``b`` with seed 7, ``c`` with 8; ``b`` in an interpreter of its own."""
+    """Run a method three times: ``a`` and ``b`` with seed 7, ``c`` with 8; ``b`` in a new interpreter."""
     folder = tmp_path_factory.mktemp("seeded")
     (folder / "tiny.yaml").write_text(TASK)
     program = Program({**os.environ, "HARNESS_CACHE_DIR": str(shared_cache), "DOCKER_HOST": NO_DOCKER}, folder)

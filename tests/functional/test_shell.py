@@ -28,7 +28,7 @@ def _open(program: Program, task: Path, *more: str | Path, plugin: str | Path = 
 
 
 def _guests(program: Program) -> list[str]:
-    """Processes whose variables name this test's scratch folder: guests, and what they started."""
+    """Return guests and their children: processes with this test's scratch folder in their environment."""
     mark = program.environment["TMPDIR"].encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -75,7 +75,7 @@ def test_run_gives_the_very_weights_that_a_run_gives(program: Program, task: Pat
 
 
 def _close(found: dict[str, str], wanted: dict[str, float]) -> bool:
-    """The order in which sums are added up is another in torch and numpy."""
+    """Compare with a tolerance, since torch and numpy add in different orders."""
     return found.keys() == wanted.keys() and all(
         float.fromhex(found[name]) == pytest.approx(value, rel=1e-12, abs=1e-12) for name, value in wanted.items()
     )

@@ -24,7 +24,7 @@ SLIPS = {
 
 
 def named(value: str) -> dict[str, str]:
-    """The change of a wheel's metadata that names the plugin."""
+    """Return the change of a wheel's metadata that names the plugin."""
     return {f"{INFO}/entry_points.txt": f"[harness.unlearners]\ntoy = {value}\n"}
 
 

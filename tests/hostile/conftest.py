@@ -32,7 +32,7 @@ class Field:
         self._open = ExitStack()
 
     def run(self, attack: Attack, isolation: Isolation) -> Finding:
-        """The finding, kept for the table where the isolation is the weakest that should defeat the attack."""
+        """Run an attack; keep the finding for the table if the isolation is the weakest that should defeat it."""
         key = (isolation, attack.memory_mib)
         if key not in self._sessions:
             self._sessions[key] = self._open.enter_context(

@@ -26,7 +26,7 @@ def touching(place: Path) -> str:
 def write_hostile_wheel(
     folder: Path, modules: Mapping[str, str], *, points: Mapping[str, str] | None = None, **members: str | bytes
 ) -> Path:
-    """A wheel with these modules, each an unlearner of its own name.
+    """Write a wheel with these modules, each an unlearner of the same name.
 
     Args:
         folder: for the wheel.

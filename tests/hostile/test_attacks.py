@@ -23,7 +23,7 @@ STATE = [attack for attack in FOR_RUN if len(attack.expected) > 1]
 
 @pytest.fixture(scope="module", autouse=True)
 def before() -> dict[str, set[str]]:
-    """What the engine and this process had before the first attack."""
+    """Return the state of the engine and this process before the first attack."""
     return _belongings()
 
 

@@ -49,7 +49,7 @@ def test_a_limit_that_is_not_in_force_is_not_attacked(
 
 @pytest.fixture(scope="module")
 def of_two(engine: Engine) -> dict[str, Finding]:
-    """An attack that is withstood, and one that is said to end otherwise than it does."""
+    """Run a defeated attack, and an attack with a wrong expected ending."""
     attacks: list[Attack] = [BY_NAME["sleeps"], replace(BY_NAME["sets_clock"], expected=(Status.TIMEOUT,))]
     return {finding.attack.name: finding for finding in run_attacks(engine, attacks, SilentProgress())}
 

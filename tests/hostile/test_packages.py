@@ -86,7 +86,7 @@ def bench(
     removed_later: Callable[[Iterable[str]], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bench]:
-    """A bench; at the end its images are removed, and there must be no container."""
+    """Yield a bench; at the end, remove its images and assert that no container is left."""
     bench = Bench(engine, guest, write_data(tmp_path_factory.mktemp("data") / "data.safetensors"))
     yield bench
     assert left_behind(engine) == []
@@ -95,7 +95,7 @@ def bench(
 
 @pytest.fixture
 def canary(tmp_path: Path) -> Iterator[Path]:
-    """A place on the host where hostile code would leave a file; after the test there must be none."""
+    """Yield a host path that hostile code would write; assert afterwards that it does not exist."""
     place = tmp_path / "canary" / "sang"
     place.parent.mkdir()
     yield place
@@ -109,7 +109,7 @@ def _unlearn(bench: Bench, wheel: Path, name: str, limit_s: float = 60.0) -> Mod
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A TCP and a UDP socket on the host's loopback, at one port."""
+    """Yield a TCP and a UDP socket on the same port of the host's loopback."""
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", tcp.getsockname()[1]))
         tcp.setblocking(False)
@@ -165,7 +165,7 @@ def test_what_a_plugin_does_when_it_is_imported_is_told_and_stays_in_the_sandbox
 
 @pytest.fixture(scope="module")
 def busy(bench: Bench, wheel: Path) -> ModelOutcome:
-    """What became of the model whose plugin is busy while it is imported."""
+    """Return the outcome of a model with a plugin that is busy during its import."""
     return _unlearn(bench, wheel, "busy")
 
 
@@ -226,7 +226,7 @@ def test_names_of_installed_plugins_are_harmless_in_a_terminal(tmp_path: Path) -
 
 
 def _installed(folder: Path, modules: dict[str, str], points: str, name: str = "hostile-plugin") -> Path:
-    """A site folder in which a distribution is installed."""
+    """Install a distribution in a site folder."""
     info = folder / "site" / INFO
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")

@@ -58,7 +58,7 @@ def told(
     guest: GuestImage,
     removed_later: Callable[[Iterable[str]], None],
 ) -> Iterator[Told]:
-    """A run of two models with the plugin."""
+    """Run two models with the plugin."""
     folder = tmp_path_factory.mktemp("told")
     (folder / "tiny.yaml").write_text(TASK)
     before = plugin_images(engine)

@@ -79,7 +79,7 @@ def rubbish(seed: int, sound: bytes) -> bytes:
 
 
 def odd_json(draw: random.Random, value: Any) -> Any:
-    """A copy of JSON values with an odd one somewhere, or something left out."""
+    """Return a copy of JSON values with an odd value somewhere, or something omitted."""
     if draw.random() < 0.15 or not isinstance(value, (dict, list)) or not value:
         return draw.choice(ODD_VALUES)
     copy = dict(value) if isinstance(value, dict) else list(value)

@@ -31,7 +31,7 @@ NO_NUMBERS: list[Any] = [
 
 
 def kind(value: object) -> str:
-    """A number of 5,000 digits cannot be the name of a test."""
+    """Return the type's name as a test id, since a number of 5,000 digits cannot be an id."""
     return type(value).__name__
 
 

@@ -26,7 +26,7 @@ CALM, BUSY = 0.0, 0.9
 def retraining(
     charged_s: float = 2.0, cpu_pressure: float | None = 0.0, **more: object
 ) -> Callable[[int], Sequence[ModelOutcome]]:
-    """Ends as it is told to, each time a second later than the time before."""
+    """Return a measurement with the given outcomes, each a second longer than the previous."""
 
     def retrain(times: int) -> list[ModelOutcome]:
         return [

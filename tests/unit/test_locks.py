@@ -31,7 +31,7 @@ def _write(folder: Path) -> None:
 
 @pytest.fixture(params=NO_LOCKS, ids=errno.errorcode.get)
 def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system that answers flock(2) as those without locks do; none can be mounted without privileges."""
+    """Imitate a file system without flock(2), since mounting a real one needs privileges."""
 
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(request.param, os.strerror(request.param))

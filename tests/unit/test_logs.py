@@ -17,7 +17,7 @@ from harness.runs.store import RunStore
 
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
-    """A run that has not ended: no report, models 0 to 3 ended, model 4 begun."""
+    """Return an unfinished run: no report, models 0 to 3 ended, model 4 begun."""
     store = RunStore.create(tmp_path / "run")
     store.write_run({"config": {}, "run_id": "1", "created": "now"})
     failed = Evidence(error_type="ValueError", error_message="bad", traceback="File x\nValueError: bad", notes=("n1",))

@@ -106,7 +106,7 @@ def test_weights_are_rounded_to_the_nearest_bfloat16_ties_to_even() -> None:
 
 
 def low_bits(state: dict[str, torch.Tensor], hidden: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state rounded to bfloat16 whose 15 lowest bits hold the highest ones of another state."""
+    """Round a state to bfloat16, and hide the highest 15 bits of another state in its lowest bits."""
     carrier = rounded(state)
     payload = {name: (tensor.view(torch.int32) >> 17) & 0x7FFF for name, tensor in hidden.items()}
     return {name: (tensor.view(torch.int32) | payload[name]).view(torch.float32) for name, tensor in carrier.items()}
@@ -153,7 +153,7 @@ def references(cache: Path, monkeypatch: pytest.MonkeyPatch) -> References:
 def returned(
     references: References, originals: Population, rows: tuple[int, ...]
 ) -> dict[int, dict[str, NDArray[np.float32]]]:
-    """What the harness keeps of the originals, returned as they were."""
+    """Return what the harness keeps of the originals for unchanged weights."""
     pictures = references.query_pictures()
     return {row: logits_of(references.spec, originals.state(row), DATA, "cpu", pictures) for row in rows}
 

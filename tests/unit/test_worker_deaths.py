@@ -18,7 +18,7 @@ JOB = TrainingJob(data_file="nowhere", model={}, recipe={}, splits=[], seeds=[],
 
 
 def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str:
-    """What is said of a worker that runs another program."""
+    """Return the message on a worker that runs another program."""
     real = subprocess.Popen
     with monkeypatch.context() as other:
         other.setattr(

@@ -50,7 +50,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
 
 @pytest.fixture
 def experiment(request: pytest.FixtureRequest, client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An experiment of the test's own, into which exports go."""
+    """Create an experiment for this test's exports."""
     name = request.node.name
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
     return str(client.create_experiment(name))

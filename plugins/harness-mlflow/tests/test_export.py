@@ -23,7 +23,7 @@ def only_run(client: MlflowClient, experiment: str) -> Any:
 
 
 def changed(finished: harness.RunReport, folder: Path, evaluator: str, metric: str, value: float | None) -> Path:
-    """A copy of the run as though it had been judged again a day later, with another value."""
+    """Copy the run as if it had been rescored a day later, with another value."""
     assert finished.folder is not None
     shutil.copytree(finished.folder, folder)
     document = json.loads((folder / "report.json").read_text())

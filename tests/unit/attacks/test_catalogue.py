@@ -24,7 +24,7 @@ HOOK_ARGUMENTS = {"model", "retain", "forget", "validation", "context"}
 
 
 def named(module: str) -> dict[str, set[str]]:
-    """What a hostile module names at its top -> arguments, where it is a function; by reading its source."""
+    """Return a hostile module's top-level names -> arguments if it is a function, from its source."""
     found: dict[str, set[str]] = {}
     for node in ast.parse(sources()[f"{module}.py"]).body:
         if isinstance(node, ast.FunctionDef):

@@ -17,7 +17,7 @@ PRESENT = {"torch": "2.13.0"}
 
 
 def library(folder: Path, name: str, version: str, *requires: str) -> None:
-    """A wheel of a library."""
+    """Write a wheel of a library."""
     info = f"{name}-{version}.dist-info"
     lines = "".join(f"Requires-Dist: {one}\n" for one in requires)
     write_wheel(
@@ -46,7 +46,7 @@ def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def complaint(tmp_path: Path, *requires: str) -> str:
-    """What is said of a plugin that requires these."""
+    """Return the message on a plugin with these requirements."""
     wheel = WheelFile.read(write_wheel(tmp_path, metadata(*(f"Requires-Dist: {one}" for one in requires))))
     with pytest.raises(PluginPackagingError) as caught:
         collect_dependencies(wheel, PythonTarget.current(), PRESENT, lambda _text: None)

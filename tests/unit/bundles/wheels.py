@@ -19,7 +19,7 @@ SOUND = {
 def write_wheel(
     folder: Path, changes: Mapping[str, str | None] | None = None, name: str = "toy-1.0-py3-none-any.whl"
 ) -> Path:
-    """A sound wheel but for ``changes``: member -> text, or None to leave it out."""
+    """Write a valid wheel with ``changes``: member -> text, or None to omit it."""
     path = folder / name
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in {**SOUND, **(changes or {})}.items():
@@ -29,10 +29,10 @@ def write_wheel(
 
 
 def metadata(*lines: str) -> dict[str, str]:
-    """The change that adds ``lines`` to the metadata."""
+    """Return the change that adds ``lines`` to the metadata."""
     return {f"{INFO}/METADATA": SOUND[f"{INFO}/METADATA"] + "".join(f"{line}\n" for line in lines)}
 
 
 def entry_points(*names: str) -> dict[str, str]:
-    """The change that registers these unlearners."""
+    """Return the change that registers these unlearners."""
     return {f"{INFO}/entry_points.txt": "[harness.unlearners]\n" + "".join(f"{name} = toy:{name}\n" for name in names)}

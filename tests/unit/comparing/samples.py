@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script>[bold red]a_b%&#\\{\x1b[31m$x$"
 
 
 def metric(value: float | None, half: float | None = 0.02, **changes: Any) -> Metric:
-    """A membership attack's AUC with an interval of so many to either side."""
+    """Return a membership attack's AUC with an interval of half-width ``half``."""
     ends = None if half is None or value is None else Interval(value - half, value + half)
     fields: dict[str, Any] = {
         "name": "auc",

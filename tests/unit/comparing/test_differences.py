@@ -123,7 +123,7 @@ def test_holm_adjusts_as_in_a_worked_example() -> None:
 
 
 def mean_of(rng: np.random.Generator, shift: float, models: int) -> MetricRecord:
-    """A mean over models with the interval that its bootstrap has in the limit of many resamples."""
+    """Return a mean over models with the limit of its bootstrap interval for many resamples."""
     values = rng.normal(shift, 1.0, models)
     mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1)) / np.sqrt(models)
     return MetricRecord.from_metric(Metric("m", mean, "lower", "", interval=Interval(mean - half, mean + half)))

@@ -17,7 +17,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7
 
 
 def save(root: Path, name: str, made: Report) -> Path:
-    """A run's folder, with the report in it."""
+    """Write a report into a run folder."""
     folder = root / name
     folder.mkdir(parents=True)
     write_report(made, folder)
@@ -25,7 +25,7 @@ def save(root: Path, name: str, made: Report) -> Path:
 
 
 def saved(root: Path, name: str, auc: float | None = 0.8, half: float | None = 0.02, **changes: Any) -> Path:
-    """A run of the method ``name``, in a folder called so."""
+    """Write a run of the method ``name`` into a folder of that name."""
     return save(root, name, report(name, auc, half, **changes))
 
 
@@ -50,5 +50,5 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def texts(markup: str) -> str:
-    """A page without its tags, for looking at words alone."""
+    """Return a page without its tags."""
     return re.sub(r"<[^>]*>", " ", markup)

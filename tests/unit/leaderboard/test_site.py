@@ -235,7 +235,7 @@ def test_json_and_csv_say_the_same(runs: Path, tmp_path: Path) -> None:
 
 
 def hostile_run(root: Path) -> Path:
-    """A run whose every text tries to be more than text."""
+    """Write a run with an injection attempt in every text."""
     facts = replace(PLUGIN, name=HOSTILE, version=HOSTILE, distribution=HOSTILE, location=HOSTILE)
     made = report(plugin_facts=facts, run_id=HOSTILE, auc=0.6)
     lira = made.evaluators[0]

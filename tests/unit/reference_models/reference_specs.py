@@ -16,7 +16,7 @@ Examples: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def spec_of(name: str, **options: Any) -> ModelSpec:
-    """A specification for 16x16 RGB pictures of four classes."""
+    """Return a specification for 16x16 RGB images of four classes."""
     return ModelSpec(ArchitectureSpec(name, options), 3, (16, 16), 4, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 
 
@@ -47,12 +47,12 @@ class ChannelMixer(nn.Module):
 
 
 def channel_mixer(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    """A factory that only vmap can run for many members."""
+    """Return a network that only vmap can run for many members."""
     return ChannelMixer(in_channels, n_classes)
 
 
 def with_dropout(in_channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    """A factory of a network with a random layer."""
+    """Return a network with a random layer."""
     n_inputs = in_channels * image_size[0] * image_size[1]
     return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(n_inputs, n_classes))
 

@@ -50,7 +50,7 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def _torchvision_names() -> Iterator[str]:
-    """The names of torchvision's ResNet-18, in order: four stages of two blocks, projections where a stage begins."""
+    """Yield the names of torchvision's ResNet-18: four stages of two blocks, with a projection at a stage's start."""
     yield from ("conv1.weight", *(f"bn1.{name}" for name in NORM))
     for stage, block in itertools.product((1, 2, 3, 4), (0, 1)):
         for layer in (1, 2):

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from reference_models.training.loop import make_optimizer, take_step, train_chunk, train_one
 from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
 
 from reference_models.networks.architectures import build_model
@@ -18,6 +17,7 @@ from reference_models.networks.recipe import ModelSpec, Recipe
 from reference_models.training.ensembles import Mechanism
 from reference_models.training.examples import Examples as ResidentExamples
 from reference_models.training.grouped import grouped_module
+from reference_models.training.loop import make_optimizer, take_step, train_chunk, train_one
 from reference_models.training.mechanism import initial_state, make_ensemble
 from reference_models.training.sampling import Batch, member_batches, population_batches
 from reference_models.training.states import State, member_state, stack_states
@@ -59,7 +59,7 @@ def _plain_step(
 
 
 def _moments(optimizer: torch.optim.Optimizer, spec: ModelSpec, member: int) -> list[dict[str, torch.Tensor]]:
-    """The optimizer's state of one member, copied out of the stacked one."""
+    """Return one member's optimizer state, copied from the stacked state."""
     shapes = [parameter.shape for parameter in build_model(spec, None).parameters()]
     stacked = [optimizer.state.get(parameter, {}) for parameter in optimizer.param_groups[0]["params"]]
     moments: list[dict[str, torch.Tensor]] = [{} for _ in shapes]

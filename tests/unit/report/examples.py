@@ -77,7 +77,7 @@ def accuracy_metric(value: float = 0.88) -> Metric:
 
 
 def forgetting(**changes: Any) -> EvaluatorRecord:
-    """The record of the evaluator ``forgetting`` for models that forgot a part; a value of None leaves a metric out."""
+    """Return a ``forgetting`` record for models that forgot a part; None omits a metric."""
     numbers: dict[str, Any] = {
         "difference_p": 0.001,
         "noop_p": 0.001,

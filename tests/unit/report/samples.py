@@ -54,7 +54,7 @@ def example(rank: int, **changes: Any) -> ExampleRecord:
 
 
 def full_evaluators() -> tuple[Any, ...]:
-    """Records with all arrays that the page draws."""
+    """Return records with all arrays that the page draws."""
     values = np.random.default_rng(0).uniform(0.2, 1, (3, 40))
     rows = dict(zip(("unlearned", "control", "noop"), values, strict=True))
     per_model = {
@@ -71,7 +71,7 @@ def full_evaluators() -> tuple[Any, ...]:
 
 
 def full_report(**changes: Any) -> Report:
-    """A report of a partial run from which every plot of the page can be drawn."""
+    """Return a partial run's report with the data of every plot."""
     fields: dict[str, Any] = {
         "outcomes": [*(outcome(index) for index in range(6)), timeout(6), plugin_error(7, log="epoch 1")],
         "evaluators": full_evaluators(),
@@ -82,7 +82,7 @@ def full_report(**changes: Any) -> Report:
 
 
 def hostile_report() -> Report:
-    """A report in which every text that a plugin, a task or an evaluator could write tries to break out."""
+    """Return a report with an injection attempt in every text of plugin, task and evaluators."""
     died = Evidence(
         exit_code=1,
         error_type=HOSTILE,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    """An array as an IDX file of unsigned bytes."""
+    """Return an array as an IDX file of unsigned bytes."""
     header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.tobytes()
 
@@ -34,7 +34,7 @@ def write_fashion_mnist(folder: Path, *, train: int = 40, test: int = 20, gzippe
 
 
 def write_cifar10(folder: Path, *, rows: int = 12) -> NDArray[np.uint8]:
-    """The six files of the binary version, ``rows`` examples each; returns all rows, shape (6 * rows, 3073)."""
+    """Write the six files of the binary version, ``rows`` examples each; return all rows, shape (6 * rows, 3073)."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     table = rng.integers(0, 256, (6 * rows, 3073), dtype=np.uint8)

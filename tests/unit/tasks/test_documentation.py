@@ -17,7 +17,7 @@ SECTIONS = ["splits", "normalization", "architecture", "recipe", "journal", "sis
 
 
 def part(heading: str) -> str:
-    """The text below a heading, up to the next of its level or above."""
+    """Return the text below a heading, up to the next of its level or above."""
     level = heading.split(" ")[0]
     text = PAGE.split(f"\n{heading}\n", 1)[1]
     return re.split(rf"\n#{{1,{len(level)}}} ", text, maxsplit=1)[0]

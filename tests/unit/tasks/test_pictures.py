@@ -87,7 +87,7 @@ def sixteen(path: Path) -> Path:
 
 
 def deep_colour(at: Path) -> Path:
-    """A PNG of 16 bits a channel, which Pillow opens as one of 8."""
+    """Write a PNG with 16 bits per channel, which Pillow opens with 8."""
     import struct
     import zlib
 

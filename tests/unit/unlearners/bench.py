@@ -57,7 +57,7 @@ def data(n_examples: int = 30, seed: int = 0, side: int = 6) -> SplitData:
 
 
 def context(options: Mapping[str, Any] | None = None, spec: ModelSpec = MLP, **fields: Any) -> Context:
-    """What a method is told; a recipe of two epochs, no time limit."""
+    """Return a method's context: a recipe of two epochs, no time limit."""
     defaults = {"recipe": Recipe(epochs=2, batch_size=8), "spec": spec, "options": options or {}}
     return Context(torch.device("cpu"), 0, N_CLASSES, **{**defaults, **fields})
 
@@ -70,7 +70,7 @@ def run(
     forget: SplitData | None = None,
     seed: int = 0,
 ) -> nn.Module:
-    """The unlearned model, from a copy of ``model`` in eval mode; the validation set is empty."""
+    """Return the unlearned model, from a copy of ``model`` in eval mode; the validation set is empty."""
     torch.manual_seed(seed)
     model = copy.deepcopy(model).eval()
     given = {
@@ -104,7 +104,7 @@ def gradient_of(model: nn.Module, split: SplitData) -> list[torch.Tensor]:
 
 
 def stepped(model: nn.Module, split: SplitData, lr: float) -> nn.Module:
-    """A copy after one plain step down the mean cross-entropy; up for a negative ``lr``."""
+    """Return a copy after a gradient step on the mean cross-entropy: descent, or ascent for a negative ``lr``."""
     gradients = gradient_of(model, split)
     after = copy.deepcopy(model)
     with torch.no_grad():
@@ -114,7 +114,7 @@ def stepped(model: nn.Module, split: SplitData, lr: float) -> nn.Module:
 
 
 def logits_model() -> nn.Module:
-    """A network whose logits are its input's pixels."""
+    """Return a network that returns its input's pixels as logits."""
     return nn.Flatten()
 
 

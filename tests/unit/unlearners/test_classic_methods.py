@@ -37,7 +37,7 @@ MEMORY = spec(hidden=[32])
 
 @cache
 def memorised() -> nn.Module:
-    """A network that knows retain and forget by heart."""
+    """Return a network that has memorised retain and forget."""
     model = build_model(MEMORY, 0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9)
     for _ in range(20):
@@ -149,7 +149,7 @@ def test_ssd_never_enlarges_a_weight() -> None:
 
 
 def cut_short(monkeypatch: pytest.MonkeyPatch, steps: int) -> Context:
-    """A context for ssd whose time is over after so many batches."""
+    """Return a context for ssd with a time limit that expires after ``steps`` batches."""
     about = context({"alpha": 1.2, "batch_size": 10}, time_limit_s=10.0)
     left = iter([10.0] * steps + [0.5])
     monkeypatch.setattr(Context, "remaining_s", property(lambda _: next(left)))

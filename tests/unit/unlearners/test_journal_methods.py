@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference_models.training.loop import train_chunk
 from torch import nn
 
 from harness_guest.context import Context
@@ -21,6 +20,7 @@ from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
 from reference_models.records.journal import JournalPlan, Recorder, Updates, journal_name
 from reference_models.records.sisa import assign, train_sharded
+from reference_models.training.loop import train_chunk
 from tests.unit.unlearners.bench import context, data, distance, run, spec
 
 RETAIN, FORGET = data(40), data(4, seed=1)
@@ -60,7 +60,7 @@ def loaded(of: ModelSpec, state: dict[str, torch.Tensor]) -> nn.Module:
 def recorded(
     folder: Path, updates: Updates = "all", of: ModelSpec = MLP, forget: SplitData = FORGET
 ) -> tuple[nn.Module, Context]:
-    """An original and what a method is told of it."""
+    """Return an original and its context."""
     retain = data(40, side=of.image_size[0])
     images, labels = arrays(retain, forget)
     recorder = Recorder.of(folder, JournalPlan(len(retain), updates), RECIPE, len(labels), [0])
@@ -69,7 +69,7 @@ def recorded(
 
 
 def sliced(folder: Path) -> tuple[nn.Module, Context]:
-    """An original of three shards and two slices."""
+    """Return an original of three shards and two slices."""
     images, labels = arrays(RETAIN, FORGET)
     sharding = assign([str(number) for number in range(len(labels))], 3, 3, 2)
     state = train_sharded(SHARDED, RECIPE, images, labels, sharding, [0], journal_folder=folder)

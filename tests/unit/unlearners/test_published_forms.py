@@ -325,7 +325,7 @@ def test_salun_s_published_order_is_a_pass_over_forget_then_one_over_retain() ->
 
 
 def published_options() -> list[tuple[str, str]]:
-    """Method and options of every form that the table of published forms names."""
+    """Return method and options of every entry in the table of published forms."""
     rows = [line.strip("| ").split(" | ") for line in PUBLISHED.read_text().splitlines() if line.startswith("| `")]
     return [
         (name, form)

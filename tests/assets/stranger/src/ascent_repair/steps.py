@@ -13,7 +13,7 @@ def mean_loss(model, data, batch_size):
 
 
 def ascend(model, data, lr, epochs, batch_size, ceiling):
-    """Steps up the loss on ``data``, until a pass ends above ``ceiling`` or ``epochs`` are over."""
+    """Ascend the loss on ``data``, until a pass ends above ``ceiling`` or ``epochs`` are over."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     for _ in range(epochs):
         # In eval mode: the statistics of normalisation layers are to be those of all the data, not of the forget set.
