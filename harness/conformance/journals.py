@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -20,6 +19,7 @@ from harness.core.cache import Cache
 from harness.references.populations import training_code_digest
 from reference_models.networks.recipe import to_json
 from reference_models.records.journal import JournalPlan, Recorder, journal_name
+from reference_models.training.loop import train_chunk
 
 SEED = 0
 

@@ -92,10 +92,9 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
 def _trained(
     folder: Path, job: TrainingJob, images: NDArray[np.uint8], labels: NDArray[np.int64], on_step: OnStep
 ) -> StackedState:
-    from reference_models.training.loop import train_chunk
-
     from reference_models.records.journal import JournalPlan, Recorder
     from reference_models.records.sisa import assign, train_sharded
+    from reference_models.training.loop import train_chunk
 
     spec, recipe = model_spec_from_json(job.model), recipe_from_json(job.recipe)
     if job.sisa is not None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference_models.training.loop import train_chunk
 from safetensors.torch import save_file
 
 from harness.core.outcomes import Status
 from reference_models.records.journal import JournalPlan, Recorder, journal_name
+from reference_models.training.loop import train_chunk
 from tests.unit.guest.lab import RECIPE, SIZES, SPEC, Lab
 
 SEEDS = [5, 6]

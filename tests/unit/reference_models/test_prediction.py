@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference_models.training.loop import train_chunk
 from reference_specs import SPECS, Examples, spec_of
 
 from reference_models.networks.architectures import build_model
 from reference_models.networks.images import normalise
 from reference_models.networks.recipe import Recipe
+from reference_models.training.loop import train_chunk
 from reference_models.training.mechanism import initial_state
 from reference_models.training.prediction import stacked_logits
 from reference_models.training.states import StackedState, member_state, take_members

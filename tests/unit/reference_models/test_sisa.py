@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reference_models.training.loop import train_chunk
 from safetensors import safe_open
 
 from reference_models.networks.architectures import build_model
@@ -14,6 +13,7 @@ from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 from reference_models.networks.sharded import Sharded, constituent_spec
 from reference_models.records.journal import journal_name
 from reference_models.records.sisa import Sharding, assign, stage_recipe, train_sharded
+from reference_models.training.loop import train_chunk
 from reference_models.training.mechanism import choose_mechanism
 from reference_models.training.prediction import stacked_logits
 from reference_models.training.states import StackedState

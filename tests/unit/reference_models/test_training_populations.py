@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from reference_models.training.loop import train_chunk, train_one
 from reference_specs import SPECS, Examples, assert_identical, spec_of
 
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import Recipe
+from reference_models.training.loop import train_chunk, train_one
 from reference_models.training.mechanism import choose_mechanism
 from reference_models.training.prediction import stacked_logits
 from reference_models.training.states import manifest, member_state, n_members
