@@ -35,12 +35,12 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 
 def original_state() -> State:
-    """The weights of a small network."""
+    """Return the weights of a small network."""
     return {name: tensor.numpy() for name, tensor in build_model(SPEC, 1).state_dict().items()}
 
 
 def write_data(path: Path) -> Path:
-    """A data file with random images."""
+    """Write a data file with random images."""
     rng = np.random.default_rng(0)
     arrays: dict[str, Any] = {}
     for name, n_examples in SIZES.items():
@@ -51,7 +51,7 @@ def write_data(path: Path) -> Path:
 
 
 def write_distribution(folder: Path, name: str = "probe", module: str = "probe", point: str = "probe") -> None:
-    """The metadata of an installed distribution with one unlearner."""
+    """Write the metadata of an installed distribution with one unlearner."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")

@@ -79,7 +79,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Any]:
-    """What the kernel answered to a process under the filter."""
+    """Return the kernel's results for a process under the filter."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(PROBE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

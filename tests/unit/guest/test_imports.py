@@ -17,7 +17,7 @@ ATTACKS = ("imports:memory_at_import", "imports:marked_data_file", "counters:rem
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Imports may take a second here."""
+    """Limit imports to one second."""
     lab = Lab(tmp_path_factory.mktemp("short"), import_limit_s=1.0)
     with lab.session:
         yield lab
@@ -25,7 +25,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A guest of the process runner with the plugins that attack the sandbox; the seed of a model chooses one."""
+    """Return a process runner's guest with the attack plugins; a model's seed selects the attack."""
     folder = tmp_path_factory.mktemp("hostile")
     lab = Lab(folder, plugin=POINT, distribution=DISTRIBUTION)
     with zipfile.ZipFile(write_wheel(folder, ATTACKS)) as wheel:

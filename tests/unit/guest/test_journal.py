@@ -58,7 +58,7 @@ def own_lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def unlearn(lab: Lab, body: str, journal: Path | None, index: int = 0) -> str:
-    """What a hook with this body prints."""
+    """Return the output of a hook with this body."""
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     lab.write(f"@hookimpl\ndef unlearn(model, retain, forget, validation, context):\n{lines}\n")
     outcome, _ = lab.session.unlearn(index, 0, lab.original, 60.0, journal)

@@ -14,7 +14,7 @@ LIMIT_S = 0.5
 
 
 def survivors(mark: str) -> list[int]:
-    """Processes that were started with ``mark`` in their environment."""
+    """Return the processes with ``mark`` in their environment."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -70,7 +70,7 @@ ORDERS = list(itertools.product(STAGES, WORDS, ENDS))
 
 
 def expected(stage: str, word: str, end: str) -> Status:
-    """The status that follows from the rules alone."""
+    """Return the status that follows from the rules alone."""
     said_error, died = word == "an error", {"segv": signal.SIGSEGV, "kill": signal.SIGKILL}.get(end)
     if stage == "loading":
         return Status.INFRA_ERROR if end == "kill" and not said_error else Status.SETUP_ERROR
@@ -84,7 +84,7 @@ def expected(stage: str, word: str, end: str) -> Status:
 
 
 def session_of(folder: Path, scripts: list[tuple[str, ...]]) -> Session:
-    """A session with a real guest; the process of model i does what the script i says."""
+    """Return a session with a real guest; the process of model i executes script i."""
     state = original_state()
     data = write_data(folder / "data.safetensors")
     hello = Hello("probe", "probe", to_json(SPEC), to_json(RECIPE))

@@ -22,7 +22,7 @@ def unlearn(model):
 
 @pytest.fixture(autouse=True)
 def _own_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test adds to the import system goes with it."""
+    """Restore the import system after each test."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     for module in ("toy_method", "toy_helper"):
