@@ -8,7 +8,7 @@ time is overhead; ratios are of medians::
     python benchmarks/sandbox_overhead.py
     python benchmarks/sandbox_overhead.py --models 8 --method-s 3
 
-Processor time is that of the container and of this process together: on a machine that others use it says more than the
+CPU time is that of the container and of this process together: on a machine that others use it says more than the
 clock. With spare cores, the method of ``--isolation model`` works for ``--method-s`` seconds, its own time taken off again.
 Needs a Docker engine.
 """
@@ -167,7 +167,7 @@ class Bench:
         return [(name, float(ms)) for name, _, ms in (line.rpartition(" ") for line in told.splitlines())]
 
     def container_cpu_s(self) -> float:
-        """Processor seconds of all containers of this benchmark that live now; 0 where it cannot be read."""
+        """CPU seconds of all containers of this benchmark that live now; 0 where it cannot be read."""
         groups = [Cgroup.of(state.pid, state.id) for state in self.engine.containers({"harness.run": RUN_ID})]
         return sum(_cpu_s(group) for group in groups if group is not None)
 
@@ -185,7 +185,7 @@ class Result:
 
     Attributes:
         overhead_s: wall time without the method's own.
-        cpu_s: processor time of container and host; empty where containers come and go.
+        cpu_s: CPU time of container and host; empty where containers come and go.
         parts: name -> seconds of one part of the overhead.
         spans: when guests warmed up and models were measured.
     """
@@ -299,7 +299,7 @@ def show(title: str, naive_s: Sequence[float], result: Result) -> None:
     for name, seconds in result.parts.items():
         print(line(f"  {name}", seconds))
     if result.cpu_s:
-        print(line("processor time, host and container", result.cpu_s))
+        print(line("CPU time, host and container", result.cpu_s))
     ratio = statistics.median(naive_s) / statistics.median(result.overhead_s)
     print(f"the naive way takes {ratio:.1f} times as long; disturbed measurements: {_disturbed(result.spans)}")
 

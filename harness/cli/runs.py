@@ -59,7 +59,7 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
 @failed_as_option
 @export_option
 def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None, exporters: tuple[str, ...]) -> None:
-    """Go on with the interrupted run in FOLDER; finished models are not done again."""
+    """Continue the interrupted run in FOLDER without repeating finished models."""
     from harness.cli.matrix import resume_versions
     from harness.library.calls import resume
 
@@ -89,7 +89,7 @@ def evaluate_command(
 
 
 def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: bool) -> None:
-    """What ends in no report, or in several."""
+    """Execute ``--pdb`` or several ``--torch`` versions, which produce no report or several."""
     from harness.cli.matrix import refuse_export, run_versions
     from harness.cli.shell import debug_command
 
@@ -101,7 +101,7 @@ def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: b
 
 
 def _check(exporters: Sequence[str]) -> None:
-    """A misspelled exporter must not be told after hours of work."""
+    """Validate exporter names before the run starts."""
     from harness.plugins.exporters import choose_exporters
 
     choose_exporters(exporters)

@@ -62,7 +62,7 @@ def shell_command(
 
 
 def debug_command(options: dict[str, Any]) -> None:
-    """Carry out ``harness run --pdb``."""
+    """Execute ``harness run --pdb``."""
     from harness.cli.progress import RichProgress
     from harness.runs.config import RunConfig
     from harness.runs.shell import debug

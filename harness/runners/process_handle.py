@@ -81,16 +81,16 @@ class ProcessHandle:
 
     @property
     def read_fd(self) -> int:
-        """For polling."""
+        """Return the descriptor to poll for reading."""
         return self._read_fd
 
     @property
     def write_fd(self) -> int:
-        """For polling."""
+        """Return the descriptor to poll for writing."""
         return self._write_fd
 
     def read(self, max_bytes: int) -> bytes | None:
-        """What is there; ``b""`` at the end, None when there is nothing yet."""
+        """Return the available bytes; ``b""`` at the end, None if there are none yet."""
         try:
             chunk = os.read(self._read_fd, max_bytes)
         except BlockingIOError:
@@ -106,11 +106,11 @@ class ProcessHandle:
             return 0
 
     def oom_kills(self) -> int:
-        """Not known without a container: 0."""
+        """Return 0: unknown without a container."""
         return 0
 
     def refused_forks(self) -> int | None:
-        """Not known without a container."""
+        """Return None: unknown without a container."""
         return None
 
     def cpu_s(self) -> float | None:
@@ -118,7 +118,7 @@ class ProcessHandle:
         return None
 
     def move(self, cores: tuple[int, ...]) -> None:
-        """Every thread of the guest's to these cores."""
+        """Pin every thread of the guest to these cores."""
         try:
             for thread in Path("/proc", str(self._process.pid), "task").iterdir():
                 os.sched_setaffinity(int(thread.name), cores)
@@ -190,7 +190,7 @@ def _kill(pid: int) -> bool:
 
 
 def _any_alive(pids: list[int]) -> bool:
-    """Whether one of them is more than a zombie."""
+    """Return True if any of them is more than a zombie."""
     for pid in pids:
         with contextlib.suppress(OSError):
             text = Path("/proc", str(pid), "stat").read_text(errors="replace")

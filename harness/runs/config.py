@@ -72,7 +72,7 @@ class RunConfig:
         float | None,
         Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
     ] = None
-    clock: Annotated[Clock, Option("Limit seconds, processor seconds, or examples drawn from the loaders.")] = "wall"
+    clock: Annotated[Clock, Option("Limit seconds, CPU seconds, or examples drawn from the loaders.")] = "wall"
     no_wait: Annotated[bool, Option("Measure retraining at once, even if the machine is busy.")] = False
     failed_as: Annotated[FailedAs, Option("Leave failed models out, or count each as its original.")] = "missing"
     evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
@@ -143,21 +143,21 @@ class RunConfig:
             raise UsageError(f"An option of the plugin {error}.") from error
 
     def plan(self, models: int) -> tuple[int, ...]:
-        """Which original each unlearning takes, in order: all originals once before any a second time."""
+        """Return the index of the original for each unlearning, in order: every original once before any is repeated."""
         if self.design == "one-original":
             return (0,) * models
         return tuple(range(models)) * self.repeats
 
     def limits(self, cores: int) -> Limits:
-        """Each sandbox's limits on a host with ``cores`` cores."""
+        """Return each sandbox's limits on a host with ``cores`` cores."""
         return Limits(memory_mib=self.memory_mib, cpus=float(self.cores_of_one(cores)))
 
     def cores_of_one(self, cores: int) -> int:
-        """Cores of one worker's sandbox on a host with ``cores`` cores."""
+        """Return the number of cores of one worker's sandbox on a host with ``cores`` cores."""
         return min(self.cpus or max(1, cores // self.workers), cores)
 
     def with_absolute_paths(self) -> RunConfig:
-        """The same, but with paths of plugin and task that hold from any working directory."""
+        """Return a copy with absolute paths of plugin and task."""
         plugin = str(PluginSpec.parse(self.plugin).absolute())
         task = (
             str(Path(self.task).absolute()) if self.task.endswith((".yaml", ".yml")) or "/" in self.task else self.task
@@ -165,12 +165,12 @@ class RunConfig:
         return replace(self, plugin=plugin, task=task)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; :meth:`from_json` reads them back."""
+        """Return JSON values that :meth:`from_json` reads back."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
-        """Inverse of :meth:`to_json`; unknown keys (of a newer version) are an error."""
+        """Parse the result of :meth:`to_json`; unknown keys (of a newer version) are an error."""
         known = {one.name for one in fields(cls)}
         if unknown := set(data) - known:
             raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
@@ -188,7 +188,7 @@ def options_of_runs() -> Mapping[str, Option]:
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
-    """``["lr=0.01", "name=x"]`` as a dict; a value that reads as JSON is taken as such, else as text.
+    """Parse ``["lr=0.01", "name=x"]`` into a dict; values are JSON if they parse as JSON, else text.
 
     Raises:
         UsageError: a pair without "=", a key given twice, or a number that is not finite.

@@ -24,7 +24,7 @@ BUILDS_ADVICE = (
 
 
 def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
-    """Do a dry pass of the task's own network in a guest, and import the plugin there, before anything is trained.
+    """Run a dry pass of the task's own network and import the plugin in a guest, before anything is trained.
 
     What is the harness's own needs neither: nothing is started then.
 

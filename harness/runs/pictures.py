@@ -14,12 +14,12 @@ _COLOUR_TYPES = {1: 0, 3: 2}  # PNG's numbers for grey and for red, green, blue
 
 
 def drawable(shape: tuple[int, ...]) -> bool:
-    """Whether an image of this shape (channels, height, width) is a small grey or colour picture."""
+    """Return True if an image of this shape (channels, height, width) is a small grey or colour picture."""
     return len(shape) == 3 and shape[0] in _COLOUR_TYPES and min(shape[1:]) > 0 and max(shape[1:]) <= MAX_SIDE
 
 
 def png_base64(image: NDArray[np.uint8]) -> str:
-    """The picture, shape (1 or 3, height, width), uint8, as a PNG file in base64. Source: the PNG standard, ISO/IEC 15948."""
+    """Return the picture, shape (1 or 3, height, width), uint8, as a PNG file in base64 (ISO/IEC 15948)."""
     channels, height, width = image.shape
     rows = np.ascontiguousarray(image.transpose(1, 2, 0)).reshape(height, width * channels)
     # Each row says by what it was filtered; 2: as the difference from the row above.

@@ -128,7 +128,7 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
 def resume(
     folder: Path, progress: Progress, workers: int | None = None, failed_as: FailedAs | None = None
 ) -> RunResult:
-    """Go on with an interrupted run; models that have ended are not done again.
+    """Continue an interrupted run without repeating models that have ended.
 
     Args:
         folder: of the run.
@@ -215,7 +215,7 @@ class _Job:
         self.store.write_run(self.begun)
 
     def finish(self) -> RunResult:
-        """Do what is left to do and write the report."""
+        """Run the remaining phases and write the report."""
         with self._phase("prepare"):
             found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.seats)
             data, references, runner, facts = found.data, found.references, found.runner, found.facts
@@ -241,7 +241,7 @@ class _Job:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """A phase that uses the cache: what was damaged in it is told."""
+        """Time a phase that uses the cache, and report damaged cache entries after it."""
         try:
             with self.phases(name):
                 yield
@@ -250,7 +250,7 @@ class _Job:
                 self.progress.notice(text)
 
     def _limit(self, place: Workplace) -> Limit:
-        """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""
+        """Return the limit, stored with the run so that it survives an interruption and a cleared cache."""
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
@@ -260,7 +260,7 @@ class _Job:
         return limit
 
     def _same_as_before(self, found: Prepared) -> None:
-        """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
+        """Record the inputs of the result; on resuming, raise if they have changed."""
         identity = {
             "task": key_of(self.task.definition),
             "data": found.data.digest(),
@@ -298,7 +298,7 @@ class _Job:
         runner: Runner,
         facts: PluginFacts,
     ) -> Report:
-        """Keep with the run what its report says besides its models, before the first of them begins."""
+        """Store, before the first model, the part of the report that does not depend on the models."""
         doubled = twin_warnings(twins, data.sizes())
         broken = [left_out(plugin.reason) for plugin in self.order.broken]
         warnings = [*self.order.workshop.notices, *doubled, *broken]

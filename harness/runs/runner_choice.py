@@ -145,7 +145,7 @@ class DockerWorkshop:
         self._engine, self._guest, self._config, self._progress = engine, guest, config, progress
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a container's runner for this plugin; see :class:`Workshop`."""
         from harness.runners.docker import DockerRunner
         from harness.runners.images.listing import ensure_plugin_image
 
@@ -157,7 +157,7 @@ class DockerWorkshop:
         return DockerRunner(self._engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a container's runner for ``retrain``; see :class:`Workshop`."""
         return self.runner_for(RETRAIN)
 
 
@@ -177,14 +177,14 @@ class ProcessWorkshop:
         self.notices = notices or (() if _bundled(config.plugin) else own)
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a process's runner for this plugin; see :class:`Workshop`."""
         with self._progress.step(f"preparing {plugin}", None) as step:
             bundle = resolve(plugin, allow_host_build=True, progress=step.tell)
         limits = self._config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, self._device), bundle.facts
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a process's runner for ``retrain``; see :class:`Workshop`."""
         return self.runner_for(RETRAIN)
 
 

@@ -25,7 +25,7 @@ MATRIX = "matrix.json"
 
 
 def torch_versions(text: str) -> tuple[str, ...]:
-    """The versions of a list with commas, oldest first.
+    """Return the versions in a comma-separated list, oldest first.
 
     Raises:
         UsageError: an entry is no version, or stands there twice.
@@ -41,7 +41,7 @@ def torch_versions(text: str) -> tuple[str, ...]:
 
 
 def is_matrix(folder: Path) -> bool:
-    """Whether a folder was made by :func:`run_matrix`."""
+    """Return True if a folder was made by :func:`run_matrix`."""
     return (folder / MATRIX).is_file()
 
 
@@ -65,7 +65,7 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
 
 
 def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) -> list[RunResult]:
-    """Go on with an interrupted matrix; finished versions, and finished models of the others, are not done again.
+    """Continue an interrupted matrix without repeating finished versions or models.
 
     Args:
         folder: as :func:`run_matrix` made it.

@@ -32,7 +32,7 @@ class Queue:
             return self._numbers.pop() if self._numbers else None
 
     def clear(self) -> None:
-        """Empty the queue, so that nothing more starts."""
+        """Remove all numbers, so that no further work starts."""
         with self._lock:
             self._numbers.clear()
 

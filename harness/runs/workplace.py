@@ -68,7 +68,7 @@ class Workplace:
     architecture: Path | None = None
 
     def judge_device_of(self, seat: Seat) -> str:
-        """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
+        """Return the device for a worker's logits: never a GPU on which another worker measures."""
         if self.judge_device != "cuda" or seat.gpus is None:
             return self.judge_device
         return cuda_device(seat.gpus.partition(",")[0])
@@ -77,7 +77,7 @@ class Workplace:
     def sessions(
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
     ) -> Iterator[list[Session]]:
-        """One conversation for each worker, to work off a queue."""
+        """Open a session per worker, to process a queue."""
         with ExitStack() as stack:
             yield [
                 stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
@@ -117,7 +117,7 @@ class Workplace:
 
     @property
     def manifest(self) -> Manifest:
-        """What an unlearned state must look like."""
+        """Return what an unlearned state must look like."""
         return Manifest.of(self.originals.state(0))
 
     def hello(
@@ -142,9 +142,9 @@ class Workplace:
         )
 
     def _held(self, seat: Seat) -> Seat:
-        """A guest that nobody warms up beside is kept on cores only where other workers have theirs.
+        """Pin the guest to cores only if there are several workers (or ``--isolation model``).
 
-        Alone it goes where the system puts it: a second run on this machine would else share the first cores with it.
+        A single worker stays unpinned: a second run on this machine would otherwise share the first cores with it.
         """
         if self.config.isolation == "model":
             return seat

@@ -95,7 +95,7 @@ def _try(path):
 
 
 def places_at_import():
-    """Tell what was found at import."""
+    """Report the results of the search at import."""
     for thing in FOUND:
         reached(thing)
 
@@ -104,7 +104,7 @@ marked_data_file_at_import = keep_files
 
 
 def marked_data_file():
-    """Rights, times and attributes of the data file, which its seals do not hold."""
+    """Change the data file's permissions, times and attributes, which its seals do not protect."""
     fd = KEPT[0]
     if os.fstat(fd).st_mode & 0o777 == 0o604 or _attributes(fd):
         reached("marks of an earlier model on the data file")

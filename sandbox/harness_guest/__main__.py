@@ -177,7 +177,7 @@ def prepare(hello: Hello) -> Prepared:
 
 
 def _try_network(spec: ModelSpec, hello: Hello) -> None:
-    """Do the dry pass in a forked process: an autograd engine or a CUDA context that ran here would break later forks."""
+    """Run the dry pass in a forked process: an autograd engine or CUDA context created here would break later forks."""
     from harness_guest.trial import NetworkError, try_network
 
     read_fd, write_fd = os.pipe()
@@ -218,7 +218,7 @@ def _ready(hello: Hello) -> dict[str, object]:
 
 
 def _wakeup_pipe() -> int:
-    """A descriptor that becomes readable whenever a child has ended."""
+    """Return a descriptor that becomes readable whenever a child has ended."""
     read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
     os.set_blocking(write_fd, False)
@@ -228,7 +228,7 @@ def _wakeup_pipe() -> int:
 
 
 def _taken_in(job: Job, wire: Wire, data: int) -> Files:
-    """Take in the original and, if there is one, its journal."""
+    """Receive the original and, if there is one, its journal."""
     from harness_guest.child import Files
 
     weights = wire.receive_file(Kind.WEIGHTS)

@@ -1,4 +1,4 @@
-"""A model's own process: it imports the plugin, waits for the start, is handed model and data, runs the hook, and ends.
+"""A model's own process: it imports the plugin, waits for START, receives model and data, runs the hook, and ends.
 
 It is forked from a process that never held model or data, so that an import has nothing to work with.
 """
@@ -93,7 +93,7 @@ class Files:
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every descriptor, in the order of the attributes."""
+        """Return every descriptor, in the order of the attributes."""
         return (self.data, self.weights) if self.journal is None else (self.data, self.weights, self.journal)
 
 
@@ -113,7 +113,7 @@ class ChildEnds:
 
 
 def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]) -> NoReturn:
-    """The life of a forked process; it never returns to its caller.
+    """Run a model's forked process; never return to the caller.
 
     Args:
         prepared, job: what it is told.
@@ -128,7 +128,7 @@ def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, 
 
 
 def _detach(ends: ChildEnds, parent: int) -> None:
-    """Become an ordinary process of its own session that dies with the guest, and print into the log pipe."""
+    """Start a session that dies with the guest, and redirect output to the log pipe."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -151,7 +151,7 @@ def _detach(ends: ChildEnds, parent: int) -> None:
 
 
 def _text_stream(fd: int) -> TextIO:
-    """A stream that hands over each line at once, so that little is lost when the process is killed."""
+    """Open a line-buffered stream, so that little is lost when the process is killed."""
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
@@ -229,10 +229,10 @@ def _load(
 
 
 def warm_up(prepared: Prepared) -> None:
-    """Do once, in the guest, what every model's process does before it is started: what is imported, compiled and looked up then
-    is there in all of them. Nothing here runs a parallel region, and no code of a plugin is touched.
+    """Import, compile and look up, once in the guest, what every model's process needs before it is started.
 
-    What fails here fails again, and is told, in the model's own process.
+    All of them inherit it. Nothing here runs a parallel region or touches code of a plugin. An error here recurs in the
+    model's own process and is reported there.
     """
     hello = prepared.hello
     with contextlib.suppress(Exception):
@@ -243,7 +243,7 @@ def warm_up(prepared: Prepared) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed python's, numpy's and torch's random streams, those of every GPU included."""
+    """Set the random seeds of Python, NumPy and torch, including those of every GPU."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
@@ -265,7 +265,7 @@ def _context(prepared: Prepared, job: Job, files: Files, meter: Meter | None = N
 
 
 def _journal(fd: int, device: torch.device) -> Journal:
-    """Map a journal; what is written to the mapping stays in this process."""
+    """Map a journal; writes to the mapping stay in this process."""
     memory = mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     return Journal(memory, device)
 
@@ -298,7 +298,7 @@ def _shortened(part: str) -> str:
 
 
 def _safely(read: Callable[[], str], instead: str) -> str:
-    """A text of the plugin's own making, which may fail at anything, and even try to leave."""
+    """Return a text that the plugin's code produces, or ``instead`` if that fails or tries to exit."""
     try:
         return str.__str__(read())
     except BaseException:

@@ -30,10 +30,10 @@ class Context:
         time_limit_s: limit from start to the last byte of the weights; None without a limit. In the unit of ``clock``.
         started_s: monotonic clock of the process at the start of the charged time, seconds.
         journal: of the original's training, if the task has ``journal`` or ``sisa``; else None. Reading it is charged.
-        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds of all processes) or "steps" (examples drawn from the
+        clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds of all processes) or "steps" (examples drawn from the
             splits).
         meter: of the examples drawn.
-        started_cpu_s: processor seconds of this process at the start of the charged time.
+        started_cpu_s: CPU seconds of this process at the start of the charged time.
     """
 
     device: torch.device

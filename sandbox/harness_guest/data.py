@@ -56,7 +56,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         return self.normalised(self.images[index]), int(self.labels[index])
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Normalise uint8 images (..., C, H, W) for the network; return float32."""
+        """Return uint8 images (..., C, H, W) normalised for the network, float32."""
         return normalise(images, self.normalisation.mean, self.normalisation.std)
 
     def loader(

@@ -39,7 +39,7 @@ HELPERS = (
 
 
 def hide_from_same_user() -> None:
-    """Forbid other processes of the same user to trace this one or read its memory and descriptors in /proc."""
+    """Prevent other processes of the same user from tracing this one or reading its memory and descriptors in /proc."""
     prctl(PR_SET_DUMPABLE, 0)
 
 
@@ -114,7 +114,7 @@ def is_helper(pid: int) -> bool:
 
 
 def running_cpu_s(pid: int) -> float:
-    """Return the processor seconds of a living process and of its ended children; 0 if it is gone.
+    """Return the CPU seconds of a living process and of its ended children; 0 if it is gone.
 
     Its own time is precise, that of its children is in clock ticks. clock_getcpuclockid(3) documents the clock id of a process.
     """
@@ -150,7 +150,7 @@ class Family:
         alone: this container holds no process but process 1, this process and its descendants.
 
     Attributes:
-        reaped_cpu_s: processor seconds of all ended processes, and of the children they waited for.
+        reaped_cpu_s: CPU seconds of all ended processes, and of the children they waited for.
     """
 
     def __init__(self, *, alone: bool) -> None:
@@ -188,7 +188,7 @@ class Family:
         return sum(self._exits[pid].signal == signal.SIGKILL for pid in set(self._exits) - before)
 
     def cpu_s(self) -> float:
-        """Return the processor seconds of all descendants so far, ended ones included."""
+        """Return the CPU seconds of all descendants so far, ended ones included."""
         self.reap()
         return self.reaped_cpu_s + sum(running_cpu_s(pid) for pid in descendants(os.getpid()))
 

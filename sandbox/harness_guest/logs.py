@@ -20,7 +20,7 @@ class LogKeeper:
         self.dropped_bytes = 0
 
     def take(self, chunk: bytes) -> bytes:
-        """Consume the next bytes of the stream; return those that belong to the head, to be forwarded now."""
+        """Append the next bytes of the stream; return those that belong to the head, to be forwarded now."""
         head, rest = chunk[: self._head_left], chunk[self._head_left :]
         self._head_left -= len(head)
         self._tail += rest

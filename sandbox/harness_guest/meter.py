@@ -1,4 +1,4 @@
-"""Measurement of limits other than wall-clock time: examples drawn and processor seconds."""
+"""Measurement of limits other than wall-clock time: examples drawn and CPU seconds."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ class Meter:
 
 
 def processor_s() -> float:
-    """Return the processor seconds of this process, its threads and its ended children."""
+    """Return the CPU seconds of this process, its threads and its ended children."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime

@@ -130,7 +130,7 @@ class Job:
             that used it up, on its own account.
         max_weights_bytes: the guest forwards no more than this many bytes of weights.
         journal_bytes: length of the JOURNAL frame; 0 when none follows.
-        clock: "wall" (seconds), "cpu" (processor seconds of all its processes) or "steps" (examples drawn, which the process
+        clock: "wall" (seconds), "cpu" (CPU seconds of all its processes) or "steps" (examples drawn, which the process
             counts by itself).
         deadline_s: seconds from START after which the process is ended whatever it used; for "wall" the limit is the deadline.
         import_only: the process ends once the plugin is imported, and its hook is not called: no result comes back.
@@ -150,7 +150,7 @@ class Job:
 
     @property
     def kill_s(self) -> float | None:
-        """Seconds from START after which the process is ended; None for never."""
+        """Return the seconds from START after which the process is killed; None for never."""
         return self.limit_s if self.clock == "wall" else self.deadline_s
 
 
@@ -172,7 +172,7 @@ class Ended:
         leftovers: how many other processes had to be killed afterwards.
         unclean: why the guest cannot serve another model (scratch space that could not be wiped, limits of its own that the
             plugin changed); it exits, and the next model needs a new one. None when it can.
-        cpu_s: processor seconds from START to the end of all processes of the model, as the kernel counted them.
+        cpu_s: CPU seconds from START to the end of all processes of the model, as the kernel counted them.
         examples: drawn from the splits, as the model's process counted; None where it could not say so.
     """
 
@@ -193,23 +193,23 @@ class Ended:
 
 
 def encode(kind: Kind, payload: bytes) -> bytes:
-    """One whole frame. For big payloads send :func:`header` and the payload apart."""
+    """Return a whole frame. For large payloads send :func:`header` and the payload separately."""
     return header(kind, len(payload)) + payload
 
 
 def header(kind: Kind, length: int) -> bytes:
-    """The eleven bytes before a payload of ``length`` bytes."""
+    """Return the eleven bytes before a payload of ``length`` bytes."""
     return HEADER.pack(MAGIC, kind, length)
 
 
 def encode_json(kind: Kind, value: Any) -> bytes:
-    """A frame with a JSON object; dataclasses of this module are taken as they are."""
+    """Return a frame with a JSON object, from a dict or a dataclass of this module."""
     data = value if isinstance(value, dict) else asdict(value)
     return encode(kind, json.dumps(data, allow_nan=False).encode())
 
 
 def decode_header(raw: bytes) -> tuple[Kind, int]:
-    """Kind and payload length.
+    """Return kind and payload length.
 
     Raises:
         ProtocolError: wrong magic, unknown kind, or a length that no frame of this kind may have.
@@ -228,7 +228,7 @@ def decode_header(raw: bytes) -> tuple[Kind, int]:
 
 
 def decode_json(payload: bytes) -> dict[str, Any]:
-    """The JSON object of a payload.
+    """Return the JSON object of a payload.
 
     Raises:
         ProtocolError: not JSON, not an object, or with NaN or infinity in it.

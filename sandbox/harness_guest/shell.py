@@ -50,7 +50,7 @@ ACCURACY_BATCH = 500
 
 
 def main(folder: Path) -> int:
-    """Do what the order in ``folder`` asks for and return the exit status."""
+    """Execute the order in ``folder`` and return the exit status."""
     order = ShellOrder.read(folder / ORDER)
     _settle()
     if order.program == "sh":
@@ -62,7 +62,7 @@ def main(folder: Path) -> int:
 
 
 def _settle() -> None:
-    """Become what a model's process is: first to be killed when memory is short, with its folders made."""
+    """Raise this process's OOM score and create its folders, as a model's process does."""
     with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     for name in FOLDERS:
@@ -103,7 +103,7 @@ def _python(order: ShellOrder, names: Names) -> int:
 
 
 def _sh(order: ShellOrder, folder: Path) -> NoReturn:
-    """Become the system's shell; it inherits the filter of system calls."""
+    """Replace this process by the system's shell, which inherits the filter of system calls."""
     if order.contained:
         confine((CONTAINER_INIT,))
     hello, program = order.hello, shutil.which("bash") or "/bin/sh"
@@ -167,12 +167,12 @@ class Names:
         self._plugin = {"unlearn": implementation.function, "plugin": implementation.plugin, "run": self.run}
 
     def table(self) -> dict[str, Any]:
-        """All names."""
+        """Return all names."""
         helpers = {"original": self.original, "accuracy": self.accuracy, "torch": torch}
         return {"model": self.model, **self.splits, "context": self.context, **self._plugin, **helpers}
 
     def run(self, model: nn.Module | None = None, **options: Any) -> nn.Module:
-        """Do what a run does with one model: seed, start the clock, call the plugin with all it asks for, check what comes back.
+        """Call the plugin as a run does: set the seeds, start the clock, pass all requested arguments, check the result.
 
         Args:
             model: another model to unlearn; a fresh copy of the original by default.
@@ -194,13 +194,13 @@ class Names:
         return unlearned
 
     def original(self) -> nn.Module:
-        """Give the original anew, untouched by what was done to ``model``."""
+        """Return a fresh copy of the original."""
         fresh = build_model(self._prepared.spec, seed=None)
         fresh.load_state_dict(read_state(path_of(self._files.weights)))
         return fresh.to(self.context.device).eval()
 
     def accuracy(self, model: nn.Module, split: SplitData) -> float:
-        """Tell the share of a split that a model classifies rightly; in eval mode, whatever mode it is in."""
+        """Return the share of a split that a model classifies correctly, in eval mode."""
         training, right = model.training, 0
         model.eval()
         with torch.no_grad():
@@ -210,7 +210,7 @@ class Names:
         return right / len(split) if len(split) else float("nan")
 
     def banner(self) -> str:
-        """What is there, for the eyes."""
+        """Return a description of the names, to be printed at the start."""
         shape = " x ".join(map(str, next(iter(self.splits.values())).images.shape[1:]))
         sizes = ", ".join(f"{name} ({len(split)})" for name, split in self.splits.items())
         lines = [

@@ -1,4 +1,4 @@
-"""The guest's side of one running model: carry what it says to the host, end it in time, kill what it left behind."""
+"""The guest's side of a running model: forward its messages to the host, enforce its limit, kill leftover processes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Watch:
         return self._imported and not self._deadline_struck
 
     def run(self, files: Files) -> None:
-        """Hand the process its files and wait for its end; kill it when the job's limit or its deadline has passed."""
+        """Send the process its files and wait for its end; kill it at the limit or the deadline."""
         self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
         self._started = True
         with contextlib.suppress(OSError):  # it ended, or closed its end: it gets nothing
@@ -104,7 +104,7 @@ class Watch:
     def _left_s(self, deadline: float | None) -> float | None:
         """Return seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
 
-        Processor seconds pass no faster than the cores allow, so that there is no need to look before that.
+        CPU seconds pass no faster than the cores allow, so that there is no need to look before that.
         """
         left_s = None if deadline is None else deadline - time.monotonic()
         if not self._started or self._job.clock != "cpu" or self._job.limit_s is None:
@@ -117,7 +117,7 @@ class Watch:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds of the model's processes that have ended, since it was started; 0 if it was not."""
+        """Return the CPU seconds of the model's ended processes since START; 0 if it was not started."""
         return 0.0 if not self._started else max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
@@ -181,7 +181,7 @@ class Watch:
             self._selector.unregister(fd)
 
     def _read(self, fd: int, n_bytes: int) -> bytes:
-        """What a pipe holds now; a pipe at its end is not watched any longer."""
+        """Return the bytes that a pipe holds; stop watching a pipe at its end."""
         try:
             chunk = os.read(fd, n_bytes)
         except BlockingIOError:
@@ -244,7 +244,7 @@ class Watch:
             self._post_log(dropped_bytes, chunk)
 
     def _said(self) -> dict[str, Any]:
-        """The process's last word; empty when it had none or it cannot be read."""
+        """Return the process's last message; empty if there is none or it is malformed."""
         lines = bytes(self._report).split(b"\n")
         try:
             said = decode_json(lines[-2]) if len(lines) > 1 else {}
@@ -253,7 +253,7 @@ class Watch:
         return {} if said.get("importing") or said.get("imported") else said
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
-        """The last word with what is true of the result: as many bytes came as were announced, or it is no result."""
+        """Check the announced size against the bytes received; mark the result invalid on mismatch."""
         announced = said.get("weights_bytes")
         if type(announced) is not int or said.get("problem") or self._too_large:
             return said
@@ -289,12 +289,12 @@ class Watch:
 
 
 def _size(value: object) -> float | None:
-    """What the process says of its memory, where it is a size; it may say anything."""
+    """Return a size reported by the process; None if it is not a plausible number."""
     return float(value) if type(value) in (int, float) and 0 <= value < MAX_SIZE_MIB else None  # type: ignore[operator, arg-type]
 
 
 def _count(value: object) -> int | None:
-    """Return a count that the process reports, where it can be one."""
+    """Return a count reported by the process; None if it is not a plausible number."""
     return value if type(value) is int and 0 <= value < MAX_EXAMPLES else None
 
 

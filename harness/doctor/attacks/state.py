@@ -24,7 +24,7 @@ def _lowers(name: str, what: str) -> Attack:
 
 
 def _marks(name: str, what: str) -> Attack:
-    """The same, on what every model is handed."""
+    """Return an attack on data that every model receives."""
     return Attack(name, f"imports:{name}", 2, f"leaves {what}", TWICE)
 
 

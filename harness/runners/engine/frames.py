@@ -24,7 +24,7 @@ class Demultiplexer:
     _left: int = 0
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the first stream among ``data``; never more than came in, and nothing is held back.
+        """Return the first stream's bytes among ``data``, without buffering.
 
         Raises:
             ValueError: not the engine's framing.

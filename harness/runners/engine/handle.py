@@ -56,16 +56,16 @@ class DockerHandle:
 
     @property
     def read_fd(self) -> int:
-        """The connection's descriptor."""
+        """Return the connection's descriptor."""
         return self._connection.fileno()
 
     @property
     def write_fd(self) -> int:
-        """The connection's descriptor: one socket carries both ways."""
+        """Return the connection's descriptor: one socket carries both directions."""
         return self._connection.fileno()
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet.
+        """Return protocol bytes; ``b""`` at the end of the stream, None if there are none yet.
 
         Raises:
             ConnectionError: what the engine sends is not in its framing.
@@ -98,13 +98,13 @@ class DockerHandle:
             raise BrokenPipeError(f"the connection to the container broke: {error}") from None
 
     def oom_kills(self) -> int:
-        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        """Return the kernel's count for the container's control group; the last known one once the group is gone."""
         if self._cgroup is not None:
             self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
         return self._oom_kills
 
     def refused_forks(self) -> int | None:
-        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        """Return the kernel's count for the container's control group; the last known one once the group is gone."""
         if self._cgroup is not None:
             found = self._cgroup.refused_forks()
             self._refused_forks = self._refused_forks if found is None else found
@@ -118,7 +118,7 @@ class DockerHandle:
         return self._cpu_s
 
     def move(self, cores: tuple[int, ...]) -> None:
-        """The whole container to these cores.
+        """Pin the whole container to these cores.
 
         Raises:
             SandboxError: the engine failed.
@@ -228,7 +228,7 @@ class DockerHandle:
 
 
 def discard(engine: Engine, container_id: str, connection: socket.socket | None) -> None:
-    """Clear away a container that could not be started.
+    """Remove a container that could not be started.
 
     A failure to do so is not raised, for it would hide why; the container's labels let any later run remove it.
     """

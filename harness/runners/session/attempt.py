@@ -1,4 +1,4 @@
-"""One model's conversation with a guest, timed, and the verdict on it."""
+"""One model's conversation with a guest: timing, and classification of the outcome."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Attempt:
         self.span_s: tuple[float, float] | None = None
 
     def run(self, original: bytes, journal: Path | None = None) -> None:
-        """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
+        """Process the model to its end or kill the guest; :meth:`judge` evaluates what was recorded."""
         self._oom_before = self._handle.oom_kills()
         forks_before = self._handle.refused_forks()
         try:
@@ -115,12 +115,12 @@ class Attempt:
         )
 
     def _spend(self) -> None:
-        """The conversation is over: kill the guest."""
+        """Kill the guest and mark it as unusable."""
         self._handle.kill()
         self.guest_is_spent = True
 
     def _prepare(self, original: bytes, journal: Path | None) -> bool:
-        """Hand over the model; return False if its process ended before it could import the plugin."""
+        """Send the model; return False if its process ended before it could import the plugin."""
         began_s = self._clock()
         deadline_s = began_s + self._setup_timeout_s
         model = encode_json(Kind.MODEL, self._job)
@@ -144,7 +144,7 @@ class Attempt:
 
     @contextmanager
     def _watched(self, kill_s: float | None) -> Iterator[float | None]:
-        """Kill the guest, whatever it does, if this block takes longer; give the end of the time in which frames are taken."""
+        """Kill the guest unconditionally if this block takes longer; yield the time until which frames are accepted."""
         if kill_s is None:
             yield None
             return
@@ -157,7 +157,7 @@ class Attempt:
             watchdog.cancel()
 
     def _unlearn(self) -> None:
-        """Start the model and read to the end of it, the clock running."""
+        """Start the model and read to its end while the clock runs."""
         with self._watched(self._job.kill_s) as deadline_s:
             self._timed(deadline_s)
         if self._transcript.ended is None:
@@ -179,7 +179,7 @@ class Attempt:
                 self._cpu_s = max(0.0, cpu_after_s - cpu_before_s)
 
     def _finish(self) -> None:
-        """The weights are here and the clock has stopped: wait for the guest to clean up."""
+        """Wait for the guest's clean-up, after the weights have arrived and the clock has stopped."""
         try:
             self._transcript.until((Kind.ENDED,), self._channel, self._clock() + TEARDOWN_GRACE_S)
         except (DeadlineError, GuestGoneError) as error:
@@ -187,7 +187,7 @@ class Attempt:
             self._handle.kill()
 
     def judge(self, manifest: Manifest, exit_: GuestExit | None) -> tuple[ModelOutcome, State | None]:
-        """Decide what became of the model.
+        """Return the model's outcome, and its state if it is ok.
 
         Args:
             manifest: what the state must look like.
@@ -230,7 +230,7 @@ class Attempt:
             self._notes.append(f"the guest's error stream ends: {exit_.stderr.strip()[-MAX_STDERR_CHARS:]}")
 
     def _decode(self, manifest: Manifest) -> tuple[State | None, str | None]:
-        """The state that came back, or why it was refused."""
+        """Return the received state, or the reason why it was rejected."""
         if self._transcript.weights is None:
             return None, None
         try:
@@ -280,5 +280,5 @@ class Attempt:
 
 
 def _rise(before: int | None, after: int | None) -> int | None:
-    """How much a counter rose; None where it could not be read at both ends."""
+    """Return by how much a counter rose; None if it could not be read at both ends."""
     return None if before is None or after is None else max(0, after - before)

@@ -1,4 +1,4 @@
-"""Frames over a guest's two streams, never waiting beyond a deadline."""
+"""Frames over a guest's two streams, with a deadline for every wait."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Channel:
         self._max_weights_bytes = max_weights_bytes
 
     def send(self, deadline_s: float | None, *parts: bytes | mmap.mmap) -> None:
-        """Send bytes; waits until the guest's stream has taken them.
+        """Send bytes; wait until the guest's stream has taken them.
 
         Raises:
             GuestGoneError: it takes nothing any more.
@@ -65,7 +65,7 @@ class Channel:
             self.send(deadline_s, header(kind, len(content)), content)
 
     def receive(self, deadline_s: float | None) -> tuple[Kind, bytearray]:
-        """The next frame.
+        """Return the next frame.
 
         Raises:
             GuestGoneError: the stream ended.

@@ -73,7 +73,7 @@ class Guests:
         self.spans: list[Span] = []
 
     def take(self, due: int) -> Guest:
-        """A guest that is ready, on the cores on which models are measured.
+        """Return a guest that is ready, on the cores on which models are measured.
 
         Nothing warms up on these cores when this returns. With no spare cores all that are in stock are waited for.
 
@@ -124,7 +124,7 @@ class Guests:
             self._stock.append(self._new())
 
     def _new(self) -> Guest:
-        """A started guest that has been told all that it needs for warming up."""
+        """Return a started guest that has been sent everything it needs to warm up."""
         self._refuse_when_stopped()
         began_s = self._clock()
         handle = self._start()
@@ -156,7 +156,7 @@ class Guests:
         guest.cores = cores
 
     def dismiss(self, guest: Guest) -> None:
-        """Tell a guest that lives to go, and make sure that it is gone."""
+        """Ask a living guest to exit, and ensure that it is gone."""
         try:
             deadline_s = self._clock() + BYE_GRACE_S
             guest.channel.send(deadline_s, encode_json(Kind.BYE, {}))
@@ -175,7 +175,7 @@ class Guests:
         return exit_
 
     def close(self) -> None:
-        """Kill all guests, those in stock among them, and make sure that they are gone."""
+        """Kill all guests, including those in stock, and ensure that they are gone."""
         self._stock.clear()
         with self._lock:
             living = list(self._living)
@@ -185,7 +185,7 @@ class Guests:
             self.drop(guest)
 
     def stop(self) -> None:
-        """Kill all guests, and let no more be started; from any thread. :meth:`close` has still to be called."""
+        """Kill all guests and prevent new ones; from any thread. :meth:`close` must still be called."""
         self._stopped = True
         with self._lock:
             living = list(self._living)
@@ -194,7 +194,7 @@ class Guests:
 
     @property
     def stopped(self) -> bool:
-        """Whether :meth:`stop` was called."""
+        """Return True if :meth:`stop` was called."""
         return self._stopped
 
     def _refuse_when_stopped(self) -> None:

@@ -104,7 +104,7 @@ class Session:
             weights: the original's state.
             limit_s: in the unit of ``clock``; None for no limit.
             journal: file with the record of the original's training; None where there is none.
-            clock: what is limited: "wall" (seconds on the host's clock), "cpu" (processor seconds) or "steps" (examples drawn).
+            clock: what is limited: "wall" (seconds on the host's clock), "cpu" (CPU seconds) or "steps" (examples drawn).
             deadline_s: seconds on the host's clock after which the model is killed, where ``clock`` is not "wall"; None for none.
             import_only: end once the plugin is imported: ``import_s`` of the outcome says that it was, and no state comes back.
 
@@ -157,20 +157,20 @@ class Session:
 
     @property
     def seat(self) -> Seat:
-        """Where its guests run."""
+        """Return where its guests run."""
         return self._seat
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """When guests warmed up and when models were measured, and on which cores."""
+        """Return when guests warmed up and models were measured, and on which cores."""
         return (*self._guests.spans, *self._measured)
 
     def stop(self) -> None:
-        """Let :meth:`unlearn`, which another thread is in, end soon with StoppedError; from any thread."""
+        """Make :meth:`unlearn`, running in another thread, end soon with StoppedError; from any thread."""
         self._guests.stop()
 
     def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
-        """Seconds of a model that were neither start of a guest, nor hand-over, nor import, nor charged."""
+        """Return the seconds of a model that were neither guest start, nor transfer, nor import, nor charged."""
         parts = (outcome.prepare_s, outcome.import_s, outcome.evidence.elapsed_s)
         known_s = self._starting_s + sum(part or 0.0 for part in parts)
         return max(0.0, self._clock() - began_s - known_s)
@@ -178,7 +178,7 @@ class Session:
     def _try(
         self, job: Job, original: bytes, journal: Path | None, *, tried_before: bool
     ) -> tuple[ModelOutcome, State | None]:
-        """One attempt at a model."""
+        """Make one attempt at a model."""
         guest = self._opened()
         attempt = Attempt(
             guest.handle,
@@ -197,7 +197,7 @@ class Session:
         return attempt.judge(self._manifest, exit_)
 
     def close(self) -> None:
-        """Dismiss the guest and make sure that it is gone, and those that wait for a model with it."""
+        """Dismiss the guest, and those that wait for a model, and ensure that they are gone."""
         try:
             self._dismiss()
         finally:
@@ -209,12 +209,12 @@ class Session:
             self._guests.dismiss(guest)
 
     def _drop(self) -> GuestExit | None:
-        """Kill the guest, if there is one, and make sure that it is gone."""
+        """Kill the guest, if there is one, and ensure that it is gone."""
         guest, self._guest = self._guest, None
         return None if guest is None else self._guests.drop(guest)
 
     def _opened(self) -> Guest:
-        """:meth:`_open`, with guests for the models after this one where they may warm up beside it; the time is kept."""
+        """Open a guest, start the next guests on spare cores, and record the start-up time."""
         began_s = self._clock()
         guest = self._open()
         if self._isolation == "model" and self._seat.spare:
@@ -223,13 +223,13 @@ class Session:
         return guest
 
     def _stock_up(self) -> None:
-        """Start guests for the models to come; the time is kept."""
+        """Start guests for the models to come, and record the time."""
         began_s = self._clock()
         self._guests.restock(self._due())
         self._starting_s += self._clock() - began_s
 
     def _open(self) -> Guest:
-        """The guest, started and ready.
+        """Return the guest, started and ready.
 
         Raises:
             SandboxError: it did not become ready; with what it wrote to its error stream.
