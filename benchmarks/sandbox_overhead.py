@@ -34,7 +34,7 @@ from harness.core.hardware import available_cores, memory_mib, usable_cores
 from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginBundle
 from harness.runners.bundles import resolve
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.docker import DockerRunner
 from harness.runners.engine.cgroups import Cgroup
 from harness.runners.engine.client import Engine
@@ -42,7 +42,7 @@ from harness.runners.images.listing import GuestImage, ensure_guest_image, ensur
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.config import RunConfig
-from harness.runs.placement import plan_seats
+from harness.runs.placement import plan_core_sets
 from harness_guest.protocol import Hello
 from reference_models.architectures import build_model
 from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
@@ -116,9 +116,9 @@ class Bench:
     data_file: Path
     original: State
 
-    def session(self, isolation: Any, seat: Seat, seconds: float, due: Callable[[], int]) -> Session:
+    def session(self, isolation: Any, core_set: CoreSet, seconds: float, due: Callable[[], int]) -> Session:
         """A session whose method works for so many seconds."""
-        cores = seat.waiting if isolation == "model" else seat.cores
+        cores = core_set.waiting if isolation == "model" else core_set.cores
         setup = GuestSetup(RUN_ID, 3600.0, cores)
         hello = Hello(
             plugin="bench",
@@ -127,7 +127,7 @@ class Bench:
             recipe=to_json(Recipe()),
             plugin_path=self.runner.paths.plugin_path,
             scratch=list(self.runner.paths.scratch),
-            threads=len(seat.cores or ()) or available_cores(),
+            threads=len(core_set.cores or ()) or available_cores(),
             options={"seconds": seconds},
         )
         manifest = Manifest.of(self.original)
@@ -137,7 +137,7 @@ class Bench:
             data=self.data_file,
             manifest=manifest,
             isolation=isolation,
-            seat=seat,
+            core_set=core_set,
             due=due,
         )
 
@@ -212,10 +212,10 @@ class Result:
             self.parts.setdefault(name, []).append(seconds)
 
 
-def measure(bench: Bench, isolation: str, seat: Seat, models: int, seconds: float) -> Iterator[Result]:
+def measure(bench: Bench, isolation: str, core_set: CoreSet, models: int, seconds: float) -> Iterator[Result]:
     """Unlearn so many models, and stop after each one so that others can be measured in turns with it."""
     result, left = Result(), [models]
-    with bench.session(isolation, seat, seconds, lambda: left[0]) as session:
+    with bench.session(isolation, core_set, seconds, lambda: left[0]) as session:
         for index in range(models):
             left[0] -= 1
             cpu_s = time.process_time() + (bench.container_cpu_s() if isolation == "run" and index else 0.0)
@@ -321,16 +321,16 @@ def main() -> None:
     with prepared(Engine.connect()) as bench:
         parameters = sum(array.size for array in bench.original.values())
         print(f"{parameters:,} parameters, {len(cores)} cores")
-        (full,) = plan_seats(RunConfig("bench", isolation="model"), cores, memory_mib())
+        (full,) = plan_core_sets(RunConfig("bench", isolation="model"), cores, memory_mib())
         warm = measure(bench, "run", full, options.models, 0.0)
         show("--isolation run", *in_turns(bench.naive, warm, 8))
         busy = measure(bench, "model", full, options.fresh, 0.0)
         show(f"--isolation model, no core to spare ({full.ahead} guests at once)", *in_turns(bench.naive, busy, 4))
         if len(cores) > 1:
             half = RunConfig("bench", isolation="model", cpus=len(cores) - max(1, len(cores) // 4))
-            (seat,) = plan_seats(half, cores, memory_mib())
-            beside = measure(bench, "model", seat, options.fresh, options.method_s)
-            title = f"--isolation model, {len(seat.spare)} spare core(s), a method of {options.method_s:g} s"
+            (core_set,) = plan_core_sets(half, cores, memory_mib())
+            beside = measure(bench, "model", core_set, options.fresh, options.method_s)
+            title = f"--isolation model, {len(core_set.spare)} spare core(s), a method of {options.method_s:g} s"
             show(title, *in_turns(bench.naive, beside, 4))
         print("\nsingle steps inside the container, median ms")
         for name, ms in bench.steps():

@@ -38,7 +38,7 @@ def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None
         return
     sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
     try:
-        with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
+        with place.session(runner, facts, {}, CHECK_S, place.core_sets[0], try_batches=sizes) as session:
             session.greet()
             if stranger:
                 outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_LIMIT_S, import_only=True)

@@ -29,14 +29,14 @@ from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runs.assemble import Judgement, assemble
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
-from harness.runs.placement import plan_seats
+from harness.runs.placement import plan_core_sets
 from harness.runs.prepare import Prepared, prepare
 from harness.runs.records import left_out, task_record
 from harness.runs.retraining import find_limit, remeasuring
@@ -105,7 +105,7 @@ class Order:
     evaluators: Sequence[LoadedEvaluator]
     broken: Sequence[BrokenPlugin]
     workshop: Workshop
-    seats: tuple[Seat, ...] = (Seat(),)
+    core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 
 
 def run(config: RunConfig, progress: Progress) -> RunResult:
@@ -164,13 +164,13 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> O
         task: of a run that was begun, which goes on without evaluators that are gone; None for the one that ``config`` names.
     """
     begun, task = task is not None, task or find_task(config.task)
-    seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
+    core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
     limit_in_force_s()
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     workshop = choose_workshop(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
-    return Order(config, task, evaluators, broken, workshop, seats)
+    return Order(config, task, evaluators, broken, workshop, core_sets)
 
 
 def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ class _Job:
     def finish(self) -> RunResult:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.seats)
+            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.core_sets)
             data, references, runner, facts = found.data, found.references, found.runner, found.facts
             twins = find_twins(data)
             for text in twin_warnings(twins, data.sizes()):

@@ -9,7 +9,7 @@ from harness.core import hardware
 from harness.references.populations import Population, References
 from harness.references.queries import Pictures
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
 from harness.runs.placement import unpinned
 from harness.runs.runner_choice import Workshop
@@ -32,7 +32,7 @@ class Prepared:
         device: where logits are computed on the host.
         cores: of a guest.
         run_id: for labels.
-        seats: of the workers, one each.
+        core_sets: one per worker.
     """
 
     config: RunConfig
@@ -45,7 +45,7 @@ class Prepared:
     device: str
     cores: int
     run_id: str
-    seats: tuple[Seat, ...]
+    core_sets: tuple[CoreSet, ...]
 
     def place(self, originals: Population, queries: Pictures | None = None) -> Workplace:
         """Return what guests of these originals share.
@@ -64,14 +64,14 @@ class Prepared:
             self.cores,
             self.run_id,
             self.device,
-            seats=self.seats if self.runner.pins else unpinned(self.seats),
+            core_sets=self.core_sets if self.runner.pins else unpinned(self.core_sets),
             queries=queries or {},
             architecture=self.architecture,
         )
 
 
 def prepare(
-    config: RunConfig, task: Task, workshop: Workshop, run_id: str, seats: tuple[Seat, ...] = (Seat(),)
+    config: RunConfig, task: Task, workshop: Workshop, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 ) -> Prepared:
     """Load the task's data and make the plugin's runner ready.
 
@@ -84,4 +84,4 @@ def prepare(
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     references = References(task, data, device=device)
-    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, seats)
+    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, core_sets)

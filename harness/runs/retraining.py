@@ -13,7 +13,7 @@ from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import SandboxError
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
 from harness.runs.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.runs.config import RunConfig
@@ -32,7 +32,7 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
     if config.time_limit_s is not None:
         return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
     runner, facts = retrain_runner()
-    workers = len(place.seats)
+    workers = len(place.core_sets)
     # Side by side, as the models will be: sandboxes share caches and memory bandwidth, and what slows one slows the other.
     measurements = math.ceil(budget.measurements / workers) * workers if config.clock != "steps" else 1
     with progress.step("measuring retraining", measurements) as step:
@@ -46,7 +46,7 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
 
             queue = Queue(range(measurements))
             with place.sessions(runner, facts, {}, 24 * 3600.0, queue) as sessions:
-                share_out(queue, sessions, place.seats, work)
+                share_out(queue, sessions, place.core_sets, work)
             return outcomes
 
         measured = measure(
@@ -90,13 +90,13 @@ def remeasuring(
         for session in tuple(running):
             session.stop()
 
-    def retrain(number: int, seat: Seat) -> float | None:
+    def retrain(number: int, core_set: CoreSet) -> float | None:
         runner, facts = retrain_runner()
         inputs = _timing_inputs(place, runner, facts)
         if key_of(timing_key(inputs)) != limit.key:  # e.g. resumed with other workers
             return None
         try:
-            with place.session(runner, facts, {}, 24 * 3600.0, seat) as session:
+            with place.session(runner, facts, {}, 24 * 3600.0, core_set) as session:
                 running[:] = [session]
                 outcome = _retrain_one(place, session, REMEASURED_FROM + number)
         except SandboxError as error:
@@ -132,6 +132,6 @@ def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict
         "cores": place.cores,
         "cpu": cpu_model(),
         "memory_mib": place.config.memory_mib,
-        "workers": len(place.seats),
+        "workers": len(place.core_sets),
         "clock": place.config.clock,
     }

@@ -83,10 +83,10 @@ def unlearn_all(
             step.advance()
             infra.count(finished[index])
             if between is not None and len(queue):
-                between.after_model(session.seat)
+                between.after_model(session.core_set)
 
         with place.sessions(runner, facts, place.config.options, seconds, queue) as sessions:
-            share_out(queue, sessions, place.seats, work, lambda: None if between is None else between.stop())
+            share_out(queue, sessions, place.core_sets, work, lambda: None if between is None else between.stop())
     return [finished[index] for index in range(models)]
 
 
@@ -113,7 +113,7 @@ def _unlearn_one(
         if place.config.keep_weights:
             store.keep_weights(index, weights)
         with torch_threads(place.cores):  # however many workers there are
-            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat), place.queries)
+            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.core_set), place.queries)
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
     outcome = replace(outcome, judge_s=time.monotonic() - began_s)

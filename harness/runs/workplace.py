@@ -13,7 +13,7 @@ from harness.core.hardware import cuda_device
 from harness.references.populations import DATA_FILE, Population, write_splits
 from harness.references.queries import Pictures
 from harness.runners.base import GuestSetup, PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
 from harness.runs.config import RunConfig
@@ -49,7 +49,7 @@ class Workplace:
         cores: of a guest.
         run_id: for labels.
         judge_device: where logits are computed on the host.
-        seats: of the workers, one each.
+        core_sets: one per worker.
         queries: what every query shows to a returned model.
         architecture: folder with the module of the task's own network; None where it has none.
     """
@@ -63,15 +63,15 @@ class Workplace:
     cores: int
     run_id: str
     judge_device: str
-    seats: tuple[Seat, ...] = (Seat(),)
+    core_sets: tuple[CoreSet, ...] = (CoreSet(),)
     queries: Pictures = field(default_factory=dict)
     architecture: Path | None = None
 
-    def judge_device_of(self, seat: Seat) -> str:
+    def judge_device_of(self, core_set: CoreSet) -> str:
         """Return the device for a worker's logits: never a GPU on which another worker measures."""
-        if self.judge_device != "cuda" or seat.gpus is None:
+        if self.judge_device != "cuda" or core_set.gpus is None:
             return self.judge_device
-        return cuda_device(seat.gpus.partition(",")[0])
+        return cuda_device(core_set.gpus.partition(",")[0])
 
     @contextmanager
     def sessions(
@@ -80,8 +80,8 @@ class Workplace:
         """Open a session per worker, to process a queue."""
         with ExitStack() as stack:
             yield [
-                stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
-                for seat in self.seats
+                stack.enter_context(self.session(runner, facts, options, seconds, core_set, queue.__len__))
+                for core_set in self.core_sets
             ]
 
     def session(
@@ -90,7 +90,7 @@ class Workplace:
         facts: PluginFacts,
         options: Mapping[str, Any],
         seconds: float,
-        seat: Seat = Seat(),  # noqa: B008 -- it is frozen
+        core_set: CoreSet = CoreSet(),  # noqa: B008 -- it is frozen
         due: Callable[[], int] = lambda: 0,
         try_batches: Sequence[int] = (),
     ) -> Session:
@@ -98,22 +98,27 @@ class Workplace:
 
         With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
         """
-        seat = self._held(seat)
-        setup = self.setup(seconds, seat)
+        core_set = self._held(core_set)
+        setup = self.setup(seconds, core_set)
         return Session(
             lambda: runner.start(setup),
             self.hello(runner, facts, options, try_batches),
             data=self.data_file,
             manifest=self.manifest,
             isolation=self.config.isolation,
-            seat=seat,
+            core_set=core_set,
             due=due,
         )
 
-    def setup(self, seconds: float, seat: Seat = Seat(), files: Mapping[str, Path] | None = None) -> GuestSetup:  # noqa: B008
+    def setup(
+        self,
+        seconds: float,
+        core_set: CoreSet = CoreSet(),  # noqa: B008 -- it is frozen
+        files: Mapping[str, Path] | None = None,
+    ) -> GuestSetup:
         """Return what a guest is started with that may go on for ``seconds``."""
         until_s = seconds + REAP_MARGIN_S
-        return GuestSetup(self.run_id, until_s, seat.waiting, seat.gpus, self.architecture, files or {})
+        return GuestSetup(self.run_id, until_s, core_set.waiting, core_set.gpus, self.architecture, files or {})
 
     @property
     def manifest(self) -> Manifest:
@@ -141,11 +146,11 @@ class Workplace:
             try_batches=list(try_batches),
         )
 
-    def _held(self, seat: Seat) -> Seat:
+    def _held(self, core_set: CoreSet) -> CoreSet:
         """Pin the guest to cores only if there are several workers (or ``--isolation model``).
 
         A single worker stays unpinned: a second run on this machine would otherwise share the first cores with it.
         """
         if self.config.isolation == "model":
-            return seat
-        return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
+            return core_set
+        return replace(core_set, cores=core_set.cores if len(self.core_sets) > 1 else None, spare=(), ahead=1)

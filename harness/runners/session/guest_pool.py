@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.session.channel import Channel, DeadlineError, GuestGoneError
 from harness.runners.session.greeting import NetworkRefusedError, Ready, read_ready
 from harness_guest.protocol import Hello, Kind, ProtocolError, encode_json
@@ -42,11 +42,11 @@ class Guests:
     All calls are made from one thread but :meth:`stop`, which may come from any.
 
     Args:
-        start: starts a guest on the seat's waiting cores.
+        start: starts a guest on the core set's waiting cores.
         hello: what every guest is told first.
         data: file with the splits, which every guest is handed as soon as it is ready.
         max_weights_bytes: of a state.
-        seat: where guests run, and how many are kept.
+        core_set: where guests run, and how many are kept.
         clock: monotonic seconds.
         setup_timeout_s: how long a guest may take to be ready.
 
@@ -60,12 +60,12 @@ class Guests:
         hello: Hello,
         data: Path,
         max_weights_bytes: int,
-        seat: Seat,
+        core_set: CoreSet,
         clock: Callable[[], float],
         setup_timeout_s: float,
     ) -> None:
         self._start, self._hello, self._data, self._max_weights_bytes = start, hello, data, max_weights_bytes
-        self._seat, self._clock, self._setup_timeout_s = seat, clock, setup_timeout_s
+        self._core_set, self._clock, self._setup_timeout_s = core_set, clock, setup_timeout_s
         self._stock: deque[Guest] = deque()
         self._living: set[Guest] = set()
         self._lock = threading.Lock()
@@ -97,10 +97,10 @@ class Guests:
         if not self._stock:
             self._fill(max(1, min(due, self._batch)))
         guest = self._stock.popleft()
-        for one in (guest,) if self._seat.spare else (guest, *self._stock):
+        for one in (guest,) if self._core_set.spare else (guest, *self._stock):
             self._greet(one)
-        if self._seat.spare and self._seat.cores is not None:
-            self._move(guest, self._seat.cores)
+        if self._core_set.spare and self._core_set.cores is not None:
+            self._move(guest, self._core_set.cores)
         return guest
 
     def restock(self, due: int) -> None:
@@ -108,7 +108,7 @@ class Guests:
 
         A failure to start one is not raised: whoever takes a guest will see it.
         """
-        if self._stock and not self._seat.spare:
+        if self._stock and not self._core_set.spare:
             return
         try:
             self._fill(min(due, self._batch))
@@ -117,7 +117,7 @@ class Guests:
 
     @property
     def _batch(self) -> int:
-        return max(1, self._seat.ahead)
+        return max(1, self._core_set.ahead)
 
     def _fill(self, number: int) -> None:
         while len(self._stock) < number:
@@ -128,7 +128,7 @@ class Guests:
         self._refuse_when_stopped()
         began_s = self._clock()
         handle = self._start()
-        guest = Guest(handle, Channel(handle, self._clock, self._max_weights_bytes), began_s, self._seat.waiting)
+        guest = Guest(handle, Channel(handle, self._clock, self._max_weights_bytes), began_s, self._core_set.waiting)
         with self._lock:
             self._living.add(guest)
         self._refuse_when_stopped()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.core.outcomes import ModelOutcome, Status, told
 from harness.evaluation import Clock
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.session.attempt import Attempt
 from harness.runners.session.greeting import Ready
 from harness.runners.session.guest_pool import Guest, Guests, StoppedError
@@ -43,7 +43,7 @@ class Session:
         clock: monotonic seconds.
         setup_timeout_s: how long a guest may take to be ready, and to make one model ready.
         import_limit_s: how long the import of the plugin may take for one model. Without a limit on the model there is none.
-        seat: where guests run; ``start`` starts them on its waiting cores.
+        core_set: where guests run; ``start`` starts them on its waiting cores.
         due: how many models are still to come, that which is being unlearned left out; guests are kept ready for no more.
 
     Attributes:
@@ -61,11 +61,11 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         setup_timeout_s: float = SETUP_TIMEOUT_S,
         import_limit_s: float = IMPORT_LIMIT_S,
-        seat: Seat | None = None,
+        core_set: CoreSet | None = None,
         due: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._seat = seat or Seat()
-        self._guests = Guests(start, hello, data, manifest.max_bytes, self._seat, clock, setup_timeout_s)
+        self._core_set = core_set or CoreSet()
+        self._guests = Guests(start, hello, data, manifest.max_bytes, self._core_set, clock, setup_timeout_s)
         self._due = due
         self._starting_s = 0.0
         self._measured: list[Span] = []
@@ -156,9 +156,9 @@ class Session:
         return ready
 
     @property
-    def seat(self) -> Seat:
+    def core_set(self) -> CoreSet:
         """Return where its guests run."""
-        return self._seat
+        return self._core_set
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -192,7 +192,7 @@ class Session:
         )
         attempt.run(original, journal)
         if attempt.span_s is not None:
-            self._measured.append(Span("measured", self._seat.cores, *attempt.span_s))
+            self._measured.append(Span("measured", self._core_set.cores, *attempt.span_s))
         exit_ = self._drop() if attempt.guest_is_spent else None
         return attempt.judge(self._manifest, exit_)
 
@@ -217,7 +217,7 @@ class Session:
         """Open a guest, start the next guests on spare cores, and record the start-up time."""
         began_s = self._clock()
         guest = self._open()
-        if self._isolation == "model" and self._seat.spare:
+        if self._isolation == "model" and self._core_set.spare:
             self._guests.restock(self._due())
         self._starting_s += self._clock() - began_s
         return guest
