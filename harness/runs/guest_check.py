@@ -7,7 +7,7 @@ from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.session.greeting import NetworkRefusedError
 from harness.runners.session.session import IMPORT_LIMIT_S
-from harness.runs.workplace import Workplace
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.tasks.own_architectures import batch_sizes, refusal
 
 CHECK_S = 600.0
@@ -23,7 +23,7 @@ BUILDS_ADVICE = (
 )
 
 
-def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
+def check_in_guest(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> None:
     """Run a dry pass of the task's own network and import the plugin in a guest, before anything is trained.
 
     What is the harness's own needs neither: nothing is started then.
@@ -34,17 +34,17 @@ def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None
         SandboxError: the guest did not start.
     """
     stranger = facts.origin != "bundled"
-    if place.architecture is None and not stranger:
+    if setup.architecture is None and not stranger:
         return
-    sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
+    sizes = () if setup.architecture is None else batch_sizes(setup.task.recipe, setup.data)
     try:
-        with place.session(runner, facts, {}, CHECK_S, place.core_sets[0], try_batches=sizes) as session:
+        with setup.session(runner, facts, {}, CHECK_S, setup.core_sets[0], try_batches=sizes) as session:
             session.greet()
             if stranger:
-                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_LIMIT_S, import_only=True)
+                outcome, _ = session.unlearn(0, 0, setup.originals.state(0), IMPORT_LIMIT_S, import_only=True)
                 _refuse_unloaded(facts, outcome)
     except NetworkRefusedError as error:
-        raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
+        raise TaskInvalidError(refusal(setup.task, str(error), "inside the sandbox")) from error
 
 
 def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:

@@ -44,7 +44,7 @@ from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import Workshop, choose_workshop
 from harness.runs.store import RunStore, default_run_folder, free_mib
 from harness.runs.unjudged import begun_report, filled
-from harness.runs.workplace import Workplace
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
@@ -226,17 +226,17 @@ class _Job:
             references.check_journals(self.models, runner.facts.requested.memory_mib)
             queries = references.query_pictures()
             if found.architecture is not None or facts.origin != "bundled":
-                check_in_guest(found.place(untrained(references), queries), runner, facts)
+                check_in_guest(found.setup(untrained(references), queries), runner, facts)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        place = found.place(populations["original"], queries)
+        setup = found.setup(populations["original"], queries)
         with self._phase("budget"):
-            limit = self._limit(place)
+            limit = self._limit(setup)
         report = self._begin_report(data, twins, populations, limit, runner, facts)
         with self.phases("unlearn"):
             workshop, keep = self.order.workshop, self._keep_remeasured
-            between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
-            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
+            between = remeasuring(setup, limit, workshop.retrain_runner, self.progress, keep)
+            outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
 
     @contextmanager
@@ -249,12 +249,12 @@ class _Job:
             for text in take_rebuilt():
                 self.progress.notice(text)
 
-    def _limit(self, place: Workplace) -> Limit:
+    def _limit(self, setup: UnlearningSetup) -> Limit:
         """Return the limit, stored with the run so that it survives an interruption and a cleared cache."""
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
-        limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+        limit = find_limit(setup, self.order.workshop.retrain_runner, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit

@@ -20,7 +20,7 @@ from harness.runners.session.weights import encode
 from harness.runs.config import RunConfig
 from harness.runs.prepare import prepare
 from harness.runs.runner_choice import choose_workshop
-from harness.runs.workplace import Workplace
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness_guest.protocol import Job
 from harness_guest.shell_order import DATA, JOURNAL, ORDER, ORIGINAL, ShellOrder
 from reference_models.recipe import derive_seed
@@ -76,7 +76,7 @@ def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) ->
     originals = untrained(references) if fresh else few_originals(references, config.models, progress)
     how = "from the cache" if originals.from_cache else "newly trained"
     origin = "an untrained network" if fresh else f"original 0, {how}"
-    return Opened(found.place(originals), found.runner, found.facts, origin)
+    return Opened(found.setup(originals), found.runner, found.facts, origin)
 
 
 def debug(config: RunConfig, progress: Progress) -> Debugged:
@@ -91,7 +91,7 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
     if config.output is not None:
         raise UsageError("--pdb writes no run folder, for nothing is scored; leave --output out.")
     opened = open_shell(config, progress)
-    plan = config.plan(len(opened.place.originals.seeds))
+    plan = config.plan(len(opened.setup.originals.seeds))
     try:
         for index, original in enumerate(plan):
             if opened.enter("pdb", index=index, original=original).status != 0:
@@ -105,7 +105,7 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
 class Opened:
     """A sandbox that can be entered."""
 
-    place: Workplace
+    setup: UnlearningSetup
     runner: Runner
     facts: PluginFacts
     origin: str
@@ -124,7 +124,7 @@ class Opened:
         """
         interactive = code is None
         with self._files(program, code, index, original) as files:
-            handle = self.runner.start(self.place.setup(WEEK_S, files=files))
+            handle = self.runner.start(self.setup.guest_setup(WEEK_S, files=files))
             try:
                 inside = handle.beside(
                     ("-m", "harness_guest.shell", self.runner.paths.files_path), interactive=interactive
@@ -141,23 +141,23 @@ class Opened:
     @contextmanager
     def _files(self, program: str, code: str | None, index: int, original: int) -> Iterator[dict[str, Path]]:
         """Write what the program is told, with the very model and seed of a run, and remove it at the end."""
-        place, config = self.place, self.place.config
-        journal = place.originals.journal(original)
+        setup, config = self.setup, self.setup.config
+        journal = setup.originals.journal(original)
         job = Job(
             index,
             derive_seed("unlearn", config.seed, index),
             config.time_limit_s if program != "pdb" else None,
-            place.manifest.max_bytes,
+            setup.manifest.max_bytes,
             0 if journal is None else journal.stat().st_size,
         )
-        hello = place.hello(self.runner, self.facts, config.options)
+        hello = setup.hello(self.runner, self.facts, config.options)
         contained = self.runner.facts.image is not None
         order = ShellOrder(program, hello, job, contained, code, self._about())
         folder, hold = held_folder()
         try:
             order.write(folder / ORDER)
-            (folder / ORIGINAL).write_bytes(encode(place.originals.state(original)))
-            files = {DATA: place.data_file, **{name: folder / name for name in (ORDER, ORIGINAL)}}
+            (folder / ORIGINAL).write_bytes(encode(setup.originals.state(original)))
+            files = {DATA: setup.data_file, **{name: folder / name for name in (ORDER, ORIGINAL)}}
             yield files if journal is None else {**files, JOURNAL: journal}
         finally:
             let_go(folder, hold)
@@ -166,7 +166,7 @@ class Opened:
         facts, inside = self.facts, self.runner.facts
         provider = f"{facts.name} ({facts.distribution} {facts.version})"
         return (
-            f"{provider} on {self.place.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
+            f"{provider} on {self.setup.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
             f"Runner {inside.name}: {inside.isolation}.\n"
             "What is printed here reaches your terminal as it is, escape sequences too."
         )

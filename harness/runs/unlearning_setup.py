@@ -1,4 +1,4 @@
-"""What every guest of a run shares, and conversations with guests that are begun with it."""
+"""The setup that all guests of a run share, and sessions that are opened with it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from harness_guest.protocol import Hello
 from reference_models.recipe import ModelSpec, to_json
 
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
-# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+# An orphaned guest may be reaped this many seconds after the longest time that its models could take.
 REAP_MARGIN_S = 3600.0
 
 
 def guest_data(data: TaskData, digest: str) -> Path:
-    """Return the file of retain, forget and validation that guests read; it is made once per data."""
+    """Return the cached file of retain, forget and validation that guests read."""
 
     def build(folder: Path) -> None:
         write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
@@ -38,20 +38,20 @@ def guest_data(data: TaskData, digest: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """What every guest of a run shares.
+class UnlearningSetup:
+    """Everything that the guests of a run share.
 
     Attributes:
-        task, data, spec: what is being unlearned.
-        data_file: as :func:`guest_data` made it.
+        task, data, spec: the task, its data, and the network's specification.
+        data_file: result of :func:`guest_data`.
         originals: the models to unlearn.
         config: the user's options.
-        cores: of a guest.
-        run_id: for labels.
-        judge_device: where logits are computed on the host.
+        cores: number of cores of a guest.
+        run_id: for labels of containers.
+        judge_device: the host's device for logits.
         core_sets: one per worker.
-        queries: what every query shows to a returned model.
-        architecture: folder with the module of the task's own network; None where it has none.
+        queries: inputs of every query of a returned model.
+        architecture: folder with the module of the task's own network; None if it has none.
     """
 
     task: Task
@@ -94,14 +94,14 @@ class Workplace:
         due: Callable[[], int] = lambda: 0,
         try_batches: Sequence[int] = (),
     ) -> Session:
-        """Return a conversation with guests of this runner that may go on for ``seconds``.
+        """Return a session with guests of this runner that may last ``seconds``.
 
         With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
         """
-        core_set = self._held(core_set)
-        setup = self.setup(seconds, core_set)
+        core_set = self._pinned(core_set)
+        guest = self.guest_setup(seconds, core_set)
         return Session(
-            lambda: runner.start(setup),
+            lambda: runner.start(guest),
             self.hello(runner, facts, options, try_batches),
             data=self.data_file,
             manifest=self.manifest,
@@ -110,13 +110,13 @@ class Workplace:
             due=due,
         )
 
-    def setup(
+    def guest_setup(
         self,
         seconds: float,
         core_set: CoreSet = CoreSet(),  # noqa: B008 -- it is frozen
         files: Mapping[str, Path] | None = None,
     ) -> GuestSetup:
-        """Return what a guest is started with that may go on for ``seconds``."""
+        """Return the start parameters of a guest that may live for ``seconds``."""
         until_s = seconds + REAP_MARGIN_S
         return GuestSetup(self.run_id, until_s, core_set.waiting, core_set.gpus, self.architecture, files or {})
 
@@ -128,7 +128,7 @@ class Workplace:
     def hello(
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()
     ) -> Hello:
-        """Return what a guest of this runner is told once."""
+        """Return the HELLO for a guest of this runner."""
         kept = runner.facts.requested.log_bytes // 2
         return Hello(
             plugin=facts.name,
@@ -146,7 +146,7 @@ class Workplace:
             try_batches=list(try_batches),
         )
 
-    def _held(self, core_set: CoreSet) -> CoreSet:
+    def _pinned(self, core_set: CoreSet) -> CoreSet:
         """Pin the guest to cores only if there are several workers (or ``--isolation model``).
 
         A single worker stays unpinned: a second run on this machine would otherwise share the first cores with it.
