@@ -41,7 +41,7 @@ from harness.runs.prepare import Prepared, prepare
 from harness.runs.records import left_out, task_record
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
-from harness.runs.runner_choice import Workshop, choose_workshop
+from harness.runs.runner_choice import RunnerFactory, choose_runners
 from harness.runs.store import RunStore, default_run_folder, free_mib
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
@@ -104,7 +104,7 @@ class Order:
     task: Task
     evaluators: Sequence[LoadedEvaluator]
     broken: Sequence[BrokenPlugin]
-    workshop: Workshop
+    runners: RunnerFactory
     core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 
 
@@ -167,10 +167,10 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> O
     core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
     limit_in_force_s()
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
-    workshop = choose_workshop(config, progress)
+    runners = choose_runners(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
-    return Order(config, task, evaluators, broken, workshop, core_sets)
+    return Order(config, task, evaluators, broken, runners, core_sets)
 
 
 def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ class _Job:
     def finish(self) -> RunResult:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.core_sets)
+            found = prepare(self.config, self.task, self.order.runners, self.begun["run_id"], self.order.core_sets)
             data, references, runner, facts = found.data, found.references, found.runner, found.facts
             twins = find_twins(data)
             for text in twin_warnings(twins, data.sizes()):
@@ -234,8 +234,8 @@ class _Job:
             limit = self._limit(setup)
         report = self._begin_report(data, twins, populations, limit, runner, facts)
         with self.phases("unlearn"):
-            workshop, keep = self.order.workshop, self._keep_remeasured
-            between = remeasuring(setup, limit, workshop.retrain_runner, self.progress, keep)
+            runners, keep = self.order.runners, self._keep_remeasured
+            between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
 
@@ -254,7 +254,7 @@ class _Job:
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
-        limit = find_limit(setup, self.order.workshop.retrain_runner, self.progress)
+        limit = find_limit(setup, self.order.runners.retrain_runner, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit
@@ -301,7 +301,7 @@ class _Job:
         """Store, before the first model, the part of the report that does not depend on the models."""
         doubled = twin_warnings(twins, data.sizes())
         broken = [left_out(plugin.reason) for plugin in self.order.broken]
-        warnings = [*self.order.workshop.notices, *doubled, *broken]
+        warnings = [*self.order.runners.notices, *doubled, *broken]
         libraries = library_versions()
         report = begun_report(
             self.begun,

@@ -12,7 +12,7 @@ from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
 from harness.runs.placement import unpinned
-from harness.runs.runner_choice import Workshop
+from harness.runs.runner_choice import RunnerFactory
 from harness.runs.unlearning_setup import UnlearningSetup, guest_data
 from harness.tasks.checking import load_data
 from harness.tasks.own_architectures import carried
@@ -71,7 +71,7 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig, task: Task, workshop: Workshop, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
+    config: RunConfig, task: Task, runners: RunnerFactory, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 ) -> Prepared:
     """Load the task's data and prepare the plugin's runner.
 
@@ -80,7 +80,7 @@ def prepare(
     """
     architecture = carried(task)
     data = load_data(task)
-    runner, facts = workshop.runner_for(config.plugin)
+    runner, facts = runners.runner_for(config.plugin)
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     references = References(task, data, device=device)

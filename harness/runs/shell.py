@@ -19,7 +19,7 @@ from harness.runners.session.terminal import attend
 from harness.runners.session.weights import encode
 from harness.runs.config import RunConfig
 from harness.runs.prepare import prepare
-from harness.runs.runner_choice import choose_workshop
+from harness.runs.runner_choice import choose_runners
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness_guest.protocol import Job
 from harness_guest.shell_order import DATA, JOURNAL, ORDER, ORIGINAL, ShellOrder
@@ -70,8 +70,8 @@ def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) ->
     """
     config = config.with_absolute_paths()
     task = find_task(config.task)
-    workshop = choose_workshop(config, progress)
-    found = prepare(config, task, workshop, f"shell-{uuid.uuid4().hex[:8]}")
+    runners = choose_runners(config, progress)
+    found = prepare(config, task, runners, f"shell-{uuid.uuid4().hex[:8]}")
     references = found.references
     originals = untrained(references) if fresh else few_originals(references, config.models, progress)
     how = "from the cache" if originals.from_cache else "newly trained"
