@@ -97,7 +97,7 @@ class Phases:
 
 
 @dataclass(frozen=True)
-class Order:
+class RunPlan:
     """A run with everything checked that can be checked before any long work."""
 
     config: RunConfig
@@ -115,14 +115,14 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
         HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
     """
     config = config.with_absolute_paths()
-    order = _check(config, progress)
-    folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
+    plan = _check(config, progress)
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, plan.task.name)
     store = RunStore.create(folder)
     begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
-    if (kept := task_to_keep(order.task, folder)) is not None:
+    if (kept := task_to_keep(plan.task, folder)) is not None:
         begun["task"] = kept
     store.write_run(begun)
-    return _stoppable(order, store, begun, progress)
+    return _stoppable(plan, store, begun, progress)
 
 
 def resume(
@@ -151,11 +151,11 @@ def resume(
     task = kept_task(begun, config, folder)
     if edited(task, config):
         progress.notice(f"{config.task} has changed since; the run goes on with the task that it was begun with.")
-    order = _check(config, progress, task)
-    return _stoppable(order, store, begun, progress)
+    plan = _check(config, progress, task)
+    return _stoppable(plan, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> Order:
+def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunPlan:
     """Check all that can be checked before long work.
 
     Args:
@@ -170,14 +170,14 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> O
     runners = choose_runners(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is left out: {plugin.reason}")
-    return Order(config, task, evaluators, broken, runners, core_sets)
+    return RunPlan(config, task, evaluators, broken, runners, core_sets)
 
 
 def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
     return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
 
 
-def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
+def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
     if free_mib(store.folder) < MIN_FREE_MIB:
         raise NoSpaceError(
             f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
@@ -186,7 +186,7 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
     try:
         with store.held():
             store.write_run(begun)
-            return _Job(order, store, dict(begun), progress).finish()
+            return _Job(plan, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
@@ -200,10 +200,10 @@ def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress
 class _Job:
     """One run under way: its phases in order."""
 
-    def __init__(self, order: Order, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
-        self.order, self.store, self.begun, self.progress = order, store, begun, progress
-        self.config, self.task = order.config, order.task
-        self.models = order.config.models or order.task.models
+    def __init__(self, plan: RunPlan, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+        self.plan, self.store, self.begun, self.progress = plan, store, begun, progress
+        self.config, self.task = plan.config, plan.task
+        self.models = plan.config.models or plan.task.models
         self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
 
     def _keep_phases(self, seconds: Mapping[str, float]) -> None:
@@ -217,7 +217,7 @@ class _Job:
     def finish(self) -> RunResult:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.order.runners, self.begun["run_id"], self.order.core_sets)
+            found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
             data, references, runner, facts = found.data, found.references, found.runner, found.facts
             twins = find_twins(data)
             for text in twin_warnings(twins, data.sizes()):
@@ -234,7 +234,7 @@ class _Job:
             limit = self._limit(setup)
         report = self._begin_report(data, twins, populations, limit, runner, facts)
         with self.phases("unlearn"):
-            runners, keep = self.order.runners, self._keep_remeasured
+            runners, keep = self.plan.runners, self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
@@ -254,7 +254,7 @@ class _Job:
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
-        limit = find_limit(setup, self.order.runners.retrain_runner, self.progress)
+        limit = find_limit(setup, self.plan.runners.retrain_runner, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit
@@ -300,8 +300,8 @@ class _Job:
     ) -> Report:
         """Store, before the first model, the part of the report that does not depend on the models."""
         doubled = twin_warnings(twins, data.sizes())
-        broken = [left_out(plugin.reason) for plugin in self.order.broken]
-        warnings = [*self.order.runners.notices, *doubled, *broken]
+        broken = [left_out(plugin.reason) for plugin in self.plan.broken]
+        warnings = [*self.plan.runners.notices, *doubled, *broken]
         libraries = library_versions()
         report = begun_report(
             self.begun,
@@ -337,7 +337,7 @@ class _Job:
                 outcomes,
                 self.store,
                 config.failed_as,
-                self.order.evaluators,
+                self.plan.evaluators,
                 self.progress,
             )
         report = filled(report, self.begun, config, limit, outcomes, task.margins, found.cores)
