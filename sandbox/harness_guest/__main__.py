@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness_guest.linux import PR_SET_PDEATHSIG, Family, hide_from_same_user, prctl, private_standard_streams
+from harness_guest.linux import PR_SET_PDEATHSIG, ProcessTree, hide_from_same_user, prctl, private_standard_streams
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
 from harness_guest.posture import changed, posture
@@ -58,34 +58,34 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL if alone else _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Wire(read_fd, write_fd)
-    family = Family(alone=alone)
-    return _explained(wire, family, lambda: _converse(wire, family))
+    process_tree = ProcessTree(alone=alone)
+    return _explained(wire, process_tree, lambda: _converse(wire, process_tree))
 
 
-def _explained(wire: Wire, family: Family, work: Callable[[], int]) -> int:
+def _explained(wire: Wire, process_tree: ProcessTree, work: Callable[[], int]) -> int:
     """Return the exit status of ``work``, or of the error that it raised, which the host or the error stream is told."""
     try:
         return work()
     except HostGoneError as error:
-        return _say_why(family, str(error), 3)
+        return _say_why(process_tree, str(error), 3)
     except RefusedError as error:
         wire.send_json(Kind.REFUSED, {"reason": error.reason, "message": str(error)})
-        return _say_why(family, str(error), 4)
+        return _say_why(process_tree, str(error), 4)
     except ProtocolError as error:
-        return _say_why(family, f"the host broke the protocol: {error}", 5)
+        return _say_why(process_tree, f"the host broke the protocol: {error}", 5)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-def _say_why(family: Family, reason: str, code: int) -> int:
-    family.kill_all()
+def _say_why(process_tree: ProcessTree, reason: str, code: int) -> int:
+    process_tree.kill_all()
     sys.stderr.write(f"guest: {reason}\n")
     return code
 
 
-def _converse(wire: Wire, family: Family) -> int:
+def _converse(wire: Wire, process_tree: ProcessTree) -> int:
     hello = _hello(wire)
     prepared = prepare(hello)
     wire.send_json(Kind.READY, _ready(hello))
@@ -98,12 +98,12 @@ def _converse(wire: Wire, family: Family) -> int:
             return 0
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
-        status = _serve(_job(payload), wire, family, prepared, data)
+        status = _serve(_job(payload), wire, process_tree, prepared, data)
         served += 1
     return 0 if status == UNCLEAN else status
 
 
-def _serve(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int) -> int:
+def _serve(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared, data: int) -> int:
     """Serve one model in a process forked for it; return its exit status, or :data:`LOST` and the signal that killed it."""
     gc.freeze()
     guest = os.getpid()
@@ -112,17 +112,17 @@ def _serve(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int) 
         status = 1 + LOST
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            own = Family(alone=guest == CONTAINER_INIT)
+            own = ProcessTree(alone=guest == CONTAINER_INIT)
             if os.getppid() == guest:
                 status = _explained(wire, own, lambda: _unlearn(job, wire, own, prepared, data, guest))
         finally:
             sys.stderr.flush()
             os._exit(status)
-    ended = family.wait(pid)
+    ended = process_tree.wait(pid)
     if ended.exit_code == CLEAN:
-        family.forget()
+        process_tree.forget()
         return CLEAN
-    family.kill_all()
+    process_tree.kill_all()
     if ended.signal is None:
         return ended.exit_code or 0
     sys.stderr.write(f"guest: the process that served model {job.index} was killed by signal {ended.signal}\n")
@@ -235,7 +235,7 @@ def _taken_in(job: Job, wire: Wire, data: int) -> Files:
     return Files(data, weights, wire.receive_file(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None)
 
 
-def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int, guest: int) -> int:
+def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared, data: int, guest: int) -> int:
     """Serve one model; return whether the guest is clean enough for another, as an exit status."""
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
@@ -244,7 +244,7 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int
     before = posture(guest)  # as the host may have changed it since the last model: its cores
     data_before = _touched_ns(data)
     running = fork_model(prepared, job, (guest, os.getpid()))
-    watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
+    watch = Watch(running, job, wire, process_tree, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
     if watch.until_importing():
         wire.send_json(Kind.IMPORTING, {"index": job.index})
         if watch.until_imported():

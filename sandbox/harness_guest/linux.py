@@ -141,7 +141,7 @@ class Exit:
     peak_rss_mib: float
 
 
-class Family:
+class ProcessTree:
     """The process tree below this process, including orphans.
 
     Process 1 of a container inherits orphans anyway; elsewhere the guest becomes a child subreaper (prctl(2)).

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness_guest.child import IMPORTED_LINE, IMPORTING_LINE, MESSAGE_CHARS, TRACEBACK_CHARS, Files
-from harness_guest.linux import Exit, Family, running_cpu_s
+from harness_guest.linux import Exit, ProcessTree, running_cpu_s
 from harness_guest.logs import LogKeeper
 from harness_guest.protocol import LOG_HEADER, Ended, Job, Kind, ProtocolError, decode_json
 from harness_guest.spawn import Running
@@ -38,15 +38,15 @@ class Watch:
         running: the process.
         job: what the host asked for.
         wire: to the host.
-        family: reaps and kills.
+        process_tree: reaps and kills the processes.
         keeper: of the output.
         wakeup_fd: becomes readable when a child has ended.
     """
 
     def __init__(
-        self, running: Running, job: Job, wire: Wire, family: Family, keeper: LogKeeper, wakeup_fd: int
+        self, running: Running, job: Job, wire: Wire, process_tree: ProcessTree, keeper: LogKeeper, wakeup_fd: int
     ) -> None:
-        self._running, self._job, self._wire, self._family = running, job, wire, family
+        self._running, self._job, self._wire, self._process_tree = running, job, wire, process_tree
         self._keeper = keeper
         self._wakeup_fd = wakeup_fd
         self._report = bytearray()
@@ -84,7 +84,7 @@ class Watch:
 
     def run(self, files: Files) -> None:
         """Send the process its files and wait for its end; kill it at the limit or the deadline."""
-        self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
+        self._cpu_before_s = self._process_tree.reaped_cpu_s + running_cpu_s(self._running.pid)
         self._started = True
         with contextlib.suppress(OSError):  # it ended, or closed its end: it gets nothing
             socket.send_fds(self._running.go, [b"g"], files.all)
@@ -109,7 +109,7 @@ class Watch:
         left_s = None if deadline is None else deadline - time.monotonic()
         if not self._started or self._job.clock != "cpu" or self._job.limit_s is None:
             return left_s
-        unused_s = self._job.limit_s - (self._family.cpu_s() - self._cpu_before_s)
+        unused_s = self._job.limit_s - (self._process_tree.cpu_s() - self._cpu_before_s)
         if unused_s <= 0:
             return 0.0
         pause_s = max(CPU_POLL_S, unused_s / len(os.sched_getaffinity(0)))
@@ -118,7 +118,7 @@ class Watch:
     @property
     def cpu_s(self) -> float:
         """Return the CPU seconds of the model's ended processes since START; 0 if it was not started."""
-        return 0.0 if not self._started else max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
+        return 0.0 if not self._started else max(0.0, self._process_tree.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
         """Collect what is left, send log tail and result, and return how it ended. Leftovers are not killed yet.
@@ -150,8 +150,8 @@ class Watch:
     def kill(self) -> None:
         """Kill the process if it lives and all that it left behind."""
         lived = self._exit is None
-        killed = self._family.kill_all()
-        self._exit = self._exit or self._family.exit_of(self._running.pid)
+        killed = self._process_tree.kill_all()
+        self._exit = self._exit or self._process_tree.exit_of(self._running.pid)
         own = lived and self._exit is not None and self._exit.signal == signal.SIGKILL
         self.leftovers += killed - own
 
@@ -220,8 +220,8 @@ class Watch:
     def _take_wakeup(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup_fd, 1 << 12)
-        self._family.reap()
-        self._exit = self._exit or self._family.exit_of(self._running.pid)
+        self._process_tree.reap()
+        self._exit = self._exit or self._process_tree.exit_of(self._running.pid)
 
     def _take_host(self) -> None:
         raise HostGoneError("the host went away, or spoke while a model was running")
