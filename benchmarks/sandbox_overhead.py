@@ -82,11 +82,11 @@ STEPS = """
 import os, sys, time
 import torch, torch._dynamo
 from harness_guest.confine import confine, filter_for
-from harness_guest.posture import changed, posture
+from harness_guest.process_attributes import changed, process_attributes
 from harness_guest.scratch import wipe
 torch.set_num_threads(1)
-filter_for(1)
-before = posture()
+filter_for((1,))
+before = process_attributes(os.getpid())
 def median_ms(step):
     seconds = []
     for _ in range(15):
@@ -99,9 +99,9 @@ def fork(step=lambda: None):
     os.waitpid(pid, 0)
 bare = median_ms(fork)
 print("fork and exit of a bare child", bare)
-print("filter of system calls", median_ms(lambda: fork(lambda: confine(1))) - bare)
+print("filter of system calls", median_ms(lambda: fork(lambda: confine((1,)))) - bare)
 print("wiping empty scratch folders", median_ms(lambda: [wipe(folder) for folder in ("/tmp", "/dev/shm", "/dev/mqueue")]))
-print("looking at the guest's posture", median_ms(lambda: changed(before)))
+print("looking at the guest's process attributes", median_ms(lambda: changed(os.getpid(), before)))
 """
 
 

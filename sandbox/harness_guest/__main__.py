@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from harness_guest.linux import PR_SET_PDEATHSIG, ProcessTree, hide_from_same_user, prctl, private_standard_streams
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
-from harness_guest.posture import changed, posture
+from harness_guest.process_attributes import changed, process_attributes
 from harness_guest.protocol import LOST, VERSION, Hello, Job, Kind, ProtocolError, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
@@ -241,7 +241,7 @@ def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared
     from harness_guest.watch import Watch
 
     hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _taken_in(job, wire, data)
-    before = posture(guest)  # as the host may have changed it since the last model: its cores
+    before = process_attributes(guest)  # as the host may have changed it since the last model: its cores
     data_before = _touched_ns(data)
     running = fork_model(prepared, job, (guest, os.getpid()))
     watch = Watch(running, job, wire, process_tree, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)

@@ -20,7 +20,7 @@ def _meets(name: str, what: str) -> Attack:
 
 def _lowers(name: str, what: str) -> Attack:
     """Return an attack on two models through process attributes inherited from the guest."""
-    return Attack(name, f"posture:{name}", 2, f"leaves {what}", TWICE)
+    return Attack(name, f"process_attributes:{name}", 2, f"leaves {what}", TWICE)
 
 
 def _marks(name: str, what: str) -> Attack:
