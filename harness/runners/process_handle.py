@@ -1,4 +1,4 @@
-"""A guest that is an ordinary process: its streams, and its end with all that it started."""
+"""A guest as an ordinary process: its streams, and the clean-up of its process tree."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ProcessHandle:
 
     Args:
         folder: it runs in this folder, which is deleted at the end.
-        environment: all of its variables.
-        arguments: of the Python interpreter.
-        hold: a descriptor that says that the folder is in use, closed at the end.
-        cores: that it may run on; None for those of this process.
+        environment: all of its environment variables.
+        arguments: arguments of the Python interpreter.
+        hold: a descriptor that marks the folder as in use, closed at the end.
+        cores: cores that it may use; None for those of this process.
     """
 
     def __init__(
@@ -135,7 +135,9 @@ class ProcessHandle:
     def kill(self) -> None:
         """Kill the guest and all below it."""
         with self._lock:
-            if self._stream_ended:  # it is ending by itself: its own exit status tells more than that of a kill
+            if (
+                self._stream_ended
+            ):  # it is exiting by itself, and its own exit status is better evidence than that of a kill
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(OWN_END_S)
             if self._process.poll() is None:

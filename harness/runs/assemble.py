@@ -25,19 +25,19 @@ from harness.tasks.task import Margins, Task, TaskData
 
 
 class Judgement:
-    """What the evaluators say of a run's models.
+    """The evaluators' results for a run's models.
 
     Args:
-        config: of the run.
-        task, data, populations, limit: what the models were unlearned on, and within.
-        outcomes: of all models, by index.
-        store: holds the finished models' logits.
-        failed_as: what failed models count as.
-        evaluators: to be asked; none is if no model finished.
-        progress: told what goes on.
+        config: the run's options.
+        task, data, populations, limit: inputs of the unlearning.
+        outcomes: outcomes of all models, by index.
+        store: contains the finished models' logits.
+        failed_as: how failed models count.
+        evaluators: evaluators to run; none runs if no model finished.
+        progress: receives progress messages.
 
     Attributes:
-        records: what each evaluator says, in their order.
+        records: result of each evaluator, in their order.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ def assemble(
     """Return the report with its evaluators' records and all that follows from them.
 
     Args:
-        report: with its models.
-        evaluators: all records.
-        margins: of the task, for the verdict.
-        failed_as: what failed models count as.
+        report: the report with its models.
+        evaluators: all evaluators' records.
+        margins: the task's margins, for the verdict.
+        failed_as: how failed models count.
         warnings: besides those of the evaluators.
         changes: further fields.
     """

@@ -74,7 +74,7 @@ class Limit:
 
     @property
     def deadline_s(self) -> float:
-        """Return the wall-clock seconds after which a model is killed, whatever it was charged."""
+        """Return the wall-clock seconds after which a model is killed, regardless of its charge."""
         if self.clock == "wall":
             return self.limit_s
         if self.clock == "cpu":
@@ -85,7 +85,7 @@ class Limit:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Limit:
-        """Return the limit that was kept as ``dataclasses.asdict`` has it."""
+        """Return the limit that was stored as the result of ``dataclasses.asdict``."""
         with foreign("the limit that the run keeps is damaged", RunNotFoundError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(dict(kept))
 

@@ -1,4 +1,4 @@
-"""What a user asks of a run, as one frozen value that can be kept and read back."""
+"""The options of a run, as a frozen, serialisable value."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SEED = Whole(0, 2**63 - 1)
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of a field of :class:`RunConfig`, whose type and default are the option's.
+    """Command-line presentation of a field of :class:`RunConfig`; type and default are the field's.
 
     Attributes:
-        help: one line on what it does.
-        flag: its name; empty for the field's own with hyphens.
-        shown: what stands in the help for a default of None.
-        bounds: of a number.
-        metavar: what stands in the help for its value.
+        help: description, one line.
+        flag: name of the option; empty for the field's name with hyphens.
+        shown: text shown in the help for a default of None.
+        bounds: bounds of a number.
+        metavar: placeholder of the value in the help.
     """
 
     help: str
@@ -44,14 +44,14 @@ class Option:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All options of ``harness run``: the command line's are made from these fields.
+    """All options of ``harness run``; the command line's options are generated from these fields.
 
     Attributes:
         plugin: entry-point name, path of a wheel or source directory, or name==version.
         evaluators: names; empty for all.
-        options: handed to the plugin.
+        options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
-        debug: the user's terminal is handed to a plugin that fails; nothing is limited and nothing is scored.
+        debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
     plugin: Annotated[str, Option("Name, path of a wheel or source directory, or name==version.")]
@@ -123,7 +123,7 @@ class RunConfig:
             raise UsageError("--pdb debugs one model at a time; leave --workers out.")
 
     def _check_numbers(self) -> None:
-        """Put plain numbers in the place of NumPy's; raise UsageError for one of another type or out of bounds."""
+        """Convert NumPy numbers to Python's; raise UsageError for a wrong type or a value out of bounds."""
         for name, option in options_of_runs().items():
             bounds, value = option.bounds, getattr(self, name)
             if bounds is None or (value is None and getattr(type(self), name) is None):
@@ -182,7 +182,7 @@ class RunConfig:
 
 @functools.cache
 def options_of_runs() -> Mapping[str, Option]:
-    """Return what the command line says of each field of RunConfig, with its flag."""
+    """Return the command-line option of each field of RunConfig."""
     found = {name: get_args(hint)[1] for name, hint in get_type_hints(RunConfig, include_extras=True).items()}
     return {name: replace(one, flag=one.flag or f"--{name.replace('_', '-')}") for name, one in found.items()}
 

@@ -1,4 +1,4 @@
-"""What is tried in a guest before anything is trained: the task's own network, and the import of the plugin."""
+"""Checks in a guest before training: a dry pass of the task's own network, and the import of the plugin."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MAX_SHOWN_LINES = 8
 OWN_SETUP_ERRORS = (
     "PluginSetupError",
     "PluginValidationError",
-)  # their texts say all, and their frames are the guest's
+)  # their messages suffice: the frames of their traceback are the guest's
 BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
 BUILDS_ADVICE = (
-    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
-    "those of the same index, which PIP_EXTRA_INDEX_URL or pip's configuration names."
+    "Its native code was built for another torch than the sandbox's. Use matching builds: for a CPU build of torch, "
+    "those of the same index, set by PIP_EXTRA_INDEX_URL or pip's configuration."
 )
 
 
 def check_in_guest(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> None:
     """Run a dry pass of the task's own network and import the plugin in a guest, before anything is trained.
 
-    What is the harness's own needs neither: nothing is started then.
+    Bundled plugins and networks need neither check: no guest is started for them.
 
     Raises:
         TaskInvalidError: the network cannot be trained there.

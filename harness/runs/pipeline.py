@@ -1,4 +1,4 @@
-"""The main job: from a user's options to a report, and on again after an interruption."""
+"""A run, from the user's options to the report, and its continuation after an interruption."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from harness.tasks.task import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
 from reference_models.recipe import to_json
 
-MIN_FREE_MIB = 200  # less than this and a run would end half-way
+MIN_FREE_MIB = 200  # with less, a run would fail half-way
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class RunResult:
     """A finished run.
 
     Attributes:
-        report: what was found.
-        folder: where ``report.json`` and ``report.html`` lie.
+        report: the run's report.
+        folder: the folder of ``report.json`` and ``report.html``.
     """
 
     report: Report
@@ -68,11 +68,11 @@ class RunResult:
 
 @dataclass
 class Phases:
-    """Where the time of a run went, seconds by name, in the order in which the phases began.
+    """Timer of a run's phases: seconds by name, in the order of their start.
 
     Attributes:
-        seconds: of all commands that worked on the run, as far as they came to the end of a phase or were interrupted in it.
-        keep: called at the end of every phase, with the seconds so far.
+        seconds: totals over all commands that worked on the run, including interrupted phases.
+        keep: called with ``seconds`` at the end of every phase.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Count the time of a block as the phase ``name``."""
+        """Add the time of a ``with`` block to the phase ``name``."""
         began = time.monotonic()
         try:
             yield
@@ -98,7 +98,7 @@ class Phases:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run with everything checked that can be checked before any long work."""
+    """The inputs of a run, after all checks that are possible before long work."""
 
     config: RunConfig
     task: Task
@@ -109,10 +109,10 @@ class RunPlan:
 
 
 def run(config: RunConfig, progress: Progress) -> RunResult:
-    """Run one plugin on one task and report.
+    """Run a plugin on a task and write the report.
 
     Raises:
-        HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
+        HarnessError: a user error or a broken engine; failures of the plugin are in the report instead.
     """
     config = config.with_absolute_paths()
     plan = _check(config, progress)
@@ -131,14 +131,14 @@ def resume(
     """Continue an interrupted run without repeating models that have ended.
 
     Args:
-        folder: of the run.
-        progress: told what is going on.
-        workers: how many there are from now on, each with as many cores as before; None for as many as before.
-        failed_as: what failed models count as from now on; None for what the run was begun with.
+        folder: the run's folder.
+        progress: receives progress messages.
+        workers: new number of workers, each with as many cores as before; None for no change.
+        failed_as: how failed models count from now on; None for no change.
 
     Raises:
-        RunNotFoundError: no run there.
-        ResumeMismatchError: something that the result depends on has changed since.
+        RunNotFoundError: the folder contains no run.
+        ResumeMismatchError: an input of the result has changed since the start.
     """
     store = RunStore.open(folder)
     begun = store.read_run()
@@ -147,21 +147,21 @@ def resume(
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
     if failed_as is not None:
         config = replace(config, failed_as=failed_as)
-    begun["config"] = config.to_json()  # kept as soon as the run is ours
+    begun["config"] = config.to_json()  # stored once the run's lock is acquired
     task = kept_task(begun, config, folder)
     if edited(task, config):
-        progress.notice(f"{config.task} has changed since; the run goes on with the task that it was begun with.")
+        progress.notice(f"{config.task} has changed since the start; the run continues with the original task.")
     plan = _check(config, progress, task)
     return _stoppable(plan, store, begun, progress)
 
 
 def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunPlan:
-    """Check all that can be checked before long work.
+    """Check everything that can be checked before long work.
 
     Args:
         config: the user's options.
-        progress: told what is left out.
-        task: of a run that was begun, which goes on without evaluators that are gone; None for the one that ``config`` names.
+        progress: receives notices about excluded evaluators.
+        task: the task of a resumed run, which ignores missing evaluators; None for a new run with the task in ``config``.
     """
     begun, task = task is not None, task or find_task(config.task)
     core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
@@ -169,7 +169,7 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> R
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     runners = choose_runners(config, progress)
     for plugin in broken:
-        progress.notice(f"An evaluator is left out: {plugin.reason}")
+        progress.notice(f"An evaluator is excluded: {plugin.reason}")
     return RunPlan(config, task, evaluators, broken, runners, core_sets)
 
 
@@ -181,7 +181,7 @@ def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progres
     if free_mib(store.folder) < MIN_FREE_MIB:
         raise NoSpaceError(
             f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
-            "Free some, or choose another folder with --output."
+            "Free some space, or choose another folder with --output."
         )
     try:
         with store.held():
@@ -189,16 +189,16 @@ def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progres
             return _Job(plan, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
         raise InterruptedRunError(
-            f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+            f"Stopped. Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
         ) from None
     except (SandboxError, NoSpaceError) as error:
         raise type(error)(
-            f"{error}\nEvery finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+            f"{error}\nFinished models are stored in {store.folder}; continue with: harness resume {store.folder}"
         ) from error
 
 
 class _Job:
-    """One run under way: its phases in order."""
+    """A run in progress: its phases in order."""
 
     def __init__(self, plan: RunPlan, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
         self.plan, self.store, self.begun, self.progress = plan, store, begun, progress
@@ -285,8 +285,8 @@ class _Job:
         changed = sorted(name for name in identity if key_of({"": identity[name]}) != key_of({"": before.get(name)}))
         if changed:
             raise ResumeMismatchError(
-                f"{self.store.folder} cannot go on: changed since it began: {', '.join(changed)}. Its models would not be "
-                "comparable. Undo the change, or begin a new run."
+                f"{self.store.folder} cannot be resumed because these inputs changed: {', '.join(changed)}. Its models would not "
+                "be comparable. Undo the change, or start a new run."
             )
 
     def _begin_report(

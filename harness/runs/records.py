@@ -1,4 +1,4 @@
-"""The parts of a report that are made from what a run knew."""
+"""Construction of a report's records from a finished run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def hardware_record() -> HardwareRecord:
 
 
 def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
-    """Return the limit, where it came from, and whether it and the models' times are dependable."""
+    """Return the record of the limit: its value and origin, and whether it and the models' times are dependable."""
     because = undependable(limit, times, remeasured_s)
     return BudgetRecord(
         clock=limit.clock,
@@ -96,7 +96,7 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
 
 
 def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
-    """Return how many models came back as they were; no warning where none did."""
+    """Return a warning with the number of models returned unchanged; empty if there are none."""
     finished = [outcome for outcome in outcomes if outcome.status.finished]
     same = sum(outcome.unchanged is True for outcome in finished)
     if not same:
@@ -105,11 +105,11 @@ def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
 
 
 def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
-    """Return which times are not dependable because the machine was busy, and what that means."""
+    """Return a warning about times that a busy machine made undependable; empty if there are none."""
     because = undependable(limit, times, remeasured_s)
     if not because:
         return []
-    advice = "Run again on the machine at rest, or limit CPU seconds with --clock cpu."
+    advice = "Run again on the idle machine, or limit CPU seconds with --clock cpu."
     effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
     return [f"Times are not dependable: {because}. {effect} {advice}"]
 
@@ -127,7 +127,7 @@ def populations_record(
 
 
 def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
-    """Return the same with the models that ended in these ways."""
+    """Return a copy with the counts of these outcomes."""
     finished = sum(outcome.status.finished for outcome in outcomes)
     failed = len(outcomes) - finished
     substituted = failed if failed_as == "noop" and finished else 0

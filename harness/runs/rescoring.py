@@ -59,7 +59,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
     failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
     for plugin in broken:
-        progress.notice(f"An evaluator is left out: {plugin.reason}")
+        progress.notice(f"An evaluator is excluded: {plugin.reason}")
     with store.held():
         data = load_data(task)
         references = References(

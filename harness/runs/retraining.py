@@ -1,4 +1,4 @@
-"""The limit of a run: how long retraining takes through the same runner, before the models and between them."""
+"""The limit of a run: the retraining time through the same runner, measured before and between the models."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from harness.runs.work_queue import Queue, share_out
 from reference_models.recipe import derive_seed, to_json
 
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
-REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
+REMEASURED_FROM = 1_000  # retrainings between models use other seeds than those before them
 
 
 def find_limit(
     setup: UnlearningSetup, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress
 ) -> Limit:
-    """Return the limit that the user gave, or a fraction of the retraining time on this very hardware."""
+    """Return the user's limit, or a fraction of the retraining time on this hardware."""
     config, budget = setup.config, setup.task.budget
     if config.time_limit_s is not None:
         return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
@@ -63,7 +63,7 @@ def find_limit(
 
 
 def waits(config: RunConfig) -> bool:
-    """Return True if retraining is measured at rest only: other work makes a time longer, and hardly any other count."""
+    """Return True if retraining is measured only on an idle machine, because other load affects the clock."""
     return config.clock == "wall" and not config.no_wait and not os.environ.get(NO_WAIT_VARIABLE)
 
 
@@ -74,14 +74,14 @@ def remeasuring(
     progress: Progress,
     keep: Callable[[float], None],
 ) -> Remeasuring | None:
-    """Return what measures retraining again between models; None where the limit rests on no measured time.
+    """Return the re-measurement of retraining between models; None if the limit is not a measured time.
 
     Args:
         setup: shared by all guests of the run.
-        limit: in force.
+        limit: the limit in force.
         retrain_runner: makes the runner of ``retrain``.
-        progress: told where it cannot go on.
-        keep: takes each time, in the unit of the limit's clock.
+        progress: receives a notice if re-measurement fails.
+        keep: called with each measured time, in the unit of the limit's clock.
     """
     if limit.how != "fraction" or limit.clock == "steps":
         return None

@@ -1,4 +1,4 @@
-"""Unlearns one model after another, and keeps how each ended."""
+"""Unlearning of all models of a run, with each outcome stored immediately."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ OVERFLOW = (
 
 
 class InfraErrors:
-    """Stops a run whose models end one after another with the same failure of the sandbox."""
+    """Counter of consecutive identical failures of the sandbox, to stop a run."""
 
     def __init__(self) -> None:
         self._last: list[tuple[str | None, str | None, int | None]] = []
 
     def count(self, outcome: ModelOutcome) -> None:
-        """Take note of how a model ended.
+        """Record a model's outcome.
 
         Raises:
-            SandboxError: it is the third in a row that ended with the same infrastructure error.
+            SandboxError: it is the third in a row with the same infrastructure error.
         """
         if outcome.status is not Status.INFRA_ERROR:
             self._last.clear()
@@ -51,7 +51,7 @@ class InfraErrors:
             what = seen.error_message or notes or f"the guest ended with exit status {seen.guest_exit_code}"
             raise SandboxError(
                 f"{SAME_INFRA_ERRORS} models in a row ended with the same failure of the sandbox, so the run stops: {what}. "
-                "`harness doctor` looks at the sandbox; resumed, the run does these models again."
+                "Check the sandbox with `harness doctor`, then resume the run, which repeats these models."
             )
 
 
@@ -64,10 +64,10 @@ def unlearn_all(
     progress: Progress,
     between: Remeasuring | None = None,
 ) -> list[ModelOutcome]:
-    """Unlearn every original that has not ended yet; each one's end is on disk before its worker begins the next.
+    """Unlearn every model without an outcome; store each outcome before its worker starts the next model.
 
-    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again. ``between`` is asked
-    after each model but the last.
+    A failure of the sandbox is no evidence about the plugin, so a resumed run repeats these models. ``between`` is called after
+    each model except the last.
     """
     finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
     plan = setup.config.plan(len(setup.originals.seeds))
@@ -112,7 +112,7 @@ def _unlearn_one(
         outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
         if setup.config.keep_weights:
             store.keep_weights(index, weights)
-        with torch_threads(setup.cores):  # however many workers there are
+        with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
             logits = logits_of(setup.spec, weights, setup.data, setup.judge_device_of(session.core_set), setup.queries)
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None

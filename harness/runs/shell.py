@@ -43,11 +43,11 @@ class ShellEnd:
 
 @dataclass(frozen=True)
 class Debugged:
-    """How a run with ``--pdb`` ended.
+    """Result of a run with ``--pdb``.
 
     Attributes:
-        models: how many were unlearned, the failed one among them.
-        failed: index of the model that the plugin failed on; None where it failed on none.
+        models: number of unlearned models, including the failed one.
+        failed: index of the model on which the plugin failed; None if it did not fail.
     """
 
     models: int
@@ -55,15 +55,15 @@ class Debugged:
 
 
 def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) -> Opened:
-    """Make the sandbox ready as a run would: the same image, mounts and limits.
+    """Prepare the sandbox as a run does, with the same image, mounts and limits.
 
-    Unless the user names their number, originals are those that are cheap to have, see
+    Unless the user sets their number, cached originals are used, or one is trained; see
     :func:`~harness.references.originals.few_originals`.
 
     Args:
         config: plugin, task, runner and limits, as for a run.
-        progress: told of what takes time.
-        fresh: take a network that was never trained instead of an original.
+        progress: receives progress messages.
+        fresh: use an untrained network instead of an original.
 
     Raises:
         HarnessError: as for a run.
@@ -80,16 +80,16 @@ def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) ->
 
 
 def debug(config: RunConfig, progress: Progress) -> Debugged:
-    """Unlearn originals on the user's terminal, without a limit, up to the first failure, which is debugged there.
+    """Unlearn originals on the user's terminal, without a limit, and debug the first failure.
 
     Raises:
         UsageError: there is no terminal.
         InterruptedRunError: Ctrl-C.
     """
     if not sys.stdin.isatty():
-        raise UsageError("--pdb needs a terminal, and standard input is none.")
+        raise UsageError("--pdb needs a terminal, but standard input is not a terminal.")
     if config.output is not None:
-        raise UsageError("--pdb writes no run folder, for nothing is scored; leave --output out.")
+        raise UsageError("--pdb writes no run folder, because nothing is scored; leave --output out.")
     opened = open_shell(config, progress)
     plan = config.plan(len(opened.setup.originals.seeds))
     try:
@@ -111,13 +111,13 @@ class Opened:
     origin: str
 
     def enter(self, program: str, code: str | None = None, *, index: int = 0, original: int = 0) -> ShellEnd:
-        """Run a program of :class:`~harness_guest.shell_order.ShellOrder` in a sandbox of its own and wait for its end.
+        """Run a program of :class:`~harness_guest.shell_order.ShellOrder` in a new sandbox and wait for its end.
 
         Args:
             program: "python", "sh" or "pdb".
-            code: what it is to execute; None to hand the terminal over.
-            index: of the model, which decides its seed.
-            original: which one it is.
+            code: code to execute; None for the terminal.
+            index: number of the model, which determines its seed.
+            original: index of the original.
 
         Raises:
             SandboxError: the sandbox did not start, or ended first.
@@ -140,7 +140,7 @@ class Opened:
 
     @contextmanager
     def _files(self, program: str, code: str | None, index: int, original: int) -> Iterator[dict[str, Path]]:
-        """Write what the program is told, with the very model and seed of a run, and remove it at the end."""
+        """Write the program's instructions, with the same model and seed as in a run, and delete them at the end."""
         setup, config = self.setup, self.setup.config
         journal = setup.originals.journal(original)
         job = Job(
@@ -168,12 +168,12 @@ class Opened:
         return (
             f"{provider} on {self.setup.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
             f"Runner {inside.name}: {inside.isolation}.\n"
-            "What is printed here reaches your terminal as it is, escape sequences too."
+            "Output reaches your terminal unchanged, including escape sequences."
         )
 
 
 def code_from(stdin_is_terminal: bool, command: str | None) -> str | None:
-    """Return what is to be executed: the command, else what is in standard input, else None for a terminal.
+    """Return the code to execute: the command, else standard input; None for a terminal.
 
     Raises:
         UsageError: standard input is not text.
@@ -185,4 +185,4 @@ def code_from(stdin_is_terminal: bool, command: str | None) -> str | None:
     try:
         return sys.stdin.read()
     except ValueError as error:
-        raise UsageError(f"Standard input is to be carried out, and it is not text: {error}.") from error
+        raise UsageError(f"Standard input cannot be executed because it is not text: {error}.") from error

@@ -1,9 +1,9 @@
 """The guest program: ``python -m harness_guest``, the first process of a container or an ordinary one.
 
-It imports torch once, and keeps the data in a file without a path. For each model it forks a process that serves this one
-model: it takes in the weights, forks the model's own process, watches it, and ends. So what is forked next begins as a copy of a
-process that never held data, weights, or anything that a plugin made. The guest itself never imports a plugin and never runs a
-parallel region of torch, after which forked processes could hang.
+It imports torch once, and keeps the data in a file without a path. For each model it forks a process that serves only this
+model: it receives the weights, forks the model's own process, monitors it, and exits. So every fork is a copy of a process that
+never held data, weights, or output of a plugin. The guest itself never imports a plugin. It never runs a parallel region of
+torch, after which forked processes could hang.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 CONTAINER_INIT = 1
 MAX_REASON_BYTES = 4_000
 CLEAN, UNCLEAN = 0, 1
-"""How the process that serves one model ends if nothing went wrong: another model may follow, or none."""
+"""Exit statuses of the process that serves a model, without an error: the guest can serve another model, or not."""
 
 
 class RefusedError(Exception):
-    """The guest cannot work with what the host told it.
+    """The guest cannot work with the host's instructions.
 
     Attributes:
-        reason: "hello", or "model" where the network failed its dry pass.
+        reason: "hello", or "model" if the network failed its dry pass.
     """
 
     def __init__(self, message: str, reason: str = "hello") -> None:
@@ -53,7 +53,7 @@ def main() -> int:
     read_fd, write_fd = private_standard_streams()
     hide_from_same_user()
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    # The first process of a container hears no signal of those inside that it has no handler for.
+    # A container's init process receives signals from inside only if it has a handler for them.
     alone = os.getpid() == CONTAINER_INIT
     signal.signal(signal.SIGTERM, signal.SIG_DFL if alone else _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def _explained(wire: Wire, process_tree: ProcessTree, work: Callable[[], int]) -> int:
-    """Return the exit status of ``work``, or of the error that it raised, which the host or the error stream is told."""
+    """Return the exit status of ``work``, or of its error, which is reported to the host or on stderr."""
     try:
         return work()
     except HostGoneError as error:
@@ -91,7 +91,7 @@ def _converse(wire: Wire, process_tree: ProcessTree) -> int:
     wire.send_json(Kind.READY, _ready(hello))
     data, served, status = wire.receive_file(Kind.DATA), 0, CLEAN
     while status == CLEAN:
-        if served == 1:  # not for a guest that serves one model alone
+        if served == 1:  # not for a guest that serves a single model
             gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
@@ -149,7 +149,7 @@ def _job(payload: bytes) -> Job:
 
 
 def prepare(hello: Hello) -> Prepared:
-    """Import torch, with what its first optimizer needs."""
+    """Import torch, including what its first optimizer needs, and parse the instructions."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if hello.architecture_path is not None:
@@ -241,7 +241,7 @@ def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared
     from harness_guest.watch import Watch
 
     hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _taken_in(job, wire, data)
-    before = process_attributes(guest)  # as the host may have changed it since the last model: its cores
+    before = process_attributes(guest)  # per model, because the host may have changed the cores
     data_before = _touched_ns(data)
     running = fork_model(prepared, job, (guest, os.getpid()))
     watch = Watch(running, job, wire, process_tree, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
@@ -266,7 +266,7 @@ def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared
 
 
 def _touched_ns(fd: int) -> int:
-    """Return when a file's rights, owner, times or attributes were changed last: seals leave these to whoever holds it."""
+    """Return the time of the last change of a file's permissions, owner, times or attributes, which seals do not protect."""
     return os.fstat(fd).st_ctime_ns
 
 

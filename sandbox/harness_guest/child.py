@@ -1,6 +1,6 @@
 """A model's own process: it imports the plugin, waits for START, receives model and data, runs the hook, and ends.
 
-It is forked from a process that never held model or data, so that an import has nothing to work with.
+It is forked from a process that never held model or data, so that the import cannot use them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from reference_models.recipe import ModelSpec, Recipe
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
-FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
+FIRST_TO_GO = "500"  # OOM score: the kernel kills the plugin before the guest, which reports it
 FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME")  # emptied after every model
 IMPORTING_LINE = b'{"importing": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
@@ -64,7 +64,7 @@ OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError, GpuLost
 
 @dataclass(frozen=True)
 class Prepared:
-    """What every model's process inherits from the warm guest.
+    """State that every model's process inherits from the warm guest.
 
     Attributes:
         hello: the host's instructions.
@@ -79,12 +79,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Files:
-    """Descriptors of files in memory, which a model's process is handed when the clock runs.
+    """Descriptors of in-memory files that a model's process receives when the clock starts.
 
     Attributes:
         data: the splits.
-        weights: the original's.
-        journal: of the original's training; None where there is none.
+        weights: the original's state.
+        journal: record of the original's training; None if there is none.
     """
 
     data: int
@@ -98,13 +98,13 @@ class Files:
 
 
 def path_of(fd: int) -> str:
-    """Return a path by which this process can open a file that it holds a descriptor of."""
+    """Return a path by which this process can open the file of one of its descriptors."""
     return f"/proc/self/fd/{fd}"
 
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """The child's ends to the guest: a socket ``go``, which descriptors come from, and pipes that are written."""
+    """The child's ends of the socket ``go``, which receives descriptors, and of the pipes that it writes."""
 
     go: int
     report: int
@@ -116,8 +116,8 @@ def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, 
     """Run a model's forked process; never return to the caller.
 
     Args:
-        prepared, job: what it is told.
-        ends: to its parent.
+        prepared, job: its instructions.
+        ends: connections to its parent.
         guests: process ids of the guest, the last one its parent's.
     """
     code = 1
@@ -137,10 +137,10 @@ def _detach(ends: ChildEnds, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     prctl(PR_SET_DUMPABLE, 1)
-    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+    with contextlib.suppress(OSError):  # without this file the kernel may kill the guest instead
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     for name in FOLDERS:
-        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs the folder fails with its own error
             Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
     os.dup2(ends.log, 1)
     os.dup2(ends.log, 2)
@@ -162,7 +162,7 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         model = _blank(prepared, job)
         names = frozenset(model.state_dict())
         if CONTAINER_INIT in guests:
-            confine(guests)  # where it cannot be had, the guest still looks after each model what has changed
+            confine(guests)  # without a filter, the guest still checks its attributes after each model
         hello = prepared.hello
         _write_all(ends.report, IMPORTING_LINE)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
@@ -175,7 +175,7 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         context = _context(prepared, job, files, meter)
         splits = _load(prepared, job, model, files, meter)
         for fd in files.all:
-            with contextlib.suppress(OSError):  # code of the plugin may have closed it
+            with contextlib.suppress(OSError):  # the plugin's import may have closed it
                 os.close(fd)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
@@ -192,7 +192,7 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
 
 
 def _blank(prepared: Prepared, job: Job) -> nn.Module:
-    """Return a network without the original's weights, in eval mode and on the device, which is awake then."""
+    """Return a network without the original's weights, in eval mode, on the initialised device."""
     hello = prepared.hello
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
@@ -207,7 +207,7 @@ def _blank(prepared: Prepared, job: Job) -> nn.Module:
 
 
 def _handed(go: int) -> Files | None:
-    """Wait for the start and return what comes with it; None if the guest is gone."""
+    """Wait for START and return its files; None if the guest is gone."""
     with socket.socket(fileno=go) as channel:
         _, descriptors, _, _ = socket.recv_fds(channel, 1, 3)
     return Files(*descriptors) if descriptors else None
@@ -216,7 +216,7 @@ def _handed(go: int) -> Files | None:
 def _load(
     prepared: Prepared, job: Job, model: nn.Module, files: Files, meter: Meter | None = None
 ) -> dict[str, SplitData]:
-    """Give ``model`` the original's weights and return the splits, on its device; every random stream is seeded."""
+    """Load the original's weights into ``model``, set the seeds, and return the splits on its device."""
     spec, device = prepared.spec, torch.device(prepared.hello.device)
     model.load_state_dict(read_state(path_of(files.weights)), strict=True)
     normalisation = Normalisation(spec.mean, spec.std)

@@ -62,9 +62,9 @@ def _dup_high(fd: int) -> int:
 
 
 def memory_file(name: str, n_bytes: int) -> int:
-    """Return a descriptor of a new file that lies in memory and has no path; see memfd_create(2).
+    """Return a descriptor of a new in-memory file without a path; see memfd_create(2).
 
-    It is asked of the C library, as some builds of Python lack the function.
+    Called through the C library, because some builds of Python lack the function.
 
     Raises:
         OSError: the kernel refused.
@@ -79,7 +79,7 @@ def memory_file(name: str, n_bytes: int) -> int:
 
 
 def seal(fd: int) -> None:
-    """Let nobody change the content of a file in memory, whoever holds its descriptor."""
+    """Make the content of an in-memory file immutable for all holders of its descriptor."""
     fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
 
 
@@ -147,7 +147,7 @@ class ProcessTree:
     Process 1 of a container inherits orphans anyway; elsewhere the guest becomes a child subreaper (prctl(2)).
 
     Args:
-        alone: this container holds no process but process 1, this process and its descendants.
+        alone: the container has no processes except process 1, this process and its descendants.
 
     Attributes:
         reaped_cpu_s: CPU seconds of all ended processes, and of the children they waited for.

@@ -1,8 +1,8 @@
-"""``harness shell`` and ``harness run --pdb``: model, data and plugin of one model of a run, ready to be called and looked at.
+"""``harness shell`` and ``harness run --pdb``: interactive access to model, data and plugin of one model of a run.
 
-``python -m harness_guest.shell FOLDER`` runs on the user's own terminal, beside a guest that stays idle and without the guest's
-protocol: the engine starts it inside the guest's container (``docker exec``), the process runner in the guest's folder. FOLDER
-holds the files of :mod:`harness_guest.shell_order`.
+``python -m harness_guest.shell FOLDER`` runs on the user's own terminal, without the guest's protocol, while the guest is idle.
+The engine starts it inside the guest's container (``docker exec``), the process runner in the guest's folder. FOLDER contains
+the files of :mod:`harness_guest.shell_order`.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ def main(folder: Path) -> int:
 
 def _settle() -> None:
     """Raise this process's OOM score and create its folders, as a model's process does."""
-    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+    with contextlib.suppress(OSError):  # without this file the kernel may kill the guest instead
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     for name in FOLDERS:
-        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs the folder fails with its own error
             Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 
 
 def _files(job: Job, folder: Path) -> Files:
-    """Open what a model's process is handed at its start."""
+    """Open the files that a model's process receives at its start."""
     names = (DATA, ORIGINAL, JOURNAL) if job.journal_bytes else (DATA, ORIGINAL)
     return Files(*(os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in names))
 
@@ -141,7 +141,7 @@ def _debug(names: Names) -> int:
 
 
 class Names:
-    """What is there in a Python shell, by name.
+    """Names that a Python shell defines.
 
     Args:
         prepared, job, files: as for a model's process.
@@ -156,7 +156,7 @@ class Names:
         self.context = _context(prepared, job, files)
 
     def load(self) -> None:
-        """Import the plugin, as the last thing before it is called.
+        """Import the plugin, as the last step before it is called.
 
         Raises:
             Exception: as :func:`harness_guest.plugin.load_unlearner`.
@@ -176,13 +176,13 @@ class Names:
 
         Args:
             model: another model to unlearn; a fresh copy of the original by default.
-            options: as of ``--set``, instead of those the shell was started with.
+            options: options as in ``--set``, instead of those of the command line.
 
         Returns:
             The unlearned model.
 
         Raises:
-            Exception: whatever the plugin raises, or OutputInvalidError for what a run would refuse.
+            Exception: any exception of the plugin, or OutputInvalidError for a result that a run would reject.
         """
         model = self.original() if model is None else model
         seed_everything(self._job.seed)
@@ -222,7 +222,7 @@ class Names:
         if self._plugin:
             lines += [
                 f"  unlearn              the plugin's own function, {self._prepared.hello.plugin}; plugin: its module",
-                "  run()                calls it as a run does, on a fresh copy; gives the unlearned model",
+                "  run()                calls it as a run does, on a fresh copy; returns the unlearned model",
             ]
         lines += [
             "  original()           a fresh copy of the original; accuracy(model, split): a share",

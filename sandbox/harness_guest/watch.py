@@ -25,21 +25,21 @@ MAX_LATE_LOG_BYTES = 1 << 22
 MAX_SIZE_MIB = 1e9
 MAX_EXAMPLES = 1 << 53
 CPU_POLL_S = 0.01
-LAST_WORD_S = 5.0  # what a process that said its last word before START may take to end
+LAST_WORD_S = 5.0  # timeout for the exit of a process that sent its last message before START
 PROBLEMS = frozenset(
     {"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error", "infra_error"}
 )
 
 
 class Watch:
-    """One model's process, watched until it has ended. A single loop, no threads.
+    """Monitor of one model's process until its end; a single event loop without threads.
 
     Args:
-        running: the process.
-        job: what the host asked for.
-        wire: to the host.
+        running: the model's process.
+        job: the host's instructions.
+        wire: connection to the host.
         process_tree: reaps and kills the processes.
-        keeper: of the output.
+        keeper: keeps the output.
         wakeup_fd: becomes readable when a child has ended.
     """
 
@@ -72,13 +72,13 @@ class Watch:
         }
 
     def until_importing(self) -> bool:
-        """Wait until the process begins the import; return False if it ended, or said its last word, before that."""
+        """Wait until the process begins the import; return False if it ended, or sent its last message, before that."""
         while self._exit is None and b"\n" not in self._report:
             self._step(None)
         return bytes(self._report).startswith(IMPORTING_LINE)
 
     def until_imported(self) -> bool:
-        """Wait until the import is over; return False if the process ended before that, or was killed for taking too long."""
+        """Wait until the import is over; return False if the process ended before that or was killed at the timeout."""
         self._wait(self._job.import_limit_s, lambda: self._imported)
         return self._imported and not self._deadline_struck
 
@@ -86,7 +86,7 @@ class Watch:
         """Send the process its files and wait for its end; kill it at the limit or the deadline."""
         self._cpu_before_s = self._process_tree.reaped_cpu_s + running_cpu_s(self._running.pid)
         self._started = True
-        with contextlib.suppress(OSError):  # it ended, or closed its end: it gets nothing
+        with contextlib.suppress(OSError):  # it ended, or closed its end
             socket.send_fds(self._running.go, [b"g"], files.all)
         self._wait(self._job.kill_s, lambda: False)
 
@@ -102,9 +102,9 @@ class Watch:
             self._step(None if self._deadline_struck else left_s)
 
     def _left_s(self, deadline: float | None) -> float | None:
-        """Return seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
+        """Return the seconds until the limit must be checked again; at most 0 if it has passed, None for no limit.
 
-        CPU seconds pass no faster than the cores allow, so that there is no need to look before that.
+        CPU seconds pass at most as fast as the cores allow, which gives the earliest time for the next check.
         """
         left_s = None if deadline is None else deadline - time.monotonic()
         if not self._started or self._job.clock != "cpu" or self._job.limit_s is None:
@@ -121,9 +121,9 @@ class Watch:
         return 0.0 if not self._started else max(0.0, self._process_tree.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
-        """Collect what is left, send log tail and result, and return how it ended. Leftovers are not killed yet.
+        """Read the remaining output, send log tail and result, and return how the process ended; do not kill leftovers yet.
 
-        A process that lives has said its last word before its import: it is given :data:`LAST_WORD_S` to end.
+        A process that is still alive has sent its last message before its import, and has :data:`LAST_WORD_S` to exit.
         """
         self._await_exit()
         self._drain()
@@ -148,7 +148,7 @@ class Watch:
                 self.kill()
 
     def kill(self) -> None:
-        """Kill the process if it lives and all that it left behind."""
+        """Kill the process, if it is alive, and its leftover processes."""
         lived = self._exit is None
         killed = self._process_tree.kill_all()
         self._exit = self._exit or self._process_tree.exit_of(self._running.pid)
@@ -172,7 +172,7 @@ class Watch:
                 key.data()
 
     def _watch_outbox(self) -> None:
-        """Wait for the host to take bytes only while there are some for it."""
+        """Poll the host's stream for writing only while bytes are pending."""
         fd = self._wire.write_fd
         registered = fd in self._selector.get_map()
         if self._wire.pending and not registered:
@@ -227,7 +227,7 @@ class Watch:
         raise HostGoneError("the host went away, or spoke while a model was running")
 
     def _drain(self) -> None:
-        """Take what the pipes still hold; the process's own children may keep them open, so the end is not waited for."""
+        """Read the remaining bytes of the pipes, without waiting for their end: children may keep them open."""
         while self._take_report():
             pass
         while not self._too_large and self._take_weights():

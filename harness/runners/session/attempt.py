@@ -20,7 +20,7 @@ from harness.runners.session.weights import Manifest, State, WeightsInvalid, dec
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
 
 KILL_GRACE_S = 0.35
-"""How long after the limit the guest may still say what it saw before it is killed; no result that comes then is accepted."""
+"""Seconds after the limit in which the guest may still report evidence before it is killed; results are rejected."""
 
 WATCHDOG_GRACE_S = 0.75
 TEARDOWN_GRACE_S = 30.0
@@ -31,17 +31,17 @@ class Attempt:
     """One model in one guest, from MODEL to ENDED.
 
     Args:
-        handle: of a guest that is ready for a model.
-        channel: to it.
-        job: what is asked of it.
-        hello: what the guest was told.
+        handle: a guest that is ready for a model.
+        channel: connection to the guest.
+        job: the guest's instructions for the model.
+        hello: the guest's general instructions.
         clock: monotonic seconds.
-        setup_timeout_s: how long the model may take to be ready.
+        setup_timeout_s: timeout for preparing the model.
         guest_is_init: the guest is the first process of a container.
         tried_before: an earlier attempt at this model ended with a guest that was killed.
 
     Attributes:
-        guest_is_spent: after :meth:`run`, whether the guest may not be used again.
+        guest_is_spent: after :meth:`run`, True if the guest must not be used again.
         span_s: after :meth:`run`, when the clock began and stopped; None when the model was never started.
     """
 
@@ -190,8 +190,8 @@ class Attempt:
         """Return the model's outcome, and its state if it is ok.
 
         Args:
-            manifest: what the state must look like.
-            exit_: how the guest ended, where it did.
+            manifest: names, shapes and dtypes that the state must have.
+            exit_: how the guest ended; None if it is alive.
 
         Returns:
             The outcome, and the state when it is ok.
@@ -222,7 +222,7 @@ class Attempt:
 
     def _note_guest_end(self, exit_: GuestExit) -> None:
         facts = self._facts
-        # The flag speaks of the guest's whole life; with a kill before this model it says nothing about this one.
+        # The flag covers the guest's whole life, so after a kill during an earlier model it is no evidence for this one.
         oom_rise = facts.oom_rise or int(exit_.oom_killed and self._oom_before == 0)
         self._facts = replace(facts, guest_exit_code=exit_.exit_code, oom_rise=oom_rise)
         self._notes += exit_.notes

@@ -18,16 +18,16 @@ BYE_GRACE_S = 2.0
 
 
 class StoppedError(Exception):
-    """The session was stopped from another thread; what it was doing says nothing about the model."""
+    """The session was stopped from another thread; the outcome is no evidence about the model."""
 
 
 class Guest:
     """A started guest.
 
     Attributes:
-        handle: of it.
-        channel: to it.
-        ready: what it said of itself; None as long as it has not been asked.
+        handle: the guest's process or container.
+        channel: connection to it.
+        ready: its READY frame; None until it was read.
     """
 
     def __init__(self, handle: GuestHandle, channel: Channel, began_s: float, cores: tuple[int, ...] | None) -> None:
@@ -37,18 +37,18 @@ class Guest:
 
 
 class Guests:
-    """Starts guests, keeps some in stock, and makes sure that every one of them ends.
+    """A pool of guests; it starts them, keeps some warm, and ensures that all of them end.
 
-    All calls are made from one thread but :meth:`stop`, which may come from any.
+    All methods must be called from one thread, except :meth:`stop`.
 
     Args:
         start: starts a guest on the core set's waiting cores.
-        hello: what every guest is told first.
-        data: file with the splits, which every guest is handed as soon as it is ready.
-        max_weights_bytes: of a state.
-        core_set: where guests run, and how many are kept.
+        hello: the first frame to every guest.
+        data: file with the splits, sent to every guest as soon as it is ready.
+        max_weights_bytes: maximum size of a returned state.
+        core_set: the guests' cores, and the number of warm guests.
         clock: monotonic seconds.
-        setup_timeout_s: how long a guest may take to be ready.
+        setup_timeout_s: timeout for a guest to become ready.
 
     Attributes:
         spans: when guests warmed up, and on which cores.
@@ -75,13 +75,13 @@ class Guests:
     def take(self, due: int) -> Guest:
         """Return a guest that is ready, on the cores on which models are measured.
 
-        Nothing warms up on these cores when this returns. With no spare cores all that are in stock are waited for.
+        No guest warms up on these cores when this returns. Without spare cores, wait for all warm guests.
 
         Args:
-            due: how many models are still to come, the one that this guest is for included.
+            due: number of models still to come, including this guest's.
 
         Raises:
-            SandboxError: it did not become ready; with what it wrote to its error stream.
+            SandboxError: the guest did not become ready; with its stderr.
             StoppedError: :meth:`stop` was called.
         """
         waited = bool(self._stock)
@@ -90,7 +90,7 @@ class Guests:
         except SandboxError:
             if not waited:
                 raise
-        self.close()  # a guest that waits may die of what has nothing to do with the model; so may those beside it
+        self.close()  # the cause, e.g. a kill from outside, may affect the other waiting guests too
         return self._taken(due)
 
     def _taken(self, due: int) -> Guest:
@@ -104,9 +104,9 @@ class Guests:
         return guest
 
     def restock(self, due: int) -> None:
-        """Start guests for models to come, while no model is being measured; they warm up while others are where they may.
+        """Start guests for the next models, while no model is being measured.
 
-        A failure to start one is not raised: whoever takes a guest will see it.
+        Start-up errors are deferred to :meth:`take`.
         """
         if self._stock and not self._core_set.spare:
             return
@@ -132,20 +132,20 @@ class Guests:
         with self._lock:
             self._living.add(guest)
         self._refuse_when_stopped()
-        with self._told(guest):
+        with self._start_errors(guest):
             guest.channel.send(self._clock() + self._setup_timeout_s, encode_json(Kind.HELLO, self._hello))
         return guest
 
     def _greet(self, guest: Guest) -> None:
-        """Wait until it is ready, and hand it the data."""
+        """Wait until the guest is ready, and send it the data."""
         if guest.ready is None:
-            with self._told(guest):
+            with self._start_errors(guest):
                 guest.ready = read_ready(guest.channel, guest.began_s, self._clock, self._setup_timeout_s)
                 guest.channel.send_file(self._clock() + self._setup_timeout_s, Kind.DATA, self._data)
             self.spans.append(Span("warming", guest.cores, guest.began_s, self._clock()))
 
-    def _told(self, guest: Guest) -> _FailureTold:
-        return _FailureTold(self, guest, self._setup_timeout_s)
+    def _start_errors(self, guest: Guest) -> _StartErrors:
+        return _StartErrors(self, guest, self._setup_timeout_s)
 
     def _move(self, guest: Guest, cores: tuple[int, ...]) -> None:
         try:
@@ -202,8 +202,8 @@ class Guests:
             raise StoppedError
 
 
-class _FailureTold:
-    """What goes wrong with a guest that is not ready yet becomes a message, and the guest is gone."""
+class _StartErrors:
+    """Context manager: on a start-up error, drop the guest and raise SandboxError with its stderr."""
 
     def __init__(self, guests: Guests, guest: Guest, timeout_s: float) -> None:
         self._guests, self._guest, self._timeout_s = guests, guest, timeout_s

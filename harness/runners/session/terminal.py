@@ -25,9 +25,9 @@ def attend(program: Beside, *, interactive: bool, keep_interrupts: bool = False)
 
     Args:
         program: what to run.
-        interactive: it owns the terminal until it has ended: Ctrl-C is for it alone, and what it prints is shown as it is. If
-            False, it reads nothing, and what reaches a terminal is made harmless.
-        keep_interrupts: Ctrl-C interrupts this process all the same.
+        interactive: the program controls the terminal until it ends: it alone receives Ctrl-C, and its output is unchanged. If
+            False, it has no input, and its output to a terminal is escaped.
+        keep_interrupts: Ctrl-C interrupts this process nevertheless.
 
     Raises:
         OSError: the program cannot be started.
