@@ -58,7 +58,7 @@ class ProcessHandle:
         guest_in, self._write_fd = os.pipe()
         self._read_fd, guest_out = os.pipe()
         try:
-            with pinned(cores):  # inherited, so that no moment of the guest's is on others
+            with pinned(cores):  # inherited, so that the guest never runs on other cores
                 self._process = subprocess.Popen(
                     [sys.executable, *arguments],
                     stdin=guest_in,
@@ -99,7 +99,7 @@ class ProcessHandle:
         return chunk
 
     def write(self, data: memoryview) -> int:
-        """Send what fits; returns how many bytes were taken."""
+        """Send as much as possible without blocking; return the number of bytes sent."""
         try:
             return os.write(self._write_fd, data)
         except BlockingIOError:
@@ -114,7 +114,7 @@ class ProcessHandle:
         return None
 
     def cpu_s(self) -> float | None:
-        """Return None: without a container, the guest's own account of its children is taken."""
+        """Return None: without a container, the guest's own measurement of its children is used."""
         return None
 
     def move(self, cores: tuple[int, ...]) -> None:
@@ -133,7 +133,7 @@ class ProcessHandle:
         return Beside((sys.executable, "-s", *arguments), self._folder, environment)
 
     def kill(self) -> None:
-        """Kill the guest and all below it."""
+        """Kill the guest and its descendants."""
         with self._lock:
             if (
                 self._stream_ended
@@ -144,7 +144,7 @@ class ProcessHandle:
                 kill_tree(self._process.pid)
 
     def close(self) -> GuestExit:
-        """Make sure that the guest and all that it ever started are gone."""
+        """Kill the guest and all processes that it started, and return how it ended."""
         if self._exit is not None:
             return self._exit
         self.kill()
@@ -174,7 +174,7 @@ class ProcessHandle:
 
 
 def kill_tree(root: int) -> None:
-    """Kill a process and everything below it; those below first, while the process is stopped and can start nothing."""
+    """Stop a process, so that it cannot fork, then kill its descendants and the process itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(root, signal.SIGSTOP)
     while below := [pid for pid in descendants(root) if _kill(pid)]:
@@ -202,9 +202,9 @@ def _any_alive(pids: list[int]) -> bool:
 
 
 def kill_marked(mark: bytes) -> None:
-    """Kill every process that carries ``mark``, a "NAME=value", among the variables it was started with.
+    """Kill every process with ``mark``, a "NAME=value", in its initial environment.
 
-    Finds what outlived a guest that was killed from outside.
+    This finds processes that outlived a guest killed from outside.
     """
     while found := [pid for pid in _marked(mark) if _kill(pid)]:
         if not _any_alive(found):
@@ -215,7 +215,7 @@ def _marked(mark: bytes) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended, or is another user's
+            with contextlib.suppress(OSError):  # it ended, or belongs to another user
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
     return found

@@ -1,4 +1,4 @@
-"""Judging and the report that follows from it, for a run's end and for a run that is judged again."""
+"""Scoring of a run's models and assembly of its report, for new and re-evaluated runs."""
 
 from __future__ import annotations
 
@@ -74,15 +74,15 @@ def assemble(
     warnings: Sequence[str],
     changes: Mapping[str, Any],
 ) -> Report:
-    """Return the report with its evaluators' records and all that follows from them.
+    """Return the report with its evaluators' records, verdict and warnings.
 
     Args:
         report: the report with its models.
         evaluators: all evaluators' records.
         margins: the task's margins, for the verdict.
         failed_as: how failed models count.
-        warnings: besides those of the evaluators.
-        changes: further fields.
+        warnings: warnings in addition to the evaluators'.
+        changes: further fields of the report.
     """
     undependable = report.budget.undependable_because
     verdict = decide_verdict(evaluators, report.models, margins, undependable, substituted=failed_as == "noop")

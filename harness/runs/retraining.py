@@ -35,7 +35,7 @@ def find_limit(
         return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
     runner, facts = retrain_runner()
     workers = len(setup.core_sets)
-    # Side by side, as the models will be: sandboxes share caches and memory bandwidth, and what slows one slows the other.
+    # In parallel, as for the models: sandboxes share caches and memory bandwidth and slow each other down.
     measurements = math.ceil(budget.measurements / workers) * workers if config.clock != "steps" else 1
     with progress.step("measuring retraining", measurements) as step:
 

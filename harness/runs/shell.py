@@ -1,4 +1,4 @@
-"""``harness shell`` and ``harness run --pdb``: the sandbox of a run, with the user's terminal in it."""
+"""``harness shell`` and ``harness run --pdb``: the sandbox of a run, attached to the user's terminal."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ WEEK_S = 7 * 86_400.0
 
 @dataclass(frozen=True)
 class ShellEnd:
-    """How a shell ended.
+    """Result of a shell.
 
     Attributes:
-        status: exit status, 128 + signal where a signal ended it.
-        out_of_memory: the limit on memory struck while it ran.
+        status: exit status, 128 + signal if a signal killed it.
+        out_of_memory: the memory limit was hit while it ran.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Plugins that want to work before the clock runs: while they are imported, they look for model and data."""
+"""Attacks at import: plugins that look for model and data before the clock runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK_BYTES = 1 << 24
 HARMLESS = ("pipe", "socket", "/dev/null", "/dev/urandom")
 FOUND = []
 IMAGE = []
-"""Process id of a copy of this process that was made at import, to be searched once it is known what to search for."""
+"""Process id of a copy of this process made at import, to be searched later, when its targets are known."""
 
 
 def memory_at_import_at_import():
@@ -40,7 +40,7 @@ def memory_at_import_at_import():
 
 
 def memory_at_import(model, retain):
-    """Search the image of the import's memory for the first pictures and weights, which are known only now."""
+    """Search the memory image from the import for the first pictures and weights, which are known only now."""
     for thing in FOUND:
         reached(thing)
     layer = max(model.parameters(), key=torch.Tensor.nelement)
@@ -72,7 +72,7 @@ def _found_in(process, needles):
 
 
 def places_at_import_at_import():
-    """Look into every folder that can be written or was once mounted, and into every other process."""
+    """Search every writable or mounted folder, and every other process."""
     for folder in ("/data", "/dev/shm", "/dev/mqueue", "/tmp"):
         for path in Path(folder).rglob("*"):
             if path.is_file():

@@ -292,11 +292,6 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
     }
 
 
-def _shortened(part: str) -> str:
-    """Return a part of a traceback, so short that a long message does not push out the frames that it came from."""
-    return part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]} […]\n"
-
-
 def _safely(read: Callable[[], str], instead: str) -> str:
     """Return a text that the plugin's code produces, or ``instead`` if that fails or tries to exit."""
     try:

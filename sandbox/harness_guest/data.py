@@ -27,7 +27,7 @@ class Normalisation:
 
 
 class SplitData(Dataset[tuple[Tensor, int]]):
-    """One split, held as tensors on the device.
+    """A split, as tensors on the device.
 
     Item ``i`` is (image, label): float32 of shape (C, H, W), normalised for the network, and an int.
 
@@ -35,7 +35,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64, on the same device.
         n_classes: number of classes.
-        normalisation: of the images.
+        normalisation: normalisation of the images.
         meter: counts the examples drawn; None for a new one.
     """
 

@@ -28,7 +28,7 @@ DRAIN_BYTES = 1 << 16
 PYTHON = "/opt/harness/bin/python"
 CLIENTS = ("docker", "podman")
 DETACH_KEYS = "ctrl-^,ctrl-@"
-"""The client's own, Ctrl-P first, would take a key from those who recall their last line with it."""
+"""An unlikely detach key: the client's default begins with Ctrl-P, which recalls the last line in a shell."""
 
 
 class DockerHandle:
@@ -85,7 +85,7 @@ class DockerHandle:
             raise ConnectionError(str(error)) from error
 
     def write(self, data: memoryview) -> int:
-        """Send what fits; 0 when it would wait.
+        """Send as much as possible without blocking; return the number of bytes sent.
 
         Raises:
             BrokenPipeError: the container is gone.
@@ -111,7 +111,7 @@ class DockerHandle:
         return self._refused_forks
 
     def cpu_s(self) -> float | None:
-        """Return the kernel's account of the container's control group; the last one seen when the group is gone."""
+        """Return the CPU seconds of the container's control group; the last known value once the group is gone."""
         if self._cgroup is not None:
             found = self._cgroup.cpu_s()
             self._cpu_s = self._cpu_s if found is None else found
@@ -159,7 +159,7 @@ class DockerHandle:
             self._kill_notes.append(str(error))
 
     def close(self) -> GuestExit:
-        """Kill what still runs, read how it ended, remove the container."""
+        """Kill the container if it still runs, read how it ended, and remove it."""
         if self._exit is None:
             self._exit = self._end()
         return self._exit
