@@ -61,8 +61,8 @@ class RunConfig:
     models: Annotated[
         int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
     ] = None
-    repeats: Annotated[int, Option("Unlearn each original so many times.", bounds=Whole(1, MOST_MODELS))] = 1
-    design: Annotated[Design, Option("As many originals as models, or one original again and again.")] = "per-original"
+    repeats: Annotated[int, Option("Number of unlearnings of each original.", bounds=Whole(1, MOST_MODELS))] = 1
+    design: Annotated[Design, Option("One original per model, or one original for all models.")] = "per-original"
     seed: Annotated[int, Option("Seed of the unlearning runs.", bounds=SEED)] = 0
     time_limit_s: Annotated[
         float | None,
@@ -73,22 +73,23 @@ class RunConfig:
         Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
     ] = None
     clock: Annotated[Clock, Option("Limit seconds, CPU seconds, or examples drawn from the loaders.")] = "wall"
-    no_wait: Annotated[bool, Option("Measure retraining at once, even if the machine is busy.")] = False
-    failed_as: Annotated[FailedAs, Option("Leave failed models out, or count each as its original.")] = "missing"
+    no_wait: Annotated[bool, Option("Measure retraining immediately, even if the machine is busy.")] = False
+    failed_as: Annotated[FailedAs, Option("Exclude failed models, or count each as its original.")] = "missing"
     evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
     options: Annotated[
         Mapping[str, Any], Option("An option of the plugin; may be repeated.", flag="--set", metavar="KEY=VALUE")
     ] = field(default_factory=dict)
     isolation: Annotated[Isolation, Option("One sandbox for all models, or one for each.")] = "run"
-    gpus: Annotated[str, Option("none, all, a number, or UUIDs with commas.")] = "auto"
+    gpus: Annotated[str, Option("none, all, a number, or comma-separated UUIDs.")] = "auto"
     runtime: Annotated[str | None, Option("OCI runtime of the containers, e.g. runsc.", shown="the engine's")] = None
     torch: Annotated[
-        str | None, Option("torch version of the sandbox image; several with commas: a run each.", shown="the host's")
+        str | None,
+        Option("torch version of the sandbox image; comma-separated versions get a run each.", shown="the host's"),
     ] = None
     base: Annotated[str | None, Option("Base image of the sandbox.")] = None
-    workers: Annotated[int, Option("Models at the same time, a sandbox each.", bounds=Whole(1, 100_000))] = 1
+    workers: Annotated[int, Option("Number of parallel models, each in its own sandbox.", bounds=Whole(1, 100_000))] = 1
     cpus: Annotated[
-        int | None, Option("Cores of a sandbox.", shown="all, shared out among the workers", bounds=Whole(1, 4096))
+        int | None, Option("Cores of a sandbox.", shown="all, divided among the workers", bounds=Whole(1, 4096))
     ] = None
     memory_mib: Annotated[  # torch alone needs the least
         int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
@@ -100,22 +101,22 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not self.plugin:
-            raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
+            raise UsageError("--plugin must not be empty. Pass a name, a path or name==version.")
         if self.runtime is not None and self.runner == "process":
-            raise UsageError("--runtime is for containers, and `--runner process` starts none.")
+            raise UsageError("--runtime applies to containers, but `--runner process` starts none.")
         if self.debug and self.runner != "process":
             raise UsageError(
-                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, as you, without isolation. "
-                f"To look at a plugin inside the sandbox: harness shell {self.plugin}"
+                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, without isolation. To debug "
+                f"inside the sandbox: harness shell {self.plugin}"
             )
         self._check_numbers()
         if self.repeats > 1 and self.design == "one-original":
             raise UsageError(
-                "--repeats is for the design per-original. Under one-original every model is a repeat of the first original: "
-                "give their number with --models."
+                "--repeats is for the design per-original. In one-original every model is a repeat of the first original: "
+                "set their number with --models."
             )
         if self.time_limit_s is not None and self.budget_fraction is not None:
-            raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+            raise UsageError("--time-limit and --budget-fraction exclude each other; pass only one of them.")
         for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
             if value not in get_args(known):
                 raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
@@ -173,10 +174,12 @@ class RunConfig:
         """Parse the result of :meth:`to_json`; unknown keys (of a newer version) are an error."""
         known = {one.name for one in fields(cls)}
         if unknown := set(data) - known:
-            raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
+            raise UsageError(
+                f"the run was started by another version of the harness: unknown options {sorted(unknown)}."
+            )
         from pydantic import TypeAdapter
 
-        with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
+        with foreign("the stored options are damaged", UsageError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(data)
 
 
@@ -213,5 +216,5 @@ def _value(key: str, text: str) -> Any:
     except RecursionError as error:
         raise UsageError(f"--set {key} is nested too deeply.") from error
     except ValueError as error:
-        raise UsageError(f"--set {key} {error}; put it in quotes for a text.") from error
+        raise UsageError(f"--set {key} {error}; quote it to pass it as text.") from error
     return value

@@ -259,7 +259,7 @@ def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared
     watch.close()
     dirty = [f"scratch space could not be wiped: {folder}" for folder in hello.scratch if not wipe(folder)]
     altered = [f"the plugin changed the guest's own {what}" for what in changed(guest, before)]
-    marked = ["the plugin left a mark on the data file"] if _touched_ns(data) != data_before else []
+    marked = ["the plugin changed the data file's metadata"] if _touched_ns(data) != data_before else []
     unclean = "; ".join([*dirty, *altered, *marked]) or None
     wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean, cpu_s=cpu_s))
     return CLEAN if unclean is None else UNCLEAN

@@ -197,7 +197,7 @@ def _blank(prepared: Prepared, job: Job) -> nn.Module:
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise GpuLostError("the sandbox was to have a GPU, but torch finds none in it")
+        raise GpuLostError("the sandbox was assigned a GPU, but torch finds none in it")
     model = build_model(prepared.spec, seed=None).to(device).eval()
     if device.type == "cuda":
         torch.zeros(1, device=device)

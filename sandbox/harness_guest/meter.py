@@ -35,7 +35,7 @@ class Meter:
         drawn = self.examples + examples
         if self._limit is not None and drawn > self._limit:
             raise LimitReachedError(
-                f"the limit is {self._limit:.0f} examples, and {drawn} were asked for: watch context.remaining_s"
+                f"the limit is {self._limit:.0f} examples, but {drawn} were requested: watch context.remaining_s"
             )
         self.examples = drawn
 

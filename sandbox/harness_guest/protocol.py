@@ -216,7 +216,7 @@ def decode_header(raw: bytes) -> tuple[Kind, int]:
     """
     magic, kind_number, length = HEADER.unpack(raw)
     if magic != MAGIC:
-        raise ProtocolError("a frame does not begin with the protocol's mark")
+        raise ProtocolError("a frame does not begin with the magic bytes")
     try:
         kind = Kind(kind_number)
     except ValueError:

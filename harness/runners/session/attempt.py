@@ -269,11 +269,13 @@ class Attempt:
     def _observations(self) -> list[str]:
         facts, ended, notes = self._facts, self._facts.ended, []
         if facts.oom_rise:
-            notes.append(f"the out-of-memory killer struck {facts.oom_rise} time(s) while the model ran")
+            notes.append(f"the kernel counted {facts.oom_rise} out-of-memory kill(s) while the model ran")
         if facts.refused_forks:
-            notes.append(f"the limit on processes and threads refused {facts.refused_forks} while the model ran")
+            notes.append(
+                f"the limit on processes and threads refused {facts.refused_forks} fork(s) while the model ran"
+            )
         if ended is not None and ended.leftovers:
-            notes.append(f"{ended.leftovers} process(es) of the plugin were left running and were killed")
+            notes.append(f"{ended.leftovers} leftover process(es) of the plugin were killed")
         if ended is not None and ended.unclean is not None:
             notes.append(f"{ended.unclean}; the next model gets a new guest")
         return notes
