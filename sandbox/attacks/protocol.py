@@ -138,7 +138,7 @@ def deep_word():
 def deep_size(model):
     """Send a complete result with a size nested so deeply that the guest can parse it and the host cannot."""
     raw = safetensors.torch.save(model.state_dict())
-    depth = sys.getrecursionlimit() - 16
+    depth = sys.getrecursionlimit() - 48
     _inside.write(_inside.ends().weights, raw)
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": %s}' % (len(raw), b"[" * depth + b"]" * depth))
 

@@ -145,6 +145,8 @@ def listening_sockets():
     for table in ("tcp", "tcp6", "udp", "udp6", "unix"):
         path = Path("/proc/net", table)
         lines = path.read_text().splitlines()[1:] if path.exists() else []
+        # The guest's own pairs of Unix sockets have neither a name nor a listener, so that nobody can connect to them.
+        lines = [line for line in lines if table != "unix" or len(line.split()) > 7 or line.split()[3] != "00000000"]
         if lines:
             reached(f"{path}: {lines[:3]}")
 

@@ -61,6 +61,7 @@ def unlearn(model):
 """
 
 
+@pytest.mark.usefixtures("real_processes")  # what a forked guest inherits from the tests is no part of its world
 def test_both_runners_put_a_plugin_into_one_world(bench: Bench, plugin: Plugin, tmp_path: Path) -> None:
     """Variables, home, temporary and cache folders, locale and time zone are the same."""
     spec = plugin(WORLD)
@@ -223,9 +224,9 @@ def test_reaping_removes_what_a_dead_process_left(bench: Bench) -> None:
 
 def test_a_container_of_which_an_interrupted_process_lost_hold_is_gone_when_that_has_ended(bench: Bench) -> None:
     program = f"""
-from harness.runners.engine import Engine
-from harness.runners.engine_types import ContainerSpec, ContainerState
-from harness.runners.reaper import owner_labels, remove_own_at_exit
+from harness.runners.engine.client import Engine
+from harness.runners.engine.types import ContainerSpec, ContainerState
+from harness.runners.engine.reaper import owner_labels, remove_own_at_exit
 
 engine = Engine.connect()
 remove_own_at_exit(engine)

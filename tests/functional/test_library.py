@@ -80,7 +80,7 @@ def test_an_interrupted_run_raises_and_can_be_resumed(program: Program, task: Pa
 import os, signal
 from contextlib import contextmanager
 import harness
-from harness.progress import SilentProgress
+from harness.core.progress import SilentProgress
 
 class StopAfterOne(SilentProgress):
     @contextmanager

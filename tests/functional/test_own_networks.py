@@ -139,7 +139,7 @@ def test_a_process_that_fails_while_it_loads_the_model_gives_its_own_cause(progr
 
     assert [model["status"] for model in models] == ["setup_error"] * 2
     assert {model["evidence"]["error_message"] for model in models} == {"its own cause"}
-    assert "before the plugin was imported" in models[0]["advice"]
+    assert "could not be loaded inside the sandbox" in models[0]["advice"]
 
 
 def test_a_run_stops_at_the_third_infrastructure_error_of_one_cause_and_can_be_resumed(

@@ -70,7 +70,7 @@ def test_only_uploading_is_left_out_and_the_page_says_so() -> None:
 
     assert uploads == ["twine check --strict dist/*", "twine upload dist/*"]
     assert {step.needs for step in steps(PAGE)} == {"", "sandbox", "upload"}
-    assert "alone are not carried out by the project's tests" in PAGE.read_text().replace("\n", " ")
+    assert "are the only ones on this page that the project's tests do not run" in PAGE.read_text().replace("\n", " ")
 
 
 def test_code_that_the_page_shows_is_in_the_package(walk: Walk) -> None:

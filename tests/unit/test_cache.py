@@ -103,7 +103,7 @@ def test_a_cache_below_a_file_cannot_be_used(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from harness.cache import Cache
+from harness.core.cache import Cache
 
 def build(folder):
     (folder / "value.txt").write_text("half")

@@ -282,7 +282,7 @@ def test_numbers_of_a_plugins_task_have_the_bounds_of_a_task_files(change: str, 
 from dataclasses import replace
 from harness.evaluation import hookimpl
 from harness.tasks import bundled as ours
-from harness.tasks.model import Budget, Margins
+from harness.tasks.task import Budget, Margins
 
 @hookimpl
 def harness_tasks():

@@ -42,7 +42,7 @@ def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 def test_a_lock_that_another_process_holds_is_refused_and_waited_for(tmp_path: Path) -> None:
     program = """
 import pathlib, sys
-from harness.locks import locked
+from harness.core.locks import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     input()
@@ -156,7 +156,7 @@ def test_a_removal_that_is_killed_half_way_leaves_no_half_of_an_entry(tmp_path: 
     things.get_or_build(INPUTS, _write)
     program = """
 import os, pathlib, shutil, signal, sys
-from harness.cache import Cache
+from harness.core.cache import Cache
 shutil.rmtree = lambda path, **_: (pathlib.Path(path, "value.txt").unlink(), os.kill(os.getpid(), signal.SIGKILL))
 cache = Cache("things", pathlib.Path(sys.argv[1]))
 cache.remove(next(cache.entries()))

@@ -17,7 +17,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from harness.errors import NoSpaceError
-from harness.files import atomic_write_bytes
+from harness.core.files import atomic_write_bytes
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
 try:
