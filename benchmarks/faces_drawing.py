@@ -24,8 +24,8 @@ def main() -> None:
     wall_s, processor_s = time.perf_counter(), time.process_time()
     drawn = len(faces_examples(persons=persons, pictures=PICTURES_EACH, seed=arguments.seed))
     wall_s, processor_s = time.perf_counter() - wall_s, time.process_time() - processor_s
-    print(f"{drawn:,} pictures: {processor_s:.2f} s of processor time, {wall_s:.2f} s by the clock")
-    print(f"{drawn / processor_s:,.0f} pictures per second of processor time; {drawn / wall_s:,.0f} by the clock")
+    print(f"{drawn:,} pictures: {processor_s:.2f} s of CPU time, {wall_s:.2f} s by the clock")
+    print(f"{drawn / processor_s:,.0f} pictures per second of CPU time; {drawn / wall_s:,.0f} by the clock")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The ordinary way is a plain PyTorch loop with ``torch.utils.data.DataLoader``, one model after the other, in one
 process with as many threads as torch takes. The harness trains chunks of models side by side, in one process a core
 with one thread each. Both ways have the same recipe and pictures and are timed in turns; ratios are those of the
-medians. Processor time counts all threads and processes; on a machine that others use too it is the better guide.
+medians. CPU time counts all threads and processes; on a machine that others use too it is the better guide.
 Start-up of processes is not timed on either side::
 
     python benchmarks/reference_training.py
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds: wall clock, and processor time of all threads and processes."""
+    """Seconds: wall clock, and CPU time of all threads and processes."""
 
     wall_s: float
     cpu_s: float
@@ -107,7 +107,7 @@ def train_ordinarily(case: Case, seed: int) -> None:
 
 
 def train_part(case: Case, seeds: range) -> tuple[float, int]:
-    """Train one chunk in a worker; its processor seconds, and the most memory that the worker ever held, KiB."""
+    """Train one chunk in a worker; its CPU seconds, and the most memory that the worker ever held, KiB."""
     begin = time.process_time()
     train_chunk(case.spec, case.recipe, case.images, case.labels, seeds)
     return time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -163,7 +163,7 @@ def _median(costs: list[Cost]) -> Cost:
 
 
 def _text(spent: Cost) -> str:
-    return f"{spent.wall_s * 1000:8.1f} ms wall {spent.cpu_s * 1000:8.1f} ms of processor time"
+    return f"{spent.wall_s * 1000:8.1f} ms wall {spent.cpu_s * 1000:8.1f} ms of CPU time"
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ time is overhead; ratios are of medians::
     python benchmarks/sandbox_overhead.py
     python benchmarks/sandbox_overhead.py --models 8 --method-s 3
 
-Processor time is that of the container and of this process together: on a machine that others use it says more than the
+CPU time is that of the container and of this process together: on a machine that others use it says more than the
 clock. With spare cores, the method of ``--isolation model`` works for ``--method-s`` seconds, its own time taken off again.
 Needs a Docker engine.
 """
@@ -34,7 +34,7 @@ from harness.core.hardware import available_cores, memory_mib, usable_cores
 from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginBundle
 from harness.runners.bundles import resolve
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.docker import DockerRunner
 from harness.runners.engine.cgroups import Cgroup
 from harness.runners.engine.client import Engine
@@ -42,7 +42,7 @@ from harness.runners.images.listing import GuestImage, ensure_guest_image, ensur
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.config import RunConfig
-from harness.runs.placement import plan_seats
+from harness.runs.placement import plan_core_sets
 from harness_guest.protocol import Hello
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
@@ -82,11 +82,11 @@ STEPS = """
 import os, sys, time
 import torch, torch._dynamo
 from harness_guest.confine import confine, filter_for
-from harness_guest.posture import changed, posture
+from harness_guest.process_attributes import changed, process_attributes
 from harness_guest.scratch import wipe
 torch.set_num_threads(1)
-filter_for(1)
-before = posture()
+filter_for((1,))
+before = process_attributes(os.getpid())
 def median_ms(step):
     seconds = []
     for _ in range(15):
@@ -99,9 +99,9 @@ def fork(step=lambda: None):
     os.waitpid(pid, 0)
 bare = median_ms(fork)
 print("fork and exit of a bare child", bare)
-print("filter of system calls", median_ms(lambda: fork(lambda: confine(1))) - bare)
+print("filter of system calls", median_ms(lambda: fork(lambda: confine((1,)))) - bare)
 print("wiping empty scratch folders", median_ms(lambda: [wipe(folder) for folder in ("/tmp", "/dev/shm", "/dev/mqueue")]))
-print("looking at the guest's posture", median_ms(lambda: changed(before)))
+print("looking at the guest's process attributes", median_ms(lambda: changed(os.getpid(), before)))
 """
 
 
@@ -116,9 +116,9 @@ class Bench:
     data_file: Path
     original: State
 
-    def session(self, isolation: Any, seat: Seat, seconds: float, due: Callable[[], int]) -> Session:
-        """Return a session with a method that runs for ``seconds``."""
-        cores = seat.waiting if isolation == "model" else seat.cores
+    def session(self, isolation: Any, core_set: CoreSet, seconds: float, due: Callable[[], int]) -> Session:
+        """A session whose method works for so many seconds."""
+        cores = core_set.waiting if isolation == "model" else core_set.cores
         setup = GuestSetup(RUN_ID, 3600.0, cores)
         hello = Hello(
             plugin="bench",
@@ -127,7 +127,7 @@ class Bench:
             recipe=to_json(Recipe()),
             plugin_path=self.runner.paths.plugin_path,
             scratch=list(self.runner.paths.scratch),
-            threads=len(seat.cores or ()) or available_cores(),
+            threads=len(core_set.cores or ()) or available_cores(),
             options={"seconds": seconds},
         )
         manifest = Manifest.of(self.original)
@@ -137,7 +137,7 @@ class Bench:
             data=self.data_file,
             manifest=manifest,
             isolation=isolation,
-            seat=seat,
+            core_set=core_set,
             due=due,
         )
 
@@ -167,7 +167,7 @@ class Bench:
         return [(name, float(ms)) for name, _, ms in (line.rpartition(" ") for line in told.splitlines())]
 
     def container_cpu_s(self) -> float:
-        """Processor seconds of all containers of this benchmark that live now; 0 where it cannot be read."""
+        """CPU seconds of all containers of this benchmark that live now; 0 where it cannot be read."""
         groups = [Cgroup.of(state.pid, state.id) for state in self.engine.containers({"harness.run": RUN_ID})]
         return sum(_cpu_s(group) for group in groups if group is not None)
 
@@ -185,7 +185,7 @@ class Result:
 
     Attributes:
         overhead_s: wall time without the method's own.
-        cpu_s: processor time of container and host; empty where containers come and go.
+        cpu_s: CPU time of container and host; empty where containers come and go.
         parts: name -> seconds of one part of the overhead.
         spans: when guests warmed up and models were measured.
     """
@@ -212,10 +212,10 @@ class Result:
             self.parts.setdefault(name, []).append(seconds)
 
 
-def measure(bench: Bench, isolation: str, seat: Seat, models: int, seconds: float) -> Iterator[Result]:
+def measure(bench: Bench, isolation: str, core_set: CoreSet, models: int, seconds: float) -> Iterator[Result]:
     """Unlearn so many models, and stop after each one so that others can be measured in turns with it."""
     result, left = Result(), [models]
-    with bench.session(isolation, seat, seconds, lambda: left[0]) as session:
+    with bench.session(isolation, core_set, seconds, lambda: left[0]) as session:
         for index in range(models):
             left[0] -= 1
             cpu_s = time.process_time() + (bench.container_cpu_s() if isolation == "run" and index else 0.0)
@@ -299,7 +299,7 @@ def show(title: str, naive_s: Sequence[float], result: Result) -> None:
     for name, seconds in result.parts.items():
         print(line(f"  {name}", seconds))
     if result.cpu_s:
-        print(line("processor time, host and container", result.cpu_s))
+        print(line("CPU time, host and container", result.cpu_s))
     ratio = statistics.median(naive_s) / statistics.median(result.overhead_s)
     print(f"the naive way takes {ratio:.1f} times as long; disturbed measurements: {_disturbed(result.spans)}")
 
@@ -321,16 +321,16 @@ def main() -> None:
     with prepared(Engine.connect()) as bench:
         parameters = sum(array.size for array in bench.original.values())
         print(f"{parameters:,} parameters, {len(cores)} cores")
-        (full,) = plan_seats(RunConfig("bench", isolation="model"), cores, memory_mib())
+        (full,) = plan_core_sets(RunConfig("bench", isolation="model"), cores, memory_mib())
         warm = measure(bench, "run", full, options.models, 0.0)
         show("--isolation run", *in_turns(bench.naive, warm, 8))
         busy = measure(bench, "model", full, options.fresh, 0.0)
         show(f"--isolation model, no core to spare ({full.ahead} guests at once)", *in_turns(bench.naive, busy, 4))
         if len(cores) > 1:
             half = RunConfig("bench", isolation="model", cpus=len(cores) - max(1, len(cores) // 4))
-            (seat,) = plan_seats(half, cores, memory_mib())
-            beside = measure(bench, "model", seat, options.fresh, options.method_s)
-            title = f"--isolation model, {len(seat.spare)} spare core(s), a method of {options.method_s:g} s"
+            (core_set,) = plan_core_sets(half, cores, memory_mib())
+            beside = measure(bench, "model", core_set, options.fresh, options.method_s)
+            title = f"--isolation model, {len(core_set.spare)} spare core(s), a method of {options.method_s:g} s"
             show(title, *in_turns(bench.naive, beside, 4))
         print("\nsingle steps inside the container, median ms")
         for name, ms in bench.steps():

@@ -1,7 +1,7 @@
 """Time and memory of scoring: epsilons of both families of attacks, the likelihood-ratio attack, and KS distances.
 
 Each measure runs in a fresh process, after a first call on a few examples. Printed are the median
-wall-clock and processor time of one call on all examples and the growth of that process's peak memory over it::
+wall-clock and CPU time of one call on all examples and the growth of that process's peak memory over it::
 
     python benchmarks/scoring.py
     python benchmarks/scoring.py --models 64 --examples 5000
@@ -10,7 +10,7 @@ wall-clock and processor time of one call on all examples and the growth of that
     python benchmarks/scoring.py --evaluators --scaling
 
 With ``--evaluators`` it is every registered evaluator, one after another in one process, on the evidence of a whole run
-with four queries, at 32 and at ``--models`` models: wall-clock and processor time and peak memory of each and of all;
+with four queries, at 32 and at ``--models`` models: wall-clock and CPU time and peak memory of each and of all;
 with ``--scaling`` also how they grow up to fourfold.
 
 The ratio is to a literal transcription of the released grid, which compares every threshold with every model. It is
@@ -162,7 +162,7 @@ def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> Non
             peer = measure(name + PEER, n_models, n_examples, repeats)
             ratio = (
                 f", the usual way {peer.wall_s:.4f} s wall, {peer.processor_s:.4f} s of processors: "
-                f"ratio {peer.processor_s / cost.processor_s:.2f} by processor time"
+                f"ratio {peer.processor_s / cost.processor_s:.2f} by CPU time"
             )
         print(
             f"  {name:14s} {cost.wall_s:10.4f} s wall, {cost.processor_s:8.4f} s of processors, "
@@ -172,8 +172,8 @@ def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> Non
 
 
 def scaling(n_models: int, n_examples: int, repeats: int) -> None:
-    """Print the exponents of processor time in the number of examples and of models, fitted to three doublings."""
-    print("exponents of processor time, fitted on logarithms")
+    """Print the exponents of CPU time in the number of examples and of models, fitted to three doublings."""
+    print("exponents of CPU time, fitted on logarithms")
     for name in MEASURES:
         by_examples = [(n, measure(name, n_models, n, repeats)) for n in _doublings(n_examples)]
         by_models = [(n, measure(name, n, n_examples, repeats)) for n in _doublings(n_models)]

@@ -156,7 +156,7 @@ def _together(found: Evidence) -> Cost:
 
 
 def _processor_s() -> float:
-    """Return the processor seconds, user and system, of this process and of its children that have ended."""
+    """Return the CPU seconds, user and system, of this process and of its children that have ended."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(one.ru_utime + one.ru_stime for one in both)
 
@@ -193,11 +193,11 @@ def show(size: Size) -> None:
         f"{found.together.extra_mib:6.0f} MiB"
     )
     ratio = found.processor_s / found.each["lira"].processor_s
-    print(f"  processor time of all to that of the likelihood-ratio attack alone: {ratio:.1f}", flush=True)
+    print(f"  CPU time of all to that of the likelihood-ratio attack alone: {ratio:.1f}", flush=True)
 
 
 def show_growth(size: Size, factor: int = 4) -> None:
-    """Print the exponents of processor time from a fourth of a size up to ``factor`` times it, fitted on logarithms."""
+    """Print the exponents of CPU time from a fourth of a size up to ``factor`` times it, fitted on logarithms."""
     factors = [2.0**i for i in range(-2, factor.bit_length())]
     for what, sizes in (
         ("models", [replace(size, models=round(f * size.models)) for f in factors]),
@@ -206,7 +206,7 @@ def show_growth(size: Size, factor: int = 4) -> None:
         bills = [bill(one) for one in sizes]
         print(
             f"growth with {what}, {getattr(sizes[0], what)} to {getattr(sizes[-1], what)}: "
-            f"exponents of processor time, and seconds at either end"
+            f"exponents of CPU time, and seconds at either end"
         )
         for name in (*bills[0].each, "all"):
             seconds = [one.processor_s if name == "all" else one.each[name].processor_s for one in bills]

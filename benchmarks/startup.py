@@ -1,7 +1,7 @@
 """Start-up time of the quick commands, compared with a bare interpreter and with importing torch.
 
 Every command is started anew, in turns with the others, so that a busy machine slows all of them alike; printed are medians of
-the wall clock and of processor time, and the ratios of the latter::
+the wall clock and of CPU time, and the ratios of the latter::
 
     python benchmarks/startup.py
     python benchmarks/startup.py --repeats 20

@@ -42,7 +42,7 @@ Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 
 @dataclass(frozen=True)
 class Timings:
-    """Times and peak memory; seconds on the host's monotonic clock, or processor seconds if ``clock`` is "cpu".
+    """Times and peak memory; seconds on the host's monotonic clock, or CPU seconds if ``clock`` is "cpu".
 
     Attributes:
         unlearn_s: charged seconds per unlearned model, shape (n_unlearned,); NaN for a failed model that counts as its original.
@@ -50,7 +50,7 @@ class Timings:
         limit_s: the limit per model, in seconds, or in examples if ``clock`` is "steps"; None without a limit.
         peak_rss_mib: peak resident memory per finished model, MiB; NaN if unknown.
         peak_gpu_mib: peak GPU memory per finished model, MiB; NaN on CPU.
-        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples drawn).
+        clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds) or "steps" (examples drawn).
         unlearn_examples: examples drawn from the splits' loaders per unlearned model, shape (n_unlearned,); empty or NaN if
             unknown.
         retrain_examples: examples drawn per measured retraining, shape (n_measurements,); may be empty.

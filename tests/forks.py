@@ -1,6 +1,6 @@
 """Processes of the program that need not load its libraries: forked from one that has loaded them and done nothing else.
 
-What costs a command, a guest or a worker that trains its first seconds of processor time is importing torch and SciPy.
+What costs a command, a guest or a worker that trains its first seconds of CPU time is importing torch and SciPy.
 Here they are imported once for all of them; variables, working directory, session, streams and exit status are each
 process's own. ``python -m tests.forks ADDRESS`` is the process to fork from.
 """
@@ -259,7 +259,7 @@ def _answer(listener: socket.socket) -> None:
 
 
 def _bury() -> None:
-    """Wait for what has ended, so that its processor time is counted."""
+    """Wait for what has ended, so that its CPU time is counted."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue

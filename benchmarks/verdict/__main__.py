@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pool,
         lambda text: print(text, file=sys.stderr, flush=True),
     )
-    print(f"{time.process_time() - start:.0f} s of processor time", file=sys.stderr)
+    print(f"{time.process_time() - start:.0f} s of CPU time", file=sys.stderr)
     print(writing.findings(results), *writing.tables(results), sep="\n")
     if options.write:
         facts = _facts(options, models)

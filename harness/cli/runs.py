@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from harness.choices import FailedAs
     from harness.library.result import RunReport
 
-# A run that ends without one finished model writes its report and ends with this code.
+# exit code of a run without a finished model, which nevertheless writes its report
 NO_MODEL_FINISHED = 3
 
 failed_as_option = click.option(
     "--failed-as",
     type=click.Choice(["missing", "noop"]),
-    help="Leave failed models out, or count each as its original.",
+    help="Exclude failed models, or count each as its original.",
 )
 export_option = click.option(
-    "--export", "exporters", multiple=True, help="Hand the finished run to this exporter; may be repeated."
+    "--export", "exporters", multiple=True, help="Export the finished run with this exporter; may be repeated."
 )
 
 
@@ -34,13 +34,13 @@ export_option = click.option(
 def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool, **options: Any) -> None:
     """Run an unlearning plugin on a task and report.
 
-    Trains the reference models (once; they are cached), measures how long retraining takes, runs the plugin on every original
-    model within a fraction of that time, and writes report.json and report.html into the run folder.
+    Trains the reference models (once; they are cached), measures the retraining time, runs the plugin on every original model
+    within a fraction of that time, and writes report.json and report.html into the run folder.
 
-    Exits with 3 when the plugin returned no model at all; the report then says why.
+    Exits with 3 if the plugin returned no model; the report contains the reason.
 
-    With several versions of torch, the run folder has an ordinary run for each, and what is printed at the end says which numbers
-    moved by more than chance. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
+    With several versions of torch, the run folder has an ordinary run for each, and the output shows which numbers changed
+    significantly. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
     """
     from harness.library.calls import run
     from harness.runs.config import parse_options
@@ -53,13 +53,13 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     _show(run(options=parse_options(pairs), **options, progress="rich"), exporters)
 
 
-@click.command("resume", short_help="Go on with an interrupted run.")
+@click.command("resume", short_help="Continue an interrupted run.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--workers", type=int, help="Models at the same time from now on, each with as many cores as before.")
+@click.option("--workers", type=int, help="New number of parallel models, each with as many cores as before.")
 @failed_as_option
 @export_option
 def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None, exporters: tuple[str, ...]) -> None:
-    """Go on with the interrupted run in FOLDER; finished models are not done again."""
+    """Continue the interrupted run in FOLDER without repeating finished models."""
     from harness.cli.matrix import resume_versions
     from harness.library.calls import resume
 
@@ -69,7 +69,7 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
     _show(resume(folder, workers=workers, failed_as=failed_as, progress="rich"), exporters)
 
 
-@click.command("evaluate", short_help="Judge a run again, or one that was stopped, without running it again.")
+@click.command("evaluate", short_help="Evaluate a finished or interrupted run again, without unlearning.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
 @failed_as_option
@@ -77,10 +77,10 @@ def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None
 def evaluate_command(
     folder: Path, evaluators: tuple[str, ...], failed_as: FailedAs | None, exporters: tuple[str, ...]
 ) -> None:
-    """Judge the run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
+    """Evaluate the run in FOLDER again, e.g. with a newly installed evaluator; nothing is unlearned again.
 
-    A run that was stopped is judged as far as it came; models that have not ended count as failed. The report and its page are
-    written anew. Records of evaluators that were not asked for stay as they are.
+    Of an interrupted run the finished models are evaluated; the others count as failed. The report and its page are written
+    again. Records of evaluators that were not requested stay unchanged.
     """
     from harness.library.calls import evaluate
 
@@ -89,7 +89,7 @@ def evaluate_command(
 
 
 def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: bool) -> None:
-    """What ends in no report, or in several."""
+    """Execute ``--pdb`` or several ``--torch`` versions, which produce no report or several."""
     from harness.cli.matrix import refuse_export, run_versions
     from harness.cli.shell import debug_command
 
@@ -101,14 +101,14 @@ def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: b
 
 
 def _check(exporters: Sequence[str]) -> None:
-    """A misspelled exporter must not be told after hours of work."""
+    """Validate exporter names before the run starts."""
     from harness.plugins.exporters import choose_exporters
 
     choose_exporters(exporters)
 
 
 def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
-    """Print the summary and export the run; a failure to export goes before the plugin's."""
+    """Print the summary and export the run; an export error takes precedence over a failed run."""
     from harness.cli.export import export_and_tell
     from harness.core.printing import console
     from harness.report.summary import render_summary
@@ -116,7 +116,9 @@ def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
     try:
         console().print(render_summary(report, report.folder))
         sys.stdout.flush()
-    except OSError as error:  # the report is written: its exit code is not that of a full disk under this output
+    except (
+        OSError
+    ) as error:  # the report is written, so a full disk behind standard output must not change the exit code
         click.echo(f"Note: the summary could not be printed: {error}. See {report.folder}.", err=True)
     if exporters:
         export_and_tell(report, exporters)

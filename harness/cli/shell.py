@@ -1,4 +1,4 @@
-"""``harness shell``, and ``harness run --pdb``: a person beside the plugin."""
+"""``harness shell``, and ``harness run --pdb``: interactive access to a plugin."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PLUGIN_FAILED = 3  # as of a run without one finished model
 @click.command("shell", short_help="Enter the sandbox of a plugin.")
 @click.argument("plugin")
 @config_options("task", "runner", runner="Where the shell runs; `process` gives no isolation.")
-@click.option("--command", "-c", help="Carry this code out instead, without a terminal.")
-@click.option("--sh", "program", flag_value="sh", help="The system's shell instead of a Python prompt.")
-@click.option("--untrained", is_flag=True, help="A network that was never trained, instead of an original.")
+@click.option("--command", "-c", help="Run this code non-interactively.")
+@click.option("--sh", "program", flag_value="sh", help="Open the system's shell instead of a Python prompt.")
+@click.option("--untrained", is_flag=True, help="Use an untrained network instead of an original.")
 @config_options(
     *("seed", "time_limit_s", "options", "gpus", "runtime", "torch", "base", "cpus", "memory_mib"),
     seed="Seed of the unlearning.",
-    time_limit_s="What the plugin is told, seconds; not enforced.  [default: none]",
+    time_limit_s="Value of context.time_limit_s, seconds; not enforced.  [default: none]",
     runtime="OCI runtime of the container, e.g. runsc.  [default: the engine's]",
     torch="torch version inside the sandbox image.  [default: the host's]",
     cpus="Cores of the sandbox.  [default: all]",
@@ -35,11 +35,10 @@ def shell_command(
     """Enter the sandbox in which a run holds PLUGIN: the same image, mounts, user, limits and system-call filter.
 
     A Python prompt has the first model of the task as `model`, then `retain`, `forget`, `validation`, `context`, and the
-    plugin's own function `unlearn`; `run()` calls it as a run does. Only one original is trained, unless runs have left theirs
-    in the cache.
+    plugin's own function `unlearn`; `run()` calls it as a run does. If the cache has no original, one is trained.
 
-    With --command, or code on standard input, that is carried out and the command ends with its exit status. What is printed in
-    the sandbox reaches your terminal; nothing is limited in time.
+    With --command, or code on standard input, that code is executed, and the command exits with its status. Output in the
+    sandbox reaches your terminal. There is no time limit.
 
     PLUGIN is a name, the path of a wheel or source directory, or name==version.
     """
@@ -49,7 +48,7 @@ def shell_command(
 
     config = RunConfig(options=parse_options(pairs), **options)
     code = code_from(sys.stdin.isatty(), command)
-    signal.signal(signal.SIGHUP, _stop)  # the terminal was closed: the sandbox goes with it
+    signal.signal(signal.SIGHUP, _stop)  # the terminal was closed: remove the sandbox
     try:
         with RichProgress() as progress:
             opened = open_shell(config, progress, fresh=untrained)
@@ -57,18 +56,18 @@ def shell_command(
     except KeyboardInterrupt:
         raise SystemExit(InterruptedRunError.exit_code) from None
     if end.out_of_memory:
-        click.echo(f"The memory limit of {config.memory_mib} MiB struck; give more with --memory.", err=True)
+        click.echo(f"The memory limit of {config.memory_mib} MiB was hit. Raise it with --memory.", err=True)
     raise SystemExit(end.status)
 
 
 def debug_command(options: dict[str, Any]) -> None:
-    """Carry out ``harness run --pdb``."""
+    """Execute ``harness run --pdb``."""
     from harness.cli.progress import RichProgress
     from harness.runs.config import RunConfig
     from harness.runs.shell import debug
 
-    ended = debug(RunConfig(**options, debug=True), RichProgress())  # not entered: the terminal is the plugin's
-    unscored = "Nothing was limited in time, and nothing is scored or written with --pdb."
+    ended = debug(RunConfig(**options, debug=True), RichProgress())  # not entered, because the plugin uses the terminal
+    unscored = "With --pdb there is no time limit, and nothing is scored or written."
     if ended.failed is None:
         click.echo(f"The plugin failed on none of {ended.models} models. {unscored} Run it again without --pdb.")
         return

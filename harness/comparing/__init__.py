@@ -1,6 +1,6 @@
-"""Several runs side by side: which differences chance does not explain, and what must not be compared at all.
+"""Comparison of runs: significant differences, and which runs must not be compared.
 
-``compare(load_reports(paths))`` compares methods, ``drift(...)`` one method under several versions of torch; both give a
+``compare(load_reports(paths))`` compares methods, ``drift(...)`` one method under several versions of torch. Both return a
 :class:`Comparison`, which :func:`print_comparison` shows and :mod:`harness.comparing.exporting` writes.
 """
 

@@ -1,4 +1,4 @@
-"""From reports to a comparison."""
+"""Construction of a comparison from reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.report.words import plain
 
 NO_INTERVAL = "no interval"
 NO_VALUE = "no value"
-TIME = "times and memory depend on what else the machine did"
+TIME = "times and memory depend on other load on the machine"
 
 
 def compare(
@@ -30,18 +30,18 @@ def compare(
     forgetting: str | None = None,
     utility: str = UTILITY,
 ) -> Comparison:
-    """Compare methods; the first report is the one that all others are held against.
+    """Compare methods; the first report is the baseline.
 
     Args:
         reports: two or more.
         metrics: names such as "lira.auc"; empty for the headline metrics.
         everything: all metrics.
-        forgetting: the metric whose way from no-op to control the plots show; None for what is left of the memory, or the
-            attack's AUC in reports that lack that.
-        utility: the metric that the plots hold against it.
+        forgetting: the plotted metric of forgetting, on its scale from no-op to control; None for
+            ``forgetting.memory_left_worst``, or ``lira.auc`` in reports without that.
+        utility: the metric on the x axis of the plots.
 
     Raises:
-        NotComparableError: the runs' numbers do not mean the same thing; the message says why and what to do.
+        NotComparableError: the runs are not comparable; the message says why and what to do.
         UsageError: fewer than two reports, or a metric that none of them has.
     """
     runs = _labelled(reports, "methods")
@@ -52,10 +52,10 @@ def compare(
 
 
 def drift(reports: Sequence[LoadedReport], *, metrics: Sequence[str] = (), everything: bool = False) -> Comparison:
-    """Hold one method's numbers under several versions of torch against those under the oldest.
+    """Compare one method under several versions of torch; the oldest is the baseline.
 
     Raises:
-        NotComparableError: other methods, or something other than torch differs; the message says why and what to do.
+        NotComparableError: the methods differ, or something other than torch does; the message says why and what to do.
         UsageError: fewer than two reports, or a metric that none of them has.
     """
     ordered = sorted(reports, key=lambda one: _version(torch_of(one.report)))
@@ -63,7 +63,7 @@ def drift(reports: Sequence[LoadedReport], *, metrics: Sequence[str] = (), every
 
 
 def is_drift(reports: Sequence[LoadedReport]) -> bool:
-    """Whether the reports are of one method, each under another version of torch."""
+    """Return True if all reports are of one method, each with a different version of torch."""
     methods = {(one.report.plugin.name, one.report.plugin.distribution, one.report.plugin.version) for one in reports}
     alike = all(one.report.plugin.options == reports[0].report.plugin.options for one in reports)
     return len(methods) == 1 and alike and len({torch_of(one.report) for one in reports}) == len(reports)
@@ -72,7 +72,7 @@ def is_drift(reports: Sequence[LoadedReport]) -> bool:
 def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Labelled]:
     if len(reports) < 2:
         raise UsageError(
-            f"A comparison needs two finished runs or more; {len(reports)} given (one named twice counts once)."
+            f"A comparison needs two finished runs or more; {len(reports)} given (a run named twice counts once)."
         )
     return [Labelled(label, one.report) for label, one in zip(labels(reports, kind), reports, strict=True)]
 
@@ -121,7 +121,7 @@ def _cell(
 
 
 def _mark(badness: float, direction: differences.Direction) -> Mark:
-    """What may be said if chance does not explain the difference."""
+    """Return the mark of a significant difference."""
     if direction == "none":
         return "differs"
     if direction == "closer_to_reference":
@@ -130,7 +130,7 @@ def _mark(badness: float, direction: differences.Direction) -> Mark:
 
 
 def _corrected(rows: Sequence[Row]) -> tuple[list[Row], int]:
-    """The rows with p-values adjusted for all comparisons in them, marks only where chance does not explain; how many."""
+    """Adjust p-values for multiple comparisons and drop marks that are not significant; return rows and number of tests."""
     judged = [cell.difference for row in rows for cell in row.cells if cell.difference is not None]
     adjusted = iter(differences.holm([one.p for one in judged]))
 
@@ -145,7 +145,7 @@ def _corrected(rows: Sequence[Row]) -> tuple[list[Row], int]:
 
 
 def _models(report: Report) -> int:
-    """On how many independent models a run's numbers rest, at most: of each original one, unless all are of one."""
+    """Return an upper bound on the number of independent models of a run: one per original, unless all share one."""
     finished = [model.original for model in report.models if model.status.finished]
     independent = len(finished) if report.design.name == "one-original" else len(set(finished))
     return min(independent, report.populations.retrained.size)
@@ -163,7 +163,7 @@ def _method(loaded: LoadedReport, label: str) -> Method:
 
 
 def _version(text: str) -> tuple[int, Version, str]:
-    """A key that orders versions; what is none comes first."""
+    """Return a sort key for versions; unparsable versions come first."""
     try:
         return 1, Version(text), text
     except InvalidVersion:

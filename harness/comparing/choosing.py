@@ -1,4 +1,4 @@
-"""Which metrics are compared: the headline ones, all, or those asked for by name."""
+"""Choice of the metrics to compare: headline metrics, all, or those requested by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIME_UNITS = frozenset({"s", "h", "MiB"})
 
 
 def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
-    """Evaluators whose numbers mean the same in all runs, and a sentence for each of the others.
+    """Return evaluators that measured the same in all runs, and a reason for each excluded one.
 
     Raises:
         NotComparableError: no evaluator is left.
@@ -25,7 +25,7 @@ def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
     if len(unfit) == len(names):
         why = " ".join(unfit.values()) or "No evaluator gave a number in any of them."
         raise NotComparableError(
-            f"These runs cannot be compared. {why} harness evaluate RUN judges a finished run again."
+            f"These runs cannot be compared. {why} Run `harness evaluate RUN` to evaluate a finished run again."
         )
     return [name for name in names if name not in unfit], list(unfit.values())
 
@@ -33,19 +33,19 @@ def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
 def choose(
     runs: Sequence[Labelled], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
 ) -> list[tuple[str, MetricRecord]]:
-    """The metrics to compare, with their evaluators' names, in the reports' order.
+    """Return the metrics to compare, with their evaluators' names, in the reports' order.
 
     Args:
         runs: the runs.
-        evaluators: whose metrics may be compared.
+        evaluators: the evaluators whose metrics may be compared.
         wanted: names such as "lira.auc"; empty for the headline metrics.
         everything: all metrics that have a value anywhere; ``wanted`` must be empty.
 
     Raises:
-        UsageError: a name is not known, or both ways of choosing are used.
+        UsageError: a name is unknown, or both ``wanted`` and ``everything`` are given.
     """
     if wanted and everything:
-        raise UsageError("Either all metrics or some by name; give only one of --all and --metric.")
+        raise UsageError("Pass only one of --all and --metric.")
     known = _known(runs, evaluators)
     if wanted:
         return [_named(name, known) for name in dict.fromkeys(wanted)]
@@ -54,7 +54,7 @@ def choose(
 
 
 def is_time(evaluator: str, metric: MetricRecord) -> bool:
-    """Whether a number says what a machine did rather than what a method does."""
+    """Return True if a metric depends on the machine rather than on the method."""
     return evaluator == TIME or metric.unit in TIME_UNITS
 
 
@@ -63,17 +63,17 @@ def _sound(report: Report) -> list[EvaluatorRecord]:
 
 
 def _unlike(name: str, runs: Sequence[Labelled]) -> str:
-    """Why an evaluator's numbers do not mean the same in all runs; empty where they do."""
+    """Return why an evaluator's numbers differ in meaning between runs; empty if they do not."""
     found = [(one.label, record) for one in runs for record in _sound(one.report) if record.name == name]
     versions: dict[str, list[str]] = {}
     for label, record in found:
         versions.setdefault(plain(f"{record.version} of {record.distribution}"), []).append(label)
     if len(versions) > 1:
         listed = "; ".join(f"version {version} ({', '.join(labels)})" for version, labels in versions.items())
-        return f"The evaluator {plain(name)} is left out, for its versions give other numbers: {listed}."
+        return f"The evaluator {plain(name)} is left out because its versions measure differently: {listed}."
     units = {(m.name, m.unit, m.direction) for _, record in found for m in record.metrics}
     if len(units) > len({metric for metric, _, _ in units}):
-        return f"The evaluator {plain(name)} is left out, for one of its metrics changes its unit or direction."
+        return f"The evaluator {plain(name)} is left out because a metric of it differs in unit or direction between the runs."
     return ""
 
 

@@ -1,7 +1,7 @@
-"""What must be alike for two runs' numbers to be held against each other, and what the reader must know where it is not.
+"""Conditions under which runs may be compared, and notices about permitted differences.
 
-The numbers of two runs mean the same thing only where both were measured on the same data, architecture, recipe, design and
-reference models, with the same evaluators. Whatever else differs (machine, torch, limit) is allowed and said.
+Runs are comparable only if data, architecture, recipe, design, reference models and evaluators are the same. Other differences
+(machine, torch, limit) are permitted and reported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.report.words import plain
 
 @dataclass(frozen=True)
 class Labelled:
-    """A report and what it is called in this comparison."""
+    """A report and its label in this comparison."""
 
     label: str
     report: Report
@@ -29,7 +29,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something on which runs may differ: what it is called, how it is read, and what to do where it must be alike."""
+    """A property on which runs may differ: name, reader, and advice if it must agree."""
 
     name: str
     read: Callable[[Report], object]
@@ -37,7 +37,7 @@ class Fact:
 
 
 def run_facts(report: Report) -> RunFacts:
-    """Return what is said of a run wherever it is shown beside others."""
+    """Return the properties of a run that comparisons and leaderboards show."""
     plugin, budget = report.plugin, report.budget
     return RunFacts(
         plugin=plugin.name,
@@ -59,29 +59,29 @@ def run_facts(report: Report) -> RunFacts:
     )
 
 
-SAME_TASK = "Run all of them on one task: harness run --task NAME --plugin ..."
+SAME_TASK = "Use the same task for all runs: harness run --task NAME --plugin ..."
 MUST_AGREE = (
     Fact("task", lambda report: report.task.name, SAME_TASK),
-    Fact("data (digest)", lambda report: report.task.data_digest[:16], "Use the same data for all of them."),
+    Fact("data (digest)", lambda report: report.task.data_digest[:16], "Use the same data for all runs."),
     Fact("sizes of the splits", lambda report: report.task.split_sizes, SAME_TASK),
     Fact("architecture", lambda report: report.architecture.model_dump(), SAME_TASK),
     Fact("training recipe", lambda report: report.recipe, SAME_TASK),
     Fact(
         "number of models",
         lambda report: _sizes(report),
-        "Many a number depends on how many models it rests on: give all runs the same --models.",
+        "Many metrics depend on the number of models: pass the same --models to all runs.",
     ),
     Fact(
         "design",
         lambda report: report.design.model_dump(),
-        "Give all runs the same --design, --models and --repeats.",
+        "Pass the same --design, --models and --repeats to all runs.",
     ),
 )
 REFERENCES = Fact(
     "reference models",
     lambda report: _references(report),
-    "The same task, machine and torch find the same reference models in the cache; a changed program or torch trains others. "
-    "Run the older ones again.",
+    "The cache returns the same reference models only for the same task, machine, torch and version of the harness. "
+    "Repeat the older runs.",
 )
 NOTED = (
     Fact("version of torch", lambda report: torch_of(report)),
@@ -97,7 +97,7 @@ NOTED = (
 
 
 def check(runs: Sequence[Labelled], kind: Kind) -> None:
-    """Refuse runs that cannot be compared.
+    """Raise an error if the runs cannot be compared.
 
     Raises:
         NotComparableError: with every reason, and what to do about each.
@@ -112,33 +112,33 @@ def check(runs: Sequence[Labelled], kind: Kind) -> None:
 
 
 def notices(runs: Sequence[Labelled], kind: Kind) -> list[str]:
-    """What differs and is allowed, one sentence each."""
+    """Return one sentence for each permitted difference."""
     skipped = "version of torch" if kind == "drift" else ""
     found = [f"Other {_listed(fact, runs)}." for fact in NOTED if fact.name != skipped and _differs(fact, runs)]
     if _differs(REFERENCES, runs):
         found.append(
-            "The reference models were trained anew for each version of torch: where the control has moved as well, a number's "
-            "move is not the plugin's alone."
+            "The reference models were trained again for each version of torch: if the control changed too, a change of a "
+            "number is not due to the plugin alone."
         )
     if all(_references(one.report) is None for one in runs):
-        found.append("The reports do not say which reference models they rest on; they are taken to be the same.")
+        found.append("The reports do not record their reference models, which are assumed to be the same.")
     found += [f"{one.label}: {text}" for one in runs if (text := fault(one.report))]
     found += [f"{one.label}: {_lower(text)}" for one in runs if (text := undependable_sentence(one.report))]
     return found + [_incomplete(one) for one in runs if one.report.populations.failed_models]
 
 
 def shared(report: Report) -> dict[str, object]:
-    """All that must be alike, by name: runs may stand in one ranking where these are equal."""
+    """Return all properties, by name, that must be equal within a ranking."""
     return {fact.name: fact.read(report) for fact in (*MUST_AGREE, REFERENCES)}
 
 
 def torch_of(report: Report) -> str:
-    """The version of torch that the plugin ran with, the host's where the runner did not say; empty where unknown."""
+    """Return the plugin's version of torch; the host's if the runner does not report it; empty if unknown."""
     return report.runner.torch or report.libraries.get("torch", "")
 
 
 def machine(report: Report) -> str:
-    """The machine in words."""
+    """Return a description of the machine."""
     hardware, cpus = report.hardware, report.runner.requested.cpus
     used = f", {cpus:g} of them used" if cpus is not None and cpus < hardware.cores else ""
     gpu = f", {', '.join(hardware.gpus)}" if hardware.gpus and report.runner.gpu else ""
@@ -158,7 +158,7 @@ def _reason(fact: Fact, runs: Sequence[Labelled]) -> str:
 
 
 def _listed(fact: Fact, runs: Sequence[Labelled]) -> str:
-    """E.g. "task: faces (finetune, scrub); cifar10 (ssd)"."""
+    """Return the runs grouped by a property, e.g. "task: faces (finetune, scrub); cifar10 (ssd)"."""
     values = [fact.read(one.report) for one in runs]
     groups: dict[str, list[str]] = {}
     for one, value in zip(runs, values, strict=True):
@@ -167,9 +167,9 @@ def _listed(fact: Fact, runs: Sequence[Labelled]) -> str:
 
 
 def shown(value: object, values: Sequence[object]) -> str:
-    """A value in words; of a mapping what is not alike in all."""
+    """Return a value as text; of a mapping only the entries that differ."""
     if value is None or value == "":
-        return "not known"
+        return "unknown"
     if not isinstance(value, Mapping):
         return plain(str(value))[:120]
     maps = [one for one in values if isinstance(one, Mapping)]
@@ -184,7 +184,7 @@ def _sizes(report: Report) -> dict[str, int]:
 
 
 def _references(report: Report) -> str | None:
-    """A short name of the reference models, equal where all of them are; None where the report does not tell."""
+    """Return a short digest of the reference models' cache keys; None if the report lacks them."""
     made = report.populations
     keys = [one.cache_key for one in (made.original, made.retrained, made.control)]
     return None if None in keys else hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:12]
@@ -192,7 +192,7 @@ def _references(report: Report) -> str | None:
 
 def _limit(report: Report) -> str:
     budget = report.budget
-    unit = {"wall": "", "cpu": " (processor seconds)", "steps": " (examples)"}[budget.clock]
+    unit = {"wall": "", "cpu": " (CPU seconds)", "steps": " (examples)"}[budget.clock]
     if budget.how == "fraction" and budget.fraction is not None:
         return f"{100 * budget.fraction:g} % of retraining{unit}"
     return amount(budget.limit_s, budget.clock) if budget.limit_s is not None else "none"
@@ -206,9 +206,9 @@ def _not_one_method(runs: Sequence[Labelled]) -> list[str]:
     method = Fact(
         "plugin",
         lambda report: f"{report.plugin.name} {report.plugin.distribution} {report.plugin.version}",
-        "Drift is that of one method under several versions of torch: leave --drift out to compare methods.",
+        "Only one method can be compared under several versions of torch: leave --drift out to compare methods.",
     )
-    options = Fact("options of the plugin", lambda report: report.plugin.options, "Give all runs the same --set.")
+    options = Fact("options of the plugin", lambda report: report.plugin.options, "Pass the same --set to all runs.")
     return [_reason(fact, runs) for fact in (method, options) if _differs(fact, runs)]
 
 
@@ -223,4 +223,4 @@ def _incomplete(one: Labelled) -> str:
         return f"{one.label}: no model finished, so it has no numbers."
     if report.populations.substituted:
         return f"{one.label}: {wanted - finished} of {wanted} models failed and count as their originals."
-    return f"{one.label}: its numbers rest on the {finished} of {wanted} models that finished."
+    return f"{one.label}: its numbers are based on the {finished} of {wanted} models that finished."

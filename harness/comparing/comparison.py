@@ -1,4 +1,4 @@
-"""What a comparison is made of: frozen dataclasses, free of anything about how they are shown."""
+"""Data of a comparison: frozen dataclasses, independent of presentation."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ FAMILY_ERROR = 0.05
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What comparisons and leaderboards alike say of a run.
+    """Properties of a run that comparisons and leaderboards show.
 
     Attributes:
         plugin: name of the entry point.
         distribution: its distribution.
         version: the distribution's version.
-        options: handed to the plugin.
-        torch: version of torch that the plugin ran with; empty where not known.
+        options: the plugin's options.
+        torch: the plugin's version of torch; empty if unknown.
         runner: docker or process.
-        finished: how many models came back and count.
-        models: how many were to be unlearned.
-        limit_s: the limit per model, in the unit of ``clock``; None where there was none.
+        finished: number of models that finished.
+        models: number of models to unlearn.
+        limit_s: the limit per model, in the unit of ``clock``; None for no limit.
         limit: the limit in words.
-        clock: what the limit counted: wall, cpu or steps.
-        dependable: whether the run's times can be relied on; None where not known.
-        failed_as: what failed models count as, in ranks too: missing (nowhere) or noop (their originals).
+        clock: unit of the limit: wall, cpu or steps.
+        dependable: True if the run's times are reliable; None if unknown.
+        failed_as: how failed models count, also for ranks: missing (not at all) or noop (as their originals).
         verdict: the run's verdict in one word.
-        run_id: of the report.
-        created: when the run began, UTC.
+        run_id: the run's id.
+        created: start of the run, UTC.
     """
 
     plugin: str
@@ -56,13 +56,13 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Method(RunFacts):
-    """One run that is compared.
+    """A compared run.
 
     Attributes:
-        label: what it is called here, unlike all others.
-        isolation: one sentence.
+        label: its unique name in this comparison.
+        isolation: description, one sentence.
         hardware: the machine in words.
-        folder: the run's folder as it was given; empty where not known.
+        folder: the run's folder; empty if unknown.
     """
 
     label: str
@@ -73,14 +73,14 @@ class Method(RunFacts):
 
 @dataclass(frozen=True)
 class Difference:
-    """How one run's number differs from the first run's.
+    """The difference between a run's number and the baseline's.
 
     Attributes:
         value: this run's value less the first run's, in the metric's unit.
         low: lower end of the 95 % interval of ``value``, not corrected for the number of comparisons.
         high: its upper end.
-        p: two-sided, adjusted after Holm for all comparisons that were made.
-        mark: what may be said; empty where chance explains the difference.
+        p: two-sided p-value, adjusted after Holm for all comparisons.
+        mark: the kind of difference; empty if it is not significant.
     """
 
     value: float
@@ -92,12 +92,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run's number.
+    """A run's number for one metric.
 
     Attributes:
-        metric: the metric's record; None where the run has none of that name.
-        difference: from the first run; None for the first run itself and where none can be judged.
-        unjudged: why no difference is judged; empty where one is, and for the first run.
+        metric: the metric's record; None if the run has no metric of that name.
+        difference: from the baseline; None for the baseline itself and if it cannot be tested.
+        unjudged: why the difference is not tested; empty if it is, and for the baseline.
     """
 
     metric: MetricRecord | None
@@ -107,11 +107,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric, of all runs.
+    """A metric of all runs.
 
     Attributes:
-        evaluator: whose metric it is.
-        metric: the first record of it, for name, description, unit, direction.
+        evaluator: the metric's evaluator.
+        metric: its first record, for name, description, unit, direction.
         cells: one per run, in the order of the methods.
     """
 
@@ -121,23 +121,23 @@ class Row:
 
     @property
     def name(self) -> str:
-        """E.g. "lira.auc", as it is asked for on the command line."""
+        """Return the full name, e.g. "lira.auc", as used on the command line."""
         return f"{self.evaluator}.{self.metric.name}"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run in the plots of forgetting against what it costs; None where the run lacks a number.
+    """A run in the plots of forgetting against its costs; None for a missing number.
 
     Attributes:
-        label: the method's.
-        forgetting: 1 as retraining, 0 as if nothing was done; 1 less the distance to the control in units of the distance
+        label: the method's label.
+        forgetting: 1 as after retraining, 0 as for the no-op: 1 minus the distance to the control, in units of the distance
             between no-op and control.
-        forgetting_ends: of its 95 % interval.
+        forgetting_ends: its 95 % interval.
         utility: a metric's value, e.g. the accuracy on the test set.
-        utility_ends: of its 95 % interval.
+        utility_ends: its 95 % interval.
         time_s: median seconds per model.
-        time_ends: of its 95 % interval.
+        time_ends: its 95 % interval.
         dominated_by: labels of methods that are at least as good on all three and better on one.
     """
 
@@ -159,9 +159,9 @@ class TradeOff:
         forgetting: the metric's name, e.g. "lira.auc".
         utility: the metric's name, e.g. "accuracy.test".
         utility_unit: its unit.
-        utility_control: what retrained models have.
-        utility_noop: what untouched originals have.
-        retrain_s: median seconds of retraining; None where it was not measured.
+        utility_control: value for retrained models.
+        utility_noop: value for untouched originals.
+        retrain_s: median seconds of retraining; None if not measured.
         points: one per run.
     """
 
@@ -176,17 +176,17 @@ class TradeOff:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side. The first run is the one that all others are held against.
+    """Runs side by side; the first is the baseline.
 
     Attributes:
         kind: "methods", or "drift" for one method under several versions of torch, oldest first.
-        task: what all runs share.
-        models: models per population, what all runs share.
+        task: the task of all runs.
+        models: models per population, the same in all runs.
         methods: the runs.
         rows: the chosen metrics.
-        comparisons: how many differences were judged, and corrected for.
-        notices: what the reader must know, in whole sentences.
-        trade_off: for the plots; None under drift.
+        comparisons: number of tested differences, for which p-values are corrected.
+        notices: caveats, in whole sentences.
+        trade_off: for the plots; None for drift.
     """
 
     kind: Kind
@@ -200,7 +200,7 @@ class Comparison:
 
     @property
     def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
-        """All differences that chance does not explain."""
+        """Return all significant differences."""
         return tuple(
             (row, method, cell.difference)
             for row in self.rows

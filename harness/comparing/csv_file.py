@@ -12,7 +12,7 @@ Line = tuple[Row, Method, Cell]
 
 
 def _of(part: int, path: str) -> Callable[[Line], Field]:
-    """Return a reader of an attribute, however deep, of one part of a line; None where something on the way is None."""
+    """Return a reader of a (nested) attribute of one part of a line; it returns None if any level is None."""
 
     def read(line: Line) -> Field:
         found: object = line[part]

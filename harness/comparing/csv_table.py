@@ -1,4 +1,4 @@
-"""CSV after RFC 4180: numbers in full, a number that does not exist as an empty field, text that no spreadsheet computes."""
+"""CSV after RFC 4180: full-precision numbers, empty fields for missing ones, text safe from evaluation by spreadsheets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMULA = ("=", "+", "-", "@", "|", "%")
 Field = str | int | float | None
 Line = TypeVar("Line")
 Columns = Mapping[str, Callable[[Line], Field]]
-"""Heading -> what the column holds of a line."""
+"""Heading -> reader of the column's value from a line."""
 
 
 def csv_of(lines: Iterable[Line], columns: Columns[Line]) -> str:
@@ -26,7 +26,7 @@ def csv_of(lines: Iterable[Line], columns: Columns[Line]) -> str:
 
 
 def _guarded(value: Field) -> Field:
-    """Set text that a spreadsheet would take for a formula off by an apostrophe; numbers stay numbers."""
+    """Prefix text that a spreadsheet would evaluate as a formula with an apostrophe; leave numbers."""
     if not isinstance(value, str):
         return value
     shown = plain(value)

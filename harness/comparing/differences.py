@@ -1,13 +1,13 @@
-"""Whether two runs' numbers differ by more than chance makes, decided from their intervals alone.
+"""Significance tests for differences between two runs' numbers, from their intervals alone.
 
-Two runs on the same task are judged on the same originals and retrained models, but a report holds intervals and no
-replicates, so that how much they vary together is not known. They are taken as independent: the squares of the half-widths
-towards each other are added (the *method of variance estimates recovery*; Zou and Donner, "Construction of confidence
-limits about the difference of two parameters", Statistics in Medicine 27, 2008). What both share makes the true spread
-smaller, so the rule errs on the side of not marking. That spread is read against Student's t with n - 1 degrees of
-freedom, n being the smaller number of models, and all comparisons of a table are corrected together after Holm
-(Scandinavian Journal of Statistics 6, 1979), which needs no independence: the chance that a table holds any false mark is
-at most 5 %, as far as the intervals hold.
+Two runs on the same task share originals and retrained models, but reports contain intervals and no replicates, so their
+covariance is unknown. The test assumes independence and adds the squares of the half-widths towards each other (the *method
+of variance estimates recovery*; Zou and Donner, "Construction of confidence limits about the difference of two parameters",
+Statistics in Medicine 27, 2008). A positive covariance makes the true spread smaller, so the test is conservative.
+
+The test uses Student's t with n - 1 degrees of freedom, where n is the smaller number of models. All comparisons of a table
+are corrected together after Holm (Scandinavian Journal of Statistics 6, 1979), which needs no independence: the chance of any
+false mark in a table is at most 5 %, provided that the intervals are valid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its spread to either side, each as a standard deviation of the normal law with the interval's ends."""
+    """A number with its spread to either side, as the standard deviation of a normal distribution with the interval's ends."""
 
     value: float
     below: float
@@ -35,20 +35,20 @@ class Estimate:
 
     @property
     def widest(self) -> float:
-        """The larger of both spreads."""
+        """Return the larger of both spreads."""
         return max(self.below, self.above)
 
 
 @dataclass(frozen=True)
 class Tested:
-    """Two runs' numbers held against each other.
+    """The difference between two runs' numbers.
 
     Attributes:
-        value: the second less the first.
+        value: the second minus the first.
         low: lower end of its 95 % interval.
         high: upper end.
-        badness: by how much the second is worse than the first; below 0 where it is better.
-        p: two-sided, of ``badness`` being 0; not corrected for the number of comparisons.
+        badness: by how much the second is worse than the first; negative if it is better.
+        p: two-sided p-value of ``badness`` being 0; not corrected for multiple comparisons.
     """
 
     value: float
@@ -59,7 +59,7 @@ class Tested:
 
 
 def estimate(value: float | None, interval: IntervalRecord | None) -> Estimate | None:
-    """None where there is no value, no interval, or an interval that does not hold the value."""
+    """Return an estimate; None if value or interval is missing, or the interval excludes the value."""
     if value is None or interval is None or not interval.low <= value <= interval.high:
         return None
     z = float(ndtri((1 + interval.level) / 2))
@@ -67,16 +67,16 @@ def estimate(value: float | None, interval: IntervalRecord | None) -> Estimate |
 
 
 def difference(first: MetricRecord, second: MetricRecord, models: int, direction: Direction) -> Tested | None:
-    """Hold two runs' records of one metric against each other.
+    """Compare two runs' records of one metric.
 
     Args:
-        first: of the run that is compared with.
-        second: of the other run.
-        models: on how many models the numbers rest, the smaller number; at least 2.
-        direction: which way is better; "none" asks for any difference.
+        first: the baseline's record.
+        second: the other run's record.
+        models: the smaller number of models of the two runs; at least 2.
+        direction: which direction is better; "none" tests for any difference.
 
     Returns:
-        None where either lacks what is needed.
+        None if a value or interval is missing.
     """
     one, other = estimate(first.value, first.interval), estimate(second.value, second.interval)
     if one is None or other is None or models < 2:
@@ -89,7 +89,7 @@ def difference(first: MetricRecord, second: MetricRecord, models: int, direction
         control = estimate(first.control, first.control_interval)
         if control is None:
             return None
-        shared = 2 * control.widest  # the control enters twice where the two values lie on either side of it
+        shared = 2 * control.widest  # the control enters twice if the values are on opposite sides of it
     spread = math.hypot(_side(other, signs[1] * bad < 0), _side(one, signs[0] * bad > 0), shared)
     change = other.value - one.value
     t = float(stdtrit(models - 1, (1 + LEVEL) / 2))
@@ -99,7 +99,7 @@ def difference(first: MetricRecord, second: MetricRecord, models: int, direction
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number by Holm's step-down rule, in the given order."""
+    """Return p-values adjusted by Holm's step-down procedure, in the given order."""
     order = sorted(range(len(values)), key=values.__getitem__)
     adjusted, reached = [1.0] * len(values), 0.0
     for rank, index in enumerate(order):
@@ -109,7 +109,7 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def _signs(one: Estimate, other: Estimate, record: MetricRecord, direction: Direction) -> tuple[float, float] | None:
-    """The sign with which each value enters badness; None where that needs a control that is not there."""
+    """Return the sign with which each value enters badness; None if a required control is missing."""
     if direction != "closer_to_reference":
         sign = -1.0 if direction == "higher" else 1.0
         return sign, sign

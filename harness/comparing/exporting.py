@@ -1,4 +1,4 @@
-"""A comparison as a file: HTML, CSV, LaTeX or JSON, whole or not at all."""
+"""Export of a comparison to HTML, CSV, LaTeX or JSON, written atomically."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _TEXTS: Mapping[Format, Callable[[Comparison], str]] = {
 
 
 def write(comparison: Comparison, kind: Format, path: Path) -> None:
-    """Write the comparison to ``path``, or to standard output where it is ``-``.
+    """Write the comparison to ``path``, or to standard output if it is ``-``.
 
     Raises:
-        NoSpaceError: the disk is full; an older file stays as it was.
-        OutputUnwritableError: the folder is not there or may not be written.
+        NoSpaceError: the disk is full; an older file stays unchanged.
+        OutputUnwritableError: the folder does not exist or is not writable.
     """
     text = _TEXTS[kind](comparison)
     if path == STDOUT:
@@ -44,7 +44,7 @@ def write(comparison: Comparison, kind: Format, path: Path) -> None:
 
 
 def check_targets(targets: Sequence[Path], reports: Sequence[LoadedReport]) -> None:
-    """Refuse what would be lost: two documents in one place, or one in the place of a report that is compared.
+    """Raise an error if two documents share a target or a target is one of the compared reports.
 
     Raises:
         UsageError: with what to do.
@@ -52,8 +52,8 @@ def check_targets(targets: Sequence[Path], reports: Sequence[LoadedReport]) -> N
     twice = next((path for path in targets if targets.count(path) > 1), None)
     if twice is not None:
         place = "standard output" if twice == STDOUT else str(twice)
-        raise UsageError(f"Two documents cannot go to {place}. Give each a file of its own.")
+        raise UsageError(f"Two documents would be written to {place}. Choose different files.")
     read = {one.folder / REPORT_NAME for one in reports if one.folder is not None}
     for path in targets:
         if path.resolve() in read:
-            raise UsageError(f"{path} is one of the reports that are compared. Give the document another name.")
+            raise UsageError(f"{path} is one of the compared reports and would be overwritten. Choose another file.")

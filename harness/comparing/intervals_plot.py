@@ -1,4 +1,4 @@
-"""One metric of all methods: a dot and its interval each, with the control's and the no-op's value as lines."""
+"""Plot of one metric of all methods: values with intervals, and lines for control and no-op."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LABEL_CHARS, AXIS_CHARS = 20, 32
 
 
 def intervals_plot(comparison: Comparison, row: Row) -> str:
-    """The SVG; empty where no method has a value."""
+    """Return the SVG; empty if no method has a value."""
     factor = 100.0 if row.metric.unit == "share" else 1.0
     values = _values(row, factor)
     if not values:
@@ -69,7 +69,7 @@ def _values(row: Row, factor: float) -> list[float]:
 
 
 def _first(row: Row, name: str) -> float | None:
-    """Control or no-op of the first method that has it."""
+    """Return control or no-op of the first method that has it."""
     found = (getattr(cell.metric, name) for cell in row.cells if cell.metric is not None)
     return next((value for value in found if value is not None), None)
 

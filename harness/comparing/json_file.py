@@ -12,7 +12,7 @@ VERSION = "1"
 
 
 def json_text(comparison: Comparison) -> str:
-    """The comparison as JSON text; a number that does not exist is null."""
+    """Return the comparison as JSON text; missing numbers are null."""
     document = {
         "comparison_version": VERSION,
         "kind": comparison.kind,

@@ -1,4 +1,4 @@
-"""What runs are called in a comparison: no two alike, and no longer than it takes to tell them apart."""
+"""Unique labels of runs, as short as possible."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ MAX_CHARS = 40
 
 
 def labels(loaded: Sequence[LoadedReport], kind: Kind) -> list[str]:
-    """One label per run: the plugin's name, and as much of version, torch, options and folder as tells them apart."""
+    """Return one label per run: the plugin's name, and version, torch, options and folder as far as needed to be unique."""
     if kind == "drift":
-        return _unlike([f"torch {plain(torch_of(one.report))}" for one in loaded])
+        return _numbered([f"torch {plain(torch_of(one.report))}" for one in loaded])
     made = [_short(one.report.plugin.name) or "unnamed" for one in loaded]
     parts: tuple[Callable[[LoadedReport], str], ...] = (_version, _torch, _options, _folder)
     for part in parts:
-        made = _told_apart(made, [part(one) for one in loaded])
-    return _unlike(made)
+        made = _disambiguated(made, [part(one) for one in loaded])
+    return _numbered(made)
 
 
-def _told_apart(made: Sequence[str], parts: Sequence[str]) -> list[str]:
-    """The labels that occur more than once, longer by their parts where these differ."""
+def _disambiguated(made: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Append the parts to labels that occur more than once, where the parts differ."""
     kinds: dict[str, set[str]] = {}
     for label, part in zip(made, parts, strict=True):
         kinds.setdefault(label, set()).add(part)
@@ -34,8 +34,8 @@ def _told_apart(made: Sequence[str], parts: Sequence[str]) -> list[str]:
     ]
 
 
-def _unlike(made: Sequence[str]) -> list[str]:
-    """Numbered where all else was alike."""
+def _numbered(made: Sequence[str]) -> list[str]:
+    """Append a number to labels that are still equal."""
     counts, seen = Counter(made), Counter[str]()
     numbered = []
     for label in made:

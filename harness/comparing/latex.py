@@ -1,7 +1,7 @@
 r"""A comparison as a LaTeX table: methods in rows, metrics in columns, for a document that loads ``booktabs``.
 
-Names of plugins are untrusted: every character that TeX reads as more than itself is escaped, and what is not ASCII is written as
-its code point, so that any engine sets it and no name can run a command.
+Names of plugins are untrusted: every character with a meaning in TeX is escaped, and non-ASCII characters are written as their
+code points. So any engine can typeset them, and no name can run a command.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ MINUS, NONE = "$-$", "--"
 
 
 def latex_text(comparison: Comparison) -> str:
-    """The table, a ``table*`` environment."""
+    """Return the table, a ``table*`` environment."""
     rows = comparison.rows
     body = [_method(comparison, index) for index in range(len(comparison.methods))]
     return "\n".join(
         [
-            r"% Wide: choose columns with --metric. Without a second column of text, table does as well as table*.",
+            r"% Wide: choose columns with --metric. In a one-column document use table instead of table*.",
             r"% Needs \usepackage{booktabs} and \usepackage{textcomp}.",
             r"\begin{table*}",
             r"  \centering",
@@ -74,7 +74,7 @@ def latex_text(comparison: Comparison) -> str:
 
 
 def escape(text: str) -> str:
-    """Untrusted text as TeX sets it, character by character."""
+    """Escape untrusted text for TeX, character by character."""
     return "".join(_escaped(char) for char in plain(text))
 
 
@@ -89,13 +89,13 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _method(comparison: Comparison, index: int) -> str:
-    """Two lines: the numbers, and their intervals where there are any."""
+    """Return one line with the numbers and, if there are any, one with their intervals."""
     cells = [_cell(comparison, row, row.cells[index]) for row in comparison.rows]
     return _line([escape(comparison.methods[index].label), *cells]) + _intervals(comparison.rows, index)
 
 
 def _header(rows: Sequence[Row]) -> str:
-    """Two lines: the evaluators' names and the metrics' own, with the direction that is wanted."""
+    """Return two lines: the evaluators' names, and the metrics' names with their wanted direction."""
     upper = [escape(row.evaluator.replace("_", " ")) for row in rows]
     lower = [f"{escape(row.metric.name.replace('_', ' '))} {ARROWS[row.metric.direction]}".strip() for row in rows]
     return f"{_line(['', *upper])}\n{_line(['Method', *lower])}"
@@ -109,7 +109,7 @@ def _cell(comparison: Comparison, row: Row, cell: Cell) -> str:
 
 
 def _intervals(rows: Sequence[Row], index: int) -> str:
-    """A second line with the intervals, where there are any."""
+    """Return a second line with the intervals, if there are any."""
     found = [row.cells[index].metric for row in rows]
     if not any(metric and metric.interval for metric in found):
         return ""
@@ -127,7 +127,7 @@ def _ends(interval: IntervalRecord | None, unit: str) -> str:
 
 
 def _number(value: float, unit: str) -> str:
-    """A number with a true minus sign and a thin space before its unit."""
+    """Format a number with a true minus sign and a thin space before its unit."""
     digits, _, rest = number(value, unit).partition(" ")
     sign = MINUS if digits.startswith("-") else ""
     return sign + escape(digits.removeprefix("-")) + (rf"\,{escape(rest)}" if rest else "")

@@ -1,4 +1,4 @@
-"""Finding and reading the reports that are to be compared."""
+"""Discovery and loading of the reports to compare."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.report.writing import REPORT_NAME, load_report
 
 @dataclass(frozen=True)
 class LoadedReport:
-    """A report and where it lies.
+    """A report and its folder.
 
     Attributes:
         report: the report.
-        folder: the run's folder; None for a report that was never read from a file.
+        folder: the run's folder; None for a report that was not read from a file.
     """
 
     report: Report
@@ -25,13 +25,13 @@ class LoadedReport:
 
 
 def load_reports(paths: Sequence[Path]) -> list[LoadedReport]:
-    """Read reports in the given order, each once however often it is named.
+    """Read reports in the given order, without duplicates.
 
     Args:
-        paths: run folders, ``report.json`` files, or folders of run folders, whose runs are taken in the order of their names.
+        paths: run folders, ``report.json`` files, or folders of run folders, which are read in the order of their names.
 
     Raises:
-        RunNotFoundError: there is no report at a path, nor in any folder of it.
+        RunNotFoundError: there is no report at a path or in a folder directly below it.
         ReportInvalidError: a file is not a report of this schema version.
     """
     files = dict.fromkeys(file.resolve() for path in paths for file in _files(path))
@@ -48,6 +48,7 @@ def _files(path: Path) -> Iterator[Path]:
     found = sorted(path.glob(f"*/{REPORT_NAME}"))
     if not found:
         raise RunNotFoundError(
-            f"There is no report in {path}, nor in a folder of it. Give finished runs' folders, or a folder that holds some."
+            f"There is no report in {path} or in a folder directly below it. Pass folders of finished runs, or a folder that "
+            "contains some."
         )
     yield from found

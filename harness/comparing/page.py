@@ -19,9 +19,9 @@ class Plot:
     """A plot on the page.
 
     Attributes:
-        title: what is shown.
-        svg: the plot, safe to put into a page.
-        caption: how to read it.
+        title: the plot's title.
+        svg: the plot, safe to embed in a page.
+        caption: explanation.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Judged:
-    """A difference with what it is of."""
+    """A difference with its metric and method."""
 
     row: Row
     method: Method
@@ -39,7 +39,7 @@ class Judged:
 
 
 def page_text(comparison: Comparison) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     return render(
         TEMPLATE,
         comparison=comparison,
@@ -63,7 +63,7 @@ def _trade_offs(comparison: Comparison) -> list[Plot]:
 
 
 def _dominated(comparison: Comparison) -> list[tuple[str, str]]:
-    """Methods that others beat on forgetting, utility and time at once, with the names of those."""
+    """Return methods that others beat on forgetting, utility and time at once, with the names of those."""
     found = comparison.trade_off
     points = found.points if found else ()
     return [(point.label, ", ".join(point.dominated_by)) for point in points if point.dominated_by]
@@ -79,7 +79,7 @@ def _plots(comparison: Comparison) -> list[Plot]:
 
 
 def _drawn(row: Row) -> bool:
-    """Only what has intervals: a plot of bare dots would look more certain than it is."""
+    """Return True if the row has intervals: a plot of bare dots would look more certain than it is."""
     return any(cell.metric is not None and cell.metric.interval is not None for cell in row.cells)
 
 

@@ -1,4 +1,4 @@
-"""Forgetting against utility and against time, with intervals and the frontier of what no other method beats on both."""
+"""Plots of forgetting against utility and against time, with intervals and the Pareto frontier."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from harness.report.words import duration, number, plain, way
 
 FRAME = Frame(width=480, height=400, left=58, right=466, top=14, bottom=346)
 LABEL_CHARS, AXIS_CHARS = 22, 32
-LOWEST = -0.3  # what forgets worse than this is drawn at the lower edge: else it would squeeze all others
+LOWEST = -0.3  # worse points are drawn at the lower edge, as they would compress the scale for all others
 Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: what lies on its x axis.
+    """A plot, described by its x axis.
 
     Attributes:
-        title: of the picture.
+        title: the plot's title.
         axis: label of the x axis.
-        value: a point's value on it, in data units.
-        ends: of that value's interval.
-        sign: 1 where more is better, -1 where less is.
-        log: whether the axis is logarithmic.
-        perfect: where retrained models lie; None where not known.
-        nothing: where untouched originals lie; None where that has no place.
+        value: reads a point's value on it, in data units.
+        ends: reads the ends of that value's interval.
+        sign: 1 if more is better, -1 if less is.
+        log: the axis is logarithmic.
+        perfect: value for retrained models; None if unknown.
+        nothing: value for untouched originals; None if undefined.
     """
 
     title: str
@@ -45,7 +45,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Spot:
-    """A point that has a place in a panel: its coordinates in data units, y in per cent."""
+    """A point with a position in a panel: its coordinates in data units, y in per cent."""
 
     point: Point
     x: float
@@ -55,7 +55,7 @@ class Spot:
 
 
 def panels(found: TradeOff) -> list[Panel]:
-    """The plot against utility and that against time."""
+    """Return the plots against utility and against time."""
     return [_utility(found), _time(found)]
 
 
@@ -89,7 +89,7 @@ def _time(found: TradeOff) -> Panel:
 
 
 def scatter(panel: Panel, found: TradeOff) -> str:
-    """The SVG; empty where fewer than two methods have a place in it."""
+    """Return the SVG; empty if fewer than two methods have a position in it."""
     spots = [spot for point in found.points if (spot := _spot(panel, point))]
     if len(spots) < 2:
         return ""
@@ -145,7 +145,7 @@ def _references(picture: Picture) -> None:
 
 
 def _frontier(picture: Picture, panel: Panel, best: Sequence[Ends]) -> list[tuple[float, float]]:
-    """A staircase: what lies below it on the worse side is beaten on both axes by a method on it."""
+    """Draw the frontier as a staircase and return its corners, in pixels."""
     worst = picture.x.low if panel.sign > 0 else picture.x.high
     steps = [(picture.px(panel.sign * best[0][0]), FRAME.bottom)]
     for index, (x, y) in enumerate(best):
@@ -166,7 +166,7 @@ def _whiskers(picture: Picture, spot: Spot) -> None:
 
 
 def _ends_of_scale(picture: Picture, panel: Panel) -> list[tuple[float, float, str]]:
-    """Draw what retrained models and untouched originals score; where they lie, and what they are called."""
+    """Draw the positions of retrained models and untouched originals; return them with their labels."""
     drawn = []
     if panel.perfect is not None and (panel.perfect > 0 or not panel.log):
         x, y = picture.px(panel.perfect), picture.py(100)
@@ -208,12 +208,12 @@ def _labels(
 
 
 def _named(name: str, spot: Spot, picture: Picture) -> str:
-    """With its value where it lies below the axis."""
+    """Append the value to the label of a point below the axis."""
     return f"{name} ({spot.y:.0f})" if spot.y < picture.y.low else name
 
 
 def _strokes(picture: Picture, spots: Sequence[Spot], stairs: Sequence[tuple[float, float]]) -> list[Box]:
-    """All lines of the plot, as boxes as wide as they are."""
+    """Return all lines of the plot as boxes."""
     levels = [((FRAME.left, picture.py(at)), (FRAME.right, picture.py(at))) for at in (0.0, 100.0)]
     for spot in spots:
         x, y = picture.px(spot.x), picture.py(spot.y)
@@ -230,7 +230,7 @@ def _stroke(start: tuple[float, float], end: tuple[float, float]) -> Box:
 
 
 def _leader(picture: Picture, mark: tuple[float, float], box: Box) -> None:
-    """A thin line from a label that stands apart to its point."""
+    """Draw a thin line from a distant label to its point."""
     at = min(max(mark[0], box.left), box.right), min(max(mark[1], box.top), box.bottom)
     if abs(at[0] - mark[0]) + abs(at[1] - mark[1]) > 16:
         picture.path([mark, at], "leader")

@@ -1,4 +1,4 @@
-"""A comparison on the terminal; text from plugins is shown as text, never as markup."""
+"""A comparison on the terminal; text from plugins is never interpreted as markup."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.core import printing
 from harness.report.words import WANTED, interval, number, plain
 
 TONES = {"good": "bold green", "bad": "bold red", "other": "bold yellow"}
-FIXED_WIDTH, METHOD_WIDTH = 42, 18  # columns of the terminal: what every table has, and what a run adds
+FIXED_WIDTH, METHOD_WIDTH = 42, 18  # columns of the terminal: of every table, and of each run
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
-    """Print the comparison: title, as many tables as the width asks for, what the marks mean, what to beware of."""
+    """Print the comparison: title, as many tables as the width requires, meaning of the marks, notices."""
     target = console or printing.console()
     target.print(Text(words.title(comparison), "bold"))
     target.print(Text(words.measured(comparison)))
@@ -34,7 +34,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 
 
 def render_table(console: Console, comparison: Comparison) -> None:
-    """Print the numbers, methods side by side; where they do not fit, in several tables, the first method in each."""
+    """Print the numbers, methods side by side; split into several tables if too wide, each with the baseline."""
     if not comparison.rows:
         console.print(Text("No metric has a value in any of these runs.", "yellow"))
     else:
@@ -44,7 +44,7 @@ def render_table(console: Console, comparison: Comparison) -> None:
 
 
 def _chunks(methods: int, width: int) -> Iterator[list[int]]:
-    """Which methods stand in which table; the first, with which all are compared, stands in each."""
+    """Yield the method indices of each table; the baseline is in all of them."""
     rest = list(range(1, methods))
     for start in range(0, len(rest), width - 1):
         yield [0, *rest[start : start + width - 1]]

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.report.document import IntervalRecord, MetricRecord, Report
 
 FORGETTING = ("forgetting.memory_left_worst", "lira.auc")
-"""What ranks and is plotted unless another metric is asked for: the first that any of the reports has."""
+"""Default metrics for ranking and plots: the first that any of the reports has."""
 
 UTILITY = "accuracy.test"
 SECONDS = ("efficiency", "unlearn_median")
@@ -22,16 +22,16 @@ Ends = tuple[float, float]
 
 
 def forgetting_metric(reports: Sequence[Report]) -> str:
-    """Return the metric of forgetting that these reports are ranked and plotted by unless another is asked for."""
+    """Return the default metric of forgetting for these reports."""
     had = (name for name in FORGETTING if any(_metric(report, name) for report in reports))
     return next(had, FORGETTING[-1])
 
 
 def trade_off(runs: Sequence[Labelled], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
-    """Every run's place; None where not even two of them have one.
+    """Return every run's position; None if fewer than two runs have one.
 
     Raises:
-        UsageError: a metric was asked for by name, and no run has it.
+        UsageError: no run has a metric that was requested by name.
     """
     for name, default in ((forgetting, FORGETTING[-1]), (utility, UTILITY)):
         if name != default and not any(_metric(one.report, name) for one in runs):
@@ -55,18 +55,18 @@ def trade_off(runs: Sequence[Labelled], forgetting: str, utility: str = UTILITY)
 
 
 def forgotten(position: float) -> float:
-    """1 less the distance to the control: a method that overshoots is as far from it as one that falls short."""
+    """Return 1 minus the distance to the control, so that overshooting counts like falling short."""
     return 1 - abs(1 - position)
 
 
 def forgotten_ends(low: float, high: float) -> Ends:
-    """The values of :func:`forgotten` over an interval of positions: its lowest and its highest."""
+    """Return the lowest and highest value of :func:`forgotten` over an interval of positions."""
     ends = sorted((forgotten(low), forgotten(high)))
     return ends[0], 1.0 if low <= 1 <= high else ends[1]
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other is at least as good as on both axes, where more is better on both, by falling second value."""
+    """Return the Pareto-optimal points (more is better on both axes), by falling first value."""
     best: list[tuple[float, float]] = []
     for x, y in sorted(set(points), reverse=True):
         if not best or y > best[-1][1]:
@@ -91,7 +91,7 @@ def _point(one: Labelled, forgetting: str, utility: str) -> Point:
 
 
 def way_to_perfect(report: Report, name: str) -> tuple[float | None, Ends | None]:
-    """How much a run forgot by a metric (:func:`forgotten`), and the ends of its interval; None where they are not known."""
+    """Return how much a run forgot by a metric (:func:`forgotten`), and its interval; None if unknown."""
     metric = _metric(report, name)
     if metric is None or metric.position is None:
         return None, None
@@ -105,7 +105,7 @@ def way_to_perfect(report: Report, name: str) -> tuple[float | None, Ends | None
 
 
 def seconds_per_model(report: Report) -> tuple[float | None, Ends | None]:
-    """Median seconds per finished model, from the evaluator's record where there is one."""
+    """Return the median seconds per finished model, from the evaluator's record if there is one."""
     metric = report.metric(*SECONDS)
     if metric is not None and metric.value is not None:
         return metric.value, _ends(metric.interval)
@@ -131,7 +131,7 @@ def _dominating(point: Point, points: Sequence[Point]) -> Iterator[str]:
 
 
 def _goodness(point: Point) -> tuple[float, float, float] | None:
-    """What is better the more there is of it; None where one of the three is missing."""
+    """Return forgetting, utility and negated time, of each of which more is better; None if any is missing."""
     if point.forgetting is None or point.utility is None or point.time_s is None:
         return None
     return point.forgetting, point.utility, -point.time_s

@@ -1,4 +1,4 @@
-"""How a comparison is worded, alike on the terminal, on the page and in its files."""
+"""Wording of a comparison, shared by terminal, page and files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Said:
     Attributes:
         sign: one character that does not depend on colour.
         word: one word.
-        meaning: a sentence's part, e.g. "closer to perfect than finetune".
+        meaning: a phrase, e.g. "closer to perfect than finetune".
         tone: "good", "bad" or "other".
     """
 
@@ -26,7 +26,7 @@ class Said:
 
 
 def said(comparison: Comparison, cell: Cell) -> Said | None:
-    """What may be said of a cell's difference; None where nothing may."""
+    """Return the wording of a cell's difference; None if it is not marked."""
     difference = cell.difference
     if difference is None or not difference.mark:
         return None
@@ -45,20 +45,19 @@ def said(comparison: Comparison, cell: Cell) -> Said | None:
 
 
 def rule(comparison: Comparison) -> str:
-    """What a mark means, in one or two sentences."""
+    """Return what a mark means, in one or two sentences."""
     first = plain(comparison.methods[0].label)
     if not comparison.comparisons:
-        return "No difference is marked: no metric has an interval in two of these runs."
+        return "No difference is marked: no metric has an interval in at least two of these runs."
     pairs = "difference was" if comparison.comparisons == 1 else "differences were"
     return (
-        f"Marked is what differs from {first} by more than both intervals explain. {comparison.comparisons} {pairs} judged "
-        f"together, corrected after Holm: the chance of any false mark is at most {100 * FAMILY_ERROR:g} %, as far as the "
-        "intervals hold."
+        f"Marks show significant differences from {first}. {comparison.comparisons} {pairs} tested together, corrected after "
+        f"Holm: the chance of any false mark is at most {100 * FAMILY_ERROR:g} %, provided that the intervals are valid."
     )
 
 
 def title(comparison: Comparison) -> str:
-    """What is compared."""
+    """Return the comparison's title."""
     task = plain(comparison.task.name)
     if comparison.kind == "drift":
         first = comparison.methods[0]
@@ -67,16 +66,16 @@ def title(comparison: Comparison) -> str:
 
 
 def measured(comparison: Comparison) -> str:
-    """On what all numbers rest."""
+    """Return the number of models and examples, and the baseline."""
     sizes = comparison.task.split_sizes
     return (
         f"{comparison.models} models per population; {sizes.get('forget', 0)} examples to forget, "
-        f"{sizes.get('retain', 0)} to keep. All runs are held against the first, {plain(comparison.methods[0].label)}."
+        f"{sizes.get('retain', 0)} to keep. Baseline: the first run, {plain(comparison.methods[0].label)}."
     )
 
 
 def ends_of_scale(row: Row) -> tuple[str, str]:
-    """Control and no-op as they stand in all runs: one number, or the lowest and the highest."""
+    """Return control and no-op over all runs: one number, or the lowest and the highest."""
     records = [cell.metric for cell in row.cells if cell.metric is not None]
     unit = row.metric.unit
     return (
@@ -86,12 +85,12 @@ def ends_of_scale(row: Row) -> tuple[str, str]:
 
 
 def heading(row: Row) -> str:
-    """The metric's name for people."""
+    """Return the metric's readable name."""
     return label(row.evaluator, row.metric)
 
 
 def unjudged(comparison: Comparison) -> list[str]:
-    """Why some numbers bear no mark whatever they are, one sentence per reason."""
+    """Return why some numbers are never marked, one sentence per reason."""
     reasons: dict[str, list[str]] = {}
     for row in comparison.rows:
         for why in dict.fromkeys(cell.unjudged for cell in row.cells if cell.unjudged):

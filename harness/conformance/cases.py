@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 
 from harness.core.cache import Cache
 from harness.runners.session.weights import State
-from harness_guest.witness import digest
-from reference_models.networks.architectures import build_model
-from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from harness_guest.probe_network import digest
+from reference_models.architectures import build_model
+from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 Arrays = dict[str, NDArray[Any]]
 SPLITS = ("retain", "forget", "validation")
@@ -32,15 +32,15 @@ class Case:
 
     Attributes:
         name: unique name.
-        architecture: key of :data:`reference_models.networks.architectures.ARCHITECTURES`, or "witness" for the probe network,
-            which records how the plugin uses it.
+        architecture: key of :data:`reference_models.architectures.ARCHITECTURES`, or "probe" for the probe network, which
+            records how the plugin uses it.
         options: options of the architecture, as (name, value) pairs.
         sizes: numbers of examples of retain, forget and validation.
         recipe: training recipe passed to the plugin; the original is not trained.
     """
 
     name: str
-    architecture: str = "witness"
+    architecture: str = "probe"
     options: tuple[tuple[str, Any], ...] = ()
     sizes: tuple[int, int, int] = (64, 16, 16)
     recipe: Recipe = RECIPE
@@ -48,8 +48,8 @@ class Case:
     def spec(self) -> ModelSpec:
         """Return the architecture and the shape of the data."""
         name, options = self.architecture, dict(self.options)
-        if name == "witness":
-            name, options = "harness_guest.witness:witness", {"hidden": [8], "digests": self._digests()}
+        if name == "probe":
+            name, options = "harness_guest.probe_network:probe_network", {"hidden": [8], "digests": self._digests()}
         return ModelSpec(ArchitectureSpec(name, options), CHANNELS, IMAGE_SIZE, N_CLASSES, (0.5,), (0.25,))
 
     def original(self) -> State:

@@ -15,7 +15,7 @@ from harness.core import hardware
 from harness.core.progress import Progress
 from harness.runners.base import Runner
 from harness.runs.config import RunConfig
-from harness.runs.runner_choice import choose_workshop
+from harness.runs.runner_choice import choose_runners
 
 
 @contextmanager
@@ -29,14 +29,14 @@ def opened(plugin: str, runner: RunnerName, options: Mapping[str, Any], progress
         progress: receives the progress of builds, and notices.
 
     Raises:
-        HarnessError: see :func:`harness.runs.runner_choice.choose_workshop` and its result.
+        HarnessError: see :func:`harness.runs.runner_choice.choose_runners` and its result.
     """
     # Small networks are fastest on one core, and sums are reproducible there.
     config = RunConfig(plugin=plugin, runner=runner, options=dict(options), gpus="none", cpus=1)
-    cpu_runner, facts = choose_workshop(config, progress).runner_for(plugin)
+    cpu_runner, facts = choose_runners(config, progress).runner_for(plugin)
 
     def gpu_runner() -> Runner:
-        return choose_workshop(replace(config, gpus="1"), progress).runner_for(plugin)[0]
+        return choose_runners(replace(config, gpus="1"), progress).runner_for(plugin)[0]
 
     with TrialRunner(cpu_runner, facts, options, gpu_runner if hardware.gpu_names() else None) as trials:
         yield trials

@@ -17,9 +17,9 @@ from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
+from harness_guest.probe_network import BUFFER, OBSERVATIONS
 from harness_guest.protocol import Hello
-from harness_guest.witness import BUFFER, SIGHTS
-from reference_models.networks.recipe import to_json
+from reference_models.recipe import to_json
 
 FIRST_SEED, OTHER_SEED = 1, 2
 LIMIT_S = 60.0
@@ -36,7 +36,7 @@ class Trial:
     Attributes:
         outcome: its outcome.
         state: the unlearned weights, without the probe network's buffer; None if none came back.
-        seen: values recorded by the probe network, by :data:`harness_guest.witness.SIGHTS`; empty for other networks.
+        seen: values recorded by the probe network, by :data:`harness_guest.probe_network.OBSERVATIONS`; empty for other networks.
     """
 
     outcome: ModelOutcome
@@ -123,7 +123,7 @@ class TrialRunner:
             session, journal = self._session(case, on_gpu), journal_file(case)
             outcome, state = session.unlearn(0, seed, case.original(), limit_s, journal)
             seen = () if state is None else state.pop(BUFFER, ())
-            self._trials[key] = Trial(outcome, state, dict(zip(SIGHTS, map(float, seen), strict=False)))
+            self._trials[key] = Trial(outcome, state, dict(zip(OBSERVATIONS, map(float, seen), strict=False)))
         return self._trials[key]
 
     def warm_up(self) -> None:

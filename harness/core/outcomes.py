@@ -95,7 +95,7 @@ class ModelOutcome:
         seed: seed passed to the guest.
         status: primary cause of its end.
         advice: a sentence of advice for the author; empty if ok.
-        charged_s: seconds charged to the method: on the host's clock, or processor seconds if ``clock`` is "cpu"; None if
+        charged_s: seconds charged to the method: on the host's clock, or CPU seconds if ``clock`` is "cpu"; None if
             it never started or the time is unknown.
         prepare_s: seconds from sending the model until the guest is ready to start it; not charged.
         start_s: seconds of waiting for guests to start, for this model or the next ones; not charged.
@@ -110,10 +110,10 @@ class ModelOutcome:
         attempts: number of starts of this model, including this one.
         earlier_attempts: a sentence on the end of each earlier attempt, oldest first.
         original: index of the original that was unlearned, 0-based.
-        cpu_s: processor seconds of all processes in the sandbox from "start" to the end; None if unknown.
+        cpu_s: CPU seconds of all processes in the sandbox from "start" to the end; None if unknown.
         examples: number of examples drawn from the splits and their loaders, as counted by the model's process; None if the
             process was killed.
-        clock: unit of its limit: "wall" (seconds), "cpu" (processor seconds) or "steps" (examples).
+        clock: unit of its limit: "wall" (seconds), "cpu" (CPU seconds) or "steps" (examples).
         import_s: seconds of importing the plugin, before the clock started; not charged; None if the import did not finish.
         unchanged: True if the returned weights equal the original's bit for bit; None if none came back.
     """

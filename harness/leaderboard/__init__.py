@@ -1,6 +1,6 @@
-"""A static site that ranks runs by their reports, and only those whose numbers mean the same thing.
+"""A static site that ranks comparable runs by their reports.
 
-``find_reports(folders)`` reads all reports, ``rank_all(...)`` makes a :class:`Leaderboard` of them, ``write_site(...)`` its site.
+``find_reports(folders)`` reads all reports, ``rank_all(...)`` builds a :class:`Leaderboard`, ``write_site(...)`` writes the site.
 """
 
 from harness.leaderboard.board import Board, Leaderboard, Row

@@ -1,4 +1,4 @@
-"""What a leaderboard is made of: frozen dataclasses, free of anything about how they are shown."""
+"""Data of a leaderboard: frozen dataclasses, independent of presentation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ends = tuple[float, float]
 
 @dataclass(frozen=True)
 class Number:
-    """A value with the ends of its 95 % interval; None where there is none."""
+    """A value with the ends of its 95 % interval; None if missing."""
 
     value: float | None
     low: float | None = None
@@ -23,11 +23,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A run's place: no run that stands before it can be excluded from ``first`` to ``last``.
+    """A run's place: by its interval it may be anywhere from ``first`` to ``last``.
 
     Attributes:
-        first: one more than how many runs have an interval wholly above this one's: the rank.
-        last: how many runs have one that is not wholly below it.
+        first: the rank: one more than the number of runs with an interval wholly above this one's.
+        last: number of runs with an interval not wholly below this one's.
         shared: another run has the same rank.
     """
 
@@ -42,12 +42,12 @@ class Column:
 
     Attributes:
         name: e.g. "lira.auc".
-        label: its name for people.
+        label: readable name.
         unit: of the values.
         direction: which way is better.
         description: one sentence.
-        control: what retrained models score, lowest and highest over the rows; None where not known.
-        noop: what untouched originals score, likewise.
+        control: score of retrained models, lowest and highest over the rows; None if unknown.
+        noop: score of untouched originals, lowest and highest over the rows; None if unknown.
     """
 
     name: str
@@ -61,28 +61,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Row(RunFacts):
-    """One run.
+    """A ranked run.
 
     Attributes:
         slug: name of its folder under ``runs/``.
         digest: SHA-256 of its report.json.
-        label: the method's name, unlike all others of the board.
-        rank: None where the run cannot be ranked.
-        unranked: why not; empty where it is.
-        way: how much was forgotten: 1 as retraining, 0 as if nothing was done.
-        overshoots: the interval lies wholly beyond what retrained models score.
+        label: the method's name, unique in the board.
+        rank: None if the run cannot be ranked.
+        unranked: why it cannot be ranked; empty if it is.
+        way: how much was forgotten: 1 as after retraining, 0 as for the no-op.
+        overshoots: the interval is wholly beyond the score of retrained models.
         metrics: by the names of the board's columns.
         seconds: median per model.
-        failures: causes of the others, in words, with their number.
+        failures: causes of failed models, in words, with their number.
         sentence: the verdict in words.
         isolation: in a few words.
-        isolation_sentence: what held the plugin and what did not.
+        isolation_sentence: how the plugin was isolated, and what was not.
         device: the GPU's name, or CPU.
         machine: the machine in words.
-        undependable_because: why not, in words; empty where they can.
-        rejudged: when it was judged again, UTC; empty where it was not.
+        undependable_because: why the run's times are unreliable; empty if they are reliable.
+        rejudged: when it was evaluated again, UTC; empty if it was not.
         harness: version of the program that made the report.
-        python: version inside the sandbox; empty where not known.
+        python: version inside the sandbox; empty if unknown.
         warnings: of the report.
     """
 
@@ -109,7 +109,7 @@ class Row(RunFacts):
 
     @property
     def torch_release(self) -> str:
-        """The version of torch without the build, e.g. "2.13.0" of "2.13.0+cpu"."""
+        """Return the version of torch without the build, e.g. "2.13.0" of "2.13.0+cpu"."""
         return self.torch.partition("+")[0]
 
 
@@ -118,18 +118,18 @@ class Board:
     """Runs that may be ranked together.
 
     Attributes:
-        name: a short digest of what they share.
+        name: a short digest of the shared properties.
         task: its name.
         description: of the task, one sentence.
         data_digest: of the task's data.
-        models: retrained models, on which every number rests as well.
+        models: number of retrained models.
         design: in words.
-        shared: what all rows have in common, by name, as the report says it.
-        apart: what tells this board from others of the same task, in words.
+        shared: properties that all rows share, by name, as in the report.
+        apart: differences from other boards of the same task, in words.
         columns: the metrics shown.
-        rows: the best first.
-        trade_off: for the pictures; None where not two rows have a place.
-        drawn: how many rows have a place in the pictures' data.
+        rows: best first.
+        trade_off: for the plots; None if fewer than two rows have a position.
+        drawn: number of rows in the plots.
     """
 
     name: str
@@ -147,7 +147,7 @@ class Board:
 
     @property
     def ranked(self) -> int:
-        """How many rows have a rank."""
+        """Return how many rows have a rank."""
         return sum(row.rank is not None for row in self.rows)
 
 
@@ -157,10 +157,10 @@ class Leaderboard:
 
     Attributes:
         title: of the page.
-        ranked_by: the metric whose way to perfect ranks the runs, e.g. "lira.auc".
-        utility: the metric of the pictures' other axis.
-        boards: by task, those with most ranked runs first.
-        skipped: files that were left out.
+        ranked_by: the metric by which runs are ranked, e.g. "lira.auc".
+        utility: the metric on the x axis of the plots.
+        boards: sorted by task, then by number of ranked runs, most first.
+        skipped: skipped files.
     """
 
     title: str
@@ -171,5 +171,5 @@ class Leaderboard:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Those of all boards."""
+        """Return the rows of all boards."""
         return tuple(row for board in self.boards for row in board.rows)

@@ -1,4 +1,4 @@
-"""From reports to a leaderboard."""
+"""Construction of a leaderboard from reports."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ NO_MODEL = "not ranked: no model finished"
 
 
 def rank_all(found: Found, *, ranked_by: str | None = None, utility: str = UTILITY, title: str = TITLE) -> Leaderboard:
-    """Rank all runs, each among those that it may be compared with.
+    """Rank all runs, each among those that it is comparable with.
 
     Args:
         found: the reports.
-        ranked_by: the metric whose way from no-op to control ranks the runs; None for what is left of the memory, or the
-            attack's AUC where no report has that.
-        utility: the metric that the pictures hold against it.
-        title: of the page.
+        ranked_by: the metric by which runs are ranked, on its scale from no-op to control; None for
+            ``forgetting.memory_left_worst``, or ``lira.auc`` if no report has that.
+        utility: the metric on the x axis of the plots.
+        title: the page's title.
 
     Raises:
-        UsageError: a metric was asked for by name, and no report has it.
+        UsageError: no report has a metric that was requested by name.
     """
     ranked_by = ranked_by or forgetting_metric([entry.report for entry in found.entries])
     for name, default in ((ranked_by, FORGETTING[-1]), (utility, UTILITY)):
@@ -97,7 +97,7 @@ def _order(row: Row) -> tuple[bool, float, str, str, str]:
 
 
 def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
-    """The metric that ranks, then all others in the reports' order."""
+    """Return the ranking metric, then all others in the reports' order."""
     records: dict[str, list[MetricRecord]] = {}
     names: dict[str, str] = {}
     for entry in entries:
@@ -134,7 +134,7 @@ def _why_not(row: Row, ranked_by: str) -> str:
 
 
 def _apart(one: Group, groups: Sequence[Group]) -> Iterator[str]:
-    """On what this group differs from others of its task."""
+    """Yield the properties on which this group differs from others of its task."""
     others = [other for other in groups if other.facts["task"] == one.facts["task"]]
     for name, value in one.facts.items():
         values = [other.facts[name] for other in others]
@@ -147,7 +147,7 @@ def _apart(one: Group, groups: Sequence[Group]) -> Iterator[str]:
 
 
 def _drawn(rows: Sequence[Row], utility: str) -> set[str]:
-    """Labels of the rows in the pictures: what stands on a frontier, then the best, as many as can be read."""
+    """Return the labels of the rows in the plots: those on a frontier, then the best, up to a readable number."""
     placed = [row for row in sorted(rows, key=_order) if row.way.value is not None]
     best: dict[str, None] = {}
     for number in (

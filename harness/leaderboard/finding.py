@@ -1,4 +1,4 @@
-"""All reports below some folders: each run once, and why a file is left out."""
+"""Discovery of all reports below given folders, without duplicates, and the reasons for skipped files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ REASON_CHARS = 300
 
 @dataclass(frozen=True)
 class Entry:
-    """A report that stands on the leaderboard.
+    """A report on the leaderboard.
 
     Attributes:
-        report: without what makes a report large: logs, tracebacks, arrays for plots, digests of files.
+        report: without its large parts: logs, tracebacks, arrays for plots, digests of files.
         path: of the file.
         digest: SHA-256 of the file's bytes, in hex.
     """
@@ -39,10 +39,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is left out.
+    """A skipped file.
 
     Attributes:
-        source: the file, from the folder that was given on; it tells nothing of the machine.
+        source: the file, relative to the given folder, so that it reveals nothing of the machine.
         reason: a sentence.
     """
 
@@ -52,7 +52,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Found:
-    """All that was found: ``entries`` by digest, ``skipped`` by source."""
+    """All reports: ``entries`` by digest, ``skipped`` by source."""
 
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...]
@@ -61,11 +61,11 @@ class Found:
 def find_reports(folders: Sequence[Path]) -> Found:
     """Read every ``report.json`` below the folders, or files given by name.
 
-    Folders whose names begin with a dot and sites of leaderboards are not entered, links to folders not followed. A report
-    found twice counts once; of several judgements of one run the last counts.
+    Hidden folders, sites of leaderboards and links to folders are skipped. A report found twice counts once. If a run was
+    evaluated several times, the last report counts.
 
     Raises:
-        RunNotFoundError: a folder is not there, or there is no report that can be read; the message says what was left out.
+        RunNotFoundError: a folder does not exist, or it has no readable report; the message lists the skipped files.
     """
     entries: dict[str, tuple[Entry, str]] = {}
     skipped = []
@@ -84,23 +84,23 @@ def find_reports(folders: Sequence[Path]) -> Found:
 
 
 def whole_report(entry: Entry) -> tuple[Report, bytes]:
-    """The report with all that it holds, and the file's bytes.
+    """Return the complete report, and the file's bytes.
 
     Raises:
-        ReportInvalidError: the file has changed since it was read first.
+        ReportInvalidError: the file has changed since it was first read.
     """
     raw = entry.path.read_bytes()
     if hashlib.sha256(raw).hexdigest() != entry.digest:
-        raise ReportInvalidError(f"{entry.path} changed while the leaderboard was made. Make it again.")
+        raise ReportInvalidError(f"{entry.path} changed while the leaderboard was built. Run the command again.")
     return _parsed(raw, entry.path), raw
 
 
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Each file once, with what it is called on the page."""
+    """Yield each file once, with its name on the page."""
     seen = set()
     for folder in folders:
         if not folder.exists():
-            raise RunNotFoundError(f"There is no folder {folder}. Give folders in which finished runs lie.")
+            raise RunNotFoundError(f"There is no folder {folder}. Pass folders that contain finished runs.")
         root = folder.resolve()
         for path in [root] if root.is_file() else _below(root):
             if path not in seen:
@@ -122,12 +122,12 @@ def _entry(path: Path) -> Entry:
     try:
         json.dumps(shown, allow_nan=False)
     except ValueError as error:
-        raise ReportInvalidError("An option in it is no number: NaN or infinity.") from error
+        raise ReportInvalidError("One of its options is NaN or infinite.") from error
     return Entry(_slim(report), path, hashlib.sha256(raw).hexdigest())
 
 
 def _parsed(raw: bytes, path: Path) -> Report:
-    """The report. The model is what the schema is made from and is checked much faster; the schema words the refusal."""
+    """Parse a report: quickly by its pydantic model, and on failure by the schema, for its error message."""
     try:
         return Report.model_validate_json(raw, strict=True)
     except (ValidationError, RecursionError):
@@ -160,7 +160,7 @@ def _last_judgements(found: Sequence[tuple[Entry, str]]) -> tuple[list[Entry], l
         copies.sort(key=lambda one: (one[0].report.rejudged or "", one[0].digest))
         kept.append(copies[-1][0])
         older += [
-            Skipped(source, "The same run was judged again later, and that report stands here.")
+            Skipped(source, "The same run was evaluated again later; only the newer report is listed.")
             for _, source in copies[:-1]
         ]
     return kept, older
@@ -174,4 +174,4 @@ def _reason(error: Exception, path: Path) -> str:
 def _nothing(folders: Sequence[Path], skipped: Sequence[Skipped]) -> str:
     places = ", ".join(map(str, folders))
     left_out = "".join(f"\n{one.source}: {one.reason}" for one in skipped[:10])
-    return f"There is no report that can be read in {places}. Give folders in which finished runs lie.{left_out}"
+    return f"There is no readable report in {places}. Pass folders that contain finished runs.{left_out}"

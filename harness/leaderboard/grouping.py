@@ -1,4 +1,4 @@
-"""Which runs may stand in one ranking."""
+"""Partition of runs into comparable groups."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from harness.report.document import MetricRecord, Report
 
 @dataclass
 class Group:
-    """Runs that may be compared, and the meanings of their metrics, which none of them contradicts."""
+    """Comparable runs, and the definitions of their metrics, on which all of them agree."""
 
     facts: dict[str, object]
     meanings: dict[str, str] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
 
     def admits(self, meanings: dict[str, str]) -> bool:
-        """Whether no metric means something else here."""
+        """Return True if no metric has a different definition in this group."""
         return all(self.meanings.get(name, text) == text for name, text in meanings.items())
 
     def add(self, entry: Entry, meanings: dict[str, str]) -> None:
-        """Take a run in."""
+        """Add a run."""
         self.entries.append(entry)
         self.meanings.update(meanings)
 
     @property
     def name(self) -> str:
-        """A short name that depends on what the runs share alone."""
+        """Return a short digest of what the runs share."""
         return hashlib.sha256(_key([self.facts, self.meanings]).encode()).hexdigest()[:10]
 
 
 def group(entries: Sequence[Entry], always: Sequence[str]) -> list[Group]:
-    """Runs that may be compared, together; where versions of an evaluator differ, each version apart.
+    """Partition runs into comparable groups; different versions of an evaluator make different groups.
 
-    A run that lacks an evaluator (it failed, say) contradicts no version of it and stands with the newest.
+    A run that lacks an evaluator (e.g. because it failed) joins the group of the newest version.
 
     Args:
-        entries: in any order.
-        always: names of metrics that are shown though they be no headline metrics.
+        entries: reports in any order.
+        always: names of metrics to show even if they are not headline metrics.
     """
     found: dict[str, list[Group]] = {}
     for entry in sorted(entries, key=lambda one: (one.report.created, one.digest), reverse=True):
@@ -57,7 +57,7 @@ def group(entries: Sequence[Entry], always: Sequence[str]) -> list[Group]:
 
 
 def shown_metrics(report: Report, always: Sequence[str]) -> Iterator[tuple[str, str, MetricRecord]]:
-    """Evaluator, full name and record of each metric that a board shows."""
+    """Yield evaluator, full name and record of each metric that a board shows."""
     for one in report.evaluators:
         for metric in () if one.error else one.metrics:
             name = f"{one.name}.{metric.name}"

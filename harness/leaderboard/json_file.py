@@ -13,7 +13,7 @@ VERSION = "1"
 
 
 def json_text(leaderboard: Leaderboard) -> str:
-    """The leaderboard as JSON text; a number that does not exist is null."""
+    """Return the leaderboard as JSON text; missing numbers are null."""
     document = {
         "leaderboard_version": VERSION,
         "title": leaderboard.title,

@@ -1,4 +1,4 @@
-"""The file by which a site is known as a leaderboard's own; it lists all other files of the site."""
+"""The file that identifies a folder as a leaderboard's site; it lists the site's other files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MADE_BY = "unlearning-harness leaderboard"
 
 
 def marker_text(files: Sequence[str]) -> str:
-    """The marker of a site with these files, given as paths from the site on."""
+    """Return the marker of a site with these files, given as paths relative to the site."""
     return json.dumps({"made_by": MADE_BY, "files": sorted(files)}, indent=1) + "\n"
 
 
 def is_site(folder: Path) -> bool:
-    """Whether a leaderboard was written here."""
+    """Return True if a leaderboard was written to this folder."""
     return listed_files(folder) is not None
 
 
 def listed_files(folder: Path) -> frozenset[str] | None:
-    """The files that the site's marker lists, and the marker itself; None where there is no marker of ours."""
+    """Return the files listed in the site's marker, and the marker; None without a valid marker."""
     try:
         document = json.loads((folder / MARKER_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""The leaderboard's index: one page that asks for nothing, with a script that sorts and filters what is already sorted.
+"""The leaderboard's index: a self-contained page with a script that sorts and filters the table.
 
-The page's policy allows this script and this style by their digests and nothing else; the script holds no text of a report.
+The page's Content-Security-Policy allows only this script and this style, by digest. The script contains no text of a report.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCRIPT = "leaderboard.js"
 
 @dataclass(frozen=True)
 class Choices:
-    """What the page can be filtered by, with the values that occur."""
+    """The page's filters, with the values that occur."""
 
     task: tuple[str, ...]
     torch: tuple[str, ...]
@@ -34,14 +34,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class Shown:
-    """A board with its pictures, safe to put into a page."""
+    """A board with its plots, safe to embed in a page."""
 
     board: Board
     pictures: tuple[tuple[str, str], ...]
 
 
 def page_text(leaderboard: Leaderboard) -> str:
-    """The page's HTML."""
+    """Return the page's HTML."""
     style, script = "\n".join(map(_asset, STYLES)), _asset(SCRIPT)
     return render(
         TEMPLATE,
@@ -62,7 +62,7 @@ def _asset(name: str) -> str:
 
 
 def _source(text: str) -> str:
-    """A source expression of Content-Security-Policy that allows exactly this text."""
+    """Return a source expression of Content-Security-Policy that allows exactly this text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

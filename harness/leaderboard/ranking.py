@@ -1,4 +1,4 @@
-"""Ranks that say no more than the intervals do."""
+"""Ranks that respect intervals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.leaderboard.board import Ends, Number, Ranked
 
 
 def ranks(intervals: Sequence[Ends | None]) -> list[Ranked | None]:
-    """A rank for each interval of a quantity of which more is better; None for those that have none.
+    """Return a rank for each interval of a quantity of which more is better; None for missing intervals.
 
-    The rank is one more than the number of intervals that lie wholly above. Runs that cannot be told apart so share a rank,
-    and the rank is the best place that a run could have, ``last`` the worst.
+    The rank is one more than the number of intervals wholly above. Runs with overlapping intervals may so share a rank. The
+    rank is the best place that a run could have, ``last`` the worst.
     """
     known = [ends for ends in intervals if ends is not None]
     lows, highs = sorted(low for low, _ in known), sorted(high for _, high in known)
@@ -31,7 +31,7 @@ def ranks(intervals: Sequence[Ends | None]) -> list[Ranked | None]:
 
 
 def ends_of(number: Number) -> Ends | None:
-    """The interval with the value itself in it; None where either is missing."""
+    """Return the interval, widened to include the value; None if either is missing."""
     if number.value is None or number.low is None or number.high is None:
         return None
     return min(number.low, number.value), max(number.high, number.value)

@@ -1,4 +1,4 @@
-"""One report as a row."""
+"""Conversion of a report to a leaderboard row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
 
 
 def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Sequence[str]) -> Row:
-    """The row of a report, not yet ranked; ``metrics`` are names such as "lira.auc"."""
+    """Return the row of a report, not yet ranked; ``metrics`` are names, e.g. "lira.auc"."""
     report = entry.report
     return Row(
         **vars(run_facts(report)),
@@ -45,16 +45,16 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
 
 
 def _excluded(report: Report, ranked_by: str) -> str:
-    """Say why a run has no rank, whatever its numbers; empty where it may have one."""
+    """Return why a run is not ranked regardless of its numbers; empty if it is."""
     if ranked_by.partition(".")[0] in faulty(report):
         return f"not ranked: {fault(report)}"
     if report.verdict.below_floor:
-        return "not ranked: its accuracy lies too far below that of retrained models"
+        return "not ranked: its accuracy is too far below that of retrained models"
     return ""
 
 
 def isolation_words(report: Report) -> str:
-    """E.g. "docker, a guest per model", or "not isolated (process)"."""
+    """Return the isolation in words, e.g. "docker, a guest per model", or "not isolated (process)"."""
     runner = report.runner
     if runner.isolation.startswith("none"):
         return plain(f"not isolated ({runner.name})")
@@ -62,7 +62,7 @@ def isolation_words(report: Report) -> str:
 
 
 def device(report: Report) -> str:
-    """The GPUs that the plugin was given, or CPU."""
+    """Return the plugin's GPUs, or CPU."""
     if not report.runner.gpu:
         return "CPU"
     return plain(", ".join(dict.fromkeys(report.hardware.gpus))) or "GPU"

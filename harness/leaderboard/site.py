@@ -1,4 +1,4 @@
-"""The site's folder: written beside its place, swapped in when it is whole, never in the place of what is not ours."""
+"""The site's folder: written to a temporary folder, swapped in when complete; foreign files are never replaced."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MOVE = "Move it away, or choose another folder."
 
 
 def write_site(leaderboard: Leaderboard, entries: Sequence[Entry], folder: Path) -> Path:
-    """Write the site and return its index; a site that was there is replaced as a whole, or stays as it was.
+    """Write the site and return its index; an earlier site is replaced as a whole or not at all.
 
     Raises:
-        SiteOccupiedError: something stands there that no leaderboard wrote.
-        ReportInvalidError: a report changed meanwhile.
+        SiteOccupiedError: the folder has content that no leaderboard wrote.
+        ReportInvalidError: a report changed in the meantime.
         NoSpaceError: the disk is full.
         OutputUnwritableError: the folder cannot be made or written.
     """
@@ -49,10 +49,10 @@ def write_site(leaderboard: Leaderboard, entries: Sequence[Entry], folder: Path)
 
 
 def check_target(folder: Path) -> None:
-    """Refuse a place in which there is anything but a site that a leaderboard wrote, or an empty folder.
+    """Raise an error unless the folder is absent, empty, or a leaderboard's site without foreign files.
 
     Raises:
-        SiteOccupiedError: with what stands there.
+        SiteOccupiedError: with the names of the foreign files.
     """
     if not folder.exists() and not folder.is_symlink():
         return
@@ -65,12 +65,12 @@ def check_target(folder: Path) -> None:
     foreign = [name for name in there if name not in (ours or ())]
     if foreign:
         raise SiteOccupiedError(
-            f"{folder} holds what no leaderboard wrote and what would be lost: {', '.join(foreign[:5])}. {MOVE}"
+            f"{folder} contains files that no leaderboard wrote and that would be lost: {', '.join(foreign[:5])}. {MOVE}"
         )
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """All that is no folder, links included, from the folder on."""
+    """Yield all paths that are not folders, including links, relative to the folder."""
     for place, folders, files in os.walk(folder):
         for name in (*files, *(one for one in folders if Path(place, one).is_symlink())):
             yield Path(place, name).relative_to(folder).as_posix()
@@ -81,7 +81,7 @@ def _contents(leaderboard: Leaderboard, entries: Sequence[Entry]) -> Iterator[tu
     for entry in entries:
         report, raw = whole_report(entry)
         row = rows[entry.digest]
-        # Made anew: a page that came with somebody's report could bring scripts to the site.
+        # Rendered again: a page that came with a report could contain scripts.
         yield words.page_of(row), _encoded(render_page(report))
         yield words.report_of(row), raw
     yield INDEX, _encoded(page_text(leaderboard))
@@ -101,7 +101,7 @@ def _write(folder: Path, name: str, content: bytes) -> str:
 
 
 def _swap(new: Path, place: Path) -> None:
-    """Put the new folder in its place; the old one goes when the new one stands."""
+    """Move the new folder into place; delete the old one afterwards."""
     if not place.exists():
         new.rename(place)
         return

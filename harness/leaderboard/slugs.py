@@ -1,4 +1,4 @@
-"""Names of folders that are safe in every file system and every address, whatever the plugin is called."""
+"""Folder names that are safe in every file system and URL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MAX_CHARS, DIGITS = 40, 10
 
 
 def slugs(names: Sequence[tuple[str, str]]) -> list[str]:
-    """A slug for each pair of name and hex digest, e.g. "neggrad-plus-3f2a9c01de": lower-case ASCII, digits and hyphens.
+    """Return a slug for each pair of name and hex digest, e.g. "neggrad-plus-3f2a9c01de": lower-case ASCII, digits, hyphens.
 
-    Where two would be alike, both take as much more of their digests as tells them apart; equal pairs are numbered.
+    If two slugs collide, more digits of their digests are used; equal pairs are numbered.
     """
     digits = DIGITS
     while True:

@@ -70,7 +70,7 @@ def run(
         seed: of the unlearning runs; the reference populations use the task's.
         time_limit_s: limit per model, in the unit of ``clock``; None to measure it.
         budget_fraction: limit as a fraction of retraining; None for the task's own.
-        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds of the sandbox) or "steps" (examples drawn).
+        clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds of the sandbox) or "steps" (examples drawn).
         no_wait: measure retraining immediately, even if the machine is busy; by default the run waits until it is idle.
         failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
         evaluators: names; empty for all that are installed.

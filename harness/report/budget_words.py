@@ -15,12 +15,12 @@ GENEROUS = 5.0
 
 
 def amount(value: float | None, clock: Clock) -> str:
-    """Format a value in the clock's unit, e.g. "0.42 s", "0.42 s of processor time", "1,800 examples"; None as a dash."""
+    """Format a value in the clock's unit, e.g. "0.42 s", "0.42 s of CPU time", "1,800 examples"; None as a dash."""
     if value is None:
         return NOTHING
     if clock == "steps":
         return f"{value:,.0f} examples"
-    return duration(value) + (" of processor time" if clock == "cpu" else "")
+    return duration(value) + (" of CPU time" if clock == "cpu" else "")
 
 
 def limit_words(budget: BudgetRecord) -> str:

@@ -19,7 +19,7 @@ DRIFT = 1.25
 def undependable(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> str:
     """Return why the times of a run are unreliable, as a clause without full stop; empty if they are reliable.
 
-    Processor seconds and examples hardly depend on other load on the machine; wall-clock seconds do.
+    CPU seconds and examples hardly depend on other load on the machine; wall-clock seconds do.
 
     Args:
         limit: in force.

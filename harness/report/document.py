@@ -155,7 +155,7 @@ class BudgetRecord(Record):
 
     clock: Clock = Field(
         "wall",
-        description="wall: seconds; cpu: processor seconds of the sandbox; steps: examples drawn from the splits.",
+        description="wall: seconds; cpu: CPU seconds of the sandbox; steps: examples drawn from the splits.",
     )
     limit_s: float | None = Field(description="Limit per model, in the clock's unit; null: none.")
     deadline_s: float | None = Field(

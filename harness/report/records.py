@@ -67,7 +67,7 @@ class ModelRecord(Record):
     advice: str = Field("", description="Advice to the plugin's author; empty if ok.")
     charged_s: float | None = Field(
         None,
-        description="Seconds charged to the method (processor seconds if the clock is cpu); null: never started.",
+        description="Seconds charged to the method (CPU seconds if the clock is cpu); null: never started.",
     )
     prepare_s: float | None = Field(None, description="Seconds of handing over the model; not charged.")
     start_s: float | None = Field(None, description="Seconds of waiting for guests to start; not charged.")
@@ -80,7 +80,7 @@ class ModelRecord(Record):
     peak_gpu_mib: float | None = Field(None, description="Peak memory of the CUDA allocator, MiB; null on CPU.")
     evidence: EvidenceRecord = Field(default_factory=EvidenceRecord, description="What the status was decided from.")
     log: LogRecord = Field(default_factory=LogRecord, description="What the plugin printed.")
-    cpu_s: float | None = Field(None, ge=0, description="Processor seconds of all its processes; null: unknown.")
+    cpu_s: float | None = Field(None, ge=0, description="CPU seconds of all its processes; null: unknown.")
     examples: int | None = Field(None, ge=0, description="Examples drawn, as counted in the guest; null: unknown.")
     clock: Clock = Field("wall", description="Unit of the limit; see budget.clock.")
     attempts: int = Field(1, ge=1, description="How many times this model was started, this one included.")

@@ -48,7 +48,7 @@ class GuestExit:
 
 @dataclass(frozen=True)
 class Beside:
-    """A program that is to run beside a guest, on this process's own standard streams.
+    """A program to run in a guest's sandbox, on this process's standard streams.
 
     Attributes:
         command: with its arguments.
@@ -95,11 +95,11 @@ class GuestHandle(Protocol):
         """
 
     def beside(self, arguments: Sequence[str], *, interactive: bool) -> Beside:
-        """Return how to run Python with ``arguments`` beside the guest: isolated and limited as it is, and gone when it is gone.
+        """Return how to run Python with ``arguments`` in the guest's sandbox; it is killed with the guest.
 
         Args:
-            arguments: of the guest's Python.
-            interactive: it is to have a terminal.
+            arguments: arguments of the guest's Python interpreter.
+            interactive: the program needs a terminal.
 
         Raises:
             SandboxError: the engine's command-line client is missing.

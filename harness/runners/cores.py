@@ -15,7 +15,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Seat:
+class CoreSet:
     """Cores and GPUs of one worker's guests.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""A guest that is an ordinary process: its streams, and its end with all that it started."""
+"""A guest as an ordinary process: its streams, and the clean-up of its process tree."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ProcessHandle:
 
     Args:
         folder: it runs in this folder, which is deleted at the end.
-        environment: all of its variables.
-        arguments: of the Python interpreter.
-        hold: a descriptor that says that the folder is in use, closed at the end.
-        cores: that it may run on; None for those of this process.
+        environment: all of its environment variables.
+        arguments: arguments of the Python interpreter.
+        hold: a descriptor that marks the folder as in use, closed at the end.
+        cores: cores that it may use; None for those of this process.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ProcessHandle:
         guest_in, self._write_fd = os.pipe()
         self._read_fd, guest_out = os.pipe()
         try:
-            with pinned(cores):  # inherited, so that no moment of the guest's is on others
+            with pinned(cores):  # inherited, so that the guest never runs on other cores
                 self._process = subprocess.Popen(
                     [sys.executable, *arguments],
                     stdin=guest_in,
@@ -81,16 +81,16 @@ class ProcessHandle:
 
     @property
     def read_fd(self) -> int:
-        """For polling."""
+        """Return the descriptor to poll for reading."""
         return self._read_fd
 
     @property
     def write_fd(self) -> int:
-        """For polling."""
+        """Return the descriptor to poll for writing."""
         return self._write_fd
 
     def read(self, max_bytes: int) -> bytes | None:
-        """What is there; ``b""`` at the end, None when there is nothing yet."""
+        """Return the available bytes; ``b""`` at the end, None if there are none yet."""
         try:
             chunk = os.read(self._read_fd, max_bytes)
         except BlockingIOError:
@@ -99,26 +99,26 @@ class ProcessHandle:
         return chunk
 
     def write(self, data: memoryview) -> int:
-        """Send what fits; returns how many bytes were taken."""
+        """Send as much as possible without blocking; return the number of bytes sent."""
         try:
             return os.write(self._write_fd, data)
         except BlockingIOError:
             return 0
 
     def oom_kills(self) -> int:
-        """Not known without a container: 0."""
+        """Return 0: unknown without a container."""
         return 0
 
     def refused_forks(self) -> int | None:
-        """Not known without a container."""
+        """Return None: unknown without a container."""
         return None
 
     def cpu_s(self) -> float | None:
-        """Return None: without a container, the guest's own account of its children is taken."""
+        """Return None: without a container, the guest's own measurement of its children is used."""
         return None
 
     def move(self, cores: tuple[int, ...]) -> None:
-        """Every thread of the guest's to these cores."""
+        """Pin every thread of the guest to these cores."""
         try:
             for thread in Path("/proc", str(self._process.pid), "task").iterdir():
                 os.sched_setaffinity(int(thread.name), cores)
@@ -133,16 +133,18 @@ class ProcessHandle:
         return Beside((sys.executable, "-s", *arguments), self._folder, environment)
 
     def kill(self) -> None:
-        """Kill the guest and all below it."""
+        """Kill the guest and its descendants."""
         with self._lock:
-            if self._stream_ended:  # it is ending by itself: its own exit status tells more than that of a kill
+            if (
+                self._stream_ended
+            ):  # it is exiting by itself, and its own exit status is better evidence than that of a kill
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(OWN_END_S)
             if self._process.poll() is None:
                 kill_tree(self._process.pid)
 
     def close(self) -> GuestExit:
-        """Make sure that the guest and all that it ever started are gone."""
+        """Kill the guest and all processes that it started, and return how it ended."""
         if self._exit is not None:
             return self._exit
         self.kill()
@@ -172,7 +174,7 @@ class ProcessHandle:
 
 
 def kill_tree(root: int) -> None:
-    """Kill a process and everything below it; those below first, while the process is stopped and can start nothing."""
+    """Stop a process, so that it cannot fork, then kill its descendants and the process itself."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(root, signal.SIGSTOP)
     while below := [pid for pid in descendants(root) if _kill(pid)]:
@@ -190,7 +192,7 @@ def _kill(pid: int) -> bool:
 
 
 def _any_alive(pids: list[int]) -> bool:
-    """Whether one of them is more than a zombie."""
+    """Return True if any of them is more than a zombie."""
     for pid in pids:
         with contextlib.suppress(OSError):
             text = Path("/proc", str(pid), "stat").read_text(errors="replace")
@@ -200,9 +202,9 @@ def _any_alive(pids: list[int]) -> bool:
 
 
 def kill_marked(mark: bytes) -> None:
-    """Kill every process that carries ``mark``, a "NAME=value", among the variables it was started with.
+    """Kill every process with ``mark``, a "NAME=value", in its initial environment.
 
-    Finds what outlived a guest that was killed from outside.
+    This finds processes that outlived a guest killed from outside.
     """
     while found := [pid for pid in _marked(mark) if _kill(pid)]:
         if not _any_alive(found):
@@ -213,7 +215,7 @@ def _marked(mark: bytes) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # it ended, or is another user's
+            with contextlib.suppress(OSError):  # it ended, or belongs to another user
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
     return found

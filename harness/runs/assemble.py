@@ -1,4 +1,4 @@
-"""Judging and the report that follows from it, for a run's end and for a run that is judged again."""
+"""Scoring of a run's models and assembly of its report, for new and re-evaluated runs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from harness.tasks.task import Margins, Task, TaskData
 
 
 class Judgement:
-    """What the evaluators say of a run's models.
+    """The evaluators' results for a run's models.
 
     Args:
-        config: of the run.
-        task, data, populations, limit: what the models were unlearned on, and within.
-        outcomes: of all models, by index.
-        store: holds the finished models' logits.
-        failed_as: what failed models count as.
-        evaluators: to be asked; none is if no model finished.
-        progress: told what goes on.
+        config: the run's options.
+        task, data, populations, limit: inputs of the unlearning.
+        outcomes: outcomes of all models, by index.
+        store: contains the finished models' logits.
+        failed_as: how failed models count.
+        evaluators: evaluators to run; none runs if no model finished.
+        progress: receives progress messages.
 
     Attributes:
-        records: what each evaluator says, in their order.
+        records: result of each evaluator, in their order.
     """
 
     def __init__(
@@ -74,15 +74,15 @@ def assemble(
     warnings: Sequence[str],
     changes: Mapping[str, Any],
 ) -> Report:
-    """Return the report with its evaluators' records and all that follows from them.
+    """Return the report with its evaluators' records, verdict and warnings.
 
     Args:
-        report: with its models.
-        evaluators: all records.
-        margins: of the task, for the verdict.
-        failed_as: what failed models count as.
-        warnings: besides those of the evaluators.
-        changes: further fields.
+        report: the report with its models.
+        evaluators: all evaluators' records.
+        margins: the task's margins, for the verdict.
+        failed_as: how failed models count.
+        warnings: warnings in addition to the evaluators'.
+        changes: further fields of the report.
     """
     undependable = report.budget.undependable_because
     verdict = decide_verdict(evaluators, report.models, margins, undependable, substituted=failed_as == "noop")

@@ -74,7 +74,7 @@ class Limit:
 
     @property
     def deadline_s(self) -> float:
-        """Return the wall-clock seconds after which a model is killed, whatever it was charged."""
+        """Return the wall-clock seconds after which a model is killed, regardless of its charge."""
         if self.clock == "wall":
             return self.limit_s
         if self.clock == "cpu":
@@ -85,8 +85,8 @@ class Limit:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Limit:
-        """Return the limit that was kept as ``dataclasses.asdict`` has it."""
-        with foreign("the limit that the run keeps is damaged", RunNotFoundError, "Begin the run again."):
+        """Return the limit that was stored as the result of ``dataclasses.asdict``."""
+        with foreign("the stored limit of the run is damaged", RunNotFoundError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(dict(kept))
 
 
@@ -235,7 +235,7 @@ def keep_smaller(inputs: Mapping[str, Any], seconds: float, cache: Cache | None 
 
     def build(folder: Path) -> None:
         if not earlier:
-            raise BudgetError("The cache entry is damaged, and a single time is not a measurement.")
+            raise BudgetError("The cache entry is damaged, and a single time cannot replace a measurement.")
         replace(earlier[-1], min_s=seconds).write(folder)
 
     def out_of_date(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What a user asks of a run, as one frozen value that can be kept and read back."""
+"""The options of a run, as a frozen, serialisable value."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SEED = Whole(0, 2**63 - 1)
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of a field of :class:`RunConfig`, whose type and default are the option's.
+    """Command-line presentation of a field of :class:`RunConfig`; type and default are the field's.
 
     Attributes:
-        help: one line on what it does.
-        flag: its name; empty for the field's own with hyphens.
-        shown: what stands in the help for a default of None.
-        bounds: of a number.
-        metavar: what stands in the help for its value.
+        help: description, one line.
+        flag: name of the option; empty for the field's name with hyphens.
+        shown: text shown in the help for a default of None.
+        bounds: bounds of a number.
+        metavar: placeholder of the value in the help.
     """
 
     help: str
@@ -44,14 +44,14 @@ class Option:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All options of ``harness run``: the command line's are made from these fields.
+    """All options of ``harness run``; the command line's options are generated from these fields.
 
     Attributes:
         plugin: entry-point name, path of a wheel or source directory, or name==version.
         evaluators: names; empty for all.
-        options: handed to the plugin.
+        options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
-        debug: the user's terminal is handed to a plugin that fails; nothing is limited and nothing is scored.
+        debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
     plugin: Annotated[str, Option("Name, path of a wheel or source directory, or name==version.")]
@@ -61,8 +61,8 @@ class RunConfig:
     models: Annotated[
         int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
     ] = None
-    repeats: Annotated[int, Option("Unlearn each original so many times.", bounds=Whole(1, MOST_MODELS))] = 1
-    design: Annotated[Design, Option("As many originals as models, or one original again and again.")] = "per-original"
+    repeats: Annotated[int, Option("Number of unlearnings of each original.", bounds=Whole(1, MOST_MODELS))] = 1
+    design: Annotated[Design, Option("One original per model, or one original for all models.")] = "per-original"
     seed: Annotated[int, Option("Seed of the unlearning runs.", bounds=SEED)] = 0
     time_limit_s: Annotated[
         float | None,
@@ -72,23 +72,24 @@ class RunConfig:
         float | None,
         Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
     ] = None
-    clock: Annotated[Clock, Option("Limit seconds, processor seconds, or examples drawn from the loaders.")] = "wall"
-    no_wait: Annotated[bool, Option("Measure retraining at once, even if the machine is busy.")] = False
-    failed_as: Annotated[FailedAs, Option("Leave failed models out, or count each as its original.")] = "missing"
+    clock: Annotated[Clock, Option("Limit seconds, CPU seconds, or examples drawn from the loaders.")] = "wall"
+    no_wait: Annotated[bool, Option("Measure retraining immediately, even if the machine is busy.")] = False
+    failed_as: Annotated[FailedAs, Option("Exclude failed models, or count each as its original.")] = "missing"
     evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
     options: Annotated[
         Mapping[str, Any], Option("An option of the plugin; may be repeated.", flag="--set", metavar="KEY=VALUE")
     ] = field(default_factory=dict)
     isolation: Annotated[Isolation, Option("One sandbox for all models, or one for each.")] = "run"
-    gpus: Annotated[str, Option("none, all, a number, or UUIDs with commas.")] = "auto"
+    gpus: Annotated[str, Option("none, all, a number, or comma-separated UUIDs.")] = "auto"
     runtime: Annotated[str | None, Option("OCI runtime of the containers, e.g. runsc.", shown="the engine's")] = None
     torch: Annotated[
-        str | None, Option("torch version of the sandbox image; several with commas: a run each.", shown="the host's")
+        str | None,
+        Option("torch version of the sandbox image; comma-separated versions get a run each.", shown="the host's"),
     ] = None
     base: Annotated[str | None, Option("Base image of the sandbox.")] = None
-    workers: Annotated[int, Option("Models at the same time, a sandbox each.", bounds=Whole(1, 100_000))] = 1
+    workers: Annotated[int, Option("Number of parallel models, each in its own sandbox.", bounds=Whole(1, 100_000))] = 1
     cpus: Annotated[
-        int | None, Option("Cores of a sandbox.", shown="all, shared out among the workers", bounds=Whole(1, 4096))
+        int | None, Option("Cores of a sandbox.", shown="all, divided among the workers", bounds=Whole(1, 4096))
     ] = None
     memory_mib: Annotated[  # torch alone needs the least
         int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
@@ -100,22 +101,22 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not self.plugin:
-            raise UsageError("--plugin must not be empty: give a name, a path or name==version.")
+            raise UsageError("--plugin must not be empty. Pass a name, a path or name==version.")
         if self.runtime is not None and self.runner == "process":
-            raise UsageError("--runtime is for containers, and `--runner process` starts none.")
+            raise UsageError("--runtime applies to containers, but `--runner process` starts none.")
         if self.debug and self.runner != "process":
             raise UsageError(
-                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, as you, without isolation. "
-                f"To look at a plugin inside the sandbox: harness shell {self.plugin}"
+                "--pdb needs `--runner process`: the debugger runs in the plugin's own process, without isolation. To debug "
+                f"inside the sandbox: harness shell {self.plugin}"
             )
         self._check_numbers()
         if self.repeats > 1 and self.design == "one-original":
             raise UsageError(
-                "--repeats is for the design per-original. Under one-original every model is a repeat of the first original: "
-                "give their number with --models."
+                "--repeats is for the design per-original. In one-original every model is a repeat of the first original: "
+                "set their number with --models."
             )
         if self.time_limit_s is not None and self.budget_fraction is not None:
-            raise UsageError("--time-limit and --budget-fraction exclude each other; give one of them.")
+            raise UsageError("--time-limit and --budget-fraction exclude each other; pass only one of them.")
         for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
             if value not in get_args(known):
                 raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
@@ -123,7 +124,7 @@ class RunConfig:
             raise UsageError("--pdb debugs one model at a time; leave --workers out.")
 
     def _check_numbers(self) -> None:
-        """Put plain numbers in the place of NumPy's; raise UsageError for one of another type or out of bounds."""
+        """Convert NumPy numbers to Python's; raise UsageError for a wrong type or a value out of bounds."""
         for name, option in options_of_runs().items():
             bounds, value = option.bounds, getattr(self, name)
             if bounds is None or (value is None and getattr(type(self), name) is None):
@@ -143,21 +144,21 @@ class RunConfig:
             raise UsageError(f"An option of the plugin {error}.") from error
 
     def plan(self, models: int) -> tuple[int, ...]:
-        """Which original each unlearning takes, in order: all originals once before any a second time."""
+        """Return the index of the original for each unlearning, in order: every original once before any is repeated."""
         if self.design == "one-original":
             return (0,) * models
         return tuple(range(models)) * self.repeats
 
     def limits(self, cores: int) -> Limits:
-        """Each sandbox's limits on a host with ``cores`` cores."""
+        """Return each sandbox's limits on a host with ``cores`` cores."""
         return Limits(memory_mib=self.memory_mib, cpus=float(self.cores_of_one(cores)))
 
     def cores_of_one(self, cores: int) -> int:
-        """Cores of one worker's sandbox on a host with ``cores`` cores."""
+        """Return the number of cores of one worker's sandbox on a host with ``cores`` cores."""
         return min(self.cpus or max(1, cores // self.workers), cores)
 
     def with_absolute_paths(self) -> RunConfig:
-        """The same, but with paths of plugin and task that hold from any working directory."""
+        """Return a copy with absolute paths of plugin and task."""
         plugin = str(PluginSpec.parse(self.plugin).absolute())
         task = (
             str(Path(self.task).absolute()) if self.task.endswith((".yaml", ".yml")) or "/" in self.task else self.task
@@ -165,30 +166,32 @@ class RunConfig:
         return replace(self, plugin=plugin, task=task)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; :meth:`from_json` reads them back."""
+        """Return JSON values that :meth:`from_json` reads back."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunConfig:
-        """Inverse of :meth:`to_json`; unknown keys (of a newer version) are an error."""
+        """Parse the result of :meth:`to_json`; unknown keys (of a newer version) are an error."""
         known = {one.name for one in fields(cls)}
         if unknown := set(data) - known:
-            raise UsageError(f"the run was begun by another version of the harness: unknown options {sorted(unknown)}.")
+            raise UsageError(
+                f"the run was started by another version of the harness: unknown options {sorted(unknown)}."
+            )
         from pydantic import TypeAdapter
 
-        with foreign("what was asked for is damaged", UsageError, "Begin the run again."):
+        with foreign("the stored options are damaged", UsageError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(data)
 
 
 @functools.cache
 def options_of_runs() -> Mapping[str, Option]:
-    """Return what the command line says of each field of RunConfig, with its flag."""
+    """Return the command-line option of each field of RunConfig."""
     found = {name: get_args(hint)[1] for name, hint in get_type_hints(RunConfig, include_extras=True).items()}
     return {name: replace(one, flag=one.flag or f"--{name.replace('_', '-')}") for name, one in found.items()}
 
 
 def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
-    """``["lr=0.01", "name=x"]`` as a dict; a value that reads as JSON is taken as such, else as text.
+    """Parse ``["lr=0.01", "name=x"]`` into a dict; values are JSON if they parse as JSON, else text.
 
     Raises:
         UsageError: a pair without "=", a key given twice, or a number that is not finite.
@@ -213,5 +216,5 @@ def _value(key: str, text: str) -> Any:
     except RecursionError as error:
         raise UsageError(f"--set {key} is nested too deeply.") from error
     except ValueError as error:
-        raise UsageError(f"--set {key} {error}; put it in quotes for a text.") from error
+        raise UsageError(f"--set {key} {error}; quote it to pass it as text.") from error
     return value

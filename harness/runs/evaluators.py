@@ -173,7 +173,7 @@ def _end(code: int) -> str:
 
 
 def _work(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes, answer: IO[bytes]) -> None:
-    """Evaluate in the forked process, and write the record."""
+    """Run the evaluator in the forked process, and write the record."""
     os.setpgid(0, 0)  # Ctrl-C reaches only the harness, which kills the whole group
     _exit_with_parent()
     if "torch" in sys.modules:

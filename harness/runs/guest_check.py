@@ -1,4 +1,4 @@
-"""What is tried in a guest before anything is trained: the task's own network, and the import of the plugin."""
+"""Checks in a guest before training: a dry pass of the task's own network, and the import of the plugin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.session.greeting import NetworkRefusedError
 from harness.runners.session.session import IMPORT_LIMIT_S
-from harness.runs.workplace import Workplace
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.tasks.own_architectures import batch_sizes, refusal
 
 CHECK_S = 600.0
@@ -15,18 +15,18 @@ MAX_SHOWN_LINES = 8
 OWN_SETUP_ERRORS = (
     "PluginSetupError",
     "PluginValidationError",
-)  # their texts say all, and their frames are the guest's
+)  # their messages suffice: the frames of their traceback are the guest's
 BUILDS_SIGNS = ("operator torchvision::", "libtorch_cuda", "libc10_cuda", "libcudart", "undefined symbol")
 BUILDS_ADVICE = (
-    "Its native code was built for another torch than the sandbox's. Take builds that belong together: for a CPU build of torch, "
-    "those of the same index, which PIP_EXTRA_INDEX_URL or pip's configuration names."
+    "Its native code was built for another torch than the sandbox's. Use matching builds: for a CPU build of torch, "
+    "those of the same index, set by PIP_EXTRA_INDEX_URL or pip's configuration."
 )
 
 
-def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None:
-    """Do a dry pass of the task's own network in a guest, and import the plugin there, before anything is trained.
+def check_in_guest(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> None:
+    """Run a dry pass of the task's own network and import the plugin in a guest, before anything is trained.
 
-    What is the harness's own needs neither: nothing is started then.
+    Bundled plugins and networks need neither check: no guest is started for them.
 
     Raises:
         TaskInvalidError: the network cannot be trained there.
@@ -34,17 +34,17 @@ def check_in_guest(place: Workplace, runner: Runner, facts: PluginFacts) -> None
         SandboxError: the guest did not start.
     """
     stranger = facts.origin != "bundled"
-    if place.architecture is None and not stranger:
+    if setup.architecture is None and not stranger:
         return
-    sizes = () if place.architecture is None else batch_sizes(place.task.recipe, place.data)
+    sizes = () if setup.architecture is None else batch_sizes(setup.task.recipe, setup.data)
     try:
-        with place.session(runner, facts, {}, CHECK_S, place.seats[0], try_batches=sizes) as session:
+        with setup.session(runner, facts, {}, CHECK_S, setup.core_sets[0], try_batches=sizes) as session:
             session.greet()
             if stranger:
-                outcome, _ = session.unlearn(0, 0, place.originals.state(0), IMPORT_LIMIT_S, import_only=True)
+                outcome, _ = session.unlearn(0, 0, setup.originals.state(0), IMPORT_LIMIT_S, import_only=True)
                 _refuse_unloaded(facts, outcome)
     except NetworkRefusedError as error:
-        raise TaskInvalidError(refusal(place.task, str(error), "inside the sandbox")) from error
+        raise TaskInvalidError(refusal(setup.task, str(error), "inside the sandbox")) from error
 
 
 def _refuse_unloaded(facts: PluginFacts, outcome: ModelOutcome) -> None:

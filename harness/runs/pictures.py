@@ -1,4 +1,4 @@
-"""Small pictures as PNG files, for a page that holds all it shows."""
+"""Small pictures as PNG files, to be embedded in a page."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _COLOUR_TYPES = {1: 0, 3: 2}  # PNG's numbers for grey and for red, green, blue
 
 
 def drawable(shape: tuple[int, ...]) -> bool:
-    """Whether an image of this shape (channels, height, width) is a small grey or colour picture."""
+    """Return True if an image of this shape (channels, height, width) is a small grey or colour picture."""
     return len(shape) == 3 and shape[0] in _COLOUR_TYPES and min(shape[1:]) > 0 and max(shape[1:]) <= MAX_SIDE
 
 
 def png_base64(image: NDArray[np.uint8]) -> str:
-    """The picture, shape (1 or 3, height, width), uint8, as a PNG file in base64. Source: the PNG standard, ISO/IEC 15948."""
+    """Return the picture, shape (1 or 3, height, width), uint8, as a PNG file in base64 (ISO/IEC 15948)."""
     channels, height, width = image.shape
     rows = np.ascontiguousarray(image.transpose(1, 2, 0)).reshape(height, width * channels)
-    # Each row says by what it was filtered; 2: as the difference from the row above.
+    # Filter type 2 of PNG: each row is stored as its difference from the row above.
     filtered = np.diff(rows, axis=0, prepend=np.zeros((1, rows.shape[1]), np.uint8))
     lines = np.concatenate([np.full((height, 1), 2, np.uint8), filtered], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The main job: from a user's options to a report, and on again after an interruption."""
+"""A run, from the user's options to the report, and its continuation after an interruption."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runs.assemble import Judgement, assemble
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
-from harness.runs.placement import plan_seats
+from harness.runs.placement import plan_core_sets
 from harness.runs.prepare import Prepared, prepare
 from harness.runs.records import left_out, task_record
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
-from harness.runs.runner_choice import Workshop, choose_workshop
+from harness.runs.runner_choice import RunnerFactory, choose_runners
 from harness.runs.store import RunStore, default_run_folder, free_mib
 from harness.runs.unjudged import begun_report, filled
-from harness.runs.workplace import Workplace
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task, TaskData
 from harness.tasks.twins import Twins, find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
 
-MIN_FREE_MIB = 200  # less than this and a run would end half-way
+MIN_FREE_MIB = 200  # with less, a run would fail half-way
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class RunResult:
     """A finished run.
 
     Attributes:
-        report: what was found.
-        folder: where ``report.json`` and ``report.html`` lie.
+        report: the run's report.
+        folder: the folder of ``report.json`` and ``report.html``.
     """
 
     report: Report
@@ -68,11 +68,11 @@ class RunResult:
 
 @dataclass
 class Phases:
-    """Where the time of a run went, seconds by name, in the order in which the phases began.
+    """Timer of a run's phases: seconds by name, in the order of their start.
 
     Attributes:
-        seconds: of all commands that worked on the run, as far as they came to the end of a phase or were interrupted in it.
-        keep: called at the end of every phase, with the seconds so far.
+        seconds: totals over all commands that worked on the run, including interrupted phases.
+        keep: called with ``seconds`` at the end of every phase.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Phases:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Count the time of a block as the phase ``name``."""
+        """Add the time of a ``with`` block to the phase ``name``."""
         began = time.monotonic()
         try:
             yield
@@ -97,48 +97,48 @@ class Phases:
 
 
 @dataclass(frozen=True)
-class Order:
-    """A run with everything checked that can be checked before any long work."""
+class RunPlan:
+    """The inputs of a run, after all checks that are possible before long work."""
 
     config: RunConfig
     task: Task
     evaluators: Sequence[LoadedEvaluator]
     broken: Sequence[BrokenPlugin]
-    workshop: Workshop
-    seats: tuple[Seat, ...] = (Seat(),)
+    runners: RunnerFactory
+    core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 
 
 def run(config: RunConfig, progress: Progress) -> RunResult:
-    """Run one plugin on one task and report.
+    """Run a plugin on a task and write the report.
 
     Raises:
-        HarnessError: a mistake of the user's or a broken engine; a failure of the plugin is in the report instead.
+        HarnessError: a user error or a broken engine; failures of the plugin are in the report instead.
     """
     config = config.with_absolute_paths()
-    order = _check(config, progress)
-    folder = Path(config.output) if config.output else default_run_folder(config.plugin, order.task.name)
+    plan = _check(config, progress)
+    folder = Path(config.output) if config.output else default_run_folder(config.plugin, plan.task.name)
     store = RunStore.create(folder)
     begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
-    if (kept := task_to_keep(order.task, folder)) is not None:
+    if (kept := task_to_keep(plan.task, folder)) is not None:
         begun["task"] = kept
     store.write_run(begun)
-    return _stoppable(order, store, begun, progress)
+    return _stoppable(plan, store, begun, progress)
 
 
 def resume(
     folder: Path, progress: Progress, workers: int | None = None, failed_as: FailedAs | None = None
 ) -> RunResult:
-    """Go on with an interrupted run; models that have ended are not done again.
+    """Continue an interrupted run without repeating models that have ended.
 
     Args:
-        folder: of the run.
-        progress: told what is going on.
-        workers: how many there are from now on, each with as many cores as before; None for as many as before.
-        failed_as: what failed models count as from now on; None for what the run was begun with.
+        folder: the run's folder.
+        progress: receives progress messages.
+        workers: new number of workers, each with as many cores as before; None for no change.
+        failed_as: how failed models count from now on; None for no change.
 
     Raises:
-        RunNotFoundError: no run there.
-        ResumeMismatchError: something that the result depends on has changed since.
+        RunNotFoundError: the folder contains no run.
+        ResumeMismatchError: an input of the result has changed since the start.
     """
     store = RunStore.open(folder)
     begun = store.read_run()
@@ -147,63 +147,63 @@ def resume(
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
     if failed_as is not None:
         config = replace(config, failed_as=failed_as)
-    begun["config"] = config.to_json()  # kept as soon as the run is ours
+    begun["config"] = config.to_json()  # stored once the run's lock is acquired
     task = kept_task(begun, config, folder)
     if edited(task, config):
-        progress.notice(f"{config.task} has changed since; the run goes on with the task that it was begun with.")
-    order = _check(config, progress, task)
-    return _stoppable(order, store, begun, progress)
+        progress.notice(f"{config.task} has changed since the start; the run continues with the original task.")
+    plan = _check(config, progress, task)
+    return _stoppable(plan, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> Order:
-    """Check all that can be checked before long work.
+def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunPlan:
+    """Check everything that can be checked before long work.
 
     Args:
         config: the user's options.
-        progress: told what is left out.
-        task: of a run that was begun, which goes on without evaluators that are gone; None for the one that ``config`` names.
+        progress: receives notices about excluded evaluators.
+        task: the task of a resumed run, which ignores missing evaluators; None for a new run with the task in ``config``.
     """
     begun, task = task is not None, task or find_task(config.task)
-    seats = plan_seats(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
+    core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
     limit_in_force_s()
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
-    workshop = choose_workshop(config, progress)
+    runners = choose_runners(config, progress)
     for plugin in broken:
-        progress.notice(f"An evaluator is left out: {plugin.reason}")
-    return Order(config, task, evaluators, broken, workshop, seats)
+        progress.notice(f"An evaluator is excluded: {plugin.reason}")
+    return RunPlan(config, task, evaluators, broken, runners, core_sets)
 
 
 def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
     return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
 
 
-def _stoppable(order: Order, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
+def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
     if free_mib(store.folder) < MIN_FREE_MIB:
         raise NoSpaceError(
             f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
-            "Free some, or choose another folder with --output."
+            "Free some space, or choose another folder with --output."
         )
     try:
         with store.held():
             store.write_run(begun)
-            return _Job(order, store, dict(begun), progress).finish()
+            return _Job(plan, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
         raise InterruptedRunError(
-            f"Stopped. Every finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+            f"Stopped. Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
         ) from None
     except (SandboxError, NoSpaceError) as error:
         raise type(error)(
-            f"{error}\nEvery finished model is kept in {store.folder}; go on with: harness resume {store.folder}"
+            f"{error}\nFinished models are stored in {store.folder}; continue with: harness resume {store.folder}"
         ) from error
 
 
 class _Job:
-    """One run under way: its phases in order."""
+    """A run in progress: its phases in order."""
 
-    def __init__(self, order: Order, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
-        self.order, self.store, self.begun, self.progress = order, store, begun, progress
-        self.config, self.task = order.config, order.task
-        self.models = order.config.models or order.task.models
+    def __init__(self, plan: RunPlan, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+        self.plan, self.store, self.begun, self.progress = plan, store, begun, progress
+        self.config, self.task = plan.config, plan.task
+        self.models = plan.config.models or plan.task.models
         self.phases = Phases(dict(begun.get("phases", {})), self._keep_phases)
 
     def _keep_phases(self, seconds: Mapping[str, float]) -> None:
@@ -215,9 +215,9 @@ class _Job:
         self.store.write_run(self.begun)
 
     def finish(self) -> RunResult:
-        """Do what is left to do and write the report."""
+        """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.order.workshop, self.begun["run_id"], self.order.seats)
+            found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
             data, references, runner, facts = found.data, found.references, found.runner, found.facts
             twins = find_twins(data)
             for text in twin_warnings(twins, data.sizes()):
@@ -226,22 +226,22 @@ class _Job:
             references.check_journals(self.models, runner.facts.requested.memory_mib)
             queries = references.query_pictures()
             if found.architecture is not None or facts.origin != "bundled":
-                check_in_guest(found.place(untrained(references), queries), runner, facts)
+                check_in_guest(found.setup(untrained(references), queries), runner, facts)
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        place = found.place(populations["original"], queries)
+        setup = found.setup(populations["original"], queries)
         with self._phase("budget"):
-            limit = self._limit(place)
+            limit = self._limit(setup)
         report = self._begin_report(data, twins, populations, limit, runner, facts)
         with self.phases("unlearn"):
-            workshop, keep = self.order.workshop, self._keep_remeasured
-            between = remeasuring(place, limit, workshop.retrain_runner, self.progress, keep)
-            outcomes = unlearn_all(place, runner, facts, limit, self.store, self.progress, between)
+            runners, keep = self.plan.runners, self._keep_remeasured
+            between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
+            outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """A phase that uses the cache: what was damaged in it is told."""
+        """Time a phase that uses the cache, and report damaged cache entries after it."""
         try:
             with self.phases(name):
                 yield
@@ -249,18 +249,18 @@ class _Job:
             for text in take_rebuilt():
                 self.progress.notice(text)
 
-    def _limit(self, place: Workplace) -> Limit:
-        """The limit, kept with the run: all of its models have the same, though it be stopped and the cache be cleared."""
+    def _limit(self, setup: UnlearningSetup) -> Limit:
+        """Return the limit, stored with the run so that it survives an interruption and a cleared cache."""
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
-        limit = find_limit(place, self.order.workshop.retrain_runner, self.progress)
+        limit = find_limit(setup, self.plan.runners.retrain_runner, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit
 
     def _same_as_before(self, found: Prepared) -> None:
-        """Keep what the result depends on, or, on resuming, make sure that it has not changed."""
+        """Record the inputs of the result; on resuming, raise if they have changed."""
         identity = {
             "task": key_of(self.task.definition),
             "data": found.data.digest(),
@@ -285,8 +285,8 @@ class _Job:
         changed = sorted(name for name in identity if key_of({"": identity[name]}) != key_of({"": before.get(name)}))
         if changed:
             raise ResumeMismatchError(
-                f"{self.store.folder} cannot go on: changed since it began: {', '.join(changed)}. Its models would not be "
-                "comparable. Undo the change, or begin a new run."
+                f"{self.store.folder} cannot be resumed because these inputs changed: {', '.join(changed)}. Its models would not "
+                "be comparable. Undo the change, or start a new run."
             )
 
     def _begin_report(
@@ -298,10 +298,10 @@ class _Job:
         runner: Runner,
         facts: PluginFacts,
     ) -> Report:
-        """Keep with the run what its report says besides its models, before the first of them begins."""
+        """Store, before the first model, the part of the report that does not depend on the models."""
         doubled = twin_warnings(twins, data.sizes())
-        broken = [left_out(plugin.reason) for plugin in self.order.broken]
-        warnings = [*self.order.workshop.notices, *doubled, *broken]
+        broken = [left_out(plugin.reason) for plugin in self.plan.broken]
+        warnings = [*self.plan.runners.notices, *doubled, *broken]
         libraries = library_versions()
         report = begun_report(
             self.begun,
@@ -337,7 +337,7 @@ class _Job:
                 outcomes,
                 self.store,
                 config.failed_as,
-                self.order.evaluators,
+                self.plan.evaluators,
                 self.progress,
             )
         report = filled(report, self.begun, config, limit, outcomes, task.margins, found.cores)

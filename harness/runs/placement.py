@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import GpuUnavailableError, UsageError
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.engine.gpus import parse_gpus
 from harness.runs.config import RunConfig
 
@@ -14,8 +14,10 @@ WARM_GUEST_MIB = 512  # memory of an idle guest: Python, torch and their mapping
 MOST_AHEAD = 4  # more warm guests than this save no measurable time
 
 
-def plan_seats(config: RunConfig, cores: Sequence[int], memory_mib: int, gpus: Sequence[str] = ()) -> tuple[Seat, ...]:
-    """Return a seat per worker. No two share a core, nor a GPU unless the user names it twice.
+def plan_core_sets(
+    config: RunConfig, cores: Sequence[int], memory_mib: int, gpus: Sequence[str] = ()
+) -> tuple[CoreSet, ...]:
+    """Return a core set per worker. No two share a core, nor a GPU unless the user names it twice.
 
     Args:
         config: the user's options.
@@ -33,12 +35,12 @@ def plan_seats(config: RunConfig, cores: Sequence[int], memory_mib: int, gpus: S
     own = [tuple(cores[index * each : (index + 1) * each]) for index in range(workers)]
     spare = tuple(cores[workers * each :])
     ahead = min(_warm_at_once(len(spare), each, workers), _room(config, memory_mib))
-    return tuple(Seat(mine, spare, device, ahead) for mine, device in zip(own, _devices(config, gpus), strict=True))
+    return tuple(CoreSet(mine, spare, device, ahead) for mine, device in zip(own, _devices(config, gpus), strict=True))
 
 
-def unpinned(seats: Sequence[Seat]) -> tuple[Seat, ...]:
+def unpinned(core_sets: Sequence[CoreSet]) -> tuple[CoreSet, ...]:
     """Drop core pinning and spare cores, for runners that do not support pinning."""
-    return tuple(replace(seat, cores=None, spare=()) for seat in seats)
+    return tuple(replace(core_set, cores=None, spare=()) for core_set in core_sets)
 
 
 def _warm_at_once(spare: int, each: int, workers: int) -> int:

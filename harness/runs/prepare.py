@@ -1,4 +1,4 @@
-"""What runs, shells and debugging share before a model is unlearned: task, data, runner and reference models."""
+"""Preparation shared by runs, shells and debugging: task, data, runner and reference models."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from harness.core import hardware
 from harness.references.populations import Population, References
 from harness.references.queries import Pictures
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
 from harness.runs.placement import unpinned
-from harness.runs.runner_choice import Workshop
-from harness.runs.workplace import Workplace, guest_data
+from harness.runs.runner_choice import RunnerFactory
+from harness.runs.unlearning_setup import UnlearningSetup, guest_data
 from harness.tasks.checking import load_data
 from harness.tasks.own_architectures import carried
 from harness.tasks.task import Task, TaskData
@@ -21,18 +21,18 @@ from harness.tasks.task import Task, TaskData
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a guest needs but for the models.
+    """Everything that a guest needs except the models.
 
     Attributes:
         config: the user's options.
-        task, data: what is being unlearned.
-        runner, facts: of the plugin.
-        references: of the task, on ``device``.
-        architecture: folder with the module of the task's own network; None where it has none.
-        device: where logits are computed on the host.
-        cores: of a guest.
-        run_id: for labels.
-        seats: of the workers, one each.
+        task, data: the task and its data.
+        runner, facts: the plugin's runner and metadata.
+        references: the task's reference models, on ``device``.
+        architecture: folder with the module of the task's own network; None if it has none.
+        device: the host's device for logits.
+        cores: number of cores of a guest.
+        run_id: for labels of containers.
+        core_sets: one per worker.
     """
 
     config: RunConfig
@@ -45,16 +45,16 @@ class Prepared:
     device: str
     cores: int
     run_id: str
-    seats: tuple[Seat, ...]
+    core_sets: tuple[CoreSet, ...]
 
-    def place(self, originals: Population, queries: Pictures | None = None) -> Workplace:
-        """Return what guests of these originals share.
+    def setup(self, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
+        """Return the setup shared by guests of these originals.
 
         Args:
             originals: the models to unlearn.
-            queries: what every query shows to a returned model; None for nothing.
+            queries: inputs of every query of a returned model; None for none.
         """
-        return Workplace(
+        return UnlearningSetup(
             self.task,
             self.data,
             self.references.spec,
@@ -64,24 +64,24 @@ class Prepared:
             self.cores,
             self.run_id,
             self.device,
-            seats=self.seats if self.runner.pins else unpinned(self.seats),
+            core_sets=self.core_sets if self.runner.pins else unpinned(self.core_sets),
             queries=queries or {},
             architecture=self.architecture,
         )
 
 
 def prepare(
-    config: RunConfig, task: Task, workshop: Workshop, run_id: str, seats: tuple[Seat, ...] = (Seat(),)
+    config: RunConfig, task: Task, runners: RunnerFactory, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
 ) -> Prepared:
-    """Load the task's data and make the plugin's runner ready.
+    """Load the task's data and prepare the plugin's runner.
 
     Raises:
-        HarnessError: the data, the plugin or its image.
+        HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
     architecture = carried(task)
     data = load_data(task)
-    runner, facts = workshop.runner_for(config.plugin)
+    runner, facts = runners.runner_for(config.plugin)
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     references = References(task, data, device=device)
-    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, seats)
+    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, core_sets)

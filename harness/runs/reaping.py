@@ -113,7 +113,7 @@ def _reap_guest_folder(folder: Path, dry_run: bool) -> bool:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Hold the lock of a guest folder.
+    """Acquire the lock of a guest folder for a ``with`` block.
 
     Raises:
         OSError: if a live run holds it, permission is denied, or the folder no longer exists.

@@ -1,4 +1,4 @@
-"""The parts of a report that are made from what a run knew."""
+"""Construction of a report's records from a finished run."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecor
 
 
 def design_record(config: RunConfig, models: int) -> DesignRecord:
-    """Which originals were unlearned and how often, of ``models`` a population."""
+    """Return which originals were unlearned and how often, of ``models`` per population."""
     if config.design == "one-original":
         return DesignRecord(name="one-original", originals=1, repeats=models)
     return DesignRecord(name="per-original", originals=models, repeats=config.repeats)
 
 
 def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
-    """What the evaluators have to say, each sentence with the name of its evaluator."""
+    """Return the evaluators' warnings, each prefixed with the evaluator's name."""
     failed = [f"Evaluator {one.name} failed; its error is in the report." for one in evaluators if one.error]
     return failed + [named(one.name, text) for one in evaluators for text in one.warnings]
 
 
 def left_out(reason: str) -> str:
-    """The warning on an evaluator that is installed but cannot be used."""
+    """Return the warning about an installed evaluator that cannot be used."""
     return f"{LEFT_OUT}{reason}"
 
 
 def named(evaluator: str, warning: str) -> str:
-    """A warning that says whose it is."""
+    """Return a warning prefixed with its evaluator's name."""
     return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
 
 
 def hardware_record() -> HardwareRecord:
-    """This machine."""
+    """Describe this machine."""
     host = hardware.describe()
     return HardwareRecord(
         cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
@@ -74,7 +74,7 @@ def hardware_record() -> HardwareRecord:
 
 
 def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
-    """Return the limit, where it came from, and whether it and the models' times are dependable."""
+    """Return the record of the limit: its value and origin, and whether it and the models' times are dependable."""
     because = undependable(limit, times, remeasured_s)
     return BudgetRecord(
         clock=limit.clock,
@@ -96,7 +96,7 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
 
 
 def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
-    """Return how many models came back as they were; no warning where none did."""
+    """Return a warning with the number of models returned unchanged; empty if there are none."""
     finished = [outcome for outcome in outcomes if outcome.status.finished]
     same = sum(outcome.unchanged is True for outcome in finished)
     if not same:
@@ -105,11 +105,11 @@ def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
 
 
 def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
-    """Return which times are not dependable because the machine was busy, and what that means."""
+    """Return a warning about times that a busy machine made undependable; empty if there are none."""
     because = undependable(limit, times, remeasured_s)
     if not because:
         return []
-    advice = "Run again on the machine at rest, or limit processor seconds with --clock cpu."
+    advice = "Run again on the idle machine, or limit CPU seconds with --clock cpu."
     effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
     return [f"Times are not dependable: {because}. {effect} {advice}"]
 
@@ -117,7 +117,7 @@ def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[f
 def populations_record(
     populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome], failed_as: FailedAs = "missing"
 ) -> PopulationsRecord:
-    """On how many models the numbers rest."""
+    """Return the number of models in each population."""
     records = {
         role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
         for role, one in populations.items()
@@ -127,7 +127,7 @@ def populations_record(
 
 
 def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
-    """Return the same with the models that ended in these ways."""
+    """Return a copy with the counts of these outcomes."""
     finished = sum(outcome.status.finished for outcome in outcomes)
     failed = len(outcomes) - finished
     substituted = failed if failed_as == "noop" and finished else 0
@@ -142,6 +142,6 @@ def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], fai
 
 
 def cache_keys(populations: Mapping[str, Population], limit: Limit) -> dict[str, str]:
-    """Keys of all that came from a cache."""
+    """Return the keys of everything that came from a cache."""
     keys = {f"{role}.{n}": key for role, one in populations.items() for n, key in enumerate(one.keys)}
     return keys | ({"retraining_time": limit.key} if limit.key else {})

@@ -40,7 +40,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         folder: folder of the run.
         names: names of evaluators; empty for all installed ones. Other evaluators' records are unchanged.
         progress: shows progress and notices.
-        failed_as: what failed models count as; None for no change. A change requires all evaluators.
+        failed_as: how failed models count; None for no change. A change requires all evaluators.
 
     Raises:
         RunNotFoundError: if there is no run in ``folder``, or no finished model.
@@ -59,7 +59,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
     failed_as = _failed_as(report, names, failed_as)
     evaluators, broken = choose_evaluators(names)
     for plugin in broken:
-        progress.notice(f"An evaluator is left out: {plugin.reason}")
+        progress.notice(f"An evaluator is excluded: {plugin.reason}")
     with store.held():
         data = load_data(task)
         references = References(
@@ -97,7 +97,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
 
 
 def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
-    """Return what failed models count as; it must be the same in all evaluators' records.
+    """Return how failed models count; it must be the same in all evaluators' records.
 
     Raises:
         UsageError: if it changes while only some evaluators are run.
@@ -142,7 +142,7 @@ def with_records(
         broken: reasons why installed evaluators could not be used, one sentence each.
         keys: cache keys of everything read from a cache.
         margins: the task's margins, for the verdict.
-        failed_as: what failed models count as.
+        failed_as: how failed models count.
     """
     good = {one.name for one in report.evaluators if not one.error}
     failed = [one for one in records if one.error and one.name in good]

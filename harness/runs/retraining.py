@@ -1,4 +1,4 @@
-"""The limit of a run: how long retraining takes through the same runner, before the models and between them."""
+"""The limit of a run: the retraining time through the same runner, measured before and between the models."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import SandboxError
 from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
 from harness.runs.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.runs.config import RunConfig
 from harness.runs.remeasuring import Remeasuring
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.work_queue import Queue, share_out
-from harness.runs.workplace import Workplace
-from reference_models.networks.recipe import derive_seed, to_json
+from reference_models.recipe import derive_seed, to_json
 
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
-REMEASURED_FROM = 1_000  # seeds of retrainings between models are none of those before them
+REMEASURED_FROM = 1_000  # retrainings between models use other seeds than those before them
 
 
-def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress) -> Limit:
-    """Return the limit that the user gave, or a fraction of the retraining time on this very hardware."""
-    config, budget = place.config, place.task.budget
+def find_limit(
+    setup: UnlearningSetup, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress
+) -> Limit:
+    """Return the user's limit, or a fraction of the retraining time on this hardware."""
+    config, budget = setup.config, setup.task.budget
     if config.time_limit_s is not None:
         return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
     runner, facts = retrain_runner()
-    workers = len(place.seats)
-    # Side by side, as the models will be: sandboxes share caches and memory bandwidth, and what slows one slows the other.
+    workers = len(setup.core_sets)
+    # In parallel, as for the models: sandboxes share caches and memory bandwidth and slow each other down.
     measurements = math.ceil(budget.measurements / workers) * workers if config.clock != "steps" else 1
     with progress.step("measuring retraining", measurements) as step:
 
@@ -41,16 +43,16 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
             outcomes: list[ModelOutcome] = []
 
             def work(session: Session, number: int) -> None:
-                outcomes.append(_retrain_one(place, session, number))
+                outcomes.append(_retrain_one(setup, session, number))
                 step.advance()
 
             queue = Queue(range(measurements))
-            with place.sessions(runner, facts, {}, 24 * 3600.0, queue) as sessions:
-                share_out(queue, sessions, place.seats, work)
+            with setup.sessions(runner, facts, {}, 24 * 3600.0, queue) as sessions:
+                share_out(queue, sessions, setup.core_sets, work)
             return outcomes
 
         measured = measure(
-            _timing_inputs(place, runner, facts),
+            _timing_inputs(setup, runner, facts),
             retrain,
             measurements,
             waits=waits(config),
@@ -61,25 +63,25 @@ def find_limit(place: Workplace, retrain_runner: Callable[[], tuple[Runner, Plug
 
 
 def waits(config: RunConfig) -> bool:
-    """Return True if retraining is measured at rest only: other work makes a time longer, and hardly any other count."""
+    """Return True if retraining is measured only on an idle machine, because other load affects the clock."""
     return config.clock == "wall" and not config.no_wait and not os.environ.get(NO_WAIT_VARIABLE)
 
 
 def remeasuring(
-    place: Workplace,
+    setup: UnlearningSetup,
     limit: Limit,
     retrain_runner: Callable[[], tuple[Runner, PluginFacts]],
     progress: Progress,
     keep: Callable[[float], None],
 ) -> Remeasuring | None:
-    """Return what measures retraining again between models; None where the limit rests on no measured time.
+    """Return the re-measurement of retraining between models; None if the limit is not a measured time.
 
     Args:
-        place: what every guest of the run shares.
-        limit: in force.
+        setup: shared by all guests of the run.
+        limit: the limit in force.
         retrain_runner: makes the runner of ``retrain``.
-        progress: told where it cannot go on.
-        keep: takes each time, in the unit of the limit's clock.
+        progress: receives a notice if re-measurement fails.
+        keep: called with each measured time, in the unit of the limit's clock.
     """
     if limit.how != "fraction" or limit.clock == "steps":
         return None
@@ -90,15 +92,15 @@ def remeasuring(
         for session in tuple(running):
             session.stop()
 
-    def retrain(number: int, seat: Seat) -> float | None:
+    def retrain(number: int, core_set: CoreSet) -> float | None:
         runner, facts = retrain_runner()
-        inputs = _timing_inputs(place, runner, facts)
+        inputs = _timing_inputs(setup, runner, facts)
         if key_of(timing_key(inputs)) != limit.key:  # e.g. resumed with other workers
             return None
         try:
-            with place.session(runner, facts, {}, 24 * 3600.0, seat) as session:
+            with setup.session(runner, facts, {}, 24 * 3600.0, core_set) as session:
                 running[:] = [session]
-                outcome = _retrain_one(place, session, REMEASURED_FROM + number)
+                outcome = _retrain_one(setup, session, REMEASURED_FROM + number)
         except SandboxError as error:
             progress.notice(f"Retraining is not measured again between models: {error}")
             return None
@@ -111,27 +113,27 @@ def remeasuring(
     return Remeasuring(retrain, max(limit.elapsed_s, default=limit.limit_s), end)
 
 
-def _retrain_one(place: Workplace, session: Session, number: int) -> ModelOutcome:
-    index = number % len(place.originals.seeds)
-    seed = derive_seed("retraining time", place.task.seed, number)
-    original, journal = place.originals.state(index), place.originals.journal(index)
-    outcome, _ = session.unlearn(index, seed, original, None, journal, clock=place.config.clock)
+def _retrain_one(setup: UnlearningSetup, session: Session, number: int) -> ModelOutcome:
+    index = number % len(setup.originals.seeds)
+    seed = derive_seed("retraining time", setup.task.seed, number)
+    original, journal = setup.originals.state(index), setup.originals.journal(index)
+    outcome, _ = session.unlearn(index, seed, original, None, journal, clock=setup.config.clock)
     return outcome
 
 
-def _timing_inputs(place: Workplace, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
+def _timing_inputs(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
     return {
-        "data": place.originals.keys,
-        "model": to_json(place.spec),
-        "recipe": to_json(place.task.recipe),
+        "data": setup.originals.keys,
+        "model": to_json(setup.spec),
+        "recipe": to_json(setup.task.recipe),
         "plugin": facts.digest,
         "runner": runner.facts.name,
         "image": runner.facts.image,
         "device": runner.device,
         "gpu": dict(runner.facts.gpu or {}),
-        "cores": place.cores,
+        "cores": setup.cores,
         "cpu": cpu_model(),
-        "memory_mib": place.config.memory_mib,
-        "workers": len(place.seats),
-        "clock": place.config.clock,
+        "memory_mib": setup.config.memory_mib,
+        "workers": len(setup.core_sets),
+        "clock": setup.config.clock,
     }

@@ -1,4 +1,4 @@
-"""Unlearns one model after another, and keeps how each ended."""
+"""Unlearning of all models of a run, with each outcome stored immediately."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from harness.runs.budget import Limit
 from harness.runs.remeasuring import Remeasuring
 from harness.runs.scoring import logits_of, torch_threads
 from harness.runs.store import RunStore
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.work_queue import Queue, share_out
-from harness.runs.workplace import Workplace
-from reference_models.networks.recipe import derive_seed
+from reference_models.recipe import derive_seed
 
 SAME_INFRA_ERRORS = 3
 OVERFLOW = (
@@ -29,16 +29,16 @@ OVERFLOW = (
 
 
 class InfraErrors:
-    """Stops a run whose models end one after another with the same failure of the sandbox."""
+    """Counter of consecutive identical failures of the sandbox, to stop a run."""
 
     def __init__(self) -> None:
         self._last: list[tuple[str | None, str | None, int | None]] = []
 
     def count(self, outcome: ModelOutcome) -> None:
-        """Take note of how a model ended.
+        """Record a model's outcome.
 
         Raises:
-            SandboxError: it is the third in a row that ended with the same infrastructure error.
+            SandboxError: it is the third in a row with the same infrastructure error.
         """
         if outcome.status is not Status.INFRA_ERROR:
             self._last.clear()
@@ -51,12 +51,12 @@ class InfraErrors:
             what = seen.error_message or notes or f"the guest ended with exit status {seen.guest_exit_code}"
             raise SandboxError(
                 f"{SAME_INFRA_ERRORS} models in a row ended with the same failure of the sandbox, so the run stops: {what}. "
-                "`harness doctor` looks at the sandbox; resumed, the run does these models again."
+                "Check the sandbox with `harness doctor`, then resume the run, which repeats these models."
             )
 
 
 def unlearn_all(
-    place: Workplace,
+    setup: UnlearningSetup,
     runner: Runner,
     facts: PluginFacts,
     limit: Limit,
@@ -64,13 +64,13 @@ def unlearn_all(
     progress: Progress,
     between: Remeasuring | None = None,
 ) -> list[ModelOutcome]:
-    """Unlearn every original that has not ended yet; each one's end is on disk before its worker begins the next.
+    """Unlearn every model without an outcome; store each outcome before its worker starts the next model.
 
-    A model whose sandbox failed says nothing about the plugin, so that a run that goes on does it again. ``between`` is asked
-    after each model but the last.
+    A failure of the sandbox is no evidence about the plugin, so a resumed run repeats these models. ``between`` is called after
+    each model except the last.
     """
     finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
-    plan = place.config.plan(len(place.originals.seeds))
+    plan = setup.config.plan(len(setup.originals.seeds))
     models = len(plan)
     seconds = models * (limit.deadline_s + IMPORT_LIMIT_S + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
@@ -79,27 +79,27 @@ def unlearn_all(
         step.advance(len(finished))
 
         def work(session: Session, index: int) -> None:
-            finished[index] = _unlearn_one(place, session, index, plan[index], limit, store)
+            finished[index] = _unlearn_one(setup, session, index, plan[index], limit, store)
             step.advance()
             infra.count(finished[index])
             if between is not None and len(queue):
-                between.after_model(session.seat)
+                between.after_model(session.core_set)
 
-        with place.sessions(runner, facts, place.config.options, seconds, queue) as sessions:
-            share_out(queue, sessions, place.seats, work, lambda: None if between is None else between.stop())
+        with setup.sessions(runner, facts, setup.config.options, seconds, queue) as sessions:
+            share_out(queue, sessions, setup.core_sets, work, lambda: None if between is None else between.stop())
     return [finished[index] for index in range(models)]
 
 
 def _unlearn_one(
-    place: Workplace, session: Session, index: int, original: int, limit: Limit, store: RunStore
+    setup: UnlearningSetup, session: Session, index: int, original: int, limit: Limit, store: RunStore
 ) -> ModelOutcome:
     before = store.begin_model(index)
-    seed = derive_seed("unlearn", place.config.seed, index)
-    journal = place.originals.journal(original)
+    seed = derive_seed("unlearn", setup.config.seed, index)
+    journal = setup.originals.journal(original)
     outcome, weights = session.unlearn(
         index,
         seed,
-        place.originals.state(original),
+        setup.originals.state(original),
         limit.limit_s,
         journal,
         clock=limit.clock,
@@ -109,11 +109,11 @@ def _unlearn_one(
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
-        outcome = replace(outcome, unchanged=same_weights(weights, place.originals.state(original)))
-        if place.config.keep_weights:
+        outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
+        if setup.config.keep_weights:
             store.keep_weights(index, weights)
-        with torch_threads(place.cores):  # however many workers there are
-            logits = logits_of(place.spec, weights, place.data, place.judge_device_of(session.seat), place.queries)
+        with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
+            logits = logits_of(setup.spec, weights, setup.data, setup.judge_device_of(session.core_set), setup.queries)
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
     outcome = replace(outcome, judge_s=time.monotonic() - began_s)

@@ -37,7 +37,7 @@ AUTO = "auto"  # a GPU if there is one
 RETRAIN = "retrain"  # the bundled unlearner that measures the retraining time
 
 
-class Workshop(Protocol):
+class RunnerFactory(Protocol):
     """Factory of runners of one kind."""
 
     @property
@@ -56,7 +56,7 @@ class Workshop(Protocol):
         """Return a runner for the bundled ``retrain``, and its metadata."""
 
 
-def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
+def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
     """Return the factory of the kind that ``--runner`` names; ``auto`` uses Docker if it is reachable.
 
     Raises:
@@ -72,7 +72,7 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
         parse_gpus(config.gpus)
     if config.runner == "process":
         _check_torch_is_installed(config.torch)
-        return ProcessWorkshop(config, progress)
+        return ProcessRunnerFactory(config, progress)
     try:
         return _docker(config, progress)
     except (DockerUnavailableError, ImageBuildError) as error:
@@ -86,10 +86,10 @@ def choose_workshop(config: RunConfig, progress: Progress) -> Workshop:
         reason = str(error).splitlines()[0]
         notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
         progress.notice(notice)
-        return ProcessWorkshop(config, progress, (notice,))
+        return ProcessRunnerFactory(config, progress, (notice,))
 
 
-def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
+def _docker(config: RunConfig, progress: Progress) -> DockerRunnerFactory:
     from harness.runners.docker import known_runtime
     from harness.runners.engine.client import Engine
     from harness.runners.engine.reaper import reap
@@ -104,7 +104,7 @@ def _docker(config: RunConfig, progress: Progress) -> DockerWorkshop:
         progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
     with progress.step("sandbox image", None) as step:
         guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
-    return DockerWorkshop(engine, guest, config, progress)
+    return DockerRunnerFactory(engine, guest, config, progress)
 
 
 def _check_plugin_exists(plugin: str) -> None:
@@ -136,7 +136,7 @@ def _gpus(config: RunConfig) -> str:
     return "1" if hardware.gpu_names() else "none"
 
 
-class DockerWorkshop:
+class DockerRunnerFactory:
     """Factory of runners that start containers."""
 
     notices: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ class DockerWorkshop:
         self._engine, self._guest, self._config, self._progress = engine, guest, config, progress
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a container's runner for this plugin; see :class:`RunnerFactory`."""
         from harness.runners.docker import DockerRunner
         from harness.runners.images.listing import ensure_plugin_image
 
@@ -157,11 +157,11 @@ class DockerWorkshop:
         return DockerRunner(self._engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a container's runner for ``retrain``; see :class:`RunnerFactory`."""
         return self.runner_for(RETRAIN)
 
 
-class ProcessWorkshop:
+class ProcessRunnerFactory:
     """Factory of runners that start plain processes."""
 
     def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
@@ -177,14 +177,14 @@ class ProcessWorkshop:
         self.notices = notices or (() if _bundled(config.plugin) else own)
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a process's runner for this plugin; see :class:`RunnerFactory`."""
         with self._progress.step(f"preparing {plugin}", None) as step:
             bundle = resolve(plugin, allow_host_build=True, progress=step.tell)
         limits = self._config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, self._device), bundle.facts
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """See :class:`Workshop`."""
+        """Return a process's runner for ``retrain``; see :class:`RunnerFactory`."""
         return self.runner_for(RETRAIN)
 
 

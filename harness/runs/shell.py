@@ -1,4 +1,4 @@
-"""``harness shell`` and ``harness run --pdb``: the sandbox of a run, with the user's terminal in it."""
+"""``harness shell`` and ``harness run --pdb``: the sandbox of a run, attached to the user's terminal."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from harness.runners.session.terminal import attend
 from harness.runners.session.weights import encode
 from harness.runs.config import RunConfig
 from harness.runs.prepare import prepare
-from harness.runs.runner_choice import choose_workshop
-from harness.runs.workplace import Workplace
+from harness.runs.runner_choice import choose_runners
+from harness.runs.unlearning_setup import UnlearningSetup
 from harness_guest.protocol import Job
 from harness_guest.shell_order import DATA, JOURNAL, ORDER, ORIGINAL, ShellOrder
 from reference_models.networks.recipe import derive_seed
@@ -30,11 +30,11 @@ WEEK_S = 7 * 86_400.0
 
 @dataclass(frozen=True)
 class ShellEnd:
-    """How a shell ended.
+    """Result of a shell.
 
     Attributes:
-        status: exit status, 128 + signal where a signal ended it.
-        out_of_memory: the limit on memory struck while it ran.
+        status: exit status, 128 + signal if a signal killed it.
+        out_of_memory: the memory limit was hit while it ran.
     """
 
     status: int
@@ -43,11 +43,11 @@ class ShellEnd:
 
 @dataclass(frozen=True)
 class Debugged:
-    """How a run with ``--pdb`` ended.
+    """Result of a run with ``--pdb``.
 
     Attributes:
-        models: how many were unlearned, the failed one among them.
-        failed: index of the model that the plugin failed on; None where it failed on none.
+        models: number of unlearned models, including the failed one.
+        failed: index of the model on which the plugin failed; None if it did not fail.
     """
 
     models: int
@@ -55,43 +55,43 @@ class Debugged:
 
 
 def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) -> Opened:
-    """Make the sandbox ready as a run would: the same image, mounts and limits.
+    """Prepare the sandbox as a run does, with the same image, mounts and limits.
 
-    Unless the user names their number, originals are those that are cheap to have, see
+    Unless the user sets their number, cached originals are used, or one is trained; see
     :func:`~harness.references.originals.few_originals`.
 
     Args:
         config: plugin, task, runner and limits, as for a run.
-        progress: told of what takes time.
-        fresh: take a network that was never trained instead of an original.
+        progress: receives progress messages.
+        fresh: use an untrained network instead of an original.
 
     Raises:
         HarnessError: as for a run.
     """
     config = config.with_absolute_paths()
     task = find_task(config.task)
-    workshop = choose_workshop(config, progress)
-    found = prepare(config, task, workshop, f"shell-{uuid.uuid4().hex[:8]}")
+    runners = choose_runners(config, progress)
+    found = prepare(config, task, runners, f"shell-{uuid.uuid4().hex[:8]}")
     references = found.references
     originals = untrained(references) if fresh else few_originals(references, config.models, progress)
     how = "from the cache" if originals.from_cache else "newly trained"
     origin = "an untrained network" if fresh else f"original 0, {how}"
-    return Opened(found.place(originals), found.runner, found.facts, origin)
+    return Opened(found.setup(originals), found.runner, found.facts, origin)
 
 
 def debug(config: RunConfig, progress: Progress) -> Debugged:
-    """Unlearn originals on the user's terminal, without a limit, up to the first failure, which is debugged there.
+    """Unlearn originals on the user's terminal, without a limit, and debug the first failure.
 
     Raises:
         UsageError: there is no terminal.
         InterruptedRunError: Ctrl-C.
     """
     if not sys.stdin.isatty():
-        raise UsageError("--pdb needs a terminal, and standard input is none.")
+        raise UsageError("--pdb needs a terminal, but standard input is not a terminal.")
     if config.output is not None:
-        raise UsageError("--pdb writes no run folder, for nothing is scored; leave --output out.")
+        raise UsageError("--pdb writes no run folder, because nothing is scored; leave --output out.")
     opened = open_shell(config, progress)
-    plan = config.plan(len(opened.place.originals.seeds))
+    plan = config.plan(len(opened.setup.originals.seeds))
     try:
         for index, original in enumerate(plan):
             if opened.enter("pdb", index=index, original=original).status != 0:
@@ -105,26 +105,26 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
 class Opened:
     """A sandbox that can be entered."""
 
-    place: Workplace
+    setup: UnlearningSetup
     runner: Runner
     facts: PluginFacts
     origin: str
 
     def enter(self, program: str, code: str | None = None, *, index: int = 0, original: int = 0) -> ShellEnd:
-        """Run a program of :class:`~harness_guest.shell_order.ShellOrder` in a sandbox of its own and wait for its end.
+        """Run a program of :class:`~harness_guest.shell_order.ShellOrder` in a new sandbox and wait for its end.
 
         Args:
             program: "python", "sh" or "pdb".
-            code: what it is to execute; None to hand the terminal over.
-            index: of the model, which decides its seed.
-            original: which one it is.
+            code: code to execute; None for the terminal.
+            index: number of the model, which determines its seed.
+            original: index of the original.
 
         Raises:
             SandboxError: the sandbox did not start, or ended first.
         """
         interactive = code is None
         with self._files(program, code, index, original) as files:
-            handle = self.runner.start(self.place.setup(WEEK_S, files=files))
+            handle = self.runner.start(self.setup.guest_setup(WEEK_S, files=files))
             try:
                 inside = handle.beside(
                     ("-m", "harness_guest.shell", self.runner.paths.files_path), interactive=interactive
@@ -140,24 +140,24 @@ class Opened:
 
     @contextmanager
     def _files(self, program: str, code: str | None, index: int, original: int) -> Iterator[dict[str, Path]]:
-        """Write what the program is told, with the very model and seed of a run, and remove it at the end."""
-        place, config = self.place, self.place.config
-        journal = place.originals.journal(original)
+        """Write the program's instructions, with the same model and seed as in a run, and delete them at the end."""
+        setup, config = self.setup, self.setup.config
+        journal = setup.originals.journal(original)
         job = Job(
             index,
             derive_seed("unlearn", config.seed, index),
             config.time_limit_s if program != "pdb" else None,
-            place.manifest.max_bytes,
+            setup.manifest.max_bytes,
             0 if journal is None else journal.stat().st_size,
         )
-        hello = place.hello(self.runner, self.facts, config.options)
+        hello = setup.hello(self.runner, self.facts, config.options)
         contained = self.runner.facts.image is not None
         order = ShellOrder(program, hello, job, contained, code, self._about())
         folder, hold = held_folder()
         try:
             order.write(folder / ORDER)
-            (folder / ORIGINAL).write_bytes(encode(place.originals.state(original)))
-            files = {DATA: place.data_file, **{name: folder / name for name in (ORDER, ORIGINAL)}}
+            (folder / ORIGINAL).write_bytes(encode(setup.originals.state(original)))
+            files = {DATA: setup.data_file, **{name: folder / name for name in (ORDER, ORIGINAL)}}
             yield files if journal is None else {**files, JOURNAL: journal}
         finally:
             let_go(folder, hold)
@@ -166,14 +166,14 @@ class Opened:
         facts, inside = self.facts, self.runner.facts
         provider = f"{facts.name} ({facts.distribution} {facts.version})"
         return (
-            f"{provider} on {self.place.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
+            f"{provider} on {self.setup.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"
             f"Runner {inside.name}: {inside.isolation}.\n"
-            "What is printed here reaches your terminal as it is, escape sequences too."
+            "Output reaches your terminal unchanged, including escape sequences."
         )
 
 
 def code_from(stdin_is_terminal: bool, command: str | None) -> str | None:
-    """Return what is to be executed: the command, else what is in standard input, else None for a terminal.
+    """Return the code to execute: the command, else standard input; None for a terminal.
 
     Raises:
         UsageError: standard input is not text.
@@ -185,4 +185,4 @@ def code_from(stdin_is_terminal: bool, command: str | None) -> str | None:
     try:
         return sys.stdin.read()
     except ValueError as error:
-        raise UsageError(f"Standard input is to be carried out, and it is not text: {error}.") from error
+        raise UsageError(f"Standard input cannot be executed because it is not text: {error}.") from error

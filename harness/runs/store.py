@@ -100,7 +100,7 @@ class RunStore:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run's lock, which excludes other processes.
+        """Acquire the run's lock, which excludes other processes, for a ``with`` block.
 
         Raises:
             UsageError: if another process holds the lock.

@@ -25,37 +25,37 @@ MATRIX = "matrix.json"
 
 
 def torch_versions(text: str) -> tuple[str, ...]:
-    """The versions of a list with commas, oldest first.
+    """Return the versions in a comma-separated list, oldest first.
 
     Raises:
-        UsageError: an entry is no version, or stands there twice.
+        UsageError: an entry is not a version, or occurs twice.
     """
     names = [part.strip() for part in text.split(",")]
     try:
         versions = sorted(names, key=Version)
     except InvalidVersion as error:
-        raise UsageError(f"--torch takes versions with commas, e.g. 2.4.1,2.13.0: {error}.") from None
+        raise UsageError(f"--torch takes comma-separated versions, e.g. 2.4.1,2.13.0: {error}.") from None
     if len({Version(name) for name in versions}) < len(versions):
         raise UsageError(f"--torch names a version twice: {text}.")
     return tuple(versions)
 
 
 def is_matrix(folder: Path) -> bool:
-    """Whether a folder was made by :func:`run_matrix`."""
+    """Return True if a folder was made by :func:`run_matrix`."""
     return (folder / MATRIX).is_file()
 
 
 def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -> list[RunResult]:
     """Run a plugin once for every version of torch, in images; the folder of each is ``torch-VERSION`` below the output folder.
 
-    The reference models are weights, trained by the host's torch once, and the same for all.
+    The reference models are trained once, by the host's torch, and shared by all versions.
 
     Raises:
-        HarnessError: as :func:`harness.runs.pipeline.run`; what is finished is kept, for :func:`resume_matrix`.
+        HarnessError: as :func:`harness.runs.pipeline.run`; finished models are stored, for :func:`resume_matrix`.
     """
     if config.runner == "process":
         raise UsageError(
-            "Several versions of torch need images: `--runner docker`. A process has the torch that is installed."
+            "Several versions of torch need images, but a process uses the installed torch. Pass `--runner docker`."
         )
     config = replace(config, runner="docker").with_absolute_paths()
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
@@ -65,16 +65,16 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
 
 
 def resume_matrix(folder: Path, progress: Progress, workers: int | None = None) -> list[RunResult]:
-    """Go on with an interrupted matrix; finished versions, and finished models of the others, are not done again.
+    """Continue an interrupted matrix without repeating finished versions or models.
 
     Args:
-        folder: as :func:`run_matrix` made it.
-        progress: told what is going on.
-        workers: how many there are from now on, each with as many cores as before; None for as many as before.
+        folder: a folder made by :func:`run_matrix`.
+        progress: receives progress messages.
+        workers: new number of workers, each with as many cores as before; None for no change.
 
     Raises:
-        RunNotFoundError: there is none.
-        ResumeMismatchError: something that the result depends on has changed since.
+        RunNotFoundError: the folder contains no matrix.
+        ResumeMismatchError: an input of the result has changed since the start.
     """
     versions, config = read_matrix(folder)
     if workers is not None:
@@ -103,7 +103,7 @@ def _go_on(
         return [_one(folder / f"torch-{version}", config, version, progress, workers) for version in versions]
     except (InterruptedRunError, KeyboardInterrupt):
         raise InterruptedRunError(
-            f"Stopped. What was finished is kept in {folder}; go on with: harness resume {folder}"
+            f"Stopped. Finished models are stored in {folder}; continue with: harness resume {folder}"
         ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from harness.runners.cores import Seat, pinned
+from harness.runners.cores import CoreSet, pinned
 from harness.runners.session.guest_pool import StoppedError
 from harness.runners.session.session import Session
 
@@ -32,7 +32,7 @@ class Queue:
             return self._numbers.pop() if self._numbers else None
 
     def clear(self) -> None:
-        """Empty the queue, so that nothing more starts."""
+        """Remove all numbers, so that no further work starts."""
         with self._lock:
             self._numbers.clear()
 
@@ -40,11 +40,11 @@ class Queue:
 def share_out(
     queue: Queue,
     sessions: Sequence[Session],
-    seats: Sequence[Seat],
+    core_sets: Sequence[CoreSet],
     work: Work,
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Process every number of the queue, one session per thread, each pinned to its seat's cores.
+    """Process every number of the queue, one session per thread, each pinned to the cores of its core set.
 
     A single session runs in the calling thread. ``on_stop`` is called from the calling thread when the sessions are stopped.
 
@@ -57,7 +57,7 @@ def share_out(
         return
     threads = _Threads(queue, sessions, work)
     try:
-        threads.run(seats)
+        threads.run(core_sets)
     except BaseException:
         threads.stop(on_stop)
         raise
@@ -76,11 +76,11 @@ class _Threads:
         self._running = 0
         self._threads: list[threading.Thread] = []
 
-    def run(self, seats: Sequence[Seat]) -> None:
+    def run(self, core_sets: Sequence[CoreSet]) -> None:
         """Start all threads; wait until all have ended or any has failed."""
-        for number, (session, seat) in enumerate(zip(self._sessions, seats, strict=True)):
+        for number, (session, core_set) in enumerate(zip(self._sessions, core_sets, strict=True)):
             thread = threading.Thread(
-                target=self._run_worker, args=(session, seat), name=f"worker {number}", daemon=True
+                target=self._run_worker, args=(session, core_set), name=f"worker {number}", daemon=True
             )
             self._running += 1
             self._threads.append(thread)
@@ -100,10 +100,10 @@ class _Threads:
         for thread in self._threads:
             thread.join()
 
-    def _run_worker(self, session: Session, seat: Seat) -> None:
+    def _run_worker(self, session: Session, core_set: CoreSet) -> None:
         try:
             # The host's own work for this worker must not disturb measurements on other workers' cores.
-            with pinned(seat.cores):
+            with pinned(core_set.cores):
                 _work_off(self._queue, session, self._work)
         except StoppedError:
             pass

@@ -32,7 +32,7 @@ RATIO = Description(
     "ratio",
     "lower",
     "Time of unlearning over time of retraining: medians over models, through the same runner, in what the limit counts "
-    "(seconds, processor seconds or examples); 1 is no gain.",
+    "(seconds, CPU seconds or examples); 1 is no gain.",
     "ratio",
     _ANY,
     headline=True,

@@ -8,11 +8,11 @@ import sys
 from typing import Any, NoReturn
 
 KEPT: list[int] = []
-"""Descriptors of what the guest handed this process: data, weights, journal."""
+"""Descriptors of the files from the guest: data, weights, journal."""
 
 
 def keep_files() -> None:
-    """Patch the guest's code in this process, at import, so that descriptors of what it is handed stay open."""
+    """Patch the guest's code in this process, at import, so that the descriptors of received files stay open."""
     child = sys.modules["harness_guest.child"]
     load = child._load
 

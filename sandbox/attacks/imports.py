@@ -1,4 +1,4 @@
-"""Plugins that want to work before the clock runs: while they are imported, they look for model and data."""
+"""Attacks at import: plugins that look for model and data before the clock runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK_BYTES = 1 << 24
 HARMLESS = ("pipe", "socket", "/dev/null", "/dev/urandom")
 FOUND = []
 IMAGE = []
-"""Process id of a copy of this process that was made at import, to be searched once it is known what to search for."""
+"""Process id of a copy of this process made at import, to be searched later, when its targets are known."""
 
 
 def memory_at_import_at_import():
@@ -40,7 +40,7 @@ def memory_at_import_at_import():
 
 
 def memory_at_import(model, retain):
-    """Search the image of the import's memory for the first pictures and weights, which are known only now."""
+    """Search the memory image from the import for the first pictures and weights, which are known only now."""
     for thing in FOUND:
         reached(thing)
     layer = max(model.parameters(), key=torch.Tensor.nelement)
@@ -72,7 +72,7 @@ def _found_in(process, needles):
 
 
 def places_at_import_at_import():
-    """Look into every folder that can be written or was once mounted, and into every other process."""
+    """Search every writable or mounted folder, and every other process."""
     for folder in ("/data", "/dev/shm", "/dev/mqueue", "/tmp"):
         for path in Path(folder).rglob("*"):
             if path.is_file():
@@ -95,7 +95,7 @@ def _try(path):
 
 
 def places_at_import():
-    """Tell what was found at import."""
+    """Report the results of the search at import."""
     for thing in FOUND:
         reached(thing)
 
@@ -104,7 +104,7 @@ marked_data_file_at_import = keep_files
 
 
 def marked_data_file():
-    """Rights, times and attributes of the data file, which its seals do not hold."""
+    """Change the data file's permissions, times and attributes, which its seals do not protect."""
     fd = KEPT[0]
     if os.fstat(fd).st_mode & 0o777 == 0o604 or _attributes(fd):
         reached("marks of an earlier model on the data file")

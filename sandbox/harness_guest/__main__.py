@@ -1,9 +1,9 @@
 """The guest program: ``python -m harness_guest``, the first process of a container or an ordinary one.
 
-It imports torch once, and keeps the data in a file without a path. For each model it forks a process that serves this one
-model: it takes in the weights, forks the model's own process, watches it, and ends. So what is forked next begins as a copy of a
-process that never held data, weights, or anything that a plugin made. The guest itself never imports a plugin and never runs a
-parallel region of torch, after which forked processes could hang.
+It imports torch once, and keeps the data in a file without a path. For each model it forks a process that serves only this
+model: it receives the weights, forks the model's own process, monitors it, and exits. So every fork is a copy of a process that
+never held data, weights, or output of a plugin. The guest itself never imports a plugin. It never runs a parallel region of
+torch, after which forked processes could hang.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness_guest.linux import PR_SET_PDEATHSIG, Family, hide_from_same_user, prctl, private_standard_streams
+from harness_guest.linux import PR_SET_PDEATHSIG, ProcessTree, hide_from_same_user, prctl, private_standard_streams
 from harness_guest.logs import LogKeeper
 from harness_guest.pages import gather
-from harness_guest.posture import changed, posture
+from harness_guest.process_attributes import changed, process_attributes
 from harness_guest.protocol import LOST, VERSION, Hello, Job, Kind, ProtocolError, decode_json
 from harness_guest.scratch import wipe
 from harness_guest.wire import HostGoneError, Wire
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 CONTAINER_INIT = 1
 MAX_REASON_BYTES = 4_000
 CLEAN, UNCLEAN = 0, 1
-"""How the process that serves one model ends if nothing went wrong: another model may follow, or none."""
+"""Exit statuses of the process that serves a model, without an error: the guest can serve another model, or not."""
 
 
 class RefusedError(Exception):
-    """The guest cannot work with what the host told it.
+    """The guest cannot work with the host's instructions.
 
     Attributes:
-        reason: "hello", or "model" where the network failed its dry pass.
+        reason: "hello", or "model" if the network failed its dry pass.
     """
 
     def __init__(self, message: str, reason: str = "hello") -> None:
@@ -53,57 +53,57 @@ def main() -> int:
     read_fd, write_fd = private_standard_streams()
     hide_from_same_user()
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(Path.cwd()))]
-    # The first process of a container hears no signal of those inside that it has no handler for.
+    # A container's init process receives signals from inside only if it has a handler for them.
     alone = os.getpid() == CONTAINER_INIT
     signal.signal(signal.SIGTERM, signal.SIG_DFL if alone else _leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Wire(read_fd, write_fd)
-    family = Family(alone=alone)
-    return _explained(wire, family, lambda: _converse(wire, family))
+    process_tree = ProcessTree(alone=alone)
+    return _explained(wire, process_tree, lambda: _converse(wire, process_tree))
 
 
-def _explained(wire: Wire, family: Family, work: Callable[[], int]) -> int:
-    """Return the exit status of ``work``, or of the error that it raised, which the host or the error stream is told."""
+def _explained(wire: Wire, process_tree: ProcessTree, work: Callable[[], int]) -> int:
+    """Return the exit status of ``work``, or of its error, which is reported to the host or on stderr."""
     try:
         return work()
     except HostGoneError as error:
-        return _say_why(family, str(error), 3)
+        return _say_why(process_tree, str(error), 3)
     except RefusedError as error:
         wire.send_json(Kind.REFUSED, {"reason": error.reason, "message": str(error)})
-        return _say_why(family, str(error), 4)
+        return _say_why(process_tree, str(error), 4)
     except ProtocolError as error:
-        return _say_why(family, f"the host broke the protocol: {error}", 5)
+        return _say_why(process_tree, f"the host broke the protocol: {error}", 5)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-def _say_why(family: Family, reason: str, code: int) -> int:
-    family.kill_all()
+def _say_why(process_tree: ProcessTree, reason: str, code: int) -> int:
+    process_tree.kill_all()
     sys.stderr.write(f"guest: {reason}\n")
     return code
 
 
-def _converse(wire: Wire, family: Family) -> int:
+def _converse(wire: Wire, process_tree: ProcessTree) -> int:
     hello = _hello(wire)
     prepared = prepare(hello)
     wire.send_json(Kind.READY, _ready(hello))
     data, served, status = wire.receive_file(Kind.DATA), 0, CLEAN
     while status == CLEAN:
-        if served == 1:  # not for a guest that serves one model alone
+        if served == 1:  # not for a guest that serves a single model
             gather()
         kind, payload = wire.receive()
         if kind is Kind.BYE:
             return 0
         if kind is not Kind.MODEL:
             raise ProtocolError(f"{kind.name} came where MODEL was due")
-        status = _serve(_job(payload), wire, family, prepared, data)
+        status = _serve(_job(payload), wire, process_tree, prepared, data)
         served += 1
     return 0 if status == UNCLEAN else status
 
 
-def _serve(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int) -> int:
+def _serve(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared, data: int) -> int:
     """Serve one model in a process forked for it; return its exit status, or :data:`LOST` and the signal that killed it."""
     gc.freeze()
     guest = os.getpid()
@@ -112,17 +112,17 @@ def _serve(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int) 
         status = 1 + LOST
         try:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            own = Family(alone=guest == CONTAINER_INIT)
+            own = ProcessTree(alone=guest == CONTAINER_INIT)
             if os.getppid() == guest:
                 status = _explained(wire, own, lambda: _unlearn(job, wire, own, prepared, data, guest))
         finally:
             sys.stderr.flush()
             os._exit(status)
-    ended = family.wait(pid)
+    ended = process_tree.wait(pid)
     if ended.exit_code == CLEAN:
-        family.forget()
+        process_tree.forget()
         return CLEAN
-    family.kill_all()
+    process_tree.kill_all()
     if ended.signal is None:
         return ended.exit_code or 0
     sys.stderr.write(f"guest: the process that served model {job.index} was killed by signal {ended.signal}\n")
@@ -149,7 +149,7 @@ def _job(payload: bytes) -> Job:
 
 
 def prepare(hello: Hello) -> Prepared:
-    """Import torch, with what its first optimizer needs."""
+    """Import torch, including what its first optimizer needs, and parse the instructions."""
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if hello.architecture_path is not None:
@@ -177,7 +177,7 @@ def prepare(hello: Hello) -> Prepared:
 
 
 def _try_network(spec: ModelSpec, hello: Hello) -> None:
-    """Do the dry pass in a forked process: an autograd engine or a CUDA context that ran here would break later forks."""
+    """Run the dry pass in a forked process: an autograd engine or CUDA context created here would break later forks."""
     from harness_guest.trial import NetworkError, try_network
 
     read_fd, write_fd = os.pipe()
@@ -218,7 +218,7 @@ def _ready(hello: Hello) -> dict[str, object]:
 
 
 def _wakeup_pipe() -> int:
-    """A descriptor that becomes readable whenever a child has ended."""
+    """Return a descriptor that becomes readable whenever a child has ended."""
     read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
     os.set_blocking(write_fd, False)
@@ -228,23 +228,23 @@ def _wakeup_pipe() -> int:
 
 
 def _taken_in(job: Job, wire: Wire, data: int) -> Files:
-    """Take in the original and, if there is one, its journal."""
+    """Receive the original and, if there is one, its journal."""
     from harness_guest.child import Files
 
     weights = wire.receive_file(Kind.WEIGHTS)
     return Files(data, weights, wire.receive_file(Kind.JOURNAL, job.journal_bytes) if job.journal_bytes else None)
 
 
-def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int, guest: int) -> int:
+def _unlearn(job: Job, wire: Wire, process_tree: ProcessTree, prepared: Prepared, data: int, guest: int) -> int:
     """Serve one model; return whether the guest is clean enough for another, as an exit status."""
     from harness_guest.spawn import fork_model
     from harness_guest.watch import Watch
 
     hello, wakeup_fd, files = prepared.hello, _wakeup_pipe(), _taken_in(job, wire, data)
-    before = posture(guest)  # as the host may have changed it since the last model: its cores
+    before = process_attributes(guest)  # per model, because the host may have changed the cores
     data_before = _touched_ns(data)
     running = fork_model(prepared, job, (guest, os.getpid()))
-    watch = Watch(running, job, wire, family, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
+    watch = Watch(running, job, wire, process_tree, LogKeeper(hello.log_head_bytes, hello.log_tail_bytes), wakeup_fd)
     if watch.until_importing():
         wire.send_json(Kind.IMPORTING, {"index": job.index})
         if watch.until_imported():
@@ -259,14 +259,14 @@ def _unlearn(job: Job, wire: Wire, family: Family, prepared: Prepared, data: int
     watch.close()
     dirty = [f"scratch space could not be wiped: {folder}" for folder in hello.scratch if not wipe(folder)]
     altered = [f"the plugin changed the guest's own {what}" for what in changed(guest, before)]
-    marked = ["the plugin left a mark on the data file"] if _touched_ns(data) != data_before else []
+    marked = ["the plugin changed the data file's metadata"] if _touched_ns(data) != data_before else []
     unclean = "; ".join([*dirty, *altered, *marked]) or None
     wire.send_json(Kind.ENDED, replace(ended, leftovers=watch.leftovers, unclean=unclean, cpu_s=cpu_s))
     return CLEAN if unclean is None else UNCLEAN
 
 
 def _touched_ns(fd: int) -> int:
-    """Return when a file's rights, owner, times or attributes were changed last: seals leave these to whoever holds it."""
+    """Return the time of the last change of a file's permissions, owner, times or attributes, which seals do not protect."""
     return os.fstat(fd).st_ctime_ns
 
 

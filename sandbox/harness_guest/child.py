@@ -1,6 +1,6 @@
-"""A model's own process: it imports the plugin, waits for the start, is handed model and data, runs the hook, and ends.
+"""A model's own process: it imports the plugin, waits for START, receives model and data, runs the hook, and ends.
 
-It is forked from a process that never held model or data, so that an import has nothing to work with.
+It is forked from a process that never held model or data, so that the import cannot use them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from reference_models.networks.recipe import ModelSpec, Recipe
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
 TRACEBACK_CHARS = 8_000
-FIRST_TO_GO = "500"  # when memory is short, the kernel shall end a plugin before the guest that tells of it
+FIRST_TO_GO = "500"  # OOM score: the kernel kills the plugin before the guest, which reports it
 FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME")  # emptied after every model
 IMPORTING_LINE = b'{"importing": true}\n'
 IMPORTED_LINE = b'{"imported": true}\n'
@@ -64,7 +64,7 @@ OWN_ERRORS = (OutputInvalidError, OutputTooLargeError, PluginSetupError, GpuLost
 
 @dataclass(frozen=True)
 class Prepared:
-    """What every model's process inherits from the warm guest.
+    """State that every model's process inherits from the warm guest.
 
     Attributes:
         hello: the host's instructions.
@@ -79,12 +79,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Files:
-    """Descriptors of files in memory, which a model's process is handed when the clock runs.
+    """Descriptors of in-memory files that a model's process receives when the clock starts.
 
     Attributes:
         data: the splits.
-        weights: the original's.
-        journal: of the original's training; None where there is none.
+        weights: the original's state.
+        journal: record of the original's training; None if there is none.
     """
 
     data: int
@@ -93,18 +93,18 @@ class Files:
 
     @property
     def all(self) -> tuple[int, ...]:
-        """Every descriptor, in the order of the attributes."""
+        """Return every descriptor, in the order of the attributes."""
         return (self.data, self.weights) if self.journal is None else (self.data, self.weights, self.journal)
 
 
 def path_of(fd: int) -> str:
-    """Return a path by which this process can open a file that it holds a descriptor of."""
+    """Return a path by which this process can open the file of one of its descriptors."""
     return f"/proc/self/fd/{fd}"
 
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """The child's ends to the guest: a socket ``go``, which descriptors come from, and pipes that are written."""
+    """The child's ends of the socket ``go``, which receives descriptors, and of the pipes that it writes."""
 
     go: int
     report: int
@@ -113,11 +113,11 @@ class ChildEnds:
 
 
 def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]) -> NoReturn:
-    """The life of a forked process; it never returns to its caller.
+    """Run a model's forked process; never return to the caller.
 
     Args:
-        prepared, job: what it is told.
-        ends: to its parent.
+        prepared, job: its instructions.
+        ends: connections to its parent.
         guests: process ids of the guest, the last one its parent's.
     """
     code = 1
@@ -128,7 +128,7 @@ def run_child(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, 
 
 
 def _detach(ends: ChildEnds, parent: int) -> None:
-    """Become an ordinary process of its own session that dies with the guest, and print into the log pipe."""
+    """Start a session that dies with the guest, and redirect output to the log pipe."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -137,10 +137,10 @@ def _detach(ends: ChildEnds, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     prctl(PR_SET_DUMPABLE, 1)
-    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+    with contextlib.suppress(OSError):  # without this file the kernel may kill the guest instead
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     for name in FOLDERS:
-        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs the folder fails with its own error
             Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
     os.dup2(ends.log, 1)
     os.dup2(ends.log, 2)
@@ -151,7 +151,7 @@ def _detach(ends: ChildEnds, parent: int) -> None:
 
 
 def _text_stream(fd: int) -> TextIO:
-    """A stream that hands over each line at once, so that little is lost when the process is killed."""
+    """Open a line-buffered stream, so that little is lost when the process is killed."""
     return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
@@ -162,7 +162,7 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         model = _blank(prepared, job)
         names = frozenset(model.state_dict())
         if CONTAINER_INIT in guests:
-            confine(guests)  # where it cannot be had, the guest still looks after each model what has changed
+            confine(guests)  # without a filter, the guest still checks its attributes after each model
         hello = prepared.hello
         _write_all(ends.report, IMPORTING_LINE)
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
@@ -175,7 +175,7 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
         context = _context(prepared, job, files, meter)
         splits = _load(prepared, job, model, files, meter)
         for fd in files.all:
-            with contextlib.suppress(OSError):  # code of the plugin may have closed it
+            with contextlib.suppress(OSError):  # the plugin's import may have closed it
                 os.close(fd)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
@@ -192,12 +192,12 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
 
 
 def _blank(prepared: Prepared, job: Job) -> nn.Module:
-    """Return a network without the original's weights, in eval mode and on the device, which is awake then."""
+    """Return a network without the original's weights, in eval mode, on the initialised device."""
     hello = prepared.hello
     torch.set_num_threads(hello.threads)
     device = torch.device(hello.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise GpuLostError("the sandbox was to have a GPU, but torch finds none in it")
+        raise GpuLostError("the sandbox was assigned a GPU, but torch finds none in it")
     model = build_model(prepared.spec, seed=None).to(device).eval()
     if device.type == "cuda":
         torch.zeros(1, device=device)
@@ -207,7 +207,7 @@ def _blank(prepared: Prepared, job: Job) -> nn.Module:
 
 
 def _handed(go: int) -> Files | None:
-    """Wait for the start and return what comes with it; None if the guest is gone."""
+    """Wait for START and return its files; None if the guest is gone."""
     with socket.socket(fileno=go) as channel:
         _, descriptors, _, _ = socket.recv_fds(channel, 1, 3)
     return Files(*descriptors) if descriptors else None
@@ -216,7 +216,7 @@ def _handed(go: int) -> Files | None:
 def _load(
     prepared: Prepared, job: Job, model: nn.Module, files: Files, meter: Meter | None = None
 ) -> dict[str, SplitData]:
-    """Give ``model`` the original's weights and return the splits, on its device; every random stream is seeded."""
+    """Load the original's weights into ``model``, set the seeds, and return the splits on its device."""
     spec, device = prepared.spec, torch.device(prepared.hello.device)
     model.load_state_dict(read_state(path_of(files.weights)), strict=True)
     normalisation = Normalisation(spec.mean, spec.std)
@@ -229,10 +229,10 @@ def _load(
 
 
 def warm_up(prepared: Prepared) -> None:
-    """Do once, in the guest, what every model's process does before it is started: what is imported, compiled and looked up then
-    is there in all of them. Nothing here runs a parallel region, and no code of a plugin is touched.
+    """Import, compile and look up, once in the guest, what every model's process needs before it is started.
 
-    What fails here fails again, and is told, in the model's own process.
+    All of them inherit it. Nothing here runs a parallel region or touches code of a plugin. An error here recurs in the
+    model's own process and is reported there.
     """
     hello = prepared.hello
     with contextlib.suppress(Exception):
@@ -243,7 +243,7 @@ def warm_up(prepared: Prepared) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed python's, numpy's and torch's random streams, those of every GPU included."""
+    """Set the random seeds of Python, NumPy and torch, including those of every GPU."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
@@ -265,7 +265,7 @@ def _context(prepared: Prepared, job: Job, files: Files, meter: Meter | None = N
 
 
 def _journal(fd: int, device: torch.device) -> Journal:
-    """Map a journal; what is written to the mapping stays in this process."""
+    """Map a journal; writes to the mapping stay in this process."""
     memory = mmap.mmap(fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     return Journal(memory, device)
 
@@ -292,13 +292,8 @@ def _described(error: BaseException, problem: str) -> dict[str, Any]:
     }
 
 
-def _shortened(part: str) -> str:
-    """Return a part of a traceback, so short that a long message does not push out the frames that it came from."""
-    return part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]} […]\n"
-
-
 def _safely(read: Callable[[], str], instead: str) -> str:
-    """A text of the plugin's own making, which may fail at anything, and even try to leave."""
+    """Return a text that the plugin's code produces, or ``instead`` if that fails or tries to exit."""
     try:
         return str.__str__(read())
     except BaseException:

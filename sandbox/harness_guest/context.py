@@ -21,19 +21,19 @@ class Context:
     """The hook's ``context`` argument.
 
     Attributes:
-        device: of model and data; the result is expected there.
-        seed: of this model; Python, NumPy and torch are already seeded with it.
+        device: device of model and data, and of the result.
+        seed: the model's seed; Python, NumPy and torch are already seeded with it.
         n_classes: number of logits.
         recipe: how the original was trained.
         spec: the model's architecture and the shape of its data.
         options: set by the user with ``--set name=value``.
         time_limit_s: limit from start to the last byte of the weights; None without a limit. In the unit of ``clock``.
         started_s: monotonic clock of the process at the start of the charged time, seconds.
-        journal: of the original's training, if the task has ``journal`` or ``sisa``; else None. Reading it is charged.
-        clock: unit of the limit: "wall" (seconds), "cpu" (processor seconds of all processes) or "steps" (examples drawn from the
+        journal: record of the original's training, if the task has ``journal`` or ``sisa``; else None. Reading it is charged.
+        clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds of all processes) or "steps" (examples drawn from the
             splits).
-        meter: of the examples drawn.
-        started_cpu_s: processor seconds of this process at the start of the charged time.
+        meter: counter of the examples drawn.
+        started_cpu_s: CPU seconds of this process at the start of the charged time.
     """
 
     device: torch.device

@@ -27,7 +27,7 @@ class Normalisation:
 
 
 class SplitData(Dataset[tuple[Tensor, int]]):
-    """One split, held as tensors on the device.
+    """A split, as tensors on the device.
 
     Item ``i`` is (image, label): float32 of shape (C, H, W), normalised for the network, and an int.
 
@@ -35,7 +35,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         images: shape (n, C, H, W), uint8.
         labels: shape (n,), int64, on the same device.
         n_classes: number of classes.
-        normalisation: of the images.
+        normalisation: normalisation of the images.
         meter: counts the examples drawn; None for a new one.
     """
 
@@ -56,7 +56,7 @@ class SplitData(Dataset[tuple[Tensor, int]]):
         return self.normalised(self.images[index]), int(self.labels[index])
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Normalise uint8 images (..., C, H, W) for the network; return float32."""
+        """Return uint8 images (..., C, H, W) normalised for the network, float32."""
         return normalise(images, self.normalisation.mean, self.normalisation.std)
 
     def loader(

@@ -33,7 +33,7 @@ def parse(text: str) -> tuple[list[Point], list[str]]:
             continue
         name, equals, value = (part.strip() for part in line.partition("="))
         if group is None or not equals or not name or not value:
-            faults.append(f"line {number} of its entry_points.txt is no NAME = VALUE in a [group]: {line[:80]!a}")
+            faults.append(f"line {number} of its entry_points.txt is not NAME = VALUE in a [group]: {line[:80]!a}")
         else:
             points.append(Point(group, name, value))
     return points, faults

@@ -39,7 +39,7 @@ HELPERS = (
 
 
 def hide_from_same_user() -> None:
-    """Forbid other processes of the same user to trace this one or read its memory and descriptors in /proc."""
+    """Prevent other processes of the same user from tracing this one or reading its memory and descriptors in /proc."""
     prctl(PR_SET_DUMPABLE, 0)
 
 
@@ -62,9 +62,9 @@ def _dup_high(fd: int) -> int:
 
 
 def memory_file(name: str, n_bytes: int) -> int:
-    """Return a descriptor of a new file that lies in memory and has no path; see memfd_create(2).
+    """Return a descriptor of a new in-memory file without a path; see memfd_create(2).
 
-    It is asked of the C library, as some builds of Python lack the function.
+    Called through the C library, because some builds of Python lack the function.
 
     Raises:
         OSError: the kernel refused.
@@ -79,7 +79,7 @@ def memory_file(name: str, n_bytes: int) -> int:
 
 
 def seal(fd: int) -> None:
-    """Let nobody change the content of a file in memory, whoever holds its descriptor."""
+    """Make the content of an in-memory file immutable for all holders of its descriptor."""
     fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
 
 
@@ -114,7 +114,7 @@ def is_helper(pid: int) -> bool:
 
 
 def running_cpu_s(pid: int) -> float:
-    """Return the processor seconds of a living process and of its ended children; 0 if it is gone.
+    """Return the CPU seconds of a living process and of its ended children; 0 if it is gone.
 
     Its own time is precise, that of its children is in clock ticks. clock_getcpuclockid(3) documents the clock id of a process.
     """
@@ -141,16 +141,16 @@ class Exit:
     peak_rss_mib: float
 
 
-class Family:
+class ProcessTree:
     """The process tree below this process, including orphans.
 
     Process 1 of a container inherits orphans anyway; elsewhere the guest becomes a child subreaper (prctl(2)).
 
     Args:
-        alone: this container holds no process but process 1, this process and its descendants.
+        alone: the container has no processes except process 1, this process and its descendants.
 
     Attributes:
-        reaped_cpu_s: processor seconds of all ended processes, and of the children they waited for.
+        reaped_cpu_s: CPU seconds of all ended processes, and of the children they waited for.
     """
 
     def __init__(self, *, alone: bool) -> None:
@@ -188,7 +188,7 @@ class Family:
         return sum(self._exits[pid].signal == signal.SIGKILL for pid in set(self._exits) - before)
 
     def cpu_s(self) -> float:
-        """Return the processor seconds of all descendants so far, ended ones included."""
+        """Return the CPU seconds of all descendants so far, ended ones included."""
         self.reap()
         return self.reaped_cpu_s + sum(running_cpu_s(pid) for pid in descendants(os.getpid()))
 

@@ -9,8 +9,8 @@ class LogKeeper:
     """A splitter of a stream into a head, forwarded immediately, and a tail, available at the end.
 
     Args:
-        head_bytes: how many of the first bytes are kept.
-        tail_bytes: how many of the last bytes are kept.
+        head_bytes: number of first bytes to keep.
+        tail_bytes: number of last bytes to keep.
     """
 
     def __init__(self, head_bytes: int, tail_bytes: int) -> None:
@@ -20,7 +20,7 @@ class LogKeeper:
         self.dropped_bytes = 0
 
     def take(self, chunk: bytes) -> bytes:
-        """Consume the next bytes of the stream; return those that belong to the head, to be forwarded now."""
+        """Append the next bytes of the stream; return those that belong to the head, to be forwarded now."""
         head, rest = chunk[: self._head_left], chunk[self._head_left :]
         self._head_left -= len(head)
         self._tail += rest

@@ -1,4 +1,4 @@
-"""Measurement of limits other than wall-clock time: examples drawn and processor seconds."""
+"""Measurement of limits other than wall-clock time: examples drawn and CPU seconds."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Meter:
         drawn = self.examples + examples
         if self._limit is not None and drawn > self._limit:
             raise LimitReachedError(
-                f"the limit is {self._limit:.0f} examples, and {drawn} were asked for: watch context.remaining_s"
+                f"the limit is {self._limit:.0f} examples, but {drawn} were requested: watch context.remaining_s"
             )
         self.examples = drawn
 
 
 def processor_s() -> float:
-    """Return the processor seconds of this process, its threads and its ended children."""
+    """Return the CPU seconds of this process, its threads and its ended children."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime

@@ -1,4 +1,4 @@
-"""Emptying of scratch folders between models, whatever a plugin put there. Standard library only."""
+"""Robust emptying of scratch folders between models. Standard library only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""``harness shell`` and ``harness run --pdb``: model, data and plugin of one model of a run, ready to be called and looked at.
+"""``harness shell`` and ``harness run --pdb``: interactive access to model, data and plugin of one model of a run.
 
-``python -m harness_guest.shell FOLDER`` runs on the user's own terminal, beside a guest that stays idle and without the guest's
-protocol: the engine starts it inside the guest's container (``docker exec``), the process runner in the guest's folder. FOLDER
-holds the files of :mod:`harness_guest.shell_order`.
+``python -m harness_guest.shell FOLDER`` runs on the user's own terminal, without the guest's protocol, while the guest is idle.
+The engine starts it inside the guest's container (``docker exec``), the process runner in the guest's folder. FOLDER contains
+the files of :mod:`harness_guest.shell_order`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ACCURACY_BATCH = 500
 
 
 def main(folder: Path) -> int:
-    """Do what the order in ``folder`` asks for and return the exit status."""
+    """Execute the order in ``folder`` and return the exit status."""
     order = ShellOrder.read(folder / ORDER)
     _settle()
     if order.program == "sh":
@@ -62,16 +62,16 @@ def main(folder: Path) -> int:
 
 
 def _settle() -> None:
-    """Become what a model's process is: first to be killed when memory is short, with its folders made."""
-    with contextlib.suppress(OSError):  # a kernel without it: the guest may then be the one that is killed
+    """Raise this process's OOM score and create its folders, as a model's process does."""
+    with contextlib.suppress(OSError):  # without this file the kernel may kill the guest instead
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     for name in FOLDERS:
-        with contextlib.suppress(KeyError, OSError):  # a plugin that needs it will say so
+        with contextlib.suppress(KeyError, OSError):  # a plugin that needs the folder fails with its own error
             Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 
 
 def _files(job: Job, folder: Path) -> Files:
-    """Open what a model's process is handed at its start."""
+    """Open the files that a model's process receives at its start."""
     names = (DATA, ORIGINAL, JOURNAL) if job.journal_bytes else (DATA, ORIGINAL)
     return Files(*(os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC) for name in names))
 
@@ -103,7 +103,7 @@ def _python(order: ShellOrder, names: Names) -> int:
 
 
 def _sh(order: ShellOrder, folder: Path) -> NoReturn:
-    """Become the system's shell; it inherits the filter of system calls."""
+    """Replace this process by the system's shell, which inherits the filter of system calls."""
     if order.contained:
         confine((CONTAINER_INIT,))
     hello, program = order.hello, shutil.which("bash") or "/bin/sh"
@@ -141,7 +141,7 @@ def _debug(names: Names) -> int:
 
 
 class Names:
-    """What is there in a Python shell, by name.
+    """Names that a Python shell defines.
 
     Args:
         prepared, job, files: as for a model's process.
@@ -156,7 +156,7 @@ class Names:
         self.context = _context(prepared, job, files)
 
     def load(self) -> None:
-        """Import the plugin, as the last thing before it is called.
+        """Import the plugin, as the last step before it is called.
 
         Raises:
             Exception: as :func:`harness_guest.plugin.load_unlearner`.
@@ -167,22 +167,22 @@ class Names:
         self._plugin = {"unlearn": implementation.function, "plugin": implementation.plugin, "run": self.run}
 
     def table(self) -> dict[str, Any]:
-        """All names."""
+        """Return all names."""
         helpers = {"original": self.original, "accuracy": self.accuracy, "torch": torch}
         return {"model": self.model, **self.splits, "context": self.context, **self._plugin, **helpers}
 
     def run(self, model: nn.Module | None = None, **options: Any) -> nn.Module:
-        """Do what a run does with one model: seed, start the clock, call the plugin with all it asks for, check what comes back.
+        """Call the plugin as a run does: set the seeds, start the clock, pass all requested arguments, check the result.
 
         Args:
             model: another model to unlearn; a fresh copy of the original by default.
-            options: as of ``--set``, instead of those the shell was started with.
+            options: options as in ``--set``, instead of those of the command line.
 
         Returns:
             The unlearned model.
 
         Raises:
-            Exception: whatever the plugin raises, or OutputInvalidError for what a run would refuse.
+            Exception: any exception of the plugin, or OutputInvalidError for a result that a run would reject.
         """
         model = self.original() if model is None else model
         seed_everything(self._job.seed)
@@ -194,13 +194,13 @@ class Names:
         return unlearned
 
     def original(self) -> nn.Module:
-        """Give the original anew, untouched by what was done to ``model``."""
+        """Return a fresh copy of the original."""
         fresh = build_model(self._prepared.spec, seed=None)
         fresh.load_state_dict(read_state(path_of(self._files.weights)))
         return fresh.to(self.context.device).eval()
 
     def accuracy(self, model: nn.Module, split: SplitData) -> float:
-        """Tell the share of a split that a model classifies rightly; in eval mode, whatever mode it is in."""
+        """Return the share of a split that a model classifies correctly, in eval mode."""
         training, right = model.training, 0
         model.eval()
         with torch.no_grad():
@@ -210,7 +210,7 @@ class Names:
         return right / len(split) if len(split) else float("nan")
 
     def banner(self) -> str:
-        """What is there, for the eyes."""
+        """Return a description of the names, to be printed at the start."""
         shape = " x ".join(map(str, next(iter(self.splits.values())).images.shape[1:]))
         sizes = ", ".join(f"{name} ({len(split)})" for name, split in self.splits.items())
         lines = [
@@ -222,7 +222,7 @@ class Names:
         if self._plugin:
             lines += [
                 f"  unlearn              the plugin's own function, {self._prepared.hello.plugin}; plugin: its module",
-                "  run()                calls it as a run does, on a fresh copy; gives the unlearned model",
+                "  run()                calls it as a run does, on a fresh copy; returns the unlearned model",
             ]
         lines += [
             "  original()           a fresh copy of the original; accuracy(model, split): a share",

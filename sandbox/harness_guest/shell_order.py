@@ -1,4 +1,4 @@
-"""The files by which the host tells :mod:`harness_guest.shell` what to do; standard library only, imported by both sides."""
+"""Files with the host's instructions for :mod:`harness_guest.shell`; standard library only, imported by both sides."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FAILED = 3
 
 @dataclass(frozen=True)
 class ShellOrder:
-    """What somebody wants to do with a model and the plugin.
+    """Instructions for a shell with a model and the plugin.
 
     Attributes:
         program: "python", "sh" for the system's shell, or "pdb" to call the plugin and debug its failure.
-        hello, job: as a guest gets them for a model.
-        contained: the process is in a container and puts the filter of system calls on itself.
-        code: what the program is to execute; None to read it from the terminal.
-        about: what the host knows of the sandbox, printed first on a terminal.
+        hello, job: the instructions that a guest gets for a model.
+        contained: the process runs in a container and installs the filter of system calls.
+        code: code to execute; None to read it from the terminal.
+        about: description of the sandbox, printed first on a terminal.
     """
 
     program: str

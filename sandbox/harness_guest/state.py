@@ -60,7 +60,7 @@ def serialise(model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozen
     Args:
         model: to be serialised.
         max_bytes: limit on the result.
-        names: of the original's state, for the message about a state that is too large.
+        names: names of the original's state, for the message about a state that is too large.
 
     Raises:
         OutputInvalidError: the state contains something other than ordinary tensors.

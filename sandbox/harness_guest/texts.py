@@ -25,5 +25,5 @@ def traceback_text(error: BaseException, max_chars: int) -> str:
 
 
 def joined(parts: Sequence[str], max_chars: int) -> str:
-    """Join the parts of a traceback, each truncated."""
+    """Return the parts of a traceback, each truncated, as one text."""
     return shortened("".join(shortened(part, LINE_CHARS) for part in parts), max_chars)

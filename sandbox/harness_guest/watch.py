@@ -1,4 +1,4 @@
-"""The guest's side of one running model: carry what it says to the host, end it in time, kill what it left behind."""
+"""The guest's side of a running model: forward its messages to the host, enforce its limit, kill leftover processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness_guest.child import IMPORTED_LINE, IMPORTING_LINE, MESSAGE_CHARS, TRACEBACK_CHARS, Files
-from harness_guest.linux import Exit, Family, running_cpu_s
+from harness_guest.linux import Exit, ProcessTree, running_cpu_s
 from harness_guest.logs import LogKeeper
 from harness_guest.protocol import LOG_HEADER, Ended, Job, Kind, ProtocolError, decode_json
 from harness_guest.spawn import Running
@@ -25,28 +25,28 @@ MAX_LATE_LOG_BYTES = 1 << 22
 MAX_SIZE_MIB = 1e9
 MAX_EXAMPLES = 1 << 53
 CPU_POLL_S = 0.01
-LAST_WORD_S = 5.0  # what a process that said its last word before START may take to end
+LAST_WORD_S = 5.0  # timeout for the exit of a process that sent its last message before START
 PROBLEMS = frozenset(
     {"output_missing", "output_invalid", "output_too_large", "plugin_error", "setup_error", "infra_error"}
 )
 
 
 class Watch:
-    """One model's process, watched until it has ended. A single loop, no threads.
+    """Monitor of one model's process until its end; a single event loop without threads.
 
     Args:
-        running: the process.
-        job: what the host asked for.
-        wire: to the host.
-        family: reaps and kills.
-        keeper: of the output.
+        running: the model's process.
+        job: the host's instructions.
+        wire: connection to the host.
+        process_tree: reaps and kills the processes.
+        keeper: keeps the output.
         wakeup_fd: becomes readable when a child has ended.
     """
 
     def __init__(
-        self, running: Running, job: Job, wire: Wire, family: Family, keeper: LogKeeper, wakeup_fd: int
+        self, running: Running, job: Job, wire: Wire, process_tree: ProcessTree, keeper: LogKeeper, wakeup_fd: int
     ) -> None:
-        self._running, self._job, self._wire, self._family = running, job, wire, family
+        self._running, self._job, self._wire, self._process_tree = running, job, wire, process_tree
         self._keeper = keeper
         self._wakeup_fd = wakeup_fd
         self._report = bytearray()
@@ -72,21 +72,21 @@ class Watch:
         }
 
     def until_importing(self) -> bool:
-        """Wait until the process begins the import; return False if it ended, or said its last word, before that."""
+        """Wait until the process begins the import; return False if it ended, or sent its last message, before that."""
         while self._exit is None and b"\n" not in self._report:
             self._step(None)
         return bytes(self._report).startswith(IMPORTING_LINE)
 
     def until_imported(self) -> bool:
-        """Wait until the import is over; return False if the process ended before that, or was killed for taking too long."""
+        """Wait until the import is over; return False if the process ended before that or was killed at the timeout."""
         self._wait(self._job.import_limit_s, lambda: self._imported)
         return self._imported and not self._deadline_struck
 
     def run(self, files: Files) -> None:
-        """Hand the process its files and wait for its end; kill it when the job's limit or its deadline has passed."""
-        self._cpu_before_s = self._family.reaped_cpu_s + running_cpu_s(self._running.pid)
+        """Send the process its files and wait for its end; kill it at the limit or the deadline."""
+        self._cpu_before_s = self._process_tree.reaped_cpu_s + running_cpu_s(self._running.pid)
         self._started = True
-        with contextlib.suppress(OSError):  # it ended, or closed its end: it gets nothing
+        with contextlib.suppress(OSError):  # it ended, or closed its end
             socket.send_fds(self._running.go, [b"g"], files.all)
         self._wait(self._job.kill_s, lambda: False)
 
@@ -102,14 +102,14 @@ class Watch:
             self._step(None if self._deadline_struck else left_s)
 
     def _left_s(self, deadline: float | None) -> float | None:
-        """Return seconds to wait before looking at the time again, 0 or less when it is over; None for ever.
+        """Return the seconds until the limit must be checked again; at most 0 if it has passed, None for no limit.
 
-        Processor seconds pass no faster than the cores allow, so that there is no need to look before that.
+        CPU seconds pass at most as fast as the cores allow, which gives the earliest time for the next check.
         """
         left_s = None if deadline is None else deadline - time.monotonic()
         if not self._started or self._job.clock != "cpu" or self._job.limit_s is None:
             return left_s
-        unused_s = self._job.limit_s - (self._family.cpu_s() - self._cpu_before_s)
+        unused_s = self._job.limit_s - (self._process_tree.cpu_s() - self._cpu_before_s)
         if unused_s <= 0:
             return 0.0
         pause_s = max(CPU_POLL_S, unused_s / len(os.sched_getaffinity(0)))
@@ -117,13 +117,13 @@ class Watch:
 
     @property
     def cpu_s(self) -> float:
-        """Processor seconds of the model's processes that have ended, since it was started; 0 if it was not."""
-        return 0.0 if not self._started else max(0.0, self._family.reaped_cpu_s - self._cpu_before_s)
+        """Return the CPU seconds of the model's ended processes since START; 0 if it was not started."""
+        return 0.0 if not self._started else max(0.0, self._process_tree.reaped_cpu_s - self._cpu_before_s)
 
     def finish(self) -> Ended:
-        """Collect what is left, send log tail and result, and return how it ended. Leftovers are not killed yet.
+        """Read the remaining output, send log tail and result, and return how the process ended; do not kill leftovers yet.
 
-        A process that lives has said its last word before its import: it is given :data:`LAST_WORD_S` to end.
+        A process that is still alive has sent its last message before its import, and has :data:`LAST_WORD_S` to exit.
         """
         self._await_exit()
         self._drain()
@@ -148,10 +148,10 @@ class Watch:
                 self.kill()
 
     def kill(self) -> None:
-        """Kill the process if it lives and all that it left behind."""
+        """Kill the process, if it is alive, and its leftover processes."""
         lived = self._exit is None
-        killed = self._family.kill_all()
-        self._exit = self._exit or self._family.exit_of(self._running.pid)
+        killed = self._process_tree.kill_all()
+        self._exit = self._exit or self._process_tree.exit_of(self._running.pid)
         own = lived and self._exit is not None and self._exit.signal == signal.SIGKILL
         self.leftovers += killed - own
 
@@ -172,7 +172,7 @@ class Watch:
                 key.data()
 
     def _watch_outbox(self) -> None:
-        """Wait for the host to take bytes only while there are some for it."""
+        """Poll the host's stream for writing only while bytes are pending."""
         fd = self._wire.write_fd
         registered = fd in self._selector.get_map()
         if self._wire.pending and not registered:
@@ -181,7 +181,7 @@ class Watch:
             self._selector.unregister(fd)
 
     def _read(self, fd: int, n_bytes: int) -> bytes:
-        """What a pipe holds now; a pipe at its end is not watched any longer."""
+        """Return the bytes that a pipe holds; stop watching a pipe at its end."""
         try:
             chunk = os.read(fd, n_bytes)
         except BlockingIOError:
@@ -220,14 +220,14 @@ class Watch:
     def _take_wakeup(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup_fd, 1 << 12)
-        self._family.reap()
-        self._exit = self._exit or self._family.exit_of(self._running.pid)
+        self._process_tree.reap()
+        self._exit = self._exit or self._process_tree.exit_of(self._running.pid)
 
     def _take_host(self) -> None:
         raise HostGoneError("the host went away, or spoke while a model was running")
 
     def _drain(self) -> None:
-        """Take what the pipes still hold; the process's own children may keep them open, so the end is not waited for."""
+        """Read the remaining bytes of the pipes, without waiting for their end: children may keep them open."""
         while self._take_report():
             pass
         while not self._too_large and self._take_weights():
@@ -244,7 +244,7 @@ class Watch:
             self._post_log(dropped_bytes, chunk)
 
     def _said(self) -> dict[str, Any]:
-        """The process's last word; empty when it had none or it cannot be read."""
+        """Return the process's last message; empty if there is none or it is malformed."""
         lines = bytes(self._report).split(b"\n")
         try:
             said = decode_json(lines[-2]) if len(lines) > 1 else {}
@@ -253,7 +253,7 @@ class Watch:
         return {} if said.get("importing") or said.get("imported") else said
 
     def _judged(self, said: dict[str, Any]) -> dict[str, Any]:
-        """The last word with what is true of the result: as many bytes came as were announced, or it is no result."""
+        """Check the announced size against the bytes received; mark the result invalid on mismatch."""
         announced = said.get("weights_bytes")
         if type(announced) is not int or said.get("problem") or self._too_large:
             return said
@@ -289,12 +289,12 @@ class Watch:
 
 
 def _size(value: object) -> float | None:
-    """What the process says of its memory, where it is a size; it may say anything."""
+    """Return a size reported by the process; None if it is not a plausible number."""
     return float(value) if type(value) in (int, float) and 0 <= value < MAX_SIZE_MIB else None  # type: ignore[operator, arg-type]
 
 
 def _count(value: object) -> int | None:
-    """Return a count that the process reports, where it can be one."""
+    """Return a count reported by the process; None if it is not a plausible number."""
     return value if type(value) is int and 0 <= value < MAX_EXAMPLES else None
 
 

@@ -77,7 +77,7 @@ class Wire:
         return fd
 
     def post(self, kind: Kind, payload: bytes | bytearray) -> None:
-        """Queue a frame; :meth:`push` or :meth:`flush` send it."""
+        """Queue a frame, to be sent by :meth:`push` or :meth:`flush`."""
         self._outbox.append(memoryview(header(kind, len(payload))))
         if payload:
             self._outbox.append(memoryview(payload))

@@ -91,7 +91,7 @@ def test_an_import_beyond_its_allowance_is_stopped_and_named(bench: Bench, plugi
         outcome, _, _ = bench.unlearn(plugin(hostile), import_limit_s=0.5)
 
         assert outcome.status is Status.TIMEOUT, outcome
-        assert "import of the plugin exceeded its allowance of 0.5 s" in outcome.advice
+        assert "import of the plugin exceeded its limit of 0.5 s" in outcome.advice
         assert (outcome.charged_s, outcome.import_s) == (None, None)
 
 

@@ -174,7 +174,7 @@ def test_want_of_memory_is_said(here: Program) -> None:
     ended = _shell(here, code, "--memory", "512")
 
     assert ended.code == 128 + signal.SIGKILL
-    assert "memory limit of 512 MiB struck" in ended.err
+    assert "memory limit of 512 MiB was hit" in ended.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -13,7 +13,7 @@ import pytest
 from harness.core.hardware import usable_cores
 from harness.core.outcomes import Status
 from harness.runners.base import GuestSetup
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.engine.client import Engine
 from harness.runners.engine.reaper import RUN
 from harness.runners.session.session import Session
@@ -49,11 +49,11 @@ def test_containers_warm_up_on_the_spare_core_and_are_measured_on_their_own(
     runner, bundle = bench.runner(plugin(SAYING))  # type: ignore[operator]
     original = {name: tensor.numpy() for name, tensor in build_model(SPEC, 0).state_dict().items()}
     hello = hello_to(runner, bundle)
-    seat, left, cpusets = Seat((OWN,), (OTHER,), ahead=1), [3], []
-    setup: GuestSetup = replace(bench.setup(), run_id=WARMING, cores=seat.waiting)
+    core_set, left, cpusets = CoreSet((OWN,), (OTHER,), ahead=1), [3], []
+    setup: GuestSetup = replace(bench.setup(), run_id=WARMING, cores=core_set.waiting)
     session = Session(
         lambda: runner.start(setup), hello, data=bench.data_file, manifest=Manifest.of(original), isolation="model",
-        seat=seat, due=lambda: left[0],
+        core_set=core_set, due=lambda: left[0],
     )  # fmt: skip
     with session:
         for index in range(3):

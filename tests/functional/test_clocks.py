@@ -1,4 +1,4 @@
-"""Limits of processor seconds and of examples on the process runner, failed models as originals, and what resuming adds up."""
+"""Limits of CPU seconds and of examples on the process runner, failed models as originals, and what resuming adds up."""
 
 from __future__ import annotations
 

@@ -167,5 +167,5 @@ def test_a_changed_network_of_ones_own_is_trained_anew_and_its_run_cannot_go_on(
         "--output", "s", **variables,
     )  # fmt: skip
 
-    assert "cannot go on: changed since it began: network" in " ".join(resumed.err.split())
+    assert "cannot be resumed because these inputs changed: network" in " ".join(resumed.err.split())
     assert "training reference models" in anew.err

@@ -158,7 +158,7 @@ def test_an_older_run_is_judged_without_queries_and_not_resumed(
     (begun / "models" / "0003" / "outcome.json").unlink()
     resumed = program("resume", begun, PYTHONPATH=evaluators)
     assert resumed.code == ResumeMismatchError.exit_code
-    assert "changed since it began: queries." in resumed.err
+    assert "these inputs changed: queries." in resumed.err
 
 
 def test_a_model_whose_answers_overflow_under_a_query_alone_is_invalid(

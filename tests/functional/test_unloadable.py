@@ -17,7 +17,7 @@ SLIPS = {
     "torchvision of another torch": (
         MARKED + "raise RuntimeError('operator torchvision::nms does not exist')",
         "toy",
-        "Take builds that belong together",
+        "Use matching builds",
     ),
     "an exit": (MARKED + "import os; os._exit(0)", "toy", "cannot be loaded inside the sandbox"),
 }

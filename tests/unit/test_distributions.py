@@ -41,7 +41,7 @@ def mine() -> list[str]:
 @pytest.mark.parametrize(
     ("points", "metadata", "said", "found"),
     [
-        (b"[console_scripts]\nmine\n", None, "line 2 of its entry_points.txt is no NAME = VALUE", []),
+        (b"[console_scripts]\nmine\n", None, "line 2 of its entry_points.txt is not NAME = VALUE", []),
         (b"[console_scripts]\nmine\n" + OURS, None, "line 2", ["m"]),
         (OURS + b"= x\n", None, "line 3", ["m"]),
         (b"mine = m\n", None, "line 1", []),

@@ -279,5 +279,5 @@ def test_rubbish_that_once_ended_the_program_is_read_or_refused(tmp_path: Path, 
 
 
 def test_a_limit_of_other_types_is_refused() -> None:
-    with pytest.raises(RunNotFoundError, match=r"(?s)limit that the run keeps is damaged.*limit_s"):
+    with pytest.raises(RunNotFoundError, match=r"(?s)stored limit of the run is damaged.*limit_s"):
         Limit.from_json({**asdict(LIMIT), "limit_s": "soon"})

@@ -18,7 +18,7 @@ def test_versions_are_ordered_as_versions_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("2.4.1,", "versions with commas"), ("2.4,x", "'x'"), ("2.4,2.4.0", "twice")]
+    ("text", "why"), [("2.4.1,", "comma-separated versions"), ("2.4,x", "'x'"), ("2.4,2.4.0", "twice")]
 )
 def test_other_lists_are_refused(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):

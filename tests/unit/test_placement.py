@@ -8,36 +8,36 @@ from typing import Any
 import pytest
 
 from harness.errors import GpuUnavailableError, UsageError
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runs.config import RunConfig
-from harness.runs.placement import plan_seats, unpinned
+from harness.runs.placement import plan_core_sets, unpinned
 
 CORES = tuple(range(8))
 MEMORY_MIB = 32_768
 GPUS = ("GPU-aaaa", "GPU-bbbb", "GPU-cccc", "GPU-dddd")
 
 
-def plan(*, cores: tuple[int, ...] = CORES, there: tuple[str, ...] = (), **options: Any) -> tuple[Seat, ...]:
-    return plan_seats(RunConfig("p", **{"memory_mib": 1024, **options}), cores, MEMORY_MIB, there)
+def plan(*, cores: tuple[int, ...] = CORES, there: tuple[str, ...] = (), **options: Any) -> tuple[CoreSet, ...]:
+    return plan_core_sets(RunConfig("p", **{"memory_mib": 1024, **options}), cores, MEMORY_MIB, there)
 
 
 def test_one_worker_gets_all_cores_and_nothing_is_spare() -> None:
-    assert [(seat.cores, seat.spare) for seat in plan()] == [(CORES, ())]
+    assert [(core_set.cores, core_set.spare) for core_set in plan()] == [(CORES, ())]
 
 
 def test_cores_are_shared_out_evenly_and_no_two_workers_have_one_in_common() -> None:
-    seats = plan(workers=3)
+    core_sets = plan(workers=3)
 
-    assert [len(seat.cores or ()) for seat in seats] == [2, 2, 2]
-    assert all(set(one.cores or ()).isdisjoint(other.cores or ()) for one, other in combinations(seats, 2))
+    assert [len(core_set.cores or ()) for core_set in core_sets] == [2, 2, 2]
+    assert all(set(one.cores or ()).isdisjoint(other.cores or ()) for one, other in combinations(core_sets, 2))
 
 
 def test_what_no_worker_uses_is_spare_for_all() -> None:
-    assert [seat.spare for seat in plan(workers=2, cpus=3)] == [(6, 7), (6, 7)]
+    assert [core_set.spare for core_set in plan(workers=2, cpus=3)] == [(6, 7), (6, 7)]
 
 
 def test_only_cores_that_this_process_may_use_are_given_out() -> None:
-    assert [seat.cores for seat in plan(cores=(3, 5), workers=2)] == [(3,), (5,)]
+    assert [core_set.cores for core_set in plan(cores=(3, 5), workers=2)] == [(3,), (5,)]
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_one_worker_may_ask_for_more_memory_than_there_is() -> None:
 
 
 def test_each_worker_gets_gpus_of_its_own() -> None:
-    assert [seat.gpus for seat in plan(workers=2, there=GPUS)] == ["GPU-aaaa", "GPU-bbbb"]
+    assert [core_set.gpus for core_set in plan(workers=2, there=GPUS)] == ["GPU-aaaa", "GPU-bbbb"]
 
 
 def test_all_gpus_are_shared_out_evenly() -> None:
-    shares = [seat.gpus for seat in plan(workers=2, gpus="all", there=GPUS)]
+    shares = [core_set.gpus for core_set in plan(workers=2, gpus="all", there=GPUS)]
 
     assert shares == ["GPU-aaaa,GPU-bbbb", "GPU-cccc,GPU-dddd"]
 
 
 def test_a_gpu_is_shared_only_where_it_is_named_twice() -> None:
-    assert [seat.gpus for seat in plan(workers=2, gpus="GPU-aaaa,GPU-aaaa")] == ["GPU-aaaa", "GPU-aaaa"]
+    assert [core_set.gpus for core_set in plan(workers=2, gpus="GPU-aaaa,GPU-aaaa")] == ["GPU-aaaa", "GPU-aaaa"]
     with pytest.raises(UsageError, match="GPU twice"):
         plan(workers=2, gpus="GPU-aaaa", there=GPUS)
 
@@ -79,24 +79,24 @@ def test_more_workers_than_gpus_are_refused() -> None:
 
 
 def test_without_a_gpu_none_is_given_out() -> None:
-    assert [seat.gpus for seat in plan(workers=2)] == [None, None]
+    assert [core_set.gpus for core_set in plan(workers=2)] == [None, None]
 
 
 @pytest.mark.parametrize(("spare", "ahead"), [(0, 4), (1, 1), (3, 3)])
 def test_as_many_guests_warm_up_at_once_as_there_are_cores_for_it(spare: int, ahead: int) -> None:
-    (seat,) = plan(cpus=len(CORES) - spare)
+    (core_set,) = plan(cpus=len(CORES) - spare)
 
-    assert seat.ahead == ahead
+    assert core_set.ahead == ahead
 
 
 def test_guests_in_stock_never_take_the_memory_that_sandboxes_were_promised() -> None:
-    (seat,) = plan(memory_mib=MEMORY_MIB - 1024)
+    (core_set,) = plan(memory_mib=MEMORY_MIB - 1024)
 
-    assert seat.ahead == 2
+    assert core_set.ahead == 2
 
 
 def test_where_guests_cannot_be_kept_on_cores_nothing_is_spare() -> None:
-    assert [(seat.cores, seat.spare) for seat in unpinned(plan(cpus=2))] == [(None, ())]
+    assert [(core_set.cores, core_set.spare) for core_set in unpinned(plan(cpus=2))] == [(None, ())]
 
 
 @pytest.mark.parametrize(

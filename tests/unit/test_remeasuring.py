@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runs.remeasuring import START_S, Remeasuring
 
-SEAT = Seat()
+CORE_SET = CoreSet()
 
 
 class Bench:
@@ -23,8 +23,8 @@ class Bench:
     def remeasuring(self, expected_s: float) -> Remeasuring:
         return Remeasuring(self.retrain, expected_s, self.end, share=0.2, clock=lambda: self.now)
 
-    def retrain(self, number: int, seat: Seat) -> float | None:
-        assert seat is SEAT
+    def retrain(self, number: int, core_set: CoreSet) -> float | None:
+        assert core_set is CORE_SET
         self.numbers.append(number)
         self.now += self.retrain_s
         return self.found
@@ -35,7 +35,7 @@ class Bench:
     def models(self, between: Remeasuring, count: int, each_s: float) -> None:
         for _ in range(count):
             self.now += each_s
-            between.after_model(SEAT)
+            between.after_model(CORE_SET)
 
 
 def test_it_takes_no_more_than_its_share_of_the_models_time() -> None:
@@ -84,7 +84,7 @@ def test_another_worker_goes_on_while_one_measures() -> None:
     begun, released = threading.Event(), threading.Event()
     numbers: list[int] = []
 
-    def retrain(number: int, _seat: Seat) -> float:
+    def retrain(number: int, _core_set: CoreSet) -> float:
         numbers.append(number)
         begun.set()
         assert released.wait(10.0)
@@ -92,11 +92,11 @@ def test_another_worker_goes_on_while_one_measures() -> None:
 
     times = iter([0.0, *[1000.0] * 10])
     between = Remeasuring(retrain, 1.0, clock=lambda: next(times))
-    worker = threading.Thread(target=between.after_model, args=(SEAT,))
+    worker = threading.Thread(target=between.after_model, args=(CORE_SET,))
     worker.start()
     assert begun.wait(10.0)
 
-    between.after_model(SEAT)  # returns at once
+    between.after_model(CORE_SET)  # returns at once
 
     released.set()
     worker.join(10.0)
@@ -107,7 +107,7 @@ def test_another_worker_goes_on_while_one_measures() -> None:
 def test_an_error_lets_the_next_worker_in(error: type[BaseException]) -> None:
     errors = iter([error()])
 
-    def retrain(_number: int, _seat: Seat) -> float:
+    def retrain(_number: int, _core_set: CoreSet) -> float:
         for one in errors:
             raise one
         return 1.0
@@ -115,6 +115,6 @@ def test_an_error_lets_the_next_worker_in(error: type[BaseException]) -> None:
     times = iter(range(0, 10**6, 1000))
     between = Remeasuring(retrain, 1.0, clock=lambda: float(next(times)))
     with pytest.raises(error):
-        between.after_model(SEAT)
+        between.after_model(CORE_SET)
 
-    between.after_model(SEAT)
+    between.after_model(CORE_SET)

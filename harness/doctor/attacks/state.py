@@ -20,11 +20,11 @@ def _meets(name: str, what: str) -> Attack:
 
 def _lowers(name: str, what: str) -> Attack:
     """Return an attack on two models through process attributes inherited from the guest."""
-    return Attack(name, f"posture:{name}", 2, f"leaves {what}", TWICE)
+    return Attack(name, f"process_attributes:{name}", 2, f"leaves {what}", TWICE)
 
 
 def _marks(name: str, what: str) -> Attack:
-    """The same, on what every model is handed."""
+    """Return an attack on data that every model receives."""
     return Attack(name, f"imports:{name}", 2, f"leaves {what}", TWICE)
 
 

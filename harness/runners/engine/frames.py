@@ -1,4 +1,4 @@
-"""Takes apart what the engine sends over an attached connection: two streams in one, in frames with 8-byte headers."""
+"""Demultiplexer of an attached connection: stdout and stderr in frames with 8-byte headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STDERR_KEPT_BYTES = 8192
 
 @dataclass
 class Demultiplexer:
-    """Fed with bytes as they arrive, in pieces of any size; gives the first stream and keeps the end of the second.
+    """Incremental parser of chunks of any size; it returns the first stream and keeps the end of the second.
 
     Attributes:
         stderr: the last :data:`STDERR_KEPT_BYTES` of the second stream.
@@ -24,10 +24,10 @@ class Demultiplexer:
     _left: int = 0
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the first stream among ``data``; never more than came in, and nothing is held back.
+        """Return the first stream's bytes among ``data``, without buffering.
 
         Raises:
-            ValueError: not the engine's framing.
+            ValueError: the framing is malformed.
         """
         view = memoryview(data)
         pieces: list[memoryview] = []

@@ -23,12 +23,12 @@ CLOSE_WAIT_S = 10.0
 KILL_WAIT_S = 1.0
 ASK_WAIT_S = 5.0
 REMOVE_WAIT_S = 5.0
-"""No verdict waits longer than these for an engine that hangs; what it leaves is removed at exit or by any later run."""
+"""Timeouts for a hanging engine; leftover containers are removed at exit or by a later run."""
 DRAIN_BYTES = 1 << 16
 PYTHON = "/opt/harness/bin/python"
 CLIENTS = ("docker", "podman")
 DETACH_KEYS = "ctrl-^,ctrl-@"
-"""The client's own, Ctrl-P first, would take a key from those who recall their last line with it."""
+"""An unlikely detach key: the client's default begins with Ctrl-P, which recalls the last line in a shell."""
 
 
 class DockerHandle:
@@ -56,19 +56,19 @@ class DockerHandle:
 
     @property
     def read_fd(self) -> int:
-        """The connection's descriptor."""
+        """Return the connection's descriptor."""
         return self._connection.fileno()
 
     @property
     def write_fd(self) -> int:
-        """The connection's descriptor: one socket carries both ways."""
+        """Return the connection's descriptor: one socket carries both directions."""
         return self._connection.fileno()
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Protocol bytes; ``b""`` at the end of the stream, None when there is nothing yet.
+        """Return protocol bytes; ``b""`` at the end of the stream, None if there are none yet.
 
         Raises:
-            ConnectionError: what the engine sends is not in its framing.
+            ConnectionError: the engine's framing is malformed.
         """
         try:
             data = self._connection.recv(max_bytes)
@@ -85,7 +85,7 @@ class DockerHandle:
             raise ConnectionError(str(error)) from error
 
     def write(self, data: memoryview) -> int:
-        """Send what fits; 0 when it would wait.
+        """Send as much as possible without blocking; return the number of bytes sent.
 
         Raises:
             BrokenPipeError: the container is gone.
@@ -98,27 +98,27 @@ class DockerHandle:
             raise BrokenPipeError(f"the connection to the container broke: {error}") from None
 
     def oom_kills(self) -> int:
-        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        """Return the kernel's count for the container's control group; the last known one once the group is gone."""
         if self._cgroup is not None:
             self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
         return self._oom_kills
 
     def refused_forks(self) -> int | None:
-        """The kernel's count for the container's control group; the last one seen when the group is gone."""
+        """Return the kernel's count for the container's control group; the last known one once the group is gone."""
         if self._cgroup is not None:
             found = self._cgroup.refused_forks()
             self._refused_forks = self._refused_forks if found is None else found
         return self._refused_forks
 
     def cpu_s(self) -> float | None:
-        """Return the kernel's account of the container's control group; the last one seen when the group is gone."""
+        """Return the CPU seconds of the container's control group; the last known value once the group is gone."""
         if self._cgroup is not None:
             found = self._cgroup.cpu_s()
             self._cpu_s = self._cpu_s if found is None else found
         return self._cpu_s
 
     def move(self, cores: tuple[int, ...]) -> None:
-        """The whole container to these cores.
+        """Pin the whole container to these cores.
 
         Raises:
             SandboxError: the engine failed.
@@ -139,13 +139,13 @@ class DockerHandle:
             )
         term = os.environ.get("TERM", "dumb")
         terminal = ("-it", "--detach-keys", DETACH_KEYS, "--env", f"TERM={term}") if interactive else ()
-        # The client's advertisements are none of the plugin's output.
+        # Without the client's hints, which would mix with the plugin's output.
         environment = {**os.environ, "DOCKER_CLI_HINTS": "false"}
         command = (client, "exec", *terminal, self._container_id, PYTHON, "-s", *arguments)
         return Beside(command, environment=environment)
 
     def kill(self) -> None:
-        """Kill every process of the container; without the engine where that can be done."""
+        """Kill every process of the container, without the engine if possible."""
         self.oom_kills()
         self.refused_forks()
         self.cpu_s()
@@ -159,7 +159,7 @@ class DockerHandle:
             self._kill_notes.append(str(error))
 
     def close(self) -> GuestExit:
-        """Kill what still runs, read how it ended, remove the container."""
+        """Kill the container if it still runs, read how it ended, and remove it."""
         if self._exit is None:
             self._exit = self._end()
         return self._exit
@@ -193,22 +193,21 @@ class DockerHandle:
         )
 
     def _drain(self) -> None:
-        """Take in what the guest wrote to its error stream: what is there now, and for no more than a second."""
+        """Read the guest's pending stderr, for at most a second."""
         until = time.monotonic() + 1.0
         while time.monotonic() < until and self.read(DRAIN_BYTES) != b"":
             if not self._readable():
                 return
 
     def _hang_up(self) -> None:
-        """End the connection; what has arrived can still be read.
+        """Shut the connection down; received bytes can still be read.
 
-        While output is under way to a connection that nobody reads, the engine cannot end the container, and answers no
-        question about it.
+        While output is pending on a connection without a reader, the engine can neither stop nor inspect the container.
         """
         try:
             self._connection.shutdown(socket.SHUT_RDWR)
         except OSError:
-            # It is closed already, from this side or the other.
+            # already closed, by this side or the other
             return
 
     def _readable(self) -> bool:
@@ -218,7 +217,7 @@ class DockerHandle:
             return False
 
     def _stopped(self) -> tuple[int | None, bool]:
-        """Exit status and out-of-memory flag of the container, killed now if it still runs."""
+        """Return the container's exit status and out-of-memory flag; kill it if it still runs."""
         state = self._engine.inspect(self._container_id)
         if state is not None and state.running:
             self._engine.kill(self._container_id)
@@ -228,9 +227,9 @@ class DockerHandle:
 
 
 def discard(engine: Engine, container_id: str, connection: socket.socket | None) -> None:
-    """Clear away a container that could not be started.
+    """Remove a container that could not be started.
 
-    A failure to do so is not raised, for it would hide why; the container's labels let any later run remove it.
+    Errors are suppressed, as they would hide the original one; a later run removes the container by its labels.
     """
     if connection is not None:
         connection.close()

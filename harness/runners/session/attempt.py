@@ -1,4 +1,4 @@
-"""One model's conversation with a guest, timed, and the verdict on it."""
+"""One model's conversation with a guest: timing, and classification of the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.runners.session.weights import Manifest, State, WeightsInvalid, dec
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
 
 KILL_GRACE_S = 0.35
-"""How long after the limit the guest may still say what it saw before it is killed; no result that comes then is accepted."""
+"""Seconds after the limit in which the guest may still report evidence before it is killed; results are rejected."""
 
 WATCHDOG_GRACE_S = 0.75
 TEARDOWN_GRACE_S = 30.0
@@ -31,17 +31,17 @@ class Attempt:
     """One model in one guest, from MODEL to ENDED.
 
     Args:
-        handle: of a guest that is ready for a model.
-        channel: to it.
-        job: what is asked of it.
-        hello: what the guest was told.
+        handle: a guest that is ready for a model.
+        channel: connection to the guest.
+        job: the guest's instructions for the model.
+        hello: the guest's general instructions.
         clock: monotonic seconds.
-        setup_timeout_s: how long the model may take to be ready.
+        setup_timeout_s: timeout for preparing the model.
         guest_is_init: the guest is the first process of a container.
         tried_before: an earlier attempt at this model ended with a guest that was killed.
 
     Attributes:
-        guest_is_spent: after :meth:`run`, whether the guest may not be used again.
+        guest_is_spent: after :meth:`run`, True if the guest must not be used again.
         span_s: after :meth:`run`, when the clock began and stopped; None when the model was never started.
     """
 
@@ -85,7 +85,7 @@ class Attempt:
         self.span_s: tuple[float, float] | None = None
 
     def run(self, original: bytes, journal: Path | None = None) -> None:
-        """Hold the conversation to its end or kill the guest; what happened is kept for :meth:`judge`."""
+        """Process the model to its end or kill the guest; :meth:`judge` evaluates what was recorded."""
         self._oom_before = self._handle.oom_kills()
         forks_before = self._handle.refused_forks()
         try:
@@ -115,12 +115,12 @@ class Attempt:
         )
 
     def _spend(self) -> None:
-        """The conversation is over: kill the guest."""
+        """Kill the guest and mark it as unusable."""
         self._handle.kill()
         self.guest_is_spent = True
 
     def _prepare(self, original: bytes, journal: Path | None) -> bool:
-        """Hand over the model; return False if its process ended before it could import the plugin."""
+        """Send the model; return False if its process ended before it could import the plugin."""
         began_s = self._clock()
         deadline_s = began_s + self._setup_timeout_s
         model = encode_json(Kind.MODEL, self._job)
@@ -144,7 +144,7 @@ class Attempt:
 
     @contextmanager
     def _watched(self, kill_s: float | None) -> Iterator[float | None]:
-        """Kill the guest, whatever it does, if this block takes longer; give the end of the time in which frames are taken."""
+        """Kill the guest unconditionally if this block takes longer; yield the time until which frames are accepted."""
         if kill_s is None:
             yield None
             return
@@ -157,7 +157,7 @@ class Attempt:
             watchdog.cancel()
 
     def _unlearn(self) -> None:
-        """Start the model and read to the end of it, the clock running."""
+        """Start the model and read to its end while the clock runs."""
         with self._watched(self._job.kill_s) as deadline_s:
             self._timed(deadline_s)
         if self._transcript.ended is None:
@@ -179,7 +179,7 @@ class Attempt:
                 self._cpu_s = max(0.0, cpu_after_s - cpu_before_s)
 
     def _finish(self) -> None:
-        """The weights are here and the clock has stopped: wait for the guest to clean up."""
+        """Wait for the guest's clean-up, after the weights have arrived and the clock has stopped."""
         try:
             self._transcript.until((Kind.ENDED,), self._channel, self._clock() + TEARDOWN_GRACE_S)
         except (DeadlineError, GuestGoneError) as error:
@@ -187,11 +187,11 @@ class Attempt:
             self._handle.kill()
 
     def judge(self, manifest: Manifest, exit_: GuestExit | None) -> tuple[ModelOutcome, State | None]:
-        """Decide what became of the model.
+        """Return the model's outcome, and its state if it is ok.
 
         Args:
-            manifest: what the state must look like.
-            exit_: how the guest ended, where it did.
+            manifest: names, shapes and dtypes that the state must have.
+            exit_: how the guest ended; None if it is alive.
 
         Returns:
             The outcome, and the state when it is ok.
@@ -222,7 +222,7 @@ class Attempt:
 
     def _note_guest_end(self, exit_: GuestExit) -> None:
         facts = self._facts
-        # The flag speaks of the guest's whole life; with a kill before this model it says nothing about this one.
+        # The flag covers the guest's whole life, so after a kill during an earlier model it is no evidence for this one.
         oom_rise = facts.oom_rise or int(exit_.oom_killed and self._oom_before == 0)
         self._facts = replace(facts, guest_exit_code=exit_.exit_code, oom_rise=oom_rise)
         self._notes += exit_.notes
@@ -230,7 +230,7 @@ class Attempt:
             self._notes.append(f"the guest's error stream ends: {exit_.stderr.strip()[-MAX_STDERR_CHARS:]}")
 
     def _decode(self, manifest: Manifest) -> tuple[State | None, str | None]:
-        """The state that came back, or why it was refused."""
+        """Return the received state, or the reason why it was rejected."""
         if self._transcript.weights is None:
             return None, None
         try:
@@ -269,16 +269,18 @@ class Attempt:
     def _observations(self) -> list[str]:
         facts, ended, notes = self._facts, self._facts.ended, []
         if facts.oom_rise:
-            notes.append(f"the out-of-memory killer struck {facts.oom_rise} time(s) while the model ran")
+            notes.append(f"the kernel counted {facts.oom_rise} out-of-memory kill(s) while the model ran")
         if facts.refused_forks:
-            notes.append(f"the limit on processes and threads refused {facts.refused_forks} while the model ran")
+            notes.append(
+                f"the limit on processes and threads refused {facts.refused_forks} fork(s) while the model ran"
+            )
         if ended is not None and ended.leftovers:
-            notes.append(f"{ended.leftovers} process(es) of the plugin were left running and were killed")
+            notes.append(f"{ended.leftovers} leftover process(es) of the plugin were killed")
         if ended is not None and ended.unclean is not None:
             notes.append(f"{ended.unclean}; the next model gets a new guest")
         return notes
 
 
 def _rise(before: int | None, after: int | None) -> int | None:
-    """How much a counter rose; None where it could not be read at both ends."""
+    """Return by how much a counter rose; None if it could not be read at both ends."""
     return None if before is None or after is None else max(0, after - before)

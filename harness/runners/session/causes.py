@@ -88,8 +88,8 @@ ADVICE = {
     Status.OK_DEGRADED: "The result is complete, but a limit of the sandbox was hit: see the notes, and use less memory or "
     "fewer processes.",
     Status.PLUGIN_ERROR: "The plugin raised an exception: see the traceback.",
-    Status.TIMEOUT: "The time limit passed: watch context.remaining_s and return before it reaches zero.",
-    Status.OOM: "The sandbox ran out of memory: use smaller batches and keep fewer copies, or ask for a higher memory limit.",
+    Status.TIMEOUT: "The time limit was exceeded: watch context.remaining_s and return before it reaches zero.",
+    Status.OOM: "The sandbox ran out of memory: use smaller batches and keep fewer copies, or raise the limit with --memory.",
     Status.OOM_GPU: "The GPU ran out of memory: use smaller batches or free tensors that are no longer needed.",
     Status.DISK_FULL: "The sandbox's disk is full: /tmp and /dev/shm are small and count towards memory; write less.",
     Status.PIDS_LIMIT: "No further process or thread could be started: use fewer data-loading workers and threads.",
@@ -107,11 +107,11 @@ LOAD_ADVICE = (
 )
 LATE_ADVICE = {
     "wall": ADVICE[Status.TIMEOUT],
-    "cpu": "The limit on CPU seconds passed: watch context.remaining_s and return before it reaches zero.",
-    "steps": "The limit on examples was used up: watch context.remaining_s, which counts them, and load no more than that.",
+    "cpu": "The limit on CPU seconds was exceeded: watch context.remaining_s and return before it reaches zero.",
+    "steps": "The limit on examples was exceeded: watch context.remaining_s, which counts them, and load no more than that.",
 }
 IMPORT_ADVICE = (
-    "The import of the plugin exceeded its allowance of {import_limit_s:g} s and was stopped before the hook and the "
+    "The import of the plugin exceeded its limit of {import_limit_s:g} s and was killed before the hook and the "
     "time limit began. Import less, or only inside the functions that need it, and compute nothing at import."
 )
 

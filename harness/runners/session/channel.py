@@ -1,4 +1,4 @@
-"""Frames over a guest's two streams, never waiting beyond a deadline."""
+"""Frames over a guest's two streams, with a deadline for every wait."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class GuestGoneError(Exception):
 
 
 class DeadlineError(Exception):
-    """The deadline passed while bytes were due."""
+    """The deadline passed before all bytes arrived."""
 
 
 class Channel:
     """The host's end of the conversation with one guest.
 
     Args:
-        handle: of the guest.
+        handle: the guest.
         clock: monotonic seconds.
-        max_weights_bytes: a WEIGHTS frame that announces more is a violation.
+        max_weights_bytes: a longer WEIGHTS frame is a protocol violation.
     """
 
     def __init__(self, handle: GuestHandle, clock: Callable[[], float], max_weights_bytes: int) -> None:
@@ -39,10 +39,10 @@ class Channel:
         self._max_weights_bytes = max_weights_bytes
 
     def send(self, deadline_s: float | None, *parts: bytes | mmap.mmap) -> None:
-        """Send bytes; waits until the guest's stream has taken them.
+        """Send bytes; wait until the guest's stream has taken them.
 
         Raises:
-            GuestGoneError: it takes nothing any more.
+            GuestGoneError: the guest no longer reads.
             DeadlineError: the clock passed ``deadline_s``.
         """
         for part in parts:
@@ -56,7 +56,7 @@ class Channel:
                         self._wait(self._handle.write_fd, select.POLLOUT, deadline_s)
 
     def send_file(self, deadline_s: float | None, kind: Kind, path: Path) -> None:
-        """Send a file as a frame, as it lies on the disk, never all of it in memory.
+        """Send a file's content as a frame without loading it into memory.
 
         Raises:
             GuestGoneError, DeadlineError: as :meth:`send`.
@@ -65,12 +65,12 @@ class Channel:
             self.send(deadline_s, header(kind, len(content)), content)
 
     def receive(self, deadline_s: float | None) -> tuple[Kind, bytearray]:
-        """The next frame.
+        """Return the next frame.
 
         Raises:
             GuestGoneError: the stream ended.
             DeadlineError: the clock passed ``deadline_s``.
-            ProtocolError: the bytes are no frame, one that is too long, or one that only the host sends.
+            ProtocolError: the bytes are not a frame, or the frame is too long or of a kind that only the host sends.
         """
         kind, length = decode_header(bytes(self._read(HEADER.size, deadline_s)))
         if kind in TO_GUEST:

@@ -1,4 +1,4 @@
-"""A guest's first word: that it is ready, and what it is."""
+"""The READY frame of a guest."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
 
 
 class NetworkRefusedError(ValueError):
-    """The guest is sound, and the network failed its dry pass in it."""
+    """The network failed its dry pass in a working guest."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What a guest said of itself when it was ready.
+    """Content of a guest's READY frame, with its start-up time.
 
     Attributes:
         torch, python: versions inside the sandbox.
-        device: what it computes on.
-        threads: of torch in a model's process.
+        device: its compute device.
+        threads: torch's threads in a model's process.
         pid1: it is the first process of a container.
-        start_s: seconds from asking for the guest until this answer was read; never charged.
+        start_s: seconds from requesting the guest to reading READY; never charged.
     """
 
     torch: str
@@ -40,14 +40,14 @@ def read_ready(channel: Channel, began_s: float, clock: Callable[[], float], tim
     """Wait until a guest is ready.
 
     Args:
-        channel: to it; HELLO has been sent.
-        began_s: when it was asked for, on ``clock``.
+        channel: connection to the guest, after HELLO was sent.
+        began_s: when the guest was requested, on ``clock``.
         clock: monotonic seconds.
         timeout_s: how long to wait from now.
 
     Raises:
         NetworkRefusedError: the network failed its dry pass.
-        ValueError: it refuses for another reason.
+        ValueError: the guest refused for another reason.
         ProtocolError, GuestGoneError, DeadlineError: as :meth:`Channel.receive`.
     """
     kind, payload = channel.receive(clock() + timeout_s)

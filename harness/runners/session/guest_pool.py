@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, SandboxError
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.session.channel import Channel, DeadlineError, GuestGoneError
 from harness.runners.session.greeting import NetworkRefusedError, Ready, read_ready
 from harness_guest.protocol import Hello, Kind, ProtocolError, encode_json
@@ -18,16 +18,16 @@ BYE_GRACE_S = 2.0
 
 
 class StoppedError(Exception):
-    """The session was stopped from another thread; what it was doing says nothing about the model."""
+    """The session was stopped from another thread; the outcome is no evidence about the model."""
 
 
 class Guest:
     """A started guest.
 
     Attributes:
-        handle: of it.
-        channel: to it.
-        ready: what it said of itself; None as long as it has not been asked.
+        handle: the guest's process or container.
+        channel: connection to it.
+        ready: its READY frame; None until it was read.
     """
 
     def __init__(self, handle: GuestHandle, channel: Channel, began_s: float, cores: tuple[int, ...] | None) -> None:
@@ -37,18 +37,18 @@ class Guest:
 
 
 class Guests:
-    """Starts guests, keeps some in stock, and makes sure that every one of them ends.
+    """A pool of guests; it starts them, keeps some warm, and ensures that all of them end.
 
-    All calls are made from one thread but :meth:`stop`, which may come from any.
+    All methods must be called from one thread, except :meth:`stop`.
 
     Args:
-        start: starts a guest on the seat's waiting cores.
-        hello: what every guest is told first.
-        data: file with the splits, which every guest is handed as soon as it is ready.
-        max_weights_bytes: of a state.
-        seat: where guests run, and how many are kept.
+        start: starts a guest on the core set's waiting cores.
+        hello: the first frame to every guest.
+        data: file with the splits, sent to every guest as soon as it is ready.
+        max_weights_bytes: maximum size of a returned state.
+        core_set: the guests' cores, and the number of warm guests.
         clock: monotonic seconds.
-        setup_timeout_s: how long a guest may take to be ready.
+        setup_timeout_s: timeout for a guest to become ready.
 
     Attributes:
         spans: when guests warmed up, and on which cores.
@@ -60,12 +60,12 @@ class Guests:
         hello: Hello,
         data: Path,
         max_weights_bytes: int,
-        seat: Seat,
+        core_set: CoreSet,
         clock: Callable[[], float],
         setup_timeout_s: float,
     ) -> None:
         self._start, self._hello, self._data, self._max_weights_bytes = start, hello, data, max_weights_bytes
-        self._seat, self._clock, self._setup_timeout_s = seat, clock, setup_timeout_s
+        self._core_set, self._clock, self._setup_timeout_s = core_set, clock, setup_timeout_s
         self._stock: deque[Guest] = deque()
         self._living: set[Guest] = set()
         self._lock = threading.Lock()
@@ -73,15 +73,15 @@ class Guests:
         self.spans: list[Span] = []
 
     def take(self, due: int) -> Guest:
-        """A guest that is ready, on the cores on which models are measured.
+        """Return a guest that is ready, on the cores on which models are measured.
 
-        Nothing warms up on these cores when this returns. With no spare cores all that are in stock are waited for.
+        No guest warms up on these cores when this returns. Without spare cores, wait for all warm guests.
 
         Args:
-            due: how many models are still to come, the one that this guest is for included.
+            due: number of models still to come, including this guest's.
 
         Raises:
-            SandboxError: it did not become ready; with what it wrote to its error stream.
+            SandboxError: the guest did not become ready; with its stderr.
             StoppedError: :meth:`stop` was called.
         """
         waited = bool(self._stock)
@@ -90,25 +90,25 @@ class Guests:
         except SandboxError:
             if not waited:
                 raise
-        self.close()  # a guest that waits may die of what has nothing to do with the model; so may those beside it
+        self.close()  # the cause, e.g. a kill from outside, may affect the other waiting guests too
         return self._taken(due)
 
     def _taken(self, due: int) -> Guest:
         if not self._stock:
             self._fill(max(1, min(due, self._batch)))
         guest = self._stock.popleft()
-        for one in (guest,) if self._seat.spare else (guest, *self._stock):
+        for one in (guest,) if self._core_set.spare else (guest, *self._stock):
             self._greet(one)
-        if self._seat.spare and self._seat.cores is not None:
-            self._move(guest, self._seat.cores)
+        if self._core_set.spare and self._core_set.cores is not None:
+            self._move(guest, self._core_set.cores)
         return guest
 
     def restock(self, due: int) -> None:
-        """Start guests for models to come, while no model is being measured; they warm up while others are where they may.
+        """Start guests for the next models, while no model is being measured.
 
-        A failure to start one is not raised: whoever takes a guest will see it.
+        Start-up errors are deferred to :meth:`take`.
         """
-        if self._stock and not self._seat.spare:
+        if self._stock and not self._core_set.spare:
             return
         try:
             self._fill(min(due, self._batch))
@@ -117,35 +117,35 @@ class Guests:
 
     @property
     def _batch(self) -> int:
-        return max(1, self._seat.ahead)
+        return max(1, self._core_set.ahead)
 
     def _fill(self, number: int) -> None:
         while len(self._stock) < number:
             self._stock.append(self._new())
 
     def _new(self) -> Guest:
-        """A started guest that has been told all that it needs for warming up."""
+        """Return a started guest that has been sent everything it needs to warm up."""
         self._refuse_when_stopped()
         began_s = self._clock()
         handle = self._start()
-        guest = Guest(handle, Channel(handle, self._clock, self._max_weights_bytes), began_s, self._seat.waiting)
+        guest = Guest(handle, Channel(handle, self._clock, self._max_weights_bytes), began_s, self._core_set.waiting)
         with self._lock:
             self._living.add(guest)
         self._refuse_when_stopped()
-        with self._told(guest):
+        with self._start_errors(guest):
             guest.channel.send(self._clock() + self._setup_timeout_s, encode_json(Kind.HELLO, self._hello))
         return guest
 
     def _greet(self, guest: Guest) -> None:
-        """Wait until it is ready, and hand it the data."""
+        """Wait until the guest is ready, and send it the data."""
         if guest.ready is None:
-            with self._told(guest):
+            with self._start_errors(guest):
                 guest.ready = read_ready(guest.channel, guest.began_s, self._clock, self._setup_timeout_s)
                 guest.channel.send_file(self._clock() + self._setup_timeout_s, Kind.DATA, self._data)
             self.spans.append(Span("warming", guest.cores, guest.began_s, self._clock()))
 
-    def _told(self, guest: Guest) -> _FailureTold:
-        return _FailureTold(self, guest, self._setup_timeout_s)
+    def _start_errors(self, guest: Guest) -> _StartErrors:
+        return _StartErrors(self, guest, self._setup_timeout_s)
 
     def _move(self, guest: Guest, cores: tuple[int, ...]) -> None:
         try:
@@ -156,7 +156,7 @@ class Guests:
         guest.cores = cores
 
     def dismiss(self, guest: Guest) -> None:
-        """Tell a guest that lives to go, and make sure that it is gone."""
+        """Ask a living guest to exit, and ensure that it is gone."""
         try:
             deadline_s = self._clock() + BYE_GRACE_S
             guest.channel.send(deadline_s, encode_json(Kind.BYE, {}))
@@ -175,7 +175,7 @@ class Guests:
         return exit_
 
     def close(self) -> None:
-        """Kill all guests, those in stock among them, and make sure that they are gone."""
+        """Kill all guests, including those in stock, and ensure that they are gone."""
         self._stock.clear()
         with self._lock:
             living = list(self._living)
@@ -185,7 +185,7 @@ class Guests:
             self.drop(guest)
 
     def stop(self) -> None:
-        """Kill all guests, and let no more be started; from any thread. :meth:`close` has still to be called."""
+        """Kill all guests and prevent new ones; from any thread. :meth:`close` must still be called."""
         self._stopped = True
         with self._lock:
             living = list(self._living)
@@ -194,7 +194,7 @@ class Guests:
 
     @property
     def stopped(self) -> bool:
-        """Whether :meth:`stop` was called."""
+        """Return True if :meth:`stop` was called."""
         return self._stopped
 
     def _refuse_when_stopped(self) -> None:
@@ -202,8 +202,8 @@ class Guests:
             raise StoppedError
 
 
-class _FailureTold:
-    """What goes wrong with a guest that is not ready yet becomes a message, and the guest is gone."""
+class _StartErrors:
+    """Context manager: on a start-up error, drop the guest and raise SandboxError with its stderr."""
 
     def __init__(self, guests: Guests, guest: Guest, timeout_s: float) -> None:
         self._guests, self._guest, self._timeout_s = guests, guest, timeout_s

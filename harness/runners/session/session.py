@@ -1,8 +1,8 @@
-"""The host's conversation with a sandbox: models in, verdicts and weights out, one clock.
+"""The host's session with a sandbox: sends models, receives weights, classifies outcomes, measures time.
 
-The clock is monotonic and runs from just before START is sent to the arrival of the last byte of the weights, or of the last
-frame of a model that brought none. Not charged are the start of a guest, the transfer of model and data to it, and the import of
-the plugin, which happens before START in a process that has neither.
+The clock is monotonic. It runs from just before START is sent to the arrival of the last byte of the weights, or of the model's
+last frame if there are none. Starting a guest, sending it model and data, and importing the plugin are not charged. The import
+happens before START in a process without model and data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.core.outcomes import ModelOutcome, Status, told
 from harness.evaluation import Clock
 from harness.runners.base import GuestExit, GuestHandle
-from harness.runners.cores import Seat, Span
+from harness.runners.cores import CoreSet, Span
 from harness.runners.session.attempt import Attempt
 from harness.runners.session.greeting import Ready
 from harness.runners.session.guest_pool import Guest, Guests, StoppedError
@@ -27,27 +27,27 @@ from harness_guest.protocol import Hello, Job
 
 SETUP_TIMEOUT_S = 120.0
 IMPORT_LIMIT_S = 60.0
-"""How long the import of the plugin may take for one model; it is not charged."""
-MAX_ATTEMPTS = 2  # a sandbox that fails is given one more chance at a model; a plugin that fails is not
+"""Timeout for importing the plugin, per model, seconds; not charged."""
+MAX_ATTEMPTS = 2  # a model is retried after a failure of the sandbox, never after one of the plugin
 
 
 class Session:
-    """Unlearns one model after another in guests that it starts, watches, kills and replaces.
+    """A sequence of models, unlearned in guests that the session starts, monitors, kills and replaces.
 
     Args:
         start: starts a guest; called lazily, and again after a guest had to be killed.
-        hello: what every guest is told first.
-        data: safetensors file with retain, forget and validation, which every guest is sent.
-        manifest: what an unlearned state must look like.
-        isolation: "run" keeps one warm guest, "model" takes a fresh one for every model.
+        hello: the first frame to every guest.
+        data: safetensors file with retain, forget and validation, sent to every guest.
+        manifest: names, shapes and dtypes of an unlearned state.
+        isolation: "run" uses one warm guest, "model" a new guest for every model.
         clock: monotonic seconds.
-        setup_timeout_s: how long a guest may take to be ready, and to make one model ready.
-        import_limit_s: how long the import of the plugin may take for one model. Without a limit on the model there is none.
-        seat: where guests run; ``start`` starts them on its waiting cores.
-        due: how many models are still to come, that which is being unlearned left out; guests are kept ready for no more.
+        setup_timeout_s: timeout for a guest to become ready, and for preparing a model.
+        import_limit_s: timeout for importing the plugin, per model; ignored if the model has no limit.
+        core_set: the guests' cores; ``start`` starts them on its waiting cores.
+        due: returns the number of models still to come, without the present one: the maximum of warm guests.
 
     Attributes:
-        ready: what the present guest said of itself, or the last one.
+        ready: READY frame of the present guest, or else of the last one.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         setup_timeout_s: float = SETUP_TIMEOUT_S,
         import_limit_s: float = IMPORT_LIMIT_S,
-        seat: Seat | None = None,
+        core_set: CoreSet | None = None,
         due: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._seat = seat or Seat()
-        self._guests = Guests(start, hello, data, manifest.max_bytes, self._seat, clock, setup_timeout_s)
+        self._core_set = core_set or CoreSet()
+        self._guests = Guests(start, hello, data, manifest.max_bytes, self._core_set, clock, setup_timeout_s)
         self._due = due
         self._starting_s = 0.0
         self._measured: list[Span] = []
@@ -96,20 +96,20 @@ class Session:
         deadline_s: float | None = None,
         import_only: bool = False,
     ) -> tuple[ModelOutcome, State | None]:
-        """Unlearn one model; its failure is a value and leaves the session usable.
+        """Unlearn one model; a failure is returned as an outcome and leaves the session usable.
 
         Args:
-            index: which original, 0-based.
-            seed: of every random stream in the model's process.
-            weights: the original's state.
+            index: number of the model, 0-based.
+            seed: seed of all random streams in the model's process.
+            weights: the original's state dict.
             limit_s: in the unit of ``clock``; None for no limit.
-            journal: file with the record of the original's training; None where there is none.
-            clock: what is limited: "wall" (seconds on the host's clock), "cpu" (processor seconds) or "steps" (examples drawn).
-            deadline_s: seconds on the host's clock after which the model is killed, where ``clock`` is not "wall"; None for none.
-            import_only: end once the plugin is imported: ``import_s`` of the outcome says that it was, and no state comes back.
+            journal: file with the record of the original's training; None if there is none.
+            clock: unit of the limit: "wall" (seconds on the host's clock), "cpu" (CPU seconds) or "steps" (examples drawn).
+            deadline_s: seconds on the host's clock after which the model is killed if ``clock`` is not "wall"; None for never.
+            import_only: end after the import of the plugin, which ``import_s`` of the outcome confirms; no state is returned.
 
         Returns:
-            The outcome, and the unlearned state when its status is ok.
+            The outcome, and the unlearned state if its status is ok.
 
         Raises:
             SandboxError: no guest could be started.
@@ -126,16 +126,16 @@ class Session:
         earlier: list[str] = []
         try:
             outcome, state = self._try(job, original, journal, tried_before=False)
-            # A guest that lives has told what is wrong, and would tell it again; one that died may have been unlucky.
+            # An error reported by a living guest would recur; the death of a guest may be accidental.
             while outcome.status is Status.INFRA_ERROR and self._guest is None and len(earlier) + 1 < MAX_ATTEMPTS:
                 earlier.append(told(outcome))
-                self._guests.close()  # what killed it may have killed those that waited beside it
+                self._guests.close()  # the cause may have killed the waiting guests too
                 died_under_plugin = outcome.evidence.last_frame is not None
                 outcome, state = self._try(job, original, journal, tried_before=died_under_plugin)
             if self._guests.stopped:
                 raise StoppedError
             if self._isolation == "model":
-                self._drop()  # it has told all that it had to tell
+                self._drop()  # all frames of this model have been received
                 self._stock_up()
         except BaseException:
             self._drop()
@@ -148,29 +148,29 @@ class Session:
         """Start a guest and wait until it is ready.
 
         Raises:
-            NetworkRefusedError: the network failed its dry pass, where HELLO asks for one.
-            SandboxError: it did not become ready.
+            NetworkRefusedError: HELLO requested a dry pass, and the network failed it.
+            SandboxError: the guest did not become ready.
         """
         ready = self._open().ready
         assert ready is not None  # noqa: S101  (a guest that was opened has been greeted)
         return ready
 
     @property
-    def seat(self) -> Seat:
-        """Where its guests run."""
-        return self._seat
+    def core_set(self) -> CoreSet:
+        """Return where its guests run."""
+        return self._core_set
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """When guests warmed up and when models were measured, and on which cores."""
+        """Return when guests warmed up and models were measured, and on which cores."""
         return (*self._guests.spans, *self._measured)
 
     def stop(self) -> None:
-        """Let :meth:`unlearn`, which another thread is in, end soon with StoppedError; from any thread."""
+        """Make :meth:`unlearn`, running in another thread, end soon with StoppedError; from any thread."""
         self._guests.stop()
 
     def _rest_s(self, outcome: ModelOutcome, began_s: float) -> float:
-        """Seconds of a model that were neither start of a guest, nor hand-over, nor import, nor charged."""
+        """Return the seconds of a model that were neither guest start, nor transfer, nor import, nor charged."""
         parts = (outcome.prepare_s, outcome.import_s, outcome.evidence.elapsed_s)
         known_s = self._starting_s + sum(part or 0.0 for part in parts)
         return max(0.0, self._clock() - began_s - known_s)
@@ -178,7 +178,7 @@ class Session:
     def _try(
         self, job: Job, original: bytes, journal: Path | None, *, tried_before: bool
     ) -> tuple[ModelOutcome, State | None]:
-        """One attempt at a model."""
+        """Make one attempt at a model."""
         guest = self._opened()
         attempt = Attempt(
             guest.handle,
@@ -192,12 +192,12 @@ class Session:
         )
         attempt.run(original, journal)
         if attempt.span_s is not None:
-            self._measured.append(Span("measured", self._seat.cores, *attempt.span_s))
+            self._measured.append(Span("measured", self._core_set.cores, *attempt.span_s))
         exit_ = self._drop() if attempt.guest_is_spent else None
         return attempt.judge(self._manifest, exit_)
 
     def close(self) -> None:
-        """Dismiss the guest and make sure that it is gone, and those that wait for a model with it."""
+        """Dismiss the guest, and those that wait for a model, and ensure that they are gone."""
         try:
             self._dismiss()
         finally:
@@ -209,30 +209,30 @@ class Session:
             self._guests.dismiss(guest)
 
     def _drop(self) -> GuestExit | None:
-        """Kill the guest, if there is one, and make sure that it is gone."""
+        """Kill the guest, if there is one, and ensure that it is gone."""
         guest, self._guest = self._guest, None
         return None if guest is None else self._guests.drop(guest)
 
     def _opened(self) -> Guest:
-        """:meth:`_open`, with guests for the models after this one where they may warm up beside it; the time is kept."""
+        """Open a guest, start the next guests on spare cores, and record the start-up time."""
         began_s = self._clock()
         guest = self._open()
-        if self._isolation == "model" and self._seat.spare:
+        if self._isolation == "model" and self._core_set.spare:
             self._guests.restock(self._due())
         self._starting_s += self._clock() - began_s
         return guest
 
     def _stock_up(self) -> None:
-        """Start guests for the models to come; the time is kept."""
+        """Start guests for the models to come, and record the time."""
         began_s = self._clock()
         self._guests.restock(self._due())
         self._starting_s += self._clock() - began_s
 
     def _open(self) -> Guest:
-        """The guest, started and ready.
+        """Return the guest, started and ready.
 
         Raises:
-            SandboxError: it did not become ready; with what it wrote to its error stream.
+            SandboxError: the guest did not become ready; with its stderr.
         """
         if self._guest is None:
             self._guest = self._guests.take(self._due() + 1)

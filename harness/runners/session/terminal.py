@@ -1,4 +1,4 @@
-"""A program on the user's terminal, until it has ended."""
+"""Execution of a program on the user's terminal."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def attend(program: Beside, *, interactive: bool, keep_interrupts: bool = False)
 
     Args:
         program: what to run.
-        interactive: it owns the terminal until it has ended: Ctrl-C is for it alone, and what it prints is shown as it is. If
-            False, it reads nothing, and what reaches a terminal is made harmless.
-        keep_interrupts: Ctrl-C interrupts this process all the same.
+        interactive: the program controls the terminal until it ends: it alone receives Ctrl-C, and its output is unchanged. If
+            False, it has no input, and its output to a terminal is escaped.
+        keep_interrupts: Ctrl-C interrupts this process nevertheless.
 
     Raises:
         OSError: the program cannot be started.
@@ -44,7 +44,7 @@ def attend(program: Beside, *, interactive: bool, keep_interrupts: bool = False)
             stdout=subprocess.PIPE if not interactive and sys.stdout.isatty() else None,
             stderr=subprocess.PIPE if not interactive and sys.stderr.isatty() else None,
             start_new_session=not interactive,
-            preexec_fn=_die_with_parent,  # no thread of this process runs now
+            preexec_fn=_die_with_parent,  # safe, because no other thread of this process runs now
         )
         try:
             _show_harmless(process)
@@ -57,7 +57,7 @@ def attend(program: Beside, *, interactive: bool, keep_interrupts: bool = False)
 
 
 def _die_with_parent() -> None:
-    """Let the kernel kill the program if this process is killed, so that nothing reads the terminal any more."""
+    """Make the kernel kill the program if this process is killed, so that it does not keep reading the terminal."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -125,7 +125,7 @@ def test_times_are_never_drift() -> None:
 
     cell = next(row for row in made.rows if row.name == "efficiency.unlearn_median").cells[1]
     assert cell.difference is None
-    assert "what else the machine did" in cell.unjudged
+    assert "other load on the machine" in cell.unjudged
 
 
 def labels_of(*runs: LoadedReport) -> list[str]:
@@ -158,5 +158,5 @@ def test_reports_are_found_in_runs_files_and_folders_of_runs_each_once(tmp_path:
 
 
 def test_a_folder_without_any_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunNotFoundError, match="nor in a folder of it"):
+    with pytest.raises(RunNotFoundError, match="or in a folder directly below it"):
         load_reports([tmp_path])

@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "models": (populations(retrained=PopulationRecord(size=64, cache_key="r")), "retrained 8 (finetune); retrained 64"),
     "design": ({"design": DesignRecord(name="one-original", originals=1, repeats=8)}, "name one-original"),
     "references": (populations(control=PopulationRecord(size=8, cache_key="other")), "Other reference models"),
-    "unknown references": (populations(control=PopulationRecord(size=8)), "not known (scrub)"),
+    "unknown references": (populations(control=PopulationRecord(size=8)), "unknown (scrub)"),
 }
 
 
@@ -90,7 +90,7 @@ def test_a_metric_that_changes_its_direction_is_left_out() -> None:
     made = compare([loaded(), loaded("scrub", evaluators=turned)])
 
     assert "lira" not in {row.evaluator for row in made.rows}
-    assert any("changes its unit or direction" in text for text in made.notices)
+    assert any("differs in unit or direction" in text for text in made.notices)
 
 
 OTHER_MACHINE = HardwareRecord(cpu_model="Other", cores=64, memory_mib=1, platform="Linux")
@@ -108,7 +108,7 @@ NOTED: dict[str, tuple[dict[str, Any], str]] = {
     "harness": ({"harness_version": "0.2.0"}, "Other version of the harness: 0.1.0 (finetune); 0.2.0 (scrub)."),
     "failures": (
         {"outcomes": [*(outcome(index) for index in range(7)), timeout(7)]},
-        "scrub: its numbers rest on the 7 of 8 models that finished.",
+        "scrub: its numbers are based on the 7 of 8 models that finished.",
     ),
 }
 
@@ -131,7 +131,7 @@ def test_times_are_never_marked_for_their_intervals_do_not_know_of_other_load() 
 
     cells = {row.name: row.cells[1] for row in made.rows}
     assert cells["efficiency.unlearn_median"].difference is None
-    assert "what else the machine did" in cells["efficiency.unlearn_median"].unjudged
+    assert "other load on the machine" in cells["efficiency.unlearn_median"].unjudged
     assert cells["lira.auc"].difference is not None
 
 
@@ -144,7 +144,7 @@ def trained_with(version: str) -> Report:
 def test_under_drift_references_may_have_been_trained_with_another_torch() -> None:
     runs = [LoadedReport(trained_with("2.6.0")), LoadedReport(trained_with("2.13.0"))]
 
-    assert any("trained anew" in text for text in drift(runs).notices)
+    assert any("trained again" in text for text in drift(runs).notices)
     with pytest.raises(NotComparableError, match="Other reference models"):
         compare(runs)
 

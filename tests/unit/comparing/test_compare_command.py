@@ -72,7 +72,7 @@ def test_a_dash_is_standard_output_and_nothing_else_is_printed_there(runs: list[
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--csv", "-", "--json", "-"], "Two documents cannot go to standard output"),
+        (["--csv", "-", "--json", "-"], "Two documents would be written to standard output"),
         (["--all", "--metric", "lira.auc"], "only one of --all and --metric"),
         (["--fail-on-drift", "--no-drift"], "contradict each other"),
         (["--metric", "lira.nothing"], "No metric"),

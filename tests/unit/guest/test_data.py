@@ -160,7 +160,7 @@ def test_a_batch_that_the_limit_does_not_allow_is_refused_and_not_counted() -> N
     batches = iter(data.loader(batch_size=4))
 
     assert [len(next(batches)[1]) for _ in range(2)] == [4, 4]
-    with pytest.raises(LimitReachedError, match="and 10 were asked for"):
+    with pytest.raises(LimitReachedError, match="but 10 were requested"):
         next(batches)
 
     assert meter.examples == 8

@@ -64,7 +64,7 @@ def test_an_import_beyond_its_allowance_is_stopped_and_named(short: Lab, source:
     after, _ = short.body("pass")
 
     assert outcome.status is Status.TIMEOUT, outcome
-    assert "import of the plugin exceeded its allowance of 1 s" in outcome.advice
+    assert "import of the plugin exceeded its limit of 1 s" in outcome.advice
     assert (outcome.charged_s, outcome.import_s, outcome.evidence.elapsed_s) == (None, None, None)
     assert after.status is Status.OK
     if "SIGSTOP" not in source:  # what is printed is lost if the guest is stopped before it forwards it
@@ -115,4 +115,4 @@ def test_an_import_finds_neither_model_nor_data_nor_what_an_earlier_model_left(h
 def test_a_mark_on_the_data_ends_the_guest(hostile: Lab) -> None:
     outcome, _ = hostile.session.unlearn(0, ATTACKS.index("imports:marked_data_file"), hostile.original, 60.0)
 
-    assert "a mark on the data file; the next model gets a new guest" in outcome.evidence.notes[0]
+    assert "the data file's metadata; the next model gets a new guest" in outcome.evidence.notes[0]

@@ -82,7 +82,7 @@ def test_processes_left_behind_are_killed_and_counted(lab: Lab, tmp_path: Path) 
 
     assert outcome.status is Status.OK
     assert state is not None
-    assert outcome.evidence.notes == ("2 process(es) of the plugin were left running and were killed",)
+    assert outcome.evidence.notes == ("2 leftover process(es) of the plugin were killed",)
     assert not any(Path("/proc", pid.name).exists() for pid in tmp_path.iterdir())
 
 

@@ -43,7 +43,7 @@ def test_of_several_judgements_of_a_run_the_last_counts(tmp_path: Path) -> None:
     found = find_reports([tmp_path])
     assert [one.report.rejudged for one in found.entries] == ["2026-03-01T00:00:00Z"]
     assert [one.source for one in found.skipped] == [f"{tmp_path.name}/old/report.json"]
-    assert "judged again" in found.skipped[0].reason
+    assert "evaluated again" in found.skipped[0].reason
 
 
 def _damaged() -> dict[str, bytes]:

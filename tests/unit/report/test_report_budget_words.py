@@ -37,7 +37,7 @@ def shown(report: Report) -> str:
     ("value", "clock", "text"),
     [
         (0.42, "wall", "0.42 s"),
-        (0.42, "cpu", "0.42 s of processor time"),
+        (0.42, "cpu", "0.42 s of CPU time"),
         (1800.0, "steps", "1,800 examples"),
         (None, "steps", "–"),
     ],

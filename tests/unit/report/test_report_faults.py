@@ -88,5 +88,5 @@ def test_a_run_that_costs_too_much_accuracy_has_no_rank(tmp_path: Path) -> None:
 
     assert sorted(row.unranked for row in rows) == [
         "",
-        "not ranked: its accuracy lies too far below that of retrained models",
+        "not ranked: its accuracy is too far below that of retrained models",
     ]

@@ -164,7 +164,7 @@ def test_an_import_beyond_its_allowance_is_told_from_a_limit_that_passed_in_the_
     by_host = decide(facts(imported=False, elapsed_s=None, guest_exit_code=137, killed_by_host=True))
 
     assert during.status is after.status is by_host.status is Status.TIMEOUT
-    assert "import of the plugin exceeded its allowance of 7.5 s" in during.advice
+    assert "import of the plugin exceeded its limit of 7.5 s" in during.advice
     assert "import of the plugin" in by_host.advice
     assert "context.remaining_s" in after.advice
 

@@ -7,7 +7,7 @@ import pytest
 from harness.core.progress import SilentProgress
 from harness.errors import DockerUnavailableError, UsageError
 from harness.runs.config import RunConfig
-from harness.runs.runner_choice import ProcessWorkshop, choose_workshop
+from harness.runs.runner_choice import ProcessRunnerFactory, choose_runners
 
 
 @pytest.fixture
@@ -17,19 +17,19 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_docker")
 def test_without_docker_a_bundled_plugin_gets_a_plain_process_with_a_notice() -> None:
-    workshop = choose_workshop(RunConfig("noop"), SilentProgress())
+    runners = choose_runners(RunConfig("noop"), SilentProgress())
 
-    assert isinstance(workshop, ProcessWorkshop)
-    assert "without isolation" in workshop.notices[0]
+    assert isinstance(runners, ProcessRunnerFactory)
+    assert "without isolation" in runners.notices[0]
 
 
 @pytest.mark.usefixtures("_no_docker")
 @pytest.mark.parametrize("asked", [{"torch": "2.4.1"}, {"base": "mine:1"}])
 def test_what_only_an_image_can_have_is_never_replaced_by_a_process(asked: dict[str, str]) -> None:
     with pytest.raises(DockerUnavailableError):
-        choose_workshop(RunConfig("noop", **asked), SilentProgress())  # type: ignore[arg-type]
+        choose_runners(RunConfig("noop", **asked), SilentProgress())  # type: ignore[arg-type]
 
 
 def test_a_process_is_refused_with_another_torch_than_the_installed_one() -> None:
     with pytest.raises(UsageError, match=r"--torch 0\.1 is not available"):
-        choose_workshop(RunConfig("noop", runner="process", torch="0.1"), SilentProgress())
+        choose_runners(RunConfig("noop", runner="process", torch="0.1"), SilentProgress())

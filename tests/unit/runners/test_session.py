@@ -95,7 +95,7 @@ def test_a_good_conversation_gives_weights_times_and_what_the_guest_is(open_sess
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (TO_IMPORTED + "os.write(1, b'garbage in place of a frame')", "mark"),
+        (TO_IMPORTED + "os.write(1, b'garbage in place of a frame')", "magic bytes"),
         (TO_IMPORTED + "os.write(1, HEADER.pack(MAGIC, 99, 0))", "unknown frame kind 99"),
         (TO_IMPORTED + "os.write(1, HEADER.pack(MAGIC, Kind.ENDED, 1 << 40))", "at most 1048576"),
         (TO_RESULT + "os.write(1, HEADER.pack(MAGIC, Kind.WEIGHTS, 1 << 40))", "bytes of weights"),
@@ -285,7 +285,10 @@ def test_a_model_that_is_never_ready_is_the_sandbox_s_failure(open_session: Open
             f"os.write(2, b'no torch here'); put(Kind.READY, json.dumps({READY!r}).replace(': 1,', ': 1e400,').encode())",
             "threads",
         ),
-        ("os.write(2, b'no torch here'); print('Hello there, this is torch', flush=True); time.sleep(600)", "mark"),
+        (
+            "os.write(2, b'no torch here'); print('Hello there, this is torch', flush=True); time.sleep(600)",
+            "magic bytes",
+        ),
     ],
 )
 def test_a_guest_that_does_not_become_ready_is_an_error_with_its_last_words(

@@ -14,7 +14,7 @@ import pytest
 from harness.core.hardware import usable_cores
 from harness.core.outcomes import Status
 from harness.errors import GpuUnavailableError, HarnessError, NoSpaceError, SandboxError
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.process_handle import ProcessHandle
 from harness.runners.session.guest_pool import StoppedError
 from harness.runners.session.session import Session
@@ -49,15 +49,15 @@ class Hall:
         self.pids: list[int] = []
         self.sessions: list[Session] = []
 
-    def session(self, script: str, seat: Seat, models: int, **options: Any) -> tuple[Session, list[int]]:
-        """Return a session of ``--isolation model``, and a countdown of the remaining models."""
+    def session(self, script: str, core_set: CoreSet, models: int, **options: Any) -> tuple[Session, list[int]]:
+        """A session of ``--isolation model``, and the number of models that are due, to be counted down."""
         left = [models]
         source = f"NOTES, READY = {str(self.notes)!r}, {READY!r}\n{script}"
 
         def start() -> ProcessHandle:
             folder = self._folder / f"guest-{next(self._numbers)}"
             folder.mkdir()
-            handle = ProcessHandle(folder, {}, ("-c", PRELUDE + textwrap.dedent(source)), cores=seat.waiting)
+            handle = ProcessHandle(folder, {}, ("-c", PRELUDE + textwrap.dedent(source)), cores=core_set.waiting)
             self.pids.append(handle._process.pid)
             return handle
 
@@ -68,16 +68,16 @@ class Hall:
             data=DATA,
             manifest=Manifest.of(STATE),
             isolation="model",
-            seat=seat,
+            core_set=core_set,
             due=lambda: left[0],
             **options,
         )
         self.sessions.append(session)
         return session, left
 
-    def unlearn(self, script: str, seat: Seat, models: int) -> Session:
+    def unlearn(self, script: str, core_set: CoreSet, models: int) -> Session:
         """Unlearn so many models."""
-        session, left = self.session(script, seat, models)
+        session, left = self.session(script, core_set, models)
         for _ in range(models):
             left[0] -= 1
             outcome, _ = session.unlearn(0, 0, STATE, 60.0)
@@ -104,21 +104,21 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
 
 @pytest.mark.parametrize("ahead", [1, 3, 9])
 def test_no_more_guests_are_started_than_there_are_models(hall: Hall, ahead: int) -> None:
-    hall.unlearn(GOOD, Seat(ahead=ahead), 4)
+    hall.unlearn(GOOD, CoreSet(ahead=ahead), 4)
 
     assert len(hall.pids) == 4
 
 
 @two_cores
 def test_with_a_spare_core_no_more_guests_are_started_than_there_are_models(hall: Hall) -> None:
-    hall.unlearn(GOOD, Seat((OWN,), (OTHER,), ahead=2), 4)
+    hall.unlearn(GOOD, CoreSet((OWN,), (OTHER,), ahead=2), 4)
 
     assert len(hall.pids) == 4
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
 def test_without_a_spare_core_no_guest_warms_up_while_a_model_is_measured(hall: Hall, ahead: int) -> None:
-    spans = hall.unlearn(TELLING, Seat((OWN,), ahead=ahead), 4).spans
+    spans = hall.unlearn(TELLING, CoreSet((OWN,), ahead=ahead), 4).spans
 
     assert sorted(span.kind for span in spans) == ["measured"] * 4 + ["warming"] * 4
     assert not any(one.disturbs(other) for one in spans for other in spans)
@@ -127,7 +127,7 @@ def test_without_a_spare_core_no_guest_warms_up_while_a_model_is_measured(hall: 
 
 @two_cores
 def test_guests_warm_up_on_the_spare_core_and_are_measured_on_their_own(hall: Hall) -> None:
-    spans = hall.unlearn(TELLING, Seat((OWN,), (OTHER,), ahead=2), 4).spans
+    spans = hall.unlearn(TELLING, CoreSet((OWN,), (OTHER,), ahead=2), 4).spans
 
     assert hall.told("ready") == {str(OTHER)}
     assert hall.told("started") == {str(OWN)}
@@ -141,7 +141,7 @@ def test_guests_warm_up_on_the_spare_core_and_are_measured_on_their_own(hall: Ha
 
 
 def test_guests_that_no_model_came_for_are_gone_when_the_session_is_closed(hall: Hall) -> None:
-    session, _ = hall.session(GOOD, Seat(ahead=3), 5)
+    session, _ = hall.session(GOOD, CoreSet(ahead=3), 5)
     session.unlearn(0, 0, STATE, 60.0)
     assert len(hall.living()) == 2
 
@@ -151,7 +151,7 @@ def test_guests_that_no_model_came_for_are_gone_when_the_session_is_closed(hall:
 
 
 def test_an_interruption_leaves_no_guest(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    session, _ = hall.session(GOOD, Seat(ahead=3), 5)
+    session, _ = hall.session(GOOD, CoreSet(ahead=3), 5)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -165,7 +165,7 @@ def test_an_interruption_leaves_no_guest(hall: Hall, monkeypatch: pytest.MonkeyP
 
 
 def test_a_guest_that_does_not_become_ready_leaves_none_of_the_others(hall: Hall) -> None:
-    session, _ = hall.session("get(); sys.exit(9)", Seat(ahead=2), 5)
+    session, _ = hall.session("get(); sys.exit(9)", CoreSet(ahead=2), 5)
 
     with pytest.raises(SandboxError, match="exit status 9"):
         session.unlearn(0, 0, STATE, 60.0)
@@ -174,7 +174,7 @@ def test_a_guest_that_does_not_become_ready_leaves_none_of_the_others(hall: Hall
 
 
 def test_a_guest_that_died_in_stock_costs_no_model(hall: Hall) -> None:
-    session, left = hall.session(GOOD, Seat(ahead=2), 2)
+    session, left = hall.session(GOOD, CoreSet(ahead=2), 2)
     left[0] = 1
     session.unlearn(0, 0, STATE, 60.0)
     (waiting,) = hall.living()
@@ -187,7 +187,7 @@ def test_a_guest_that_died_in_stock_costs_no_model(hall: Hall) -> None:
 
 
 def test_all_guests_that_died_in_stock_cost_no_model(hall: Hall) -> None:
-    session, left = hall.session(GOOD, Seat(ahead=3), 3)
+    session, left = hall.session(GOOD, CoreSet(ahead=3), 3)
     left[0] = 2
     session.unlearn(0, 0, STATE, 60.0)
     for waiting in hall.living():
@@ -207,7 +207,7 @@ def test_a_guest_that_died_while_it_warmed_up_on_a_spare_core_costs_no_model(hal
     if number == 1:
         sys.exit(9)
     """
-    session, left = hall.session(textwrap.dedent(second_dies) + GOOD, Seat((OWN,), (OTHER,)), 2)
+    session, left = hall.session(textwrap.dedent(second_dies) + GOOD, CoreSet((OWN,), (OTHER,)), 2)
     for due in (1, 0):
         left[0] = due
         outcome, _ = session.unlearn(0, 0, STATE, 60.0)
@@ -220,7 +220,7 @@ def test_a_guest_that_died_while_it_warmed_up_on_a_spare_core_costs_no_model(hal
 def test_a_guest_that_cannot_be_started_for_a_later_model_costs_the_one_that_has_ended_nothing(
     hall: Hall, error: type[HarnessError]
 ) -> None:
-    session, left = hall.session(GOOD, Seat(), 2)
+    session, left = hall.session(GOOD, CoreSet(), 2)
     left[0] = 1
 
     def fail() -> ProcessHandle:
@@ -240,7 +240,7 @@ def test_a_guest_that_cannot_be_started_for_a_later_model_costs_the_one_that_has
 
 def test_all_seconds_of_a_model_are_accounted_for(hall: Hall) -> None:
     seconds = iter(range(1000))
-    session, _ = hall.session(GOOD, Seat(), 1, clock=lambda: float(next(seconds)))
+    session, _ = hall.session(GOOD, CoreSet(), 1, clock=lambda: float(next(seconds)))
     before = next(seconds)
 
     outcome, _ = session.unlearn(0, 0, STATE, None)
@@ -252,8 +252,8 @@ def test_all_seconds_of_a_model_are_accounted_for(hall: Hall) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
 def test_what_goes_wrong_in_one_worker_stops_the_others(hall: Hall, error: BaseException) -> None:
-    good, _ = hall.session(GOOD, Seat(), 1)
-    endless, _ = hall.session(HANGING, Seat(ahead=2), 5)
+    good, _ = hall.session(GOOD, CoreSet(), 1)
+    endless, _ = hall.session(HANGING, CoreSet(ahead=2), 5)
     ended: list[BaseException] = []
 
     def work(session: Session, _number: int) -> None:
@@ -268,22 +268,22 @@ def test_what_goes_wrong_in_one_worker_stops_the_others(hall: Hall, error: BaseE
             raise
 
     with pytest.raises(type(error)):
-        share_out(Queue(range(2)), [good, endless], [Seat(), Seat()], work)
+        share_out(Queue(range(2)), [good, endless], [CoreSet(), CoreSet()], work)
 
     assert [type(caught) for caught in ended] == [StoppedError]
     assert hall.living() == []
 
 
 def test_every_number_is_worked_on_once_by_a_worker_that_stays_on_its_cores(hall: Hall) -> None:
-    seats = [Seat((OWN,)), Seat((OTHER,))]
-    sessions = [hall.session(GOOD, seat, 0)[0] for seat in seats]
+    core_sets = [CoreSet((OWN,)), CoreSet((OTHER,))]
+    sessions = [hall.session(GOOD, core_set, 0)[0] for core_set in core_sets]
     done: list[tuple[int, bool]] = []
     before = os.sched_getaffinity(0)
 
     def work(session: Session, number: int) -> None:
-        done.append((number, os.sched_getaffinity(0) == set(seats[sessions.index(session)].cores or ())))
+        done.append((number, os.sched_getaffinity(0) == set(core_sets[sessions.index(session)].cores or ())))
 
-    share_out(Queue(range(50)), sessions, seats, work)
+    share_out(Queue(range(50)), sessions, core_sets, work)
 
     assert sorted(done) == [(number, True) for number in range(50)]
     assert os.sched_getaffinity(0) == before

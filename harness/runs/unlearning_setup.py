@@ -1,4 +1,4 @@
-"""What every guest of a run shares, and conversations with guests that are begun with it."""
+"""The setup that all guests of a run share, and sessions that are opened with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.core.hardware import cuda_device
 from harness.references.populations import DATA_FILE, Population, write_splits
 from harness.references.queries import Pictures
 from harness.runners.base import GuestSetup, PluginFacts, Runner
-from harness.runners.cores import Seat
+from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
 from harness.runs.config import RunConfig
@@ -23,12 +23,12 @@ from harness_guest.protocol import Hello
 from reference_models.networks.recipe import ModelSpec, to_json
 
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
-# A guest that its host has forgotten may be reaped after this many seconds beyond what its models could take.
+# An orphaned guest may be reaped this many seconds after the longest time that its models could take.
 REAP_MARGIN_S = 3600.0
 
 
 def guest_data(data: TaskData, digest: str) -> Path:
-    """Return the file of retain, forget and validation that guests read; it is made once per data."""
+    """Return the cached file of retain, forget and validation that guests read."""
 
     def build(folder: Path) -> None:
         write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
@@ -38,20 +38,20 @@ def guest_data(data: TaskData, digest: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """What every guest of a run shares.
+class UnlearningSetup:
+    """Everything that the guests of a run share.
 
     Attributes:
-        task, data, spec: what is being unlearned.
-        data_file: as :func:`guest_data` made it.
+        task, data, spec: the task, its data, and the network's specification.
+        data_file: result of :func:`guest_data`.
         originals: the models to unlearn.
         config: the user's options.
-        cores: of a guest.
-        run_id: for labels.
-        judge_device: where logits are computed on the host.
-        seats: of the workers, one each.
-        queries: what every query shows to a returned model.
-        architecture: folder with the module of the task's own network; None where it has none.
+        cores: number of cores of a guest.
+        run_id: for labels of containers.
+        judge_device: the host's device for logits.
+        core_sets: one per worker.
+        queries: inputs of every query of a returned model.
+        architecture: folder with the module of the task's own network; None if it has none.
     """
 
     task: Task
@@ -63,25 +63,25 @@ class Workplace:
     cores: int
     run_id: str
     judge_device: str
-    seats: tuple[Seat, ...] = (Seat(),)
+    core_sets: tuple[CoreSet, ...] = (CoreSet(),)
     queries: Pictures = field(default_factory=dict)
     architecture: Path | None = None
 
-    def judge_device_of(self, seat: Seat) -> str:
-        """Where the logits of a worker's models are computed: on no GPU on which another worker's are being measured."""
-        if self.judge_device != "cuda" or seat.gpus is None:
+    def judge_device_of(self, core_set: CoreSet) -> str:
+        """Return the device for a worker's logits: never a GPU on which another worker measures."""
+        if self.judge_device != "cuda" or core_set.gpus is None:
             return self.judge_device
-        return cuda_device(seat.gpus.partition(",")[0])
+        return cuda_device(core_set.gpus.partition(",")[0])
 
     @contextmanager
     def sessions(
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
     ) -> Iterator[list[Session]]:
-        """One conversation for each worker, to work off a queue."""
+        """Open a session per worker, to process a queue."""
         with ExitStack() as stack:
             yield [
-                stack.enter_context(self.session(runner, facts, options, seconds, seat, queue.__len__))
-                for seat in self.seats
+                stack.enter_context(self.session(runner, facts, options, seconds, core_set, queue.__len__))
+                for core_set in self.core_sets
             ]
 
     def session(
@@ -90,40 +90,45 @@ class Workplace:
         facts: PluginFacts,
         options: Mapping[str, Any],
         seconds: float,
-        seat: Seat = Seat(),  # noqa: B008 -- it is frozen
+        core_set: CoreSet = CoreSet(),  # noqa: B008 -- it is frozen
         due: Callable[[], int] = lambda: 0,
         try_batches: Sequence[int] = (),
     ) -> Session:
-        """Return a conversation with guests of this runner that may go on for ``seconds``.
+        """Return a session with guests of this runner that may last ``seconds``.
 
         With ``try_batches`` each guest does a dry pass of the network with batches of these sizes before it is ready.
         """
-        seat = self._held(seat)
-        setup = self.setup(seconds, seat)
+        core_set = self._pinned(core_set)
+        guest = self.guest_setup(seconds, core_set)
         return Session(
-            lambda: runner.start(setup),
+            lambda: runner.start(guest),
             self.hello(runner, facts, options, try_batches),
             data=self.data_file,
             manifest=self.manifest,
             isolation=self.config.isolation,
-            seat=seat,
+            core_set=core_set,
             due=due,
         )
 
-    def setup(self, seconds: float, seat: Seat = Seat(), files: Mapping[str, Path] | None = None) -> GuestSetup:  # noqa: B008
-        """Return what a guest is started with that may go on for ``seconds``."""
+    def guest_setup(
+        self,
+        seconds: float,
+        core_set: CoreSet = CoreSet(),  # noqa: B008 -- it is frozen
+        files: Mapping[str, Path] | None = None,
+    ) -> GuestSetup:
+        """Return the start parameters of a guest that may live for ``seconds``."""
         until_s = seconds + REAP_MARGIN_S
-        return GuestSetup(self.run_id, until_s, seat.waiting, seat.gpus, self.architecture, files or {})
+        return GuestSetup(self.run_id, until_s, core_set.waiting, core_set.gpus, self.architecture, files or {})
 
     @property
     def manifest(self) -> Manifest:
-        """What an unlearned state must look like."""
+        """Return what an unlearned state must look like."""
         return Manifest.of(self.originals.state(0))
 
     def hello(
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()
     ) -> Hello:
-        """Return what a guest of this runner is told once."""
+        """Return the HELLO for a guest of this runner."""
         kept = runner.facts.requested.log_bytes // 2
         return Hello(
             plugin=facts.name,
@@ -141,11 +146,11 @@ class Workplace:
             try_batches=list(try_batches),
         )
 
-    def _held(self, seat: Seat) -> Seat:
-        """A guest that nobody warms up beside is kept on cores only where other workers have theirs.
+    def _pinned(self, core_set: CoreSet) -> CoreSet:
+        """Pin the guest to cores only if there are several workers (or ``--isolation model``).
 
-        Alone it goes where the system puts it: a second run on this machine would else share the first cores with it.
+        A single worker stays unpinned: a second run on this machine would otherwise share the first cores with it.
         """
         if self.config.isolation == "model":
-            return seat
-        return replace(seat, cores=seat.cores if len(self.seats) > 1 else None, spare=(), ahead=1)
+            return core_set
+        return replace(core_set, cores=core_set.cores if len(self.core_sets) > 1 else None, spare=(), ahead=1)

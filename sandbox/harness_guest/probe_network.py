@@ -18,9 +18,9 @@ from harness_guest.data import SplitData
 from reference_models.networks.architectures import mlp
 
 BUFFER = "seen"
-"""Name of the buffer, float32, one entry per name in :data:`SIGHTS`."""
+"""Name of the buffer, float32, one entry per name in :data:`OBSERVATIONS`."""
 
-SIGHTS = ("training", "with_data", "initial_seed", "retain", "forget", "validation")
+OBSERVATIONS = ("training", "with_data", "initial_seed", "retain", "forget", "validation")
 """Observations, 1 or 0: whether a module is in training mode; whether model and data share a device; whether a split is intact.
 ``initial_seed`` is the last seed of torch's global stream, modulo 2**24, which float32 represents exactly.
 """
@@ -31,7 +31,7 @@ def digest(tensor: Tensor) -> int:
     return zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes())
 
 
-def witness(
+def probe_network(
     in_channels: int,
     image_size: tuple[int, int],
     n_classes: int,
@@ -45,15 +45,15 @@ def witness(
         in_channels, image_size, n_classes, hidden: see :func:`reference_models.networks.architectures.mlp`.
         digests: split -> expected digests of its images and labels.
     """
-    return Witness(mlp(in_channels, image_size, n_classes, hidden=hidden), digests)
+    return ProbeNetwork(mlp(in_channels, image_size, n_classes, hidden=hidden), digests)
 
 
-class Witness(nn.Sequential):
+class ProbeNetwork(nn.Sequential):
     """A network that appends observations of its process to its state; see the module's docstring.
 
     Args:
         network: computes the output.
-        digests: see :func:`witness`.
+        digests: see :func:`probe_network`.
     """
 
     seen: Tensor
@@ -61,7 +61,7 @@ class Witness(nn.Sequential):
     def __init__(self, network: nn.Module, digests: Mapping[str, Sequence[int]]) -> None:
         super().__init__(*network.children())
         self._digests = {name: tuple(pair) for name, pair in digests.items()}
-        self.register_buffer(BUFFER, torch.zeros(len(SIGHTS)))
+        self.register_buffer(BUFFER, torch.zeros(len(OBSERVATIONS)))
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Return the state with the current observations."""
@@ -77,5 +77,5 @@ class Witness(nn.Sequential):
             float(any(module.training for module in self.modules())),
             float(len(devices) == 1),
             float(torch.initial_seed() % (1 << 24)),
-            *(float(self._digests[name] in found) for name in SIGHTS[3:]),
+            *(float(self._digests[name] in found) for name in OBSERVATIONS[3:]),
         ]

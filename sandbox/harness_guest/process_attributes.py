@@ -17,7 +17,7 @@ SCHED_ATTR_BYTES = 56  # of the first version of the structure with all fields
 LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
-def posture(pid: int) -> dict[str, object]:
+def process_attributes(pid: int) -> dict[str, object]:
     """Return the limits, niceness, CPU affinity, scheduling class and I/O priority of a process, by name."""
     found: dict[str, object] = {name: resource.prlimit(pid, getattr(resource, name)) for name in LIMITS}
     found["niceness"] = os.getpriority(os.PRIO_PROCESS, pid)
@@ -41,5 +41,5 @@ def _scheduling_details(pid: int) -> bytes:
 
 def changed(pid: int, before: dict[str, object]) -> list[str]:
     """Return the names of attributes that have changed."""
-    now = posture(pid)
+    now = process_attributes(pid)
     return [name for name, value in before.items() if now[name] != value]
