@@ -117,7 +117,7 @@ class Bench:
     original: State
 
     def session(self, isolation: Any, core_set: CoreSet, seconds: float, due: Callable[[], int]) -> Session:
-        """A session whose method works for so many seconds."""
+        """Return a session with a method that runs for ``seconds``."""
         cores = core_set.waiting if isolation == "model" else core_set.cores
         setup = GuestSetup(RUN_ID, 3600.0, cores)
         hello = Hello(

@@ -15,8 +15,8 @@ from safetensors.numpy import save_file
 from harness.core.cache import Cache
 from harness.runners.session.weights import State
 from harness_guest.probe_network import digest
-from reference_models.architectures import build_model
-from reference_models.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.networks.architectures import build_model
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 Arrays = dict[str, NDArray[Any]]
 SPLITS = ("retain", "forget", "validation")
@@ -32,8 +32,8 @@ class Case:
 
     Attributes:
         name: unique name.
-        architecture: key of :data:`reference_models.architectures.ARCHITECTURES`, or "probe" for the probe network, which
-            records how the plugin uses it.
+        architecture: key of :data:`reference_models.networks.architectures.ARCHITECTURES`, or "probe" for the probe network,
+            which records how the plugin uses it.
         options: options of the architecture, as (name, value) pairs.
         sizes: numbers of examples of retain, forget and validation.
         recipe: training recipe passed to the plugin; the original is not trained.

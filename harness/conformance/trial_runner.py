@@ -19,7 +19,7 @@ from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness_guest.probe_network import BUFFER, OBSERVATIONS
 from harness_guest.protocol import Hello
-from reference_models.recipe import to_json
+from reference_models.networks.recipe import to_json
 
 FIRST_SEED, OTHER_SEED = 1, 2
 LIMIT_S = 60.0

@@ -20,7 +20,7 @@ from harness.runs.config import RunConfig
 from harness.runs.remeasuring import Remeasuring
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.work_queue import Queue, share_out
-from reference_models.recipe import derive_seed, to_json
+from reference_models.networks.recipe import derive_seed, to_json
 
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
 REMEASURED_FROM = 1_000  # retrainings between models use other seeds than those before them

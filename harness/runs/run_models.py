@@ -19,7 +19,7 @@ from harness.runs.scoring import logits_of, torch_threads
 from harness.runs.store import RunStore
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.work_queue import Queue, share_out
-from reference_models.recipe import derive_seed
+from reference_models.networks.recipe import derive_seed
 
 SAME_INFRA_ERRORS = 3
 OVERFLOW = (

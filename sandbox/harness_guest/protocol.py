@@ -87,8 +87,8 @@ class Hello:
     Attributes:
         plugin: entry-point name of the one unlearner to load.
         distribution: its distribution's name; None for any.
-        model: JSON of :class:`reference_models.recipe.ModelSpec`.
-        recipe: JSON of :class:`reference_models.recipe.Recipe`.
+        model: JSON of :class:`reference_models.networks.recipe.ModelSpec`.
+        recipe: JSON of :class:`reference_models.networks.recipe.Recipe`.
         plugin_path: folder appended to ``sys.path`` in a model's process before the plugin is imported; None if the
             plugin is importable without it. Never used by the guest itself.
         scratch: folders wiped between models, e.g. ["/tmp", "/dev/shm"]; empty in the process runner.

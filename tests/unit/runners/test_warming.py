@@ -50,7 +50,7 @@ class Hall:
         self.sessions: list[Session] = []
 
     def session(self, script: str, core_set: CoreSet, models: int, **options: Any) -> tuple[Session, list[int]]:
-        """A session of ``--isolation model``, and the number of models that are due, to be counted down."""
+        """Return a session of ``--isolation model``, and a countdown of the remaining models."""
         left = [models]
         source = f"NOTES, READY = {str(self.notes)!r}, {READY!r}\n{script}"
 
