@@ -1,6 +1,6 @@
 """``divergence``: how far the posteriors of unlearned models are from those of retrained ones, pair by pair.
 
-Formulas and sources: :mod:`harness_evaluators._posteriors`.
+Formulas and sources: :mod:`harness_evaluators.common.posterior_distances`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _gaps, _posteriors
-from harness_evaluators._bootstrap import Linear, Resamples
-from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import MIN_MODELS, Analysis, Models
+from harness_evaluators.common import bootstrap, calibration, finite, gap_metrics, posterior_distances
+from harness_evaluators.common.bootstrap import Linear, Resamples
+from harness_evaluators.common.calibration import Description, Rows
+from harness_evaluators.common.populations import MIN_MODELS, Analysis, Models
 
 Singles = NDArray[np.float32]
-Sides = Mapping[str, _posteriors.Side]
-Distance = Callable[[_posteriors.Side, _posteriors.Side], Linear]
+Sides = Mapping[str, posterior_distances.Side]
+Distance = Callable[[posterior_distances.Side, posterior_distances.Side], Linear]
 
 _BESIDE = "; two retrained models differ as well, so read it beside the control."
 
@@ -69,9 +69,9 @@ OTHER_SPLITS: dict[SplitName, Description] = {
     for split in ("retain", "test")
 }
 PAIRED: Mapping[Description, Distance] = {
-    JS: _posteriors.mean_jensen_shannon,
-    ACTIVATION: _posteriors.mean_activation_distance,
-    COMPLETENESS: _posteriors.mean_completeness,
+    JS: posterior_distances.mean_jensen_shannon,
+    ACTIVATION: posterior_distances.mean_activation_distance,
+    COMPLETENESS: posterior_distances.mean_completeness,
 }
 
 
@@ -87,27 +87,29 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
-@_finite.finite
+@finite.finite
 def evaluate(analysis: Analysis) -> Result:
     """Compare posteriors on the forget set, and by their mean divergence on retain and test."""
     models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         every = (EXCESS, *PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
-        missing = tuple(_calibration.missing(about, why_not) for about in every)
+        missing = tuple(calibration.missing(about, why_not) for about in every)
         return Result(missing, warnings=(f"divergence: {why_not}",))
-    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
+    resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     sides = _sides(models, "forget")
     paired = {about: _paired(sides, distance) for about, distance in PAIRED.items()}
     found = {EXCESS: _excess(sides, paired[JS]), **paired}
-    rows = {about: _calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
-    metrics = [_calibration.metric(EXCESS, rows[EXCESS])]
+    rows = {about: calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
+    metrics = [calibration.metric(EXCESS, rows[EXCESS])]
     metrics += [_without_position(about, rows[about]) for about in PAIRED]
-    scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()}
-    metrics.append(_gaps.metric(ZRF_UNIFORM, scores, resamples))
+    scores = {
+        row: posterior_distances.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()
+    }
+    metrics.append(gap_metrics.metric(ZRF_UNIFORM, scores, resamples))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
-    arrays = _calibration.position_intervals({EXCESS: rows[EXCESS]})
-    return Result(tuple(metrics), arrays, _calibration.warnings("divergence", models, rows))
+    arrays = calibration.position_intervals({EXCESS: rows[EXCESS]})
+    return Result(tuple(metrics), arrays, calibration.warnings("divergence", models, rows))
 
 
 def _uniform(evidence: Evidence) -> Singles:
@@ -120,7 +122,7 @@ def _sides(models: Models, split: SplitName) -> Sides:
     orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
     logits = models.evidence.logits
     return {
-        row: _posteriors.side_of(logits[key][split], order)
+        row: posterior_distances.side_of(logits[key][split], order)
         for row, (key, order) in orders.items()
         if len(order) >= MIN_MODELS
     }
@@ -132,18 +134,18 @@ def _paired(sides: Sides, distance: Distance) -> dict[str, Linear]:
 
 
 def _excess(sides: Sides, across: Mapping[str, Linear]) -> dict[str, Linear]:
-    within = {row: _posteriors.jensen_shannon_within(side) for row, side in sides.items()}
-    return {row: _posteriors.excess(one, within[row], within["retrained"]) for row, one in across.items()}
+    within = {row: posterior_distances.jensen_shannon_within(side) for row, side in sides.items()}
+    return {row: posterior_distances.excess(one, within[row], within["retrained"]) for row, one in across.items()}
 
 
 def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
-        return _calibration.missing(about, why_not)
+        return calibration.missing(about, why_not)
     statistics = _paired(_sides(models, split), PAIRED[JS])
-    return _without_position(about, _calibration.rows_of(statistics, resamples))
+    return _without_position(about, calibration.rows_of(statistics, resamples))
 
 
 def _without_position(about: Description, rows: Rows) -> Metric:
     """Pairs across populations have no scale: models surer than retrained ones are nearer to them than they to each other."""
-    return replace(_calibration.metric(about, rows), position=None)
+    return replace(calibration.metric(about, rows), position=None)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators._bootstrap import RESAMPLES, Sampled
-from harness_evaluators._calibration import Description, Rows, metric, missing
+from harness_evaluators.common.bootstrap import RESAMPLES, Sampled
+from harness_evaluators.common.calibration import Description, Rows, metric, missing
 
 Values = NDArray[np.float64]
 Summary = Callable[[Values], Values]

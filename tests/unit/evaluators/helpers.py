@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Interval, Metric, Result
-from harness_evaluators import _lira
+from harness_evaluators.common import likelihood_ratio
 
 
 def metric(result: Result, name: str) -> Metric:
@@ -45,10 +45,12 @@ def assert_well_formed(result: Result) -> None:
         assert np.isfinite(array).all(), name
 
 
-def fitted(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[_lira.Gaussians, _lira.Gaussians]:
+def fitted(
+    left: NDArray[np.float64], right: NDArray[np.float64]
+) -> tuple[likelihood_ratio.Gaussians, likelihood_ratio.Gaussians]:
     """The Gaussians of two populations, fitted to all their models; phi of shape (N, n) each."""
     sides = left, right
     means, variances = (
         [of(side) for side in sides] for of in (lambda x: x.mean(axis=0), lambda x: x.var(axis=0, ddof=1))
     )
-    return _lira.gaussians((len(left), len(right)), (means[0], means[1]), (variances[0], variances[1]))
+    return likelihood_ratio.gaussians((len(left), len(right)), (means[0], means[1]), (variances[0], variances[1]))

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import _before_after, _change, _examples, _weighted_auc, before_after
-from harness_evaluators._change import Moments
-from harness_evaluators._populations import Analysis
+from harness_evaluators import before_after
+from harness_evaluators.before_after import change, cross_fit, weighted_auc
+from harness_evaluators.before_after.change import Moments
+from harness_evaluators.common import example_sets
+from harness_evaluators.common.populations import Analysis
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -64,11 +66,11 @@ def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
     values, claimed = [], []
     for seed in range(20):
         evidence = _paired_evidence(0.05, noise=0.1, n_examples=40, models_seed=seed)
-        examples = _examples.matched(evidence, np.random.default_rng(0))
+        examples = example_sets.matched(evidence, np.random.default_rng(0))
         assert examples is not None
-        row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
-        found = _before_after.contributions(
-            _before_after.trial(Analysis(evidence), row, examples),
+        row = cross_fit.pairs(Analysis(evidence).models)["unlearned"]
+        found = cross_fit.contributions(
+            cross_fit.trial(Analysis(evidence), row, examples),
             lambda outcome: np.array([outcome.auc["l2"], outcome.gain]),
         )
         values.append(found.mean(axis=0))
@@ -79,17 +81,17 @@ def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
 
 def test_contributions_leave_the_value_as_it_is() -> None:
     evidence = _paired_evidence(0.5, 0.5, n_models=9, n_examples=40)
-    examples = _examples.matched(evidence, np.random.default_rng(0))
+    examples = example_sets.matched(evidence, np.random.default_rng(0))
     assert examples is not None
-    row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
+    row = cross_fit.pairs(Analysis(evidence).models)["unlearned"]
 
-    found = _before_after.contributions(
-        _before_after.trial(Analysis(evidence), row, examples), lambda outcome: np.array([outcome.auc["all"]])
+    found = cross_fit.contributions(
+        cross_fit.trial(Analysis(evidence), row, examples), lambda outcome: np.array([outcome.auc["all"]])
     )
 
     assert found.shape == (9, 1)
     assert found.mean() == pytest.approx(
-        _before_after.attack(Analysis(evidence), row, examples).auc["all"].mean(), rel=1e-12
+        cross_fit.attack(Analysis(evidence), row, examples).auc["all"].mean(), rel=1e-12
     )
 
 
@@ -130,7 +132,7 @@ def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
     evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
     evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
 
-    for row in _before_after.pairs(Analysis(evidence).models).values():
+    for row in cross_fit.pairs(Analysis(evidence).models).values():
         folds = {original: set(row.folds[row.before == original]) for original in row.before}
         assert all(len(of_one) == 1 for of_one in folds.values())
         assert len(set(row.folds)) == 4
@@ -162,9 +164,9 @@ def test_missing_originals_leave_no_attack(gaussian: Make) -> None:
 def test_features_are_those_of_the_posteriors() -> None:
     before = np.log(np.array([[[0.2, 0.7, 0.1]]])).astype(np.float32)
     after = np.log(np.array([[[0.3, 0.5, 0.2]]])).astype(np.float32)
-    sets = _change.columns(3)
+    sets = change.columns(3)
 
-    found = _change.features(before, after, np.array([0]))[0, 0]
+    found = change.features(before, after, np.array([0]))[0, 0]
 
     assert found[sets["before"]] == pytest.approx([0.7, 0.2, 0.1, 0.2, np.log(0.2 / 0.8)], abs=1e-6)
     assert found[sets["sorted_diff"]] == pytest.approx([0.2, -0.1, -0.1], abs=1e-6)
@@ -177,18 +179,18 @@ def test_the_discriminant_is_the_log_odds_of_two_gaussians() -> None:
     """Means +-1, unit variance: the log odds of x are 2 x."""
     unit = np.array([[2.0]])  # E x^2 = mean^2 + variance
 
-    weights, offset = _change.discriminant(
+    weights, offset = change.discriminant(
         Moments(np.array([1.0]), unit), Moments(np.array([-1.0]), unit), np.array([0])
     )
 
-    assert weights[0] == pytest.approx(2, rel=2 * _change.RIDGE)
+    assert weights[0] == pytest.approx(2, rel=2 * change.RIDGE)
     assert offset == pytest.approx(0, abs=1e-12)
 
 
 def test_constant_features_are_left_out() -> None:
     same = Moments(np.array([3.0]), np.array([[9.0]]))
 
-    weights, offset = _change.discriminant(same, same, np.array([0]))
+    weights, offset = change.discriminant(same, same, np.array([0]))
 
     assert weights[0] == 0
     assert offset == 0
@@ -200,7 +202,7 @@ def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
     times = np.array([1, 2, 3, 1, 0, 1])
     weights = np.full(8, 1 / 8), times / times.sum()
 
-    found = _weighted_auc.aucs(positive, negative, weights)
+    found = weighted_auc.aucs(positive, negative, weights)
 
     for i in range(3):
         pairs = positive[i][:, None] - np.repeat(negative[i], times)[None]

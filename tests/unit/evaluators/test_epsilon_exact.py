@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness_evaluators import _epsilon
-from harness_evaluators.forgetting_quality import epsilons
+from harness_evaluators.forgetting_quality import epsilons, strongest_attack
 
 Values = NDArray[np.float64]
 
@@ -73,7 +72,7 @@ def test_delta_is_taken_off_the_true_rates(delta: float) -> None:
 
 def test_more_examples_than_a_block_are_all_attacked() -> None:
     rng = np.random.default_rng(5)
-    n = 2 * _epsilon.BLOCK + 5
+    n = 2 * strongest_attack.BLOCK + 5
     u, r = rng.normal(0.5, 1, (6, n)), rng.normal(0, 1, (6, n))
 
     assert epsilons(u, r, attack="exact") == pytest.approx(_expected(u, r), abs=1e-12)

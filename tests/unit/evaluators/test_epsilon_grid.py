@@ -11,8 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from harness_evaluators import _epsilon_rates, _grid
-from harness_evaluators.forgetting_quality import epsilons, points
+from harness_evaluators.forgetting_quality import epsilons, grid_search, points, rates
 
 Values = NDArray[np.float64]
 Pair = tuple[Values, Values]
@@ -138,7 +137,7 @@ def test_single_thresholds_are_those_of_torch() -> None:
             low, high = np.sort(rng.normal(0, scale, 2))
             expected = torch.linspace(low, high, math.ceil((high - low) * 100)).numpy()
             assert np.array_equal(
-                _grid.Thresholds.between(np.array([low]), np.array([high])).at(
+                grid_search.Thresholds.between(np.array([low]), np.array([high])).at(
                     np.zeros(len(expected), dtype=np.int64), np.arange(len(expected))
                 ),
                 expected,
@@ -176,10 +175,10 @@ def test_points_of_the_competitions_size_have_fourteen_buckets() -> None:
 
 
 def test_the_largest_finite_epsilon_is_that_of_one_error_a_side() -> None:
-    table = _epsilon_rates.logs(512, 1e-5, np.float64)
+    table = rates.logs(512, 1e-5, np.float64)
     errors = np.arange(513)[:, None], np.arange(513)[None, :]
 
-    found = _epsilon_rates.epsilons(table, table, *np.broadcast_arrays(*errors))
+    found = rates.epsilons(table, table, *np.broadcast_arrays(*errors))
 
     assert found[np.isfinite(found)].max() == pytest.approx(math.log(511 - 512e-5), abs=1e-12)
     assert found[1, 1] == found[np.isfinite(found)].max()
@@ -187,6 +186,6 @@ def test_the_largest_finite_epsilon_is_that_of_one_error_a_side() -> None:
 
 @pytest.mark.parametrize(("errors", "expected"), [((0, 0), math.inf), ((0, 3), -math.inf), ((3, 0), -math.inf)])
 def test_a_rate_of_zero_is_perfect_with_the_other_and_discarded_alone(errors: tuple[int, int], expected: float) -> None:
-    table = _epsilon_rates.logs(8, 1e-5, np.float64)
+    table = rates.logs(8, 1e-5, np.float64)
 
-    assert _epsilon_rates.epsilons(table, table, *(np.array([count]) for count in errors))[0] == expected
+    assert rates.epsilons(table, table, *(np.array([count]) for count in errors))[0] == expected

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result, Timings
-from harness_evaluators import _memory, forgetting
+from harness_evaluators import forgetting
+from harness_evaluators.forgetting import memory_regression
 from tests.unit.evaluators.helpers import metric, value
 
 Values = NDArray[np.float64]
@@ -137,9 +138,11 @@ def test_the_error_counts_what_the_spread_of_each_example_adds() -> None:
     left = np.where(np.arange(200) < 100, memory, 0.0)
     none = np.full(16, -1)
 
-    def drawn() -> _memory.Estimate:
+    def drawn() -> memory_regression.Estimate:
         unlearned, original, retrained = (rng.normal(size=(size, 200)) for size in (16, 16, 32))
-        return _memory.memory(_memory.standardised(unlearned + left, original + memory, retrained, none)).slope
+        return memory_regression.memory(
+            memory_regression.standardised(unlearned + left, original + memory, retrained, none)
+        ).slope
 
     found = [drawn() for _ in range(150)]
     true = np.std([one.value for one in found])

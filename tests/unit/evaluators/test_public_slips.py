@@ -13,15 +13,8 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import (
-    _threshold_mia,
-    before_after,
-    divergence,
-    forgetting_quality,
-    klom,
-    lira,
-    membership,
-)
+from harness_evaluators import before_after, divergence, forgetting_quality, klom, lira, membership
+from harness_evaluators.membership import threshold_mia
 from tests.unit.evaluators.conftest import evidence_of, logits_with_phi
 from tests.unit.evaluators.every import POPULATIONS, usual
 from tests.unit.evaluators.helpers import fitted, metric, value
@@ -91,10 +84,10 @@ def test_slip_modified_entropy_indexed_over_the_whole_batch() -> None:
     """Indexing columns by all labels at once lets one example's label change another one's feature."""
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((3, 7, 4)), rng.integers(4, size=7)
-    whole = _threshold_mia.features(logits, labels)
+    whole = threshold_mia.features(logits, labels)
 
     for i in range(7):
-        alone = _threshold_mia.features(logits[:, i : i + 1], labels[i : i + 1])
+        alone = threshold_mia.features(logits[:, i : i + 1], labels[i : i + 1])
         assert whole[:, :, i : i + 1] == pytest.approx(alone, rel=1e-12)
 
 

@@ -1,0 +1,105 @@
+"""Evidence with numbers in place of infinities, and without models whose outputs are none.
+
+The harness lets no model through whose logits are not finite; evidence that was made elsewhere may hold any.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import Evidence, Result
+from harness_evaluators.common.populations import Analysis
+
+Evaluate = Callable[[Evidence], Result]
+Logits = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+LARGEST = 1e38
+"""What stands for an infinite logit: the posterior is 0 or 1 either way. Differences stay within single precision."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Evidence whose logits are within LARGEST, and what had to be done, as sentences without a beginning."""
+
+    evidence: Evidence
+    warnings: tuple[str, ...]
+
+
+def finite(evaluate: Callable[[Analysis], Result]) -> Evaluate:
+    """Return an evaluator of evidence from one of an analysis: of finite logits alone, with a warning where they were not."""
+    name = evaluate.__module__.removesuffix(".evaluator").rpartition(".")[2]
+
+    @functools.wraps(evaluate)
+    def wrapped(evidence: Evidence) -> Result:
+        mended = _mended(evidence)
+        if mended is None:
+            return evaluate(Analysis(evidence))
+        result = evaluate(Analysis(mended.evidence))
+        return replace(result, warnings=(*result.warnings, *(f"{name}: {text}" for text in mended.warnings)))
+
+    return wrapped
+
+
+def _mended(evidence: Evidence) -> Mended | None:
+    """Return None if all logits, under queries too, are within LARGEST."""
+    groups = (*evidence.logits.values(), *evidence.queries.values())
+    if all(_all_finite(array) for by in groups for array in by.values()):
+        return None
+    usable = {
+        name: _usable([*by.values(), *(asked[name] for asked in evidence.queries.values() if name in asked)])
+        for name, by in evidence.logits.items()
+    }
+    logits = {
+        name: {split: _bounded(array, usable[name]) for split, array in by.items()}
+        for name, by in evidence.logits.items()
+    }
+    queries = {
+        query: {name: _bounded(array, usable[name]) for name, array in by.items()}
+        for query, by in evidence.queries.items()
+    }
+    lost = {name: int((~rows).sum()) for name, rows in usable.items() if not rows.all()}
+    warnings = [
+        f"{count} {name} models gave logits that are no numbers and are left out." for name, count in lost.items()
+    ]
+    warnings.append(
+        f"some logits were no numbers, infinite or beyond {LARGEST:g}; those beyond are taken as that number."
+    )
+    origins = _renumbered(evidence.unlearned_from, usable.get("original"))
+    if "unlearned" in usable:
+        origins = origins[usable["unlearned"]]
+    mended = replace(evidence, logits=logits, queries=queries, unlearned_from=origins)
+    return Mended(mended, tuple(warnings))
+
+
+def _all_finite(array: Logits) -> bool:
+    """Whether all are numbers within LARGEST; without a copy of them."""
+    if not array.size:
+        return True
+    return bool(array.min() >= -LARGEST and array.max() <= LARGEST)  # false for NaN
+
+
+def _usable(arrays: Sequence[Logits]) -> Flags:
+    """Return which models of a population have no NaN on any split or under any query, shape (N,)."""
+    return np.asarray(np.all([~np.isnan(array).any(axis=(1, 2)) for array in arrays], axis=0))
+
+
+def _bounded(array: Logits, rows: Flags) -> Logits:
+    found = np.clip(array[rows], -LARGEST, LARGEST)
+    found.flags.writeable = False
+    return found
+
+
+def _renumbered(origins: NDArray[np.int64], usable: Flags | None) -> NDArray[np.int64]:
+    """Row numbers of originals once the unusable ones are gone, which get numbers beyond all rows that are left."""
+    if usable is None or usable.all():
+        return origins
+    numbers = np.full(len(usable), -1, dtype=np.int64)
+    numbers[np.argsort(~usable, kind="stable")] = np.arange(len(usable))
+    known = origins < len(usable)
+    return np.where(known, numbers[np.where(known, origins, 0)], origins)
