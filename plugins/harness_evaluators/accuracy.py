@@ -1,4 +1,4 @@
-"""``accuracy``: share of examples classified rightly, per split, beside retrained models and the originals.
+"""``accuracy``: accuracy per split, with the gap to retrained models and the originals' accuracy.
 
 Source of ``tow``: Zhao et al., "What makes unlearning hard and what to do about it" (2024), tug-of-war.
 """
@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 Combine = Callable[[Values], Values]
 
 HEADLINES: tuple[SplitName, ...] = ("retain", "forget", "test")
-"""Splits in the terminal summary; tug-of-war and the average gap are over these as well."""
+"""Splits in the terminal summary, over which tug-of-war and the average gap are computed as well."""
 
 _UNJUDGED = "Not computed: there are no {row} models."
 
@@ -41,7 +41,7 @@ AVERAGE_GAP = Description(
 
 
 def of_split(split: SplitName) -> Description:
-    """The accuracy on a split."""
+    """Return the description of the accuracy on a split."""
     return Description(
         split,
         "closer_to_reference",
@@ -54,7 +54,7 @@ def of_split(split: SplitName) -> Description:
 
 
 def gap_of_split(split: SplitName) -> Description:
-    """The gap to retrained models on a split."""
+    """Return the description of the gap to retrained models on a split."""
     return Description(
         f"{split}_gap",
         "closer_to_reference",
@@ -79,7 +79,7 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Accuracies of all splits, gaps to retrained models, and their summaries."""
+    """Compute accuracies of all splits, gaps to retrained models, and their summaries."""
     models = analysis.models
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     panels = {split: models.panel(split, _right, minimum=1) for split in SPLITS if models.has(split)}
@@ -92,18 +92,18 @@ def evaluate(analysis: Analysis) -> Result:
 
 
 def _right(analysis: Analysis, population: Population, split: SplitName) -> Values:
-    """Accuracy of every model, shape (N,)."""
+    """Return the accuracy of every model, shape (N,)."""
     return np.asarray(analysis.hits(population, split).mean(axis=1))
 
 
 def _rows(panel: Panel) -> dict[str, Values]:
-    """The accuracies of each row of the report that has models."""
+    """Return the accuracies of each row of the report that has models."""
     rows = {"unlearned": panel.unlearned, "control": panel.control, "noop": panel.noop}
     return {row: right for row, right in rows.items() if right is not None}
 
 
 def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) -> Metric:
-    """The accuracy; its position is that of the gap, because the ideal is the retrained models' accuracy."""
+    """Return the accuracy with the position of the gap, because the ideal is the retrained models' accuracy."""
     about = of_split(split)
     rows = Rows(**{row: resamples.mean(row, right) for row, right in _rows(panel).items()})
     if rows.unlearned is None:
@@ -114,7 +114,7 @@ def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) 
 
 
 def _gaps(panel: Panel, resamples: Resamples) -> Rows:
-    """Accuracy less that of retrained models, for each row; empty where there are no retrained models."""
+    """Return accuracy less that of retrained models for each row; empty without retrained models."""
     if panel.retrained is None:
         return Rows()
     centre = float(panel.retrained.mean())
@@ -154,17 +154,17 @@ def _combined(combine: Combine, gaps: Sequence[Sampled | None]) -> Sampled | Non
 
 
 def _tug_of_war(gaps: Values) -> Values:
-    """Gaps of shape (3, n) to scores of shape (n,)."""
+    """Return the scores, shape (n,), of gaps of shape (3, n)."""
     return np.asarray(np.prod(1 - np.abs(gaps), axis=0))
 
 
 def _mean_gap(gaps: Values) -> Values:
-    """Gaps of shape (3, n) to their mean size, shape (n,)."""
+    """Return the mean absolute gap, shape (n,), of gaps of shape (3, n)."""
     return np.asarray(np.abs(gaps).mean(axis=0))
 
 
 def _arrays(models: Models) -> dict[str, Values]:
-    """Accuracy per model and split; and on each class, mean over models, only classes it holds, in ``<split>_classes``."""
+    """Return accuracy per model and split, and per class (mean over models; classes of the split in ``<split>_classes``)."""
     arrays: dict[str, Values] = {}
     for split in SPLITS:
         if models.has(split):

@@ -1,4 +1,4 @@
-"""``divergence``: how far the posteriors of unlearned models are from those of retrained ones, pair by pair.
+"""``divergence``: distances between the posteriors of unlearned and retrained models, pair by pair.
 
 Formulas and sources: :mod:`harness_evaluators.common.posterior_distances`.
 """
@@ -117,7 +117,7 @@ def _uniform(evidence: Evidence) -> Singles:
 
 
 def _sides(models: Models, split: SplitName) -> Sides:
-    """Posteriors, models in order, for each population that has enough of them."""
+    """Return posteriors, models in order, for each population that has enough of them."""
     names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
     orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
     logits = models.evidence.logits
@@ -129,7 +129,7 @@ def _sides(models: Models, split: SplitName) -> Sides:
 
 
 def _paired(sides: Sides, distance: Distance) -> dict[str, Linear]:
-    """The distance of each row from the retrained models."""
+    """Return the distance of each row from the retrained models."""
     return {row: distance(left, sides["retrained"]) for row, left in sides.items() if row != "retrained"}
 
 
@@ -147,5 +147,5 @@ def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
 
 
 def _without_position(about: Description, rows: Rows) -> Metric:
-    """Pairs across populations have no scale: models surer than retrained ones are nearer to them than they to each other."""
+    """Return the metric without a position: overconfident models can be nearer to retrained ones than these to each other."""
     return replace(calibration.metric(about, rows), position=None)

@@ -1,4 +1,4 @@
-"""``before_after``: what somebody with the models before and after unlearning can infer about who was forgotten."""
+"""``before_after``: membership inference by an attacker who holds the models before and after unlearning."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What two models, one before and one after unlearning, say of an example: features and a linear attack on them.
+"""Features of an example under the models before and after unlearning, and a linear attack on them.
 
-Source of the features: Chen et al., "When machine unlearning jeopardizes privacy" (2021). Posteriors are sorted by the
-model before, in both; differences stand in place of the model after, which spans the same space.
+Source of the features: Chen et al., "When machine unlearning jeopardizes privacy" (2021). The posteriors of both models are
+sorted by the model before. Differences replace the model after; they span the same space.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ Labels = NDArray[np.int64]
 Columns = NDArray[np.int64]
 
 LARGEST = 10
-"""How many of the sorted posteriors are taken."""
+"""Number of the sorted posteriors that are used."""
 
 CLIP = 30.0
 """Bound of the logit-scaled confidence."""
 
 RIDGE = 1e-3
-"""Added to the diagonal of the features' correlations, which are singular: posteriors sum to 1."""
+"""Added to the diagonal of the features' correlations, which are singular because posteriors sum to 1."""
 
 _BLOCK = 200_000
-"""Most numbers turned to float64 at once."""
+"""Most numbers converted to float64 at once."""
 
 _EXAMPLES = 512
-"""Most examples in one product of matrices: longer ones start threads of their own, which contend with ours."""
+"""Most examples in one matrix product: BLAS starts threads for longer ones, which contend with ours."""
 
 SETS = ("before", "sorted_diff", "direct_diff", "l2", "sorted_concat", "all")
 
 
 def width(n_classes: int) -> int:
-    """How many features there are."""
+    """Return the number of features."""
     return 2 * min(LARGEST, n_classes) + 5
 
 
 def columns(n_classes: int) -> Mapping[str, Columns]:
-    """Which columns of :func:`features` belong to each of SETS."""
+    """Return the columns of :func:`features` that belong to each of SETS."""
     k = min(LARGEST, n_classes)
     own, change = np.arange(k + 2), np.arange(k + 2, 2 * k + 5)
     return {
@@ -58,7 +58,7 @@ def columns(n_classes: int) -> Mapping[str, Columns]:
 
 
 def features(before: Singles, after: Singles, labels: Labels) -> Singles:
-    """Features of each example under each pair of models, shape (B, n, d), from logits of shape (B, n, C).
+    """Return features of each example under each pair of models, shape (B, n, d), from logits of shape (B, n, C).
 
     Of the model before: its k largest posteriors, that of the true class, the logit-scaled confidence. Of the change
     (before less after): the same numbers in the same order, and the Euclidean distance of the posteriors.
@@ -67,10 +67,10 @@ def features(before: Singles, after: Singles, labels: Labels) -> Singles:
 
 
 def features_of(before: Singles, after: Singles, labels: Labels, phis: tuple[Values, Values]) -> Singles:
-    """As :func:`features`, with the logit-scaled confidences of both models known, shape (B, n) each."""
+    """Return :func:`features` given the logit-scaled confidences of both models, shape (B, n) each."""
     posteriors = posterior_distances.softmax(before), posterior_distances.softmax(after)
     k = min(LARGEST, before.shape[2])
-    # Flat positions of the posteriors that are taken: the largest ones of the model before, and the true class's.
+    # Flat positions of the selected posteriors: the largest ones of the model before, then the true class.
     order = np.argsort(posteriors[0], axis=2, kind="stable")[..., : -k - 1 : -1]
     taken = np.concatenate([order, np.broadcast_to(labels[None, :, None], (*before.shape[:2], 1))], axis=2)
     taken += np.arange(0, before.size, before.shape[2]).reshape(*before.shape[:2], 1)
@@ -98,17 +98,17 @@ class Moments:
     square: Values
 
     def average(self, chosen: NDArray[np.bool_], sizes: NDArray[np.int64]) -> Moments:
-        """The mean over the pairs whose sums the rows ``chosen`` are, ``sizes`` pairs each; their weights sum to 1 each."""
+        """Return the mean over pairs from the rows ``chosen``, each the sum over ``sizes`` pairs with weights summing to 1."""
         count = sizes[chosen].sum()
         return Moments(self.mean[chosen].sum(axis=0) / count, self.square[chosen].sum(axis=0) / count)
 
     def covariance(self) -> Values:
-        """Of a single row, shape (d, d)."""
+        """Return the covariance of a single row, shape (d, d)."""
         return self.square - np.outer(self.mean, self.mean)
 
 
 def moments(x: Singles, weights: Values, examples: slice) -> Moments:
-    """Moments of features of shape (B, d, n) on some examples under their weights, shape (n,), which sum to 1 there."""
+    """Return moments of features (B, d, n) on some examples, under weights (n,) that sum to 1 on these."""
     d, size = x.shape[1], examples.stop - examples.start
     found = Moments(np.zeros((len(x), d)), np.zeros((len(x), d, d)))
 
@@ -125,9 +125,10 @@ def moments(x: Singles, weights: Values, examples: slice) -> Moments:
 
 
 def discriminant(positive: Moments, negative: Moments, chosen: Columns) -> tuple[Values, float]:
-    """Linear discriminant: weights of all d features, 0 outside ``chosen``, and offset; the score is the log odds.
+    """Return the weights of all d features, 0 outside ``chosen``, and the offset of Fisher's discriminant; the score is log
+    odds.
 
-    Gaussians of one covariance, equal priors; constant features are left out. Source: Fisher (1936).
+    It assumes Gaussians of one covariance and equal priors. Constant features are ignored. Source: Fisher (1936).
     """
     difference = positive.mean - negative.mean
     within = (positive.covariance() + negative.covariance()) / 2

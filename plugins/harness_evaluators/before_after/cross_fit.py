@@ -1,4 +1,4 @@
-"""The attack of somebody who holds the model before and the model after, cross-fitted over models and examples."""
+"""The attack with access to the models before and after unlearning, cross-fitted over models and examples."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ Axes = tuple[Singles, Singles]
 
 MAX_FOLDS = 4
 _COMPARED = change.SETS.index("all"), change.SETS.index("before")
-"""The feature sets whose probabilities are compared."""
+"""Feature sets between which probabilities are compared."""
 
 _PAIRS = 32
-"""Most pairs judged at once."""
+"""Most pairs scored at once."""
 
 _BLOCK = 100_000
-"""Most logits turned to features at once."""
+"""Most logits converted to features at once."""
 
 
 LEAST_GAIN = 1e-3
-"""Gain or loss in probability that counts; a smaller one counts half, as none does. Where nothing changes, the signs of gains are
-those of rounding errors, and other processors round otherwise."""
+"""Smallest gain or loss in probability that counts; a smaller one counts half. Without any change the signs of gains
+are those of rounding errors, which differ between processors.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Pairs:
 
     Attributes:
         before: rows among the originals, shape (N,).
-        population: where the models after come from.
-        after: rows among those, shape (N,).
-        folds: of the pairs, shape (N,); pairs with the same original share one.
+        population: of the models after.
+        after: rows in that population, shape (N,).
+        folds: of the pairs, shape (N,); pairs with the same original share a fold.
     """
 
     before: Order
@@ -56,10 +57,10 @@ class Pairs:
 
 
 def pairs(models: Models) -> dict[str, Pairs]:
-    """The pairs of each row of the report that has enough models.
+    """Return the pairs of each row of the report that has enough models.
 
-    An unlearned model is paired with the original it came from. Retrained and control models take their turns with the
-    same originals, and an original is paired with itself in the noop row.
+    An unlearned model is paired with its original. Retrained and control models are paired with the same originals in turn,
+    and in the noop row an original is paired with itself.
     """
     origins = models.evidence.unlearned_from[models.order["unlearned"]]
     fold_of = _folds(origins, models.order["original"], len(models.evidence.logits["original"]["forget"]))
@@ -80,10 +81,10 @@ def pairs(models: Models) -> dict[str, Pairs]:
 
 
 def _folds(origins: Order, originals: Order, n_originals: int) -> Order:
-    """The fold of every original that takes part; shape (n_originals,), 0 for others.
+    """Return the fold of every original that takes part; shape (n_originals,), 0 for others.
 
-    They are dealt in the order in which unlearned models name them, those that none names in the order of ``originals``: the
-    row at which a model happens to be stored decides nothing.
+    Originals are assigned in the order of the unlearned models, then in the order of ``originals``, so that storage order has
+    no influence.
     """
     _, first = np.unique(origins, return_index=True)
     named = origins[np.sort(first)]
@@ -96,11 +97,11 @@ def _folds(origins: Order, originals: Order, n_originals: int) -> Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the attack found on each pair of a row.
+    """Results of the attack on each pair of a row.
 
     Attributes:
         auc: by feature set, shape (N,).
-        gain: mean gain in the probability given to the truth over the attack on the model before alone, shape (N,).
+        gain: mean gain in the probability of the true answer over the attack on the model before alone, shape (N,).
         share: share of examples with such a gain, see :data:`LEAST_GAIN`, shape (N,).
     """
 
@@ -111,12 +112,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial:
-    """The pairs of a row with all that the attack needs of them, so that it can be fitted to a part of them again.
+    """The pairs of a row with everything the attack needs, so that it can be refitted to a part of them.
 
     Attributes:
         row: the pairs, N of them.
-        sides: features of the pairs, shape (N, d, n), on forgotten and on unseen examples, with those examples, in the order
-            of their halves.
+        sides: features of the pairs, shape (N, d, n), on forgotten and on unseen examples, with those examples, sorted by
+            half.
         learned: by half of the examples, moments of the features of forgotten and unseen ones, a row per pair.
         n_classes: number of classes.
     """
@@ -127,7 +128,7 @@ class Trial:
     n_classes: int
 
     def outcomes(self, keeps: Flags) -> list[Outcome]:
-        """Attack the pairs of each selection, rows of (n_selections, N), with what those of other folds and examples teach."""
+        """Attack the pairs of each selection (n_selections, N) with fits to the selection's other folds and halves."""
         found = np.zeros((2, len(keeps), len(self.row.folds), len(change.SETS) + 2))
         every = [(int(fold), half) for fold in np.unique(self.row.folds) for half in range(2)]
         sums = [[_Cells.of(side, self.row.folds, keeps) for side in self.learned[1 - half]] for half in range(2)]
@@ -150,9 +151,9 @@ class Trial:
         return [_outcome(each[keep]) for keep, each in zip(keeps, found[0] / 2 + found[1] / 2, strict=True)]
 
     def _judged(self, mine: Order, half: int, axes: Axes, keep: Flags) -> Values:
-        """Apply :func:`_judged` to some pairs on the examples of a half, by axes of every selection that has them.
+        """Apply :func:`_judged` to some pairs on the examples of a half, with the axes of every selection that contains them.
 
-        Shape (n_selections, b, n_sets + 2), 0 where a pair is not kept.
+        The shape is (n_selections, b, n_sets + 2), 0 for pairs outside of a selection.
         """
         columns = [side.of_half(half) for _, side in self.sides]
         own = [side.weights[half, c] for (_, side), c in zip(self.sides, columns, strict=True)]
@@ -169,13 +170,13 @@ class Trial:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Sums of moments over pairs that are of one fold and are kept by the same selections.
+    """Sums of moments over pairs of the same fold that are in the same selections.
 
     Attributes:
         sums: a row per cell.
         sizes: pairs of each, shape (n_cells,).
         folds: of each, shape (n_cells,).
-        keeps: by which selections it is kept, shape (n_selections, n_cells).
+        keeps: the selections that contain it, shape (n_selections, n_cells).
     """
 
     sums: Moments
@@ -185,7 +186,7 @@ class _Cells:
 
     @classmethod
     def of(cls, learned: Moments, folds: Order, keeps: Flags) -> _Cells:
-        """Of the moments of all pairs."""
+        """Sum the moments of all pairs by cell."""
         labels = np.concatenate([folds[None], keeps])
         kinds, cell, sizes = np.unique(labels, axis=1, return_inverse=True, return_counts=True)
         rows = [np.flatnonzero(cell.ravel() == i) for i in range(len(sizes))]
@@ -193,7 +194,7 @@ class _Cells:
         return cls(Moments(mean, square), sizes, kinds[0], kinds[1:].astype(np.bool_))
 
     def average(self, selection: int, fold: int) -> Moments:
-        """Over the pairs that a selection keeps, without those of a fold."""
+        """Return the mean over the pairs of a selection outside of a fold."""
         return self.sums.average(self.keeps[selection] & (self.folds != fold), self.sizes)
 
 
@@ -209,19 +210,20 @@ def trial(analysis: Analysis, row: Pairs, examples: Examples) -> Trial:
 
 
 def attack(analysis: Analysis, row: Pairs, examples: Examples) -> Outcome:
-    """Attack every pair with what was learned from pairs of other folds and from other examples."""
+    """Attack every pair with fits to pairs of other folds and to other examples."""
     return trial(analysis, row, examples).outcomes(np.ones((1, len(row.before)), dtype=np.bool_))[0]
 
 
 def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Values:
-    """Each pair's contribution to statistics, shape (N, n_statistics), whose mean over pairs are the statistics.
+    """Return each pair's contribution to statistics, shape (N, n_statistics); their means over pairs are the statistics.
 
-    A pair is attacked, and the attack is fitted to it: both are in its contribution, which is therefore found by leaving
-    pairs out and fitting again. What the attack says of single pairs varies far less where there is little to learn.
+    A pair affects a statistic twice: it is attacked, and the attack is fitted to it. Its contribution is therefore found by
+    leaving pairs out and fitting again. The variance of single pairs' results alone is far too small if there is little to
+    learn.
 
     Args:
         tried: the pairs.
-        statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), of which the mean counts.
+        statistic: gives statistics of single pairs, shape (n_statistics, number of pairs), which are averaged over pairs.
     """
 
     n = len(tried.row.before)
@@ -232,7 +234,7 @@ def contributions(tried: Trial, statistic: Callable[[Outcome], Values]) -> Value
 
 
 def _features(analysis: Analysis, row: Pairs, split: SplitName, side: Side) -> Singles:
-    """Features of the pairs on some examples of a split, shape (N, d, n)."""
+    """Return features of the pairs on some examples of a split, shape (N, d, n)."""
     pair: tuple[Population, Population] = ("original", row.population)
     logits = [analysis.evidence.logits[population][split] for population in pair]
     phis = [analysis.phi(population, split) for population in pair]
@@ -251,7 +253,7 @@ def _features(analysis: Analysis, row: Pairs, split: SplitName, side: Side) -> S
 
 
 def _axes(learned: Sequence[Sequence[Moments]], n_classes: int) -> Axes:
-    """Weights, shape (n_selections, n_sets, d), and offsets, shape (n_selections, n_sets), of the attacks by each set."""
+    """Return weights (n_selections, n_sets, d) and offsets (n_selections, n_sets) of the attack with each feature set."""
     columns = change.columns(n_classes)
     found = [
         [change.discriminant(positive, negative, columns[name]) for name in change.SETS]
@@ -262,13 +264,13 @@ def _axes(learned: Sequence[Sequence[Moments]], n_classes: int) -> Axes:
 
 
 def _outcome(found: Values) -> Outcome:
-    """Of what was found on each pair, shape (N, n_sets + 2)."""
+    """Return the outcome of results per pair, shape (N, n_sets + 2)."""
     *aucs, gain, share = found.T
     return Outcome(dict(zip(change.SETS, aucs, strict=True)), gain, share)
 
 
 def _judged(scores: list[Singles], weights: tuple[Values, Values]) -> list[Values]:
-    """AUC by feature set, then mean and share of gains, per pair; scores of shape (n_sets, N, n) for both sides."""
+    """Return AUC by feature set, then mean and share of gains, per pair; scores of shape (n_sets, N, n) for both sides."""
     aucs = [weighted_auc.aucs(one, other, weights) for one, other in zip(*scores, strict=True)]
     whole, base = _COMPARED
     gain, share = np.zeros(len(aucs[0])), np.zeros(len(aucs[0]))

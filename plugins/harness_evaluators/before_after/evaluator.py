@@ -1,4 +1,4 @@
-"""``before_after``: what somebody with the models before and after unlearning can infer about who was forgotten.
+"""``before_after``: membership inference by an attacker who holds the models before and after unlearning.
 
 Formulas and sources: :mod:`harness_evaluators.before_after.change`, :mod:`harness_evaluators.before_after.cross_fit`.
 """
@@ -124,7 +124,7 @@ def evaluate(analysis: Analysis) -> Result:
     found = {about: {row: values[:, i] for row, values in every.items()} for i, about in enumerate(STATISTICS)}
     gaps = gap_metrics.gaps(found[AUC], resamples)
     whole = [gap_metrics.metric(AUC, found.pop(AUC), resamples), calibration.metric(EXCESS, gaps)]
-    # Between no-op and control, parts of the attack may hardly differ: they have no scale of their own.
+    # Parts of the attack may hardly differ between no-op and control, so they get no position of their own.
     parts = [replace(gap_metrics.metric(about, values, resamples), position=None) for about, values in found.items()]
     warnings = (*calibration.warnings("before_after", models, {AUC: gaps}), *_warnings(models))
     arrays = calibration.position_intervals({AUC: gaps, EXCESS: gaps})

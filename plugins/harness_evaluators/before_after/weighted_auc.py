@@ -1,4 +1,4 @@
-"""Area under the ROC curve of many models at once, examples weighted."""
+"""Weighted area under the ROC curve of many models at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def aucs(positive: Singles, negative: Singles, weights: tuple[Values, Values]) -
     """
     n_positive, n = len(weights[0]), sum(map(len, weights))
     keys = _sort_keys(np.concatenate([positive, negative], axis=1))
-    # One sort of integers, a score's bits above its column, is several times as fast as an argsort of scores.
+    # Sorting integers (score bits above the column number) is several times as fast as an argsort of scores.
     keys <<= 32
     keys |= np.arange(n)
     keys.sort(axis=1)
@@ -34,14 +34,14 @@ def aucs(positive: Singles, negative: Singles, weights: tuple[Values, Values]) -
 
 
 def _sort_keys(scores: Singles) -> NDArray[np.int64]:
-    """Return integers that are ordered as the scores are; the two zeros are equal."""
+    """Return integers with the order of the scores; both zeros are equal."""
     bits = (np.asarray(scores, dtype=np.float32) + np.float32(0)).view(np.int32)
     bits ^= (bits >> 31) & 0x7FFFFFFF
     return np.asarray(bits, dtype=np.int64)
 
 
 def _of_ties(keys: NDArray[np.int64], below: Values) -> Values:
-    """Return the mean, within each tie of sorted keys, of the sums ``below`` before its start and up to its end, shape (n,)."""
+    """Return, for each tie of sorted keys, the mean of ``below`` before its start and at its end, shape (n,)."""
     first, last = np.searchsorted(keys, keys), np.searchsorted(keys, keys, side="right") - 1
     before = np.append(0.0, below)[first]
     return np.asarray((before + below[last]) / 2)

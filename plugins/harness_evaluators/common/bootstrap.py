@@ -1,10 +1,10 @@
 """Confidence intervals by resampling models, without computing a statistic anew for each resample.
 
-Every statistic here is a mean over models, to first order: a resample that gives model i the weight w_i / N changes it
+Every statistic here is a mean over models, to first order. A resample that gives model i the weight w_i / N changes it
 by the mean of (w_i - 1) c_i, where c_i is the model's contribution (its influence, up to a constant). So 1000 resamples
-cost one product of matrices. Since nothing is fitted to a resample, a model that is drawn twice cannot stand on both
-sides of a fold, which is how a naive bootstrap of a cross-fitted attack leaks. Source: Efron and Tibshirani, "An
-Introduction to the Bootstrap" (1993), chapters 20 and 22.
+cost one product of matrices. Nothing is fitted to a resample, so no model is in the fit and in the test of the same
+fold; a naive bootstrap of a cross-fitted attack leaks in that way. Source: Efron and Tibshirani, "An Introduction to
+the Bootstrap" (1993), chapters 20 and 22.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Values = NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
 FEWEST_FOR_T = 4
-"""Models below which Student's t has no variance."""
+"""Fewest models for which Student's t has a variance."""
 
 METHOD = f"bootstrap over models, {RESAMPLES} resamples"
 
@@ -35,9 +35,9 @@ class Linear:
 
     Attributes:
         value: the statistic.
-        left: contributions of the compared population's models, shape (N_left,); None where they are not known.
-        right: contributions of the retrained models, shape (N_retrained,); None likewise.
-        deviations: in place of contributions, what halves of the models show, shape (n_halvings,), see
+        left: contributions of the compared population's models, shape (N_left,); None if unknown.
+        right: contributions of the retrained models, shape (N_retrained,); None if unknown.
+        deviations: used instead of contributions: deviations between halves of the models, shape (n_halvings,), see
             :mod:`harness_evaluators.common.half_samples`.
     """
 
@@ -49,11 +49,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A statistic and what it was in each resample.
+    """A statistic with its value in each resample.
 
     Attributes:
         value: the statistic.
-        replicates: shape (RESAMPLES,); None where a population is too small to be resampled.
+        replicates: shape (RESAMPLES,); None if a population is too small to be resampled.
     """
 
     value: float
@@ -61,11 +61,11 @@ class Sampled:
 
     @property
     def sd(self) -> float | None:
-        """The standard deviation over resamples."""
+        """Return the standard deviation over resamples."""
         return None if self.replicates is None else float(np.std(self.replicates, ddof=1))
 
     def interval(self, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Interval | None:
-        """The central share LEVEL of the replicates, cut to the values that the statistic can take."""
+        """Return the central share LEVEL of the replicates, cut to the values that the statistic can take."""
         if self.replicates is None:
             return None
         ends = np.quantile(self.replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -75,7 +75,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Resamples:
-    """The resamples of one run: every statistic sees the same ones, so that differences between rows are honest.
+    """The resamples of one run, common to all statistics, so that rows can be compared resample by resample.
 
     Attributes:
         weights: per row of the report (unlearned, retrained, control, noop), deviations of the models' weights from
@@ -85,7 +85,7 @@ class Resamples:
     weights: Mapping[str, Values]
 
     def linear(self, row: str, statistic: Linear) -> Sampled:
-        """The replicates of a statistic of ``row`` against the retrained models."""
+        """Return the replicates of a statistic of ``row`` against the retrained models."""
         if statistic.deviations is not None:
             return Sampled(
                 statistic.value, statistic.value + _product(_mixtures(len(statistic.deviations)), statistic.deviations)
@@ -97,21 +97,21 @@ class Resamples:
         return Sampled(statistic.value, statistic.value + change)
 
     def mean(self, row: str, per_model: Values) -> Sampled:
-        """The replicates of the mean over the models of ``row``, shape (N,)."""
+        """Return the replicates of the mean over the models of ``row``, shape (N,)."""
         value, weights = float(per_model.mean()), self.weights[row]
         return Sampled(value, None if weights.shape[1] < 2 else value + _product(weights, per_model))
 
 
 @functools.cache
 def _mixtures(n: int) -> Values:
-    """Multipliers of n deviations, shape (RESAMPLES, n): sums have Student's t with n degrees of freedom and their noise."""
+    """Return multipliers of n deviations, shape (RESAMPLES, n): sums then have Student's t with n degrees of freedom."""
     rng = np.random.default_rng(n)
     normal, square = rng.standard_normal((RESAMPLES, n)), rng.chisquare(n, (RESAMPLES, 1))
     return np.asarray(normal / np.sqrt(square))
 
 
 def _product(weights: Values, per_model: Values) -> Values:
-    """``weights @ per_model`` by this thread alone: a library's own threads would contend for the processors with ours."""
+    """Return ``weights @ per_model`` computed in this thread: BLAS threads would contend for the processors with ours."""
     return np.asarray(np.einsum("ij,j->i", weights, per_model))
 
 
@@ -123,8 +123,8 @@ def resamples(evidence: Evidence, sizes: Mapping[str, int]) -> Resamples:
 def _deviations(rng: np.random.Generator, n: int) -> Values:
     """Return weights of n models drawn with replacement, less 1/n, shape (RESAMPLES, n).
 
-    They are widened by sqrt(n / (n - 1)), which makes the variance unbiased, and from FEWEST_FOR_T models on each resample by
-    sqrt((n - 1) / chi2) as well, chi2 drawn with n - 1 degrees of freedom: the spread of few models is itself uncertain.
+    The factor sqrt(n / (n - 1)) makes the variance unbiased. From FEWEST_FOR_T models on, each resample is also multiplied
+    by sqrt((n - 1) / chi2), chi2 drawn with n - 1 degrees of freedom: the spread of few models is itself uncertain.
     """
     if n < 2:
         return np.zeros((RESAMPLES, n))

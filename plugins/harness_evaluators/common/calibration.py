@@ -1,4 +1,4 @@
-"""A number beside its null and its ceiling: the control's value, the no-op's, and where the method stands between."""
+"""A metric beside its null (the control's value) and its ceiling (the no-op's), and its position between the two."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Z95 = 1.959963984540054
 """The 97.5 % point of the standard normal distribution."""
 
 FEW_MODELS = 32
-"""Below so many models, a test on one example sees a shift of half a standard deviation in less than 38 % of cases."""
+"""Fewest models without a warning: below, a test on one example detects a shift of 0.5 sd in less than 38 % of cases."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """One statistic for the unlearned models and for both ends of its scale; None where it does not exist."""
+    """One statistic for the unlearned models, the control and the no-op; None where it does not exist."""
 
     unlearned: Sampled | None = None
     control: Sampled | None = None
@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Description:
-    """What a reader must know of a metric, apart from its values.
+    """The constant part of a metric.
 
     Attributes:
         name: unique within the evaluator.
@@ -43,8 +43,8 @@ class Description:
         unit: e.g. "share".
         bounds: the values that the metric can take; intervals are cut to them.
         headline: shown in the terminal summary.
-        distance: how far a value is from the ideal, for a metric whose ideal is not at one end of its scale.
-        note: what limits the number.
+        distance: distance of a value from the ideal, for a metric whose ideal is not at one end of its scale.
+        note: limits of the number.
     """
 
     name: str
@@ -63,17 +63,17 @@ def rows_of(statistics: Mapping[str, Linear], resamples: Resamples) -> Rows:
 
 
 def without_interval(values: Mapping[str, float]) -> Rows:
-    """A statistic for each row of the report that is not resampled."""
+    """Return a statistic for each row of the report without resamples."""
     return Rows(**{row: Sampled(value, None) for row, value in values.items()})
 
 
 def metric(about: Description, rows: Rows, scale: Rows | None = None) -> Metric:
-    """The metric with intervals, null, ceiling, position and the smallest difference that could have been seen.
+    """Return the metric with intervals, null, ceiling, position and the smallest visible difference.
 
     Args:
         about: the metric.
         rows: its values.
-        scale: what the position is computed from, where that is not ``rows`` itself.
+        scale: the values that the position is computed from, if these are not ``rows``.
     """
     place = position(rows if scale is None else scale, badness_of(about))
     value, control = rows.unlearned, rows.control
@@ -95,7 +95,9 @@ def metric(about: Description, rows: Rows, scale: Rows | None = None) -> Metric:
 
 
 def position(rows: Rows, badness: Distance) -> Sampled | None:
-    """(noop - value) / (noop - control): 0 where nothing was forgotten, 1 as retraining; it may exceed both.
+    """Return (noop - value) / (noop - control): 0 if nothing was forgotten, 1 as after retraining.
+
+    The position may lie outside [0, 1].
 
     Args:
         rows: the statistic, resampled.
@@ -103,8 +105,8 @@ def position(rows: Rows, badness: Distance) -> Sampled | None:
             counts against the method.
 
     Returns:
-        None where a row is missing or cannot be resampled, or where the no-op is not worse than the control by more
-        than 1.96 standard deviations of their difference: the scale would then be noise.
+        None if a row is missing or cannot be resampled, or if the no-op exceeds the control by less than 1.96 standard
+        deviations of their difference: the scale would then be noise.
     """
     if rows.unlearned is None or rows.control is None or rows.noop is None:
         return None
@@ -121,35 +123,35 @@ def position(rows: Rows, badness: Distance) -> Sampled | None:
 
 
 def position_intervals(rows: Mapping[Description, Rows]) -> dict[str, Values]:
-    """The ends of the positions' 95 % intervals, by ``position_interval_<metric>``, shape (2,), where they exist."""
+    """Return the ends of the positions' 95 % intervals, shape (2,), by ``position_interval_<metric>``, if they exist."""
     found = {about.name: position(values, badness_of(about)) for about, values in rows.items()}
     ends = {name: place.interval() for name, place in found.items() if place is not None}
     return {f"position_interval_{name}": np.array([end.low, end.high]) for name, end in ends.items() if end}
 
 
 def badness_of(about: Description) -> Distance:
-    """How bad a value of the metric is, read off its direction."""
+    """Return the function that maps a value to its distance from the ideal, by the metric's direction."""
     if about.distance is not None:
         return about.distance
     return np.negative if about.direction == "higher" else np.positive
 
 
 def smallest_visible(control: Sampled | None) -> float | None:
-    """1.96 sqrt(2) sd(control): the difference between two independent values of such spread that chance seldom makes.
+    """Return 1.96 sqrt(2) sd(control), the difference that two independent values exceed by chance in 5 % of cases.
 
-    It is on the safe side, since both values share their retrained models.
+    It is conservative, since both values share their retrained models.
     """
     sd = None if control is None else control.sd
     return None if sd is None else Z95 * math.sqrt(2) * sd
 
 
 def missing(about: Description, why: str) -> Metric:
-    """A metric without a value."""
+    """Return a metric without a value; ``why`` is its note."""
     return Metric(about.name, None, about.direction, about.text, about.unit, headline=about.headline, note=why)
 
 
 def warnings(evaluator: str, models: Models, rows: Mapping[Description, Rows]) -> tuple[str, ...]:
-    """What the reader of the headline metrics must be told: ends of the scale that are missing, and too few models."""
+    """Return warnings on the headline metrics: missing ends of the scale, and too few models."""
     sizes = models.sizes()
     without = [row for row in ("control", "noop") if sizes[row] < MIN_MODELS]
     found = (
@@ -166,7 +168,7 @@ def warnings(evaluator: str, models: Models, rows: Mapping[Description, Rows]) -
 
 
 def _too_coarse(about: Description, rows: Rows) -> str:
-    """A warning where half of what the no-op leaks could not be told from the control; empty where it could."""
+    """Return a warning if half of the no-op's value cannot be distinguished from the control; else an empty string."""
     seen = smallest_visible(rows.control)
     if seen is None or rows.control is None or rows.noop is None:
         return ""

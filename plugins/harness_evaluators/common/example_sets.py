@@ -1,4 +1,4 @@
-"""Forgotten beside unseen examples of the same classes, in halves: attacks are fitted on one and scored on the other."""
+"""Forgotten and unseen examples of the same classes, in halves: attacks are fitted on one half and scored on the other."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Side:
     weights: Values
 
     def by_halves(self) -> Side:
-        """The same examples, those of half 0 first."""
+        """Return the same examples, those of half 0 first."""
         order = np.argsort(self.halves, kind="stable")
         return Side(self.rows[order], self.labels[order], self.halves[order], self.weights[:, order])
 
     def of_half(self, half: int) -> slice:
-        """Which examples are of a half, where they are in the order of halves."""
+        """Return the slice of a half's examples; they must be sorted by half."""
         first = int((self.halves < half).sum())
         return slice(first, first + int((self.halves == half).sum()))
 
@@ -46,8 +46,8 @@ class Examples:
     """The examples of an attack.
 
     Attributes:
-        forgotten: of the forget set, all of one weight.
-        unseen: of the test set, weighted so that each class weighs what it does among the forgotten ones.
+        forgotten: examples of the forget set, equally weighted.
+        unseen: examples of the test set, weighted so that each class has the weight it has among the forgotten examples.
     """
 
     forgotten: Side
@@ -55,7 +55,7 @@ class Examples:
 
 
 def matched(evidence: Evidence, rng: np.random.Generator) -> Examples | None:
-    """The examples of classes that forget and test have in common; None where a half would be empty."""
+    """Return the examples of classes that forget and test set have in common; None if a half would be empty."""
     classes = np.intersect1d(evidence.labels["forget"], evidence.labels["test"])
     parts = []
     for split in ("forget", "test"):
@@ -76,9 +76,10 @@ def matched(evidence: Evidence, rng: np.random.Generator) -> Examples | None:
 
 
 def class_weights(target: Labels, labels: Labels) -> Values:
-    """Weights of examples with ``labels``, summing to 1, that give every class its share among ``target``.
+    """Return weights of examples with ``labels``, summing to 1, that give every class its share in ``target``.
 
-    Classes of ``target`` that ``labels`` lacks have no weight, the others share it; all 0 where there is no common one.
+    Classes of ``target`` without an example in ``labels`` have no weight, which the others share. Without a common class
+    all weights are 0.
     """
     size = int(max(target.max(initial=0), labels.max(initial=0))) + 1
     wanted, there = np.bincount(target, minlength=size), np.bincount(labels, minlength=size)
@@ -88,7 +89,7 @@ def class_weights(target: Labels, labels: Labels) -> Values:
 
 
 def warning(evaluator: str, evidence: Evidence) -> tuple[str, ...]:
-    """What must be said where classes of the forget set are missing in the test set."""
+    """Return a warning if classes of the forget set are missing in the test set."""
     missing = np.setdiff1d(evidence.labels["forget"], evidence.labels["test"])
     if not missing.size:
         return ()
@@ -98,7 +99,7 @@ def warning(evaluator: str, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _halves(ids: NDArray[np.str_], labels: Labels, rng: np.random.Generator) -> Order:
-    """A random half of each class, whatever order examples are stored in: 0 or 1, shape (n,)."""
+    """Return 0 or 1 for each example, a random half of each class, independent of storage order, shape (n,)."""
     order = np.argsort(ids, kind="stable")[rng.permutation(len(ids))]
     by_class = order[np.argsort(labels[order], kind="stable")]
     found = np.zeros(len(ids), dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Evidence with numbers in place of infinities, and without models whose outputs are none.
+"""Replacement of infinite logits, and removal of models with NaN logits.
 
-The harness lets no model through whose logits are not finite; evidence that was made elsewhere may hold any.
+The harness rejects models with logits that are not finite; evidence made elsewhere may contain them.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Logits = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 LARGEST = 1e38
-"""What stands for an infinite logit: the posterior is 0 or 1 either way. Differences stay within single precision."""
+"""Replacement of an infinite logit: the posterior is 0 or 1 either way, and differences stay within single precision."""
 
 
 @dataclass(frozen=True)
 class Mended:
-    """Evidence whose logits are within LARGEST, and what had to be done, as sentences without a beginning."""
+    """Evidence with logits within LARGEST, and the changes that were made, as sentences without the evaluator's name."""
 
     evidence: Evidence
     warnings: tuple[str, ...]
 
 
 def finite(evaluate: Callable[[Analysis], Result]) -> Evaluate:
-    """Return an evaluator of evidence from one of an analysis: of finite logits alone, with a warning where they were not."""
+    """Return an evaluator of evidence from a function of an analysis; replace logits that are not finite, with a warning."""
     name = evaluate.__module__.removesuffix(".evaluator").rpartition(".")[2]
 
     @functools.wraps(evaluate)
@@ -78,10 +78,10 @@ def _mended(evidence: Evidence) -> Mended | None:
 
 
 def _all_finite(array: Logits) -> bool:
-    """Whether all are numbers within LARGEST; without a copy of them."""
+    """Return True if all values are within LARGEST and none is NaN; makes no copy."""
     if not array.size:
         return True
-    return bool(array.min() >= -LARGEST and array.max() <= LARGEST)  # false for NaN
+    return bool(array.min() >= -LARGEST and array.max() <= LARGEST)  # comparisons with NaN are False
 
 
 def _usable(arrays: Sequence[Logits]) -> Flags:
@@ -96,7 +96,7 @@ def _bounded(array: Logits, rows: Flags) -> Logits:
 
 
 def _renumbered(origins: NDArray[np.int64], usable: Flags | None) -> NDArray[np.int64]:
-    """Row numbers of originals once the unusable ones are gone, which get numbers beyond all rows that are left."""
+    """Return the originals' row numbers after removal of unusable ones, which get numbers beyond all remaining rows."""
     if usable is None or usable.all():
         return origins
     numbers = np.full(len(usable), -1, dtype=np.int64)

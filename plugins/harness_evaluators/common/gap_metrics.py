@@ -1,4 +1,4 @@
-"""A statistic of single models beside that of retrained ones, which is the ideal."""
+"""Gaps of a per-model statistic to the retrained models, which are the ideal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Values = NDArray[np.float64]
 
 
 def gaps(per_model: Mapping[str, Values], resamples: Resamples) -> Rows:
-    """The mean of each row less that of the retrained models; values of shape (N,) by row, ``retrained`` among them."""
+    """Return each row's mean less that of the retrained models; values of shape (N,) by row, with ``retrained``."""
     retrained = per_model["retrained"]
     centre = float(retrained.mean())
     linear = {
@@ -29,13 +29,13 @@ def gaps(per_model: Mapping[str, Values], resamples: Resamples) -> Rows:
 
 
 def means(per_model: Mapping[str, Values], resamples: Resamples) -> Rows:
-    """The mean of each row but the retrained models'."""
+    """Return the mean of each row other than the retrained models."""
     rows = {row: values for row, values in per_model.items() if row != "retrained"}
     return Rows(**{row: resamples.mean(row, values) for row, values in rows.items()})
 
 
 def metric(about: Description, per_model: Mapping[str, Values], resamples: Resamples) -> Metric:
-    """The mean over models; its position is that of the gap, and a note gives the retrained models' mean.
+    """Return the mean over models, with the position of the gap and a note with the retrained models' mean.
 
     Args:
         about: the metric; its ``distance`` is applied to the gap.

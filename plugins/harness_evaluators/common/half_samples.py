@@ -1,10 +1,11 @@
 """The noise of a statistic over models, from random halves of the models.
 
-Where T1 and T2 are a statistic of two disjoint halves of the models, T1 - T2 has twice the variance of a half, and a statistic
-of all models half the variance of a half: (T1 - T2) / 2 has its standard deviation. Unlike leaving out single models (Efron and
-Stein 1981), this does not overstate the noise of distances and fitted attacks, which have no first-order term where populations
-are alike; it supposes only that the variance falls as 1 / N. Sources: McCarthy, "Pseudo-replication: half samples" (1969);
-Politis and Romano, "Large sample confidence regions based on subsamples under minimal assumptions" (1994).
+Let T1 and T2 be a statistic of two disjoint halves of the models. T1 - T2 has twice the variance of a half, and the
+statistic of all models half of it, so (T1 - T2) / 2 has its standard deviation. Leaving out single models (Efron and
+Stein 1981) overstates the noise of distances and fitted attacks, which have no first-order term if the populations are
+equal. Half samples do not; they assume only that the variance falls as 1 / N. Sources: McCarthy, "Pseudo-replication:
+half samples" (1969); Politis and Romano, "Large sample confidence regions based on subsamples under minimal
+assumptions" (1994).
 """
 
 from __future__ import annotations
@@ -20,25 +21,26 @@ Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 
 HALVINGS = 16
-"""How many; the degrees of freedom of the noise."""
+"""Number of random halvings; the degrees of freedom of the noise."""
 
 LEAST = 16
-"""Fewest models of a population: below, a half holds too few for the same attack or distance, and the noise does not scale."""
+"""Fewest models of a population: a smaller half would change the attack or distance, and the noise would not scale."""
 
 FEW = f"Without interval: halves of fewer than {LEAST} models do not show its noise."
 
 COLUMNS = 256
-"""Most examples on which a mean over examples is computed for each half."""
+"""Most examples in the mean that is computed for each half."""
 
 
 def deviations(sizes: tuple[int, int], statistics: Callable[[Keep, Keep], Values]) -> Values | None:
     """Return half the differences of ``statistics`` between disjoint halves of the models, shape (HALVINGS, ...).
 
-    The halves of a population depend on its size alone, so that all comparisons with it share them. None below LEAST.
+    The halves of a population depend on its size alone, so that all comparisons with it share them. Return None below
+    LEAST models.
 
     Args:
         sizes: of the compared and of the retrained population.
-        statistics: maps which models take part, shape (N_left,) and (N_right,), to values of any one shape.
+        statistics: maps masks of the models, shape (N_left,) and (N_right,), to values of any one shape.
     """
     if min(sizes) < LEAST:
         return None
@@ -49,9 +51,9 @@ def deviations(sizes: tuple[int, int], statistics: Callable[[Keep, Keep], Values
 
 
 def of_mean(per_example: Values | None, n: int) -> Values | None:
-    """Return the deviations of a mean over n examples from those of some evenly chosen ones, shape (HALVINGS, m).
+    """Return the deviations of a mean over n examples from those of m evenly chosen ones, shape (HALVINGS, m).
 
-    The variance of a mean over m is (own variance) / m + (covariance) (m - 1) / m; the former falls further with n.
+    The variance of a mean over m is (own variance) / m + (covariance) (m - 1) / m; the first part falls further with n.
     """
     if per_example is None:
         return None

@@ -1,4 +1,4 @@
-"""Each model's contribution to a statistic that has no simple derivative, by leaving groups of models out."""
+"""Each model's contribution to a statistic without a simple derivative, by leaving out groups of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = 8
 
 
 def contributions(n_models: int, statistic: Callable[[Keep], Values]) -> Values:
-    """Contributions of models to ``statistic``, shape (n_models, n_statistics).
+    """Return the contributions of models to ``statistic``, shape (n_models, n_statistics).
 
     Leaving group g of G out changes the statistic by -1 / (G - 1) times the group's mean contribution, to first order.
     Every model of a group of m gets the group's contribution times sqrt(m), so that the variance over models estimates
@@ -31,14 +31,14 @@ def contributions(n_models: int, statistic: Callable[[Keep], Values]) -> Values:
 
 
 def left_out(n_models: int, groups: int = GROUPS) -> list[Keep]:
-    """Which models are kept, shape (n_models,), where each of the groups is left out in turn."""
+    """Return masks of the kept models, shape (n_models,), with each of the groups left out in turn."""
     count = min(n_models, groups)
     group = np.arange(n_models) % count
     return [group != g for g in range(count)]
 
 
 def spread(without: Values, n_models: int) -> Values:
-    """As :func:`contributions`, from the statistics without each of the groups, shape (n_groups, n_statistics)."""
+    """Return :func:`contributions` from the statistics without each of the groups, shape (n_groups, n_statistics)."""
     count = len(without)
     scale = np.sqrt(n_models / count) * (count - 1)
     return np.asarray((scale * (without.mean(axis=0) - without))[np.arange(n_models) % count])

@@ -1,10 +1,10 @@
-"""Likelihood-ratio attack that tells unlearned models from retrained ones, cross-fitted over models.
+"""Likelihood-ratio attack between unlearned and retrained models, cross-fitted over models.
 
-For every example two Gaussians are fitted, one over unlearned and one over retrained models, to phi or to its normal
-scores (:mod:`harness_evaluators.lira.rank_scores`); the score of a model on an example is the log-likelihood ratio of the two.
-Densities are always fitted on other models than those scored, and scores are only compared with scores of the same fold:
-those share their densities, so that under the null (both populations alike) the scored models are exchangeable and the
-expected AUC is exactly one half, at any number of models.
+For every example two Gaussians are fitted to phi or to its normal scores (``lira.rank_scores``), one over unlearned and
+one over retrained models. The score of a model on an example is the log-likelihood ratio of the two. Densities are
+fitted on other models than those scored, and scores are compared within their fold only. Scores of a fold share their
+densities. So under the null (equal populations) the scored models are exchangeable, and the expected AUC is exactly one
+half at any number of models.
 Sources: Carlini et al., "Membership Inference Attacks From First Principles" (2022); Hayes et al., "Inexact Unlearning
 Needs More Careful Evaluations to Avoid a False Sense of Privacy" (2024) for the comparison with retrained models.
 """
@@ -22,10 +22,10 @@ Pair = tuple[Values, Values]
 
 MIN_FOLDS, MAX_FOLDS = 4, 64
 SCORES = 1000
-"""Scores of retrained models that a fold keeps where it can: a false positive rate of 0.1 % needs as many."""
+"""Target number of retrained models' scores in a fold: a false positive rate of 0.1 % needs that many."""
 
 PER_EXAMPLE_FROM = 32
-"""Fewest models to fit a variance per example; below it, one variance per population does better.
+"""Fewest models to fit a variance per example; below, one variance per population performs better.
 
 Measured with spreads that vary between examples by a factor exp(0.5 z): AUC .611 (per example) against .613 (pooled)
 with 24 models in the fit, .624 against .619 with 48.
@@ -47,14 +47,14 @@ class Fold:
 
 
 def fold_count(n_examples: int, *sizes: int) -> int:
-    """Return how many folds leave each of them SCORES scores, within 4 and 64; each has two models of each population."""
+    """Return the number of folds, 4 to 64, that leaves SCORES scores in each, with two models of each population or more."""
     smallest = min(sizes)
     wanted = min(max(smallest * n_examples // SCORES, MIN_FOLDS), MAX_FOLDS)
     return max(2, min(wanted, smallest // 2))
 
 
 def fold_numbers(n_models: int, n_folds: int, rng: np.random.Generator) -> Folds:
-    """A random fold for each model, sizes differing by at most one, shape (n_models,)."""
+    """Return a random fold for each model, sizes differing by at most one, shape (n_models,)."""
     return np.asarray(rng.permutation(n_models) % n_folds, dtype=np.int64)
 
 
@@ -66,7 +66,7 @@ class Gaussians:
     variance: Values
 
     def log_density(self, phi: Values) -> Values:
-        """Log density of phi, shape (N, n), up to a constant."""
+        """Return the log density of phi, shape (N, n), up to a constant."""
         deviation = phi - self.mean
         deviation *= deviation
         deviation /= -2 * self.variance
@@ -77,10 +77,10 @@ class Gaussians:
 def gaussians(
     sizes: tuple[int, int], means: Pair, variances: Pair, centre: Values | float = 0.0
 ) -> tuple[Gaussians, Gaussians]:
-    """Return the Gaussians of two populations by how many models they hold, means less ``centre``, and variances.
+    """Return the Gaussians of two populations from their sizes, variances, and means less ``centre``.
 
-    Fewer models than PER_EXAMPLE_FROM share one variance. No standard deviation is below a thousandth of the pooled one, nor
-    below what rounding leaves of it, so that constant outputs give finite scores.
+    Fewer models than PER_EXAMPLE_FROM share one variance. The standard deviation has a floor, the larger of a thousandth of
+    the pooled one and the rounding error, so that constant outputs give finite scores.
     """
     largest = np.maximum(np.abs(means[0] + centre), np.abs(means[1] + centre))
     rounding = (1e-6 * (1 + largest)) ** 2
@@ -95,8 +95,7 @@ def gaussians(
 def cross_fit(left: Values, right: Values, left_folds: Folds, right_folds: Folds) -> list[Fold]:
     """Score every model of both populations, phi of shape (N, n), under densities of the other folds' models.
 
-    Folds without a model of either population give no comparison and are left out; models of fold -1 take no part.
-    Moments without a fold are added up from those of the other folds.
+    Folds without a model of either population are skipped; models of fold -1 are ignored.
     """
     n_folds, centre = int(left_folds.max()) + 1, right.mean(axis=0)
     sides = [
@@ -117,12 +116,14 @@ def cross_fit(left: Values, right: Values, left_folds: Folds, right_folds: Folds
 
 
 def _powers(deviations: Values) -> Values:
-    """Return the sums over models of first and of second powers, shape (2, n)."""
+    """Return the sums over models of first and second powers, shape (2, n)."""
     return np.stack([deviations.sum(axis=0), np.einsum("in,in->n", deviations, deviations)])
 
 
 def _without(sums: Values, k: int, size: int) -> Pair:
-    """Mean and variance of ``size`` models, those of fold k left out, from sums by fold (2, K, n) of first and second powers."""
-    first, second = np.delete(sums, k, axis=1).sum(axis=1)  # not a difference: nothing of the fold may be left in it
+    """Return mean and variance of the ``size`` models outside fold k, from sums of first and second powers (2, K, n)."""
+    first, second = np.delete(sums, k, axis=1).sum(
+        axis=1
+    )  # subtracting fold k from a total would leave rounding errors that depend on it
     mean = first / size
     return mean, np.maximum(second - first * mean, 0.0) / (size - 1)

@@ -1,4 +1,4 @@
-"""Which way a population's confidence is shifted against retrained models: forgotten too little, or too much."""
+"""Direction of a population's confidence shift against retrained models: too little or too much forgotten."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Shift:
 
 
 def spread(retrained: Values, per_example_from: int) -> Values:
-    """Standard deviation of phi over retrained models of shape (N, n), per example, shape (n,); never zero.
+    """Return the standard deviation of phi over retrained models (N, n) per example, shape (n,); never zero.
 
-    Below ``per_example_from`` models the root of the mean variance is taken for all examples: single estimates are then
-    too rough to divide by. No value is below a thousandth of that root, nor below what rounding leaves of the numbers.
+    Below ``per_example_from`` models all examples share the root of the mean variance: single estimates are then too rough
+    to divide by. The floor is a thousandth of that root, or the rounding error if that is larger.
     """
     variances = retrained.var(axis=0, ddof=1)
     pooled = variances.mean()
@@ -47,14 +47,14 @@ def spread(retrained: Values, per_example_from: int) -> Values:
 
 
 def rule(scale: Values) -> int:
-    """Return the ``per_example_from`` with which fewer models get a scale of the same kind: one for all examples, or for each."""
+    """Return the ``per_example_from`` that gives fewer models a scale of the same kind (common, or per example)."""
     return 0 if np.ptp(scale) > 0 else np.iinfo(np.int64).max
 
 
 def winsorised(phi: Values, references: Sequence[Values]) -> Values:
-    """Return phi of shape (N, n) cut, example by example, to the range of reference models widened by itself to either side.
+    """Return phi of shape (N, n) cut, per example, to the range of the reference models, widened by itself to either side.
 
-    Single outlying models then cannot move a mean beyond all measure; values that occur in practice stay as they are.
+    So a single outlying model cannot dominate a mean; values that occur in practice are unchanged.
     """
     low = np.min([one.min(axis=0) for one in references], axis=0)
     high = np.max([one.max(axis=0) for one in references], axis=0)
@@ -62,7 +62,7 @@ def winsorised(phi: Values, references: Sequence[Values]) -> Values:
 
 
 def shift(left: Values, right: Values, scale: Values) -> Shift:
-    """The shift of ``left`` against retrained ``right``, phi of shape (N, n) each, in units of ``scale`` (n,)."""
+    """Return the shift of ``left`` against retrained ``right``, phi of shape (N, n), in units of ``scale`` (n,)."""
     differences = left.mean(axis=0) - right.mean(axis=0)
     from_size = rule(scale)
 
@@ -81,7 +81,7 @@ def shift(left: Values, right: Values, scale: Values) -> Shift:
 
 
 def _welch_p(left: Values, right: Values, differences: Values) -> Values:
-    """Two-sided p of Welch's t-test per column; 0 where both sides are constant and differ, 1 where they are equal."""
+    """Return two-sided p of Welch's t-test per column; for constant columns 0 if they differ, 1 if they are equal."""
     parts = left.var(axis=0, ddof=1) / len(left), right.var(axis=0, ddof=1) / len(right)
     total = parts[0] + parts[1]
     safe = np.where(total > 0, total, 1.0)

@@ -1,4 +1,4 @@
-"""Which pairs of models are compared, and the mean over them with each model's contribution."""
+"""Choice of model pairs, and means over pairs with each model's contribution."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Distance = Callable[[Order, Order], Values]
 """Maps row numbers of two populations, shape (b,) each, to the distances of these pairs."""
 
 PAIRS = 64
-"""About how many pairs of models are compared at least, where there are as many."""
+"""Target number of model pairs, if there are as many."""
 
 LEAST_PARTNERS = 4
-"""Fewest retrained models that every model is compared with, where there are as many."""
+"""Fewest retrained models that each model is compared with, if there are as many."""
 
 _BLOCK = 50_000
 """Most posteriors compared at once."""
 
 
 def partners(n_left: int, n_right: int) -> list[Order]:
-    """With which retrained model each model is compared: lists of row numbers, shape (n_left,) each; no pair twice."""
+    """Return lists of row numbers, shape (n_left,): the retrained model to compare with each model; no pair occurs twice."""
     count = min(n_right, max(LEAST_PARTNERS, -(-PAIRS // n_left)))
     return [(np.arange(n_left) + k * n_right // count) % n_right for k in range(count)]
 
 
 def _of_pairs(left: Order, right: Order, p: Side, distance: Distance) -> Values:
-    """``distance`` of every pair, in their order; ``p`` tells how much a model takes."""
+    """Return ``distance`` of every pair, in order; the size of ``p`` determines the block size."""
     return np.concatenate(
         parallel.in_threads(
             lambda part: distance(left[part], right[part]),
@@ -46,7 +46,7 @@ def _of_pairs(left: Order, right: Order, p: Side, distance: Distance) -> Values:
 
 
 def over_pairs(left: Side, right: Side, distance: Distance) -> Linear:
-    """The mean of ``distance`` over pairs; a model contributes by how far its own pairs are from that mean."""
+    """Return the mean of ``distance`` over pairs; a model's contribution is its own pairs' deviation from that mean."""
     n_left, n_right = len(left.halves), len(right.halves)
     lists = partners(n_left, n_right)
     rights = np.concatenate(lists)
@@ -59,10 +59,10 @@ def over_pairs(left: Side, right: Side, distance: Distance) -> Linear:
 
 
 def within(p: Side, distance: Distance) -> Linear:
-    """The mean of ``distance`` over pairs of different models of one population, and the models' contributions.
+    """Return the mean of ``distance`` over pairs of different models of one population, with the models' contributions.
 
-    Model i meets i + 1, i + 2, ... around the circle, no further than half of it: no pair twice, except that opposite
-    models of an even circle meet from both sides.
+    The models form a circle. Model i is paired with i + 1, i + 2, ... up to half of the circle, so that no pair occurs twice,
+    except that opposite models of an even circle meet from both sides.
     """
     n_models = len(p.halves)
     count = min(n_models // 2, max(LEAST_PARTNERS, -(-PAIRS // n_models)))

@@ -1,4 +1,4 @@
-"""Large arrays in blocks, on as many threads as the process has processors."""
+"""Threads and blocks for large arrays."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 _THREAD = threading.local()
-"""Has ``at_work`` in the threads of :func:`in_threads`."""
+"""Thread-local flag ``at_work``, set in the threads of :func:`in_threads`."""
 
 PARTS = 16
-"""Of a thread's work: more parts even out what takes long and what does not, but cost more to hand over."""
+"""Parts per thread: more parts balance the load better but cost more to hand over."""
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_threads(work: Callable[[Item], Found], items: Iterable[Item]) -> list[Found]:
-    """Apply ``work`` to each item and return the results in order; NumPy's large operations run in parallel.
+    """Apply ``work`` to each item in threads and return the results in order; NumPy releases the GIL in large operations.
 
-    Work that is done in one of these threads starts no further ones: they would only contend for the processors.
+    Calls from within one of these threads run serially: further threads would only contend for the processors.
     """
     every = list(items)
     if min(len(every), processors()) < 2 or getattr(_THREAD, "at_work", False):
@@ -49,11 +49,11 @@ def _begin() -> None:
 
 
 def slices(length: int, step: int) -> list[slice]:
-    """Return consecutive slices of ``step``, or of 1 where ``step`` is less, that cover ``length``."""
+    """Return consecutive slices of length max(1, ``step``) that cover ``length``."""
     step = max(1, step)
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]
 
 
 def unfilled(shape: int | tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Return an array of NaN for results to be written into: a place that is missed can never pass for a number."""
+    """Return an array of NaN for results to be written into, so that an element that is missed is visible."""
     return np.full(shape, np.nan, dtype=dtype)

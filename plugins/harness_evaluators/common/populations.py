@@ -1,11 +1,11 @@
-"""The models of a run, brought into one order and to comparable numbers.
+"""The models of a run: which take part, in which order, and their phi and predictions.
 
-Numbers must not depend on the order in which models or examples happen to be stored, yet folds and resamples need some
-order. Models are therefore ordered by a hash of their outputs: pseudo-random, and the same however rows were permuted.
+Results must not depend on the order in which models or examples are stored, yet folds and resamples need some order.
+Models are therefore ordered by a hash of their outputs, which is pseudo-random and invariant to permutations of rows.
 
-Which unlearned models take part depends on the design. Under "per-original" it is the first row of each original, in the
-order in which rows are stored: further repeats of an original are not independent of it, and statistics that compare
-distributions suppose independent models. Under "one-original" it is every row.
+The design determines which unlearned models take part. Under "per-original" it is the first row of each original, in
+storage order: further repeats of an original are not independent of it, and comparisons of distributions assume
+independent models. Under "one-original" it is every row.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Values = NDArray[np.float64]
 Order = NDArray[np.int64]
 Classes = NDArray[np.unsignedinteger]
 MIN_MODELS = 4
-"""Fewest models a population may have for a comparison of distributions."""
+"""Fewest models of a population for a comparison of distributions."""
 
 SAME = 1e-6
-"""Outputs that differ by no more than this share of the largest one are the same: what rounding on a GPU may do."""
+"""Relative tolerance for equal outputs: the largest difference that rounding on a GPU causes."""
 
 _BLOCK = 100_000
-"""Most logits turned to float64 at once: so many stay near the processor, however large the split."""
+"""Most logits converted to float64 at once, so that they stay in the processor's cache."""
 
 
 class Analysis:
-    """What the evaluators of this package compute from the same evidence, each part at most once.
+    """Quantities that several evaluators compute from the same evidence, each computed once and cached.
 
-    Each evaluator runs in a process of its own and has its own analysis; nothing is kept longer than that.
+    Each evaluator runs in its own process with its own analysis, so the cache ends with the process.
 
     Args:
         evidence: of the run, all logits finite.
@@ -49,7 +49,7 @@ class Analysis:
 
     @functools.cached_property
     def models(self) -> Models:
-        """The models that take part, ordered by a hash of their logits on the forget set; references cut to size."""
+        """Return the models that take part, ordered by a hash of their logits on the forget set; references cut to size."""
         return Models(self, *_chosen(self.evidence))
 
     def phi(self, population: Population, split: SplitName) -> Values:
@@ -61,7 +61,7 @@ class Analysis:
         return self._phi[key]
 
     def answers(self, population: Population, split: SplitName) -> Classes:
-        """Return the class of each model's largest logit on each example, the first of equal ones, shape (N, n), read-only."""
+        """Return the predicted class of each model on each example (the first if tied), shape (N, n), read-only."""
         key = population, split
         if key not in self._answers:
             self._answers[key] = largest(self.evidence.logits[population][split])
@@ -74,7 +74,7 @@ class Analysis:
 
 
 Statistic = Callable[[Analysis, Population, SplitName], Values]
-"""Maps a population on a split to an array whose first axis is the models."""
+"""A function of a population on a split; the first axis of its result is the models."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Panel:
     noop: Values | None
 
     def comparisons(self) -> dict[str, tuple[Values, Values]]:
-        """Each row of the report with its own and the retrained models' values; empty where those are missing."""
+        """Return each row of the report with its own and the retrained models' values; empty if those are missing."""
         rows = {"unlearned": self.unlearned, "control": self.control, "noop": self.noop}
         right = self.retrained
         return {} if right is None else {name: (left, right) for name, left in rows.items() if left is not None}
@@ -102,15 +102,15 @@ class Panel:
 
 @dataclass(frozen=True)
 class Models:
-    """Which models of each population take part, and in which order.
+    """The models of each population that take part, in order.
 
     Attributes:
         analysis: of the run.
-        order: row numbers per population; control and original are cut to the number of unlearned models where they
-            have more, because most statistics depend on how many models they compare.
-        whole: as ``order``, but with all models of control and original, for statistics that take any numbers.
-        same: under "one-original", that all unlearned models are the same one, as a sentence without capital and full
-            stop; empty where they are not.
+        order: row numbers per population; control and original are cut to the number of unlearned models if they have
+            more, because most statistics depend on how many models they compare.
+        whole: as ``order``, but with all models of control and original, for statistics that take any number.
+        same: under "one-original", that all unlearned models are identical, as a sentence without capital and full stop;
+            empty if they are not.
     """
 
     analysis: Analysis
@@ -120,20 +120,20 @@ class Models:
 
     @property
     def evidence(self) -> Evidence:
-        """The evidence of the run."""
+        """Return the evidence of the run."""
         return self.analysis.evidence
 
     def sizes(self) -> dict[str, int]:
-        """Models per row of the report: unlearned, retrained, control, noop; 0 where missing."""
+        """Return the number of models per row of the report (unlearned, retrained, control, noop); 0 if missing."""
         names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
         return {name: len(self.order[key]) for name, key in {**names, "noop": "original"}.items()}
 
     def why_not(self, split: SplitName) -> str:
-        """Why the models' distributions on ``split`` cannot be compared, as a sentence; empty where they can."""
+        """Return why the distributions on ``split`` cannot be compared, as a sentence; empty if they can."""
         return f"Not computed: {self.same}." if self.same else self.why_none(split)
 
     def why_none(self, split: SplitName) -> str:
-        """As :meth:`why_not` for a statistic of single models, which a deterministic method has under any design."""
+        """Return :meth:`why_not` for a per-model statistic, which exists for a deterministic method under any design."""
         sizes = self.sizes()
         few = [f"{sizes[row]} {row}" for row in ("unlearned", "retrained") if sizes[row] < MIN_MODELS]
         if few:
@@ -143,13 +143,13 @@ class Models:
         return "" if self.has(split) else f"Not computed: no models were judged on a {split} set."
 
     def has(self, split: SplitName) -> bool:
-        """Whether every population that takes part was judged on at least one example of ``split``."""
+        """Return True if every population that takes part has logits on at least one example of ``split``."""
         if split not in self.evidence.labels or len(self.evidence.labels[split]) == 0:
             return False
         return all(split in self.evidence.logits[name] for name, rows in self.order.items() if len(rows))
 
     def panel(self, split: SplitName, statistic: Statistic, minimum: int = MIN_MODELS) -> Panel:
-        """``statistic`` of every population on ``split``, models in order; None for populations below the minimum."""
+        """Return ``statistic`` of every population on ``split``, models in order; None for populations below the minimum."""
 
         def rows(population: Population) -> Values | None:
             order = self.order[population]
@@ -159,7 +159,7 @@ class Models:
 
 
 def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], Mapping[Population, Order], str]:
-    """Rows by population, cut to size and whole, and :func:`_same`."""
+    """Return the rows by population cut to size, the rows uncut, and :func:`_same`."""
     salt = int(evidence.rng("model-order").integers(2**63))
     names: tuple[Population, ...] = ("unlearned", "retrained", "control", "original")
     order = {name: _order(evidence, name, salt) for name in names}
@@ -174,13 +174,13 @@ def _chosen(evidence: Evidence) -> tuple[Mapping[Population, Order], Mapping[Pop
 
 
 def _first_of_each(origins: NDArray[np.int64], order: Order) -> Order:
-    """``order`` without the rows whose original has one before them."""
+    """Return ``order`` with only the first stored row of each original."""
     firsts = np.unique(origins, return_index=True)[1]
     return order[np.isin(order, firsts)]
 
 
 def _same(evidence: Evidence) -> str:
-    """Words for a run of one original whose unlearned models say the same of every example; else empty."""
+    """Return a phrase if a run of one original has identical unlearned models; else an empty string."""
     judged = [logits for logits in evidence.logits.get("unlearned", {}).values() if logits.size]
     if evidence.design != "one-original" or not judged or len(judged[0]) < 2:
         return ""
@@ -193,20 +193,20 @@ def _same(evidence: Evidence) -> str:
 
 
 def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Whether two models' logits on a split are equal but for rounding."""
+    """Return True if two models' logits on a split are equal up to rounding."""
     limit = SAME * float(np.abs(one).max())
     return bool((np.abs(one.astype(np.float64) - other) <= limit).all())
 
 
 def phi_of(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Values:
-    """Return phi of logits of shape (N, n, C), shape (N, n), as :func:`harness.evaluation.phi`; block by block, in threads."""
+    """Return :func:`harness.evaluation.phi` of logits (N, n, C), shape (N, n), computed in blocks and threads."""
     found = parallel.unfilled(logits.shape[:2])
     parallel.in_threads(lambda rows: _set_phi(logits[rows], labels, found[rows]), _blocks(logits))
     return found
 
 
 def _set_phi(logits: NDArray[np.floating], labels: NDArray[np.int64], out: Values) -> None:
-    """Set ``out`` to :func:`harness.evaluation.phi`, with classes first: what is summed over them runs along whole rows."""
+    """Set ``out`` to :func:`harness.evaluation.phi`; classes come first, so that sums over them run along contiguous rows."""
     z = np.array(logits.transpose(2, 0, 1), dtype=np.float64, order="C")
     columns = np.arange(len(labels))
     out[:] = z[labels, :, columns].T
@@ -218,8 +218,8 @@ def _set_phi(logits: NDArray[np.floating], labels: NDArray[np.int64], out: Value
 
 
 def largest(logits: NDArray[np.floating]) -> Classes:
-    """The class of the largest of numbers of shape (N, n, C), the first of equal ones; shape (N, n)."""
-    # Small integers, since they are kept: a tenth of the logits' size at most. No class is C, so that a hole is no answer.
+    """Return the index of the largest of the C numbers, shape (N, n, C) to (N, n); the first if tied."""
+    # The smallest integer type, since predictions are cached. C is no class, so an element that is missed is visible.
     none = logits.shape[2]
     found = np.full(logits.shape[:2], none, dtype=np.min_scalar_type(none))
     parallel.in_threads(lambda rows: _set_largest(logits[rows], found[rows]), _blocks(logits))
@@ -236,12 +236,12 @@ def _set_largest(logits: NDArray[np.floating], out: Classes) -> None:
 
 
 def _blocks(logits: NDArray[np.floating]) -> list[slice]:
-    """Slices of the models that hold about _BLOCK logits each."""
+    """Return slices of the models that hold about _BLOCK logits each."""
     return parallel.slices(len(logits), _BLOCK // max(1, logits.shape[1] * logits.shape[2]))
 
 
 def _order(evidence: Evidence, population: Population, salt: int) -> Order:
-    """Row numbers in the order of a hash of the rows' logits on the forget set."""
+    """Return row numbers sorted by a hash of the rows' logits on the forget set."""
     logits = evidence.logits.get(population, {}).get("forget")
     if logits is None or logits.shape[0] == 0:
         return np.zeros(0, dtype=np.int64)
@@ -257,7 +257,7 @@ def _order(evidence: Evidence, population: Population, salt: int) -> Order:
 
 
 def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection that scatters neighbours; written over ``bits``."""
+    """Apply the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), a bijection, to ``bits`` in place."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         bits ^= bits >> np.uint64(shift)
         bits *= np.uint64(factor)

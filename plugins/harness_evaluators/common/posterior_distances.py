@@ -1,6 +1,6 @@
-"""Softmax posteriors, their entropies, and distances between those of two models.
+"""Softmax posteriors, their entropies, and distances between the posteriors of two models.
 
-Numbers are in single precision: they are averaged over thousands of examples, and logits come in it.
+Numbers are in single precision, as logits are; they are averaged over thousands of examples.
 Sources: Lin, "Divergence measures based on the Shannon entropy" (1991); Chundawat et al., "Can bad teaching induce
 forgetting?" (2023) for the zero retrain forgetting score.
 """
@@ -20,14 +20,14 @@ Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Order = NDArray[np.int64]
 _BLOCK = 50_000
-"""Most posteriors at once; so many stay near the processor."""
+"""Most posteriors processed at once, so that they stay in the processor's cache."""
 
 _TINY = np.float32(np.finfo(np.float32).tiny)
 _LN2 = math.log(2)
 
 
 def softmax(logits: NDArray[np.floating]) -> Singles:
-    """Posteriors, shape (..., C), of logits of the same shape; the largest logit is taken off first."""
+    """Return posteriors, shape (..., C), of logits of the same shape; the largest logit is subtracted first."""
     z = np.asarray(logits, dtype=np.float32)
     p = np.exp(z - z.max(axis=-1, keepdims=True))
     p /= p.sum(axis=-1, keepdims=True)
@@ -39,7 +39,7 @@ class Side:
     """Posteriors of one population, prepared for pairs; classes come before examples, so that sums run along whole rows.
 
     Attributes:
-        halves: half of the posteriors, shape (N, C, n), never 0 (which changes no number here).
+        halves: half of the posteriors, shape (N, C, n); a floor keeps them above 0 without changing any result.
         entropies: shape (N, n), nats.
     """
 
@@ -48,7 +48,7 @@ class Side:
 
 
 def side(p: Singles) -> Side:
-    """Of posteriors of shape (N, n, C)."""
+    """Return the side of posteriors of shape (N, n, C)."""
     found = _empty(p.shape)
 
     def work(rows: slice) -> None:
@@ -60,7 +60,7 @@ def side(p: Singles) -> Side:
 
 
 def side_of(logits: NDArray[np.floating], models: Order) -> Side:
-    """Of the posteriors of some models, in the order that is given; logits of shape (N, n, C)."""
+    """Return the side of some models in the given order, from logits of shape (N, n, C)."""
     found = _empty((len(models), *logits.shape[1:]))
     blocks = parallel.slices(len(models), _BLOCK // max(1, logits[0].size))
 
@@ -81,7 +81,7 @@ def _empty(shape: tuple[int, ...]) -> Side:
 
 
 def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
-    """Divide some models' halves, so that they are half of posteriors, and fill in the entropies."""
+    """Divide some models' halves, so that they are half of posteriors, and set the entropies."""
     halves = found.halves[rows]
     halves /= divisor
     np.maximum(halves, _TINY, out=halves)
@@ -89,7 +89,7 @@ def _finish(found: Side, rows: slice, divisor: np.floating | Singles) -> None:
 
 
 def entropies(p: Singles) -> Singles:
-    """Shannon entropy in nats along the last axis; 0 log 0 = 0."""
+    """Return the Shannon entropy in nats along the last axis; 0 log 0 = 0."""
     classes_first = np.moveaxis(np.asarray(p, dtype=np.float32), -1, 0).reshape(1, p.shape[-1], -1)
     found = parallel.unfilled((1, classes_first.shape[2]), np.float32)
     _set_entropies(np.maximum(classes_first, _TINY), found)
@@ -105,7 +105,7 @@ def _set_entropies(p: Singles, out: Singles) -> None:
 
 
 def jensen_shannon(p: Singles, q: Singles) -> Values:
-    """Jensen-Shannon divergence in bits, H((p + q) / 2) - (H(p) + H(q)) / 2, along the last axis; in [0, 1]."""
+    """Return the Jensen-Shannon divergence in bits, H((p + q) / 2) - (H(p) + H(q)) / 2, along the last axis; in [0, 1]."""
     middle = np.asarray((p + q) / 2, dtype=np.float32)
     return _in_bits(entropies(middle), entropies(p), entropies(q))
 
@@ -116,10 +116,9 @@ def _in_bits(middle: Singles, one: Singles, other: Singles) -> Values:
 
 
 def zero_retrain_forgetting(p: Singles | Side, reference: Singles) -> Values:
-    """1 - mean over examples of the Jensen-Shannon divergence in bits from ``reference`` (C,); (N, n, C) to (N,).
+    """Return 1 - mean over examples of the Jensen-Shannon divergence in bits from ``reference`` (C,); (N, n, C) to (N,).
 
-    Both sum and mean run over whole posteriors: a mean over classes as well, which public code takes, would bring every
-    model close to 1.
+    The divergence sums over classes. Public code takes the mean over classes, which brings every model close to 1.
     """
     known = p if isinstance(p, Side) else side(p)
     half, own = np.maximum(reference / 2, _TINY)[:, None], entropies(reference)
@@ -131,24 +130,26 @@ def zero_retrain_forgetting(p: Singles | Side, reference: Singles) -> Values:
 
 
 def mean_jensen_shannon(left: Singles | Side, right: Singles | Side) -> Linear:
-    """Jensen-Shannon divergence in bits, mean over pairs and examples of (m, n, C) and (N, n, C)."""
+    """Return the Jensen-Shannon divergence in bits, mean over pairs and examples of (m, n, C) and (N, n, C)."""
     one, other = _sides(left, right)
     return model_pairs.over_pairs(one, other, _divergence(one, other))
 
 
 def jensen_shannon_within(p: Singles | Side) -> Linear:
-    """Jensen-Shannon divergence in bits, mean over pairs of different models of (N, n, C); contributions in ``left``."""
+    """Return the Jensen-Shannon divergence in bits, mean over pairs of different models of (N, n, C); contributions in
+    ``left``.
+    """
     one, other = _sides(p, p)
     return model_pairs.within(one, _divergence(one, other))
 
 
 def excess(across: Linear, left: Linear, right: Linear) -> Linear:
-    """By how much divergences across populations exceed those within: 2 E d(L, R) - E d(L, L') - E d(R, R').
+    """Return the excess of divergences across populations over those within: 2 E d(L, R) - E d(L, L') - E d(R, R').
 
-    The Jensen-Shannon divergence is the square of a Hilbert metric, so that the expectation is twice the squared
-    distance between the two populations' mean embeddings: never negative, and 0 for populations that are alike,
-    whatever their spread. The estimate is unbiased, and may therefore be negative. Sources: Fuglede and Topsoe,
-    "Jensen-Shannon divergence and Hilbert space embedding" (2004); Szekely and Rizzo, "Energy statistics" (2013).
+    The Jensen-Shannon divergence is the square of a Hilbert metric. So the expectation is twice the squared distance between
+    the two populations' mean embeddings: never negative, and 0 for equal populations, whatever their spread. The estimate is
+    unbiased, and may therefore be negative. Sources: Fuglede and Topsoe, "Jensen-Shannon divergence and Hilbert space
+    embedding" (2004); Szekely and Rizzo, "Energy statistics" (2013).
     """
     value = 2 * across.value - left.value - right.value
     if across.left is None or across.right is None or left.left is None or right.left is None:
@@ -162,7 +163,7 @@ def _sides(left: Singles | Side, right: Singles | Side) -> tuple[Side, Side]:
 
 
 def _divergence(left: Side, right: Side) -> model_pairs.Distance:
-    """Mean divergence over examples of models i of ``left`` and models j of ``right``."""
+    """Return the mean divergence over examples of models i of ``left`` and models j of ``right``."""
 
     def distance(i: Order, j: Order) -> Values:
         return _from_middle(left.halves[i] + right.halves[j], left.entropies[i], right.entropies[j])
@@ -171,14 +172,14 @@ def _divergence(left: Side, right: Side) -> model_pairs.Distance:
 
 
 def _from_middle(middle: Singles, one: Singles, other: Singles) -> Values:
-    """Mean divergence in bits, shape (N,), from the mean of posteriors, shape (N, C, n), and entropies, shape (N, n)."""
+    """Return the mean divergence in bits, shape (N,), from the mean posteriors (N, C, n) and the entropies (N, n)."""
     found = parallel.unfilled((len(middle), middle.shape[2]), np.float32)
     _set_entropies(middle, found)
     return np.asarray(_in_bits(found, one, other).mean(axis=1))
 
 
 def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Linear:
-    """Euclidean distance between posteriors, mean over pairs and examples; at most sqrt(2)."""
+    """Return the Euclidean distance between posteriors, mean over pairs and examples; at most sqrt(2)."""
     one, other = _sides(left, right)
 
     def distance(i: Order, j: Order) -> Values:
@@ -191,12 +192,12 @@ def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Lin
 
 
 def mean_completeness(left: Singles | Side, right: Singles | Side) -> Linear:
-    """Share of equal answers, mean over pairs and examples; of equal posteriors the first class is the answer."""
+    """Return the share of equal predictions, mean over pairs and examples; the first class wins ties."""
     sides = _sides(left, right)
     one, other = (populations.largest(known.halves.transpose(0, 2, 1)) for known in sides)
     return model_pairs.over_pairs(*sides, lambda i, j: np.asarray((one[i] == other[j]).mean(axis=1)))
 
 
 def _blocks(length: int, p: Singles) -> list[slice]:
-    """Slices of models or of pairs that hold about _BLOCK posteriors each."""
+    """Return slices of models or of pairs that hold about _BLOCK posteriors each."""
     return parallel.slices(length, _BLOCK // max(1, p[0].size))

@@ -1,4 +1,4 @@
-"""``forgetting``: the two questions of the verdict. Do unlearned models differ from retrained ones? How much is left?"""
+"""``forgetting``: the two tests of the verdict, for any difference and for the share of memory that is left."""
 
 from __future__ import annotations
 

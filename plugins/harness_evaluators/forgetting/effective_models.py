@@ -1,4 +1,4 @@
-"""How many independent models a population is worth: copies of one model are one model."""
+"""Effective number of independent models of a population; copies of one model count once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from harness_evaluators.forgetting import memory_regression
 Values = NDArray[np.float64]
 
 ALIKE = 0.01
-"""Two models are one where their squared distance is below this share of that of two retrained models."""
+"""Two models are identical if their squared distance is below this share of that between two retrained models."""
 
 
 def independent(models: Values, retrained: Values) -> float:
-    """Return how many independent models there are at most, by their variance and by how many of them are different.
+    """Return an upper limit on the number of independent models, from their variance and from the number of distinct models.
 
     Args:
         models: phi, shape (N, n).
@@ -29,5 +29,5 @@ def _different(models: Values, retrained: Values) -> float:
     norms = np.diag(products)
     distances = norms[:, None] + norms[None, :] - 2 * products
     alike = distances <= ALIKE * 2 * retrained.var(axis=0, ddof=1).sum()
-    np.fill_diagonal(alike, True)  # also where rounding leaves a distance of a model from itself
+    np.fill_diagonal(alike, True)  # rounding may leave a distance of a model from itself
     return float((1 / alike.sum(axis=1)).sum())

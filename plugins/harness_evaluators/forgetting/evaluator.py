@@ -1,13 +1,13 @@
-"""``forgetting``: the two questions of the verdict. Do unlearned models differ from retrained ones? How much is left?
+"""``forgetting``: the two tests of the verdict, for any difference and for the share of memory that is left.
 
-1. *Different?* An exact permutation test over models on everything that can be seen of them: the confidence in the true
-   class on the forget set (location, spread, extremes over examples), as it is and under every query; the logits of wrong
-   classes; what goes together within a model; and the test set. One family-wise p-value
-   (:mod:`harness_evaluators.forgetting.permutation_test`). Where the test set differs as well, a second test
-   says whether the forget set stands out from it (:mod:`harness_evaluators.forgetting.excess_test`).
-2. *How much is left?* The share of the memory of the forget set that is left, with an upper bound to hold against a
-   margin (:mod:`harness_evaluators.forgetting.memory_regression`): on confidences as they are, as seen from the test set
-   (:mod:`harness_evaluators.forgetting.placebo`), and under queries.
+1. *Any difference?* An exact permutation test over models. It compares the confidence in the true class on the forget set
+   (location, spread, extremes over examples), plain and under every query; the logits of wrong classes; joint patterns
+   within a model; and the test set. It gives one family-wise p-value
+   (:mod:`harness_evaluators.forgetting.permutation_test`). If the test set differs as well, a second test compares the
+   forget set with it (:mod:`harness_evaluators.forgetting.excess_test`).
+2. *How much is left?* The share of the memory of the forget set that is left, with an upper bound that is compared with a
+   margin (:mod:`harness_evaluators.forgetting.memory_regression`): from plain confidences, from confidences calibrated on
+   the test set (:mod:`harness_evaluators.forgetting.placebo`), and under queries.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEVEL = 0.05
 METHOD = "jackknife over models, Student's t"
 
 BOUNDED = (PLAIN, CALIBRATED, QUERIES)
-"""Ways to look whose bounds are held against the margins; single queries enter by the test for a difference."""
+"""Views with bounds that are compared with the margins; single queries enter only through the test for a difference."""
 
 
 @hookimpl
@@ -52,18 +52,18 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is found on one row of the report.
+    """Results for one row of the report.
 
     Attributes:
-        samples: confidences that memories rest on, by way to look.
-        difference: the test on everything.
-        placebo: the test on the test set; None without one.
-        placebo_shift: mean shift there; None likewise.
-        excess: whether the forget set stands out from the test set.
-        memories: by way to look; empty where there is no no-op.
-        under, over: shares of examples that are named as more, or as less, confident.
+        samples: confidences behind the memories, by view.
+        difference: the test on all statistics.
+        placebo: the test on the test set; None without a placebo.
+        placebo_shift: mean shift on the test set; None without a placebo.
+        excess: the comparison of the forget set with the test set.
+        memories: by view; empty without a no-op.
+        under, over: shares of examples that are significantly more, or less, confident.
         z, p: of each example, shape (n,).
-        diversity: how many independent models the row's are worth.
+        diversity: effective number of independent models.
     """
 
     samples: Mapping[str, Sample]
@@ -81,7 +81,7 @@ class Seen:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Answer both questions for the unlearned models, the control and the no-op."""
+    """Run both tests for the unlearned models, the control and the no-op."""
     models = analysis.models
     view = View(models)
     why_not = models.why_not("forget") or _why_nothing_can_be_told(view)
@@ -96,7 +96,7 @@ def evaluate(analysis: Analysis) -> Result:
 
 
 def _why_nothing_can_be_told(view: View) -> str:
-    """Say so where retrained models are all the same: anything is unlike them, and nothing says how far is far."""
+    """Return a reason if all retrained models are identical: there is then no scale for a difference."""
     retrained = view.plain("retrained")
     same = np.ptp(retrained, axis=0) <= populations.SAME * np.abs(retrained).max()
     return "Not computed: retrained models do not vary, so that nothing can be told." if same.all() else ""
@@ -167,20 +167,20 @@ def _p(test: Difference | None) -> float | None:
 
 
 def memory_bound(memories: Mapping[str, Memory]) -> float | None:
-    """Return the largest upper bound of the share that is left; never below what the error alone allows."""
+    """Return the largest upper bound of the share that is left; at least what the standard error alone gives."""
     found = [_upper(memories[way].slope) for way in BOUNDED if way in memories]
     return max(found) if found else None
 
 
 def shift_bound(memories: Mapping[str, Memory]) -> float | None:
-    """Return the largest bound of the mean shift to either side, in standard deviations."""
+    """Return the largest bound of the absolute mean shift, in standard deviations."""
     shifts = [memories[way].shift for way in BOUNDED if way in memories]
     found = [max(_upper(one), _upper(Estimate(-one.value, one.error, one.freedom))) for one in shifts]
     return max(found) if found else None
 
 
 def _upper(estimate: Estimate) -> float:
-    """Bound an estimate that is taken as 0 where it is below: luck must not promise more than the error allows."""
+    """Return the upper bound of an estimate cut at 0: a negative estimate must not lower the bound below its error."""
     return Estimate(max(0.0, estimate.value), estimate.error, estimate.freedom).bound(1 - LEVEL)
 
 
@@ -195,7 +195,7 @@ def _interval(estimate: Estimate | None, level: float = LEVEL) -> Interval | Non
 
 
 def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
-    """Report a share of memory: what is left is linear in it, so that its complement is the way to perfect."""
+    """Return a share of memory; what is left is linear in the slope, so the position is 1 - slope."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
         return calibration.missing(about, "Not computed: without this way to look, or without a no-op.")
@@ -207,7 +207,7 @@ def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
 
 
 def _worst(seen: Mapping[Row, Seen]) -> Metric:
-    """Report the way to look that shows most."""
+    """Return the share of memory under the view with the largest slope."""
     about = texts.LEFT_WORST
     ours = seen["unlearned"].memories
     if not ours:
@@ -243,7 +243,7 @@ def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metri
 
 
 def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -> Metric:
-    """Report an estimate and the control's, with their intervals and what they could tell apart."""
+    """Return an estimate and the control's, with their intervals and the smallest visible difference."""
     return Metric(
         name=about.name,
         value=ours.value,
@@ -259,7 +259,7 @@ def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -
 
 
 def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: str = "") -> Metric:
-    """Report a number without an interval: a p-value, a bound, or a share that a test has named."""
+    """Return a number without an interval: a p-value, a bound, or a share of significant examples."""
     ours = rows.get("unlearned")
     if ours is None:
         return calibration.missing(about, "Not computed: there is nothing to compute it from.")
@@ -277,7 +277,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
 
 
 def _size(seen: Mapping[Row, Seen]) -> Metric:
-    """Report the root of the mean square, with the ends of its interval likewise; negative squares are 0."""
+    """Return the root of the mean square with the roots of its interval's ends; negative squares count as 0."""
     about, memories = texts.SIZE, seen["unlearned"].memories
     if not memories:
         return calibration.missing(about, "Not computed: without a no-op.")
@@ -290,7 +290,7 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
 
 
 def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
-    """Return z, family-wise p and the parts of the slope of each example, and the slopes by way to look."""
+    """Return z, family-wise p and the parts of the slope of each example, and the slopes by view."""
     arrays = {"example_z": seen.z, "example_p": seen.p}
     arrays |= {
         f"position_interval_{one.name}": np.array([1 - one.interval.high, 1 - one.interval.low])

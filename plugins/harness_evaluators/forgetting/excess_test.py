@@ -1,14 +1,14 @@
-"""Whether the forget set stands out from the test set: a permutation test over examples.
+"""A permutation test over examples for differences on the forget set that exceed those on the test set.
 
-Another kind of model differs from retrained ones on every example, seen or not; what is left of the forget set differs
-on the forget set alone. So each example is first reduced to how far unlearned models lie from retrained ones on it, and
-these distances are then compared between forgotten and unseen examples: a difference in differences. If unlearned models
-know nothing of the forget set, forgotten examples are to them like unseen examples of the same difficulty or class, so that
-any exchange of the two within such a stratum is equally likely. The test is then exact however many models there
-are and however much they depend on each other: copies of one model differ from retrained ones by as much on the test set.
+A different kind of model differs from retrained ones on every example, seen or not; remaining memory shows on the forget set
+alone. So each example is first reduced to the distance between unlearned and retrained models on it. These distances are
+then compared between forgotten and unseen examples (difference in differences). If unlearned models have no memory of the
+forget set, forgotten examples are exchangeable with unseen examples of the same difficulty or class. The test is then exact
+for any number of models and any dependence between them: copies of one model differ from retrained ones by as much on the
+test set.
 
-Confidences come from :mod:`harness_evaluators.forgetting.placebo`; of the wrong classes, their order within an example is taken.
-Both leave out what a temperature changes.
+Confidences come from :mod:`harness_evaluators.forgetting.placebo`. For wrong classes, their order within an example is used.
+Both are invariant to a change of temperature.
 
 Sources: Ashenfelter and Card, "Using the Longitudinal Structure of Earnings to Estimate the Effect of Training Programs"
 (1985), for differences in differences; Pesarin, "Multivariate Permutation Tests" (2001), for strata.
@@ -32,20 +32,20 @@ STRATA = 10
 """Most strata of difficulty."""
 
 LEAST_IN_STRATUM = 30
-"""Examples in a stratum, on average at least."""
+"""Smallest mean number of examples in a stratum."""
 
 OVERLAP = 0.5
-"""Share of the forgotten examples that must lie in strata with as many unseen ones for a test."""
+"""Share of the forgotten examples that must be in strata with as many unseen ones."""
 
 
 @dataclass(frozen=True)
 class Distances:
-    """How far compared models lie from references on each example, forgotten ones first, shape (n + m,) each.
+    """Distances between compared models and references on each example, forgotten ones first, shape (n + m,) each.
 
     Attributes:
-        location: z-values of the location; signed where ``signed``, else root mean squares over several numbers.
-        spread: likewise of the spread; None where it is not compared.
-        signed: whether the sign has a meaning.
+        location: z-values of the location; signed if ``signed``, else root mean squares over several numbers.
+        spread: the same for the spread; None if it is not compared.
+        signed: True if the sign has a meaning.
     """
 
     location: Values
@@ -71,10 +71,10 @@ class Distances:
         return cls(found[0], found[1] if spread else None, signed=values.ndim == 2)
 
     def statistics(self, chosen: Rows, strata: Rows) -> dict[str, Singles]:
-        """Return how much the chosen examples stand out from the others; large values speak for it.
+        """Return statistics of the difference between the chosen examples and the others; large values mean a difference.
 
         Args:
-            chosen: which examples are called forgotten, in fact (row 0) and in each permutation, shape (B, n).
+            chosen: examples labelled as forgotten, actually (row 0) and in each permutation, shape (B, n).
             strata: of each example.
         """
         found = {}
@@ -90,17 +90,17 @@ class Distances:
 
 
 def _within(values: Values, strata: Rows) -> Values:
-    """Subtract the mean of each stratum: what difficulty explains is no noise of the test."""
+    """Subtract the mean of each stratum, which removes the effect of difficulty from the test's noise."""
     return np.asarray(values - (np.bincount(strata, values) / np.maximum(np.bincount(strata), 1))[strata])
 
 
 def test(
     distances: Mapping[str, Distances], strata: Rows, forgotten: int, rng: np.random.Generator
 ) -> Difference | None:
-    """Test whether forgotten examples stand out; None where too few unseen examples share their strata.
+    """Test whether forgotten examples differ more than unseen ones; None if too few unseen examples share their strata.
 
     Args:
-        distances: by what is looked at.
+        distances: by statistic family.
         strata: of each example, from 0 on, forgotten ones first, shape (n + m,).
         forgotten: n.
         rng: of the permutations.
@@ -123,7 +123,7 @@ def by_difficulty(difficulty: Values) -> Rows:
 
 
 def _exchanged(strata: Rows, forgotten: int, rng: np.random.Generator) -> Rows:
-    """Return which examples are called forgotten, shape (PERMUTATIONS + 1, n): as many of each stratum as really are."""
+    """Return the examples labelled as forgotten, shape (PERMUTATIONS + 1, n), permuted within strata."""
     parts = []
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)

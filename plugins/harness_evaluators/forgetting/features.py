@@ -1,4 +1,4 @@
-"""The numbers of each model that a test for a difference looks at, one column per example or per example and class."""
+"""Features of each model for the permutation tests, one column per example, or per example and class."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Logits = NDArray[np.float32]
 Order = NDArray[np.int64]
 
 MOST_NUMBERS = 2_000_000
-"""Most numbers, of all models together, of wrong classes; beyond, the columns that vary most over all models are taken."""
+"""Most logits of wrong classes over all models; if there are more, the columns with the largest variance are used."""
 
 MOST_COLUMNS = 8192
-"""Most columns of wrong classes, however few models there are: each is compared under all permutations."""
+"""Most columns of wrong classes for any number of models: each column is compared under all permutations."""
 
 BLOCK = 2_000_000
-"""Logits that are worked on at once: with a thousand classes, a copy of all would be larger than what a machine has left."""
+"""Logits processed at once: with a thousand classes, a copy of all logits may exceed the memory."""
 
 MOST_UNSEEN = 2048
-"""Most examples of the test set; a random choice among more."""
+"""Most examples of the test set; if there are more, a random subset is used."""
 
 
 def phi(models: Models, population: Population, split: SplitName) -> Values:
@@ -40,7 +40,7 @@ def query_phi(models: Models, query: str, population: Population) -> Values:
 
 
 def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str, ...]:
-    """Return the queries that were made of every one of these populations, by name."""
+    """Return the names of the queries for which all of these populations have logits."""
     made = [name for name, by in evidence.queries.items() if all(population in by for population in populations)]
     return tuple(sorted(made))
 
@@ -48,14 +48,14 @@ def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str,
 def wrong_classes(models: Models, populations: Sequence[Population], first: int) -> Logits:
     """Return logits of the wrong classes on the forget set, less their mean on each example, shape (M, columns).
 
-    They show a mark that is left where the confidence in the true class does not look: which wrong class comes second,
-    for instance. Of many columns those that vary most over all populations' models are taken, a choice that is the same
-    however models are permuted.
+    They contain traces that the confidence in the true class misses, for instance the second most likely class. If there are
+    too many columns, those with the largest variance over all populations' models are used. This choice is invariant to
+    permutations of models.
 
     Args:
         models: of the run.
-        populations: whose models, one after another.
-        first: how many models of each at most.
+        populations: concatenated along the first axis.
+        first: most models of each population.
     """
     evidence = models.evidence
     rows = {name: models.whole[name][:first] for name in populations}
@@ -82,7 +82,7 @@ def wrong_classes(models: Models, populations: Sequence[Population], first: int)
 
 
 def _centred(logits: Logits, labels: NDArray[np.int64]) -> Logits:
-    """Return logits of wrong classes less their mean, shape (N, n (C - 1)), float32: memory, not precision, is short here."""
+    """Return logits of wrong classes less their mean, shape (N, n (C - 1)), in float32 to save memory."""
     others = np.arange(logits.shape[2] - 1)[None, :]
     others = others + (others >= labels[:, None])
     chosen = np.take_along_axis(logits, np.broadcast_to(others, (len(logits), *others.shape)), axis=2)
@@ -93,17 +93,17 @@ def _centred(logits: Logits, labels: NDArray[np.int64]) -> Logits:
 def order_of_wrong_classes(
     models: Models, population: Population, split: SplitName, rows: Order, first: int, most: int
 ) -> Logits:
-    """Return where wrong classes stand in the order of an example's wrong classes, shape (N, len(rows), k), float32.
+    """Return centred ranks of wrong classes among an example's wrong classes, shape (N, len(rows), k), float32.
 
-    No change of a model's temperature changes it. Ranks are centred, and equal logits share one.
+    They are invariant to a model's temperature. Equal logits share a rank.
 
     Args:
         models: of the run.
-        population: whose models, in order.
+        population: models in order.
         split: of the examples.
         rows: the examples.
-        first: how many of the population's models at most.
-        most: largest k; of more wrong classes those are taken that follow the true one.
+        first: most models of the population.
+        most: largest k; of more wrong classes, those that follow the true one are used.
     """
     labels, classes = models.evidence.labels[split][rows], models.evidence.n_classes
     following = ((labels[:, None] + np.arange(1, classes)[None, :]) % classes)[None]
@@ -118,13 +118,13 @@ def order_of_wrong_classes(
 
 
 def _places(logits: Logits, number: int) -> Logits:
-    """Return how many logits of each example lie below its logit ``number``, less how many lie above, shape (N, n)."""
+    """Return the number of an example's logits below its logit ``number`` less the number above, shape (N, n)."""
     one = logits[..., number, None]
     return np.asarray((logits < one).sum(axis=2, dtype=np.float32) - (logits > one).sum(axis=2, dtype=np.float32))
 
 
 def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:
-    """Return the test examples of the placebo: of classes that the retain set holds, at most MOST_UNSEEN of them.
+    """Return the test examples of the placebo: of classes that the retain set contains, at most MOST_UNSEEN.
 
     A class that is wholly forgotten is forgotten on the test set as well, and is no placebo.
     """
@@ -136,5 +136,5 @@ def unseen(evidence: Evidence, rng: np.random.Generator) -> Order:
 
 
 def by_id(evidence: Evidence, split: SplitName) -> NDArray[np.int64]:
-    """Return the row numbers of a split in the order of ids: what is drawn then does not depend on how they are stored."""
+    """Return the row numbers of a split sorted by id, so that random draws are independent of storage order."""
     return np.argsort(evidence.ids[split], kind="stable").astype(np.int64)

@@ -1,16 +1,16 @@
-"""How much of the memory of the forget set is left, as a regression of each example's shift on the no-op's.
+"""The share of the memory of the forget set that is left: regression of each example's shift on the no-op's.
 
-For every forgotten example, the shift of the unlearned models against retrained ones is compared with the shift that
-the untouched originals show there. The slope of the regression through the origin,
+For every forgotten example, the shift of the unlearned models against retrained ones is compared with the shift of the
+untouched originals. The slope of the regression through the origin,
 
     sum_i (u_i - r_i) (o_i - r_i) / sum_i (o_i - r_i)^2,
 
-is the share of the memory that is left: 0 after perfect unlearning, 1 where nothing was done, p where the share p of
-examples (weighted by how well they are remembered) is wholly remembered. Means over the same models on both sides of a
-product would bias it, so that products are taken over pairs of *different* models alone (U-statistics): both sums are
-unbiased at any number of models. Sources: Hoeffding, "A Class of Statistics with Asymptotically Normal Distribution"
-(1948); Efron and Stein, "The Jackknife Estimate of Variance" (1981); Schuirmann, "A comparison of the two one-sided tests
-procedure" (1987) for the use of its bound.
+is the share of the memory that is left: 0 after perfect unlearning, 1 if nothing was done, p if a share p of the examples
+(weighted by how well they are remembered) is wholly remembered. Means over the same models on both sides of a product would
+bias it, so products are taken over pairs of *different* models alone (U-statistics). Both sums are therefore unbiased at
+any number of models. Sources: Hoeffding, "A Class of Statistics with Asymptotically Normal Distribution" (1948); Efron and
+Stein, "The Jackknife Estimate of Variance" (1981); Schuirmann, "A comparison of the two one-sided tests procedure" (1987)
+for the use of its bound.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Origins = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its error over models.
+    """An estimate with its error over models.
 
     Attributes:
-        value: the number.
+        value: the estimate.
         error: its standard deviation over new draws of all models.
         freedom: degrees of freedom of the error (Welch and Satterthwaite).
     """
@@ -40,18 +40,18 @@ class Estimate:
     freedom: float
 
     def bound(self, probability: float) -> float:
-        """Return the value that the truth does not exceed with ``probability``."""
+        """Return the upper confidence limit at level ``probability``."""
         return self.value + float(stdtrit(self.freedom, probability)) * self.error
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is left of the memory of the forget set.
+    """The remaining memory of the forget set.
 
     Attributes:
         slope: share of the memory that is left.
         shift: mean shift over examples, in standard deviations of retrained models; positive: too little forgotten.
-        size: mean square of the no-op's shift, in squared standard deviations: how much there was to forget.
+        size: mean square of the no-op's shift, in squared standard deviations: the amount there was to forget.
     """
 
     slope: Estimate
@@ -65,7 +65,7 @@ class Sample:
 
     Attributes:
         unlearned: the compared models.
-        origins: row number in ``original`` of the model that each unlearned one came from; -1 where it came from none.
+        origins: row number in ``original`` of each unlearned model's original; -1 if it has none.
         original: the no-op.
         retrained: retrained models, of all seeds.
     """
@@ -77,10 +77,10 @@ class Sample:
 
 
 def standardised(unlearned: Values, original: Values, retrained: Values, origins: Origins) -> Sample:
-    """Bring phi to standard deviations of retrained models, example by example.
+    """Standardise phi by the spread of retrained models, example by example.
 
-    Unlearned values beyond what other populations show, by more than one standard deviation, are cut to there: no
-    outlying model counts for more than the most extreme ordinary one.
+    Unlearned values beyond the range of the other populations by more than one standard deviation are cut to that limit, so
+    that a single outlier cannot dominate.
     """
     centre = retrained.mean(axis=0)
     deviation = spread(retrained)
@@ -95,8 +95,8 @@ def standardised(unlearned: Values, original: Values, retrained: Values, origins
 def spread(retrained: Values) -> Values:
     """Return the standard deviation of each example over retrained models, shape (n,), never 0.
 
-    It is floored at a tenth of the root mean variance, so that examples on which retrained models all but agree do
-    not outweigh all others, and at what rounding leaves of the numbers.
+    The floor is a tenth of the root mean variance, so that examples with nearly equal retrained models do not outweigh all
+    others, or the rounding error if that is larger.
     """
     variances = retrained.var(axis=0, ddof=1)
     rounding = (1e-6 * (1 + np.abs(retrained).mean(axis=0))) ** 2
@@ -104,14 +104,14 @@ def spread(retrained: Values) -> Values:
 
 
 def memory(sample: Sample) -> Memory:
-    """Estimate what is left, with jackknife errors over models; at least two models of each population."""
+    """Estimate slope, shift and size with jackknife errors over models; needs two models of each population or more."""
     terms = _Terms.of(sample)
     value = terms.statistics(np.zeros_like(terms.whole))[0]
     replicates = [terms.statistics(group) for group in terms.each_left_out(sample)]
     replicates[-1] = replicates[-1] + _through_spread(sample, value)
     first, *rest = map(_jackknife, replicates)
     retrained, size = rest[-1]
-    # N copies of one model are one model: what varies less than retrained models do counts for fewer.
+    # N copies of one model count as one: less variance than that of retrained models means fewer independent models.
     least = retrained * size / effective(sample.unlearned, sample.retrained)
     first = np.maximum(first[0], np.where(_OF_UNLEARNED, least, 0.0)), first[1]
     variances = np.stack([variance for variance, _ in (first, *rest)])
@@ -123,7 +123,7 @@ def memory(sample: Sample) -> Memory:
 
 
 _OF_UNLEARNED = np.array([True, True, False])
-"""Which statistics depend on unlearned models: slope, shift, size."""
+"""Mask of the statistics that depend on unlearned models: slope, shift, size."""
 
 
 def shift(sample: Sample) -> Estimate:
@@ -153,7 +153,7 @@ def by_example(sample: Sample) -> tuple[Values, Values]:
 
 
 def effective(unlearned: Values, retrained: Values) -> float:
-    """Return how many independent models the unlearned ones are worth, by their variance against retrained models'."""
+    """Return the effective number of independent unlearned models, from their variance relative to that of retrained models."""
     whole = float(retrained.var(axis=0, ddof=1).mean())
     ratio = float(unlearned.var(axis=0, ddof=1).mean()) / whole if whole > 0 else 1.0
     return float(np.clip(len(unlearned) * ratio, 1.0, len(unlearned)))
@@ -161,17 +161,18 @@ def effective(unlearned: Values, retrained: Values) -> float:
 
 @dataclass(frozen=True)
 class _Terms:
-    """What each model adds to the sums that the statistics are made of, and to how many terms they have.
+    """Contribution of each model to the sums behind the statistics, and to their numbers of terms.
 
-    The sums, by number: products of (0) unlearned and original models, but for those of a model and its own original, (1)
-    unlearned and retrained, (2) different originals, (3) original and retrained, (4) different retrained models; and
-    (5) unlearned, (6) retrained models themselves. A product is a sum over examples, so that the sum of one model's products
-    with many is its product with their sum: no table of pairs is needed.
+    The sums, by number: products of (0) unlearned and original models, except a model with its own original, (1) unlearned
+    and
+    retrained, (2) different originals, (3) original and retrained, (4) different retrained models; and (5) unlearned, (6)
+    retrained models themselves. A product is a sum over examples. So the sum of one model's products with many is its product
+    with their sum, and no table of pairs is needed.
 
     Attributes:
-        unlearned, original, retrained: sum and count of the terms that hold each of N models, shape (2, N, 7).
+        unlearned, original, retrained: sum and count of the terms with each of N models, shape (2, N, 7).
         whole: of all models, shape (2, 1, 7).
-        examples: over how many examples sums go.
+        examples: number of examples in the sums.
     """
 
     unlearned: Values
@@ -211,10 +212,10 @@ class _Terms:
         return np.stack([(uo - ur - xr + rr) / self.examples / safe, u - r, size], axis=1)
 
     def each_left_out(self, sample: Sample) -> list[Values]:
-        """Leave out models in turn: unlearned ones (with the original they came from, if several did), then retrained ones."""
+        """Leave out each model in turn: unlearned ones (with their original, if it has several), then retrained ones."""
         if len(np.unique(sample.origins[sample.origins >= 0])) < 2:
             return [self.unlearned, self.original, self.retrained]
-        # No term holds both of a model and its own original, so that those of either add up.
+        # No term contains both a model and its own original, so the terms of both add up.
         unlearned = np.zeros_like(self.original)
         for number in np.ndindex(2, 7):
             unlearned[number[0], :, number[1]] = _by_origin(sample, self.unlearned[number[0], :, number[1]])
@@ -222,22 +223,22 @@ class _Terms:
 
 
 _COUNTED_ONCE = np.array([[1, 1, 0, 0, 0, 1, 0], [0, 0, 0.5, 1, 0, 0, 0], [0, 0, 0, 0, 0.5, 0, 1]])
-"""How to add up the terms of unlearned, original and retrained models so that each is counted once."""
+"""Factors for the terms of unlearned, original and retrained models, so that each term counts once."""
 
 
 def _by_origin(sample: Sample, values: NDArray[np.generic]) -> Values:
-    """Return the sum of unlearned models' numbers for each original that they came from, shape (N,)."""
+    """Return the sum of unlearned models' numbers by original, shape (N,)."""
     known = sample.origins >= 0
     found = np.bincount(sample.origins[known], weights=values[known], minlength=len(sample.original))
     return found.astype(np.float64)
 
 
 def _through_spread(sample: Sample, value: Values) -> Values:
-    """Return what leaving out each retrained model changes through the spread that confidences are divided by, shape (R, 3).
+    """Return the effect of leaving out each retrained model through the spread that divides confidences, shape (R, 3).
 
-    Without a model whose standardised value is z, an example's variance falls by the share (R z^2 / (R - 1) - 1) / (R - 2).
-    To first order, its part in the slope and in the size grows by that share, its part in the shift by half of it. An
-    example whose spread is floored keeps it.
+    Without a model with standardised value z, an example's variance falls by the share (R z^2 / (R - 1) - 1) / (R - 2). To
+    first order, its part in the slope and in the size grows by that share, its part in the shift by half of it. An example
+    with a floored spread keeps it.
     """
     size = len(sample.retrained)
     squares = sample.retrained**2
@@ -251,6 +252,6 @@ def _through_spread(sample: Sample, value: Values) -> Values:
 
 
 def _jackknife(replicates: Values) -> tuple[Values, int]:
-    """Return the variances of statistics whose replicates, shape (G, 3), leave out one of G models, and G."""
+    """Return the variances of statistics from replicates (G, 3) that each leave out one of G models, and G."""
     count = len(replicates)
     return (count - 1) / count * ((replicates - replicates.mean(axis=0)) ** 2).sum(axis=0), count

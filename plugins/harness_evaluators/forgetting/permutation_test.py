@@ -1,12 +1,12 @@
 """An exact test for any difference between unlearned and retrained models, over permutations of models.
 
 If unlearning is perfect, unlearned, retrained and control models are draws from one distribution, so any permutation of
-them is equally likely: a test that permutes models is exact at any number of models, however examples depend on each
-other, whatever the tails and ties. Many statistics are computed on the same permutations; each is scaled to its own
-permutation distribution and the largest one decides, which holds the family-wise error of the whole.
+them is equally likely. A test that permutes models is therefore exact at any number of models, for any dependence between
+examples, tails and ties. Many statistics are computed on the same permutations. Each is scaled to its own permutation
+distribution and the largest one is the test statistic, which controls the family-wise error.
 
-Everything is computed from ranks, example by example, so that no change of scale and no outlying model can hide or fake
-a difference.
+All statistics are computed from ranks, example by example, so that neither a change of scale nor an outlying model can hide
+or fake a difference.
 
 Sources: Westfall and Young, "Resampling-Based Multiple Testing" (1993), for the maximum over statistics; Wilcoxon (1945)
 and Mood (1954) for location and spread by ranks; Gretton et al., "A Kernel Two-Sample Test" (2012) for the joint test.
@@ -25,27 +25,27 @@ Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 PERMUTATIONS = 999
-"""A p-value is a multiple of 1 / (PERMUTATIONS + 1)."""
+"""Number of permutations; p-values are multiples of 1 / (PERMUTATIONS + 1)."""
 
 TOP = 0.02
-"""Share of examples, those furthest apart, whose mean is a statistic: a few remembered examples show there first."""
+"""Share of examples, those with the largest difference, averaged in a statistic that is sensitive to few remembered examples."""
 
 BLOCK = 64
-"""Columns that are ranked at once; so many stay in the processor's cache."""
+"""Columns ranked at once, so that they stay in the processor's cache."""
 
 ROUNDING = 1e-5
-"""Scaled statistics that differ by less are equal: what rounding in single precision may do to equal permutations."""
+"""Tolerance for equal scaled statistics: single precision may round equal permutations differently."""
 
 BANDWIDTHS = (0.25, 1.0, 4.0)
-"""Of the Gaussian kernel, as multiples of the median squared distance between two models."""
+"""Bandwidths of the Gaussian kernel, as multiples of the median squared distance between two models."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Which models are called unlearned, in fact (row 0) and in each permutation.
+    """Models labelled as unlearned, actually (row 0) and in each permutation.
 
     Attributes:
-        chosen: 1 for models that are called unlearned, else 0, shape (PERMUTATIONS + 1, M), float32.
+        chosen: 1 for models labelled as unlearned, else 0, shape (PERMUTATIONS + 1, M), float32.
         scale: factor from a sum over chosen models of standardised numbers to a z-value.
     """
 
@@ -63,7 +63,7 @@ class Labels:
         return cls(chosen, float(np.sqrt(models / (unlearned * others))))
 
     def z_values(self, columns: NDArray[np.floating]) -> Singles:
-        """Return how far the chosen models' mean lies from the others', in standard deviations, per permutation.
+        """Return the difference between the chosen models' mean and the others', in standard deviations, per permutation.
 
         Args:
             columns: numbers of each model, shape (M, n), each column with mean 0 and variance 1.
@@ -79,9 +79,9 @@ class Difference:
     """The outcome of a test.
 
     Attributes:
-        p: the family-wise p-value over all statistics; 1 where nothing varies.
-        statistic: name of the statistic that stands out most.
-        scaled: per statistic, how far it lies from its permutation distribution: 0 at the median, 1 at the 95 % point.
+        p: the family-wise p-value over all statistics; 1 if nothing varies.
+        statistic: name of the most extreme statistic.
+        scaled: per statistic, its place in its permutation distribution: 0 at the median, 1 at the 95 % point.
     """
 
     p: float
@@ -90,14 +90,14 @@ class Difference:
 
 
 def centred_ranks(values: NDArray[np.floating]) -> Singles:
-    """Return mid-ranks of each column, less their mean, as multiples of their standard deviation; 0 for constant columns."""
+    """Return mid-ranks of each column, less their mean and divided by their standard deviation; 0 for constant columns."""
     return rank_scores(values)[0]
 
 
 def rank_scores(values: NDArray[np.floating]) -> tuple[Singles, Singles]:
-    """Return centred ranks of each column, and their squares standardised likewise, shape (M, n) each.
+    """Return centred ranks of each column, and their squares standardised in the same way, shape (M, n) each.
 
-    The squares are large where a model lies at either end (Mood's scores).
+    The squares are large for models at either end (Mood's scores).
     """
     places = np.arange(1.0, len(values) + 1)[:, None]
     tables = [table[:, 0].astype(np.float32) for table in _scores(places)]
@@ -128,14 +128,14 @@ def _standardised(columns: NDArray[np.floating]) -> Values:
 
 
 def marginal(labels: Labels, values: NDArray[np.floating]) -> dict[str, Singles]:
-    """Compare the distribution of each column: location and spread, over all columns and at the most different ones.
+    """Compare the distribution of each column: location and spread, over all columns and for the most different ones.
 
     Args:
         labels: the permutations.
         values: shape (M, n), any scale.
 
     Returns:
-        per statistic, shape (PERMUTATIONS + 1,); large values speak for a difference.
+        per statistic, shape (PERMUTATIONS + 1,); large values mean a difference.
     """
     location, spread = rank_scores(values)
     return _summaries(labels.z_values(location), "location") | _summaries(labels.z_values(spread), "spread")
@@ -154,7 +154,7 @@ def _summaries(z: Singles, name: str) -> dict[str, Singles]:
 
 
 def joint(labels: Labels, values: Values) -> dict[str, Singles]:
-    """Compare how columns go together in a model: its mean and spread over columns, and kernel distances of whole models.
+    """Compare joint patterns of columns: each model's mean and spread over columns, and kernel distances between models.
 
     Args:
         labels: the permutations.
@@ -212,14 +212,14 @@ def combine(statistics: Mapping[str, Singles]) -> Difference:
 def adjusted_p(labels: Labels, values: Values) -> tuple[Values, Values]:
     """Return each column's z-value and its p-value adjusted for the number of columns (single-step max-T).
 
-    The chance to name any column in which unlearned and retrained models do not differ is at most the level.
+    The probability of naming any column without a true difference is at most the level.
 
     Args:
         labels: the permutations.
         values: shape (M, n).
 
     Returns:
-        z-values, positive where unlearned models lie higher, and adjusted p-values, shape (n,) each.
+        z-values, positive if unlearned models have larger values, and adjusted p-values, shape (n,) each.
     """
     z = labels.z_values(centred_ranks(values))
     largest = np.sort(np.abs(z).max(axis=1))

@@ -1,15 +1,15 @@
-"""Confidences on the forget set as seen from the test set: what a model does to all examples alike is taken out.
+"""Confidences on the forget set calibrated on the test set, which removes effects that are common to all examples.
 
-The test set is a placebo: no plugin ever sees it. A model whose temperature differs, or that was trained for less
-time, differs from retrained models there as much as on the forget set, and knows nothing of the forget set. Two
-steps remove it, within each model:
+The test set is a placebo: no plugin ever sees it. A model with another temperature, or with less training, differs from
+retrained models there as much as on the forget set, without any memory of the forget set. Two steps remove that difference,
+within each model:
 
-1. Each confidence becomes the normal score of its rank among the model's own confidences on the test set: no monotone
-   change of a model's outputs changes it (the comparison within a model is that of Zarifzadeh et al., "Low-Cost
-   High-Power Membership Inference Attacks", 2024).
-2. From each forgotten example's score the model's own mean score of test examples of the same difficulty is subtracted
-   (a difference in differences). Difficulty is the mean score under reference models; the mean is a quadratic
-   regression on it.
+1. Each confidence becomes the normal score of its rank among the model's own confidences on the test set. It is invariant to
+   monotone changes of a model's outputs (the comparison within a model is that of Zarifzadeh et al., "Low-Cost High-Power
+   Membership Inference Attacks", 2024).
+2. The model's own mean score of test examples of the same difficulty is subtracted from each forgotten example's score (a
+   difference in differences). Difficulty is the mean score under reference models; the mean is a quadratic regression on
+   it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Scores:
     unseen: Values
 
     def of_first(self, models: int) -> Scores:
-        """Return those of the first ``models``."""
+        """Return the scores of the first ``models``."""
         return Scores(self.forget[:models], self.unseen[:models])
 
 
@@ -51,11 +51,13 @@ def scores(forget: Values, unseen: Values) -> Scores:
 
 def _scores(values: Values, ordered: Values) -> Values:
     most = ordered.shape[1]
-    table = ndtri((np.arange(2 * most + 1) / 2 + 0.5) / (most + 1))  # ranks are multiples of 1/2: ties count half
+    table = ndtri((np.arange(2 * most + 1) / 2 + 0.5) / (most + 1))  # mid-ranks are multiples of 1/2
     found = np.full(values.shape, np.nan)
     for row, ours, others in zip(found, values, ordered, strict=True):
         order = np.argsort(ours)
-        below = np.searchsorted(others, ours[order], side="left")  # in order, each search begins near the last
+        below = np.searchsorted(
+            others, ours[order], side="left"
+        )  # sorted queries are faster: each search begins near the last
         twice, tied = 2 * below, others[np.minimum(below, most - 1)] == ours[order]
         if tied.any():
             twice[tied] = below[tied] + np.searchsorted(others, ours[order][tied], side="right")
@@ -68,7 +70,7 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
 
     Args:
         ours: of the models to adjust.
-        reference: of the models whose mean score is an example's difficulty.
+        reference: of the models with the mean score that defines difficulty.
 
     Returns:
         shape (N, n).
@@ -77,12 +79,12 @@ def adjusted(ours: Scores, reference: Scores) -> Values:
 
 
 def residuals(ours: Scores, reference: Scores) -> Values:
-    """Subtract the same of unseen examples' own scores, shape (N, m)."""
+    """Subtract the same from the unseen examples' own scores, shape (N, m)."""
     return np.asarray(ours.unseen - _expected(ours, reference.unseen, reference))
 
 
 def _expected(ours: Scores, wanted: Values, reference: Scores) -> Values:
-    """Return each model's mean score of unseen examples as difficult as those of which reference models have ``wanted``."""
+    """Return each model's mean score of unseen examples with difficulty ``wanted``."""
     difficulty = reference.unseen.mean(axis=0)
     at = np.clip(wanted.mean(axis=0), difficulty.min(), difficulty.max())
     coefficients = ours.unseen @ np.linalg.pinv(_quadratic(difficulty)).T

@@ -1,4 +1,4 @@
-"""What the metrics of the evaluator ``forgetting`` mean."""
+"""Descriptions of the metrics of the evaluator ``forgetting``."""
 
 from __future__ import annotations
 

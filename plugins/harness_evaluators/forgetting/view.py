@@ -1,4 +1,4 @@
-"""The models of a run as the evaluator ``forgetting`` sees them: each row of the report beside its reference models."""
+"""The data of the evaluator ``forgetting``: each row of the report with its reference models, views, and permutations."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ PLAIN, CALIBRATED, QUERIES = "plain", "calibrated", "mean over queries"
 CALIBRATED_QUERIES = "calibrated mean over queries"
 
 MOST_TESTED = 256
-"""Models of a population that are permuted: with so many a shift of .09 standard deviations of one example in a hundred shows."""
+"""Most models of a population in the test: this many detect a shift of .09 standard deviations of 1 % of the examples."""
 
 MOST_MODELS = 128
-"""Models of a population that stand for all where the forget set is compared with the test set: noise over examples is larger."""
+"""Most models of a population in the comparison of forget and test set, in which noise over examples dominates."""
 """Ways to look at the confidence on the forget set; each query by itself is a further one, by its name."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A row of the report and the models that it is compared with.
+    """A row of the report and the populations that it is compared with.
 
     Attributes:
         compared: the population.
@@ -47,13 +47,13 @@ class Pair:
 
     @property
     def everyone(self) -> tuple[Population, ...]:
-        """The compared population, then its references."""
+        """Return the compared population, then its references."""
         return (self.compared, *self.references)
 
 
 @dataclass(frozen=True)
 class Excess:
-    """Whether the forget set stands out from the test set; None where that cannot be tested.
+    """Results of the comparison of forget and test set; None if the test is impossible.
 
     Attributes:
         confidence: by confidences, between examples of the same difficulty.
@@ -66,7 +66,7 @@ class Excess:
 
 @dataclass(frozen=True)
 class View:
-    """All that is looked at of a run's models; what is expensive is computed once.
+    """All data of a run's models that the tests use; expensive parts are cached.
 
     Attributes:
         models: of the run.
@@ -77,7 +77,7 @@ class View:
     _scores: dict[tuple[Population, bool], placebo.Scores] = field(default_factory=dict)
 
     def pairs(self) -> dict[Row, Pair]:
-        """Return the rows that exist: those whose models, and whose references, are enough for a comparison."""
+        """Return the rows with enough models and enough reference models for a comparison."""
         many: set[Population] = {name for name, rows in self.models.whole.items() if len(rows) >= MIN_MODELS}
         both: tuple[Population, ...] = ("retrained", "control")
         references = tuple(name for name in both if name in many)
@@ -94,7 +94,7 @@ class View:
 
     @functools.cached_property
     def unseen(self) -> NDArray[np.int64] | None:
-        """The test examples of the placebo, as row numbers; None where there are too few."""
+        """Return the row numbers of the placebo's test examples; None if there are too few."""
         if not self.models.has("test"):
             return None
         rows = features.unseen(self.models.evidence, self.models.evidence.rng("forgetting-unseen"))
@@ -124,7 +124,7 @@ class View:
         return self._once(("unseen", population), lambda: features.phi(self.models, population, "test")[:, self.unseen])
 
     def calibrated(self, population: Population, references: tuple[Population, ...], *, asked: bool = False) -> Values:
-        """Return confidences on the forget set as seen from the test set, shape (N, n); ``asked``: averaged over queries."""
+        """Return confidences on the forget set calibrated on the test set, shape (N, n); ``asked``: averaged over queries."""
         key = ("calibrated", population, references, asked)
         return self._once(
             key,
@@ -132,7 +132,7 @@ class View:
         )
 
     def excess(self, pair: Pair) -> Excess:
-        """Test whether the forget set stands out from the test set: by confidences, and by the order of wrong classes."""
+        """Compare forget and test set by confidences, and by the order of wrong classes."""
         unseen = self.unseen
         if unseen is None:
             return Excess(None, None)
@@ -159,7 +159,7 @@ class View:
         )
 
     def _confidences(self, pair: Pair, forget: Rows, *, asked: bool) -> Values:
-        """Return confidences as seen from the test set, on forgotten examples and there, shape (M, len(forget) + m)."""
+        """Return calibrated confidences on forgotten and on unseen examples, shape (M, len(forget) + m)."""
         reference = self._reference(pair.references, asked=asked)
         scores = [self.scores(name, asked=asked).of_first(MOST_MODELS) for name in pair.everyone]
         sides = [(placebo.adjusted(one, reference)[:, forget], placebo.residuals(one, reference)) for one in scores]
@@ -188,7 +188,7 @@ class View:
         )
 
     def scores(self, population: Population, *, asked: bool = False) -> placebo.Scores:
-        """Return each model's confidences, as they are or averaged over queries, by rank among its own on the test set."""
+        """Return each model's confidences, plain or averaged over queries, as normal scores among its own on the test set."""
         if (population, asked) not in self._scores:
             forget = self.mean_query(population) if asked else self.plain(population)
             self._scores[population, asked] = placebo.scores(forget, self.on_unseen(population))
@@ -200,7 +200,7 @@ class View:
         return self._kept[key]
 
     def samples(self, pair: Pair) -> dict[str, Sample]:
-        """Return the compared models beside originals and references, for each way to look at them; empty without no-op."""
+        """Return the compared models with originals and references, for each view; empty without a no-op."""
         if len(self.models.whole["original"]) < MIN_MODELS:
             return {}
         ways: dict[str, Columns] = {PLAIN: self.plain}
@@ -221,7 +221,7 @@ class View:
         }
 
     def _origins(self, population: Population) -> Origins:
-        """Return the place of the original that each model came from, or is; -1 for models that came from none."""
+        """Return the row of each model's original (of an original, its own); -1 for models without one."""
         rows = self.models.whole[population]
         if population == "original":
             return np.arange(len(rows))
@@ -245,7 +245,7 @@ class View:
         return np.concatenate([columns(name)[:MOST_TESTED] for name in pair.everyone])
 
     def tests(self, pair: Pair, labels: Labels) -> tuple[Difference, Difference | None]:
-        """Test for any difference: in all that is looked at, and on the test set alone (None without a placebo)."""
+        """Test for any difference on all features, and on the test set alone (None without a placebo)."""
         unseen = self._on_placebo(pair, labels)
         everything = self._on_forget_set(pair, labels) | unseen
         return permutation_test.combine(everything), permutation_test.combine(unseen) if unseen else None
@@ -280,7 +280,7 @@ class View:
         Args:
             pair: the row.
             labels: its permutations.
-            beside_placebo: compare confidences as seen from the test set, because models differ there as well.
+            beside_placebo: compare calibrated confidences, because models differ on the test set as well.
         """
         columns: Columns = self.plain
         if beside_placebo:

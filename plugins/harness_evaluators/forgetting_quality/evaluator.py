@@ -27,19 +27,20 @@ Values = NDArray[np.float64]
 def epsilons(
     unlearned: ArrayLike, retrained: ArrayLike, *, attack: AttackName = "official-grid", delta: float = DELTA
 ) -> Values:
-    """Epsilon of the strongest attack on each example: how well models can be told to be unlearned or retrained.
+    """Return epsilon of the strongest attack on each example: how well unlearned and retrained models can be distinguished.
 
-    ``official-grid`` tries the threshold grids of the competition's released code with its rules, and equals that code
-    for populations of equal size. The code knows no unequal sizes; here each rate is then a mean over its own models.
-    Beyond |phi| = 10,000, where the code runs out of memory, the exact family stands in. Where no attack is left the code
-    stops with an error; here epsilon is 0.
+    ``official-grid`` tries the threshold grids of the competition's released code with its rules, and equals that code for
+    populations of equal size. The code does not support unequal sizes; here each rate is then a mean over its own models.
+    Beyond |phi| = 10,000, where the code runs out of memory, ``exact`` is used. If no attack is left the code stops with an
+    error; here epsilon is 0.
 
-    ``exact`` is the largest epsilon over all closed intervals of phi, with either population predicted inside, and so over
-    all single thresholds in both directions. It has no grid, and no guard on ranges. Sizes may differ.
+    ``exact`` is the largest epsilon over all closed intervals of phi, with either population predicted inside. It includes
+    all
+    single thresholds in both directions. It has no grid, and no guard on ranges. Sizes may differ.
 
     Args:
         unlearned: phi of the unlearned models, shape (n_models, n_examples), finite.
-        retrained: phi of retrained models, likewise; both sides need two models.
+        retrained: phi of retrained models, of the same kind; both populations need two models.
         attack: the family of attacks.
         delta: of (epsilon, delta)-unlearning, in [0, 1).
 
@@ -62,7 +63,7 @@ def epsilons(
 
 
 def points(epsilon: ArrayLike, n_models: int) -> Values:
-    """Points of examples, H: 1, 1/2, 1/4... by buckets of 0.5; 0 from ceil(ln(N - 1)) on. Their mean is F.
+    """Return points of examples, H: 1, 1/2, 1/4... by buckets of 0.5; 0 from ceil(ln(N - 1)) on. Their mean is F.
 
     Args:
         epsilon: at least 0.
@@ -91,7 +92,7 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Epsilons on the forget set by both families of attacks, their points, and the competition's score."""
+    """Compute epsilons on the forget set by both families of attacks, their points, and the competition's score."""
     models = _equal_sizes(analysis.models)
     if why_not := models.why_not("forget"):
         absent = tuple(calibration.missing(about, why_not) for about in reporting.EVERY)
@@ -114,7 +115,7 @@ def evaluate(analysis: Analysis) -> Result:
 
 
 def _checked(name: str, phi: ArrayLike) -> Values:
-    """Phi as float64, or a ValueError that says what is wrong with it."""
+    """Return phi as float64, or raise ValueError if it is invalid."""
     values = np.asarray(phi, dtype=np.float64)
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; it must be (n_models, n_examples).")
@@ -134,7 +135,7 @@ def _equal_sizes(models: Models) -> Models:
 
 
 def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
-    """The comparisons of one family; the grid sees phi as the released code computes it."""
+    """Return the comparisons of one family; the grid uses phi as the released code computes it."""
     phi = statistics.official_phi if attack == "official-grid" else Analysis.phi
     comparisons = models.panel("forget", phi).comparisons()
     rng = models.evidence.rng
@@ -142,7 +143,7 @@ def _rows(models: Models, attack: AttackName) -> dict[str, Row]:
 
 
 def _bounds(models: Models) -> dict[str, Values]:
-    """Lower bounds of epsilon on each example, by row."""
+    """Return lower bounds of epsilon on each example, by row."""
     comparisons = models.panel("forget", Analysis.phi).comparisons()
     rng = models.evidence.rng
     return {
@@ -154,7 +155,7 @@ def _bounds(models: Models) -> dict[str, Values]:
 def _arrays(
     found: Mapping[AttackName, Mapping[str, Row]], rows: Mapping[Description, Rows]
 ) -> dict[str, NDArray[np.float64]]:
-    """Epsilon of each example in the order of the forget set's ids, and the ends of positions' intervals."""
+    """Return epsilon of each example in the order of the forget set's ids, and the ends of positions' intervals."""
     arrays = {
         f"epsilon_{reporting.SHORT[attack]}_{row}": one.epsilon
         for attack, each in found.items()
@@ -164,7 +165,7 @@ def _arrays(
 
 
 def _bound_arrays(bounds: Mapping[str, Values], models: Models) -> dict[str, Values]:
-    """Lower bounds of each example, in the order of the forget set's ids, and the largest that so many models can give."""
+    """Return lower bounds of each example, in the order of the forget set's ids, and the largest possible bound."""
     largest = np.array([lower_bounds.certifiable(models.sizes()["unlearned"])])
     return {f"epsilon_lower_bound_{row}": values for row, values in bounds.items()} | {"epsilon_certifiable": largest}
 

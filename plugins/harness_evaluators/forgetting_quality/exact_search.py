@@ -1,16 +1,16 @@
 """The largest epsilon over all closed intervals, and so over all single thresholds.
 
-Either population may be the one predicted inside. A half-line differs from the interval that ends at the outermost value
-by no model, and the two roles are the two directions of a threshold, so single thresholds are included.
+Either population may be the one predicted inside (A). A half-line contains the same models as the interval that ends at the
+outermost value, and the two roles are the two directions of a threshold, so single thresholds are included.
 
-Without ties it takes O(N^2) small integer operations: for each number of models of A inside, the window over A's sorted
-values that holds the fewest of B is best. A window that holds none of B would be discarded, but then some interval with
-as many of A holds exactly one of B: move the window towards the nearest value of B until that value is next to it, and
-stretch it. So the fewest is 1 at least, unless A lies inside completely and epsilon is infinite. With ties, stretching
-may take in several values at once; every pair of distinct values is tried then.
+Without ties the search takes O(N^2) small integer operations: for each number of models of A inside, the window over A's
+sorted values with the fewest of B is best. A window without any of B would be discarded, but then some interval with as many
+of A holds exactly one of B: move the window towards the nearest value of B until they are adjacent, and extend it. So the
+fewest is at least 1, unless A is completely inside and epsilon is infinite. With ties, extending the window may add several
+values at once; then every pair of distinct values is tried.
 
-More of A inside cannot mean fewer of B. What the windows of one size hold therefore bounds what those of larger sizes
-reach: few sizes are looked at first, and those between two of them only where the bound exceeds the best one found.
+More of A inside cannot mean fewer of B. The counts of windows of one size therefore bound the epsilon of larger sizes. A few
+sizes are evaluated first, and those between two of them only if the bound exceeds the best one found.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEFT, RIGHT = 1, 2
 """Codes of the models that take part as unlearned and as retrained ones."""
 
 _SIZES = 32
-"""About how many sizes of windows are looked at first."""
+"""Target number of window sizes that are evaluated first."""
 
 
 def exact(values: Values, sides: Codes, logs: Sides, out: Out) -> None:
@@ -70,22 +70,22 @@ def _fewest(below: Counts, size: int) -> Counts:
 
 
 def _window(below: Counts, size: int) -> tuple[int, int]:
-    """Return where the first window of a size with the fewest of B begins and ends, for one example."""
+    """Return the ends of the first window of a size with the fewest of B, for one example."""
     start = int((below[size - 1 :] - below[: len(below) - size + 1]).argmin())
     return start, start + size - 1
 
 
 def _of_windows(below: Counts, a_logs: Logs, b_logs: Logs, known: Values) -> tuple[Values, NDArray[np.int64]]:
-    """Return the largest epsilon, at least what is known, and the smallest number of A inside that gives more than that.
+    """Return the largest epsilon, at least ``known``, and the smallest number of A inside that exceeds ``known``.
 
     Args:
-        below: how many values of B lie below each of A, shape (n, N_A).
+        below: number of values of B below each of A, shape (n, N_A).
         a_logs: of the models of A.
         b_logs: of the models of B.
-        known: what must be exceeded, shape (n,).
+        known: epsilon to exceed, shape (n,).
 
     Returns:
-        shape (n,) each; the number is 0 where what is known is not exceeded.
+        shape (n,) each; the number is 0 if ``known`` is not exceeded.
     """
     n = below.shape[1]
     sizes = np.unique(np.append(np.arange(1, n, max(1, n // _SIZES)), n))
@@ -112,7 +112,7 @@ def _of_windows(below: Counts, a_logs: Logs, b_logs: Logs, known: Values) -> tup
 
 
 def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float, float, float, bool]:
-    """The best closed interval with ends at any two distinct values, for one example."""
+    """Return the best closed interval with ends at any two distinct values, for one example."""
     distinct = np.unique(np.concatenate([u, r]))
     inside_u, inside_r = (_inside(side, distinct) for side in (u, r))
     found = np.stack(
@@ -129,7 +129,7 @@ def _among_all(u: Values, r: Values, u_logs: Logs, r_logs: Logs) -> tuple[float,
 
 
 def _inside(values: Values, distinct: Values) -> NDArray[np.int64]:
-    """How many values lie in [distinct_i, distinct_j], shape (K, K); 0 for i > j."""
+    """Return the number of values in [distinct_i, distinct_j], shape (K, K); 0 for i > j."""
     below = np.searchsorted(values, distinct)
     upto = np.searchsorted(values, distinct, side="right")
     return np.asarray(np.maximum(upto[None, :] - below[:, None], 0))

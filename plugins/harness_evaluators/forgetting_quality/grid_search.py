@@ -5,18 +5,18 @@ Q the other.
 
 - *Single*: ceil(100 (hi - lo)) thresholds from the smallest to the largest value of both, evenly spaced, in single
   precision; P is predicted where phi >= t.
-- *Double*: let A be the population with the smaller range w (Q where they are equal) and B the other. Right ends: from
+- *Double*: let A be the population with the smaller range w (Q if they are equal) and B the other. Right ends: from
   min A + w - 2 to max A + 2 at a step of about 0.01; for each right end r 400 left ends from r - w - 2 to r - w + 2. A is
   predicted where left <= phi <= right.
-- *Guard*: where one range is less than 1 % of the other, epsilon is the cap.
+- *Guard*: if one range is less than 1 % of the other, epsilon is the cap.
 
-The released code computes rates and logarithms in single precision; so do we. It stops with an error where no attack is
-left; here epsilon is then 0. Source: google-deepmind/unlearning_evaluation, ``metric.py`` (2024).
+The released code computes rates and logarithms in single precision; so does this module. It stops with an error if no attack
+is left; here epsilon is then 0. Source: google-deepmind/unlearning_evaluation, ``metric.py`` (2024).
 
-An epsilon depends only on how many values lie on either side of a threshold. Single thresholds are therefore searched by
-the gaps between values that hold one. For intervals the line is cut into cells: the counts at the edges of a cell of right
-ends and of one of left ends bound every epsilon between them, and only pairs of cells that may surpass the best one found
-are searched threshold by threshold.
+An epsilon depends only on the number of values on either side of a threshold. Single thresholds are therefore searched by
+the gaps between values that contain one. For intervals the line is cut into cells. The counts at the edges of a cell of right
+ends and of a cell of left ends bound every epsilon between them. Only pairs of cells with a bound above the best epsilon
+found are searched threshold by threshold.
 """
 
 from __future__ import annotations
@@ -42,39 +42,39 @@ BUFFER = 2.0
 N_LEFT = 400
 GUARD = 0.01
 MAX_PHI = 10_000.0
-"""Largest |phi| on the grid. The competition's phi stays within 104; its code would run out of memory beyond this."""
+"""Largest |phi| on the grid. The competition's phi is within 104; its code would run out of memory beyond this."""
 
 FINE = 0.01
 """Width of a cell: about one threshold."""
 
 WIDE = 16
-"""Cells that are bounded together."""
+"""Cells that share a bound."""
 
 _N_RIGHT = 26
-"""Wide cells of right ends, which lie within 2 BUFFER."""
+"""Number of wide cells of right ends, which are within 2 BUFFER."""
 
 _N_BAND = 27
-"""Wide cells of left ends for one of right ends."""
+"""Number of wide cells of left ends for each of right ends."""
 
 _PER_CELL = 18
-"""More thresholds than a wide cell holds."""
+"""Upper limit of thresholds in a wide cell."""
 
 _ROUNDS = 4
-"""How often the likeliest pair of cells of each example is searched before all others that are left."""
+"""Number of rounds that search the most promising pair of cells of each example before all remaining pairs."""
 
 _BATCH = 1024
-"""Pairs of cells that are searched at once."""
+"""Pairs of cells searched at once."""
 
 
 def guarded(unlearned: Values, retrained: Values) -> Flags:
-    """Return which examples, sorted rows of shape (n, N), have ranges that differ too much for the grid, shape (n,)."""
-    with np.errstate(over="ignore"):  # an infinite range is one beyond any grid
+    """Return a mask of examples, sorted rows (n, N), with ranges that differ too much for the grid, shape (n,)."""
+    with np.errstate(over="ignore"):  # an infinite range exceeds any grid
         ranges = np.stack([side[:, -1] - side[:, 0] for side in (unlearned, retrained)])
     return np.asarray(ranges.min(axis=0) < GUARD * ranges.max(axis=0))
 
 
 def retrained_is_positive(unlearned: Values, retrained: Values) -> Flags:
-    """Return where the retrained models' median is the larger one, shape (n,); sorted rows of shape (n, N)."""
+    """Return True for examples with the larger median among retrained models, shape (n,); sorted rows of shape (n, N)."""
     return np.asarray(_medians(retrained) > _medians(unlearned))
 
 
@@ -84,9 +84,9 @@ def official(values: Values, sides: Codes, logs: Sides, ends: bool, out: Out) ->
     Args:
         values: of the models that take part, sorted rows, shape (n, N).
         sides: LEFT for values of unlearned models, RIGHT for those of retrained ones, shape (n, N).
-        logs: of either side's models.
-        ends: whether it matters which of equal intervals is found.
-        out: set to the strongest attacks, thresholds before intervals, with ``ends`` the first of equal ones.
+        logs: of either population's models.
+        ends: return the first of equal intervals; otherwise any of them.
+        out: set to the strongest attacks, thresholds before intervals.
     """
     epsilon, low, high, inside = out
     both = [values[sides == side].reshape(len(values), -1) for side in (LEFT, RIGHT)]
@@ -120,12 +120,12 @@ class Thresholds:
     """The single family's thresholds of n examples: single-precision numbers, as float64.
 
     The lower half is counted from the lower end and the upper half from the upper one, each with one rounding of the
-    fused product and sum, as PyTorch's ``linspace`` does on processors since AVX2.
+    fused product and sum, as in PyTorch's ``linspace`` on processors with AVX2.
 
     Attributes:
         start, stop: the outermost ones, shape (n,).
-        count: how many there are, shape (n,).
-        step: their distance, shape (n,); 1 where there are fewer than two.
+        count: number of thresholds, shape (n,).
+        step: their distance, shape (n,); 1 if there are fewer than two.
     """
 
     start: Values
@@ -150,10 +150,10 @@ class Thresholds:
         return np.asarray(values.astype(np.float32), dtype=np.float64)
 
     def upto(self, values: Values) -> Counts:
-        """Return how many thresholds are not above each value, shape (n, k)."""
+        """Return the number of thresholds not above each value, shape (n, k)."""
         places = (values - self.start[:, None]) / self.step[:, None]
         found = np.clip(np.floor(places) + 1, 0, self.count[:, None]).astype(np.int64)
-        # Rounding moves a threshold by less than this share of a step; only values as near as that are compared with it.
+        # Rounding moves a threshold by less than this share of a step, so only values this close need a comparison.
         near = 1e-3 + 1e-4 * (np.abs(self.start) + np.abs(self.stop))
         row, column = np.nonzero(np.abs(places - np.rint(places)) <= near[:, None])
         count, value = found[row, column], values[row, column]
@@ -170,7 +170,7 @@ def _single(values: Values, of_p: Flags, logs: Sides) -> tuple[Values, Values, V
 
     Args:
         values: of both populations, sorted rows, shape (n, N).
-        of_p: which of them are of P.
+        of_p: mask of the values of P.
         logs: of P and of Q.
     """
     n, size = values.shape
@@ -192,12 +192,12 @@ def _single(values: Values, of_p: Flags, logs: Sides) -> tuple[Values, Values, V
 class _Cells:
     """Sorted values counted by cells of the line.
 
-    The cell of a number, as computed, never falls with the number: rounding puts none on the wrong side of another.
+    The computed cell of a number is monotone in the number, so rounding cannot reorder two values.
 
     Attributes:
         values: sorted rows, shape (n, N).
-        origin: where cell 0 begins, shape (n,).
-        before: how many values lie before each cell, shape (n, n_cells + 1).
+        origin: lower edge of cell 0, shape (n,).
+        before: number of values before each cell, shape (n, n_cells + 1).
     """
 
     values: Values
@@ -206,7 +206,7 @@ class _Cells:
 
     @classmethod
     def of(cls, values: Values, origin: Values, n_wide: int) -> _Cells:
-        """Count values by so many wide cells."""
+        """Count values by ``n_wide`` wide cells."""
         n_cells = n_wide * WIDE
         cells = np.clip(np.floor((values - origin[:, None]) / FINE), -1, n_cells).astype(np.int64) + 1
         cells += (n_cells + 2) * np.arange(len(values))[:, None]
@@ -215,13 +215,13 @@ class _Cells:
 
     @property
     def wide(self) -> NDArray[np.int32]:
-        """How many values lie before each wide cell, shape (n, n_wide + 1)."""
+        """Return the number of values before each wide cell, shape (n, n_wide + 1)."""
         return self.before[:, ::WIDE]
 
     def rank(self, rows: Rows, at: Values, *, equal: bool) -> Counts:
-        """Return how many values of its row are below each threshold, or, if ``equal``, not above it; shape of both."""
+        """Return the number of values in the row below each threshold (if ``equal``: not above it); shape of both."""
         cells = np.clip(np.floor((at - self.origin[rows]) / FINE), -1, self.before.shape[1] - 1).astype(np.int64)
-        # No threshold that counts lies outside all cells.
+        # All thresholds that matter are inside the cells.
         low = self.before[rows, np.maximum(cells, 0)].astype(np.int64)
         high = self.before[rows, np.minimum(cells + 1, self.before.shape[1] - 1)].astype(np.int64)
         while (open_ := np.nonzero(low < high))[0].size:
@@ -239,14 +239,14 @@ class _Double:
 
     Attributes:
         sizes: models of the narrower population A and of the wider one B.
-        logs: of either.
+        logs: of both.
         width, first, last: range of A, and the outermost right ends, shape (n,).
         count, step: number of right ends and their distance, shape (n,).
         rights, lefts: the values of A and of B by cells of right and of left ends.
         best: the largest epsilon found, shape (n,).
         low, high: its interval, shape (n,).
-        place: of that interval in the order of the grid, shape (n,); -1 where there is none.
-        cell: of its right end, shape (n,); -1 likewise.
+        place: number of that interval in the order of the grid, shape (n,); -1 if there is none.
+        cell: of its right end, shape (n,); -1 if there is none.
     """
 
     sizes: tuple[int, int]
@@ -270,7 +270,7 @@ class _Double:
         width = a[:, -1] - a[:, 0]
         first, last = (a[:, 0] + width) - BUFFER, a[:, -1] + BUFFER
         count = np.ceil((last - first) * PER_UNIT).astype(np.int64)
-        # Cells of left ends begin half a wide cell below the first one, so that rounding leads out of no band.
+        # Cells of left ends begin half a wide cell below the first one, so that rounding cannot leave a band.
         origin = ((first - width) - BUFFER) - WIDE * FINE / 2
         n_left = _N_RIGHT + _N_BAND
         none = np.full(len(a), math.inf)
@@ -292,7 +292,7 @@ class _Double:
         )
 
     def run(self, known: Values, ends: bool) -> None:
-        """Find the best intervals that are better than what is known, shape (n,); with ``ends`` the first of equal ones."""
+        """Find the best intervals that exceed ``known``, shape (n,); with ``ends`` the first of equal ones."""
         self.best[:] = known
         bounds, rights = self._bounds(), np.repeat(np.arange(_N_RIGHT), _N_BAND)
         active = np.arange(len(known))
@@ -318,21 +318,21 @@ class _Double:
             self._search(mine, rights[top], rights[top] + top % _N_BAND)
 
     def _bounds(self) -> Values:
-        """Return what no interval with its ends in given wide cells surpasses, shape (n, _N_RIGHT * _N_BAND)."""
+        """Return an upper bound of epsilon for intervals with ends in given wide cells, shape (n, _N_RIGHT * _N_BAND)."""
         cells = np.arange(_N_RIGHT)[:, None] + np.arange(_N_BAND)
         missed = self.sizes[0] - (self.rights[0].wide[:, 1:, None] - self.lefts[0].wide[:, cells])
         alarms = self.rights[1].wide[:, :-1, None] - self.lefts[1].wide[:, cells + 1]
         return self._bound(missed, alarms).reshape(len(missed), -1).astype(np.float64)
 
     def _bound(self, missed: Counts, alarms: Counts) -> Logs:
-        """Return the largest epsilon of attacks with at least so many errors, of the shape of both."""
+        """Return the largest epsilon of attacks with at least these numbers of errors, of the shape of both."""
         clipped = np.clip(missed, 1, self.sizes[0]), np.clip(alarms, 1, self.sizes[1])
         found = rates.epsilons(*self.logs, *clipped)
         found[(missed <= 0) & (alarms <= 0)] = math.inf
         return found
 
     def _search(self, rows: Rows, right: Counts, left: Counts) -> None:
-        """Try all intervals with ends in pairs of wide cells, of one example each; an example may come more than once."""
+        """Try all intervals with ends in pairs of wide cells, of one example each; an example may occur more than once."""
         k = np.floor(right * (WIDE * FINE) / self.step[rows]).astype(np.int64)[:, None] + np.arange(_PER_CELL)
         pair, offset = np.nonzero(k < self.count[rows, None])
         k, row, cell, at = k[pair, offset], rows[pair], left[pair], right[pair]
@@ -346,7 +346,7 @@ class _Double:
             self._take(row, found, k[there] * N_LEFT + j, (lows, ends, at[there]))
 
     def _lefts(self, row: Rows, cell: Counts, ends: Values, upto: list[Counts]) -> tuple[Values, Counts, Values]:
-        """Return the best epsilon by left ends in one wide cell for each of some right ends, its number and the left end."""
+        """Return the best epsilon over left ends in one wide cell for each of some right ends, its number and the left end."""
         start, stop = (ends - self.width[row]) - BUFFER, (ends - self.width[row]) + BUFFER
         steps = (stop - start) / (N_LEFT - 1)
         begin = self.lefts[0].origin[row] + cell * (WIDE * FINE)

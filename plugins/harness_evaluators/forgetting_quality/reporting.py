@@ -1,4 +1,4 @@
-"""The metrics of ``forgetting_quality``: names, texts, the competition's score, and what the reader must be told."""
+"""The metrics of ``forgetting_quality``: names, descriptions, the competition's score, and warnings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAMILY: Mapping[AttackName, str] = {
     "exact": "all single thresholds and closed intervals",
 }
 MIN_FOR_MEANS = 64
-"""Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, whose epsilon is the cap."""
+"""Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, and epsilon is capped there."""
 
 _TEXTS = {
     "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
@@ -58,7 +58,7 @@ LOWER_BOUND = Description(
 
 
 def describe(statistic: str, attack: AttackName) -> Description:
-    """What a reader must know of a statistic by a family of attacks."""
+    """Return the description of a statistic by a family of attacks."""
     is_f = statistic.startswith("f")
     name, suffix, _ = statistic.partition("_crossfit")
     return Description(
@@ -72,7 +72,7 @@ def describe(statistic: str, attack: AttackName) -> Description:
 
 
 def _without_interval(statistic: str, attack: AttackName) -> str:
-    """Why a statistic is not resampled; empty where it is."""
+    """Return why a statistic is not resampled; empty if it is."""
     if statistic == "median_epsilon":
         return "Without interval: it takes few values, and resamples mostly repeat one of them."
     if statistic in CROSS_FITTED and attack == "official-grid":
@@ -89,7 +89,7 @@ EVERY = (
 
 
 def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) -> dict[Description, Rows]:
-    """All statistics of both families, resampled."""
+    """Return all statistics of both families, resampled."""
     return {
         describe(statistic, attack): _rows(statistic, each, resamples)
         for attack, each in found.items()
@@ -107,7 +107,7 @@ def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Row
 
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
-    """Accuracy on retain times that on test, each over the retrained models', by row; None where they do not exist."""
+    """Return accuracy on retain times that on test, each over the retrained models', by row; None if they do not exist."""
     if not (models.has("retain") and models.has("test")):
         return None
     right = {split: models.panel(split, _accuracies) for split in ("retain", "test")}
@@ -124,13 +124,13 @@ def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
 
 
 def scores(f: Rows, ratios: Ratios) -> Rows:
-    """F times the ratios of accuracies, row by row and resample by resample."""
+    """Return F times the ratios of accuracies, row by row and resample by resample."""
     values = {row: getattr(f, row) for row in ratios}
     return Rows(**{row: _product([value, ratios[row]]) for row, value in values.items() if value is not None})
 
 
 def context(sizes: Mapping[str, int]) -> str:
-    """What all numbers of the run rest on."""
+    """Return a note on the number of models."""
     n = sizes["unlearned"]
     return (
         f"N = {n}, delta = {rates.DELTA:g}, largest finite epsilon ln(N - 1) = {math.log(n - 1):.3f}, largest lower "
@@ -139,7 +139,7 @@ def context(sizes: Mapping[str, int]) -> str:
 
 
 def with_context(metric: Metric, text: str) -> Metric:
-    """The metric with a note on N; for F and the score also on what they may be compared with."""
+    """Return the metric with a note on N; for F and the score also with a note on comparability."""
     limits = "" if metric.name.startswith(("mean", "median")) else _NOT_COMPARABLE
     return replace(metric, note=" ".join(part for part in (metric.note, text, limits) if part))
 
@@ -148,7 +148,7 @@ _NOT_COMPARABLE = "Not comparable with runs of another N, another family of atta
 
 
 def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ...]:
-    """Say where unlearned models do not vary, so that what looks like bad forgetting is the design of the run."""
+    """Return warnings if unlearned models do not vary, so that the run's design looks like bad forgetting."""
     phi = models.analysis.phi("unlearned", "forget")[models.order["unlearned"]]
     constant, total = int((np.ptp(phi, axis=0) == 0).sum()), phi.shape[1]
     if constant:
@@ -163,7 +163,7 @@ def design_warnings(models: Models, guarded: Mapping[str, int]) -> tuple[str, ..
 
 
 def _constant(constant: int, total: int) -> str:
-    """The warning on examples that all unlearned models see alike."""
+    """Return the warning on examples with equal outputs of all unlearned models."""
     return (
         f"forgetting_quality: on {constant} of {total} forgotten examples all unlearned models give the very same phi; by "
         "the competition's rule epsilon is 50 and no point is given there, which says nothing about forgetting. The "
@@ -172,7 +172,7 @@ def _constant(constant: int, total: int) -> str:
 
 
 def size_warnings(models: Models) -> tuple[str, ...]:
-    """Say where a reference row rests on fewer models than the value, since F depends on their number."""
+    """Return warnings on reference rows with fewer models than the value, since F depends on their number."""
     sizes = models.sizes()
     few = [
         f"{sizes[row]} {row}"
@@ -189,7 +189,7 @@ def size_warnings(models: Models) -> tuple[str, ...]:
 
 
 def _accuracies(analysis: Analysis, population: Population, split: SplitName) -> Values:
-    """Accuracy of every model, shape (N,)."""
+    """Return the accuracy of every model, shape (N,)."""
     return np.asarray(analysis.hits(population, split).mean(axis=1))
 
 
@@ -200,7 +200,7 @@ def _product(factors: list[Sampled]) -> Sampled:
 
 
 def _ratio(numerator: Sampled, denominator: Sampled) -> Sampled:
-    """The quotient; its replicates to first order, since a resampled denominator may come close to 0."""
+    """Return the quotient with replicates to first order, since a resampled denominator may come close to 0."""
     value, replicates = numerator.value / denominator.value, None
     if numerator.replicates is not None and denominator.replicates is not None:
         replicates = value + (numerator.replicates - value * denominator.replicates) / denominator.value

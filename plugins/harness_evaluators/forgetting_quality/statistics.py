@@ -21,16 +21,16 @@ Keep = NDArray[np.bool_]
 Folds = NDArray[np.int64]
 
 MIN_TO_RESAMPLE = 8
-"""Fewest models a side for intervals: the jackknife leaves an eighth of them out."""
+"""Fewest models of each population for intervals: the jackknife leaves out an eighth of them."""
 
 COLUMNS = 256
-"""Most examples whose values on halves of the models are compared."""
+"""Most examples in the comparison of values between halves of the models."""
 
 _BLOCK = 100_000
-"""Most logits turned to phi at once."""
+"""Most logits converted to phi at once."""
 
 FLOOR = 1e-45
-"""What the released code adds to probabilities before taking logarithms; it holds phi within 104."""
+"""Constant that the released code adds to probabilities before the logarithm; it keeps phi within 104."""
 
 IN_SAMPLE = ("f", "mean_epsilon", "median_epsilon")
 CROSS_FITTED = ("f_crossfit", "mean_epsilon_crossfit")
@@ -52,13 +52,13 @@ class Row:
 
 
 def official_phi(analysis: Analysis, population: Population, split: SplitName) -> Values:
-    """Phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
+    """Return phi as the released code computes it, ln(p + 1e-45) - ln(1 - p + 1e-45), shape (N, n)."""
     evidence = analysis.evidence
     logits, labels = evidence.logits[population][split], evidence.labels[split]
     found = parallel.unfilled(logits.shape[:2])
 
     def work(rows: slice) -> None:
-        # Not what the other evaluators share: some thresholds of the grid lie on values of phi, and the last bit decides there.
+        # Not Analysis.phi: some thresholds of the grid equal values of phi, so that the last bit decides.
         values = phi(logits[rows], labels)
         found[rows] = np.log(expit(values) + FLOOR) - np.log(expit(-values) + FLOOR)
 
@@ -69,8 +69,9 @@ def official_phi(analysis: Analysis, population: Population, split: SplitName) -
 def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generator) -> Row:
     """Compare phi of a population with that of as many retrained models, shape (N, n) each.
 
-    The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions:
-    they would triple the cost.
+    The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions, which
+    would
+    triple the cost.
     """
     both, size = strongest_attack.pool(left, right), min(len(left), len(right))
     everyone = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)
@@ -90,13 +91,13 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
 
 @dataclass(frozen=True)
 class _Resampled:
-    """Statistics of some of the models of two populations.
+    """Statistics of subsets of the models of two populations.
 
     Attributes:
         both: all models.
         attack: the family.
         folds: of all models, shape (N_left + N_right,).
-        size: models of the smaller population, which the buckets rest on.
+        size: models of the smaller population, which determines the buckets.
     """
 
     both: Pool
@@ -105,7 +106,7 @@ class _Resampled:
     size: int
 
     def per_example(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """Return points and epsilon of each example; the exact family adds those of cross-fitted attacks: (2, n) or (4, n)."""
+        """Return points and epsilon of each example, for the exact family also of cross-fitted attacks: (2, n) or (4, n)."""
         chosen = strongest_attack.codes(keep_left, keep_right)
         found = strongest_attack.strongest_of(self.both, chosen, self.attack, rates.DELTA, ends=False).epsilon
         values = _points_and_epsilon(found[None], self.size)
@@ -115,12 +116,12 @@ class _Resampled:
         return np.concatenate([values, _points_and_epsilon(crossed, _half_of(self.size))])
 
     def of_half(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """Return the same as :meth:`per_example`, with folds of equal sizes among the models that are kept."""
+        """Return :meth:`per_example` with folds of equal sizes among the kept models."""
         folds = np.concatenate([np.cumsum(keep) % 2 for keep in (keep_left, keep_right)])
         return replace(self, folds=folds).per_example(keep_left, keep_right)
 
     def with_noise(self, per_example: Values, sizes: tuple[int, int]) -> list[Linear]:
-        """Return means over examples with contributions where they are known; ``per_example`` of all models, shape (4, n)."""
+        """Return means over examples with contributions if known; ``per_example`` of all models, shape (4, n)."""
         everyone = np.ones(sizes[0], dtype=np.bool_), np.ones(sizes[1], dtype=np.bool_)
         lefts = np.array([self.per_example(keep, everyone[1]) for keep in jackknife.left_out(sizes[0])])
         rights = np.array([self.per_example(everyone[0], keep) for keep in jackknife.left_out(sizes[1])])
@@ -142,23 +143,24 @@ class _Resampled:
 
 
 def two_folds(n_left: int, n_right: int, rng: np.random.Generator) -> Folds:
-    """One of two folds for each model of both populations, shape (n_left + n_right,)."""
+    """Return fold 0 or 1 for each model of both populations, shape (n_left + n_right,)."""
     return np.concatenate([likelihood_ratio.fold_numbers(n, 2, rng) for n in (n_left, n_right)])
 
 
 def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[Folds, Folds]) -> Values:
-    """Epsilon of attacks on other models than those that chose them, shape (2, n).
+    """Return epsilon of attacks on other models than those that chose them, shape (2, n).
 
-    The strongest attack on one half of the models of both populations is carried out on the other half, and the
-    reverse. Both rates 0 give the cap as in-sample; where exactly one of them is 0, one error is counted in its place,
-    because an attack that was chosen elsewhere cannot be discarded without looking at what it is judged by.
+    The strongest attack on one half of the models of both populations is applied to the other half, and the reverse. Both
+    rates 0
+    give the cap as in-sample. If exactly one of them is 0, it is replaced by one error: discarding the attack would use the
+    models that it is tested on.
     """
     everyone = strongest_attack.codes(*(np.ones(len(side), dtype=np.bool_) for side in (left, right)))
     return _cross_fitted(strongest_attack.pool(left, right), everyone, attack, np.concatenate(folds))
 
 
 def _cross_fitted(both: Pool, chosen: Codes, attack: AttackName, folds: Folds) -> Values:
-    """As :func:`cross_fitted`, of models that were sorted before."""
+    """Return :func:`cross_fitted` of models that are sorted already."""
     halves = []
     for fold in (0, 1):
         fitted, judged = (np.where(taken, chosen, np.uint8(0)) for taken in (folds != fold, folds == fold))
@@ -167,7 +169,7 @@ def _cross_fitted(both: Pool, chosen: Codes, attack: AttackName, folds: Folds) -
 
 
 def errors(attacks: Attacks, both: Pool, chosen: Codes) -> list[NDArray[np.int32]]:
-    """Return how many of the given unlearned and retrained models given attacks get wrong, shape (n,) each."""
+    """Return the numbers of unlearned and retrained models that given attacks misclassify, shape (n,) each."""
     sizes, inside = strongest_attack.sizes_of(chosen), strongest_attack.inside(attacks, both, chosen)
     unlearned, retrained = attacks.inside_is_unlearned, ~attacks.inside_is_unlearned
     return [
@@ -177,7 +179,7 @@ def errors(attacks: Attacks, both: Pool, chosen: Codes) -> list[NDArray[np.int32
 
 
 def _held_out(attacks: Attacks, both: Pool, chosen: Codes) -> Values:
-    """Epsilon that given attacks reach on given models, shape (n,)."""
+    """Return epsilon of given attacks on given models, shape (n,)."""
     wrong = errors(attacks, both, chosen)
     perfect = (wrong[0] == 0) & (wrong[1] == 0)
     counts = [np.where(perfect, 0, np.maximum(count, 1)) for count in wrong]
@@ -188,7 +190,7 @@ def _held_out(attacks: Attacks, both: Pool, chosen: Codes) -> Values:
 
 
 def _half_of(size: int) -> int:
-    """Return models of the half that is judged, which the buckets of cross-fitted attacks rest on."""
+    """Return the number of models of the tested half, which determines the buckets of cross-fitted attacks."""
     return max(size // 2, 2)
 
 

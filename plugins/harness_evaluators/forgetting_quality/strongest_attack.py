@@ -1,6 +1,6 @@
-"""The largest epsilon over a family of attacks, example by example, with the attack that reached it.
+"""The largest epsilon over a family of attacks, example by example, with the attack that reaches it.
 
-Both populations are sorted once, together, whoever takes part later; all that follows counts.
+Both populations are sorted once, together, for all selections of models; everything else is counting.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AttackName = Literal["official-grid", "exact"]
 ATTACKS: tuple[AttackName, ...] = ("official-grid", "exact")
 LEFT, RIGHT = exact_search.LEFT, exact_search.RIGHT
 BLOCK = 256
-"""Examples that a thread takes at once."""
+"""Examples per block of work for a thread."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Attacks:
     """The strongest attack on each of n examples.
 
     Attributes:
-        epsilon: what it reaches, in [0, CAP], shape (n,).
-        low: lower end of its closed interval, shape (n,); above ``high`` where no attack reaches anything.
+        epsilon: of that attack, in [0, CAP], shape (n,).
+        low: lower end of its closed interval, shape (n,); above ``high`` if no attack reaches anything.
         high: upper end, shape (n,).
-        inside_is_unlearned: whether a value inside is taken for an unlearned model's, shape (n,).
-        guarded: where the ranges differ so much that epsilon is the cap without an attack, shape (n,).
+        inside_is_unlearned: True if a value inside is predicted as unlearned, shape (n,).
+        guarded: True if the ranges differ so much that epsilon is the cap without an attack, shape (n,).
     """
 
     epsilon: Values
@@ -49,21 +49,21 @@ class Attacks:
 
     @classmethod
     def nothing(cls, n: int) -> Attacks:
-        """Where no attack was tried yet."""
+        """Return the state before any attack was tried."""
         no, none = np.zeros(n, dtype=np.bool_), np.full(n, math.inf)
         return cls(np.zeros(n), none, -none, ~no, no)
 
     @property
     def out(self) -> Out:
-        """What a search fills in."""
+        """Return the arrays that a search fills in."""
         return self.epsilon, self.low, self.high, self.inside_is_unlearned
 
     def part(self, rows: slice) -> Attacks:
-        """Views of some examples' attacks."""
+        """Return views of some examples' attacks."""
         return Attacks(*(values[rows] for values in vars(self).values()))
 
     def put(self, where: Flags, other: Attacks) -> None:
-        """Take over the attacks on the examples ``where``."""
+        """Copy the attacks on the examples ``where`` from ``other``."""
         for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
             mine[where] = theirs
 
@@ -72,23 +72,23 @@ class Attacks:
 class Pool:
     """Phi of two populations on n examples, sorted once for all selections of their N models.
 
-    A selection is a code for each model, shape (N,): LEFT where it takes part as an unlearned one, RIGHT as a retrained
-    one, else 0.
+    A selection is a code for each model, shape (N,): LEFT if it takes part as an unlearned one, RIGHT as a retrained one,
+    else 0.
 
     Attributes:
         values: of all models, sorted rows, shape (n, N).
-        models: whose each value is, shape (n, N).
+        models: number of the model of each value, shape (n, N).
     """
 
     values: Values
     models: Models
 
     def part(self, rows: slice | Flags | NDArray[np.int64]) -> Pool:
-        """Some examples."""
+        """Return the pool of some examples."""
         return Pool(self.values[rows], self.models[rows])
 
     def chosen(self, codes: Codes) -> tuple[Values, Codes]:
-        """Return the values of the models that take part, sorted rows, and their codes, shape (n, number of these) each."""
+        """Return the sorted values of the models that take part, and their codes, shape (n, number of these) each."""
         sides = codes.take(self.models)
         if codes.all():
             return self.values, sides
@@ -97,7 +97,7 @@ class Pool:
 
 
 def pool(left: Values, right: Values) -> Pool:
-    """All models of two populations, finite phi of shape (N_left, n) and (N_right, n); those of the left one come first."""
+    """Return the pool of two populations, finite phi of shape (N_left, n) and (N_right, n); models of the left one come first."""
     n_models, n = len(left) + len(right), left.shape[1]
     values, models = parallel.unfilled((n, n_models)), np.zeros((n, n_models), dtype=np.int64)
 
@@ -111,31 +111,30 @@ def pool(left: Values, right: Values) -> Pool:
 
 
 def codes(left: Flags, right: Flags) -> Codes:
-    """Those models of either population take part, on its own side; shape (N_left,) and (N_right,)."""
+    """Return the selection of the given models, each in its own population; masks of shape (N_left,) and (N_right,)."""
     return np.concatenate([np.where(left, LEFT, 0), np.where(right, RIGHT, 0)]).astype(np.uint8)
 
 
 def sizes_of(chosen: Codes) -> tuple[int, int]:
-    """How many models take part on either side."""
+    """Return the number of models that take part in either population."""
     return int((chosen == LEFT).sum()), int((chosen == RIGHT).sum())
 
 
 def strongest(unlearned: Values, retrained: Values, attack: AttackName, delta: float) -> Attacks:
-    """The strongest attack of a family on each example; finite phi of shape (N_unlearned, n) and (N_retrained, n)."""
+    """Return the strongest attack of a family on each example; finite phi of shape (N_unlearned, n) and (N_retrained, n)."""
     everyone = (np.ones(len(side), dtype=np.bool_) for side in (unlearned, retrained))
     return strongest_of(pool(unlearned, retrained), codes(*everyone), attack, delta)
 
 
 def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *, ends: bool = True) -> Attacks:
-    """As :func:`strongest`, of models that were sorted before.
+    """Return :func:`strongest` of models that are sorted already.
 
     Args:
         both: the populations.
-        chosen: which models take part on which side, shape (N,).
+        chosen: the selection of models, shape (N,).
         attack: the family.
         delta: of epsilon.
-        ends: whether it matters which attack is the strongest: without, other intervals that reach the same may stand
-            for the first one of the grid, which is sooner found.
+        ends: return the first of equally strong attacks; without, any of them, which is faster.
     """
     found = Attacks.nothing(len(both.values))
     search = _exact if attack == "exact" else _official
@@ -149,7 +148,7 @@ def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *,
 
 
 def inside(attacks: Attacks, both: Pool, chosen: Codes) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """How many models of either side lie in the attacks' intervals, shape (n,) each."""
+    """Return the number of models of either population inside the attacks' intervals, shape (n,) each."""
     found = np.zeros(len(both.values), dtype=np.int32), np.zeros(len(both.values), dtype=np.int32)
 
     def work(rows: slice) -> None:
@@ -167,7 +166,7 @@ def _exact(both: Pool, chosen: Codes, delta: float, _ends: bool, found: Attacks)
 
 
 def _official(both: Pool, chosen: Codes, delta: float, ends: bool, found: Attacks) -> None:
-    """The grid where it applies; the cap where the guard says so; all intervals where |phi| is beyond any grid."""
+    """Search the grid; use the cap if the guard applies, and all intervals if |phi| is beyond any grid."""
     values, sides = both.chosen(chosen)
     u, r = (values[sides == side].reshape(len(values), -1) for side in (LEFT, RIGHT))
     outermost = [rows[:, i] for rows in (u, r) for i in (0, -1)]

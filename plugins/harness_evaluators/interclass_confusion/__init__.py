@@ -1,4 +1,4 @@
-"""``interclass_confusion``: whether what wrong labels taught is gone, in a task that forgets mislabelled examples."""
+"""``interclass_confusion``: effects of mislabelled examples that remain after these were forgotten."""
 
 from __future__ import annotations
 

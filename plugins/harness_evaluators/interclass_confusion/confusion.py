@@ -1,4 +1,4 @@
-"""Which classes a task's corrupted labels confuse, and how much a model confuses them.
+"""The classes that a task's corrupted labels confuse, and how much a model confuses them.
 
 Source: Goel et al., "Towards Adversarial Evaluations for Inexact Machine Unlearning" (2022), the Interclass Confusion
 test: C[A, B] + C[B, A] of the confusion matrix, on the forgotten examples (memorisation) and on unseen ones (property
@@ -21,13 +21,13 @@ Answers = NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Confused:
-    """What the corrupted labels of a forget set teach.
+    """The corrupted labels of a forget set.
 
     Attributes:
-        rows: positions of the forgotten examples whose label is wrong, shape (k,), k >= 1.
+        rows: positions of the forgotten examples with a wrong label, shape (k,), k >= 1.
         wrong: the label that each of them was trained with, shape (k,).
         true: its true class, shape (k,).
-        pairs: whether two classes are confused by an example at least, shape (C, C), symmetric, false on the diagonal.
+        pairs: True for classes that are confused by at least one example, shape (C, C), symmetric, False on the diagonal.
     """
 
     rows: Labels
@@ -37,15 +37,15 @@ class Confused:
 
     @property
     def classes(self) -> Labels:
-        """The classes of any pair, ascending."""
+        """Return the classes of any pair, ascending."""
         return np.flatnonzero(self.pairs.any(axis=0))
 
 
 def confused(evidence: Evidence) -> Confused | None:
-    """What the forget set's corrupted labels teach; None where none of them is wrong.
+    """Return the corrupted labels of the forget set; None if no label is wrong.
 
-    A pair of classes is confused where a forgotten example of the one was trained as the other. Two swapped classes are
-    one pair; labels drawn at random make all pairs, but for those that no example happened to hit.
+    A pair of classes is confused if a forgotten example of one was trained as the other. Two swapped classes are one pair;
+    labels drawn at random give all pairs that an example happened to hit.
     """
     true, labels = evidence.true_labels.get("forget"), evidence.labels["forget"]
     rows = np.zeros(0, dtype=np.int64) if true is None else np.flatnonzero(labels != true)
@@ -57,30 +57,30 @@ def confused(evidence: Evidence) -> Confused | None:
 
 
 def true_labels(evidence: Evidence, split: SplitName) -> Labels:
-    """The true classes of a split, whether or not its labels were corrupted, shape (n,)."""
+    """Return the true classes of a split, whether or not its labels were corrupted, shape (n,)."""
     return evidence.true_labels.get(split, evidence.labels[split])
 
 
 def share_answered(given: Answers, rows: Labels, wanted: Labels) -> Values:
-    """Per model, the share of the examples at ``rows`` that are given the class in ``wanted``; (N, n) to (N,)."""
+    """Return, per model, the share of the examples at ``rows`` that are predicted as ``wanted``; (N, n) to (N,)."""
     return np.asarray((given[:, rows] == wanted).mean(axis=1))
 
 
 def share_confused(given: Answers, true: Labels, pairs: NDArray[np.bool_]) -> Values:
-    """Per model, the share of examples of confused classes that are given the other class of a pair; (N, n) to (N,).
+    """Return, per model, the share of examples of confused classes predicted as the other class of a pair; (N, n) to (N,).
 
-    For one pair (A, B) that is (C[A, B] + C[B, A]) / (number of examples of A and of B), C the confusion matrix. There must
-    be an example of such a class.
+    For one pair (A, B) that is (C[A, B] + C[B, A]) / (number of examples of A and of B), C the confusion matrix. At least one
+    example must be of such a class.
     """
     rows = np.flatnonzero(np.isin(true, np.flatnonzero(pairs.any(axis=0))))
     return np.asarray(pairs[true[rows], given[:, rows]].mean(axis=1))
 
 
 def matrix(given: Answers, true: Labels, classes: Labels) -> Values:
-    """The confusion matrix among ``classes``, mean over models; shape (k, k) for answers of shape (N, n).
+    """Return the confusion matrix among ``classes``, mean over models; shape (k, k) for predictions of shape (N, n).
 
-    Row r, column c: the share of examples of class r that are given class c; rows of classes without an example are 0.
-    Answers outside ``classes`` are in no column, so a row may sum to less than 1.
+    Row r, column c: the share of examples of class r that are predicted as class c; rows of classes without an example are 0.
+    Predictions outside ``classes`` are in no column, so a row may sum to less than 1.
     """
     found = np.zeros((len(classes), len(classes)))
     for row, label in enumerate(classes):

@@ -1,7 +1,7 @@
-"""``interclass_confusion``: whether what wrong labels taught is gone, in a task that forgets mislabelled examples.
+"""``interclass_confusion``: effects of mislabelled examples that remain after these were forgotten.
 
-Source: Goel et al., "Towards Adversarial Evaluations for Inexact Machine Unlearning" (2022). There the verdict rests on
-the originals alone; here retrained models, which confuse similar classes as well, show what is right.
+Source: Goel et al., "Towards Adversarial Evaluations for Inexact Machine Unlearning" (2022). Goel et al. compare with the
+originals alone; here retrained models, which confuse similar classes as well, are the reference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness_evaluators.interclass_confusion.confusion import Confused
 Values = NDArray[np.float64]
 
 MOST_CLASSES = 25
-"""Confusion matrices of more classes are not kept: they would swell the report."""
+"""Most classes for which a confusion matrix is stored; larger ones would inflate the report."""
 
 FORGET_WRONG = Description(
     "forget_wrong",
@@ -74,10 +74,10 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Memorisation and generalisation of the corrupted labels; nothing is computed where a task corrupts none."""
+    """Measure memorisation and generalisation of the corrupted labels; compute nothing if the task corrupts none."""
     confused = confusion.confused(analysis.evidence)
     if confused is None:
-        # A row without a number would make the summary of every ordinary task longer.
+        # No headline: the summaries of all other tasks would get a row without a number.
         return Result(tuple(calibration.missing(replace(about, headline=False), _CLEAN) for about in METRICS))
     models = analysis.models
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
@@ -89,7 +89,7 @@ def evaluate(analysis: Analysis) -> Result:
 
 
 def _per_model(models: Models, confused: Confused) -> dict[Description, dict[str, Values]]:
-    """Each metric's value for every model, shape (N,), by row of the report; without test examples no test metric."""
+    """Return each metric's value for every model, shape (N,), by row of the report; no test metric without test examples."""
 
     def wrong(analysis: Analysis, population: Population, split: SplitName) -> Values:
         return confusion.share_answered(analysis.answers(population, split), confused.rows, confused.wrong)
@@ -106,7 +106,7 @@ def _per_model(models: Models, confused: Confused) -> dict[Description, dict[str
 
 
 def _tested(models: Models, confused: Confused) -> int:
-    """How many test examples of the confused classes the models were judged on."""
+    """Return the number of test examples of the confused classes."""
     if not models.has("test"):
         return 0
     return int(np.isin(confusion.true_labels(models.evidence, "test"), confused.classes).sum())
@@ -129,7 +129,7 @@ def _metric(about: Description, rows: Mapping[str, Values] | None, resamples: Re
 
 
 def _with_classes(metrics: tuple[Metric, ...], models: Models, confused: Confused) -> tuple[Metric, ...]:
-    """The metrics with a note of which classes are meant and how many examples they rest on."""
+    """Return the metrics with a note on the classes and the number of examples."""
     evidence, pairs = models.evidence, np.argwhere(np.triu(confused.pairs))
     names = evidence.class_names or tuple(str(label) for label in range(evidence.n_classes))
     one_pair = f"Classes {' and '.join(names[label] for label in pairs[0])}"
@@ -140,7 +140,7 @@ def _with_classes(metrics: tuple[Metric, ...], models: Models, confused: Confuse
 
 
 def _matrices(models: Models, confused: Confused) -> dict[str, Values]:
-    """The confusion matrix on the test set among the confused classes, mean over models, for every population."""
+    """Return the confusion matrix on the test set among the confused classes, mean over models, for every population."""
     if not _tested(models, confused) or len(confused.classes) > MOST_CLASSES:
         return {}
     evidence, classes = models.evidence, confused.classes

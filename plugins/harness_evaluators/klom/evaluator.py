@@ -17,14 +17,14 @@ from harness_evaluators.klom import histograms
 Values = NDArray[np.float64]
 
 NAMES = ("median", "p95")
-"""What the quantiles of :data:`harness_evaluators.klom.histograms.QUANTILES` are called."""
+"""Names of the quantiles in :data:`harness_evaluators.klom.histograms.QUANTILES`."""
 
 _WORDS = {"median": "median", "p95": "95th percentile"}
 ORDER: tuple[SplitName, ...] = ("forget", *(split for split in SPLITS if split != "forget"))
 
 
 def of_split(split: SplitName) -> tuple[Description, ...]:
-    """The quantiles on a split."""
+    """Return the descriptions of the quantiles on a split."""
     return tuple(
         Description(
             f"{split}_{name}",
@@ -52,7 +52,7 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Histogram divergences on every split that was judged."""
+    """Compute histogram divergences on every split that has logits."""
     models = analysis.models
     why_not = models.why_not("forget")
     if why_not:

@@ -20,47 +20,47 @@ Keep = NDArray[np.bool_]
 BINS = 20
 CLIP = 100.0
 FLOOR = 1e-5
-"""Least share of retrained models in a bin that holds an unlearned one."""
+"""Smallest share of retrained models in a bin that contains an unlearned one."""
 
 QUANTILES = (0.5, 0.95)
-"""Over the examples of a split."""
+"""Quantiles over the examples of a split."""
 
 MIN_TO_RESAMPLE = 16
-"""Fewest models a side for intervals: with fewer, 20 bins hold single models, and quantiles move in jumps."""
+"""Fewest models of each population for intervals: with fewer, the 20 bins hold single models and quantiles jump."""
 
 
 def divergences(left: Values, right: Values) -> Values:
-    """KL(histogram of left || histogram of right) in nats for every column of (m, n) and (N, n); shape (n,).
+    """Return KL(histogram of left || histogram of right) in nats for every column of (m, n) and (N, n); shape (n,).
 
-    Values are clipped to +-CLIP; BINS equal bins span the smallest to the largest value of both sides of the example,
-    and the largest belongs to the last bin.
+    Values are clipped to +-CLIP. BINS equal bins span the range of both populations on the example; the last bin includes its
+    upper edge.
     """
     one, other = places(left, right)
     return divergence_of(counts(one), counts(other))
 
 
 def places(left: Values, right: Values) -> tuple[Places, Places]:
-    """The bin, 0 to BINS - 1, of every value of (m, n) and (N, n)."""
+    """Return the bin, 0 to BINS - 1, of every value of (m, n) and (N, n)."""
     sides = np.clip(left, -CLIP, CLIP), np.clip(right, -CLIP, CLIP)
     low = np.minimum(*(side.min(axis=0) for side in sides))
     width = np.maximum(*(side.max(axis=0) for side in sides)) - low
     scale = BINS / np.where(width > 0, width, 1.0)
-    # The largest value lies on the last edge: without the minimum it would have a bin of its own, or be lost.
+    # The largest value is on the last edge; without the minimum it would get bin number BINS.
     one, other = (np.minimum(((side - low) * scale).astype(np.int64), BINS - 1) for side in sides)
     return one, other
 
 
 def counts(bins: Places) -> Values:
-    """How many models each bin holds, per example: (N, n) to (n, BINS)."""
+    """Return the number of models in each bin, per example: (N, n) to (n, BINS)."""
     n = bins.shape[1]
     flat = (bins + np.arange(n) * BINS).ravel()
     return np.bincount(flat, minlength=n * BINS).reshape(n, BINS).astype(np.float64)
 
 
 def divergence_of(left: Values, right: Values) -> Values:
-    """KL divergence in nats between counts of shape (n, BINS) each, shape (n,).
+    """Return the KL divergence in nats between counts of shape (n, BINS) each, shape (n,).
 
-    A bin with unlearned models has at least FLOOR of the retrained ones, and these shares are scaled to sum to 1.
+    The retrained share of a bin with unlearned models is at least FLOOR; the shares are then scaled to sum to 1.
     """
     p = left / left.sum(axis=1, keepdims=True)
     q = right / right.sum(axis=1, keepdims=True)
@@ -85,7 +85,7 @@ class Summary:
 
 
 def summary(left: Values, right: Values) -> Summary:
-    """Divergences of phi, shape (m, n) against retrained (N, n), and their quantiles with the models' contributions."""
+    """Return divergences of phi, shape (m, n) against retrained (N, n), and their quantiles with the models' contributions."""
     one, other = places(left, right)
     totals = counts(one), counts(other)
     per_example = divergence_of(*totals)

@@ -1,4 +1,4 @@
-"""``ks``: how far apart the outputs of unlearned and retrained models are, example by example."""
+"""``ks``: distances between the output distributions of unlearned and retrained models, example by example."""
 
 from __future__ import annotations
 

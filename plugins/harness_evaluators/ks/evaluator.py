@@ -1,4 +1,4 @@
-"""``ks``: how far apart the outputs of unlearned and retrained models are, example by example.
+"""``ks``: distances between the output distributions of unlearned and retrained models, example by example.
 
 Formulas and sources: :mod:`harness_evaluators.ks.sample_distances`, :mod:`harness_evaluators.ks.null_distribution`.
 """
@@ -25,7 +25,7 @@ Comparisons = Mapping[str, tuple[Values, Values]]
 FALSE_DISCOVERY_RATE = 0.05
 
 NULL = (0.025, 0.5, 0.975)
-"""Probabilities of the quantiles of D between models that are alike, for the plot."""
+"""Probabilities of the plotted quantiles of D under the null."""
 
 MEAN_D = Description(
     "mean_d",
@@ -113,7 +113,7 @@ def _rows(statistics: Mapping[str, Linear], resamples: bootstrap.Resamples) -> R
 
 
 def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
-    """Return the mean distance of each row, values far outside those of the reference models cut as for ``lira.direction``."""
+    """Return the mean distance of each row; phi is winsorised as for ``lira.direction``."""
     right = comparisons["unlearned"][1]
     references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
     scale = mean_shift.spread(right, likelihood_ratio.PER_EXAMPLE_FROM)
@@ -124,11 +124,11 @@ def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
 
 
 def _on_logits(models: Models) -> dict[str, Linear]:
-    """The mean distance over examples and classes, each logit a column."""
+    """Return the mean distance over examples and classes; each logit is a column."""
 
     def logits(analysis: Analysis, population: Population, split: SplitName) -> Values:
         found = analysis.evidence.logits[population][split]
-        return found.reshape(len(found), -1)  # type: ignore[return-value]  # in single precision as it comes
+        return found.reshape(len(found), -1)  # type: ignore[return-value]  # kept in single precision
 
     return {row: one.mean for row, one in _compared(models.panel("forget", logits).comparisons()).items()}
 
@@ -148,7 +148,7 @@ def _on_split(models: Models, split: SplitName, resamples: bootstrap.Resamples) 
 
 
 def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
-    """Say what independent models would score, where the closed form holds: D of one continuous number per example."""
+    """Add a note with the expected value under the null, if the closed form holds (D of one continuous number per example)."""
     if metric.interval is None and metric.value is not None and metric.name != REJECTED.name:
         metric = replace(metric, note=half_samples.FEW)
     if not metric.name.startswith("mean_d"):
@@ -162,7 +162,7 @@ def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
 
 
 def _arrays(comparisons: Comparisons, found: Mapping[str, sample_distances.Compared]) -> dict[str, Values]:
-    """D and its exact p for each example, in the order of the forget set's ids; quantiles of D where models are alike."""
+    """Return D and its exact p for each example, in the order of the forget set's ids, and quantiles of D under the null."""
     arrays: dict[str, Values] = {}
     for row, (left, right) in comparisons.items():
         distance = np.abs(found[row].signed)

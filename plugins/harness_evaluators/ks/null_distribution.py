@@ -1,4 +1,4 @@
-"""The exact distribution of the two-sample Kolmogorov-Smirnov distance where both samples are alike.
+"""The exact null distribution of the two-sample Kolmogorov-Smirnov distance.
 
 Source: Hodges, "The significance probability of the Smirnov two-sample test" (1958).
 """
@@ -17,17 +17,17 @@ Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MAX_LEVELS = 256
-"""Most distances whose exact probability is computed; beyond, they are rounded down to as many, so that p is safe."""
+"""Most distances with an exact probability; if there are more, they are rounded down to that many, so that p is conservative."""
 
 _LEVELS = 32
-"""How many probabilities are computed at once."""
+"""Number of probabilities computed at once."""
 
 
 def p_values(distance: Values, m: int, n: int) -> Values:
-    """Exact P(D >= distance) for samples of m and n from one continuous distribution, shape as ``distance``.
+    """Return exact P(D >= distance) for samples of m and n from one continuous distribution, shape as ``distance``.
 
-    With more than MAX_LEVELS different distances they are rounded down to as many: p is then slightly too large. Ties
-    within the samples also make p too large, never too small.
+    More than MAX_LEVELS different distances are rounded down to that many: p is then slightly too large. Ties within the
+    samples also make p too large, never too small.
     """
     counts = np.rint(distance * (m * n)).astype(np.int64)
     levels = np.unique(counts)
@@ -38,17 +38,17 @@ def p_values(distance: Values, m: int, n: int) -> Values:
 
 @functools.lru_cache
 def null_mean(m: int, n: int) -> float:
-    """E[D] for samples of m and n from one continuous distribution.
+    """Return E[D] for samples of m and n from one continuous distribution.
 
-    The sum over D's possible values k of P(D >= k) times their spacing; with more than MAX_LEVELS values an even grid
-    of midpoints, in error by less than 1 / MAX_LEVELS.
+    It is the sum over D's possible values k of P(D >= k) times their spacing. With more than MAX_LEVELS values an even grid
+    of midpoints is used, with an error below 1 / MAX_LEVELS.
     """
     unit = math.gcd(m, n)
     total = m * n // unit
     if total <= MAX_LEVELS:
         return float(tail_probabilities(unit * np.arange(1, total + 1), m, n).sum() / total)
     middles = (np.arange(MAX_LEVELS) + 0.5) / MAX_LEVELS
-    # P(D >= d) <= 2 e exp(-2 d^2 m n / (m + n)): beyond 1e-18 nothing is left to add (Wei and Dudley, 2012).
+    # P(D >= d) <= 2 e exp(-2 d^2 m n / (m + n)): terms below 1e-18 are negligible (Wei and Dudley, 2012).
     middles = middles[2 * middles**2 * m * n / (m + n) < 18 * math.log(10) + 2]
     grid = np.ceil(middles * m * n).astype(np.int64)
     return float(tail_probabilities(grid, m, n).sum() / MAX_LEVELS)
@@ -56,9 +56,10 @@ def null_mean(m: int, n: int) -> float:
 
 @functools.lru_cache
 def null_quantiles(m: int, n: int, probabilities: tuple[float, ...]) -> tuple[float, ...]:
-    """Quantiles of D for samples of m and n from one continuous distribution: the smallest d with P(D <= d) >= p.
+    """Return quantiles of D for samples of m and n from one continuous distribution: the smallest d with P(D <= d) >= p.
 
-    D's values are m n / gcd(m, n) multiples of a unit; where they are more than MAX_LEVELS, as many evenly spaced ones.
+    D's values are m n / gcd(m, n) multiples of a unit; if there are more than MAX_LEVELS, that many evenly spaced ones are
+    used.
     """
     unit = math.gcd(m, n)
     total = m * n // unit
@@ -69,12 +70,12 @@ def null_quantiles(m: int, n: int, probabilities: tuple[float, ...]) -> tuple[fl
 
 
 def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
-    """Exact P(m n D >= level) for each level, shape (n_levels,).
+    """Return exact P(m n D >= level) for each level, shape (n_levels,).
 
-    A merged sample is a lattice path from (0, 0) to (m, n), all equally likely; D m n is its largest |i n - j m|. Going
-    through the diagonals i + j = t, the probability that a path to (i, j) has reached the level is 1 where the point
-    itself does, else that of its predecessors weighted by i / t and j / t. Nothing is subtracted, so small
-    probabilities keep their precision.
+    A merged sample is a lattice path from (0, 0) to (m, n), all equally likely; D m n is its largest |i n - j m|. The
+    recursion runs over the diagonals i + j = t. The probability that a path to (i, j) has reached the level is 1 if the point
+    itself does, else that of its predecessors weighted by i / t and j / t. Nothing is subtracted, so small probabilities keep
+    their precision.
     """
     levels = np.asarray(levels, dtype=np.int64)
     order = np.argsort(levels, kind="stable")
@@ -88,14 +89,14 @@ def tail_probabilities(levels: Counts, m: int, n: int) -> Values:
 
 
 def _tails(levels: Counts, m: int, n: int) -> Values:
-    """As :func:`tail_probabilities`; the columns are i, from 0 to m, on the diagonal t.
+    """Return :func:`tail_probabilities`; columns are i, from 0 to m, on the diagonal t.
 
-    Where |i n - j m| reaches the largest of the levels the probability is 1 for all, and is not computed.
+    Points with |i n - j m| beyond the largest level have probability 1 for all levels, and are skipped.
     """
     largest, above = int(levels.max(initial=0)), levels.astype(np.float64)[:, None]
     i = np.arange(m + 1, dtype=np.float64)
     reached = np.ones((len(levels), m + 2))
-    now = reached[:, 1:]  # column 0 is the way in from i = -1, which no path takes
+    now = reached[:, 1:]  # column 0 is i = -1, outside of the lattice
     now[:, 0] = levels <= 0
     spare = np.empty_like(now)
     for t in range(1, m + n + 1):

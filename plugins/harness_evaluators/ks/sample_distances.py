@@ -26,11 +26,11 @@ _BLOCK = 50_000
 
 @dataclass(frozen=True)
 class Compared:
-    """Two samples of every column.
+    """Two samples of every column, compared.
 
     Attributes:
-        signed: D = sup |F_left - F_right| with the sign of F_left - F_right where it is reached, shape (n,).
-        mean: of D over columns, with the noise that halves of the models show.
+        signed: D = sup |F_left - F_right| with the sign of F_left - F_right at the supremum, shape (n,).
+        mean: of D over columns, with the noise from half samples.
     """
 
     signed: Values
@@ -42,14 +42,14 @@ def distances(left: Numbers, right: Numbers) -> Values:
     m, n = len(left), len(right)
     ordered, is_left = _merge(left, right)
     gaps = np.cumsum(np.where(is_left, n, -m), axis=1)
-    # Within a tie both distribution functions jump at once: only its last position counts.
+    # Both distribution functions jump at all values of a tie together, so only its last position counts.
     gaps[:, :-1][ordered[:, 1:] == ordered[:, :-1]] = 0
     at = np.abs(gaps).argmax(axis=1)[:, None]
     return np.asarray(np.take_along_axis(gaps, at, axis=1)[:, 0] / (m * n))
 
 
 def compared(left: Numbers, right: Numbers) -> Compared:
-    """Distances of every column of (m, n) and (N, n), and their mean."""
+    """Return the distances of every column of (m, n) and (N, n), and their mean."""
     return each_compared({"": left}, right)[""]
 
 
@@ -70,7 +70,7 @@ def each_compared(lefts: Mapping[str, Numbers], right: Numbers) -> dict[str, Com
 
 
 def _noise(left: Numbers, right: Numbers) -> Values | None:
-    """Return how far halves of the models move the mean D, shape (HALVINGS,); None for few models."""
+    """Return deviations of the mean D between halves of the models, shape (HALVINGS,); None for few models."""
     some = half_samples.columns(right.shape[1])
     one, other = (np.asarray(side[:, some], dtype=np.float64) for side in (left, right))
     found = half_samples.deviations(
@@ -80,9 +80,9 @@ def _noise(left: Numbers, right: Numbers) -> Values | None:
 
 
 def mean_wasserstein(left: Values, right: Values, scale: Values) -> Linear:
-    """Return mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,).
+    """Return the mean over examples of the Wasserstein-1 distance, int |F_left - F_right|, in units of ``scale``, shape (n,).
 
-    The scale is that of :func:`harness_evaluators.common.mean_shift.spread`; halves of the models have their own.
+    The scale is that of :func:`harness_evaluators.common.mean_shift.spread`, estimated anew for halves of the models.
     """
     some = half_samples.columns(len(scale))
     one, other, from_size = left[:, some], right[:, some], mean_shift.rule(scale)
@@ -106,10 +106,10 @@ def wasserstein(left: Values, right: Values) -> Values:
 
 
 def _merge(left: Numbers, right: Numbers) -> tuple[Values, NDArray[np.bool_]]:
-    """Both samples of every column sorted together, shape (n, m + N), and which values are of the left one.
+    """Return both samples of every column sorted together, shape (n, m + N), and a mask of the left sample's values.
 
-    The origin travels in the last bit of each number: one sort in place of an indirect one. Values that differ in that
-    bit alone count as tied.
+    The last bit of each number encodes its sample, so that a direct sort replaces an argsort. Values that differ in that bit
+    alone count as tied.
     """
     both = np.concatenate([left, right]).T.astype(np.float64, order="C")
     bits = both.view(np.int64)

@@ -1,4 +1,4 @@
-"""``lira``: how well a likelihood-ratio attack tells the unlearned models from retrained ones on the forget set."""
+"""``lira``: the likelihood-ratio attack between unlearned and retrained models on the forget set."""
 
 from __future__ import annotations
 

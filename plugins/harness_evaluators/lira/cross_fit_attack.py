@@ -1,4 +1,4 @@
-"""The attack's numbers for every row of the report, with their noise and the curves for plots."""
+"""Results of the likelihood-ratio attack for every row of the report, with their noise and ROC curves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Split = tuple[likelihood_ratio.Folds, likelihood_ratio.Folds]
 Sides = tuple[Values, Values]
 
 NAMES = ("auc", "balanced_accuracy", "tpr_at_1_percent_fpr", "tpr_at_01_percent_fpr")
-"""What :func:`harness_evaluators.lira.roc.numbers` returns, in its order."""
+"""Names of the numbers that :func:`harness_evaluators.lira.roc.numbers` returns, in order."""
 
 FOLDS_IN_ALL = 90
-"""About how many folds are scored.
+"""Target number of folds that are scored in all.
 
-A split into K folds leaves out the 1 / K of pairs of models that share a fold. The choice of these moves the statistic by
-sqrt(1 / (K - 1)) of its standard deviation between alike populations, and R splits by sqrt(1 / R) of that: R K = 90
-holds it near a tenth, and below it as measured.
+A split into K folds leaves out the 1 / K of model pairs that share a fold. Between equal populations, the choice of these
+moves the statistic by sqrt(1 / (K - 1)) of its standard deviation, and R splits by sqrt(1 / R) of that. R K = 90 keeps
+it near a tenth; measurements are below that.
 """
 
 FOLDS_OF_HALVES = 8
-"""The same for each half of the models, whose own noise is larger."""
+"""The same for each half of the models, which has more noise of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Attack:
     """The attack on one population.
 
     Attributes:
-        numbers: by NAMES; those whose false positive rate cannot be resolved are left out.
-        curve: true positive rates at the false positive rates that were asked for; NaN where unresolvable.
+        numbers: by NAMES, without those for a false positive rate that cannot be resolved.
+        curve: true positive rates at the given false positive rates; NaN if unresolvable.
     """
 
     numbers: Mapping[str, Linear]
@@ -46,7 +46,7 @@ class Attack:
 
 
 def splits(sizes: tuple[int, int], n_folds: int, repeats: int, rng: np.random.Generator) -> list[Split]:
-    """Random splits into folds of a compared and of the retrained population."""
+    """Return random splits into folds of a compared and of the retrained population."""
     return [
         (likelihood_ratio.fold_numbers(sizes[0], n_folds, rng), likelihood_ratio.fold_numbers(sizes[1], n_folds, rng))
         for _ in range(repeats)
@@ -54,12 +54,12 @@ def splits(sizes: tuple[int, int], n_folds: int, repeats: int, rng: np.random.Ge
 
 
 def repeats_for(n_folds: int) -> int:
-    """Return how often models are split into folds; see :data:`FOLDS_IN_ALL`."""
+    """Return the number of random splits into ``n_folds`` folds; see :data:`FOLDS_IN_ALL`."""
     return max(1, round(FOLDS_IN_ALL / n_folds))
 
 
 def value(sides: Sides, where: Sequence[Split]) -> Values:
-    """Return the numbers of the attack, by NAMES, averaged over splits into folds; phi of shape (N, n) each."""
+    """Return the attack's numbers, by NAMES, averaged over splits into folds; phi of shape (N, n) each."""
     return np.asarray(np.mean([roc.numbers(likelihood_ratio.cross_fit(*sides, *folds)) for folds in where], axis=0))
 
 
@@ -82,7 +82,7 @@ def attack(left: Values, right: Values, where: Sequence[Split], rates: Values, r
 
 
 def _of_halves(sides: Sides, halves: tuple[Keep, Keep], seed: int) -> Values:
-    """Return the numbers from some of the models, by NAMES."""
+    """Return the numbers for a subset of the models, by NAMES."""
     left, right = sides[0][halves[0]], sides[1][halves[1]]
     sizes = len(left), len(right)
     n_folds = min(FOLDS_OF_HALVES, likelihood_ratio.fold_count(left.shape[1], *sizes))
@@ -91,7 +91,7 @@ def _of_halves(sides: Sides, halves: tuple[Keep, Keep], seed: int) -> Values:
 
 
 def _linear(found: float, noise: Values | None, i: int) -> Linear:
-    """Return a number with the noise that halves show, where they resolve it."""
+    """Return a number with the noise from half samples, if these resolve it."""
     if noise is None or not np.isfinite(noise[:, i]).all():
         return Linear(found)
     return Linear(found, deviations=noise[:, i])

@@ -1,4 +1,4 @@
-"""``lira``: how well a likelihood-ratio attack tells the unlearned models from retrained ones on the forget set.
+"""``lira``: a likelihood-ratio attack between unlearned and retrained models on the forget set.
 
 Formulas and sources: :mod:`harness_evaluators.common.likelihood_ratio`, :mod:`harness_evaluators.lira.rank_scores`,
 :mod:`harness_evaluators.lira.roc`.
@@ -22,10 +22,10 @@ Values = NDArray[np.float64]
 Pairs = Mapping[str, tuple[Values, Values]]
 
 RATES = 10.0 ** np.linspace(-3, 0, 31)
-"""False positive rates of the plotted curve, even on a logarithmic axis."""
+"""False positive rates of the plotted curve, evenly spaced on a logarithmic axis."""
 
 GAUSSIAN_FOLDS = 16
-"""About how many folds the AUC on phi itself is averaged over; without an interval it need not be free of their noise."""
+"""Target number of folds for the AUC on phi itself; it has no interval, so that noise of the folds matters less."""
 
 _TPR_NOTE = "Perfect unlearning scores the false positive rate itself, {rate:g}."
 
@@ -133,7 +133,7 @@ def evaluate(analysis: Analysis) -> Result:
 def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, cross_fit_attack.Attack], dict[str, float]]:
     """Return the attack on normal scores for each row, and the AUC on phi itself.
 
-    The number of folds is common, so that all rows fit on the same share of models.
+    All rows have the same number of folds, so that all fit on the same share of models.
     """
     sizes = [len(side) for pair in comparisons.values() for side in pair]
     n_folds = likelihood_ratio.fold_count(comparisons["unlearned"][0].shape[1], *sizes)
@@ -147,7 +147,7 @@ def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, cross_fi
 
 
 def _shifts(comparisons: Pairs) -> dict[str, mean_shift.Shift]:
-    """Return the shift of each row; the references that phi is cut to are the retrained models, the control and the originals."""
+    """Return the shift of each row; phi is winsorised to the range of retrained, control and original models."""
     right = comparisons["unlearned"][1]
     references = [right, *(left for row, (left, _) in comparisons.items() if row != "unlearned")]
     scale = mean_shift.spread(right, likelihood_ratio.PER_EXAMPLE_FROM)
@@ -164,7 +164,7 @@ def _attack_rows(name: str, attacks: Mapping[str, cross_fit_attack.Attack], resa
 
 
 def _metric(about: Description, rows: Rows) -> Metric:
-    """The metric, or why its false positive rate cannot be resolved."""
+    """Return the metric; without a value if its false positive rate cannot be resolved."""
     if rows.unlearned is None:
         return calibration.missing(
             about, "Not computed: too few models and examples; about 4 / rate scores are needed."
@@ -182,7 +182,7 @@ def _why_without_interval(about: Description) -> str:
 
 
 def _curves(attacks: Mapping[str, cross_fit_attack.Attack]) -> dict[str, Values]:
-    """The ROC curves of all rows, at the false positive rates that all of them resolve."""
+    """Return the ROC curves of all rows at the false positive rates that all of them resolve."""
     resolved = np.all([np.isfinite(attack.curve) for attack in attacks.values()], axis=0)
     curves = {f"roc_tpr_{row}": attack.curve[resolved] for row, attack in attacks.items()}
     return {"roc_fpr": RATES[resolved], **curves}

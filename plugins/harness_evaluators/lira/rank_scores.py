@@ -1,4 +1,4 @@
-"""Normal scores: numbers replaced by where their ranks stand in a standard normal sample."""
+"""Normal scores: values replaced by standard normal quantiles of their ranks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ _BLOCK = 50_000
 
 
 def normal_scores(left: Values, right: Values) -> tuple[Values, Values]:
-    """Blom's normal scores of every column of (m, n) and (N, n) pooled: ndtri((rank - 3/8) / (m + N + 1/4)).
+    """Return Blom's normal scores of every column of (m, n) and (N, n) pooled: ndtri((rank - 3/8) / (m + N + 1/4)).
 
-    Equal values share the mean of their ranks. Scores depend on order alone, so that no model gains from extreme
-    outputs, and both populations are treated alike. Source: Blom, "Statistical Estimates and Transformed Beta-Variables"
-    (1958).
+    Ties share the mean of their ranks. Scores depend on order alone, so that no model gains from extreme outputs, and both
+    populations are treated equally. Source: Blom, "Statistical Estimates and Transformed Beta-Variables" (1958).
     """
     n_models = len(left) + len(right)
-    # Ranks are multiples of 1/2: ties share a mean.
+    # Mid-ranks are multiples of 1/2, so doubled ranks index a table.
     table = ndtri((np.arange(2, 2 * n_models + 1) / 2 - 0.375) / (n_models + 0.25))
     found = np.full((n_models, left.shape[1]), np.nan)
 
@@ -34,7 +33,7 @@ def normal_scores(left: Values, right: Values) -> tuple[Values, Values]:
 
 
 def _double_ranks(values: Values) -> NDArray[np.int64]:
-    """Twice the mid-rank, from 1 on, of every value within its row, shape (n, M)."""
+    """Return twice the mid-rank (from 1) of every value within its row, shape (n, M), so that ranks stay integers."""
     order = np.argsort(values, axis=1)
     ordered = np.take_along_axis(values, order, axis=1)
     places = np.broadcast_to(2 * np.arange(1, values.shape[1] + 1), values.shape).copy()

@@ -1,4 +1,4 @@
-"""``membership``: whether one model"s outputs tell forgotten from unseen examples."""
+"""``membership``: membership inference on single models, forgotten against unseen examples."""
 
 from __future__ import annotations
 

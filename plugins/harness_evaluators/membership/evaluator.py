@@ -1,4 +1,4 @@
-"""``membership``: whether one model's outputs tell forgotten from unseen examples.
+"""``membership``: membership inference on single models, forgotten against unseen examples.
 
 Formulas and sources: :mod:`harness_evaluators.membership.simple_mia`, :mod:`harness_evaluators.membership.threshold_mia`.
 """
@@ -65,7 +65,7 @@ def harness_evaluator() -> EvaluatorInfo:
 
 @finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Attack every model alone, forgotten against test examples."""
+    """Attack every model separately, forgotten against test examples."""
     models = analysis.models
     why_not = models.why_none("forget") or models.why_none("test") or _too_few_examples(analysis.evidence)
     if why_not:
@@ -98,7 +98,7 @@ def _too_few_examples(evidence: Evidence) -> str:
 
 
 def _by_row(models: Models, statistic: Callable[[Population], Values]) -> PerModel:
-    """A statistic of single models, shape (N,), for every row that has enough of them; models in order."""
+    """Return a per-model statistic, shape (N,), for every row that has enough models; models in order."""
 
     def ordered(population: Population) -> Values | None:
         return statistic(population) if len(models.order[population]) >= populations.MIN_MODELS else None
@@ -109,9 +109,9 @@ def _by_row(models: Models, statistic: Callable[[Population], Values]) -> PerMod
 
 
 def _simple(models: Models) -> PerModel:
-    """Run the starting kit's attack on every model, with examples drawn and split anew for each of a population.
+    """Run the starting kit's attack on every model, with new draws of examples and splits for each model of a population.
 
-    The splits are of places, and the same for all: which examples stand there is drawn.
+    The splits are of positions, and the same for all models; the examples at the positions are drawn.
     """
     evidence, rng = models.evidence, models.evidence.rng("simple-mia")
     sizes: dict[SplitName, int] = {split: len(evidence.labels[split]) for split in SIDES}
@@ -131,7 +131,7 @@ def _simple(models: Models) -> PerModel:
 
 
 def _by_thresholds(models: Models) -> dict[Description, PerModel]:
-    """The threshold attacks on every model; empty where there are no originals, or no classes in common."""
+    """Run the threshold attacks on every model; empty without originals or without common classes."""
     evidence = models.evidence
     examples = example_sets.matched(evidence, evidence.rng("threshold-mia"))
     shadows = models.order["original"]
@@ -158,7 +158,7 @@ def _by_thresholds(models: Models) -> dict[Description, PerModel]:
 
 
 def _folds(models: Models) -> dict[str, NDArray[np.int64]]:
-    """0 or 1 for each model in order, by population: an unlearned model has the fold of its original."""
+    """Return fold 0 or 1 for each model in order, by population; an unlearned model has the fold of its original."""
     origins, shadows = models.evidence.unlearned_from, models.order["original"]
     of_original = np.zeros(1 + max(int(shadows.max()), int(origins.max(initial=0))), dtype=np.int64)
     of_original[shadows] = np.arange(len(shadows)) % 2
@@ -167,7 +167,7 @@ def _folds(models: Models) -> dict[str, NDArray[np.int64]]:
 
 
 def _other_classes(evidence: Evidence) -> tuple[str, ...]:
-    """A warning where forget and test hold classes in different shares: the kit's attack then tells classes apart."""
+    """Return a warning if class shares differ between forget and test: the kit's attack then separates classes."""
     shares = [
         np.bincount(evidence.labels[split], minlength=evidence.n_classes) / len(evidence.labels[split])
         for split in ("forget", "test")

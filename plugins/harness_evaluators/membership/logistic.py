@@ -1,8 +1,8 @@
 """Logistic regression on one feature, for many models at once.
 
 The optimum is that of scikit-learn's defaults: sum of log losses plus w^2 / 2 (L2 with C = 1), intercept unpenalised.
-The problem is convex, so that any convergent method finds the same parameters. Newton steps are damped by
-log(1 + d) / d, d the largest change of any logit, which makes every step a descent and keeps convergence quadratic.
+The problem is convex, so any convergent method finds the same parameters. Newton steps are damped by log(1 + d) / d, d the
+largest change of any logit, which makes every step a descent and keeps convergence quadratic.
 Source: Sun and Tran-Dinh, "Generalized self-concordant functions: a recipe for Newton-type methods" (2019).
 """
 
@@ -15,17 +15,17 @@ Values = NDArray[np.float64]
 
 MAX_STEPS = 100
 TOLERANCE = 1e-3
-"""Change of a logit below which a step is the last; convergence is quadratic, so what is left is its square."""
+"""Stop once no logit changes by more; convergence is quadratic, so the remaining error is about its square."""
 
 
 def fit(x: Values, y: Values, penalty: Values, start: Values | None = None) -> Values:
-    """Slope and intercept of each model, shape (B, 2).
+    """Return slope and intercept of each model, shape (B, 2).
 
     Args:
         x: the feature, shape (B, n); of order 1, since steps are measured in it.
         y: 0 or 1, shape (n,), common to all models.
         penalty: factor of w^2 / 2, shape (B,), positive.
-        start: where to begin, shape (B, 2); zeros where not given.
+        start: initial parameters, shape (B, 2); zeros by default.
     """
     found = np.zeros((len(x), 2)) if start is None else start.copy()
     reach = np.abs(x).max(axis=1)
@@ -42,7 +42,7 @@ def fit(x: Values, y: Values, penalty: Values, start: Values | None = None) -> V
 
 
 def _expit(z: Values) -> Values:
-    """1 / (1 + exp(-z)), written over ``z``; an exponential beyond all numbers gives 0, as it should."""
+    """Return 1 / (1 + exp(-z)), written over ``z``; an overflow of the exponential correctly gives 0."""
     with np.errstate(over="ignore"):
         np.exp(np.negative(z, out=z), out=z)
     z += 1
@@ -50,7 +50,7 @@ def _expit(z: Values) -> Values:
 
 
 def _newton_step(x: Values, y: Values, penalty: Values, at: Values) -> Values:
-    """Inverse Hessian times gradient, shape (B, 2)."""
+    """Return the inverse Hessian times the gradient, shape (B, 2)."""
     p = _expit(x * at[:, :1] + at[:, 1:])
     curvature = p * (1 - p)
     p -= y
@@ -58,7 +58,7 @@ def _newton_step(x: Values, y: Values, penalty: Values, at: Values) -> Values:
     gradient = np.einsum("bn,bn->b", p, x) + penalty * at[:, 0], p.sum(axis=1)
     ww = np.einsum("bn,bn->b", weighted, x) + penalty
     wb, bb = weighted.sum(axis=1), np.maximum(curvature.sum(axis=1), np.finfo(np.float64).tiny)
-    # By Cauchy-Schwarz the determinant is at least penalty * bb; rounding must not take it below.
+    # The determinant is at least penalty * bb (Cauchy-Schwarz); the maximum corrects rounding errors.
     determinant = np.maximum(ww * bb - wb * wb, penalty * bb)
     determinant = np.where(determinant > 0, determinant, 1.0)
     return np.stack(

@@ -16,28 +16,28 @@ Order = NDArray[np.int64]
 Splits = list[tuple[Order, Order]]
 
 DRAWS = 32
-"""Fewest draws of examples and splits that all models of a population share among them.
+"""Fewest draws of examples and splits in total over the models of a population.
 
-One draw moves the accuracy by about .019 (200 of 1,000 unseen examples), whoever the models are; the mean over 32 draws by
-.003. Each model has draws of its own, so that their noise is part of the spread between models and of every interval.
+One draw moves the accuracy by about .019 (200 of 1,000 unseen examples) for any model; the mean over 32 draws moves by
+.003. Each model has its own draws, so that their noise is part of the spread between models and of every interval.
 """
 
 SPLITS = 10
 TEST_SHARE = 0.1
 MIN_EXAMPLES = 6
-"""Fewest examples a side: a test part of 10 % must be able to hold one of each."""
+"""Fewest examples of each label: a test part of 10 % must be able to hold one of each."""
 
 _BLOCK = 16
-"""Models attacked at once; so many losses stay in the processor's cache."""
+"""Models attacked at once, so that their losses stay in the processor's cache."""
 
 
 def losses(phi: Values) -> Values:
-    """Cross-entropy -log p_y of logit-scaled confidence: log(1 + exp(-phi)), same shape."""
+    """Return the cross-entropy -log p_y from the logit-scaled confidence: log(1 + exp(-phi)), same shape."""
     return np.asarray(np.logaddexp(0.0, -phi))
 
 
 def subsamples(ids: NDArray[np.str_], size: int, draws: int, rng: np.random.Generator) -> Order:
-    """Draw ``size`` random examples ``draws`` times, the same whatever order they are stored in.
+    """Draw ``size`` random examples ``draws`` times, independent of storage order.
 
     Returns:
         row numbers, shape (draws, size).
@@ -47,11 +47,10 @@ def subsamples(ids: NDArray[np.str_], size: int, draws: int, rng: np.random.Gene
 
 
 def shuffle_splits(size: int, rng: np.random.Generator) -> Splits:
-    """SPLITS random splits of ``size`` examples of either label into training and test parts, 90 to 10 %.
+    """Return SPLITS random splits of ``size`` examples of either label into training and test parts, 90 to 10 %.
 
-    Row r < size is example r of label 0, row size + r that of label 1. Both parts hold as many of one label as of the
-    other; of an odd number, the one left over has a random label. The rule is that of scikit-learn's
-    StratifiedShuffleSplit, the draws are our own.
+    Row r < size is example r of label 0, row size + r that of label 1. Both parts are balanced; if a part is of odd size, its
+    extra example has a random label. The rule is that of scikit-learn's StratifiedShuffleSplit, with other random draws.
     """
     test = int(np.ceil(TEST_SHARE * 2 * size))
     found = []
@@ -66,7 +65,7 @@ def shuffle_splits(size: int, rng: np.random.Generator) -> Splits:
 
 
 def accuracies(unseen: Values, forgotten: Values, splits: Splits) -> Values:
-    """Mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
+    """Return the mean accuracy of the attack over ``splits`` for each model; losses of shape (N, size) each, result (N,)."""
 
     def work(rows: slice) -> Values:
         x, penalty = _standardised(np.concatenate([unseen[rows], forgotten[rows]], axis=1))
@@ -76,7 +75,7 @@ def accuracies(unseen: Values, forgotten: Values, splits: Splits) -> Values:
 
 
 def _standardised(x: Values) -> tuple[Values, Values]:
-    """The feature of mean 0 and deviation 1, shape (B, n), and its penalty, shape (B,): the optimum stays where it was."""
+    """Return the standardised feature, shape (B, n), and the penalty, shape (B,), that keeps the optimum unchanged."""
     scale = x.std(axis=1, keepdims=True)
     scale[scale <= 1e-12 * np.abs(x).max(axis=1, keepdims=True)] = 1.0
     penalty = np.maximum(1 / scale[:, 0] / scale[:, 0], 1e-300)
@@ -84,7 +83,7 @@ def _standardised(x: Values) -> tuple[Values, Values]:
 
 
 def _accuracies(x: Values, labels: Values, penalty: Values, splits: Splits) -> Values:
-    """As :func:`accuracies`, for a standardised feature of shape (B, 2 size)."""
+    """Return :func:`accuracies` of a standardised feature of shape (B, 2 size)."""
     everywhere = logistic.fit(x, labels, penalty)
     right = np.zeros(len(x))
     for train, test in splits:

@@ -19,19 +19,19 @@ Folds = NDArray[np.int64]
 FEATURES = ("confidence", "entropy", "modified_entropy")
 
 MIN_PER_CLASS = 10
-"""Fewest forgotten and unseen examples for a class to have a threshold of its own; below, the common one is taken."""
+"""Fewest forgotten and unseen examples for a class-specific threshold; below, the common threshold is used."""
 
 MAX_SHADOWS = 32
-"""Most models that thresholds are fitted on: beyond, they depend on the examples, not on the number of models."""
+"""Most models that thresholds are fitted on: with more, thresholds depend on the examples, not on the number of models."""
 
 _BLOCK = 100_000
-"""Most logits at once; so many stay near the processor."""
+"""Most logits processed at once, so that they stay in the processor's cache."""
 
 
 def features(logits: NDArray[np.floating], labels: Labels) -> Values:
-    """Scores that are higher for members, shape (3, N, n), in the order of FEATURES, from logits of shape (N, n, C).
+    """Return scores that are higher for members, shape (3, N, n), in the order of FEATURES, from logits of shape (N, n, C).
 
-    They are log p_y - log(1 - p_y), which orders as the confidence p_y does but keeps apart what rounds to 1; the
+    They are log p_y - log(1 - p_y), which has the order of the confidence p_y but resolves values that round to 1; the
     negative entropy sum_k p_k log p_k; and the negative modified entropy (1 - p_y) log p_y + sum_{k != y} p_k log(1 -
     p_k).
     """
@@ -39,12 +39,12 @@ def features(logits: NDArray[np.floating], labels: Labels) -> Values:
 
 
 def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labels: Labels) -> Values:
-    """As :func:`features`, of some models and examples, in the order that is given; labels are those of the examples."""
+    """Return :func:`features` of some models and examples in the given order; labels are those of the examples."""
     found = parallel.unfilled((len(FEATURES), len(models), len(examples)))
     blocks = parallel.slices(len(models), _BLOCK // max(1, len(examples) * logits.shape[2]))
 
     def work(rows: slice) -> None:
-        # Classes first: sums over them then run along whole rows.
+        # With classes first, sums over them run along contiguous rows.
         z = logits[models[rows]][:, examples].transpose(2, 0, 1)
         found[:, rows] = _features(np.ascontiguousarray(z, dtype=np.float64), labels)
 
@@ -53,7 +53,7 @@ def features_of(logits: NDArray[np.floating], models: Rows, examples: Rows, labe
 
 
 def _features(z: Values, labels: Labels) -> Values:
-    """Features of logits of shape (C, N, n), which are written over."""
+    """Return features of logits of shape (C, N, n), which are overwritten."""
     log_p, log_rest = _log_posteriors(z)
     index = np.broadcast_to(labels[None, None, :], (1, *z.shape[1:]))
     true, rest = (np.take_along_axis(one, index, axis=0)[0] for one in (log_p, log_rest))
@@ -66,18 +66,18 @@ def _features(z: Values, labels: Labels) -> Values:
 
 
 def _log_posteriors(z: Values) -> tuple[Values, Values]:
-    """log p_k and log(1 - p_k), both finite and exact to rounding where p_k is next to 0 or 1; shape (C, N, n)."""
+    """Return log p_k and log(1 - p_k), both finite and exact to rounding for p_k near 0 or 1; shape (C, N, n)."""
     top = z.argmax(axis=0)[None]
     z -= np.take_along_axis(z, top, axis=0)
     rest = z.copy()
     np.put_along_axis(rest, top, -np.inf, axis=0)
     second = rest.max(axis=0)
-    # Probability of all classes but the largest, relative to the largest, as a logarithm.
+    # Log of the probability of all classes but the largest, relative to the largest.
     rest -= second
     odds = second + np.log(np.exp(rest, out=rest).sum(axis=0))
     total = np.log1p(np.exp(odds))
     log_p = z - total
-    # Every class but the largest has p <= 1/2, so that 1 - p loses nothing.
+    # Every class but the largest has p <= 1/2, so 1 - p has no cancellation.
     np.minimum(np.exp(log_p, out=rest), 0.5, out=rest)
     log_rest = np.log1p(np.negative(rest, out=rest), out=rest)
     np.put_along_axis(log_rest, top, (odds - total)[None], axis=0)
@@ -85,17 +85,17 @@ def _log_posteriors(z: Values) -> tuple[Values, Values]:
 
 
 def learn(forgotten: Values, unseen: Values, folds: Folds, examples: Examples) -> Values:
-    """Thresholds from shadow models that were trained on the forgotten examples; scores (N, n_f) and (N, n_t).
+    """Fit thresholds on shadow models that were trained on the forgotten examples; scores (N, n_f) and (N, n_t).
 
     Args:
-        forgotten: scores of the forgotten examples, here true members.
+        forgotten: scores of the forgotten examples, members of the shadow models' training sets.
         unseen: scores of the unseen examples.
         folds: 0 or 1 for each model.
         examples: the attack's.
 
     Returns:
         shape (2, 2, n_classes): thresholds for models of fold k and examples of half h, fitted on models of the other
-        fold (of the same one where there is no other) and on examples of the other half.
+        fold (of the same fold if there is no other) and on examples of the other half.
     """
 
     def of(k: int, half: int) -> Values:
@@ -109,7 +109,7 @@ def learn(forgotten: Values, unseen: Values, folds: Folds, examples: Examples) -
 def balanced_accuracies(
     forgotten: Values, unseen: Values, folds: Folds, thresholds: Values, examples: Examples
 ) -> Values:
-    """Balanced accuracy of the attack on each model, arguments as for :func:`learn`; result (N,)."""
+    """Return the balanced accuracy of the attack on each model, arguments as for :func:`learn`; result (N,)."""
     found = np.zeros(len(forgotten))
     for half in range(2):
         sides = (examples.forgotten, forgotten), (examples.unseen, unseen)
@@ -123,7 +123,7 @@ def balanced_accuracies(
 
 
 def _thresholds(forgotten: Values, unseen: Values, examples: Examples, half: int) -> Values:
-    """The threshold of every class, fitted on the examples of ``half``; shape (n_classes,)."""
+    """Return the threshold of every class, fitted on the examples of ``half``; shape (n_classes,)."""
     sides = (examples.forgotten, forgotten), (examples.unseen, unseen)
     columns = [np.flatnonzero(side.halves == half) for side, _ in sides]
     labels = [side.labels[c] for (side, _), c in zip(sides, columns, strict=True)]
@@ -139,16 +139,16 @@ def _thresholds(forgotten: Values, unseen: Values, examples: Examples, half: int
 
 
 def best_threshold(members: Values, others: Values, weights: Values) -> float:
-    """The threshold t for which "score >= t means member" has the largest true less false positive rate.
+    """Return the threshold t for which "score >= t means member" maximises true less false positive rate.
 
-    Halfway between two neighbouring scores; +-inf where no score is worth cutting at.
+    It is halfway between two neighbouring scores; +-inf if no cut improves on a constant prediction.
     """
     scores = np.concatenate([members, others])
     gains = np.concatenate([np.full(members.size, 1 / members.size), -weights / weights.sum()])
     order = np.argsort(-scores)
     if (
         scores[order[:-1]] == scores[order[1:]]
-    ).any():  # the fastest sort orders ties by chance, and sums round by order
+    ).any():  # an unstable sort would make the rounding of the sums depend on the order of ties
         order = np.argsort(-scores, kind="stable")
     ordered, total = scores[order], np.cumsum(gains[order])
     ends = np.flatnonzero(np.append(ordered[:-1] != ordered[1:], True))

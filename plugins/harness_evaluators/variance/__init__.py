@@ -1,4 +1,4 @@
-"""``variance``: how much of the spread of unlearned models comes from the original"s seed, how much from the method"s own."""
+"""``variance``: the variance of unlearned models, split into the original's seed and the method's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether to spend compute on more originals or on more repeats of each: optimum allocation in two-stage sampling.
+"""The best use of compute for originals or for repeats of each: optimum allocation in two-stage sampling.
 
 With I originals at cost c_o each and J repeats of each at cost c_u, a mean over all models has the variance
 (var a + var e / J) / I. At a fixed cost I (c_o + J c_u) it is smallest for J = sqrt((c_o / c_u) (var e / var a)).
@@ -26,10 +26,10 @@ class Costs:
 
 @dataclass(frozen=True)
 class Plan:
-    """A way to spend compute.
+    """An allocation of compute.
 
     Attributes:
-        originals: how many; need not be whole, since it is what a budget pays for.
+        originals: number of originals that the budget pays for; not necessarily an integer.
         repeats: of each.
         standard_error: of a mean over all models.
     """
@@ -40,7 +40,7 @@ class Plan:
 
 
 def optimal_repeats(between: float, within: float, costs: Costs) -> float:
-    """J as above, at least 1; infinite where originals do not differ but repeats do, 1 where nothing varies."""
+    """Return J as above, at least 1; infinite if repeats vary but originals do not, 1 if nothing varies."""
     if within == 0:
         return 1.0
     if between == 0:
@@ -49,15 +49,15 @@ def optimal_repeats(between: float, within: float, costs: Costs) -> float:
 
 
 def standard_error(between: float, within: float, sizes: Values) -> float:
-    """Of the mean over all models, with ``sizes`` repeats of the originals, shape (I,)."""
+    """Return the standard error of the mean over all models, with ``sizes`` repeats of the originals, shape (I,)."""
     n_models = float(sizes.sum())
     return math.sqrt(between * float((sizes**2).sum()) / n_models**2 + within / n_models)
 
 
 def best_plan(between: float, within: float, costs: Costs, sizes: Values) -> Plan:
-    """The plan with the smallest standard error among those that cost what a run with ``sizes`` repeats costs.
+    """Return the plan with the smallest standard error at the cost of a run with ``sizes`` repeats.
 
-    It has two originals at least; ``sizes`` must, too, and ``between`` must be above 0.
+    It has at least two originals; ``sizes`` must, too, and ``between`` must be above 0.
     """
     budget = len(sizes) * costs.original_s + float(sizes.sum()) * costs.unlearn_s
     affordable = (budget - 2 * costs.original_s) / (2 * costs.unlearn_s)

@@ -1,16 +1,17 @@
 """One-way random-effects analysis of variance: unlearned models within originals.
 
-The value y of repeat j of original i is taken as mean + a_i + e_ij: a_i is due to the original's training seed, e_ij to
-the unlearning method's own. With I originals, n_i repeats of each and N models in all,
+The model for repeat j of original i is y = mean + a_i + e_ij: a_i is due to the original's training seed, e_ij to the
+unlearning method's own. With I originals, n_i repeats of each and N models in all,
 
     MSB = sum n_i (mean_i - mean)^2 / (I - 1),   MSW = sum (y_ij - mean_i)^2 / (N - I),
     var a = (MSB - MSW) / n0,   var e = MSW,   n0 = (N - sum n_i^2 / N) / (I - 1).
 
-Both are unbiased for any n_i; that of a may come out below 0. Source: Searle, Casella and McCulloch, "Variance
+Both are unbiased for any n_i; the estimate of var a may be below 0. Source: Searle, Casella and McCulloch, "Variance
 Components" (1992), chapter 3.
 
-Spreads come from the jackknife over originals, each with all its repeats, and Student's t. Ratios are taken by their
-logarithm. Source: Arvesen and Schmitz, "Robust procedures for variance component problems using the jackknife" (1970).
+Errors come from the jackknife over originals, each with all its repeats, and Student's t. Ratios are jackknifed on the
+logarithmic scale. Source: Arvesen and Schmitz, "Robust procedures for variance component problems using the jackknife"
+(1970).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Groups:
 
     Attributes:
         sizes: repeats of each original, shape (I,).
-        means: mean over each original's repeats, less one number for each column, shape (I, K).
+        means: mean over each original's repeats, less a constant per column, shape (I, K).
         scatter: sum of squares of the repeats' deviations from it, shape (I, K); exactly 0 for equal repeats.
     """
 
@@ -47,12 +48,12 @@ class Groups:
 
     @property
     def models(self) -> int:
-        """N, over all originals."""
+        """Return N, the number of models over all originals."""
         return int(self.sizes.sum())
 
     @property
     def repeated(self) -> bool:
-        """Whether any original was unlearned more than once."""
+        """Return True if any original was unlearned more than once."""
         return self.models > len(self.sizes)
 
 
@@ -62,7 +63,7 @@ class Squares:
 
     Attributes:
         between: MSB, shape (S, K).
-        within: MSW, shape (S, K); 0 where no original was repeated.
+        within: MSW, shape (S, K); 0 if no original was repeated.
         n0: shape (S, 1).
     """
 
@@ -71,15 +72,15 @@ class Squares:
     n0: Values
 
     def total(self) -> Values:
-        """var a + var e, which is never below 0; shape (S, K)."""
+        """Return var a + var e, which is never below 0; shape (S, K)."""
         return self.between / self.n0 + self.within * (1 - 1 / self.n0)
 
     def component(self) -> Values:
-        """var a, which may be below 0; shape (S, K)."""
+        """Return var a, which may be below 0; shape (S, K)."""
         return (self.between - self.within) / self.n0
 
     def pooled(self) -> Squares:
-        """Means over columns, K = 1: components of their mean variance."""
+        """Return means over columns, K = 1: the components of their mean variance."""
         return Squares(self.between.mean(axis=1, keepdims=True), self.within.mean(axis=1, keepdims=True), self.n0)
 
 
@@ -93,7 +94,7 @@ def grouped(values: Values, origins: NDArray[np.int64]) -> Groups:
     means, scatters = [], []
     for rows in np.split(order, np.cumsum(sizes)[:-1]):
         own = values[rows]
-        # Deviations from a row that occurs, not from a rounded mean: those of equal rows are exactly 0.
+        # Deviations from an existing row, not from a rounded mean, are exactly 0 for equal rows.
         deviations = own - own[0]
         shift = deviations.mean(axis=0)
         means.append(own[0] + shift)
@@ -102,17 +103,17 @@ def grouped(values: Values, origins: NDArray[np.int64]) -> Groups:
 
 
 def single(values: Values) -> Groups:
-    """Models of shape (N, K) that stand for themselves: each its own original, so that the total is the variance."""
+    """Return groups in which each model of (N, K) is its own original, so that the total is the variance."""
     return grouped(values, np.arange(len(values)))
 
 
 def squares(groups: Groups) -> Squares:
-    """Mean squares over all originals, S = 1; at least two originals."""
+    """Return mean squares over all originals, S = 1; needs two originals or more."""
     return _squares(groups, lambda values: values.sum(axis=0, keepdims=True))
 
 
 def without_each(groups: Groups) -> Squares | None:
-    """Mean squares with each original left out once, S = I; None where they do not all exist or originals are few."""
+    """Return mean squares with each original left out once, S = I; None if they do not all exist or originals are few."""
     n_originals = len(groups.sizes)
     if n_originals < MIN_MODELS:
         return None
@@ -122,7 +123,7 @@ def without_each(groups: Groups) -> Squares | None:
 
 
 def sums_of_others(values: Values) -> Values:
-    """Sums over all rows but each, shape (I, K): those before it and those after, since differences would lose digits."""
+    """Return sums over all rows but each, shape (I, K), as sums of rows before and after; differences would lose digits."""
     found = np.zeros_like(values)
     np.cumsum(values[:-1], axis=0, out=found[1:])
     found[:-1] += np.cumsum(values[:0:-1], axis=0)[::-1]
@@ -130,7 +131,7 @@ def sums_of_others(values: Values) -> Values:
 
 
 def _squares(groups: Groups, summed: Callable[[Values], Values]) -> Squares:
-    """Mean squares over S selections of originals, ``summed`` giving the sums over each of values of shape (I, K)."""
+    """Return mean squares over S selections of originals; ``summed`` sums values of shape (I, K) over each selection."""
     sizes = groups.sizes[:, None]
     n, originals = summed(sizes), summed(np.ones_like(sizes))
     weighted = sizes * groups.means
@@ -142,13 +143,13 @@ def _squares(groups: Groups, summed: Callable[[Values], Values]) -> Squares:
 
 
 def share(squares: Squares) -> float | None:
-    """var a / (var a + var e) of pooled squares, var a cut at 0; None where nothing varies."""
+    """Return var a / (var a + var e) of pooled squares, var a cut at 0; None if nothing varies."""
     between, within = max(0.0, float(squares.component()[0, 0])), float(squares.within[0, 0])
     return between / (between + within) if between + within > 0 else None
 
 
 def share_interval(whole: Squares, without: Squares | None) -> Interval | None:
-    """Interval of :func:`share`, by way of ln(MSB / MSW); pooled squares."""
+    """Return the interval of :func:`share` from that of ln(MSB / MSW); pooled squares."""
     if without is None or not (whole.within > 0).all() or not (without.within > 0).all():
         return None
     n0 = float(whole.n0[0, 0])
@@ -162,7 +163,7 @@ def share_interval(whole: Squares, without: Squares | None) -> Interval | None:
 
 
 def component_interval(whole: Squares, without: Squares | None) -> Interval | None:
-    """Interval of var a, cut at 0, by way of ln MSB with MSW as it is; pooled squares."""
+    """Return the interval of var a, cut at 0, from that of ln MSB with MSW fixed; pooled squares."""
     if without is None:
         return None
     within, n0 = float(whole.within[0, 0]), float(whole.n0[0, 0])
@@ -171,19 +172,19 @@ def component_interval(whole: Squares, without: Squares | None) -> Interval | No
 
 
 def _mapped(ends: Interval | None, to: Back) -> Interval | None:
-    """An interval's ends under an increasing function."""
+    """Return an interval with an increasing function applied to its ends."""
     return None if ends is None else replace(ends, low=to(ends.low), high=to(ends.high))
 
 
 def log_interval(whole: float, without: list[Values]) -> Interval | None:
-    """Interval of a number above 0, by its logarithm; arguments as for :func:`interval`."""
+    """Return the interval of a number above 0, computed on the logarithmic scale; arguments as for :func:`interval`."""
     if not whole > 0:
         return None
     return interval(math.log(whole), [_logs(values) for values in without], math.exp)
 
 
 def interval(whole: float, without: list[Values], back: Back = float) -> Interval | None:
-    """Student's t over jackknifed originals.
+    """Return the interval of Student's t over jackknifed originals.
 
     Args:
         whole: the statistic.
@@ -191,7 +192,7 @@ def interval(whole: float, without: list[Values], back: Back = float) -> Interva
         back: applied to the ends; increasing.
 
     Returns:
-        None where a population cannot be jackknifed.
+        None if a population cannot be jackknifed.
     """
     error = standard_error(without)
     if error is None or not math.isfinite(whole):
@@ -203,7 +204,7 @@ def interval(whole: float, without: list[Values], back: Back = float) -> Interva
 
 
 def standard_error(without: list[Values]) -> float | None:
-    """Jackknife standard error of a statistic of independent populations; None where it does not exist."""
+    """Return the jackknife standard error of a statistic of independent populations; None if it does not exist."""
     if not without or not all(len(values) >= MIN_MODELS and np.isfinite(values).all() for values in without):
         return None
     variances = [(len(values) - 1) * float(np.var(values)) for values in without]
@@ -211,7 +212,7 @@ def standard_error(without: list[Values]) -> float | None:
 
 
 def midmean(values: Values) -> Values:
-    """Mean of the middle half of the last axis: as robust as the median, and smooth enough for the jackknife."""
+    """Return the mean of the middle half of the last axis: as robust as the median, and smooth enough for the jackknife."""
     n = values.shape[-1]
     middle = np.sort(values, axis=-1)[..., n // 4 : n - n // 4]
     with np.errstate(invalid="ignore"):
@@ -219,6 +220,6 @@ def midmean(values: Values) -> Values:
 
 
 def _logs(values: Values) -> Values:
-    """Logarithms; -inf for 0."""
+    """Return logarithms; -inf for 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(values))

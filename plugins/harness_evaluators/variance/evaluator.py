@@ -1,7 +1,7 @@
-"""``variance``: how much of the spread of unlearned models comes from the original's seed, how much from the method's own.
+"""``variance``: the variance of unlearned models, split into the original's seed and the method's own.
 
 Formulas and sources: :mod:`harness_evaluators.variance.anova`, :mod:`harness_evaluators.variance.allocation`; spread
-beside retrained models: :mod:`harness_evaluators.variance.spread_ratio`.
+relative to retrained models: :mod:`harness_evaluators.variance.spread_ratio`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness_evaluators.variance.spread_ratio import Ratio, Spread
 Values = NDArray[np.float64]
 
 FEW_ORIGINALS = 8
-"""Below so many originals, the interval of a share covers most of the scale."""
+"""Fewest originals without a warning: below, the interval of a share covers most of the scale."""
 
 TOTAL = Description(
     "phi_total",
@@ -77,7 +77,7 @@ def evaluate(analysis: Analysis) -> Result:
 
 
 def _values(analysis: Analysis) -> dict[str, Values]:
-    """What is analysed of every unlearned model, shape (N, K); without what was not judged."""
+    """Return the analysed quantities of every unlearned model, shape (N, K), for splits that have logits."""
     judged = {split for split, logits in analysis.evidence.logits.get("unlearned", {}).items() if logits.size}
     found = {}
     if "forget" in judged:
@@ -91,14 +91,14 @@ def _values(analysis: Analysis) -> dict[str, Values]:
 
 
 def _panel(models: Models) -> Panel:
-    """Phi of the reference populations on the forget set, shape (N, n); empty where that was not judged."""
+    """Return phi of the reference populations on the forget set, shape (N, n); empty without logits."""
     if not models.has("forget"):
         return Panel(None, None, None, None)
     return models.panel("forget", Analysis.phi)
 
 
 def _spreads(panel: Panel, found: Anova | None) -> dict[str, Spread]:
-    """Variances of every population that has enough models."""
+    """Return the variances of every population that has enough models."""
     references = {"retrained": panel.retrained, "control": panel.control, "noop": panel.noop}
     spreads = {
         row: spread_ratio.spread(anova.single(values)) for row, values in references.items() if values is not None
@@ -109,7 +109,7 @@ def _spreads(panel: Panel, found: Anova | None) -> dict[str, Spread]:
 
 
 def _total(spreads: Mapping[str, Spread]) -> Metric:
-    """The mean variance, beside that of the references."""
+    """Return the mean variance, with that of the references."""
     if "unlearned" not in spreads:
         return calibration.missing(TOTAL, reporting.ONE_MODEL)
     means = {row: spread.mean() for row, spread in spreads.items()}
@@ -121,7 +121,7 @@ def _total(spreads: Mapping[str, Spread]) -> Metric:
 
 
 def _ratio(panel: Panel, spreads: Mapping[str, Spread]) -> Metric:
-    """The ratio to retrained models; a position would say nothing, since originals may vary as retrained models do."""
+    """Return the ratio to retrained models, without a position: originals may vary as much as retrained models."""
     few = "unlearned" not in spreads or spreads["unlearned"].left_out is None
     if panel.retrained is None or few:
         return calibration.missing(RATIO, _FEW)
@@ -140,12 +140,12 @@ def _ratio(panel: Panel, spreads: Mapping[str, Spread]) -> Metric:
 
 
 def _smallest(control: Ratio) -> float | None:
-    """1.96 sqrt(2) sd(control), the standard deviation to first order from that of the logarithm."""
+    """Return 1.96 sqrt(2) sd(control), with the standard deviation to first order from that of the logarithm."""
     return None if control.standard_error is None else Z95 * math.sqrt(2) * control.value * control.standard_error
 
 
 def _arrays(spreads: Mapping[str, Spread], found: Anova | None) -> dict[str, Values]:
-    """Variances per forgotten example, in the order of ids; components are not cut at 0."""
+    """Return variances per forgotten example, in the order of ids; components are not cut at 0."""
     arrays = {f"variance_{row}": spread.per_example for row, spread in spreads.items()}
     if found is None or found.why_not:
         return arrays

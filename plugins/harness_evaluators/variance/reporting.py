@@ -1,4 +1,4 @@
-"""The parts of a quantity's variance, and the best use of compute, as metrics."""
+"""Metrics of a quantity's variance components and of the best use of compute."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ QUANTITIES: Mapping[str, str] = {
     "mean_phi": "a model's mean logit-scaled confidence over the forgotten examples",
     **{f"{split}_accuracy": f"a model's accuracy on the {split} set" for split in SPLITS},
 }
-"""What is analysed, and in words."""
+"""The analysed quantities and their descriptions."""
 
 PLANNED = ("phi", "mean_phi")
-"""Quantities for which the best use of compute is given."""
+"""Quantities for which the best use of compute is reported."""
 
 CORRELATION = Description(
     "phi_intraclass_correlation",
@@ -53,7 +53,7 @@ CORRELATION = Description(
 
 
 def parts_of(quantity: str) -> tuple[Description, Description, Description]:
-    """The components of a quantity's variance: between originals, within, and the share of the former."""
+    """Return the descriptions of a quantity's variance components: between originals, within, and the share of the former."""
     of = QUANTITIES[quantity]
     return (
         Description(f"{quantity}_between", "none", f"Variance of {of} that is due to the original's training seed."),
@@ -68,7 +68,7 @@ def parts_of(quantity: str) -> tuple[Description, Description, Description]:
 
 
 def plan_of(quantity: str) -> tuple[Description, Description, Description]:
-    """The best number of repeats for the mean of a quantity, and its standard errors as it was run and at best."""
+    """Return the descriptions of the best number of repeats, and of the standard error of the mean as run and at best."""
     mean = f"the mean over models of {QUANTITIES[quantity]}"
     return (
         Description(
@@ -86,18 +86,18 @@ def plan_of(quantity: str) -> tuple[Description, Description, Description]:
 
 
 WORTHWHILE = 1.05
-"""By what factor the standard error must exceed the best one, before another number of repeats is advised."""
+"""Smallest ratio of the standard error to the best one for which another number of repeats is recommended."""
 
 
 @dataclass(frozen=True)
 class Anova:
-    """A quantity's analysis of variance; ``why_not`` says why there are no components, and is empty where there are.
+    """A quantity's analysis of variance.
 
     Attributes:
         groups: models by original.
         whole: pooled over columns; None without two originals.
-        without: the same with each original left out; None where they are too few.
-        why_not: a sentence.
+        without: the same with each original left out; None if there are too few.
+        why_not: why there are no components, as a sentence; empty if there are.
     """
 
     groups: Groups
@@ -120,7 +120,7 @@ def analysis(values: Values, origins: NDArray[np.int64]) -> Anova:
 
 
 def valued(about: Description, value: float, interval: Interval | None = None, note: str = "") -> Metric:
-    """A metric without control or no-op; its interval is cut to what it can be."""
+    """Return a metric without control or no-op; its interval is cut to the metric's bounds."""
     low, high = about.bounds
     if interval is not None:
         interval = replace(interval, low=max(low, interval.low), high=min(high, interval.high))
@@ -128,7 +128,7 @@ def valued(about: Description, value: float, interval: Interval | None = None, n
 
 
 def parts(quantity: str, found: Anova | None) -> list[Metric]:
-    """The metrics of :func:`parts_of`."""
+    """Return the metrics of :func:`parts_of`."""
     between, within, share = parts_of(quantity)
     if found is None or found.whole is None or found.why_not:
         why_not = NO_MODELS if found is None else found.why_not
@@ -150,7 +150,7 @@ def parts(quantity: str, found: Anova | None) -> list[Metric]:
 
 
 def _within(about: Description, found: Anova | None) -> Metric:
-    """Also where all models came from one original: their variance is the method's own."""
+    """Return the variance within originals; with a single original it is the total variance."""
     if found is None or found.whole is None:
         return calibration.missing(about, NO_MODELS if found is None else found.why_not)
     if found.why_not == NO_REPEATS:
@@ -162,7 +162,7 @@ def _within(about: Description, found: Anova | None) -> Metric:
 
 
 def correlation(found: Anova | None) -> Metric:
-    """The intraclass correlation: var a / (var a + var e), example by example."""
+    """Return the intraclass correlation, var a / (var a + var e), example by example."""
     if found is None or found.why_not:
         return calibration.missing(CORRELATION, NO_MODELS if found is None else found.why_not)
     value = _correlation(anova.squares(found.groups))
@@ -175,7 +175,7 @@ def correlation(found: Anova | None) -> Metric:
 
 
 def _correlation(squares: Squares) -> Values | None:
-    """Mean over the middle half of the columns that vary in every selection, shape (S,); None where there is no such column."""
+    """Return the mean over the middle half of the columns that vary in every selection, shape (S,); None without any."""
     total = squares.total()
     varies = (total > 0).all(axis=0)
     if not varies.any():
@@ -184,7 +184,7 @@ def _correlation(squares: Squares) -> Values | None:
 
 
 def costs(evidence: Evidence) -> Costs | None:
-    """Mean measured times; an original is taken to cost what retraining does. None where they are not known."""
+    """Return mean measured times, with retraining as the cost of an original; None if they are unknown."""
     times = evidence.timings
     known = [each[np.isfinite(each)] for each in (times.retrain_s, times.unlearn_s)]
     if not all(each.size and each.mean() > 0 for each in known):
@@ -193,7 +193,7 @@ def costs(evidence: Evidence) -> Costs | None:
 
 
 def plan(quantity: str, found: Anova | None, costs: Costs | None) -> list[Metric]:
-    """The metrics of :func:`plan_of`."""
+    """Return the metrics of :func:`plan_of`."""
     repeats, error, best = plan_of(quantity)
     error_metric = _error(error, found)
     why_not = NO_MODELS if found is None else found.why_not
@@ -214,7 +214,7 @@ def plan(quantity: str, found: Anova | None, costs: Costs | None) -> list[Metric
 
 
 def _error(about: Description, found: Anova | None) -> Metric:
-    """The standard error of the mean in this run; without repeats it needs no components."""
+    """Return the standard error of the mean in this run; without repeats it needs no components."""
     if found is None or found.whole is None or found.why_not == ONE_ORIGINAL:
         return calibration.missing(about, NO_MODELS if found is None else found.why_not)
     between, within = max(0.0, float(found.whole.component()[0, 0])), float(found.whole.within[0, 0])
@@ -222,7 +222,7 @@ def _error(about: Description, found: Anova | None) -> Metric:
 
 
 def _repeats_interval(found: Anova, costs: Costs) -> Interval | None:
-    """From the ends of the share's interval; None where that has none, or reaches 0, where repeats know no bound."""
+    """Return the interval from the ends of the share's interval; None without that, or if it reaches 0 (infinite repeats)."""
     ends = None if found.whole is None else anova.share_interval(found.whole, found.without)
     if ends is None or ends.low <= 0:
         return None
@@ -231,7 +231,7 @@ def _repeats_interval(found: Anova, costs: Costs) -> Interval | None:
 
 
 def _advice(groups: Groups, within: float, costs: Costs, best: allocation.Plan, now: float) -> str:
-    """What to spend compute on, in words."""
+    """Return a recommendation on the use of compute."""
     if within == 0:
         return f"{DETERMINISTIC} Spend on originals alone."
     n_originals = len(groups.sizes)

@@ -1,6 +1,6 @@
-"""The spread of a population beside that of retrained models, example by example.
+"""The spread of a population relative to that of retrained models, example by example.
 
-A right method gives the spread of retrained models: too little of it betrays unlearned models as too much does.
+Perfect unlearning gives the spread of retrained models; a smaller or larger one reveals unlearned models.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness_evaluators.variance.anova import Groups
 Values = NDArray[np.float64]
 
 ROUNDING = 1e-6
-"""A spread below this share of phi's size is rounding; examples on which retrained models have no more are left out."""
+"""Spreads below this share of phi's size are rounding errors; examples on which retrained models vary less are skipped."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Spread:
     left_out: Values | None
 
     def mean(self) -> tuple[float, Interval | None]:
-        """The mean over examples."""
+        """Return the mean over examples with its interval."""
         value = float(self.per_example.mean())
         if self.left_out is None:
             return value, None
@@ -46,8 +46,8 @@ class Ratio:
 
     Attributes:
         value: the ratio.
-        interval: of it.
-        standard_error: of its logarithm; None where the interval is.
+        interval: of the ratio.
+        standard_error: of its logarithm; None without an interval.
     """
 
     value: float
@@ -56,22 +56,22 @@ class Ratio:
 
 
 def spread(groups: Groups) -> Spread:
-    """The total variance, between originals and within; at least two originals."""
+    """Return the total variance, between originals and within; needs two originals or more."""
     without = anova.without_each(groups)
     return Spread(anova.squares(groups).total()[0], None if without is None else without.total())
 
 
 def usable(retrained: Values) -> NDArray[np.bool_]:
-    """Examples on which retrained models, phi of shape (N, K), vary by more than rounding; shape (K,)."""
+    """Return a mask of the examples on which retrained models, phi (N, K), vary by more than rounding; shape (K,)."""
     rounding = ROUNDING * (1 + np.abs(retrained).mean(axis=0))
     return np.asarray(retrained.std(axis=0, ddof=1) > rounding)
 
 
 def ratio(left: Spread, right: Spread, chosen: NDArray[np.bool_]) -> Ratio:
-    """The ratio of two populations' variances over the examples ``chosen``, at least one."""
+    """Return the ratio of two populations' variances over the examples ``chosen``, at least one."""
 
     def typical(above: Values, below: Values) -> Values:
-        # Constant models have the logarithm -inf; where one retrained model is all that varies, leaving it out gives inf.
+        # Constant models give -inf. If a single retrained model varies, leaving it out gives inf.
         with np.errstate(divide="ignore", invalid="ignore"):
             return anova.midmean(np.log(above[..., chosen]) - np.log(below[..., chosen]))
 
