@@ -45,7 +45,7 @@ def of_split(split: SplitName) -> Description:
     return Description(
         split,
         "closer_to_reference",
-        f"Share of the {split} set classified rightly: mean over models; retrained models show what is right.",
+        f"Share of the {split} set classified correctly: mean over models; compare it with retrained models.",
         unit="share",
         bounds=(0.0, 1.0),
         headline=split in HEADLINES,
@@ -197,7 +197,7 @@ def _warnings(models: Models) -> tuple[str, ...]:
         return (f"accuracy: there are no models for {', '.join(none)}.",)
     found = []
     if models.same:
-        found.append(f"accuracy: {models.same}. Here stand the accuracies of this one model.")
+        found.append(f"accuracy: {models.same}. The accuracies below are of this one model.")
     if min(sizes.values()) == 1:
-        found.append("accuracy: a population has a single model; no interval can be given.")
+        found.append("accuracy: a population has a single model, so there is no interval.")
     return tuple(found)

@@ -34,9 +34,9 @@ JS = Description(
 EXCESS = Description(
     "js_excess",
     "lower",
-    "By how much the Jensen-Shannon divergence across populations exceeds that within them, 2 E js(unlearned, retrained)"
-    " - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for populations that are "
-    "alike, above 0 on either side.",
+    "Excess of the Jensen-Shannon divergence across populations over that within them, 2 E js(unlearned, "
+    "retrained) - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for equal "
+    "populations, above 0 for too little and for too much forgetting.",
     unit="bit",
 )
 ACTIVATION = Description(
@@ -49,16 +49,17 @@ ACTIVATION = Description(
 COMPLETENESS = Description(
     "completeness",
     "closer_to_reference",
-    "Share of forgotten examples to which an unlearned and a retrained model give the same answer, mean over pairs of "
-    "models" + _BESIDE,
+    "Share of forgotten examples with the same predicted class by an unlearned and a retrained model, mean "
+    "over pairs of models" + _BESIDE,
     unit="share",
     bounds=(0.0, 1.0),
 )
 ZRF_UNIFORM = Description(
     "zrf_uniform",
     "closer_to_reference",
-    "Zero retrain forgetting score with the uniform posterior in place of a randomly initialised model: 1 less the "
-    "Jensen-Shannon divergence from it in bits, mean over forgotten examples; retrained models show what is right.",
+    "Zero retrain forgetting score with the uniform posterior in place of a randomly initialised model: 1 "
+    "less the Jensen-Shannon divergence from it in bits, mean over forgotten examples; compare it with "
+    "retrained models.",
     bounds=(0.0, 1.0),
     distance=np.abs,
 )

@@ -40,7 +40,7 @@ RATIO = Description(
 LIMIT = Description("limit_share", "lower", "Largest cost of unlearning over the limit.", "ratio", _ANY)
 RSS = Description("peak_rss", "lower", "Largest resident memory of any model's process.", "MiB", _ANY)
 GPU = Description("peak_gpu", "lower", "Largest GPU memory of any model's process.", "MiB", _ANY)
-TOTAL = Description("unlearn_total", "lower", "Charged time of all finished models of this run together.", "s", _ANY)
+TOTAL = Description("unlearn_total", "lower", "Sum of the charged times of all finished models of this run.", "s", _ANY)
 FULL = Description(
     "full_benchmark",
     "lower",
@@ -58,7 +58,7 @@ FULL_REFERENCES = Description(
     _ANY,
 )
 
-_NO_MODELS = "Not computed: no model was finished."
+_NO_MODELS = "Not computed: no model finished."
 _NO_RETRAIN = "Not computed: the time of retraining was not measured."
 
 
@@ -179,7 +179,7 @@ def _peak(about: Description, values: Values, why_not: str) -> Metric:
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
     found = []
     if _known(evidence.timings.unlearn_s).size == 0:
-        found.append("efficiency: no model was finished, so there are no times.")
+        found.append("efficiency: no model finished, so there are no times.")
     if _known(evidence.timings.retrain_s).size == 0:
         found.append("efficiency: the time of retraining was not measured, so there is no ratio.")
     return tuple(found)

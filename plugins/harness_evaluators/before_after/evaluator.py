@@ -21,23 +21,20 @@ from harness_evaluators.common.populations import Analysis, Models
 Values = NDArray[np.float64]
 Statistic = Callable[[Outcome], Values]
 
-_WHO = (
-    "telling forgotten from unseen examples of the same classes by the outputs of the models before and after, "
-    "trained on other models and examples"
-)
+_WHO = "distinguishing forgotten from unseen examples of the same classes by"
 
 AUC = Description(
     "auc",
     "closer_to_reference",
-    f"AUC of {_WHO}; retraining gives away something too, and the control shows how much.",
+    f"AUC of {_WHO}; retraining reveals something too, and the control shows how much.",
     bounds=(0.0, 1.0),
     distance=np.abs,
 )
 EXCESS = Description(
     "excess_auc",
     "closer_to_reference",
-    "auc less that of the same attack on retrained models in place of unlearned ones: above 0 unlearning gives away "
-    "more of who was forgotten than retraining does.",
+    "auc less that of the same attack on retrained models in place of unlearned ones: above 0 unlearning "
+    "reveals more of the forget set than retraining does.",
     bounds=(-1.0, 1.0),
     distance=np.abs,
 )
@@ -51,15 +48,15 @@ GAIN = Description(
 DEG_RATE = Description(
     "deg_rate",
     "closer_to_reference",
-    "Mean gain in the probability that the attack gives to the truth, over the attack on the model before alone.",
+    "Mean gain in the probability that the attack gives to the true answer, over the attack on the model before alone.",
     bounds=(-1.0, 1.0),
     distance=np.abs,
 )
 DEG_COUNT = Description(
     "deg_count",
     "closer_to_reference",
-    "Share of examples to whose truth the attack gives a higher probability than the attack on the model before alone, "
-    "by more than 0.001; where the two differ by less, an example counts half.",
+    "Share of examples for which the attack gives the true answer a probability more than 0.001 higher than "
+    "the attack on the model before alone; a smaller difference counts half.",
     unit="share",
     bounds=(0.0, 1.0),
     distance=np.abs,
@@ -138,9 +135,9 @@ def _statistics(outcome: Outcome) -> Values:
 def _why_no_pairs(evidence: Evidence) -> str:
     before = evidence.logits.get("original", {})
     if not all(split in before and len(before[split]) for split in ("forget", "test")):
-        return "Not computed: it needs the original models, before unlearning, on the forget and test sets."
+        return "Not computed: it needs logits of the original models on the forget and test sets."
     if evidence.unlearned_from.max(initial=0) >= len(before["forget"]):
-        return "Not computed: some unlearned models came from originals that were not judged."
+        return "Not computed: some unlearned models came from originals without logits."
     return ""
 
 
@@ -149,7 +146,7 @@ def _warnings(models: Models) -> tuple[str, ...]:
     if len(set(models.evidence.unlearned_from.tolist())) > 1:
         return found
     text = (
-        "before_after: all models came from one original, so the attack is learned on the very model before that it is "
-        "tried on."
+        "before_after: all models came from one original, so the attack is fitted and tested on the same "
+        "model before; its results are too optimistic."
     )
     return (*found, text)

@@ -160,8 +160,8 @@ def warnings(evaluator: str, models: Models, rows: Mapping[Description, Rows]) -
     smallest = min(sizes["unlearned"], sizes["retrained"])
     if smallest < FEW_MODELS:
         found.append(
-            f"{evaluator}: {smallest} models a side are few: on a single example even a shift of half a standard "
-            f"deviation mostly goes unseen. From {FEW_MODELS} on results are dependable."
+            f"{evaluator}: {smallest} models per population are few: a shift of half a standard deviation on one example "
+            f"mostly goes undetected. Use {FEW_MODELS} or more."
         )
     coarse = [_too_coarse(about, values) for about, values in rows.items() if about.headline]
     return (*found, *(f"{evaluator}.{text}" for text in coarse if text))
@@ -175,6 +175,6 @@ def _too_coarse(about: Description, rows: Rows) -> str:
     if seen <= abs(rows.noop.value - rows.control.value) / 2:
         return ""
     return (
-        f"{about.name}: with this many models a difference below {seen:.3g} cannot be told from chance, more than "
-        f"half of what lies between no-op and control; take more models before ranking methods by it."
+        f"{about.name}: with this many models a difference below {seen:.3g} may be chance; that is more than half "
+        f"of the distance between no-op and control. Use more models before ranking methods by it."
     )

@@ -94,7 +94,7 @@ def warning(evaluator: str, evidence: Evidence) -> tuple[str, ...]:
     if not missing.size:
         return ()
     share = float(np.isin(evidence.labels["forget"], missing).mean())
-    text = f"{evaluator}: {share:.0%} of the forget set is of classes that the test set lacks, and is left out."
+    text = f"{evaluator}: {share:.0%} of the forget set belongs to classes that are missing in the test set, and is ignored."
     return (text,)
 
 

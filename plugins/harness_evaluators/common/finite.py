@@ -64,11 +64,9 @@ def _mended(evidence: Evidence) -> Mended | None:
         for query, by in evidence.queries.items()
     }
     lost = {name: int((~rows).sum()) for name, rows in usable.items() if not rows.all()}
-    warnings = [
-        f"{count} {name} models gave logits that are no numbers and are left out." for name, count in lost.items()
-    ]
+    warnings = [f"{count} {name} models returned NaN logits and are ignored." for name, count in lost.items()]
     warnings.append(
-        f"some logits were no numbers, infinite or beyond {LARGEST:g}; those beyond are taken as that number."
+        f"some logits were NaN, infinite or beyond {LARGEST:g}; infinite and larger ones are replaced by that number."
     )
     origins = _renumbered(evidence.unlearned_from, usable.get("original"))
     if "unlearned" in usable:

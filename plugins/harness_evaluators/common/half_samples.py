@@ -26,7 +26,7 @@ HALVINGS = 16
 LEAST = 16
 """Fewest models of a population: a smaller half would change the attack or distance, and the noise would not scale."""
 
-FEW = f"Without interval: halves of fewer than {LEAST} models do not show its noise."
+FEW = f"Without interval: half samples need {LEAST} models per population."
 
 COLUMNS = 256
 """Most examples in the mean that is computed for each half."""

@@ -140,7 +140,7 @@ class Models:
             return (
                 f"Not computed: {' and '.join(few)} models; a comparison of distributions needs {MIN_MODELS} of each."
             )
-        return "" if self.has(split) else f"Not computed: no models were judged on a {split} set."
+        return "" if self.has(split) else f"Not computed: there are no logits on a {split} set."
 
     def has(self, split: SplitName) -> bool:
         """Return True if every population that takes part has logits on at least one example of ``split``."""

@@ -44,7 +44,7 @@ def harness_evaluator() -> EvaluatorInfo:
     return EvaluatorInfo(
         name="forgetting",
         version="2",
-        summary="Whether unlearned models differ from retrained ones at all, and how much of the memory is left at most",
+        summary="Any difference between unlearned and retrained models, and an upper bound of the memory that is left",
         evaluate=evaluate,
         source="Westfall and Young 1993; Gretton et al. 2012; Hoeffding 1948; Schuirmann 1987",
     )
@@ -99,7 +99,7 @@ def _why_nothing_can_be_told(view: View) -> str:
     """Return a reason if all retrained models are identical: there is then no scale for a difference."""
     retrained = view.plain("retrained")
     same = np.ptp(retrained, axis=0) <= populations.SAME * np.abs(retrained).max()
-    return "Not computed: retrained models do not vary, so that nothing can be told." if same.all() else ""
+    return "Not computed: retrained models do not vary, so there is no scale for a difference." if same.all() else ""
 
 
 def _seen(view: View, pair: Pair) -> Seen:
@@ -198,7 +198,7 @@ def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
     """Return a share of memory; what is left is linear in the slope, so the position is 1 - slope."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
-        return calibration.missing(about, "Not computed: without this way to look, or without a no-op.")
+        return calibration.missing(about, "Not computed: this view or the no-op is missing.")
     return replace(
         _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
@@ -223,7 +223,7 @@ def _highest(seen: Mapping[Row, Seen]) -> float | None:
 
 def _in_words(way: str) -> str:
     words = {
-        PLAIN: "that of the pictures as they are",
+        PLAIN: "that of the exact pictures",
         CALIBRATED: "that as seen from the test set",
         QUERIES: "that of the mean over queries",
         CALIBRATED_QUERIES: "that of the mean over queries as seen from the test set",
@@ -234,7 +234,7 @@ def _in_words(way: str) -> str:
 def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metric:
     ours, control, noop = (rows.get(row) for row in ("unlearned", "control", "noop"))
     if ours is None:
-        return calibration.missing(about, "Not computed: no such examples, or no no-op.")
+        return calibration.missing(about, "Not computed: the examples or the no-op are missing.")
     return replace(
         _with_errors(about, ours, control),
         noop=None if noop is None else noop.value,
@@ -262,7 +262,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
     """Return a number without an interval: a p-value, a bound, or a share of significant examples."""
     ours = rows.get("unlearned")
     if ours is None:
-        return calibration.missing(about, "Not computed: there is nothing to compute it from.")
+        return calibration.missing(about, "Not computed: its data are missing in this run.")
     return Metric(
         about.name,
         ours,

@@ -7,8 +7,8 @@ from harness_evaluators.common.calibration import Description
 DIFFERENCE = Description(
     "difference_p",
     "none",
-    "Whether models differ at all: exact permutation test over models on everything that is looked at; below 0.05 "
-    "they differ, and equal models do so in at most 5 % of runs.",
+    "Whether models differ at all: exact permutation test over models on all statistics; below 0.05 they "
+    "differ, which equal models do in at most 5 % of runs.",
     bounds=(0.0, 1.0),
     headline=True,
 )
@@ -23,53 +23,52 @@ LEFT = Description(
 LEFT_CALIBRATED = Description(
     "memory_left_calibrated",
     "closer_to_reference",
-    "As memory_left, with what a model does to the test set alike taken out: its confidences are ranked among its own on "
-    "the test set, beside unseen examples of the same difficulty.",
+    "As memory_left, as seen from the test set: effects that the test set shows as well are removed, by "
+    "ranking a model's confidences among its own on unseen examples of the same difficulty.",
     unit="share",
 )
 LEFT_QUERIES = Description(
     "memory_left_queries",
     "closer_to_reference",
-    "As memory_left, from confidences averaged over the pictures as they are and all queries.",
+    "As memory_left, from confidences averaged over the exact pictures and all queries.",
     unit="share",
 )
 LEFT_BOTH = Description(
     "memory_left_calibrated_queries",
     "closer_to_reference",
-    "As memory_left_queries, with what a model does to the test set alike taken out.",
+    "As memory_left_queries, as seen from the test set.",
     unit="share",
 )
 LEFT_WORST = Description(
     "memory_left_worst",
     "closer_to_reference",
-    "The largest memory_left of all ways to look: as it is, seen from the test set, under each query and their mean.",
+    "The largest memory_left of all views: exact pictures, as seen from the test set, each query, and the "
+    "mean over queries.",
     unit="share",
 )
 BOUND = Description(
     "memory_bound",
     "lower",
-    "Up to how much of the memory may be left: 95 % upper bound of memory_left, the largest of as it is, seen from "
-    "the test set, and the mean over queries.",
+    "Upper limit of the memory that may be left: 95 % bound of memory_left, the largest over exact pictures, "
+    "as seen from the test set, and the mean over queries.",
     unit="share",
     headline=True,
 )
 SHIFT = Description(
     "shift",
     "closer_to_reference",
-    "Mean shift of the confidence on forgotten examples against retrained models, in their standard deviations; "
-    "outlying models are cut to what ordinary ones show.",
+    "Mean shift of the confidence on forgotten examples against retrained models, in their standard "
+    "deviations; outlying models are cut to the range of the other populations.",
 )
-SHIFT_CALIBRATED = Description(
-    "shift_calibrated", "closer_to_reference", "As shift, with what a model does to the test set alike taken out."
-)
+SHIFT_CALIBRATED = Description("shift_calibrated", "closer_to_reference", "As shift, as seen from the test set.")
 SHIFT_BOUND = Description(
-    "shift_bound", "lower", "Up to how many standard deviations the mean shift may be, on either side (95 % bound)."
+    "shift_bound", "lower", "Upper limit of the absolute mean shift, in standard deviations (95 % bound)."
 )
 PLACEBO = Description(
     "placebo_p",
     "none",
-    "Whether models differ on the test set: the same test there, where no plugin ever looks; below 0.05 they are another "
-    "kind of model, whatever they know of the forget set.",
+    "Whether models differ on the test set, which no plugin sees: the same test there; below 0.05 they are "
+    "another kind of model, whatever they remember of the forget set.",
     bounds=(0.0, 1.0),
 )
 PLACEBO_SHIFT = Description(
@@ -78,42 +77,43 @@ PLACEBO_SHIFT = Description(
 EXCESS = Description(
     "excess_p",
     "none",
-    "Whether confidences differ more on the forget set than on the test set: permutation test over examples of the same "
-    "difficulty, which does not depend on how many models there are. Where models differ on the test set as well, only below "
-    "0.025 is anything said of what they remember.",
+    "Whether confidences differ more on the forget set than on the test set: permutation test over examples "
+    "of the same difficulty, valid at any number of models. If models differ on the test set as well, only a "
+    "value below 0.025 is evidence of memory.",
     bounds=(0.0, 1.0),
 )
 EXCESS_WRONG = Description(
     "excess_wrong_p",
     "none",
-    "As excess_p, of the order of wrong classes between examples of the same class: a mark that no temperature hides.",
+    "As excess_p, for the order of wrong classes between examples of the same class; a change of temperature "
+    "cannot hide it.",
     bounds=(0.0, 1.0),
 )
 UNDER = Description(
     "named_remembered",
     "lower",
-    "Share of forgotten examples on which unlearned models are more confident, each one named with family-wise error "
-    "below 5 % (max-T).",
+    "Share of forgotten examples on which unlearned models are significantly more confident, with a family- "
+    "wise error below 5 % (max-T).",
     unit="share",
 )
 OVER = Description(
     "named_over_forgotten",
     "lower",
-    "Share of forgotten examples on which unlearned models are less confident, each one named with family-wise error "
-    "below 5 % (max-T).",
+    "Share of forgotten examples on which unlearned models are significantly less confident, with a family- "
+    "wise error below 5 % (max-T).",
     unit="share",
 )
 SIZE = Description(
     "memory_size",
     "none",
-    "How much there is to forget: root mean square of the no-op's shift over examples, in standard deviations of "
-    "retrained models, corrected for its noise; its interval must lie above 0 for any verdict.",
+    "Amount there is to forget: root mean square of the no-op's shift over examples, in standard deviations "
+    "of retrained models, corrected for its noise; a verdict needs an interval above 0.",
 )
 DIVERSITY = Description(
     "effective_models",
     "higher",
-    "How many independent models the unlearned ones are worth: by their variance against the retrained models', and by how "
-    "many of them are different.",
+    "Effective number of independent unlearned models, from their variance relative to retrained models' and "
+    "from the number of distinct ones.",
 )
 ALL = (
     DIFFERENCE,

@@ -57,7 +57,7 @@ def epsilons(
     left, right = _checked("unlearned", unlearned), _checked("retrained", retrained)
     if left.shape[1] != right.shape[1]:
         raise ValueError(
-            f"unlearned has {left.shape[1]} examples and retrained {right.shape[1]}; both must hold the same ones."
+            f"unlearned has {left.shape[1]} examples and retrained {right.shape[1]}; both need the same examples."
         )
     return strongest_attack.strongest(left, right, attack, delta).epsilon
 
@@ -74,7 +74,7 @@ def points(epsilon: ArrayLike, n_models: int) -> Values:
     """
     values = np.asarray(epsilon, dtype=np.float64)
     if n_models < 2 or not (values >= 0).all():
-        raise ValueError("Points need at least two models a side and an epsilon of at least 0.")
+        raise ValueError("Points need at least two models per population and an epsilon of at least 0.")
     return rates.points(values, n_models)
 
 

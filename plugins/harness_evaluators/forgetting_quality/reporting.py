@@ -35,11 +35,11 @@ _TEXTS = {
     "mean_epsilon": "Mean over forgotten examples of the epsilon that {family} reach in telling unlearned from retrained "
     "models; 0 would be indistinguishable, but retraining itself does not reach it.",
     "median_epsilon": "Median over forgotten examples of the epsilon by {family}.",
-    "f_crossfit": "F by {family}, each attack chosen on one half of the models and carried out on the other.",
-    "mean_epsilon_crossfit": "Mean epsilon by {family}, each attack chosen on one half of the models and carried out on "
-    "the other: without the gain from choosing.",
+    "f_crossfit": "F by {family}, each attack chosen on one half of the models and tested on the other.",
+    "mean_epsilon_crossfit": "Mean epsilon by {family}, each attack chosen on one half of the models and tested on "
+    "the other: without selection bias.",
 }
-NO_RATIO = "Not computed: it needs accuracies on the retain and the test set, and retrained models that are ever right."
+NO_RATIO = "Not computed: it needs accuracies on the retain and the test set, above 0 for retrained models."
 SCORE = Description(
     "score_official",
     "higher",
@@ -50,10 +50,10 @@ SCORE = Description(
 LOWER_BOUND = Description(
     "epsilon_lower_bound_mean",
     "lower",
-    "Mean over forgotten examples of the epsilon that is shown with 95 % confidence for each: the attack chosen on one half of "
-    "the models, its errors counted on the other and bounded (Clopper-Pearson).",
+    "Mean over forgotten examples of a lower bound of epsilon with 95 % confidence for each: the attack "
+    "chosen on one half of the models, its errors counted on the other and bounded (Clopper-Pearson).",
     bounds=(0.0, rates.CAP),
-    note="Without interval: it is a bound itself.",
+    note="Without interval: it is a confidence bound.",
 )
 
 

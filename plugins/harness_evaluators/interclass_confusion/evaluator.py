@@ -28,8 +28,8 @@ MOST_CLASSES = 25
 FORGET_WRONG = Description(
     "forget_wrong",
     "closer_to_reference",
-    "Share still given the wrong label: memorisation, of mislabelled forgotten examples, mean over models; retrained "
-    "models, which never saw the label, show what is right.",
+    "Share still given the wrong label: memorisation, of mislabelled forgotten examples, mean over models; "
+    "compare it with retrained models, which never saw the label.",
     unit="share",
     bounds=(0.0, 1.0),
     headline=True,
@@ -38,7 +38,8 @@ FORGET_WRONG = Description(
 FORGET_TRUE = Description(
     "forget_true",
     "closer_to_reference",
-    "Share given the true class: of mislabelled forgotten examples, mean over models; retrained models show what is right.",
+    "Share given the true class: of mislabelled forgotten examples, mean over models; compare it with "
+    "retrained models.",
     unit="share",
     bounds=(0.0, 1.0),
     distance=np.abs,
@@ -46,8 +47,8 @@ FORGET_TRUE = Description(
 TEST_CONFUSION = Description(
     "test_confusion",
     "closer_to_reference",
-    "Confused classes taken for one another: property generalisation, (C[A,B] + C[B,A]) / (examples of A and B) on the "
-    "test set, mean over models; retrained models confuse them too, and show what is right.",
+    "Confused classes taken for one another: property generalisation, (C[A,B] + C[B,A]) / (examples of A and "
+    "B) on the test set, mean over models; compare it with retrained models, which confuse them too.",
     unit="share",
     bounds=(0.0, 1.0),
     headline=True,
@@ -66,7 +67,7 @@ def harness_evaluator() -> EvaluatorInfo:
     return EvaluatorInfo(
         name="interclass_confusion",
         version="2",
-        summary="Whether forgotten wrong labels, and the confusion of classes they taught, are gone",
+        summary="Remaining effects of forgotten wrong labels: memorised labels, and confusion of the classes",
         evaluate=evaluate,
         source="Goel et al. 2022 (arXiv 2201.06640)",
     )

@@ -30,9 +30,9 @@ NULL = (0.025, 0.5, 0.975)
 MEAN_D = Description(
     "mean_d",
     "lower",
-    "How far unlearned and retrained models' confidences lie apart: Kolmogorov-Smirnov distance of the logit-scaled "
-    "confidence, mean over forgotten examples; 0 alike, 1 apart, never 0 for finitely many models, so read it beside "
-    "the control.",
+    "Distance between unlearned and retrained models' confidences: Kolmogorov-Smirnov distance of the logit- "
+    "scaled confidence, mean over forgotten examples; 0 if equal, 1 if disjoint, never 0 for finitely many "
+    "models, so compare it with the control.",
     bounds=(0.0, 1.0),
     headline=True,
 )
@@ -157,7 +157,7 @@ def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:
     null = null_distribution.null_mean(len(left), len(right))
     return replace(
         metric,
-        note=f"Its expectation for {len(left)} and {len(right)} models that are alike is {null:.4f}. {metric.note}".strip(),
+        note=f"Expectation for {len(left)} and {len(right)} models of equal distribution: {null:.4f}. {metric.note}".strip(),
     )
 
 

@@ -33,22 +33,23 @@ ATTACK = (
     Description(
         "auc",
         "lower",
-        "How well an attack tells unlearned from retrained models: chance that its likelihood ratio, on normal scores of "
-        "ranks, puts an unlearned model above a retrained one on a forgotten example; 0.5 is indistinguishable, and "
-        "forgetting too much raises it as forgetting too little does.",
+        "How well an attack tells unlearned from retrained models: probability that its likelihood ratio, on "
+        "normal scores of ranks, is larger for an unlearned than for a retrained model on a forgotten "
+        "example; 0.5 is chance, and both too little and too much forgetting raise it.",
         bounds=(0.0, 1.0),
         headline=True,
     ),
     Description(
         "balanced_accuracy",
         "lower",
-        "Share of unlearned and of retrained models that the sign of the likelihood ratio tells right; 0.5 is chance.",
+        "Balanced accuracy of the attack that predicts unlearned models from the sign of the likelihood "
+        "ratio; 0.5 is chance.",
         bounds=(0.0, 1.0),
     ),
     Description(
         "tpr_at_1_percent_fpr",
         "lower",
-        "Share of unlearned models recognised when 1 % of retrained ones are mistaken for unlearned.",
+        "True positive rate of the attack at a false positive rate of 1 %: share of unlearned models recognised.",
         unit="share",
         bounds=(0.0, 1.0),
         note=_TPR_NOTE.format(rate=0.01),
@@ -56,7 +57,7 @@ ATTACK = (
     Description(
         "tpr_at_01_percent_fpr",
         "lower",
-        "Share of unlearned models recognised when 0.1 % of retrained ones are mistaken for unlearned.",
+        "True positive rate of the attack at a false positive rate of 0.1 %: share of unlearned models recognised.",
         unit="share",
         bounds=(0.0, 1.0),
         note=_TPR_NOTE.format(rate=0.001),
@@ -65,8 +66,8 @@ ATTACK = (
 GAUSSIAN = Description(
     "auc_gaussian",
     "lower",
-    "As auc, with the Gaussians fitted to the logit-scaled confidence itself (Carlini et al. 2022): few models of an "
-    "extreme scale blind this attack.",
+    "As auc, with the Gaussians fitted to the logit-scaled confidence itself (Carlini et al. 2022); a few "
+    "models of an extreme scale defeat this attack.",
     bounds=(0.0, 1.0),
     note="Without interval: a single outlying model would make it arbitrary. Judge by auc.",
 )
@@ -177,7 +178,7 @@ def _metric(about: Description, rows: Rows) -> Metric:
 
 def _why_without_interval(about: Description) -> str:
     if about.name.startswith("tpr"):
-        return f"{half_samples.FEW[:-1]}, or cannot resolve this rate."
+        return f"{half_samples.FEW[:-1]}, and more to resolve this rate."
     return half_samples.FEW
 
 

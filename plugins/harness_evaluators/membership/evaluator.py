@@ -23,8 +23,8 @@ SIDES: tuple[SplitName, ...] = ("forget", "test")
 SIMPLE = Description(
     "simple_mia",
     "closer_to_reference",
-    "Accuracy of the challenge's starting kit in telling forgotten from unseen examples by one model's loss; 0.5 is "
-    "chance, and retrained models show what is right.",
+    "Accuracy of the challenge's starting kit in distinguishing forgotten from unseen examples by one model's "
+    "loss; 0.5 is chance; compare it with retrained models.",
     unit="share",
     bounds=(0.0, 1.0),
     distance=np.abs,
@@ -40,7 +40,7 @@ THRESHOLDS = tuple(
     Description(
         f"{name}_mia",
         "closer_to_reference",
-        f"Balanced accuracy in telling forgotten from unseen examples of the same classes by one threshold per class on "
+        f"Balanced accuracy in distinguishing forgotten from unseen examples of the same classes by one threshold per class on "
         f"the {_WORDS[name]}, fitted on originals other than the model's own and on other examples; below 0.5 forgotten ones "
         "look less like members than unseen ones.",
         unit="share",
@@ -83,7 +83,7 @@ def evaluate(analysis: Analysis) -> Result:
     gaps = {about: gap_metrics.gaps(per_model, resamples) for about, per_model in found.items()}
     warnings = calibration.warnings("membership", models, gaps)
     if models.same:
-        warnings = (f"membership: {models.same}. Here stand the attacks on this one model.", *warnings)
+        warnings = (f"membership: {models.same}. The attacks below are on this one model.", *warnings)
     return Result(
         tuple(metrics),
         calibration.position_intervals(gaps),
@@ -175,7 +175,7 @@ def _other_classes(evidence: Evidence) -> tuple[str, ...]:
     if np.abs(shares[0] - shares[1]).sum() / 2 <= 0.1:
         return ()
     text = (
-        "membership: the forget set holds classes in other shares than the test set, so that simple_mia may tell "
-        "classes apart in place of members; compare it with the retrained models, not with 0.5."
+        "membership: the forget set holds classes in other shares than the test set, so that simple_mia may "
+        "distinguish classes instead of members; compare it with the retrained models, not with 0.5."
     )
     return (text,)

@@ -34,9 +34,9 @@ TOTAL = Description(
 RATIO = Description(
     "variance_ratio",
     "closer_to_reference",
-    "Variance over unlearned models of the logit-scaled confidence over that of retrained models, mean over the middle half "
-    "of the forgotten examples (of its logarithm); a right method varies as retraining does, and the control shows how near "
-    "to 1 that comes.",
+    "Variance over unlearned models of the logit-scaled confidence over that of retrained models, mean over "
+    "the middle half of the forgotten examples (of its logarithm); compare it with the control, which is near "
+    "1.",
     unit="ratio",
 )
 _FEW = (
@@ -51,7 +51,10 @@ def harness_evaluator() -> EvaluatorInfo:
     return EvaluatorInfo(
         name="variance",
         version="2",
-        summary="Spread of unlearned models: from the original's training seed, from the method's own, beside retraining",
+        summary=(
+            "Variance of unlearned models: due to the original's training seed, due to the method's own, and "
+            "against retraining"
+        ),
         evaluate=evaluate,
         source="Searle, Casella and McCulloch 1992; Arvesen and Schmitz 1970; Cochran 1977",
     )
@@ -157,12 +160,12 @@ def _warnings(models: Models, found: Anova | None) -> tuple[str, ...]:
     if models.same:
         return (f"variance: {models.same}. The variance within the original is 0.",)
     if found is None:
-        return ("variance: no model was finished, or none was judged on the forget set.",)
+        return ("variance: no model finished, or there are no logits on the forget set.",)
     n_originals = len(found.groups.sizes)
     if found.why_not or n_originals >= FEW_ORIGINALS:
         return ()
     text = (
-        f"variance: {n_originals} originals are few for telling their part of the variance; the intervals are wide, and "
-        f"below {MIN_MODELS} there are none. Take {FEW_ORIGINALS} or more."
+        f"variance: {n_originals} originals are few to estimate their part of the variance; intervals are wide, and missing "
+        f"below {MIN_MODELS}. Use {FEW_ORIGINALS} or more."
     )
     return (text,)

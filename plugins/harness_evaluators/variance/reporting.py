@@ -18,7 +18,7 @@ from harness_evaluators.variance.anova import Groups, Squares
 
 Values = NDArray[np.float64]
 
-NO_MODELS = "Not computed: no model was finished, or none was judged on this set."
+NO_MODELS = "Not computed: no model finished, or there are no logits on this set."
 NO_REPEATS = "Not computed: needs --repeats 2 or more."
 ONE_ORIGINAL = (
     "Not computed: all models came from one original; needs the design per-original with two originals or more, and "
@@ -29,8 +29,8 @@ DETERMINISTIC = "Repeats of an original do not differ in this, as those of a det
 ALIKE = "Not computed: the models do not vary at all."
 NO_TIMES = "Not computed: the times of retraining and of unlearning are not both known."
 UNBOUNDED = (
-    "Not computed: no variance between originals is visible, so that a repeat is worth as much as a new original and "
-    "costs less; spend on repeats."
+    "Not computed: no variance between originals is visible, so a repeat is worth as much as a new original "
+    "and costs less; spend on repeats."
 )
 
 QUANTITIES: Mapping[str, str] = {

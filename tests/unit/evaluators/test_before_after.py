@@ -1,4 +1,4 @@
-"""The attack with both models: what it must find, what it must not, and whom it pairs with whom."""
+"""The attack with both models: what it must detect, what it must not, and how models are paired."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Make = Callable[..., Evidence]
 def _paired_evidence(
     forget_drop: float, noise: float, n_models: int = 8, n_examples: int = 120, models_seed: int | None = None
 ) -> Evidence:
-    """Unlearned models are their originals plus noise on every split alike, and less confident by a drop on forget."""
+    """Return unlearned models that are their originals plus noise on every split, with lower confidence on forget."""
     rng = np.random.default_rng(7)
     centres = {split: rng.normal(1, 1, n_examples) for split in SPLITS}
     rng = rng if models_seed is None else np.random.default_rng(models_seed)
@@ -41,8 +41,10 @@ def _paired_evidence(
 
 
 def test_equal_treatment_of_all_examples_reveals_nothing() -> None:
-    """Unseen examples go through both models as forgotten ones do. If theirs were the same output twice, any change
-    would give the forgotten ones away, and the attack by distance would be perfect."""
+    """Unseen examples pass through both models as forgotten ones do. With the same output twice for unseen examples, any
+    change
+    would reveal the forgotten ones, and the attack by distance would be perfect.
+    """
     result = before_after.evaluate(_paired_evidence(0.0, noise=0.5))
 
     for name in ("auc_l2", "auc_sorted_diff", "auc_direct_diff", "auc"):
@@ -50,7 +52,7 @@ def test_equal_treatment_of_all_examples_reveals_nothing() -> None:
 
 
 def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
-    """It gives away more than retraining does, though each model alone may look innocent."""
+    """The pair reveals more than retraining does, though each model alone may look innocent."""
     result = before_after.evaluate(_paired_evidence(1.5, noise=0.01))
 
     assert value(result, "auc") > 0.95
@@ -61,8 +63,10 @@ def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
 
 
 def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
-    """Over models drawn anew, on the same examples. By what the attack says of single models alone the values would seem to vary
-    half as much as they do: the fit varies with the models too."""
+    """Over fresh models on the same examples. The spread of single models' results alone would be half of the true one, since
+    the fit
+    varies with the models too.
+    """
     values, claimed = [], []
     for seed in range(20):
         evidence = _paired_evidence(0.05, noise=0.1, n_examples=40, models_seed=seed)
@@ -128,7 +132,7 @@ def test_an_unlearned_model_is_paired_with_its_own_original() -> None:
 
 
 def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
-    """Eight originals, two unlearned models each: what is learned from one is not tried on its sibling."""
+    """Eight originals, two unlearned models each: a fit to one must not be tested on its sibling."""
     evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
     evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
 
@@ -210,7 +214,7 @@ def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
 
 
 def test_an_attack_scored_on_what_it_learned_from_would_be_caught() -> None:
-    """With few examples the fit finds differences that are not there; on other examples they are gone."""
+    """With few examples the fit finds spurious differences, which are absent on other examples."""
     found = []
     for seed in range(10):
         evidence = gaussian_evidence(0.0, 0.0, n_models=4, n_examples=30, n_classes=3, seed=seed)
@@ -255,7 +259,7 @@ def test_certain_and_constant_models_give_finite_numbers(level: float) -> None:
 
 
 def test_the_count_of_gains_does_not_hang_on_the_last_bit() -> None:
-    """Kernels for other processors give other last bits; a method that changes nothing has gains of their size."""
+    """Kernels differ in the last bit between processors; gains of a method that changes nothing are of that size."""
     base = _paired_evidence(0.5, 0.5, n_models=8, n_examples=60)
     idle = {**base.logits, "unlearned": base.logits["original"]}
     shaken = {

@@ -1,4 +1,4 @@
-"""Evaluators work through large arrays in blocks; here on both sides of each limit, beside plain computations without any."""
+"""Computation in blocks, on both sides of each block limit, compared with plain computations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCKED = [module for module in ON_LOGITS if name_of(module) not in ("interclass
 
 
 def evidence(n: int, n_classes: int, models: int = 4, seed: int = 0) -> Evidence:
-    """Every split of ``n`` examples; logits of normal noise with a bonus on the true class of what was trained on."""
+    """Return splits of ``n`` examples; logits are normal noise plus a bonus on the true class of training examples."""
     rng = np.random.default_rng(seed)
     splits = ("retain", "forget", "test")
     labels = {split: rng.integers(0, n_classes, n) for split in splits}
@@ -87,7 +87,7 @@ def test_numbers_above_the_limit_are_those_of_plain_numpy(n: int, n_classes: int
 
 
 def test_retained_examples_that_all_models_get_right_are_right() -> None:
-    """As many as the bundled task cifar10 retains."""
+    """As many examples as the bundled task cifar10 retains."""
     n, n_classes = 45_000, 10
     given = evidence(40, n_classes, models=8)
     labels = np.arange(n) % n_classes

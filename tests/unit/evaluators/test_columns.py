@@ -1,4 +1,4 @@
-"""Columns of wrong classes are those of a plain computation, however many logits are worked on at once."""
+"""Columns of wrong classes, compared with a plain computation for several block sizes."""
 
 from __future__ import annotations
 

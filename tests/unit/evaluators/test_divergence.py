@@ -1,4 +1,4 @@
-"""Distances between posteriors in closed form, and the slips that public code makes in them."""
+"""Distances between posteriors in closed form, and errors of public code."""
 
 from __future__ import annotations
 

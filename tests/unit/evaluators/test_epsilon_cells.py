@@ -1,4 +1,4 @@
-"""The search for the strongest attack passes over nothing: cells bound what lies in them, and whole grids find no more."""
+"""The search for the strongest attack misses nothing: cells bound their content, and whole grids find no more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _count(values: Values, rights: Values, lefts: Values) -> NDArray[np.int64]:
 
 
 def _all_intervals(a: Values, b: Values) -> Found:
-    """Every interval of the grid for one example, A inside: the first of the best ones."""
+    """Search every interval of the grid for one example, A inside; return the first of the best ones."""
     width, tables = a[-1] - a[0], [rates.logs(len(side), 1e-5, np.float32) for side in (a, b)]
     first, last = (a[0] + width) - 2.0, a[-1] + 2.0
     rights = np.linspace(first, last, math.ceil((last - first) * 100))
@@ -31,7 +31,7 @@ def _all_intervals(a: Values, b: Values) -> Found:
 
 
 def _all_thresholds(p: Values, q: Values) -> Found:
-    """Every single threshold of the grid for one example, P above: the first of the best ones."""
+    """Search every single threshold of the grid for one example, P above; return the first of the best ones."""
     low, high = min(p[0], q[0]), max(p[-1], q[-1])
     grid = grid_search.Thresholds.between(np.array([low]), np.array([high]))
     index = np.arange(int(grid.count[0]))
@@ -50,7 +50,7 @@ def _official(u: Values, r: Values) -> Found:
 
 
 def _exact(u: Values, r: Values) -> Found:
-    """All windows over the values of either population, in order."""
+    """Search all windows over the values of either population, in order."""
     found = []
     for a, b in ((u, r), (r, u)):
         tables = [rates.logs(len(side), 1e-5, np.float64) for side in (a, b)]

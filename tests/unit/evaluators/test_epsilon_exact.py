@@ -1,4 +1,4 @@
-"""The exact supremum against trying everything, ."""
+"""The exact supremum, compared with exhaustive search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 
 def _epsilon_of(fnr: float, fpr: float, delta: float) -> float:
-    """Epsilon of one attack; 0 where it is discarded."""
+    """Return epsilon of one attack; 0 if it is discarded."""
     if fnr == fpr == 0:
         return 50.0
     if fnr == 0 or fpr == 0:
@@ -26,7 +26,7 @@ def _epsilon_of(fnr: float, fpr: float, delta: float) -> float:
 
 
 def brute_force(u: Values, r: Values, delta: float = 1e-5) -> float:
-    """Every threshold in both directions and every closed interval, with either population predicted inside."""
+    """Search every threshold in both directions and every closed interval, with either population predicted inside."""
     ends = np.unique(np.concatenate([u, r]))
     regions = [(low, high) for i, low in enumerate(ends) for high in ends[i:]]
     regions += [(t, math.inf) for t in ends] + [(-math.inf, t) for t in ends]

@@ -1,4 +1,4 @@
-"""The test of whether the forget set stands out from the test set, and how many models a population is worth."""
+"""The comparison of forget and test set, and the effective number of models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_examples_that_are_alike_stand_out_in_a_twentieth_of_draws() -> None:
         assert found is not None
         p.append(found.p)
 
-    assert sum(one <= 0.05 for one in p) <= 10  # 11 or more have a chance of 1 % at a level of 5 %
+    assert sum(one <= 0.05 for one in p) <= 10  # at a level of 5 %, 11 or more have a probability of 1 %
     assert 0.4 < np.mean(p) < 0.7  # ties count against a difference, so that it lies above 0.5
 
 

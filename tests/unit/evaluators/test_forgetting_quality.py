@@ -29,7 +29,7 @@ GOOD = np.zeros((4, 3))
     ("unlearned", "retrained", "options", "text"),
     [
         (np.zeros(4), GOOD, {}, "shape"),
-        (np.zeros((4, 2)), GOOD, {}, "same ones"),
+        (np.zeros((4, 2)), GOOD, {}, "same examples"),
         (np.zeros((1, 3)), GOOD, {}, "at least 2"),
         (np.full((4, 3), np.inf), GOOD, {}, "not finite"),
         (GOOD, np.full((4, 3), np.nan), {}, "not finite"),

@@ -215,7 +215,7 @@ def test_missing_populations_are_told(gone: tuple[str, ...]) -> None:
 
 
 def _corrupted(evidence: Evidence, seed: int = 0) -> Evidence:
-    """The same run, as if some of the forgotten examples' labels were wrong."""
+    """Return the run with wrong labels for some of the forgotten examples."""
     rng = np.random.default_rng(seed)
     labels = evidence.labels["forget"]
     shift = rng.integers(0, evidence.n_classes, len(labels))

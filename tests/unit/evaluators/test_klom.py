@@ -1,4 +1,4 @@
-"""KL divergence of margins: histograms in closed form, and the sample that public code loses."""
+"""KL divergence of margins: histograms in closed form, and the largest sample, which public code drops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Make = Callable[..., Evidence]
 
 
 def _by_definition(left: np.ndarray, right: np.ndarray) -> float:
-    """One example, with numpy's histogram, whose last bin is closed."""
+    """Return the divergence of one example from numpy's histogram, with its closed last bin."""
     sides = [np.clip(side, -100, 100) for side in (left, right)]
     both = np.concatenate(sides)
     p, q = (np.histogram(s, bins=20, range=(both.min(), both.max()))[0] / s.size for s in sides)

@@ -1,4 +1,4 @@
-"""Distances, their exact distribution and the choice among many tests, against scipy and by counting."""
+"""Distances, their exact distribution and the multiple tests, compared with scipy and with enumeration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attack's parts: folds, cross-fitting, the ROC curve, and the noise that is claimed for them."""
+"""Parts of the attack: folds, cross-fitting, the ROC curve, and the estimated noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The starting kit's attack against scikit-learn's optimum, and the thresholds on features in closed form."""
+"""The starting kit's attack, compared with scikit-learn's optimum, and the thresholds on features in closed form."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _losses(seed: int, size: int = 100) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _objective(parameters: np.ndarray, x: np.ndarray, y: np.ndarray, penalty: float) -> float:
-    """Sum of log losses, and half the squared slope times the penalty; the intercept is free."""
+    """Return the sum of log losses and half the squared slope times the penalty; the intercept is free."""
     z = parameters[0] * x + parameters[1]
     return float(np.logaddexp(0, np.where(y > 0.5, -z, z)).sum() + penalty * parameters[0] ** 2 / 2)
 

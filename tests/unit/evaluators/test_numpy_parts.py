@@ -1,4 +1,4 @@
-"""Parts that evaluators rest on give what SciPy, the public function or a plain loop gives."""
+"""Parts of evaluators, compared with SciPy, the public function or a plain loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that are there for the page's plots."""
+"""Arrays for the page's plots."""
 
 from __future__ import annotations
 

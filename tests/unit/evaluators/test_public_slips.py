@@ -21,7 +21,7 @@ from tests.unit.evaluators.helpers import fitted, metric, value
 
 
 def _of_phi(shifts: dict[str, float], n_models: int, n_examples: int, spread: float = 1.0) -> Evidence:
-    """Standard Normal phi on every split; on forget populations are shifted, and unlearned models have the spread."""
+    """Return standard normal phi on every split; on forget, populations are shifted, and unlearned models have ``spread``."""
     rng = np.random.default_rng(11)
 
     def draw(name: str, split: str) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_slip_assert_on_an_array_stops_the_released_metric(n_examples: int) -> N
 
 
 def _undecided_and_certain(n_classes: int) -> Evidence:
-    """Unlearned models certain of the first class, all others even over all classes."""
+    """Return unlearned models that are certain of the first class, and uniform posteriors of all others."""
     n_models, n = 5, 6
     even = np.zeros((n_models, n, n_classes), dtype=np.float32)
     certain = even.copy()

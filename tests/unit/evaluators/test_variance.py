@@ -1,4 +1,4 @@
-"""The evaluator ``variance``: known spreads recovered, what a design cannot tell left out, and advice in words."""
+"""The evaluator ``variance``: known variances recovered, missing values by design, and recommendations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMES = {"unlearn_s": np.full(4, 1.0), "retrain_s": np.full(2, 10.0)}
 def _nested(
     sizes: list[int], between: float, within: float, n_examples: int = 150, seed: int = 1, **timings: Any
 ) -> Evidence:
-    """Unlearned models with the given variances of phi, example by example; the references have variance 1."""
+    """Return unlearned models with the given variances of phi, example by example; the references have variance 1."""
     rng = np.random.default_rng(seed)
     origins = np.repeat(np.arange(len(sizes)), sizes)
     centres = {split: rng.normal(1, 2, n_examples) for split in SPLITS}

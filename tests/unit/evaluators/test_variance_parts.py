@@ -1,4 +1,4 @@
-"""Components of variance, their intervals, and the best use of compute, where the truth is known."""
+"""Components of variance, their intervals, and the best use of compute, with known truth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 def _drawn(rng: np.random.Generator, sizes: list[int], between: float, within: float, columns: int = 1) -> Values:
-    """Models of each original in turn, shape (N, columns), with the given variances."""
+    """Return models of each original in turn, shape (N, columns), with the given variances."""
     effects = np.repeat(math.sqrt(between) * rng.standard_normal((len(sizes), columns)), sizes, axis=0)
     return effects + math.sqrt(within) * rng.standard_normal((sum(sizes), columns))
 
