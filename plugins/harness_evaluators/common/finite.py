@@ -24,7 +24,7 @@ LARGEST = 1e38
 
 
 @dataclass(frozen=True)
-class Mended:
+class Cleaned:
     """Evidence with logits within LARGEST, and the changes that were made, as sentences without the evaluator's name."""
 
     evidence: Evidence
@@ -37,16 +37,16 @@ def finite(evaluate: Callable[[Analysis], Result]) -> Evaluate:
 
     @functools.wraps(evaluate)
     def wrapped(evidence: Evidence) -> Result:
-        mended = _mended(evidence)
-        if mended is None:
+        cleaned = _cleaned(evidence)
+        if cleaned is None:
             return evaluate(Analysis(evidence))
-        result = evaluate(Analysis(mended.evidence))
-        return replace(result, warnings=(*result.warnings, *(f"{name}: {text}" for text in mended.warnings)))
+        result = evaluate(Analysis(cleaned.evidence))
+        return replace(result, warnings=(*result.warnings, *(f"{name}: {text}" for text in cleaned.warnings)))
 
     return wrapped
 
 
-def _mended(evidence: Evidence) -> Mended | None:
+def _cleaned(evidence: Evidence) -> Cleaned | None:
     """Return None if all logits, under queries too, are within LARGEST."""
     groups = (*evidence.logits.values(), *evidence.queries.values())
     if all(_all_finite(array) for by in groups for array in by.values()):
@@ -71,8 +71,8 @@ def _mended(evidence: Evidence) -> Mended | None:
     origins = _renumbered(evidence.unlearned_from, usable.get("original"))
     if "unlearned" in usable:
         origins = origins[usable["unlearned"]]
-    mended = replace(evidence, logits=logits, queries=queries, unlearned_from=origins)
-    return Mended(mended, tuple(warnings))
+    cleaned = replace(evidence, logits=logits, queries=queries, unlearned_from=origins)
+    return Cleaned(cleaned, tuple(warnings))
 
 
 def _all_finite(array: Logits) -> bool:

@@ -184,7 +184,7 @@ def _same(evidence: Evidence) -> str:
     judged = [logits for logits in evidence.logits.get("unlearned", {}).values() if logits.size]
     if evidence.design != "one-original" or not judged or len(judged[0]) < 2:
         return ""
-    if not all(_alike(logits[0], row) for logits in judged for row in logits[1:]):
+    if not all(_equal_outputs(logits[0], row) for logits in judged for row in logits[1:]):
         return ""
     return (
         f"all {len(judged[0])} unlearned models are the same model: this method is deterministic, and the design "
@@ -192,7 +192,7 @@ def _same(evidence: Evidence) -> str:
     )
 
 
-def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+def _equal_outputs(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     """Return True if two models' logits on a split are equal up to rounding."""
     limit = SAME * float(np.abs(one).max())
     return bool((np.abs(one.astype(np.float64) - other) <= limit).all())

@@ -84,7 +84,7 @@ def evaluate(analysis: Analysis) -> Result:
     """Run both tests for the unlearned models, the control and the no-op."""
     models = analysis.models
     view = View(models)
-    why_not = models.why_not("forget") or _why_nothing_can_be_told(view)
+    why_not = models.why_not("forget") or _why_no_scale(view)
     if why_not:
         return Result(
             tuple(calibration.missing(about, why_not) for about in texts.ALL), warnings=(f"forgetting: {why_not}",)
@@ -95,7 +95,7 @@ def evaluate(analysis: Analysis) -> Result:
     return Result(metrics, _arrays(seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
-def _why_nothing_can_be_told(view: View) -> str:
+def _why_no_scale(view: View) -> str:
     """Return a reason if all retrained models are identical: there is then no scale for a difference."""
     retrained = view.plain("retrained")
     same = np.ptp(retrained, axis=0) <= populations.SAME * np.abs(retrained).max()
