@@ -34,7 +34,11 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp, norm
 from scoring_evaluators import Cost, Size, peak_mib, reset_peak_mib, show, show_growth
 
-from harness_evaluators import _attack, _epsilon_rates, _ks, _ks_null, _lira, forgetting_quality
+from harness_evaluators import forgetting_quality
+from harness_evaluators.common import likelihood_ratio as lr
+from harness_evaluators.forgetting_quality import rates
+from harness_evaluators.ks import null_distribution, sample_distances
+from harness_evaluators.lira import cross_fit_attack
 
 PEER = " as usual"
 FEW = 32
@@ -57,14 +61,14 @@ def exact(unlearned: Values, retrained: Values) -> Values:
 def likelihood_ratio(unlearned: Values, retrained: Values) -> object:
     """Cross-fitted log likelihood ratios of all models and examples, without the jackknife."""
     rng = np.random.default_rng(0)
-    folds = _attack.splits((len(unlearned), len(retrained)), 4, 1, rng)[0]
-    return _lira.cross_fit(unlearned, retrained, *folds)
+    folds = cross_fit_attack.splits((len(unlearned), len(retrained)), 4, 1, rng)[0]
+    return lr.cross_fit(unlearned, retrained, *folds)
 
 
 def ks(unlearned: Values, retrained: Values) -> Values:
     """Kolmogorov-Smirnov distances with exact p-values."""
-    distance = np.abs(_ks.compared(unlearned, retrained).signed)
-    return _ks_null.p_values(distance, len(unlearned), len(retrained))
+    distance = np.abs(sample_distances.compared(unlearned, retrained).signed)
+    return null_distribution.p_values(distance, len(unlearned), len(retrained))
 
 
 def literal_grid(unlearned: Values, retrained: Values) -> list[float]:
@@ -107,7 +111,7 @@ def _best(missed: NDArray[np.bool_], false_alarm: NDArray[np.bool_]) -> float:
     """Return the largest epsilon that is not discarded; each column is an attack."""
     fnr, fpr = (errors.mean(axis=0, dtype=np.float32) for errors in (missed, false_alarm))
     if ((fnr == 0) & (fpr == 0)).any():
-        return _epsilon_rates.CAP
+        return rates.CAP
     kept = (fnr > 0) & (fpr > 0)
     fnr, fpr = fnr[kept], fpr[kept]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -225,7 +225,7 @@ def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
     for name in (*LIBRARIES, *OWN):
         import_module(name)
-    for found in pkgutil.iter_modules(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
+    for found in pkgutil.walk_packages(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
         import_module(found.name)
     from harness.report.page import _environment
 

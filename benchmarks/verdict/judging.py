@@ -16,10 +16,11 @@ from harness.core.outcomes import Status
 from harness.evaluation import Evidence, Population, Timings
 from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel
 from harness.report.verdict import decide_verdict
-from harness_evaluators import _memory, forgetting
-from harness_evaluators._forgetting_view import CALIBRATED, PLAIN, View
-from harness_evaluators._memory import Estimate
-from harness_evaluators._populations import Analysis
+from harness_evaluators import forgetting
+from harness_evaluators.common.populations import Analysis
+from harness_evaluators.forgetting import memory_regression
+from harness_evaluators.forgetting.memory_regression import Estimate
+from harness_evaluators.forgetting.view import CALIBRATED, PLAIN, View
 
 ROLES: tuple[Population, ...] = ("unlearned", "retrained", "original")
 
@@ -93,7 +94,7 @@ def difference_p(shown: Evidence) -> float:
 def bounds(shown: Evidence) -> Bounds:
     """Return the estimates of what is left alone, as the evaluator computes them."""
     view = _view(shown)
-    memories = {way: _memory.memory(one) for way, one in view.samples(view.pairs()["unlearned"]).items()}
+    memories = {way: memory_regression.memory(one) for way, one in view.samples(view.pairs()["unlearned"]).items()}
     memory, shift = forgetting.memory_bound(memories), forgetting.shift_bound(memories)
     if memory is None or shift is None:
         raise ValueError("no originals to compare with")
@@ -103,7 +104,7 @@ def bounds(shown: Evidence) -> Bounds:
 def slope_as_seen_from_test(shown: Evidence) -> float:
     """Return the value of ``memory_left_calibrated`` alone; of very many models, it is the truth that a run estimates."""
     view = _view(shown)
-    left, memory = _memory.by_example(view.samples(view.pairs()["unlearned"])[CALIBRATED])
+    left, memory = memory_regression.by_example(view.samples(view.pairs()["unlearned"])[CALIBRATED])
     return float(left.sum() / memory.sum())
 
 

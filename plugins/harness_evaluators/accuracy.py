@@ -1,4 +1,4 @@
-"""``accuracy``: share of examples classified rightly, per split, beside retrained models and the originals.
+"""``accuracy``: accuracy per split, with the gap to retrained models and the originals' accuracy.
 
 Source of ``tow``: Zhao et al., "What makes unlearning hard and what to do about it" (2024), tug-of-war.
 """
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite
-from harness_evaluators._bootstrap import Linear, Resamples, Sampled
-from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import Analysis, Models, Panel
+from harness_evaluators.common import bootstrap, calibration, finite
+from harness_evaluators.common.bootstrap import Linear, Resamples, Sampled
+from harness_evaluators.common.calibration import Description, Rows
+from harness_evaluators.common.populations import Analysis, Models, Panel
 
 Values = NDArray[np.float64]
 Combine = Callable[[Values], Values]
 
 HEADLINES: tuple[SplitName, ...] = ("retain", "forget", "test")
-"""Splits in the terminal summary; tug-of-war and the average gap are over these as well."""
+"""Splits in the terminal summary, over which tug-of-war and the average gap are computed as well."""
 
 _UNJUDGED = "Not computed: there are no {row} models."
 
@@ -41,11 +41,11 @@ AVERAGE_GAP = Description(
 
 
 def of_split(split: SplitName) -> Description:
-    """The accuracy on a split."""
+    """Return the description of the accuracy on a split."""
     return Description(
         split,
         "closer_to_reference",
-        f"Share of the {split} set classified rightly: mean over models; retrained models show what is right.",
+        f"Share of the {split} set classified correctly: mean over models; compare it with retrained models.",
         unit="share",
         bounds=(0.0, 1.0),
         headline=split in HEADLINES,
@@ -54,7 +54,7 @@ def of_split(split: SplitName) -> Description:
 
 
 def gap_of_split(split: SplitName) -> Description:
-    """The gap to retrained models on a split."""
+    """Return the description of the gap to retrained models on a split."""
     return Description(
         f"{split}_gap",
         "closer_to_reference",
@@ -77,62 +77,62 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
-@_finite.finite
+@finite.finite
 def evaluate(analysis: Analysis) -> Result:
-    """Accuracies of all splits, gaps to retrained models, and their summaries."""
+    """Compute accuracies of all splits, gaps to retrained models, and their summaries."""
     models = analysis.models
-    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
+    resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     panels = {split: models.panel(split, _right, minimum=1) for split in SPLITS if models.has(split)}
     gaps = {split: _gaps(panel, resamples) for split, panel in panels.items()}
     metrics = [_accuracy(split, panel, gaps[split], resamples) for split, panel in panels.items()]
     metrics += [_gap(split, rows) for split, rows in gaps.items()]
     metrics += [_summary(about, combine, gaps) for about, combine in ((TOW, _tug_of_war), (AVERAGE_GAP, _mean_gap))]
-    positions = _calibration.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
+    positions = calibration.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
 
 
 def _right(analysis: Analysis, population: Population, split: SplitName) -> Values:
-    """Accuracy of every model, shape (N,)."""
+    """Return the accuracy of every model, shape (N,)."""
     return np.asarray(analysis.hits(population, split).mean(axis=1))
 
 
 def _rows(panel: Panel) -> dict[str, Values]:
-    """The accuracies of each row of the report that has models."""
+    """Return the accuracies of each row of the report that has models."""
     rows = {"unlearned": panel.unlearned, "control": panel.control, "noop": panel.noop}
     return {row: right for row, right in rows.items() if right is not None}
 
 
 def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) -> Metric:
-    """The accuracy; its position is that of the gap, because the ideal is the retrained models' accuracy."""
+    """Return the accuracy with the position of the gap, because the ideal is the retrained models' accuracy."""
     about = of_split(split)
     rows = Rows(**{row: resamples.mean(row, right) for row, right in _rows(panel).items()})
     if rows.unlearned is None:
-        return _calibration.missing(about, _UNJUDGED.format(row="unlearned"))
-    metric = _calibration.metric(about, rows, scale=gaps)
+        return calibration.missing(about, _UNJUDGED.format(row="unlearned"))
+    metric = calibration.metric(about, rows, scale=gaps)
     note = "" if panel.retrained is None else f"Retrained models: {100 * panel.retrained.mean():.1f} %."
     return replace(metric, note=note)
 
 
 def _gaps(panel: Panel, resamples: Resamples) -> Rows:
-    """Accuracy less that of retrained models, for each row; empty where there are no retrained models."""
+    """Return accuracy less that of retrained models for each row; empty without retrained models."""
     if panel.retrained is None:
         return Rows()
     centre = float(panel.retrained.mean())
     linear = {row: Linear(float(right.mean()) - centre, right, -panel.retrained) for row, right in _rows(panel).items()}
-    return _calibration.rows_of(linear, resamples)
+    return calibration.rows_of(linear, resamples)
 
 
 def _gap(split: SplitName, rows: Rows) -> Metric:
     about = gap_of_split(split)
     if rows.unlearned is None:
-        return _calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
-    return _calibration.metric(about, rows)
+        return calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return calibration.metric(about, rows)
 
 
 def _summary(about: Description, combine: Combine, gaps: Mapping[SplitName, Rows]) -> Metric:
     """Combine the gaps on forget, retain and test, value by value and resample by resample."""
     if not all(split in gaps for split in HEADLINES):
-        return _calibration.missing(about, "Not computed: it needs the forget, retain and test sets.")
+        return calibration.missing(about, "Not computed: it needs the forget, retain and test sets.")
     parts = [gaps[split] for split in HEADLINES]
     rows = Rows(
         _combined(combine, [part.unlearned for part in parts]),
@@ -140,8 +140,8 @@ def _summary(about: Description, combine: Combine, gaps: Mapping[SplitName, Rows
         _combined(combine, [part.noop for part in parts]),
     )
     if rows.unlearned is None:
-        return _calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
-    return _calibration.metric(about, rows)
+        return calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return calibration.metric(about, rows)
 
 
 def _combined(combine: Combine, gaps: Sequence[Sampled | None]) -> Sampled | None:
@@ -154,17 +154,17 @@ def _combined(combine: Combine, gaps: Sequence[Sampled | None]) -> Sampled | Non
 
 
 def _tug_of_war(gaps: Values) -> Values:
-    """Gaps of shape (3, n) to scores of shape (n,)."""
+    """Return the scores, shape (n,), of gaps of shape (3, n)."""
     return np.asarray(np.prod(1 - np.abs(gaps), axis=0))
 
 
 def _mean_gap(gaps: Values) -> Values:
-    """Gaps of shape (3, n) to their mean size, shape (n,)."""
+    """Return the mean absolute gap, shape (n,), of gaps of shape (3, n)."""
     return np.asarray(np.abs(gaps).mean(axis=0))
 
 
 def _arrays(models: Models) -> dict[str, Values]:
-    """Accuracy per model and split; and on each class, mean over models, only classes it holds, in ``<split>_classes``."""
+    """Return accuracy per model and split, and per class (mean over models; classes of the split in ``<split>_classes``)."""
     arrays: dict[str, Values] = {}
     for split in SPLITS:
         if models.has(split):
@@ -197,7 +197,7 @@ def _warnings(models: Models) -> tuple[str, ...]:
         return (f"accuracy: there are no models for {', '.join(none)}.",)
     found = []
     if models.same:
-        found.append(f"accuracy: {models.same}. Here stand the accuracies of this one model.")
+        found.append(f"accuracy: {models.same}. The accuracies below are of this one model.")
     if min(sizes.values()) == 1:
-        found.append("accuracy: a population has a single model; no interval can be given.")
+        found.append("accuracy: a population has a single model, so there is no interval.")
     return tuple(found)

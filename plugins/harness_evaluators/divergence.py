@@ -1,6 +1,6 @@
-"""``divergence``: how far the posteriors of unlearned models are from those of retrained ones, pair by pair.
+"""``divergence``: distances between the posteriors of unlearned and retrained models, pair by pair.
 
-Formulas and sources: :mod:`harness_evaluators._posteriors`.
+Formulas and sources: :mod:`harness_evaluators.common.posterior_distances`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators import _bootstrap, _calibration, _finite, _gaps, _posteriors
-from harness_evaluators._bootstrap import Linear, Resamples
-from harness_evaluators._calibration import Description, Rows
-from harness_evaluators._populations import MIN_MODELS, Analysis, Models
+from harness_evaluators.common import bootstrap, calibration, finite, gap_metrics, posterior_distances
+from harness_evaluators.common.bootstrap import Linear, Resamples
+from harness_evaluators.common.calibration import Description, Rows
+from harness_evaluators.common.populations import MIN_MODELS, Analysis, Models
 
 Singles = NDArray[np.float32]
-Sides = Mapping[str, _posteriors.Side]
-Distance = Callable[[_posteriors.Side, _posteriors.Side], Linear]
+Sides = Mapping[str, posterior_distances.Side]
+Distance = Callable[[posterior_distances.Side, posterior_distances.Side], Linear]
 
 _BESIDE = "; two retrained models differ as well, so read it beside the control."
 
@@ -34,9 +34,9 @@ JS = Description(
 EXCESS = Description(
     "js_excess",
     "lower",
-    "By how much the Jensen-Shannon divergence across populations exceeds that within them, 2 E js(unlearned, retrained)"
-    " - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for populations that are "
-    "alike, above 0 on either side.",
+    "Excess of the Jensen-Shannon divergence across populations over that within them, 2 E js(unlearned, "
+    "retrained) - E js(unlearned, unlearned) - E js(retrained, retrained), on forgotten examples: 0 for equal "
+    "populations, above 0 for too little and for too much forgetting.",
     unit="bit",
 )
 ACTIVATION = Description(
@@ -49,16 +49,17 @@ ACTIVATION = Description(
 COMPLETENESS = Description(
     "completeness",
     "closer_to_reference",
-    "Share of forgotten examples to which an unlearned and a retrained model give the same answer, mean over pairs of "
-    "models" + _BESIDE,
+    "Share of forgotten examples with the same predicted class by an unlearned and a retrained model, mean "
+    "over pairs of models" + _BESIDE,
     unit="share",
     bounds=(0.0, 1.0),
 )
 ZRF_UNIFORM = Description(
     "zrf_uniform",
     "closer_to_reference",
-    "Zero retrain forgetting score with the uniform posterior in place of a randomly initialised model: 1 less the "
-    "Jensen-Shannon divergence from it in bits, mean over forgotten examples; retrained models show what is right.",
+    "Zero retrain forgetting score with the uniform posterior in place of a randomly initialised model: 1 "
+    "less the Jensen-Shannon divergence from it in bits, mean over forgotten examples; compare it with "
+    "retrained models.",
     bounds=(0.0, 1.0),
     distance=np.abs,
 )
@@ -69,9 +70,9 @@ OTHER_SPLITS: dict[SplitName, Description] = {
     for split in ("retain", "test")
 }
 PAIRED: Mapping[Description, Distance] = {
-    JS: _posteriors.mean_jensen_shannon,
-    ACTIVATION: _posteriors.mean_activation_distance,
-    COMPLETENESS: _posteriors.mean_completeness,
+    JS: posterior_distances.mean_jensen_shannon,
+    ACTIVATION: posterior_distances.mean_activation_distance,
+    COMPLETENESS: posterior_distances.mean_completeness,
 }
 
 
@@ -87,27 +88,29 @@ def harness_evaluator() -> EvaluatorInfo:
     )
 
 
-@_finite.finite
+@finite.finite
 def evaluate(analysis: Analysis) -> Result:
     """Compare posteriors on the forget set, and by their mean divergence on retain and test."""
     models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
         every = (EXCESS, *PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
-        missing = tuple(_calibration.missing(about, why_not) for about in every)
+        missing = tuple(calibration.missing(about, why_not) for about in every)
         return Result(missing, warnings=(f"divergence: {why_not}",))
-    resamples = _bootstrap.resamples(analysis.evidence, models.sizes())
+    resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     sides = _sides(models, "forget")
     paired = {about: _paired(sides, distance) for about, distance in PAIRED.items()}
     found = {EXCESS: _excess(sides, paired[JS]), **paired}
-    rows = {about: _calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
-    metrics = [_calibration.metric(EXCESS, rows[EXCESS])]
+    rows = {about: calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
+    metrics = [calibration.metric(EXCESS, rows[EXCESS])]
     metrics += [_without_position(about, rows[about]) for about in PAIRED]
-    scores = {row: _posteriors.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()}
-    metrics.append(_gaps.metric(ZRF_UNIFORM, scores, resamples))
+    scores = {
+        row: posterior_distances.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()
+    }
+    metrics.append(gap_metrics.metric(ZRF_UNIFORM, scores, resamples))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
-    arrays = _calibration.position_intervals({EXCESS: rows[EXCESS]})
-    return Result(tuple(metrics), arrays, _calibration.warnings("divergence", models, rows))
+    arrays = calibration.position_intervals({EXCESS: rows[EXCESS]})
+    return Result(tuple(metrics), arrays, calibration.warnings("divergence", models, rows))
 
 
 def _uniform(evidence: Evidence) -> Singles:
@@ -115,35 +118,35 @@ def _uniform(evidence: Evidence) -> Singles:
 
 
 def _sides(models: Models, split: SplitName) -> Sides:
-    """Posteriors, models in order, for each population that has enough of them."""
+    """Return posteriors, models in order, for each population that has enough of them."""
     names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
     orders = {row: (key, models.order[key]) for row, key in {**names, "noop": "original"}.items()}
     logits = models.evidence.logits
     return {
-        row: _posteriors.side_of(logits[key][split], order)
+        row: posterior_distances.side_of(logits[key][split], order)
         for row, (key, order) in orders.items()
         if len(order) >= MIN_MODELS
     }
 
 
 def _paired(sides: Sides, distance: Distance) -> dict[str, Linear]:
-    """The distance of each row from the retrained models."""
+    """Return the distance of each row from the retrained models."""
     return {row: distance(left, sides["retrained"]) for row, left in sides.items() if row != "retrained"}
 
 
 def _excess(sides: Sides, across: Mapping[str, Linear]) -> dict[str, Linear]:
-    within = {row: _posteriors.jensen_shannon_within(side) for row, side in sides.items()}
-    return {row: _posteriors.excess(one, within[row], within["retrained"]) for row, one in across.items()}
+    within = {row: posterior_distances.jensen_shannon_within(side) for row, side in sides.items()}
+    return {row: posterior_distances.excess(one, within[row], within["retrained"]) for row, one in across.items()}
 
 
 def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
-        return _calibration.missing(about, why_not)
+        return calibration.missing(about, why_not)
     statistics = _paired(_sides(models, split), PAIRED[JS])
-    return _without_position(about, _calibration.rows_of(statistics, resamples))
+    return _without_position(about, calibration.rows_of(statistics, resamples))
 
 
 def _without_position(about: Description, rows: Rows) -> Metric:
-    """Pairs across populations have no scale: models surer than retrained ones are nearer to them than they to each other."""
-    return replace(_calibration.metric(about, rows), position=None)
+    """Return the metric without a position: overconfident models can be nearer to retrained ones than these to each other."""
+    return replace(calibration.metric(about, rows), position=None)

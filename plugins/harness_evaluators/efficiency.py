@@ -1,4 +1,4 @@
-"""``efficiency``: what unlearning costs, against the limit and against retraining."""
+"""``efficiency``: time and memory of unlearning, relative to the limit and to retraining."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators._bootstrap import RESAMPLES, Sampled
-from harness_evaluators._calibration import Description, Rows, metric, missing
+from harness_evaluators.common.bootstrap import RESAMPLES, Sampled
+from harness_evaluators.common.calibration import Description, Rows, metric, missing
 
 Values = NDArray[np.float64]
 Summary = Callable[[Values], Values]
@@ -40,7 +40,7 @@ RATIO = Description(
 LIMIT = Description("limit_share", "lower", "Largest cost of unlearning over the limit.", "ratio", _ANY)
 RSS = Description("peak_rss", "lower", "Largest resident memory of any model's process.", "MiB", _ANY)
 GPU = Description("peak_gpu", "lower", "Largest GPU memory of any model's process.", "MiB", _ANY)
-TOTAL = Description("unlearn_total", "lower", "Charged time of all finished models of this run together.", "s", _ANY)
+TOTAL = Description("unlearn_total", "lower", "Sum of the charged times of all finished models of this run.", "s", _ANY)
 FULL = Description(
     "full_benchmark",
     "lower",
@@ -58,7 +58,7 @@ FULL_REFERENCES = Description(
     _ANY,
 )
 
-_NO_MODELS = "Not computed: no model was finished."
+_NO_MODELS = "Not computed: no model finished."
 _NO_RETRAIN = "Not computed: the time of retraining was not measured."
 
 
@@ -75,7 +75,7 @@ def harness_evaluator() -> EvaluatorInfo:
 
 
 def evaluate(evidence: Evidence) -> Result:
-    """Summarise times and memory; only finished models count, so a limit that was hit shows in the run's outcomes."""
+    """Summarise times and memory of the models that finished; models that hit the limit appear in the run's outcomes."""
     timings = evidence.timings
     unlearn = _resampled(timings.unlearn_s, evidence, "unlearn")
     retrain = _resampled(timings.retrain_s, evidence, "retrain")
@@ -108,12 +108,12 @@ def _p90(values: Values) -> Values:
 
 
 def _hours(n_models: int) -> Summary:
-    """What ``n_models`` of the mean time take, in hours."""
+    """Return a summary: hours for ``n_models`` models of the mean time."""
     return lambda values: np.asarray(values.mean(axis=-1) * n_models / _SECONDS_PER_HOUR)
 
 
 def _resampled(values: Values, evidence: Evidence, name: str) -> tuple[Values, Values | None]:
-    """Values in ascending order, and resamples of them, shape (RESAMPLES, n); None for fewer than two."""
+    """Return values in ascending order with resamples of shape (RESAMPLES, n); None for fewer than two values."""
     ordered = _known(values)
     if ordered.size < 2:
         return ordered, None
@@ -121,7 +121,7 @@ def _resampled(values: Values, evidence: Evidence, name: str) -> tuple[Values, V
 
 
 def _known(values: Values) -> Values:
-    """The measured ones, in ascending order."""
+    """Return the measured values in ascending order."""
     numbers = np.asarray(values, dtype=np.float64)
     return np.sort(numbers[np.isfinite(numbers)])
 
@@ -140,12 +140,12 @@ def _summarised(
 
 
 def _longest(values: Values) -> Metric:
-    """Without interval: no resample exceeds the longest time that was seen."""
+    """Return the longest time, without interval: no resample exceeds it."""
     return metric(MAX, Rows(Sampled(float(values.max()), None))) if values.size else missing(MAX, _NO_MODELS)
 
 
 def _total(values: Values) -> Metric:
-    """Without interval: it is a sum of what was charged, no estimate."""
+    """Return the total time, without interval: it is a sum of measurements, not an estimate."""
     return metric(TOTAL, Rows(Sampled(float(values.sum()), None))) if values.size else missing(TOTAL, _NO_MODELS)
 
 
@@ -157,7 +157,7 @@ def _ratio(unlearn: tuple[Values, Values | None], retrain: tuple[Values, Values 
         return missing(RATIO, "Not computed: retraining took no measurable time.")
     if above.replicates is None:
         return metric(RATIO, Rows(Sampled(above.value / below.value, None)))
-    # A single measurement of retraining is taken as it is: its spread is unknown.
+    # A single measurement of retraining is treated as exact: its spread is unknown.
     denominator = np.full(RESAMPLES, below.value) if below.replicates is None else below.replicates
     usable = denominator > 0
     return metric(RATIO, Rows(Sampled(above.value / below.value, above.replicates[usable] / denominator[usable])))
@@ -179,7 +179,7 @@ def _peak(about: Description, values: Values, why_not: str) -> Metric:
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
     found = []
     if _known(evidence.timings.unlearn_s).size == 0:
-        found.append("efficiency: no model was finished, so there are no times.")
+        found.append("efficiency: no model finished, so there are no times.")
     if _known(evidence.timings.retrain_s).size == 0:
         found.append("efficiency: the time of retraining was not measured, so there is no ratio.")
     return tuple(found)

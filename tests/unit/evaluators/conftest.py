@@ -1,4 +1,4 @@
-"""Synthetic evidence: logits made so that phi has a chosen distribution."""
+"""Synthetic evidence: logits with a chosen distribution of phi."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POPULATIONS = ("original", "retrained", "control", "unlearned")
 
 
 def logits_with_phi(phi: Values, labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator) -> Values:
-    """Logits, shape (N, n, C), whose true class has the given phi: z_y = phi + logsumexp of the others."""
+    """Return logits, shape (N, n, C), with the given phi of the true class: z_y = phi + logsumexp of the others."""
     others = rng.standard_normal((*phi.shape, n_classes))
     rows, columns = np.indices(phi.shape)
     others[rows, columns, labels] = -np.inf
@@ -28,7 +28,7 @@ def logits_with_phi(phi: Values, labels: NDArray[np.int64], n_classes: int, rng:
 def evidence_of(
     phis: Mapping[str, Mapping[str, Values]], n_classes: int = 4, seed: int = 0, **timings: Any
 ) -> Evidence:
-    """Evidence whose phi on population and split is as given; labels and other logits are drawn from ``seed``."""
+    """Return evidence with the given phi by population and split; labels and other logits are drawn from ``seed``."""
     rng = np.random.default_rng(seed)
     splits = next(iter(phis.values())).keys()
     sizes = {split: next(iter(phis.values()))[split].shape[1] for split in splits}
@@ -67,7 +67,7 @@ def gaussian_evidence(
     n_classes: int = 4,
     seed: int = 0,
 ) -> Evidence:
-    """Phi of unit spread on every split; on forget, unlearned models are shifted by ``shift``, originals by ``noop``."""
+    """Return phi of unit spread on every split; on forget, unlearned models are shifted by ``shift``, originals by ``noop``."""
     rng = np.random.default_rng(seed + 1000)
     sizes = n_models if isinstance(n_models, Mapping) else dict.fromkeys(POPULATIONS, n_models)
     centres = {split: rng.normal(1, 2, n_examples) for split in SPLITS}
@@ -82,11 +82,11 @@ def gaussian_evidence(
 
 @pytest.fixture
 def gaussian() -> Callable[..., Evidence]:
-    """See :func:`gaussian_evidence`."""
+    """Return :func:`gaussian_evidence`."""
     return gaussian_evidence
 
 
 @pytest.fixture
 def with_phi() -> Callable[..., Evidence]:
-    """See :func:`evidence_of`."""
+    """Return :func:`evidence_of`."""
     return evidence_of

@@ -1,4 +1,4 @@
-"""All bundled evaluators, and evidence that every one of them has something to say about."""
+"""All bundled evaluators, and evidence for which each of them computes values."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def name_of(module: ModuleType) -> str:
 
 
 def complete(evidence: Evidence, seed: int = 0) -> Evidence:
-    """With times, memory, and true labels that differ from those of the forget set on about a half."""
+    """Add times, memory, and true labels that differ from the labels of about half of the forget set."""
     rng = np.random.default_rng(seed)
     n_unlearned = len(evidence.unlearned_from)
     times = replace(
@@ -65,17 +65,17 @@ def complete(evidence: Evidence, seed: int = 0) -> Evidence:
 
 
 def usual(shift: float = 0.4, n_models: int | Mapping[str, int] = 16, n_examples: int = 30, seed: int = 0) -> Evidence:
-    """Complete evidence of Gaussian phi, see :func:`gaussian_evidence`."""
+    """Return complete evidence of Gaussian phi, see :func:`gaussian_evidence`."""
     return complete(gaussian_evidence(shift, 1.5, n_models, n_examples, seed=seed), seed)
 
 
 def with_population(evidence: Evidence, name: str, source: str) -> Evidence:
-    """The same run with the models of ``source`` in place of those of ``name``."""
+    """Replace the models of ``name`` by those of ``source``."""
     return replace(evidence, logits={**evidence.logits, name: evidence.logits[source]})
 
 
 def swapped(evidence: Evidence) -> Evidence:
-    """The same run with the unlearned models called retrained, and the reverse."""
+    """Swap the unlearned and the retrained models."""
     logits = {**evidence.logits}
     logits["unlearned"], logits["retrained"] = evidence.logits["retrained"], evidence.logits["unlearned"]
     times = replace(

@@ -1,4 +1,4 @@
-"""Reading results in tests."""
+"""Access to results in tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Interval, Metric, Result
-from harness_evaluators import _lira
+from harness_evaluators.common import likelihood_ratio
 
 
 def metric(result: Result, name: str) -> Metric:
@@ -22,7 +22,7 @@ def value(result: Result, name: str) -> float:
 
 
 def numbers(one: Metric) -> list[float]:
-    """All numbers of a metric that exist."""
+    """Return all numbers of a metric that exist."""
     scalars = [one.value, one.control, one.noop, one.position, one.smallest_visible]
     intervals = [
         end for i in (one.interval, one.control_interval) if isinstance(i, Interval) for end in (i.low, i.high)
@@ -31,7 +31,7 @@ def numbers(one: Metric) -> list[float]:
 
 
 def assert_well_formed(result: Result) -> None:
-    """Finite or None everywhere; a missing value says why; names unique; shares within [0, 1]."""
+    """Assert finite values or None with a note, unique names, and shares within [0, 1]."""
     names = [one.name for one in result.metrics]
     assert len(set(names)) == len(names)
     for one in result.metrics:
@@ -45,10 +45,12 @@ def assert_well_formed(result: Result) -> None:
         assert np.isfinite(array).all(), name
 
 
-def fitted(left: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[_lira.Gaussians, _lira.Gaussians]:
-    """The Gaussians of two populations, fitted to all their models; phi of shape (N, n) each."""
+def fitted(
+    left: NDArray[np.float64], right: NDArray[np.float64]
+) -> tuple[likelihood_ratio.Gaussians, likelihood_ratio.Gaussians]:
+    """Return the Gaussians of two populations, fitted to all their models; phi of shape (N, n) each."""
     sides = left, right
     means, variances = (
         [of(side) for side in sides] for of in (lambda x: x.mean(axis=0), lambda x: x.var(axis=0, ddof=1))
     )
-    return _lira.gaussians((len(left), len(right)), (means[0], means[1]), (variances[0], variances[1]))
+    return likelihood_ratio.gaussians((len(left), len(right)), (means[0], means[1]), (variances[0], variances[1]))

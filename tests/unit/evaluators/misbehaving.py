@@ -1,4 +1,4 @@
-"""Evaluators that break every promise they make; each with words that its record must hold."""
+"""Evaluators that break the interface, each with a part of the error in its record."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def writes_times(evidence: Evidence) -> Result:
 
 
 def unlocks(evidence: Evidence) -> Result:
-    """Write past the lock, by the address of the array."""
+    """Write to read-only memory through the address of the array."""
     logits = evidence.logits["unlearned"]["forget"]
     ctypes.memset(logits.ctypes.data, 0, logits.nbytes)
     return Result((number(),))

@@ -1,4 +1,4 @@
-"""The attack with both models: what it must find, what it must not, and whom it pairs with whom."""
+"""The attack with both models: what it must detect, what it must not, and how models are paired."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import _before_after, _change, _examples, _weighted_auc, before_after
-from harness_evaluators._change import Moments
-from harness_evaluators._populations import Analysis
+from harness_evaluators import before_after
+from harness_evaluators.before_after import change, cross_fit, weighted_auc
+from harness_evaluators.before_after.change import Moments
+from harness_evaluators.common import example_sets
+from harness_evaluators.common.populations import Analysis
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -22,7 +24,7 @@ Make = Callable[..., Evidence]
 def _paired_evidence(
     forget_drop: float, noise: float, n_models: int = 8, n_examples: int = 120, models_seed: int | None = None
 ) -> Evidence:
-    """Unlearned models are their originals plus noise on every split alike, and less confident by a drop on forget."""
+    """Return unlearned models that are their originals plus noise on every split, with lower confidence on forget."""
     rng = np.random.default_rng(7)
     centres = {split: rng.normal(1, 1, n_examples) for split in SPLITS}
     rng = rng if models_seed is None else np.random.default_rng(models_seed)
@@ -39,8 +41,10 @@ def _paired_evidence(
 
 
 def test_equal_treatment_of_all_examples_reveals_nothing() -> None:
-    """Unseen examples go through both models as forgotten ones do. If theirs were the same output twice, any change
-    would give the forgotten ones away, and the attack by distance would be perfect."""
+    """Unseen examples pass through both models as forgotten ones do. With the same output twice for unseen examples, any
+    change
+    would reveal the forgotten ones, and the attack by distance would be perfect.
+    """
     result = before_after.evaluate(_paired_evidence(0.0, noise=0.5))
 
     for name in ("auc_l2", "auc_sorted_diff", "auc_direct_diff", "auc"):
@@ -48,7 +52,7 @@ def test_equal_treatment_of_all_examples_reveals_nothing() -> None:
 
 
 def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
-    """It gives away more than retraining does, though each model alone may look innocent."""
+    """The pair reveals more than retraining does, though each model alone may look innocent."""
     result = before_after.evaluate(_paired_evidence(1.5, noise=0.01))
 
     assert value(result, "auc") > 0.95
@@ -59,16 +63,18 @@ def test_a_method_that_changes_forgotten_examples_alone_is_caught() -> None:
 
 
 def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
-    """Over models drawn anew, on the same examples. By what the attack says of single models alone the values would seem to vary
-    half as much as they do: the fit varies with the models too."""
+    """Over fresh models on the same examples. The spread of single models' results alone would be half of the true one, since
+    the fit
+    varies with the models too.
+    """
     values, claimed = [], []
     for seed in range(20):
         evidence = _paired_evidence(0.05, noise=0.1, n_examples=40, models_seed=seed)
-        examples = _examples.matched(evidence, np.random.default_rng(0))
+        examples = example_sets.matched(evidence, np.random.default_rng(0))
         assert examples is not None
-        row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
-        found = _before_after.contributions(
-            _before_after.trial(Analysis(evidence), row, examples),
+        row = cross_fit.pairs(Analysis(evidence).models)["unlearned"]
+        found = cross_fit.contributions(
+            cross_fit.trial(Analysis(evidence), row, examples),
             lambda outcome: np.array([outcome.auc["l2"], outcome.gain]),
         )
         values.append(found.mean(axis=0))
@@ -79,17 +85,17 @@ def test_intervals_know_that_the_attack_was_fitted_to_the_models() -> None:
 
 def test_contributions_leave_the_value_as_it_is() -> None:
     evidence = _paired_evidence(0.5, 0.5, n_models=9, n_examples=40)
-    examples = _examples.matched(evidence, np.random.default_rng(0))
+    examples = example_sets.matched(evidence, np.random.default_rng(0))
     assert examples is not None
-    row = _before_after.pairs(Analysis(evidence).models)["unlearned"]
+    row = cross_fit.pairs(Analysis(evidence).models)["unlearned"]
 
-    found = _before_after.contributions(
-        _before_after.trial(Analysis(evidence), row, examples), lambda outcome: np.array([outcome.auc["all"]])
+    found = cross_fit.contributions(
+        cross_fit.trial(Analysis(evidence), row, examples), lambda outcome: np.array([outcome.auc["all"]])
     )
 
     assert found.shape == (9, 1)
     assert found.mean() == pytest.approx(
-        _before_after.attack(Analysis(evidence), row, examples).auc["all"].mean(), rel=1e-12
+        cross_fit.attack(Analysis(evidence), row, examples).auc["all"].mean(), rel=1e-12
     )
 
 
@@ -126,11 +132,11 @@ def test_an_unlearned_model_is_paired_with_its_own_original() -> None:
 
 
 def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
-    """Eight originals, two unlearned models each: what is learned from one is not tried on its sibling."""
+    """Eight originals, two unlearned models each: a fit to one must not be tested on its sibling."""
     evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
     evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
 
-    for row in _before_after.pairs(Analysis(evidence).models).values():
+    for row in cross_fit.pairs(Analysis(evidence).models).values():
         folds = {original: set(row.folds[row.before == original]) for original in row.before}
         assert all(len(of_one) == 1 for of_one in folds.values())
         assert len(set(row.folds)) == 4
@@ -162,9 +168,9 @@ def test_missing_originals_leave_no_attack(gaussian: Make) -> None:
 def test_features_are_those_of_the_posteriors() -> None:
     before = np.log(np.array([[[0.2, 0.7, 0.1]]])).astype(np.float32)
     after = np.log(np.array([[[0.3, 0.5, 0.2]]])).astype(np.float32)
-    sets = _change.columns(3)
+    sets = change.columns(3)
 
-    found = _change.features(before, after, np.array([0]))[0, 0]
+    found = change.features(before, after, np.array([0]))[0, 0]
 
     assert found[sets["before"]] == pytest.approx([0.7, 0.2, 0.1, 0.2, np.log(0.2 / 0.8)], abs=1e-6)
     assert found[sets["sorted_diff"]] == pytest.approx([0.2, -0.1, -0.1], abs=1e-6)
@@ -177,18 +183,18 @@ def test_the_discriminant_is_the_log_odds_of_two_gaussians() -> None:
     """Means +-1, unit variance: the log odds of x are 2 x."""
     unit = np.array([[2.0]])  # E x^2 = mean^2 + variance
 
-    weights, offset = _change.discriminant(
+    weights, offset = change.discriminant(
         Moments(np.array([1.0]), unit), Moments(np.array([-1.0]), unit), np.array([0])
     )
 
-    assert weights[0] == pytest.approx(2, rel=2 * _change.RIDGE)
+    assert weights[0] == pytest.approx(2, rel=2 * change.RIDGE)
     assert offset == pytest.approx(0, abs=1e-12)
 
 
 def test_constant_features_are_left_out() -> None:
     same = Moments(np.array([3.0]), np.array([[9.0]]))
 
-    weights, offset = _change.discriminant(same, same, np.array([0]))
+    weights, offset = change.discriminant(same, same, np.array([0]))
 
     assert weights[0] == 0
     assert offset == 0
@@ -200,7 +206,7 @@ def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
     times = np.array([1, 2, 3, 1, 0, 1])
     weights = np.full(8, 1 / 8), times / times.sum()
 
-    found = _weighted_auc.aucs(positive, negative, weights)
+    found = weighted_auc.aucs(positive, negative, weights)
 
     for i in range(3):
         pairs = positive[i][:, None] - np.repeat(negative[i], times)[None]
@@ -208,7 +214,7 @@ def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
 
 
 def test_an_attack_scored_on_what_it_learned_from_would_be_caught() -> None:
-    """With few examples the fit finds differences that are not there; on other examples they are gone."""
+    """With few examples the fit finds spurious differences, which are absent on other examples."""
     found = []
     for seed in range(10):
         evidence = gaussian_evidence(0.0, 0.0, n_models=4, n_examples=30, n_classes=3, seed=seed)
@@ -253,7 +259,7 @@ def test_certain_and_constant_models_give_finite_numbers(level: float) -> None:
 
 
 def test_the_count_of_gains_does_not_hang_on_the_last_bit() -> None:
-    """Kernels for other processors give other last bits; a method that changes nothing has gains of their size."""
+    """Kernels differ in the last bit between processors; gains of a method that changes nothing are of that size."""
     base = _paired_evidence(0.5, 0.5, n_models=8, n_examples=60)
     idle = {**base.logits, "unlearned": base.logits["original"]}
     shaken = {

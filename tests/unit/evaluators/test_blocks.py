@@ -1,4 +1,4 @@
-"""Evaluators work through large arrays in blocks; here on both sides of each limit, beside plain computations without any."""
+"""Computation in blocks, on both sides of each block limit, compared with plain computations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from harness.evaluation import Evidence, Timings, phi
-from harness_evaluators import _ks, _populations, _posteriors, _shared, _threshold_mia, accuracy, ks, membership
+from harness_evaluators import accuracy, ks, membership
 from harness_evaluators import divergence as divergence_evaluator
-from harness_evaluators._populations import Analysis
+from harness_evaluators.common import parallel, populations, posterior_distances
+from harness_evaluators.common.populations import Analysis
+from harness_evaluators.ks import sample_distances
+from harness_evaluators.membership import threshold_mia
 from tests.unit.evaluators.every import ON_LOGITS, name_of
 from tests.unit.evaluators.helpers import value
 
@@ -19,7 +22,7 @@ BLOCKED = [module for module in ON_LOGITS if name_of(module) not in ("interclass
 
 
 def evidence(n: int, n_classes: int, models: int = 4, seed: int = 0) -> Evidence:
-    """Every split of ``n`` examples; logits of normal noise with a bonus on the true class of what was trained on."""
+    """Return splits of ``n`` examples; logits are normal noise plus a bonus on the true class of training examples."""
     rng = np.random.default_rng(seed)
     splits = ("retain", "forget", "test")
     labels = {split: rng.integers(0, n_classes, n) for split in splits}
@@ -41,7 +44,7 @@ def evidence(n: int, n_classes: int, models: int = 4, seed: int = 0) -> Evidence
 @pytest.mark.parametrize("step", [-1, 0, 1, 2, 6, 7, 8])
 @pytest.mark.parametrize("length", [0, 1, 7])
 def test_slices_cover_everything_once(length: int, step: int) -> None:
-    parts = _shared.slices(length, step)
+    parts = parallel.slices(length, step)
 
     assert np.concatenate([np.arange(length)[part] for part in parts] or [np.arange(0)]).tolist() == list(range(length))
     assert all(part.stop - part.start <= max(1, step) for part in parts)
@@ -55,7 +58,7 @@ def test_what_all_evaluators_rest_on_is_what_it_is_without_blocks(n: int, n_clas
     found = Analysis(given).phi("unlearned", "test")
 
     assert found == pytest.approx(phi(logits, labels), abs=1e-5)
-    assert (_populations.largest(logits) == logits.argmax(axis=2)).all()
+    assert (populations.largest(logits) == logits.argmax(axis=2)).all()
     assert len(set(Analysis(given).models.order["unlearned"].tolist())) == 3
 
 
@@ -65,7 +68,7 @@ def test_posteriors_are_whole(n: int, n_classes: int) -> None:
     whole = np.exp(logits.astype(np.float64))
     whole /= whole.sum(axis=2, keepdims=True)
 
-    side = _posteriors.side_of(logits, np.arange(2))
+    side = posterior_distances.side_of(logits, np.arange(2))
 
     assert 2 * side.halves.transpose(0, 2, 1) == pytest.approx(whole, abs=1e-5)
     assert side.entropies == pytest.approx(-(whole * np.log(whole)).sum(axis=2), abs=1e-4)
@@ -84,7 +87,7 @@ def test_numbers_above_the_limit_are_those_of_plain_numpy(n: int, n_classes: int
 
 
 def test_retained_examples_that_all_models_get_right_are_right() -> None:
-    """As many as the bundled task cifar10 retains."""
+    """As many examples as the bundled task cifar10 retains."""
     n, n_classes = 45_000, 10
     given = evidence(40, n_classes, models=8)
     labels = np.arange(n) % n_classes
@@ -113,7 +116,7 @@ def test_no_number_depends_on_the_size_of_blocks(
     module: ModuleType, n: int, n_classes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = module.evaluate(evidence(n, n_classes))
-    for shared in (_populations, _posteriors, _threshold_mia, _ks):
+    for shared in (populations, posterior_distances, threshold_mia, sample_distances):
         monkeypatch.setattr(shared, "_BLOCK", 10**9)
     second = module.evaluate(evidence(n, n_classes))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from harness_evaluators import _jackknife
-from harness_evaluators._bootstrap import Linear, Resamples, Sampled, _deviations
-from harness_evaluators._calibration import Description, Rows, badness_of, metric, position, smallest_visible
+from harness_evaluators.common import jackknife
+from harness_evaluators.common.bootstrap import Linear, Resamples, Sampled, _deviations
+from harness_evaluators.common.calibration import Description, Rows, badness_of, metric, position, smallest_visible
 
 N = 20
 
@@ -89,8 +89,8 @@ def test_leaving_models_out_finds_the_contributions_to_a_mean() -> None:
     """For a mean, a model contributes its deviation from it, and the spread is that of the sample."""
     sample = np.random.default_rng(5).standard_normal(400)
 
-    few = _jackknife.contributions(8, lambda keep: np.array([sample[:8][keep].mean()]))[:, 0]
-    many = _jackknife.contributions(400, lambda keep: np.array([sample[keep].mean()]))[:, 0]
+    few = jackknife.contributions(8, lambda keep: np.array([sample[:8][keep].mean()]))[:, 0]
+    many = jackknife.contributions(400, lambda keep: np.array([sample[keep].mean()]))[:, 0]
 
     assert few - few.mean() == pytest.approx(sample[:8] - sample[:8].mean(), abs=1e-12)
     assert 0.4 < many.std() / sample.std() < 1.6

@@ -1,4 +1,4 @@
-"""Columns of wrong classes are those of a plain computation, however many logits are worked on at once."""
+"""Columns of wrong classes, compared with a plain computation for several block sizes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.evaluation import Population
-from harness_evaluators import _columns
-from harness_evaluators._populations import Analysis
+from harness_evaluators.common.populations import Analysis
+from harness_evaluators.forgetting import features
 from tests.unit.evaluators.every import usual
 
 PAIR: tuple[Population, Population] = ("unlearned", "retrained")
@@ -21,12 +21,12 @@ def _wrong(logits: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("block", [1, 500, 10_000_000])
 @pytest.mark.parametrize("most", [30, 8192])
 def test_those_that_vary_most_are_taken(monkeypatch: pytest.MonkeyPatch, block: int, most: int) -> None:
-    monkeypatch.setattr(_columns, "BLOCK", block)
-    monkeypatch.setattr(_columns, "MOST_COLUMNS", most)
+    monkeypatch.setattr(features, "BLOCK", block)
+    monkeypatch.setattr(features, "MOST_COLUMNS", most)
     evidence = usual(n_models=8)
     models = Analysis(evidence).models
 
-    found = _columns.wrong_classes(models, PAIR, 6)
+    found = features.wrong_classes(models, PAIR, 6)
 
     sides = [evidence.logits[name]["forget"][models.whole[name][:6]] for name in PAIR]
     every = np.concatenate(_wrong(np.concatenate(sides), evidence.labels["forget"]), axis=1)
@@ -38,11 +38,11 @@ def test_those_that_vary_most_are_taken(monkeypatch: pytest.MonkeyPatch, block: 
 
 @pytest.mark.parametrize("block", [1, 500, 10_000_000])
 def test_places_are_ranks_among_wrong_classes(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(_columns, "BLOCK", block)
+    monkeypatch.setattr(features, "BLOCK", block)
     evidence = usual(n_models=8)
     models, rows = Analysis(evidence).models, np.array([3, 0, 5])
 
-    found = _columns.order_of_wrong_classes(models, "control", "test", rows, 7, 2)
+    found = features.order_of_wrong_classes(models, "control", "test", rows, 7, 2)
 
     labels = evidence.labels["test"][rows]
     logits = evidence.logits["control"]["test"][models.whole["control"][:7]][:, rows]

@@ -1,4 +1,4 @@
-"""Intervals hold what they should about as often as they say; the tables are those of ``python -m benchmarks.intervals``."""
+"""Coverage of the intervals; the tables are those of ``python -m benchmarks.intervals``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which unlearned models take part under either design, for every evaluator, on classifiers that were really trained."""
+"""The unlearned models that take part under either design, for every evaluator, on trained classifiers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness_evaluators import (
     membership,
     variance,
 )
-from harness_evaluators._populations import Analysis
+from harness_evaluators.common.populations import Analysis
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers
 
 Values = NDArray[np.float64]
@@ -36,7 +36,7 @@ def _names(module: ModuleType) -> str:
 
 
 def _descended(weights: Values, x: Values, y: NDArray[np.int64], steps: int, seed: int | None) -> Values:
-    """Softmax regression by gradient descent; on random halves of the examples where there is a seed, else on all."""
+    """Return softmax regression by gradient descent, on random halves of the examples with a seed, else on all."""
     rng = None if seed is None else np.random.default_rng(seed)
     for _ in range(steps):
         rows = np.arange(len(x)) if rng is None else rng.choice(len(x), len(x) // 2, replace=False)
@@ -101,7 +101,7 @@ ONCE = list(range(N_MODELS))
 
 
 def _kept(evidence: Evidence, rows: NDArray[np.int64]) -> Evidence:
-    """The same run with some of its unlearned models."""
+    """Return the run with some of its unlearned models."""
     unlearned = {split: logits[rows] for split, logits in evidence.logits["unlearned"].items()}
     logits = {**evidence.logits, "unlearned": unlearned}
     return Evidence(**{**vars(evidence), "logits": logits, "unlearned_from": evidence.unlearned_from[rows]})
@@ -181,7 +181,7 @@ def test_a_deterministic_method_on_several_originals_is_scored(world: _World, mo
 
 
 def test_what_rounding_does_is_no_second_model(world: _World) -> None:
-    """Order of summation on a GPU changes the seventh digit."""
+    """The order of summation on a GPU changes the seventh digit."""
     evidence = world.evidence([0] * N_MODELS, "one-original", deterministic=True)
     rng = np.random.default_rng(1)
 

@@ -1,4 +1,4 @@
-"""Distances between posteriors in closed form, and the slips that public code makes in them."""
+"""Distances between posteriors in closed form, and errors of public code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from harness.evaluation import Evidence
-from harness_evaluators import _pairs, _posteriors, divergence
+from harness_evaluators import divergence
+from harness_evaluators.common import model_pairs, posterior_distances
 from tests.unit.evaluators.helpers import metric, value
 
 Make = Callable[..., Evidence]
@@ -25,11 +26,11 @@ def test_a_certain_and_an_undecided_coin_are_a_known_divergence_apart() -> None:
     """JS((1, 0), (1/2, 1/2)) = H(3/4, 1/4) - 1/2 bit = 0.3113 bit."""
     expected = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25)) - 0.5
 
-    assert _posteriors.jensen_shannon(_single(1, 0), _single(0.5, 0.5)) == pytest.approx(expected, abs=1e-6)
+    assert posterior_distances.jensen_shannon(_single(1, 0), _single(0.5, 0.5)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_opposite_certainties_are_one_bit_apart() -> None:
-    assert _posteriors.jensen_shannon(_single(1, 0), _single(0, 1)) == pytest.approx(1, abs=1e-6)
+    assert posterior_distances.jensen_shannon(_single(1, 0), _single(0, 1)) == pytest.approx(1, abs=1e-6)
 
 
 def test_it_agrees_with_scipy() -> None:
@@ -38,7 +39,7 @@ def test_it_agrees_with_scipy() -> None:
 
     expected = [jensenshannon(one, other, base=2) ** 2 for one, other in zip(p, q, strict=True)]
 
-    assert _posteriors.jensen_shannon(p, q) == pytest.approx(expected, abs=1e-6)
+    assert posterior_distances.jensen_shannon(p, q) == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -49,14 +50,14 @@ def test_it_agrees_with_scipy() -> None:
 )
 def test_it_is_symmetric_bounded_and_zero_for_itself(classes: int, scale: float, seed: int) -> None:
     z = scale * np.random.default_rng(seed).standard_normal((2, 5, classes))
-    p, q = (_posteriors.softmax(one) for one in z)
+    p, q = (posterior_distances.softmax(one) for one in z)
 
-    found = _posteriors.jensen_shannon(p, q)
+    found = posterior_distances.jensen_shannon(p, q)
 
     assert np.isfinite(found).all()
     assert ((found >= 0) & (found <= 1)).all()
-    assert found == pytest.approx(_posteriors.jensen_shannon(q, p), abs=1e-7)
-    assert (_posteriors.jensen_shannon(p, p) == 0).all()
+    assert found == pytest.approx(posterior_distances.jensen_shannon(q, p), abs=1e-7)
+    assert (posterior_distances.jensen_shannon(p, p) == 0).all()
 
 
 @pytest.mark.parametrize("n_classes", [10, 100])
@@ -69,7 +70,7 @@ def test_zrf_does_not_divide_by_the_number_of_classes(n_classes: int) -> None:
     middle = -peak * np.log2(peak) - (n_classes - 1) / (2 * n_classes) * np.log2(1 / (2 * n_classes))
     expected = 1 - (middle - np.log2(n_classes) / 2)
 
-    found = _posteriors.zero_retrain_forgetting(certain, even)
+    found = posterior_distances.zero_retrain_forgetting(certain, even)
 
     assert found == pytest.approx([expected, expected], abs=1e-5)
     assert found.max() < 0.4
@@ -77,7 +78,7 @@ def test_zrf_does_not_divide_by_the_number_of_classes(n_classes: int) -> None:
 
 def test_zrf_mixes_before_it_measures() -> None:
     """With the direction reversed, KL(mixture || posterior) is infinite where a posterior is 0; ours is bounded by 1."""
-    found = _posteriors.zero_retrain_forgetting(_single(1, 0)[None, None], _single(0, 1))
+    found = posterior_distances.zero_retrain_forgetting(_single(1, 0)[None, None], _single(0, 1))
 
     assert found == pytest.approx([0.0], abs=1e-6)
 
@@ -85,12 +86,12 @@ def test_zrf_mixes_before_it_measures() -> None:
 def test_the_reference_itself_scores_one() -> None:
     even = np.full((3, 4, 5), 0.2, dtype=np.float32)
 
-    assert _posteriors.zero_retrain_forgetting(even, even[0, 0]) == pytest.approx([1, 1, 1])
+    assert posterior_distances.zero_retrain_forgetting(even, even[0, 0]) == pytest.approx([1, 1, 1])
 
 
 @pytest.mark.parametrize(("left", "right"), [(4, 4), (8, 64), (64, 8), (5, 7), (100, 100)])
 def test_no_pair_is_taken_twice_and_no_retrained_model_is_left_out(left: int, right: int) -> None:
-    lists = _pairs.partners(left, right)
+    lists = model_pairs.partners(left, right)
     pairs = {(i, int(j)) for row in lists for i, j in enumerate(row)}
 
     assert len(pairs) == left * len(lists)
@@ -102,16 +103,16 @@ def test_activation_distance_and_completeness_of_known_posteriors() -> None:
     right = np.tile(_single(0, 1), (4, 3, 1))
     right[:, 0] = _single(1, 0)
 
-    assert _posteriors.mean_activation_distance(left, right).value == pytest.approx(2 / 3 * np.sqrt(2))
-    assert _posteriors.mean_completeness(left, right).value == pytest.approx(1 / 3)
+    assert posterior_distances.mean_activation_distance(left, right).value == pytest.approx(2 / 3 * np.sqrt(2))
+    assert posterior_distances.mean_completeness(left, right).value == pytest.approx(1 / 3)
 
 
 def test_the_excess_of_two_constant_populations_is_twice_their_divergence() -> None:
     left, right = np.tile(_single(1, 0), (6, 3, 1)), np.tile(_single(0, 1), (5, 3, 1))
-    across = _posteriors.mean_jensen_shannon(left, right)
-    within = [_posteriors.jensen_shannon_within(side) for side in (left, right)]
+    across = posterior_distances.mean_jensen_shannon(left, right)
+    within = [posterior_distances.jensen_shannon_within(side) for side in (left, right)]
 
-    assert _posteriors.excess(across, *within).value == pytest.approx(2, abs=1e-6)
+    assert posterior_distances.excess(across, *within).value == pytest.approx(2, abs=1e-6)
 
 
 @pytest.mark.parametrize("n_models", [5, 16])
@@ -119,9 +120,9 @@ def test_the_excess_is_unbiased_where_populations_are_alike(n_models: int) -> No
     rng = np.random.default_rng(n_models)
     found = []
     for _ in range(60):
-        left, right = _posteriors.softmax(rng.standard_normal((2, n_models, 20, 4)))
-        within = [_posteriors.jensen_shannon_within(side) for side in (left, right)]
-        found.append(_posteriors.excess(_posteriors.mean_jensen_shannon(left, right), *within).value)
+        left, right = posterior_distances.softmax(rng.standard_normal((2, n_models, 20, 4)))
+        within = [posterior_distances.jensen_shannon_within(side) for side in (left, right)]
+        found.append(posterior_distances.excess(posterior_distances.mean_jensen_shannon(left, right), *within).value)
 
     assert abs(np.mean(found)) < 3.5 * np.std(found) / np.sqrt(60)
     assert np.std(found) < 0.02
@@ -152,9 +153,9 @@ def test_alike_populations_score_as_the_control_does(gaussian: Make) -> None:
 def test_contributions_are_the_change_when_a_model_gains_weight() -> None:
     """A model whose pairs are far apart raises the mean when it gains weight."""
     rng = np.random.default_rng(3)
-    left, right = _posteriors.softmax(rng.standard_normal((2, 6, 30, 4)))
-    found = _posteriors.mean_jensen_shannon(left, right)
-    every = np.array([[_posteriors.jensen_shannon(a, b).mean() for b in right] for a in left])
+    left, right = posterior_distances.softmax(rng.standard_normal((2, 6, 30, 4)))
+    found = posterior_distances.mean_jensen_shannon(left, right)
+    every = np.array([[posterior_distances.jensen_shannon(a, b).mean() for b in right] for a in left])
 
     assert found.value == pytest.approx(every.mean(), abs=1e-9)
     assert found.left == pytest.approx(every.mean(axis=1) - every.mean(), abs=1e-9)

@@ -1,4 +1,4 @@
-"""The exact supremum against trying everything, ."""
+"""The exact supremum, compared with exhaustive search."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness_evaluators import _epsilon
-from harness_evaluators.forgetting_quality import epsilons
+from harness_evaluators.forgetting_quality import epsilons, strongest_attack
 
 Values = NDArray[np.float64]
 
 
 def _epsilon_of(fnr: float, fpr: float, delta: float) -> float:
-    """Epsilon of one attack; 0 where it is discarded."""
+    """Return epsilon of one attack; 0 if it is discarded."""
     if fnr == fpr == 0:
         return 50.0
     if fnr == 0 or fpr == 0:
@@ -27,7 +26,7 @@ def _epsilon_of(fnr: float, fpr: float, delta: float) -> float:
 
 
 def brute_force(u: Values, r: Values, delta: float = 1e-5) -> float:
-    """Every threshold in both directions and every closed interval, with either population predicted inside."""
+    """Search every threshold in both directions and every closed interval, with either population predicted inside."""
     ends = np.unique(np.concatenate([u, r]))
     regions = [(low, high) for i, low in enumerate(ends) for high in ends[i:]]
     regions += [(t, math.inf) for t in ends] + [(-math.inf, t) for t in ends]
@@ -73,7 +72,7 @@ def test_delta_is_taken_off_the_true_rates(delta: float) -> None:
 
 def test_more_examples_than_a_block_are_all_attacked() -> None:
     rng = np.random.default_rng(5)
-    n = 2 * _epsilon.BLOCK + 5
+    n = 2 * strongest_attack.BLOCK + 5
     u, r = rng.normal(0.5, 1, (6, n)), rng.normal(0, 1, (6, n))
 
     assert epsilons(u, r, attack="exact") == pytest.approx(_expected(u, r), abs=1e-12)

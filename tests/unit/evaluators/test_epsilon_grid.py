@@ -1,4 +1,4 @@
-"""The official grid against a literal transcription of its definition, by both engines."""
+"""The official grid, compared with a literal transcription of its definition."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from harness_evaluators import _epsilon_rates, _grid
-from harness_evaluators.forgetting_quality import epsilons, points
+from harness_evaluators.forgetting_quality import epsilons, grid_search, points, rates
 
 Values = NDArray[np.float64]
 Pair = tuple[Values, Values]
 
 
 def _rates_to_epsilon(fnr: Values, fpr: Values, delta: float) -> Values:
-    """Epsilon of every attack from its rates in single precision; NaN for a discarded one."""
+    """Return epsilon of every attack from its rates in single precision; NaN for a discarded one."""
     with np.errstate(divide="ignore", invalid="ignore"):
         halves = np.log(1 - delta - fpr) - np.log(fnr), np.log(1 - delta - fnr) - np.log(fpr)
     found = np.maximum(np.fmax(*halves), 0)
@@ -31,7 +30,7 @@ def _mean(flags: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def literal(u: Values, r: Values, delta: float = 1e-5) -> float:
-    """The definition for one example, each threshold compared with each value."""
+    """Compute the definition for one example: compare each threshold with each value."""
     p, q = (r, u) if np.median(r) > np.median(u) else (u, r)
     range_p, range_q = np.ptp(p), np.ptp(q)
     if max(range_p, range_q) > 0 and min(range_p, range_q) / max(range_p, range_q) < 0.01:
@@ -65,12 +64,12 @@ def _ties(rng: np.random.Generator, n: int) -> Pair:
 
 
 def _on_the_grid(rng: np.random.Generator, n: int) -> Pair:
-    """Values that are themselves multiples of the step, where rounding decides on which side they fall."""
+    """Return multiples of the step, for which rounding decides the side."""
     return np.round(rng.normal(0, 1, (n, 3)), 2), np.round(rng.normal(0, 0.3, (n, 3)), 2)
 
 
 def _constants(rng: np.random.Generator, n: int) -> Pair:
-    """A constant among spread values, two constants apart, and two that are equal."""
+    """Return a constant among spread values, two constants apart, and two that are equal."""
     u, r = rng.normal(0, 1, (n, 3)), rng.normal(0, 1, (n, 3))
     u[:, 0], u[:, 1], u[:, 2] = 1.0, 1.0, 3.0
     r[:, 1], r[:, 2] = 2.0, 3.0
@@ -89,7 +88,7 @@ def _bimodal(rng: np.random.Generator, n: int) -> Pair:
 
 
 def _single_precision(rng: np.random.Generator, n: int) -> Pair:
-    """What logits of trained models give: values that single precision holds, far from 0."""
+    """Return values as from logits of trained models: exact in single precision, far from 0."""
     u, r = rng.normal(40, 1, (2, n, 3)).astype(np.float32).astype(np.float64)
     return u, r
 
@@ -138,7 +137,7 @@ def test_single_thresholds_are_those_of_torch() -> None:
             low, high = np.sort(rng.normal(0, scale, 2))
             expected = torch.linspace(low, high, math.ceil((high - low) * 100)).numpy()
             assert np.array_equal(
-                _grid.Thresholds.between(np.array([low]), np.array([high])).at(
+                grid_search.Thresholds.between(np.array([low]), np.array([high])).at(
                     np.zeros(len(expected), dtype=np.int64), np.arange(len(expected))
                 ),
                 expected,
@@ -176,10 +175,10 @@ def test_points_of_the_competitions_size_have_fourteen_buckets() -> None:
 
 
 def test_the_largest_finite_epsilon_is_that_of_one_error_a_side() -> None:
-    table = _epsilon_rates.logs(512, 1e-5, np.float64)
+    table = rates.logs(512, 1e-5, np.float64)
     errors = np.arange(513)[:, None], np.arange(513)[None, :]
 
-    found = _epsilon_rates.epsilons(table, table, *np.broadcast_arrays(*errors))
+    found = rates.epsilons(table, table, *np.broadcast_arrays(*errors))
 
     assert found[np.isfinite(found)].max() == pytest.approx(math.log(511 - 512e-5), abs=1e-12)
     assert found[1, 1] == found[np.isfinite(found)].max()
@@ -187,6 +186,6 @@ def test_the_largest_finite_epsilon_is_that_of_one_error_a_side() -> None:
 
 @pytest.mark.parametrize(("errors", "expected"), [((0, 0), math.inf), ((0, 3), -math.inf), ((3, 0), -math.inf)])
 def test_a_rate_of_zero_is_perfect_with_the_other_and_discarded_alone(errors: tuple[int, int], expected: float) -> None:
-    table = _epsilon_rates.logs(8, 1e-5, np.float64)
+    table = rates.logs(8, 1e-5, np.float64)
 
-    assert _epsilon_rates.epsilons(table, table, *(np.array([count]) for count in errors))[0] == expected
+    assert rates.epsilons(table, table, *(np.array([count]) for count in errors))[0] == expected

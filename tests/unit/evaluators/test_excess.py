@@ -1,12 +1,12 @@
-"""The test of whether the forget set stands out from the test set, and how many models a population is worth."""
+"""The comparison of forget and test set, and the effective number of models."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from harness_evaluators import _diversity, _excess
-from harness_evaluators._excess import Distances
+from harness_evaluators.forgetting import effective_models, excess_test
+from harness_evaluators.forgetting.excess_test import Distances
 
 FORGET, TEST, MODELS = 60, 120, 12
 
@@ -19,11 +19,13 @@ def test_examples_that_are_alike_stand_out_in_a_twentieth_of_draws() -> None:
     p = []
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        found = _excess.test({"": _distances(rng)}, _excess.by_difficulty(rng.normal(size=FORGET + TEST)), FORGET, rng)
+        found = excess_test.test(
+            {"": _distances(rng)}, excess_test.by_difficulty(rng.normal(size=FORGET + TEST)), FORGET, rng
+        )
         assert found is not None
         p.append(found.p)
 
-    assert sum(one <= 0.05 for one in p) <= 10  # 11 or more have a chance of 1 % at a level of 5 %
+    assert sum(one <= 0.05 for one in p) <= 10  # at a level of 5 %, 11 or more have a probability of 1 %
     assert 0.4 < np.mean(p) < 0.7  # ties count against a difference, so that it lies above 0.5
 
 
@@ -33,7 +35,9 @@ def test_copies_of_one_model_stand_out_no_more_often() -> None:
         rng = np.random.default_rng(seed)
         values = rng.normal(size=(3 * MODELS, FORGET + TEST))
         values[:MODELS] = values[0]
-        found = _excess.test({"": Distances.of(values, MODELS)}, np.zeros(FORGET + TEST, dtype=np.int64), FORGET, rng)
+        found = excess_test.test(
+            {"": Distances.of(values, MODELS)}, np.zeros(FORGET + TEST, dtype=np.int64), FORGET, rng
+        )
         p.append(1.0 if found is None else found.p)
 
     assert sum(one <= 0.05 for one in p) <= 6
@@ -44,9 +48,10 @@ def test_what_difficulty_explains_does_not_stand_out() -> None:
     difficulty = np.concatenate([rng.normal(0.7, 1, FORGET), rng.normal(0, 1, TEST)])
     values = rng.normal(size=(3 * MODELS, FORGET + TEST))
     values[:MODELS] += difficulty
-    strata = _excess.by_difficulty(difficulty)
+    strata = excess_test.by_difficulty(difficulty)
     seen = [
-        _excess.test({"": Distances.of(values, MODELS)}, one, FORGET, rng) for one in (strata, np.zeros_like(strata))
+        excess_test.test({"": Distances.of(values, MODELS)}, one, FORGET, rng)
+        for one in (strata, np.zeros_like(strata))
     ]
 
     assert [one is not None and one.p > 0.05 for one in seen] == [True, False]
@@ -58,7 +63,7 @@ def test_a_difference_on_forgotten_examples_alone_stands_out(classes: int) -> No
     values = rng.normal(size=(3 * MODELS, FORGET + TEST, classes))
     values[:MODELS, :FORGET, 0] += 1
     distances = Distances.of(values if classes > 1 else values[..., 0], MODELS)
-    found = _excess.test({"": distances}, np.arange(FORGET + TEST) % 3, FORGET, rng)
+    found = excess_test.test({"": distances}, np.arange(FORGET + TEST) % 3, FORGET, rng)
 
     assert found is not None
     assert found.p == 0.001
@@ -69,12 +74,12 @@ def test_without_unseen_examples_that_are_alike_nothing_is_said() -> None:
     rng = np.random.default_rng(0)
     strata = np.concatenate([np.zeros(FORGET, dtype=np.int64), np.ones(TEST, dtype=np.int64)])
 
-    assert _excess.test({"": _distances(rng)}, strata, FORGET, rng) is None
+    assert excess_test.test({"": _distances(rng)}, strata, FORGET, rng) is None
 
 
 def test_as_many_of_each_stratum_are_exchanged_as_are_forgotten() -> None:
     strata = np.arange(FORGET + TEST) % 5
-    chosen = _excess._exchanged(strata, FORGET, np.random.default_rng(0))
+    chosen = excess_test._exchanged(strata, FORGET, np.random.default_rng(0))
     counts = {tuple(np.bincount(strata[row])) for row in chosen}
 
     assert counts == {tuple(np.bincount(strata[:FORGET]))}
@@ -89,4 +94,4 @@ def test_models_that_hardly_differ_are_worth_few(spread: float) -> None:
     near = models[0] + spread * (models - models[0])
 
     expected = {1.0: 32, 0.05: 1, 0.5: 8}[spread]
-    assert _diversity.independent(near, retrained) == pytest.approx(expected, rel=0.1)
+    assert effective_models.independent(near, retrained) == pytest.approx(expected, rel=0.1)

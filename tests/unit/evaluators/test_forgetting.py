@@ -1,4 +1,4 @@
-"""Known answers of both questions: equal models, memory that was put there, and models that try to look otherwise."""
+"""Known answers of both tests: equal models, memory of known size, and models that hide their memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result, Timings
-from harness_evaluators import _memory, forgetting
+from harness_evaluators import forgetting
+from harness_evaluators.forgetting import memory_regression
 from tests.unit.evaluators.helpers import metric, value
 
 Values = NDArray[np.float64]
@@ -68,7 +69,7 @@ def evidence(of: World, unlearned: Values, queries: Mapping[str, Mapping[str, Va
 
 
 def logits_of(phi: Values, labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Logits of exactly these confidences, with wrong classes that differ by model."""
+    """Return logits of exactly these confidences, with wrong classes that differ by model."""
     others = rng.normal(size=(*phi.shape, CLASSES))
     columns = np.arange(phi.shape[1])
     others[:, columns, labels] = -np.inf
@@ -83,14 +84,14 @@ def found(of: World, unlearned: Values, **more: Mapping[str, Mapping[str, Values
 
 @pytest.fixture(scope="module")
 def equal() -> list[Result]:
-    """Of retrained models in the place of unlearned ones, in 30 worlds."""
+    """Return results for retrained models in place of unlearned ones, in 30 worlds."""
     return [found(one := world(seed), one.fresh) for seed in range(30)]
 
 
 def test_equal_models_differ_no_more_often_than_the_level_says(equal: list[Result]) -> None:
     p = np.array([value(one, "difference_p") for one in equal])
 
-    assert (p <= 0.05).sum() <= 4  # 5 of 30 or more have a chance of 1.6 % at a level of 5 %
+    assert (p <= 0.05).sum() <= 4  # at a level of 5 %, 5 of 30 or more have a probability of 1.6 %
     assert 0.3 < p.mean() < 0.7
 
 
@@ -137,9 +138,11 @@ def test_the_error_counts_what_the_spread_of_each_example_adds() -> None:
     left = np.where(np.arange(200) < 100, memory, 0.0)
     none = np.full(16, -1)
 
-    def drawn() -> _memory.Estimate:
+    def drawn() -> memory_regression.Estimate:
         unlearned, original, retrained = (rng.normal(size=(size, 200)) for size in (16, 16, 32))
-        return _memory.memory(_memory.standardised(unlearned + left, original + memory, retrained, none)).slope
+        return memory_regression.memory(
+            memory_regression.standardised(unlearned + left, original + memory, retrained, none)
+        ).slope
 
     found = [drawn() for _ in range(150)]
     true = np.std([one.value for one in found])

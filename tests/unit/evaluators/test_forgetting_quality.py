@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from harness.evaluation import SPLITS, Evidence, Result
-from harness_evaluators import _epsilon_bounds, _epsilon_metrics, _epsilon_rates, _epsilon_rows, forgetting_quality
-from harness_evaluators._epsilon import ATTACKS, AttackName
-from harness_evaluators._populations import Analysis
-from harness_evaluators.forgetting_quality import epsilons, evaluate, points
+from harness_evaluators import forgetting_quality
+from harness_evaluators.common.populations import Analysis
+from harness_evaluators.forgetting_quality import epsilons, evaluate, lower_bounds, points, rates, reporting, statistics
+from harness_evaluators.forgetting_quality.strongest_attack import ATTACKS, AttackName
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -29,7 +29,7 @@ GOOD = np.zeros((4, 3))
     ("unlearned", "retrained", "options", "text"),
     [
         (np.zeros(4), GOOD, {}, "shape"),
-        (np.zeros((4, 2)), GOOD, {}, "same ones"),
+        (np.zeros((4, 2)), GOOD, {}, "same examples"),
         (np.zeros((1, 3)), GOOD, {}, "at least 2"),
         (np.full((4, 3), np.inf), GOOD, {}, "not finite"),
         (GOOD, np.full((4, 3), np.nan), {}, "not finite"),
@@ -113,7 +113,7 @@ def test_cross_fitting_takes_away_most_of_the_gain_from_choosing() -> None:
     u, r = np.random.default_rng(4).standard_normal((2, 64, 100))
     folds = np.arange(64) % 2
 
-    crossed = _epsilon_rows.cross_fitted(u, r, "exact", (folds, folds))
+    crossed = statistics.cross_fitted(u, r, "exact", (folds, folds))
 
     assert crossed.shape == (2, 100)
     assert crossed.mean() < 0.4 < 1.5 < epsilons(u, r, attack="exact").mean()
@@ -126,7 +126,7 @@ def test_a_cross_fitted_attack_is_judged_by_models_that_did_not_choose_it() -> N
     r = np.concatenate([first[:2], second[:2]])
     folds = np.array([0, 0, 1, 1])
 
-    crossed = _epsilon_rows.cross_fitted(u, r, "exact", (folds, folds))
+    crossed = statistics.cross_fitted(u, r, "exact", (folds, folds))
 
     assert crossed[1, 0] == pytest.approx(0.0, abs=1e-4)
     assert crossed.max() < 1
@@ -170,7 +170,7 @@ def test_the_grid_sees_phi_within_the_released_codes_bounds(gaussian: Make) -> N
         name: {split: array * np.float32(1e6) for split, array in by.items()} for name, by in evidence.logits.items()
     }
 
-    phi = _epsilon_rows.official_phi(Analysis(Evidence(**{**vars(evidence), "logits": logits})), "unlearned", "forget")
+    phi = statistics.official_phi(Analysis(Evidence(**{**vars(evidence), "logits": logits})), "unlearned", "forget")
 
     assert np.abs(phi).max() == pytest.approx(-np.log(1e-45), rel=1e-9)
 
@@ -197,16 +197,16 @@ def test_forgetting_stands_between_noop_and_control(gaussian: Make) -> None:
 def test_clopper_pearson_limits_are_those_of_the_binomial() -> None:
     """So many errors or fewer have probability 0.0125 at the limit."""
     for errors, n_models in ((0, 16), (3, 16), (7, 32)):
-        limit = _epsilon_bounds.upper(np.array([errors]), n_models)[0]
+        limit = lower_bounds.upper(np.array([errors]), n_models)[0]
         assert binom.cdf(errors, n_models, limit) == pytest.approx(0.0125, rel=1e-6)
-    assert _epsilon_bounds.upper(np.array([16]), 16)[0] == 1
+    assert lower_bounds.upper(np.array([16]), 16)[0] == 1
 
 
 def test_what_n_models_could_show_at_most() -> None:
     rate = 1 - 0.0125 ** (1 / 16)
 
-    assert _epsilon_bounds.certifiable(32) == pytest.approx(np.log((1 - 1e-5 - rate) / rate))
-    assert _epsilon_bounds.certifiable(8) == 0
+    assert lower_bounds.certifiable(32) == pytest.approx(np.log((1 - 1e-5 - rate) / rate))
+    assert lower_bounds.certifiable(8) == 0
 
 
 def test_separated_models_reach_the_largest_lower_bound_and_alike_ones_seldom_any() -> None:
@@ -214,10 +214,10 @@ def test_separated_models_reach_the_largest_lower_bound_and_alike_ones_seldom_an
     u, r = rng.standard_normal((2, 32, 200))
     folds = np.concatenate([np.arange(32) % 2] * 2)
 
-    found = _epsilon_bounds.lower(u + 50, r, folds)
-    assert found.max() == pytest.approx(_epsilon_bounds.certifiable(32))
-    assert found.mean() > 0.7 * _epsilon_bounds.certifiable(32)
-    assert (_epsilon_bounds.lower(u, r, folds) > 0).mean() <= 0.05
+    found = lower_bounds.lower(u + 50, r, folds)
+    assert found.max() == pytest.approx(lower_bounds.certifiable(32))
+    assert found.mean() > 0.7 * lower_bounds.certifiable(32)
+    assert (lower_bounds.lower(u, r, folds) > 0).mean() <= 0.05
 
 
 def test_over_and_under_forgetting_stand_alike(gaussian: Make) -> None:
@@ -284,7 +284,7 @@ def test_permuting_models_and_examples_changes_no_metric(gaussian: Make) -> None
 
 def _assert_complete(result: Result) -> None:
     assert_well_formed(result)
-    assert {one.name for one in result.metrics} == {about.name for about in _epsilon_metrics.EVERY}
+    assert {one.name for one in result.metrics} == {about.name for about in reporting.EVERY}
 
 
 @settings(max_examples=8, deadline=None)
@@ -324,4 +324,4 @@ def test_the_evaluator_registers_under_its_modules_name() -> None:
 
     assert info.name == "forgetting_quality"
     assert info.evaluate is forgetting_quality.evaluate
-    assert _epsilon_rates.CAP == 50
+    assert rates.CAP == 50

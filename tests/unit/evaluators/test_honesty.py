@@ -47,7 +47,7 @@ def test_every_registered_evaluator_is_held_to_this() -> None:
 
 
 def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
-    """The same run with models and examples stored in another order, and the order of examples."""
+    """Permute models and examples in storage; return the evidence and the order of examples."""
     rng = np.random.default_rng(9)
     order = {split: rng.permutation(len(labels)) for split, labels in evidence.labels.items()}
     rows = {name: rng.permutation(len(by["forget"])) for name, by in evidence.logits.items()}

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import Evidence, Timings
-from harness_evaluators import _confusion, accuracy, interclass_confusion, ks, lira
+from harness_evaluators import accuracy, interclass_confusion, ks, lira
+from harness_evaluators.interclass_confusion import confusion
 from tests.unit.evaluators.conftest import POPULATIONS, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -214,7 +215,7 @@ def test_missing_populations_are_told(gone: tuple[str, ...]) -> None:
 
 
 def _corrupted(evidence: Evidence, seed: int = 0) -> Evidence:
-    """The same run, as if some of the forgotten examples' labels were wrong."""
+    """Return the run with wrong labels for some of the forgotten examples."""
     rng = np.random.default_rng(seed)
     labels = evidence.labels["forget"]
     shift = rng.integers(0, evidence.n_classes, len(labels))
@@ -269,7 +270,7 @@ def test_any_sizes_give_finite_numbers_or_none(sizes: tuple[int, ...], examples:
 
 
 def test_the_pair_is_the_same_in_both_directions() -> None:
-    found = _confusion.confused(swapped(WRONG, TAKEN))
+    found = confusion.confused(swapped(WRONG, TAKEN))
 
     assert found is not None
     assert found.classes.tolist() == [0, 2]

@@ -20,7 +20,7 @@ MODULES = (accuracy, lira, ks)
 
 
 def _permuted(evidence: Evidence) -> Evidence:
-    """The same run with models and examples stored in another order."""
+    """Permute models and examples in storage."""
     rng = np.random.default_rng(9)
     order = {split: rng.permutation(len(labels)) for split, labels in evidence.labels.items()}
     models = {name: rng.permutation(len(by["forget"])) for name, by in evidence.logits.items()}

@@ -1,4 +1,4 @@
-"""The attack's parts: folds, cross-fitting, the ROC curve, and the noise that is claimed for them."""
+"""Parts of the attack: folds, cross-fitting, the ROC curve, and the estimated noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from harness.evaluation import Evidence
-from harness_evaluators import _attack, _lira, _ranks, _roc, _shift, lira
+from harness_evaluators import lira
+from harness_evaluators.common import likelihood_ratio, mean_shift
+from harness_evaluators.lira import cross_fit_attack, rank_scores, roc
 from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.helpers import fitted, metric
 
@@ -17,8 +19,8 @@ Values = NDArray[np.float64]
 
 
 def _auc(left: Values, right: Values, rng: np.random.Generator) -> float:
-    where = _attack.splits((len(left), len(right)), _lira.fold_count(len(left), len(right)), 1, rng)
-    return float(_roc.numbers(_lira.cross_fit(left, right, *where[0]))[0])
+    where = cross_fit_attack.splits((len(left), len(right)), likelihood_ratio.fold_count(len(left), len(right)), 1, rng)
+    return float(roc.numbers(likelihood_ratio.cross_fit(left, right, *where[0]))[0])
 
 
 @pytest.mark.parametrize("n_models", [4, 8, 16, 64])
@@ -46,7 +48,7 @@ def test_in_sample_scoring_would_be_caught() -> None:
     one, other = fitted(left, right)
     scores = [np.sort(one.log_density(x) - other.log_density(x), axis=None) for x in (left, right)]
 
-    assert _roc.auc(*scores) > 0.6
+    assert roc.auc(*scores) > 0.6
     assert _auc(left, right, rng) < 0.53
 
 
@@ -54,11 +56,11 @@ def test_a_models_score_does_not_depend_on_the_models_of_its_fold() -> None:
     rng = np.random.default_rng(1)
     left, right = rng.standard_normal((2, 8, 5))
     folds = np.arange(8) % 4
-    before = _lira.cross_fit(left, right, folds, folds)[2]
+    before = likelihood_ratio.cross_fit(left, right, folds, folds)[2]
     changed = left.copy()
     changed[6] += 100.0  # of fold 2, beside model 2
 
-    after = _lira.cross_fit(changed, right, folds, folds)[2]
+    after = likelihood_ratio.cross_fit(changed, right, folds, folds)[2]
 
     assert np.array_equal(before.left[0], after.left[0])
     assert np.array_equal(before.right, after.right)
@@ -66,7 +68,7 @@ def test_a_models_score_does_not_depend_on_the_models_of_its_fold() -> None:
 
 def test_every_model_is_scored_once() -> None:
     rng = np.random.default_rng(2)
-    numbers = _lira.fold_numbers(11, 4, rng)
+    numbers = likelihood_ratio.fold_numbers(11, 4, rng)
 
     assert sorted(np.bincount(numbers)) == [2, 3, 3, 3]
 
@@ -111,13 +113,13 @@ def test_the_auc_agrees_with_the_rank_sum_on_ties() -> None:
     ranks = rankdata(np.concatenate([left, right]))
     expected = (ranks[:40].sum() - 40 * 41 / 2) / (40 * 30)
 
-    assert _roc.auc(left, right) == pytest.approx(expected, abs=1e-12)
+    assert roc.auc(left, right) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_true_positive_rate_of_noise_is_the_false_positive_rate() -> None:
     rng = np.random.default_rng(5)
     rates = np.array([0.01, 0.1, 0.5])
-    found = [_roc.tpr_at(*np.sort(rng.standard_normal((2, 500)), axis=1), rates) for _ in range(300)]
+    found = [roc.tpr_at(*np.sort(rng.standard_normal((2, 500)), axis=1), rates) for _ in range(300)]
 
     assert np.mean(found, axis=0) == pytest.approx(rates, rel=0.1)
 
@@ -125,7 +127,7 @@ def test_the_true_positive_rate_of_noise_is_the_false_positive_rate() -> None:
 def test_ties_give_the_chance_line() -> None:
     constant = np.zeros(99)
 
-    assert _roc.tpr_at(constant, constant, np.array([0.05, 0.4, 1.0])) == pytest.approx([0.05, 0.4, 1.0])
+    assert roc.tpr_at(constant, constant, np.array([0.05, 0.4, 1.0])) == pytest.approx([0.05, 0.4, 1.0])
 
 
 def test_a_rate_that_cannot_be_resolved_is_not_reported() -> None:
@@ -161,14 +163,14 @@ def test_a_changed_spread_is_seen_though_means_agree() -> None:
     left, right = 0.3 * rng.standard_normal((64, 100)), rng.standard_normal((64, 100))
 
     assert _auc(left, right, rng) > 0.7
-    assert abs(_shift.shift(left, right, np.ones(100)).mean.value) < 0.1
+    assert abs(mean_shift.shift(left, right, np.ones(100)).mean.value) < 0.1
 
 
 def test_significant_shares_keep_their_level() -> None:
     rng = np.random.default_rng(8)
     left, right = rng.standard_normal((2, 10, 4000))
 
-    found = _shift.shift(left, right, np.ones(4000))
+    found = mean_shift.shift(left, right, np.ones(4000))
 
     assert found.under == pytest.approx(0.025, abs=0.01)
     assert found.over == pytest.approx(0.025, abs=0.01)
@@ -190,18 +192,18 @@ def test_two_scaled_models_do_not_blind_the_attack() -> None:
     right, noop = (mean + rng.standard_normal((2, 32, 100))) + np.array([0, 1])[:, None, None] * shift
     scaled = 0.55 * noop
     scaled[[3, 17]] *= 1e4 / 0.55
-    where = _attack.splits((32, 32), 4, 2, rng)
+    where = cross_fit_attack.splits((32, 32), 4, 2, rng)
 
-    robust = _attack.value(_ranks.normal_scores(scaled, right), where)[0]
+    robust = cross_fit_attack.value(rank_scores.normal_scores(scaled, right), where)[0]
 
     assert robust > 0.7
-    assert robust > _attack.value((scaled, right), where)[0] + 0.1
+    assert robust > cross_fit_attack.value((scaled, right), where)[0] + 0.1
 
 
 def test_normal_scores_depend_on_order_alone_and_ties_share_a_rank() -> None:
     left, right = np.array([[1.0], [1.0]]), np.array([[1.0], [9e9]])
 
-    scores = np.concatenate(_ranks.normal_scores(left, right))[:, 0]
+    scores = np.concatenate(rank_scores.normal_scores(left, right))[:, 0]
 
     assert scores[:3] == pytest.approx(ndtri((2 - 0.375) / 4.25))
     assert scores[3] == pytest.approx(ndtri((4 - 0.375) / 4.25))
@@ -210,8 +212,8 @@ def test_normal_scores_depend_on_order_alone_and_ties_share_a_rank() -> None:
 def test_a_scaled_model_does_not_move_the_direction_beyond_measure() -> None:
     rng = np.random.default_rng(2)
     right, left = rng.standard_normal((2, 32, 100))
-    cut = _shift.winsorised(left, [right])
+    cut = mean_shift.winsorised(left, [right])
     left[0] *= 1e6
 
-    assert np.abs(_shift.winsorised(left, [right])).max() < 20
+    assert np.abs(mean_shift.winsorised(left, [right])).max() < 20
     assert np.array_equal(cut[1:], left[1:])

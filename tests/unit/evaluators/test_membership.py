@@ -1,4 +1,4 @@
-"""The starting kit's attack against scikit-learn's optimum, and the thresholds on features in closed form."""
+"""The starting kit's attack, compared with scikit-learn's optimum, and the thresholds on features in closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from harness.evaluation import Evidence
-from harness_evaluators import _examples, _logistic, _simple_mia, _threshold_mia, membership
+from harness_evaluators import membership
+from harness_evaluators.common import example_sets
+from harness_evaluators.membership import logistic, simple_mia, threshold_mia
 from tests.unit.evaluators.conftest import POPULATIONS, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -24,7 +26,7 @@ def _losses(seed: int, size: int = 100) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _objective(parameters: np.ndarray, x: np.ndarray, y: np.ndarray, penalty: float) -> float:
-    """Sum of log losses, and half the squared slope times the penalty; the intercept is free."""
+    """Return the sum of log losses and half the squared slope times the penalty; the intercept is free."""
     z = parameters[0] * x + parameters[1]
     return float(np.logaddexp(0, np.where(y > 0.5, -z, z)).sum() + penalty * parameters[0] ** 2 / 2)
 
@@ -34,7 +36,7 @@ def test_the_optimum_is_that_of_the_penalised_likelihood(penalty: float) -> None
     unseen, forgotten = _losses(0)
     x, y = np.concatenate([unseen, forgotten], axis=1), np.repeat([0.0, 1.0], 100)
 
-    found = _logistic.fit(x, y, np.full(3, penalty))
+    found = logistic.fit(x, y, np.full(3, penalty))
 
     for row, parameters in zip(x, found, strict=True):
         best = minimize(_objective, np.zeros(2), (row, y, penalty), method="Nelder-Mead", options={"xatol": 1e-8})
@@ -44,7 +46,7 @@ def test_the_optimum_is_that_of_the_penalised_likelihood(penalty: float) -> None
 def test_separated_classes_still_have_a_finite_fit() -> None:
     x, y = np.array([[-1.0, -1.0, 1.0, 1.0]]), np.array([0.0, 0.0, 1.0, 1.0])
 
-    found = _logistic.fit(x, y, np.array([1e-12]))
+    found = logistic.fit(x, y, np.array([1e-12]))
 
     assert np.isfinite(found).all()
     assert ((x * found[:, :1] + found[:, 1:] > 0) == (y > 0.5)).all()
@@ -57,7 +59,7 @@ def test_accuracy_is_that_of_scikit_learn_on_the_same_splits() -> None:
     y = np.repeat([0, 1], 100)
     rule = selection.StratifiedShuffleSplit(n_splits=10, random_state=0)
 
-    ours = _simple_mia.accuracies(unseen, forgotten, list(rule.split(np.zeros((200, 1)), y)))
+    ours = simple_mia.accuracies(unseen, forgotten, list(rule.split(np.zeros((200, 1)), y)))
 
     for i in range(3):
         x = np.concatenate([unseen[i], forgotten[i]])[:, None]
@@ -67,7 +69,7 @@ def test_accuracy_is_that_of_scikit_learn_on_the_same_splits() -> None:
 
 @pytest.mark.parametrize("size", [6, 7, 13, 100])
 def test_splits_are_stratified_and_hold_a_tenth_out(size: int) -> None:
-    for train, test in _simple_mia.shuffle_splits(size, np.random.default_rng(0)):
+    for train, test in simple_mia.shuffle_splits(size, np.random.default_rng(0)):
         assert sorted(np.concatenate([train, test])) == list(range(2 * size))
         assert len(test) == int(np.ceil(0.2 * size))
         assert abs((test >= size).sum() - (test < size).sum()) <= 1
@@ -76,30 +78,30 @@ def test_splits_are_stratified_and_hold_a_tenth_out(size: int) -> None:
 def test_losses_are_cross_entropies() -> None:
     phi = np.log(np.array([0.9, 0.5, 0.1]) / np.array([0.1, 0.5, 0.9]))
 
-    assert _simple_mia.losses(phi) == pytest.approx(-np.log([0.9, 0.5, 0.1]))
+    assert simple_mia.losses(phi) == pytest.approx(-np.log([0.9, 0.5, 0.1]))
 
 
 def test_memorised_examples_are_told_apart_to_the_known_accuracy() -> None:
     """Losses of 0 and of 1 are separated; equal ones are not."""
-    splits = _simple_mia.shuffle_splits(50, np.random.default_rng(0))
+    splits = simple_mia.shuffle_splits(50, np.random.default_rng(0))
 
-    assert _simple_mia.accuracies(np.ones((1, 50)), np.zeros((1, 50)), splits) == pytest.approx([1.0])
-    assert _simple_mia.accuracies(np.ones((1, 50)), np.ones((1, 50)), splits) == pytest.approx([0.5])
+    assert simple_mia.accuracies(np.ones((1, 50)), np.zeros((1, 50)), splits) == pytest.approx([1.0])
+    assert simple_mia.accuracies(np.ones((1, 50)), np.ones((1, 50)), splits) == pytest.approx([0.5])
 
 
 def test_losses_beyond_all_measure_are_no_obstacle() -> None:
     unseen, forgotten = np.full((1, 20), 1e30), np.linspace(0, 1, 20)[None]
-    splits = _simple_mia.shuffle_splits(20, np.random.default_rng(0))
+    splits = simple_mia.shuffle_splits(20, np.random.default_rng(0))
 
-    assert _simple_mia.accuracies(unseen, forgotten, splits) == pytest.approx([1.0])
+    assert simple_mia.accuracies(unseen, forgotten, splits) == pytest.approx([1.0])
 
 
 def test_the_subsample_does_not_depend_on_the_order_of_examples() -> None:
     ids = np.array([f"x{i}" for i in range(30)])
     order = np.random.default_rng(1).permutation(30)
 
-    first = ids[_simple_mia.subsamples(ids, 9, 2, np.random.default_rng(0))]
-    second = ids[order][_simple_mia.subsamples(ids[order], 9, 2, np.random.default_rng(0))]
+    first = ids[simple_mia.subsamples(ids, 9, 2, np.random.default_rng(0))]
+    second = ids[order][simple_mia.subsamples(ids[order], 9, 2, np.random.default_rng(0))]
 
     assert first.tolist() == second.tolist()
     assert first.shape == (2, 9)
@@ -112,7 +114,7 @@ LABELS = np.array([0, 1, 2])
 
 def test_features_are_those_of_the_formulas_example_by_example() -> None:
     """A batch of three with different labels: a feature that indexes columns over the whole batch would be wrong."""
-    confidence, entropy, modified = _threshold_mia.features(np.log(POSTERIORS)[None], LABELS)[:, 0]
+    confidence, entropy, modified = threshold_mia.features(np.log(POSTERIORS)[None], LABELS)[:, 0]
 
     for i, (p, y) in enumerate(zip(POSTERIORS, LABELS, strict=True)):
         others = sum(p[k] * np.log(1 - p[k]) for k in range(3) if k != y)
@@ -125,7 +127,7 @@ def test_modified_entropy_tells_certain_and_right_from_certain_and_wrong() -> No
     """Without log(1 - p) both have none, as the plain entropy has."""
     logits = np.array([[[50.0, 0.0], [50.0, 0.0]]])
 
-    _, entropy, modified = _threshold_mia.features(logits, np.array([0, 1]))[:, 0]
+    _, entropy, modified = threshold_mia.features(logits, np.array([0, 1]))[:, 0]
 
     assert entropy == pytest.approx([0, 0], abs=1e-12)
     assert modified == pytest.approx([0, -100], abs=1e-9)
@@ -135,7 +137,7 @@ def test_modified_entropy_tells_certain_and_right_from_certain_and_wrong() -> No
 @given(classes=st.integers(2, 16), scale=st.sampled_from([0.1, 10.0, 1e3, 1e30]), seed=st.integers(0, 10_000))
 def test_features_are_finite_for_any_logits(classes: int, scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = _threshold_mia.features(scale * rng.standard_normal((2, 6, classes)), rng.integers(classes, size=6))
+    found = threshold_mia.features(scale * rng.standard_normal((2, 6, classes)), rng.integers(classes, size=6))
 
     assert np.isfinite(found).all()
 
@@ -143,12 +145,12 @@ def test_features_are_finite_for_any_logits(classes: int, scale: float, seed: in
 def test_the_best_threshold_lies_between_the_classes() -> None:
     members, others = np.array([3.0, 4.0, 5.0]), np.array([0.0, 1.0, 4.5])
 
-    assert _threshold_mia.best_threshold(members, others, np.ones(3)) == 2.0
-    assert _threshold_mia.best_threshold(np.ones(3), np.ones(3), np.ones(3)) == np.inf
+    assert threshold_mia.best_threshold(members, others, np.ones(3)) == 2.0
+    assert threshold_mia.best_threshold(np.ones(3), np.ones(3), np.ones(3)) == np.inf
 
 
 def test_unseen_examples_weigh_as_the_classes_of_the_forgotten_ones() -> None:
-    weights = _examples.class_weights(np.array([0, 0, 0, 2]), np.array([0, 1, 2, 2]))
+    weights = example_sets.class_weights(np.array([0, 0, 0, 2]), np.array([0, 1, 2, 2]))
 
     assert weights == pytest.approx([0.75, 0, 0.125, 0.125])
 
@@ -158,7 +160,7 @@ def test_members_that_are_no_members_are_told_apart_by_chance(gaussian: Make) ->
     found = []
     for seed in range(12):
         evidence = gaussian(0.0, n_models=4, n_examples=60, n_classes=2, seed=seed)
-        found.append([metric(membership.evaluate(evidence), f"{n}_mia").control for n in _threshold_mia.FEATURES])
+        found.append([metric(membership.evaluate(evidence), f"{n}_mia").control for n in threshold_mia.FEATURES])
 
     error = np.std(found, axis=0) / np.sqrt(12)
     assert (np.abs(np.mean(found, axis=0) - 0.5) < 3.5 * error).all()

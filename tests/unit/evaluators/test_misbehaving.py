@@ -1,4 +1,4 @@
-"""No evaluator can end the run, mislead the others, or keep its report from being written."""
+"""A failing evaluator cannot end the run, affect other evaluators, or prevent the report."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def evaluated(*functions: Callable[[Evidence], Any], evidence: Evidence | None =
 
 
 def share(evidence: Evidence) -> Result:
-    """How many of all labels and logits are 0."""
+    """Return the share of zeros among all labels and logits."""
     parts = [*evidence.labels.values(), *evidence.logits["unlearned"].values()]
     return Result((Metric("share", float(np.mean([np.mean(part == 0) for part in parts])), "none", "Zeros."),))
 
 
 @pytest.fixture(scope="module")
 def records() -> dict[str, EvaluatorRecord]:
-    """Of all that misbehave and, last, of one that behaves, on one evidence."""
+    """Return the records of all failing evaluators and, last, of a correct one, on one evidence."""
     return {record.name: record for record in evaluated(*MISTAKES, share)}
 
 

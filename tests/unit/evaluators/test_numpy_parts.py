@@ -1,4 +1,4 @@
-"""Parts that evaluators rest on give what SciPy, the public function or a plain loop gives."""
+"""Parts of evaluators, compared with SciPy, the public function or a plain loop."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import pytest
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from harness.evaluation import phi
-from harness_evaluators import (
-    _change,
-    _epsilon,
-    _ks,
-    _populations,
-    _posteriors,
-    _roc,
-    _simple_mia,
-    _threshold_mia,
-    _weighted_auc,
-)
+from harness_evaluators.before_after import change, weighted_auc
+from harness_evaluators.common import populations, posterior_distances
+from harness_evaluators.forgetting_quality import strongest_attack
+from harness_evaluators.ks import sample_distances
+from harness_evaluators.lira import roc
+from harness_evaluators.membership import simple_mia, threshold_mia
 
 
 @pytest.mark.parametrize("scale", [1.0, 40.0, 1e4, 1e38])
@@ -30,24 +25,24 @@ def test_phi_is_that_of_the_public_function(scale: float, n_classes: int) -> Non
     logits = (scale * rng.uniform(-1, 1, (3, 300, n_classes))).astype(np.float32)
     labels = rng.integers(n_classes, size=300)
 
-    assert _populations.phi_of(logits, labels) == pytest.approx(phi(logits, labels), rel=1e-12, abs=1e-12)
+    assert populations.phi_of(logits, labels) == pytest.approx(phi(logits, labels), rel=1e-12, abs=1e-12)
 
 
 def test_the_answer_is_the_first_of_the_largest() -> None:
     logits = np.random.default_rng(0).integers(0, 4, (5, 70, 6)).astype(np.float32)
 
-    assert (_populations.largest(logits) == logits.argmax(axis=2)).all()
+    assert (populations.largest(logits) == logits.argmax(axis=2)).all()
 
 
 def test_divergences_of_logits_are_those_of_their_posteriors() -> None:
     logits = (3 * np.random.default_rng(0).standard_normal((2, 6, 40, 5))).astype(np.float32)
-    left, right = (_posteriors.side_of(one, np.arange(6)) for one in logits)
-    p, q = (_posteriors.softmax(one) for one in logits)
-    every = np.array([[_posteriors.jensen_shannon(a, b).mean() for b in q] for a in p])
+    left, right = (posterior_distances.side_of(one, np.arange(6)) for one in logits)
+    p, q = (posterior_distances.softmax(one) for one in logits)
+    every = np.array([[posterior_distances.jensen_shannon(a, b).mean() for b in q] for a in p])
     apart = np.linalg.norm(p[:, None].astype(np.float64) - q[None], axis=3)
 
-    assert _posteriors.mean_jensen_shannon(left, right).value == pytest.approx(every.mean(), abs=1e-7)
-    assert _posteriors.mean_activation_distance(left, right).value == pytest.approx(apart.mean(), abs=1e-7)
+    assert posterior_distances.mean_jensen_shannon(left, right).value == pytest.approx(every.mean(), abs=1e-7)
+    assert posterior_distances.mean_activation_distance(left, right).value == pytest.approx(apart.mean(), abs=1e-7)
 
 
 @pytest.mark.parametrize("decimals", [1, 9])
@@ -58,7 +53,7 @@ def test_distances_are_those_of_scipy(decimals: int, dtype: type, columns: int) 
     rng = np.random.default_rng(decimals)
     left, right = (rng.normal(loc, 1, (n, columns)).round(decimals).astype(dtype) for loc, n in ((0.3, 9), (0, 14)))
 
-    found = _ks.compared(left, right)
+    found = sample_distances.compared(left, right)
 
     for one, other, signed in zip(left.T, right.T, found.signed, strict=True):
         assert abs(signed) == pytest.approx(ks_2samp(one, other).statistic, abs=1e-12)
@@ -71,7 +66,7 @@ def test_wasserstein_distances_are_those_of_scipy() -> None:
     left, right = rng.normal(0.3, 1, (9, 12)), rng.normal(0, 1, (14, 12)).round(1)
     scale = rng.uniform(0.5, 2, 12)
 
-    found = _ks.mean_wasserstein(left, right, scale)
+    found = sample_distances.mean_wasserstein(left, right, scale)
 
     expected = [wasserstein_distance(*pair) for pair in zip(left.T, right.T, strict=True)]
     assert found.value == pytest.approx((expected / scale).mean(), abs=1e-12)
@@ -88,7 +83,7 @@ def test_the_area_under_a_curve_counts_ties_by_half(sizes: tuple[int, int], step
     )
     pairs = np.sign(left[:, None] - right[None])
 
-    assert _roc.auc(left, right) == pytest.approx((1 + pairs.mean()) / 2, abs=1e-12)
+    assert roc.auc(left, right) == pytest.approx((1 + pairs.mean()) / 2, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["normal", "ties", "zeros", "constant"])
@@ -107,7 +102,7 @@ def test_a_weighted_area_is_the_sum_over_pairs(kind: str, sizes: tuple[int, int]
     weights = rng.dirichlet(np.ones(sizes[0])), rng.dirichlet(np.ones(sizes[1]))
     won = (np.sign(positive[:, :, None] - negative[:, None, :]) + 1) / 2
 
-    assert _weighted_auc.aucs(positive, negative, weights) == pytest.approx(
+    assert weighted_auc.aucs(positive, negative, weights) == pytest.approx(
         np.einsum("bij,i,j->b", won, *weights), abs=1e-12
     )
 
@@ -116,17 +111,17 @@ def test_a_weighted_area_is_the_sum_over_pairs(kind: str, sizes: tuple[int, int]
 @pytest.mark.parametrize("scale", [0.02, 1.0, 30.0])
 @pytest.mark.parametrize("decimals", [1, 9])
 def test_some_models_of_a_pool_are_attacked_as_if_they_were_alone(
-    attack: _epsilon.AttackName, scale: float, decimals: int
+    attack: strongest_attack.AttackName, scale: float, decimals: int
 ) -> None:
     """The same attacks; and without a say in which of equal ones, the same epsilons."""
     rng = np.random.default_rng(decimals)
     left, right = (scale * rng.normal(loc, 1, (60, 40)).round(decimals) for loc in (0.5, 0.0))
     keep_left, keep_right = np.arange(60) % 5 > 0, np.arange(60) % 7 > 0
-    both, chosen = _epsilon.pool(left, right), _epsilon.codes(keep_left, keep_right)
-    alone = _epsilon.strongest(left[keep_left], right[keep_right], attack, 1e-5)
+    both, chosen = strongest_attack.pool(left, right), strongest_attack.codes(keep_left, keep_right)
+    alone = strongest_attack.strongest(left[keep_left], right[keep_right], attack, 1e-5)
 
-    found = _epsilon.strongest_of(both, chosen, attack, 1e-5)
-    without_ends = _epsilon.strongest_of(both, chosen, attack, 1e-5, ends=False)
+    found = strongest_attack.strongest_of(both, chosen, attack, 1e-5)
+    without_ends = strongest_attack.strongest_of(both, chosen, attack, 1e-5, ends=False)
 
     for name, values in vars(alone).items():
         assert (getattr(found, name) == values).all(), name
@@ -137,12 +132,12 @@ def test_some_models_of_a_pool_are_attacked_as_if_they_were_alone(
 def test_models_of_a_pool_are_counted_inside(decimals: int) -> None:
     rng = np.random.default_rng(decimals)
     left, right = (rng.normal(loc, 1, (30, 300)).round(decimals) for loc in (0.5, 0.0))
-    both = _epsilon.pool(left, right)
-    chosen = _epsilon.codes(np.arange(30) % 2 > 0, np.arange(30) % 3 > 0)
-    attacks = _epsilon.strongest_of(both, chosen, "exact", 1e-5)
+    both = strongest_attack.pool(left, right)
+    chosen = strongest_attack.codes(np.arange(30) % 2 > 0, np.arange(30) % 3 > 0)
+    attacks = strongest_attack.strongest_of(both, chosen, "exact", 1e-5)
     sides = left[np.arange(30) % 2 > 0], right[np.arange(30) % 3 > 0]
 
-    found = _epsilon.inside(attacks, both, chosen)
+    found = strongest_attack.inside(attacks, both, chosen)
 
     assert np.array_equal(found, [((attacks.low <= side) & (side <= attacks.high)).sum(axis=0) for side in sides])
 
@@ -155,7 +150,7 @@ def test_thresholds_see_features_as_defined_however_sure_models_are(scale: float
     logits = (scale * rng.standard_normal((3, 31, n_classes))).astype(np.float32)
     labels, models, examples = rng.integers(n_classes, size=20), np.array([2, 0]), rng.permutation(31)[:20]
 
-    found = _threshold_mia.features_of(logits, models, examples, labels)
+    found = threshold_mia.features_of(logits, models, examples, labels)
 
     z = logits[models][:, examples].astype(np.longdouble)
     p = np.exp(z - z.max(axis=2, keepdims=True))
@@ -181,8 +176,7 @@ def test_ties_do_not_decide_where_a_threshold_lies() -> None:
     rng = np.random.default_rng(0)
     members, others = rng.integers(0, 6, 400) + 0.5, rng.integers(-1, 5, 300) + 0.5
     thresholds = {
-        _threshold_mia.best_threshold(rng.permutation(members), rng.permutation(others), np.ones(300))
-        for _ in range(20)
+        threshold_mia.best_threshold(rng.permutation(members), rng.permutation(others), np.ones(300)) for _ in range(20)
     }
 
     assert len(thresholds) == 1
@@ -192,10 +186,10 @@ def test_ties_do_not_decide_where_a_threshold_lies() -> None:
 def test_accuracies_do_not_depend_on_how_numbers_lie_in_memory(order: str) -> None:
     rng = np.random.default_rng(0)
     unseen, forgotten = rng.exponential(1.0, (9, 30)), rng.exponential(np.geomspace(0.01, 50, 9)[:, None], (9, 30))
-    splits = _simple_mia.shuffle_splits(30, rng)
+    splits = simple_mia.shuffle_splits(30, rng)
     sides = [np.asarray(side, order=order) for side in (unseen, forgotten)]
 
-    assert _simple_mia.accuracies(*sides, splits) == pytest.approx(_simple_mia.accuracies(unseen, forgotten, splits))
+    assert simple_mia.accuracies(*sides, splits) == pytest.approx(simple_mia.accuracies(unseen, forgotten, splits))
 
 
 @pytest.mark.parametrize("d", [7, 8, 25])
@@ -203,7 +197,7 @@ def test_moments_are_sums_over_the_chosen_examples(d: int) -> None:
     rng = np.random.default_rng(d)
     x, weights = rng.normal(size=(3, d, 700)).astype(np.float32), rng.random(700)
 
-    found = _change.moments(x, weights, slice(100, 690))
+    found = change.moments(x, weights, slice(100, 690))
 
     wide, own = x[:, :, 100:690].astype(np.float64), weights[100:690]
     assert found.mean == pytest.approx(wide @ own, rel=1e-11, abs=1e-11)

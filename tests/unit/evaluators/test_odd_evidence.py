@@ -1,4 +1,4 @@
-"""Numbers, or a reason why not, for any evidence: sizes, ties, constants, infinities, NaN, odd times, either precision."""
+"""Values or notes for any evidence: sizes, ties, constants, infinities, NaN, odd times, either precision."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import before_after
-from harness_evaluators._finite import LARGEST, finite
-from harness_evaluators._populations import Analysis
+from harness_evaluators.common.finite import LARGEST, finite
+from harness_evaluators.common.populations import Analysis
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers
@@ -49,7 +49,7 @@ def test_ties_constants_and_certain_models_give_numbers(module: ModuleType, leve
 
 
 def _with_odd(values: list[float], populations: tuple[str, ...], size: int, share: float = 0.3) -> Evidence:
-    """Evidence some of whose logits are replaced by the given ones."""
+    """Return evidence with some logits replaced by the given values."""
     rng = np.random.default_rng(size)
     evidence = usual(n_models=size, n_examples=14)
     logits = {}
@@ -95,7 +95,7 @@ def test_a_model_whose_logits_are_no_numbers_is_left_out_and_counted(module: Mod
 
 
 def _asked(evidence: Evidence) -> Evidence:
-    """The same run with answers to two queries, each other than those to the exact pictures."""
+    """Add answers to two queries that differ from those to the exact pictures."""
     queries = {
         query: {name: by["forget"] + np.float32(change) for name, by in evidence.logits.items()}
         for query, change in (("flip", 0.25), ("bfloat16", 0.5))
@@ -104,7 +104,7 @@ def _asked(evidence: Evidence) -> Evidence:
 
 
 def _passed_on(evidence: Evidence) -> tuple[Evidence, tuple[str, ...]]:
-    """What an evaluator is let to see of evidence, and the warnings that it gets."""
+    """Return the evidence that an evaluator receives, and the warnings of the result."""
     seen: list[Evidence] = []
 
     def evaluate(analysis: Analysis) -> Result:

@@ -13,22 +13,15 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 from harness.evaluation import SPLITS, Evidence
-from harness_evaluators import (
-    _threshold_mia,
-    before_after,
-    divergence,
-    forgetting_quality,
-    klom,
-    lira,
-    membership,
-)
+from harness_evaluators import before_after, divergence, forgetting_quality, klom, lira, membership
+from harness_evaluators.membership import threshold_mia
 from tests.unit.evaluators.conftest import evidence_of, logits_with_phi
 from tests.unit.evaluators.every import POPULATIONS, usual
 from tests.unit.evaluators.helpers import fitted, metric, value
 
 
 def _of_phi(shifts: dict[str, float], n_models: int, n_examples: int, spread: float = 1.0) -> Evidence:
-    """Standard Normal phi on every split; on forget populations are shifted, and unlearned models have the spread."""
+    """Return standard normal phi on every split; on forget, populations are shifted, and unlearned models have ``spread``."""
     rng = np.random.default_rng(11)
 
     def draw(name: str, split: str) -> np.ndarray:
@@ -50,7 +43,7 @@ def test_slip_assert_on_an_array_stops_the_released_metric(n_examples: int) -> N
 
 
 def _undecided_and_certain(n_classes: int) -> Evidence:
-    """Unlearned models certain of the first class, all others even over all classes."""
+    """Return unlearned models that are certain of the first class, and uniform posteriors of all others."""
     n_models, n = 5, 6
     even = np.zeros((n_models, n, n_classes), dtype=np.float32)
     certain = even.copy()
@@ -91,10 +84,10 @@ def test_slip_modified_entropy_indexed_over_the_whole_batch() -> None:
     """Indexing columns by all labels at once lets one example's label change another one's feature."""
     rng = np.random.default_rng(0)
     logits, labels = rng.standard_normal((3, 7, 4)), rng.integers(4, size=7)
-    whole = _threshold_mia.features(logits, labels)
+    whole = threshold_mia.features(logits, labels)
 
     for i in range(7):
-        alone = _threshold_mia.features(logits[:, i : i + 1], labels[i : i + 1])
+        alone = threshold_mia.features(logits[:, i : i + 1], labels[i : i + 1])
         assert whole[:, :, i : i + 1] == pytest.approx(alone, rel=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Evaluators that run side by side: what each says."""
+"""Parallel evaluators and their output."""
 
 from __future__ import annotations
 

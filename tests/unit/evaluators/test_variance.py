@@ -1,4 +1,4 @@
-"""The evaluator ``variance``: known spreads recovered, what a design cannot tell left out, and advice in words."""
+"""The evaluator ``variance``: known variances recovered, missing values by design, and recommendations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence, Result
-from harness_evaluators import _variance_metrics, variance
+from harness_evaluators import variance
+from harness_evaluators.variance import reporting
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 
@@ -26,7 +27,7 @@ TIMES = {"unlearn_s": np.full(4, 1.0), "retrain_s": np.full(2, 10.0)}
 def _nested(
     sizes: list[int], between: float, within: float, n_examples: int = 150, seed: int = 1, **timings: Any
 ) -> Evidence:
-    """Unlearned models with the given variances of phi, example by example; the references have variance 1."""
+    """Return unlearned models with the given variances of phi, example by example; the references have variance 1."""
     rng = np.random.default_rng(seed)
     origins = np.repeat(np.arange(len(sizes)), sizes)
     centres = {split: rng.normal(1, 2, n_examples) for split in SPLITS}
@@ -303,9 +304,9 @@ def test_the_reference_page_names_every_metric_and_array() -> None:
     named = {
         name for row in re.findall(r"^\| (`.*?) \|", part, flags=re.MULTILINE) for name in re.findall(r"`(.*?)`", row)
     }
-    written = {
-        name.replace("*", quantity) for name in named for quantity in _variance_metrics.QUANTITIES if "*" in name
-    } | {name for name in named if "*" not in name}
+    written = {name.replace("*", quantity) for name in named for quantity in reporting.QUANTITIES if "*" in name} | {
+        name for name in named if "*" not in name
+    }
     result = variance.evaluate(_nested([2] * 8, 0.5, 0.5, n_examples=10))
 
     assert written == {one.name for one in result.metrics}
@@ -314,4 +315,4 @@ def test_the_reference_page_names_every_metric_and_array() -> None:
         "between",
         "within",
     }
-    assert all(f"`{quantity}`" in part for quantity in _variance_metrics.QUANTITIES)
+    assert all(f"`{quantity}`" in part for quantity in reporting.QUANTITIES)

@@ -1,4 +1,4 @@
-"""Components of variance, their intervals, and the best use of compute, where the truth is known."""
+"""Components of variance, their intervals, and the best use of compute, with known truth."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness.evaluation import Interval
-from harness_evaluators import _allocation, _spread, _variance
-from harness_evaluators._allocation import Costs
+from harness_evaluators.variance import allocation, anova, spread_ratio
+from harness_evaluators.variance.allocation import Costs
 
 Values = NDArray[np.float64]
 
 
 def _drawn(rng: np.random.Generator, sizes: list[int], between: float, within: float, columns: int = 1) -> Values:
-    """Models of each original in turn, shape (N, columns), with the given variances."""
+    """Return models of each original in turn, shape (N, columns), with the given variances."""
     effects = np.repeat(math.sqrt(between) * rng.standard_normal((len(sizes), columns)), sizes, axis=0)
     return effects + math.sqrt(within) * rng.standard_normal((sum(sizes), columns))
 
@@ -34,21 +34,21 @@ def _within(interval: Interval | None, truth: float) -> bool:
 
 def test_a_worked_example_gives_the_textbook_components() -> None:
     """Groups (1, 3), (5, 7), (9, 11): MSB = 2 * (16 + 0 + 16) / 2 = 32, MSW = 6 / 3 = 2, var a = 15, var e = 2."""
-    groups = _variance.grouped(np.array([[1.0], [3], [5], [7], [9], [11]]), _origins([2, 2, 2]))
+    groups = anova.grouped(np.array([[1.0], [3], [5], [7], [9], [11]]), _origins([2, 2, 2]))
 
-    found = _variance.squares(groups)
+    found = anova.squares(groups)
 
     assert (found.between[0, 0], found.within[0, 0], found.n0[0, 0]) == pytest.approx((32, 2, 2))
     assert found.component()[0, 0] == pytest.approx(15)
     assert found.total()[0, 0] == pytest.approx(17)
-    assert _variance.share(found) == pytest.approx(15 / 17)
+    assert anova.share(found) == pytest.approx(15 / 17)
 
 
 def test_unequal_repeats_are_weighted_by_searles_n0() -> None:
     """Sizes 1, 2, 3: n0 = (6 - 14 / 6) / 2. Values (0), (1, 3), (4, 6, 8) with mean 22 / 6."""
-    groups = _variance.grouped(np.array([[0.0], [1], [3], [4], [6], [8]]), _origins([1, 2, 3]))
+    groups = anova.grouped(np.array([[0.0], [1], [3], [4], [6], [8]]), _origins([1, 2, 3]))
 
-    found = _variance.squares(groups)
+    found = anova.squares(groups)
 
     mean = 22 / 6
     between = (mean**2 + 2 * (2 - mean) ** 2 + 3 * (6 - mean) ** 2) / 2
@@ -63,7 +63,7 @@ def test_components_are_unbiased_for_any_numbers_of_repeats(sizes: list[int], be
     """Each of 40,000 columns is a run of its own; the mean of their estimates is the truth."""
     values = _drawn(np.random.default_rng(1), sizes, between, within, columns=40_000)
 
-    found = _variance.squares(_variance.grouped(values, _origins(sizes)))
+    found = anova.squares(anova.grouped(values, _origins(sizes)))
 
     assert found.component().mean() == pytest.approx(between, abs=0.06)
     assert found.within.mean() == pytest.approx(within, abs=0.03)
@@ -79,14 +79,14 @@ def test_the_truth_is_in_the_stated_interval_about_as_often_as_stated(
     rng, runs = np.random.default_rng(2), 300
     hits = np.zeros(4)
     for _ in range(runs):
-        groups = _variance.grouped(_drawn(rng, sizes, between, within), _origins(sizes))
-        whole, without = _variance.squares(groups), _variance.without_each(groups)
+        groups = anova.grouped(_drawn(rng, sizes, between, within), _origins(sizes))
+        whole, without = anova.squares(groups), anova.without_each(groups)
         assert without is not None
         hits += [
-            _within(_variance.share_interval(whole, without), between / (between + within)),
-            _within(_variance.component_interval(whole, without), between),
-            _within(_variance.log_interval(float(whole.within[0, 0]), [without.within[:, 0]]), within),
-            _within(_variance.log_interval(float(whole.total()[0, 0]), [without.total()[:, 0]]), between + within),
+            _within(anova.share_interval(whole, without), between / (between + within)),
+            _within(anova.component_interval(whole, without), between),
+            _within(anova.log_interval(float(whole.within[0, 0]), [without.within[:, 0]]), within),
+            _within(anova.log_interval(float(whole.total()[0, 0]), [without.total()[:, 0]]), between + within),
         ]
 
     assert (hits / runs >= 0.88).all(), hits / runs
@@ -98,11 +98,11 @@ def test_an_original_left_out_is_a_run_without_it() -> None:
     values = _drawn(np.random.default_rng(3), sizes, 1.0, 1.0, columns=3)
     origins = _origins(sizes)
 
-    without = _variance.without_each(_variance.grouped(values, origins))
+    without = anova.without_each(anova.grouped(values, origins))
 
     assert without is not None
     for i in range(len(sizes)):
-        alone = _variance.squares(_variance.grouped(values[origins != i], origins[origins != i]))
+        alone = anova.squares(anova.grouped(values[origins != i], origins[origins != i]))
         assert without.between[i] == pytest.approx(alone.between[0])
         assert without.within[i] == pytest.approx(alone.within[0])
         assert without.n0[i] == pytest.approx(alone.n0[0])
@@ -112,17 +112,17 @@ def test_equal_repeats_leave_exactly_nothing_within() -> None:
     """0.1 has no exact mean of three; a deterministic method must not look random for that."""
     values = np.repeat(np.random.default_rng(4).standard_normal((6, 5)) + 0.1, 3, axis=0)
 
-    groups = _variance.grouped(values, _origins([3] * 6))
+    groups = anova.grouped(values, _origins([3] * 6))
 
     assert (groups.scatter == 0).all()
-    assert _variance.share(_variance.squares(groups).pooled()) == 1
+    assert anova.share(anova.squares(groups).pooled()) == 1
 
 
 def test_there_is_no_interval_without_repeats_to_leave_out() -> None:
     """With the only repeated original left out, nothing is known of the variance within."""
-    groups = _variance.grouped(np.random.default_rng(5).standard_normal((6, 2)), _origins([2, 1, 1, 1, 1]))
+    groups = anova.grouped(np.random.default_rng(5).standard_normal((6, 2)), _origins([2, 1, 1, 1, 1]))
 
-    assert _variance.without_each(groups) is None
+    assert anova.without_each(groups) is None
 
 
 @settings(max_examples=60, deadline=None)
@@ -138,16 +138,16 @@ def test_components_are_never_negative_and_shares_lie_between_0_and_1(
     sizes: list[int], columns: int, levels: list[float], seed: int
 ) -> None:
     values = np.random.default_rng(seed).choice(levels, size=(sum(sizes), columns))
-    groups = _variance.grouped(values, _origins(sizes))
-    whole = _variance.squares(groups).pooled()
-    without = _variance.without_each(groups)
+    groups = anova.grouped(values, _origins(sizes))
+    whole = anova.squares(groups).pooled()
+    without = anova.without_each(groups)
 
-    share = _variance.share(whole)
+    share = anova.share(whole)
 
     assert (whole.within >= 0).all()
     assert (whole.total() >= 0).all()
     assert share is None or 0 <= share <= 1
-    found = _variance.share_interval(whole, None if without is None else without.pooled())
+    found = anova.share_interval(whole, None if without is None else without.pooled())
     assert found is None or 0 <= found.low <= found.high <= 1
 
 
@@ -156,20 +156,20 @@ COSTS = Costs(original_s=40.0, unlearn_s=10.0)
 
 def test_the_best_number_of_repeats_is_cochrans() -> None:
     """sqrt((40 / 10) * (9 / 1)) = 6."""
-    assert _allocation.optimal_repeats(1.0, 9.0, COSTS) == pytest.approx(6)
+    assert allocation.optimal_repeats(1.0, 9.0, COSTS) == pytest.approx(6)
 
 
 @pytest.mark.parametrize(
     ("between", "within", "expected"), [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 1.0, math.inf), (100.0, 1.0, 1.0)]
 )
 def test_the_ends_of_the_scale_of_repeats(between: float, within: float, expected: float) -> None:
-    assert _allocation.optimal_repeats(between, within, COSTS) == expected
+    assert allocation.optimal_repeats(between, within, COSTS) == expected
 
 
 @pytest.mark.parametrize("between", [0.05, 0.4, 3.0])
 def test_no_other_plan_of_equal_cost_does_better(between: float) -> None:
     sizes = np.full(20, 2.0)
-    best = _allocation.best_plan(between, 1.0, COSTS, sizes)
+    best = allocation.best_plan(between, 1.0, COSTS, sizes)
 
     budget = 20 * 40.0 + 40 * 10.0
     for repeats in range(1, 30):
@@ -179,7 +179,7 @@ def test_no_other_plan_of_equal_cost_does_better(between: float) -> None:
 
 
 def test_the_best_plan_keeps_two_originals() -> None:
-    best = _allocation.best_plan(1e-9, 1.0, COSTS, np.array([1.0, 2.0, 1.0]))
+    best = allocation.best_plan(1e-9, 1.0, COSTS, np.array([1.0, 2.0, 1.0]))
 
     assert best.originals >= 2
     assert best.repeats == 4
@@ -189,15 +189,15 @@ def test_the_best_plan_keeps_two_originals() -> None:
 def test_the_standard_error_is_that_of_simulated_means(sizes: list[int]) -> None:
     means = _drawn(np.random.default_rng(6), sizes, 2.0, 3.0, columns=40_000).mean(axis=0)
 
-    assert _allocation.standard_error(2.0, 3.0, np.array(sizes, dtype=float)) == pytest.approx(means.std(), rel=0.02)
+    assert allocation.standard_error(2.0, 3.0, np.array(sizes, dtype=float)) == pytest.approx(means.std(), rel=0.02)
 
 
 def test_the_ratio_of_spreads_is_that_of_the_variances() -> None:
     rng = np.random.default_rng(7)
     left, right = 2.0 * rng.standard_normal((40, 400)), rng.standard_normal((40, 400))
 
-    found = _spread.ratio(
-        _spread.spread(_variance.single(left)), _spread.spread(_variance.single(right)), _spread.usable(right)
+    found = spread_ratio.ratio(
+        spread_ratio.spread(anova.single(left)), spread_ratio.spread(anova.single(right)), spread_ratio.usable(right)
     )
 
     assert found.value == pytest.approx(4.0, rel=0.06)
@@ -213,8 +213,8 @@ def test_the_noise_of_the_ratio_is_not_understated(common: float) -> None:
             math.sqrt(common) * rng.standard_normal((16, 1)) + math.sqrt(1 - common) * rng.standard_normal((16, 60))
             for _ in range(2)
         ]
-        spreads = [_spread.spread(_variance.single(side)) for side in sides]
-        found = _spread.ratio(*spreads, _spread.usable(sides[1]))
+        spreads = [spread_ratio.spread(anova.single(side)) for side in sides]
+        found = spread_ratio.ratio(*spreads, spread_ratio.usable(sides[1]))
         assert found.standard_error is not None
         values.append(math.log(found.value))
         claimed.append(found.standard_error**2)
@@ -223,7 +223,7 @@ def test_the_noise_of_the_ratio_is_not_understated(common: float) -> None:
 
 
 def test_the_middle_half_is_what_is_averaged() -> None:
-    assert _variance.midmean(np.array([[1e9, 2.0, 3.0, 4.0, 6.0, -1e9, 5.0, 100.0]])) == pytest.approx([4.5])
+    assert anova.midmean(np.array([[1e9, 2.0, 3.0, 4.0, 6.0, -1e9, 5.0, 100.0]])) == pytest.approx([4.5])
 
 
 def test_examples_on_which_retrained_models_do_not_vary_are_left_out() -> None:
@@ -231,7 +231,7 @@ def test_examples_on_which_retrained_models_do_not_vary_are_left_out() -> None:
     right[:, 1] = 50.0
     right[:, 2] = 50.0 + 1e-7 * right[:, 0]
 
-    assert _spread.usable(right).tolist() == [True, False, False]
+    assert spread_ratio.usable(right).tolist() == [True, False, False]
 
 
 def test_sums_of_others_lose_no_digits_beside_a_large_row() -> None:
@@ -239,7 +239,7 @@ def test_sums_of_others_lose_no_digits_beside_a_large_row() -> None:
     values = rng.random((9, 4))
     values[3] = 1e18
 
-    found = _variance.sums_of_others(values)
+    found = anova.sums_of_others(values)
 
     for i in range(9):
         assert found[i] == pytest.approx(np.delete(values, i, axis=0).sum(axis=0), rel=1e-14)
@@ -252,11 +252,11 @@ def test_mean_squares_without_an_original_are_those_of_the_others(sizes: list[in
     values, origins = _drawn(rng, sizes, 2.0, 1.0, 3), _origins(sizes)
     shuffled = rng.permutation(len(origins))
 
-    found = _variance.without_each(_variance.grouped(values[shuffled], origins[shuffled]))
+    found = anova.without_each(anova.grouped(values[shuffled], origins[shuffled]))
 
     assert found is not None
     for i in range(len(sizes)):
-        others = _variance.squares(_variance.grouped(values[origins != i], origins[origins != i]))
+        others = anova.squares(anova.grouped(values[origins != i], origins[origins != i]))
         assert found.between[i] == pytest.approx(others.between[0], rel=1e-12)
         assert found.within[i] == pytest.approx(others.within[0], rel=1e-12)
         assert found.n0[i] == pytest.approx(others.n0[0], rel=1e-12)

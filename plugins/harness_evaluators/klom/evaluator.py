@@ -1,0 +1,86 @@
+"""``klom``: KL divergence of margins between unlearned and retrained models, as quantiles over each split.
+
+Formulas and sources: :mod:`harness_evaluators.klom.histograms`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evaluation import SPLITS, EvaluatorInfo, Result, SplitName, hookimpl
+from harness_evaluators.common import bootstrap, calibration, finite
+from harness_evaluators.common.calibration import Description, Rows
+from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.klom import histograms
+
+Values = NDArray[np.float64]
+
+NAMES = ("median", "p95")
+"""Names of the quantiles in :data:`harness_evaluators.klom.histograms.QUANTILES`."""
+
+_WORDS = {"median": "median", "p95": "95th percentile"}
+ORDER: tuple[SplitName, ...] = ("forget", *(split for split in SPLITS if split != "forget"))
+
+
+def of_split(split: SplitName) -> tuple[Description, ...]:
+    """Return the descriptions of the quantiles on a split."""
+    return tuple(
+        Description(
+            f"{split}_{name}",
+            "lower",
+            f"KL divergence of the margins' histogram over unlearned models from that over retrained ones, "
+            f"{_WORDS[name]} over the {split} set; never 0 for finitely many models, so read it beside the control.",
+            unit="nat",
+            bounds=(0.0, np.inf),
+        )
+        for name in NAMES
+    )
+
+
+@hookimpl
+def harness_evaluator() -> EvaluatorInfo:
+    """Register the evaluator."""
+    return EvaluatorInfo(
+        name="klom",
+        version="2",
+        summary="KL divergence of margins between unlearned and retrained models, per split",
+        evaluate=evaluate,
+        source="Georgiev et al. 2024 (arXiv 2410.23232), appendix E.1",
+    )
+
+
+@finite.finite
+def evaluate(analysis: Analysis) -> Result:
+    """Compute histogram divergences on every split that has logits."""
+    models = analysis.models
+    why_not = models.why_not("forget")
+    if why_not:
+        every = (about for split in ORDER for about in of_split(split))
+        return Result(tuple(calibration.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",))
+    resamples = bootstrap.resamples(analysis.evidence, models.sizes())
+    rows: dict[Description, Rows] = {}
+    arrays: dict[str, Values] = {}
+    for split in ORDER:
+        if not models.why_not(split):
+            found = _summaries(models, split)
+            rows |= _rows(split, found, resamples)
+            if split == "forget":
+                arrays |= {f"kl_{row}": one.per_example for row, one in found.items()}
+    metrics = tuple(calibration.metric(about, values) for about, values in rows.items())
+    arrays |= calibration.position_intervals(rows)
+    return Result(metrics, arrays, calibration.warnings("klom", models, rows))
+
+
+def _summaries(models: Models, split: SplitName) -> dict[str, histograms.Summary]:
+    pairs = models.panel(split, Analysis.phi).comparisons()
+    return {row: histograms.summary(left, right) for row, (left, right) in pairs.items()}
+
+
+def _rows(
+    split: SplitName, found: dict[str, histograms.Summary], resamples: bootstrap.Resamples
+) -> dict[Description, Rows]:
+    return {
+        about: calibration.rows_of({row: one.quantiles[i] for row, one in found.items()}, resamples)
+        for i, about in enumerate(of_split(split))
+    }
