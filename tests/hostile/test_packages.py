@@ -173,7 +173,7 @@ def busy(bench: Bench, wheel: Path) -> ModelOutcome:
 def test_processes_and_megabytes_of_an_import_are_bounded(busy: ModelOutcome) -> None:
     assert busy.status is Status.OK
     assert busy.log.dropped_bytes > 4_000_000
-    assert any("5 process(es)" in note for note in busy.evidence.notes)
+    assert any("5 leftover process(es)" in note for note in busy.evidence.notes)
 
 
 @pytest.mark.docker

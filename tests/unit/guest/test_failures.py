@@ -136,7 +136,7 @@ if context.seed == 4:
     )
     notes = " ".join(outcome.evidence.notes)
 
-    assert "1 process(es) of the plugin were left running" in notes
+    assert "1 leftover process(es) of the plugin were killed" in notes
 
 
 def test_an_exception_that_cannot_be_printed_is_still_reported(lab: Lab) -> None:
