@@ -17,7 +17,7 @@ from harness.evaluation import Evidence, Population, Timings
 from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel
 from harness.report.verdict import decide_verdict
 from harness_evaluators import forgetting
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting import memory_regression
 from harness_evaluators.forgetting.memory_regression import Estimate
 from harness_evaluators.forgetting.view import CALIBRATED, PLAIN, View

@@ -10,7 +10,7 @@ from harness.comparing.comparison import Point, TradeOff
 from harness.comparing.trade_off import frontier
 from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
 from harness.report.svg.placing import Box, place
-from harness.report.words import duration, number, plain, way
+from harness.report.words import duration, number, plain, position_text
 
 FRAME = Frame(width=480, height=400, left=58, right=466, top=14, bottom=346)
 LABEL_CHARS, AXIS_CHARS = 22, 32
@@ -242,7 +242,7 @@ def _description(panel: Panel, spots: Sequence[Spot]) -> str:
 
 def _hint(spot: Spot) -> str:
     point = spot.point
-    parts = [f"{way(point.forgetting)} of the way to perfect"]
+    parts = [f"{position_text(point.forgetting)} of the way to perfect"]
     parts += [f"utility {number(point.utility)}"] if point.utility is not None else []
     parts += [f"{duration(point.time_s)} per model"] if point.time_s is not None else []
     return f"{plain(point.label)}: {', '.join(parts)}"

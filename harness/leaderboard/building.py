@@ -18,7 +18,7 @@ from harness.leaderboard.ranking import ends_of, ranks
 from harness.leaderboard.rows import make_row
 from harness.leaderboard.slugs import slugs
 from harness.report.document import MetricRecord
-from harness.report.words import label, origin, plain
+from harness.report.words import label, originals_text, plain
 
 TITLE = "Unlearning leaderboard"
 MAX_DRAWN = 24
@@ -76,7 +76,7 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
         description=first.task.description,
         data_digest=first.task.data_digest,
         models=first.populations.retrained.size,
-        design=origin(first.design),
+        design=originals_text(first.design),
         shared={**one.facts, "data (digest)": first.task.data_digest, "metrics": dict(sorted(one.meanings.items()))},
         apart=tuple(_apart(one, groups)),
         columns=tuple(columns),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Number, Row
-from harness.report.words import NOTHING, VERDICT_WORDS, number, plain, way
+from harness.report.words import NOTHING, VERDICT_WORDS, number, plain, position_text
 
 FIRST_DIRECTION = {"lower": "asc", "closer_to_reference": "asc"}
 
@@ -65,7 +65,7 @@ def way_ends(found: Number) -> str:
     """Return the ends of a way's interval, e.g. "7 to 12 %"; empty if there are none."""
     if found.low is None or found.high is None:
         return ""
-    return f"{way(found.low).removesuffix(' %')} to {way(found.high)}"
+    return f"{position_text(found.low).removesuffix(' %')} to {position_text(found.high)}"
 
 
 def ends(found: Number, unit: str) -> str:

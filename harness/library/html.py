@@ -16,7 +16,7 @@ from harness.report.words import (
     interval,
     label,
     number,
-    origin,
+    originals_text,
     plain,
 )
 
@@ -46,8 +46,8 @@ def _text(text: str) -> str:
 def _title(report: RunReport) -> str:
     plugin, made = report.plugin, report.populations
     sizes = (
-        f"{made.unlearned.size} unlearned models (from {origin(report.design)}) against {made.retrained.size} retrained ones"
-        f" and {made.control.size} controls"
+        f"{made.unlearned.size} unlearned models (from {originals_text(report.design)}) against {made.retrained.size} "
+        f"retrained ones and {made.control.size} controls"
     )
     provider = _text(f"{plugin.distribution} {plugin.version}")
     return (

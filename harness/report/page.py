@@ -118,11 +118,11 @@ def _environment() -> jinja2.Environment:
         duration=words.duration,
         amount=amount,
         plain=words.plain,
-        way=words.way,
+        way=words.position_text,
         tip=words.tip,
         harmless=harmless,
         pretty=_pretty,
-        origin=words.origin,
+        origin=words.originals_text,
     )
     environment.globals["label"] = words.label
     environment.globals.update(phase_sentence=phase_sentence, model_sentence=model_sentence)

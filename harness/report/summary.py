@@ -27,7 +27,7 @@ from harness.report.words import (
     interval,
     label,
     number,
-    origin,
+    originals_text,
     plain,
 )
 
@@ -78,7 +78,7 @@ def _undependable(report: Report) -> list[RenderableType]:
 def _measured(report: Report) -> Text:
     sizes, made = report.task.split_sizes, report.populations
     return Text(
-        f"{made.unlearned.size} unlearned models (from {origin(report.design)}) against {made.retrained.size} "
+        f"{made.unlearned.size} unlearned models (from {originals_text(report.design)}) against {made.retrained.size} "
         f"retrained ones; {made.control.size} more retrained ones show what perfect unlearning scores. "
         f"{sizes.get('forget', 0)} examples to forget, {sizes.get('retain', 0)} to keep."
     )

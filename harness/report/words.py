@@ -13,7 +13,7 @@ from harness.core.text import harmless
 from harness.report.document import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
 
 NOTHING = "–"
-PURE = ("", "ratio")
+UNITLESS = ("", "ratio")
 WANTED = {
     "higher": "higher",
     "lower": "lower",
@@ -80,7 +80,7 @@ def number(value: float | None, unit: str = "") -> str:
         return NOTHING
     if unit == "share":
         return f"{100 * value:.1f} %"
-    return _digits(value) if unit in PURE else f"{_digits(value)} {plain(unit)}"
+    return _digits(value) if unit in UNITLESS else f"{_digits(value)} {plain(unit)}"
 
 
 def _digits(value: float) -> str:
@@ -95,18 +95,18 @@ def interval(record: IntervalRecord | None, unit: str = "") -> str:
     if record is None:
         return ""
     low, high = number(record.low, unit), number(record.high, unit)
-    shared = "" if unit in PURE else f" {'%' if unit == 'share' else plain(unit)}"
+    shared = "" if unit in UNITLESS else f" {'%' if unit == 'share' else plain(unit)}"
     return f"{low.removesuffix(shared)} to {high}"
 
 
-def origin(design: DesignRecord) -> str:
-    """Describe what was unlearned, e.g. "32 originals", "8 originals, 4 times each" or "one original, repeatedly"."""
+def originals_text(design: DesignRecord) -> str:
+    """Describe the models that the plugin started from, e.g. "32 originals" or "one original, repeatedly"."""
     if design.name == "one-original":
         return "one original, repeatedly"
     return f"{design.originals} originals" + (f", {design.repeats} times each" if design.repeats > 1 else "")
 
 
-def way(position: float | None) -> str:
+def position_text(position: float | None) -> str:
     """Format a metric's position between no-op (0 %) and control (100 %); None as a dash."""
     if position is None:
         return NOTHING

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite
+from harness_evaluators.common import bootstrap, control_and_noop, finite
 from harness_evaluators.common.bootstrap import Linear, Resamples, Sampled
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis, Models, Panel
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis, Models, Panel
 
 Values = NDArray[np.float64]
 Combine = Callable[[Values], Values]
@@ -87,7 +87,7 @@ def evaluate(analysis: Analysis) -> Result:
     metrics = [_accuracy(split, panel, gaps[split], resamples) for split, panel in panels.items()]
     metrics += [_gap(split, rows) for split, rows in gaps.items()]
     metrics += [_summary(about, combine, gaps) for about, combine in ((TOW, _tug_of_war), (AVERAGE_GAP, _mean_gap))]
-    positions = calibration.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
+    positions = control_and_noop.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
 
 
@@ -107,8 +107,8 @@ def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) 
     about = of_split(split)
     rows = Rows(**{row: resamples.mean(row, right) for row, right in _rows(panel).items()})
     if rows.unlearned is None:
-        return calibration.missing(about, _UNJUDGED.format(row="unlearned"))
-    metric = calibration.metric(about, rows, scale=gaps)
+        return control_and_noop.missing(about, _UNJUDGED.format(row="unlearned"))
+    metric = control_and_noop.metric(about, rows, scale=gaps)
     note = "" if panel.retrained is None else f"Retrained models: {100 * panel.retrained.mean():.1f} %."
     return replace(metric, note=note)
 
@@ -119,20 +119,20 @@ def _gaps(panel: Panel, resamples: Resamples) -> Rows:
         return Rows()
     centre = float(panel.retrained.mean())
     linear = {row: Linear(float(right.mean()) - centre, right, -panel.retrained) for row, right in _rows(panel).items()}
-    return calibration.rows_of(linear, resamples)
+    return control_and_noop.rows_of(linear, resamples)
 
 
 def _gap(split: SplitName, rows: Rows) -> Metric:
     about = gap_of_split(split)
     if rows.unlearned is None:
-        return calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
-    return calibration.metric(about, rows)
+        return control_and_noop.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return control_and_noop.metric(about, rows)
 
 
 def _summary(about: Description, combine: Combine, gaps: Mapping[SplitName, Rows]) -> Metric:
     """Combine the gaps on forget, retain and test, value by value and resample by resample."""
     if not all(split in gaps for split in HEADLINES):
-        return calibration.missing(about, "Not computed: it needs the forget, retain and test sets.")
+        return control_and_noop.missing(about, "Not computed: it needs the forget, retain and test sets.")
     parts = [gaps[split] for split in HEADLINES]
     rows = Rows(
         _combined(combine, [part.unlearned for part in parts]),
@@ -140,8 +140,8 @@ def _summary(about: Description, combine: Combine, gaps: Mapping[SplitName, Rows
         _combined(combine, [part.noop for part in parts]),
     )
     if rows.unlearned is None:
-        return calibration.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
-    return calibration.metric(about, rows)
+        return control_and_noop.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
+    return control_and_noop.metric(about, rows)
 
 
 def _combined(combine: Combine, gaps: Sequence[Sampled | None]) -> Sampled | None:

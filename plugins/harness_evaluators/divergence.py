@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite, gap_metrics, posterior_distances
+from harness_evaluators.common import bootstrap, control_and_noop, finite, gap_metrics, posterior_distances
 from harness_evaluators.common.bootstrap import Linear, Resamples
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import MIN_MODELS, Analysis, Models
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models
 
 Singles = NDArray[np.float32]
 Sides = Mapping[str, posterior_distances.Side]
@@ -95,22 +95,22 @@ def evaluate(analysis: Analysis) -> Result:
     why_not = models.why_not("forget")
     if why_not:
         every = (EXCESS, *PAIRED, ZRF_UNIFORM, *OTHER_SPLITS.values())
-        missing = tuple(calibration.missing(about, why_not) for about in every)
+        missing = tuple(control_and_noop.missing(about, why_not) for about in every)
         return Result(missing, warnings=(f"divergence: {why_not}",))
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     sides = _sides(models, "forget")
     paired = {about: _paired(sides, distance) for about, distance in PAIRED.items()}
     found = {EXCESS: _excess(sides, paired[JS]), **paired}
-    rows = {about: calibration.rows_of(statistics, resamples) for about, statistics in found.items()}
-    metrics = [calibration.metric(EXCESS, rows[EXCESS])]
+    rows = {about: control_and_noop.rows_of(statistics, resamples) for about, statistics in found.items()}
+    metrics = [control_and_noop.metric(EXCESS, rows[EXCESS])]
     metrics += [_without_position(about, rows[about]) for about in PAIRED]
     scores = {
         row: posterior_distances.zero_retrain_forgetting(p, _uniform(analysis.evidence)) for row, p in sides.items()
     }
     metrics.append(gap_metrics.metric(ZRF_UNIFORM, scores, resamples))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
-    arrays = calibration.position_intervals({EXCESS: rows[EXCESS]})
-    return Result(tuple(metrics), arrays, calibration.warnings("divergence", models, rows))
+    arrays = control_and_noop.position_intervals({EXCESS: rows[EXCESS]})
+    return Result(tuple(metrics), arrays, control_and_noop.warnings("divergence", models, rows))
 
 
 def _uniform(evidence: Evidence) -> Singles:
@@ -142,11 +142,11 @@ def _excess(sides: Sides, across: Mapping[str, Linear]) -> dict[str, Linear]:
 def _on_split(models: Models, split: SplitName, resamples: Resamples) -> Metric:
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
-        return calibration.missing(about, why_not)
+        return control_and_noop.missing(about, why_not)
     statistics = _paired(_sides(models, split), PAIRED[JS])
-    return _without_position(about, calibration.rows_of(statistics, resamples))
+    return _without_position(about, control_and_noop.rows_of(statistics, resamples))
 
 
 def _without_position(about: Description, rows: Rows) -> Metric:
     """Return the metric without a position: overconfident models can be nearer to retrained ones than these to each other."""
-    return replace(calibration.metric(about, rows), position=None)
+    return replace(control_and_noop.metric(about, rows), position=None)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
 from harness_evaluators.common.bootstrap import RESAMPLES, Sampled
-from harness_evaluators.common.calibration import Description, Rows, metric, missing
+from harness_evaluators.common.control_and_noop import Description, Rows, metric, missing
 
 Values = NDArray[np.float64]
 Summary = Callable[[Values], Values]

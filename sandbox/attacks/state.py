@@ -70,12 +70,12 @@ def closed_folder():
 
 def odd_names():
     """Leave files with names that are not text, begin with a dash, or look like the guest's own during cleanup."""
-    for name in (b"\xff\xfe", b"-rf", b"new\nline", b".wiped-0", b".wiped-1", b" ", b"...", b"\x1b[2J"):
+    for name in (b"\xff\xfe", b"-rf", b"new\nline", b".to-wipe-0", b".to-wipe-1", b" ", b"...", b"\x1b[2J"):
         place = b"/tmp/" + name
         if os.path.lexists(place):
             reached(repr(name))
         os.mkdir(place)
-        with open(place + b"/.wiped-2", "wb") as file:
+        with open(place + b"/.to-wipe-2", "wb") as file:
             file.write(MARK)
 
 

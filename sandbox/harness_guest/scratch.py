@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 
 def wipe(folder: str) -> bool:
-    """Delete everything inside ``folder`` but not the folder; return True if it is empty now.
+    """Delete what can be deleted inside ``folder``, but not the folder; return True if it is empty now.
 
     It does not recurse, so no depth of nesting can stop it, and follows no links. Entries that cannot be deleted are left.
     """
@@ -40,7 +40,7 @@ def _remove(root: int, name: str, numbers: Iterator[int]) -> list[str]:
         os.chmod(name, 0o700, dir_fd=root)
         folder = _open_folder(name, root)
         try:
-            moved = [_move_up(root, folder, inner, f".wiped-{next(numbers)}") for inner in _names(folder)]
+            moved = [_move_up(root, folder, inner, f".to-wipe-{next(numbers)}") for inner in _names(folder)]
         finally:
             os.close(folder)
         os.rmdir(name, dir_fd=root)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,14 +13,11 @@ from harness.evaluation import Clock
 from harness.runners.base import GuestExit, GuestHandle
 from harness.runners.session.causes import Facts, decide
 from harness.runners.session.channel import Channel, DeadlineError, GuestGoneError
+from harness.runners.session.time_limit import enforced
 from harness.runners.session.transcript import Transcript
 from harness.runners.session.weights import Manifest, State, WeightsInvalid, decode
 from harness_guest.protocol import Hello, Job, Kind, ProtocolError, encode_json, header
 
-KILL_GRACE_S = 0.35
-"""Seconds after the limit in which the guest may still report evidence before it is killed; results are rejected."""
-
-WATCHDOG_GRACE_S = 0.75
 TEARDOWN_GRACE_S = 30.0
 MAX_STDERR_CHARS = 2_000
 
@@ -135,30 +130,16 @@ class Attempt:
         """Wait for the plugin's import; return False if the process ended before it was over."""
         self._facts = replace(self._facts, started=True)
         began_s = self._clock()
-        with self._watched(self._job.import_limit_s) as deadline_s:
+        with enforced(self._handle, self._job.import_limit_s, self._clock) as deadline_s:
             imported = self._transcript.until((Kind.IMPORTED, Kind.ENDED), self._channel, deadline_s) is Kind.IMPORTED
         if imported:
             self._import_s = self._clock() - began_s
             self._facts = replace(self._facts, imported=True)
         return imported
 
-    @contextmanager
-    def _watched(self, kill_s: float | None) -> Iterator[float | None]:
-        """Kill the guest unconditionally if this block takes longer; yield the time until which frames are accepted."""
-        if kill_s is None:
-            yield None
-            return
-        watchdog = threading.Timer(kill_s + WATCHDOG_GRACE_S, self._handle.kill)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield self._clock() + kill_s + KILL_GRACE_S
-        finally:
-            watchdog.cancel()
-
     def _unlearn(self) -> None:
         """Start the model and read to its end while the clock runs."""
-        with self._watched(self._job.kill_s) as deadline_s:
+        with enforced(self._handle, self._job.kill_s, self._clock) as deadline_s:
             self._timed(deadline_s)
         if self._transcript.ended is None:
             self._finish()

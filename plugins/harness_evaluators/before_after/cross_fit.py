@@ -13,8 +13,8 @@ from harness.evaluation import Population, SplitName
 from harness_evaluators.before_after import change, weighted_auc
 from harness_evaluators.before_after.change import Moments
 from harness_evaluators.common import jackknife, parallel
+from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models
 from harness_evaluators.common.example_sets import Examples, Side
-from harness_evaluators.common.populations import MIN_MODELS, Analysis, Models
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from harness.evaluation import EvaluatorInfo, Evidence, Result, hookimpl
 from harness_evaluators.before_after import cross_fit
 from harness_evaluators.before_after.cross_fit import Outcome
-from harness_evaluators.common import bootstrap, calibration, example_sets, finite, gap_metrics
-from harness_evaluators.common.calibration import Description
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common import bootstrap, control_and_noop, example_sets, finite, gap_metrics
+from harness_evaluators.common.control_and_noop import Description
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 
 Values = NDArray[np.float64]
 Statistic = Callable[[Outcome], Values]
@@ -111,7 +111,7 @@ def evaluate(analysis: Analysis) -> Result:
         examples = example_sets.matched(analysis.evidence, analysis.evidence.rng("before-after"))
     if examples is None:
         why_not = why_not or "Not computed: no class of the forget set is in the test set."
-        missing = tuple(calibration.missing(about, why_not) for about in ALL)
+        missing = tuple(control_and_noop.missing(about, why_not) for about in ALL)
         return Result(missing, warnings=(f"before_after: {why_not}",))
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     rows = cross_fit.pairs(models)
@@ -120,11 +120,11 @@ def evaluate(analysis: Analysis) -> Result:
     }
     found = {about: {row: values[:, i] for row, values in every.items()} for i, about in enumerate(STATISTICS)}
     gaps = gap_metrics.gaps(found[AUC], resamples)
-    whole = [gap_metrics.metric(AUC, found.pop(AUC), resamples), calibration.metric(EXCESS, gaps)]
+    whole = [gap_metrics.metric(AUC, found.pop(AUC), resamples), control_and_noop.metric(EXCESS, gaps)]
     # Parts of the attack may hardly differ between no-op and control, so they get no position of their own.
     parts = [replace(gap_metrics.metric(about, values, resamples), position=None) for about, values in found.items()]
-    warnings = (*calibration.warnings("before_after", models, {AUC: gaps}), *_warnings(models))
-    arrays = calibration.position_intervals({AUC: gaps, EXCESS: gaps})
+    warnings = (*control_and_noop.warnings("before_after", models, {AUC: gaps}), *_warnings(models))
+    arrays = control_and_noop.position_intervals({AUC: gaps, EXCESS: gaps})
     return Result((*whole, *parts), arrays, warnings)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Result
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 
 Evaluate = Callable[[Evidence], Result]
 Logits = NDArray[np.float32]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Metric
-from harness_evaluators.common import calibration
+from harness_evaluators.common import control_and_noop
 from harness_evaluators.common.bootstrap import Linear, Resamples
-from harness_evaluators.common.calibration import Description, Rows
+from harness_evaluators.common.control_and_noop import Description, Rows
 
 Values = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def gaps(per_model: Mapping[str, Values], resamples: Resamples) -> Rows:
         for row, values in per_model.items()
         if row != "retrained"
     }
-    return calibration.rows_of(linear, resamples)
+    return control_and_noop.rows_of(linear, resamples)
 
 
 def means(per_model: Mapping[str, Values], resamples: Resamples) -> Rows:
@@ -42,6 +42,6 @@ def metric(about: Description, per_model: Mapping[str, Values], resamples: Resam
         per_model: values of shape (N,) by row, ``unlearned`` and ``retrained`` among them.
         resamples: of the run.
     """
-    found = calibration.metric(about, means(per_model, resamples), scale=gaps(per_model, resamples))
+    found = control_and_noop.metric(about, means(per_model, resamples), scale=gaps(per_model, resamples))
     note = f"{about.note} Retrained models: {per_model['retrained'].mean():.4f}.".strip()
     return replace(found, note=note)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators.common import model_pairs, parallel, populations
+from harness_evaluators.common import evidence_analysis, model_pairs, parallel
 from harness_evaluators.common.bootstrap import Linear
 
 Values = NDArray[np.float64]
@@ -194,7 +194,7 @@ def mean_activation_distance(left: Singles | Side, right: Singles | Side) -> Lin
 def mean_completeness(left: Singles | Side, right: Singles | Side) -> Linear:
     """Return the share of equal predictions, mean over pairs and examples; the first class wins ties."""
     sides = _sides(left, right)
-    one, other = (populations.largest(known.halves.transpose(0, 2, 1)) for known in sides)
+    one, other = (evidence_analysis.largest(known.halves.transpose(0, 2, 1)) for known in sides)
     return model_pairs.over_pairs(*sides, lambda i, j: np.asarray((one[i] == other[j]).mean(axis=1)))
 
 

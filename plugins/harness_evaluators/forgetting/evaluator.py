@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result, hookimpl
-from harness_evaluators.common import calibration, finite, populations
-from harness_evaluators.common.calibration import Description
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common import control_and_noop, evidence_analysis, finite
+from harness_evaluators.common.control_and_noop import Description
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting import effective_models, memory_regression, texts
 from harness_evaluators.forgetting.memory_regression import Estimate, Memory, Sample
 from harness_evaluators.forgetting.permutation_test import Difference
@@ -87,7 +87,7 @@ def evaluate(analysis: Analysis) -> Result:
     why_not = models.why_not("forget") or _why_no_scale(view)
     if why_not:
         return Result(
-            tuple(calibration.missing(about, why_not) for about in texts.ALL), warnings=(f"forgetting: {why_not}",)
+            tuple(control_and_noop.missing(about, why_not) for about in texts.ALL), warnings=(f"forgetting: {why_not}",)
         )
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
@@ -98,7 +98,7 @@ def evaluate(analysis: Analysis) -> Result:
 def _why_no_scale(view: View) -> str:
     """Return a reason if all retrained models are identical: there is then no scale for a difference."""
     retrained = view.plain("retrained")
-    same = np.ptp(retrained, axis=0) <= populations.SAME * np.abs(retrained).max()
+    same = np.ptp(retrained, axis=0) <= evidence_analysis.SAME * np.abs(retrained).max()
     return "Not computed: retrained models do not vary, so there is no scale for a difference." if same.all() else ""
 
 
@@ -198,7 +198,7 @@ def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
     """Return a share of memory; what is left is linear in the slope, so the position is 1 - slope."""
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
-        return calibration.missing(about, "Not computed: this view or the no-op is missing.")
+        return control_and_noop.missing(about, "Not computed: this view or the no-op is missing.")
     return replace(
         _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
@@ -211,7 +211,7 @@ def _worst(seen: Mapping[Row, Seen]) -> Metric:
     about = texts.LEFT_WORST
     ours = seen["unlearned"].memories
     if not ours:
-        return calibration.missing(about, "Not computed: without a no-op.")
+        return control_and_noop.missing(about, "Not computed: without a no-op.")
     way = max(ours, key=lambda name: ours[name].slope.value)
     return replace(_share(about, seen, way), control=_highest(seen), note=f"It is {_in_words(way)}.")
 
@@ -234,7 +234,7 @@ def _in_words(way: str) -> str:
 def _estimated(about: Description, rows: Mapping[Row, Estimate | None]) -> Metric:
     ours, control, noop = (rows.get(row) for row in ("unlearned", "control", "noop"))
     if ours is None:
-        return calibration.missing(about, "Not computed: the examples or the no-op are missing.")
+        return control_and_noop.missing(about, "Not computed: the examples or the no-op are missing.")
     return replace(
         _with_errors(about, ours, control),
         noop=None if noop is None else noop.value,
@@ -253,7 +253,7 @@ def _with_errors(about: Description, ours: Estimate, control: Estimate | None) -
         interval=_interval(ours),
         control=None if control is None else control.value,
         control_interval=_interval(control),
-        smallest_visible=None if control is None else calibration.Z95 * float(np.hypot(ours.error, control.error)),
+        smallest_visible=None if control is None else control_and_noop.Z95 * float(np.hypot(ours.error, control.error)),
         headline=about.headline,
     )
 
@@ -262,7 +262,7 @@ def _plain_metric(about: Description, rows: Mapping[Row, float | None], note: st
     """Return a number without an interval: a p-value, a bound, or a share of significant examples."""
     ours = rows.get("unlearned")
     if ours is None:
-        return calibration.missing(about, "Not computed: its data are missing in this run.")
+        return control_and_noop.missing(about, "Not computed: its data are missing in this run.")
     return Metric(
         about.name,
         ours,
@@ -280,11 +280,11 @@ def _size(seen: Mapping[Row, Seen]) -> Metric:
     """Return the root of the mean square with the roots of its interval's ends; negative squares count as 0."""
     about, memories = texts.SIZE, seen["unlearned"].memories
     if not memories:
-        return calibration.missing(about, "Not computed: without a no-op.")
+        return control_and_noop.missing(about, "Not computed: without a no-op.")
     size = memories[PLAIN].size
     interval = _interval(size)
     if interval is None:
-        return calibration.missing(about, "Not computed.")
+        return control_and_noop.missing(about, "Not computed.")
     value, low, high = (float(np.sqrt(max(0.0, end))) for end in (size.value, interval.low, interval.high))
     return Metric(about.name, value, about.direction, about.text, interval=replace(interval, low=low, high=high))
 
@@ -308,7 +308,7 @@ def _arrays(seen: Seen, metrics: Sequence[Metric]) -> dict[str, Values]:
 def _warnings(seen: Mapping[Row, Seen]) -> list[str]:
     missing = {"control": "no control", "noop": "no no-op"}
     return [
-        f"forgetting: {text}: fewer than {populations.MIN_MODELS} models."
+        f"forgetting: {text}: fewer than {evidence_analysis.MIN_MODELS} models."
         for row, text in missing.items()
         if row not in seen
     ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
 from harness_evaluators.common import parallel
-from harness_evaluators.common.populations import Models, phi_of
+from harness_evaluators.common.evidence_analysis import Models, phi_of
 
 Values = NDArray[np.float64]
 Logits = NDArray[np.float32]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness_evaluators.common.calibration import Description
+from harness_evaluators.common.control_and_noop import Description
 
 DIFFERENCE = Description(
     "difference_p",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Population, SplitName
-from harness_evaluators.common.populations import MIN_MODELS, Models
+from harness_evaluators.common.evidence_analysis import MIN_MODELS, Models
 from harness_evaluators.forgetting import excess_test, features, memory_regression, permutation_test, placebo
 from harness_evaluators.forgetting.excess_test import Distances
 from harness_evaluators.forgetting.memory_regression import Origins, Sample

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.evaluation import EvaluatorInfo, Result, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite, populations
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common import bootstrap, control_and_noop, evidence_analysis, finite
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.forgetting_quality import lower_bounds, rates, reporting, statistics, strongest_attack
 from harness_evaluators.forgetting_quality.rates import DELTA
 from harness_evaluators.forgetting_quality.statistics import Row
@@ -95,22 +95,22 @@ def evaluate(analysis: Analysis) -> Result:
     """Compute epsilons on the forget set by both families of attacks, their points, and the competition's score."""
     models = _equal_sizes(analysis.models)
     if why_not := models.why_not("forget"):
-        absent = tuple(calibration.missing(about, why_not) for about in reporting.EVERY)
+        absent = tuple(control_and_noop.missing(about, why_not) for about in reporting.EVERY)
         return Result(absent, warnings=(f"forgetting_quality: {why_not}",))
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     found = {attack: _rows(models, attack) for attack in ATTACKS}
     rows = reporting.rows(found, resamples)
     bounds = _bounds(models)
-    rows[reporting.LOWER_BOUND] = calibration.without_interval(
+    rows[reporting.LOWER_BOUND] = control_and_noop.without_interval(
         {row: float(values.mean()) for row, values in bounds.items()}
     )
     ratios = reporting.accuracy_ratios(models, resamples)
     if ratios is not None:
         rows[reporting.SCORE] = reporting.scores(rows[reporting.F_OFFICIAL], ratios)
     context = reporting.context(models.sizes())
-    metrics = [reporting.with_context(calibration.metric(about, each), context) for about, each in rows.items()]
+    metrics = [reporting.with_context(control_and_noop.metric(about, each), context) for about, each in rows.items()]
     if ratios is None:
-        metrics.append(calibration.missing(reporting.SCORE, reporting.NO_RATIO))
+        metrics.append(control_and_noop.missing(reporting.SCORE, reporting.NO_RATIO))
     return Result(tuple(metrics), _arrays(found, rows) | _bound_arrays(bounds, models), _warnings(models, found, rows))
 
 
@@ -129,7 +129,7 @@ def _checked(name: str, phi: ArrayLike) -> Values:
 def _equal_sizes(models: Models) -> Models:
     """Cut all populations to the smaller of unlearned and retrained: epsilon's range and F's buckets depend on N."""
     size = min(len(models.order["unlearned"]), len(models.order["retrained"]))
-    if size < populations.MIN_MODELS:
+    if size < evidence_analysis.MIN_MODELS:
         return models
     return replace(models, order={name: rows[:size] for name, rows in models.order.items()})
 
@@ -161,7 +161,7 @@ def _arrays(
         for attack, each in found.items()
         for row, one in each.items()
     }
-    return arrays | calibration.position_intervals(rows)
+    return arrays | control_and_noop.position_intervals(rows)
 
 
 def _bound_arrays(bounds: Mapping[str, Values], models: Models) -> dict[str, Values]:
@@ -175,7 +175,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     guarded = {row: one.guarded for row, one in found["official-grid"].items()}
     return (
-        *calibration.warnings("forgetting_quality", models, rows),
+        *control_and_noop.warnings("forgetting_quality", models, rows),
         *reporting.design_warnings(models, guarded),
         *reporting.size_warnings(models),
     )

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Metric, Population, SplitName
-from harness_evaluators.common import calibration, populations
+from harness_evaluators.common import control_and_noop, evidence_analysis
 from harness_evaluators.common.bootstrap import Resamples, Sampled
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.forgetting_quality import lower_bounds, rates
 from harness_evaluators.forgetting_quality.statistics import CROSS_FITTED, IN_SAMPLE, Row
 from harness_evaluators.forgetting_quality.strongest_attack import AttackName
@@ -102,8 +102,8 @@ def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Row
     statistics = {name: row.statistics[statistic] for name, row in found.items()}
     few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MIN_FOR_MEANS
     if statistic == "median_epsilon" or (statistic.startswith("mean") and few):
-        return calibration.without_interval({name: one.value for name, one in statistics.items()})
-    return calibration.rows_of(statistics, resamples)
+        return control_and_noop.without_interval({name: one.value for name, one in statistics.items()})
+    return control_and_noop.rows_of(statistics, resamples)
 
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
@@ -177,7 +177,7 @@ def size_warnings(models: Models) -> tuple[str, ...]:
     few = [
         f"{sizes[row]} {row}"
         for row in ("control", "noop")
-        if populations.MIN_MODELS <= sizes[row] < sizes["unlearned"]
+        if evidence_analysis.MIN_MODELS <= sizes[row] < sizes["unlearned"]
     ]
     if not few:
         return ()

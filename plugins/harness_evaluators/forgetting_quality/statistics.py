@@ -12,7 +12,7 @@ from scipy.special import expit
 from harness.evaluation import Population, SplitName, phi
 from harness_evaluators.common import jackknife, likelihood_ratio, parallel
 from harness_evaluators.common.bootstrap import Linear
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting_quality import example_noise, rates, strongest_attack
 from harness_evaluators.forgetting_quality.strongest_attack import AttackName, Attacks, Codes, Pool
 

@@ -1,4 +1,7 @@
-"""The largest epsilon over a family of attacks, example by example, with the attack that reaches it.
+"""For each example, the largest epsilon that a family of attacks reaches, and the attack that reaches it.
+
+An attack is an interval of phi in which it guesses "unlearned", or "retrained"; epsilon is that of (epsilon, delta)-unlearning
+(Triantafillou et al. 2024, arXiv 2406.09073).
 
 Both populations are sorted once, together, for all selections of models; everything else is counting.
 """
@@ -133,8 +136,8 @@ def strongest_of(both: Pool, chosen: Codes, attack: AttackName, delta: float, *,
         both: the populations.
         chosen: the selection of models, shape (N,).
         attack: the family.
-        delta: of epsilon.
-        ends: return the first of equally strong attacks; without, any of them, which is faster.
+        delta: the delta at which epsilon is computed.
+        ends: return the first of equally strong attacks; False for any of them, which is faster. "exact" ignores it.
     """
     found = Attacks.nothing(len(both.values))
     search = _exact if attack == "exact" else _official

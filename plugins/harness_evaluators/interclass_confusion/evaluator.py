@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite, gap_metrics
+from harness_evaluators.common import bootstrap, control_and_noop, finite, gap_metrics
 from harness_evaluators.common.bootstrap import Resamples
-from harness_evaluators.common.calibration import Description
-from harness_evaluators.common.populations import Analysis, Models, Statistic
+from harness_evaluators.common.control_and_noop import Description
+from harness_evaluators.common.evidence_analysis import Analysis, Models, Statistic
 from harness_evaluators.interclass_confusion import confusion
 from harness_evaluators.interclass_confusion.confusion import Confused
 
@@ -79,13 +79,13 @@ def evaluate(analysis: Analysis) -> Result:
     confused = confusion.confused(analysis.evidence)
     if confused is None:
         # No headline: the summaries of all other tasks would get a row without a number.
-        return Result(tuple(calibration.missing(replace(about, headline=False), _CLEAN) for about in METRICS))
+        return Result(tuple(control_and_noop.missing(replace(about, headline=False), _CLEAN) for about in METRICS))
     models = analysis.models
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     found = _per_model(models, confused)
     metrics = tuple(_metric(about, found.get(about), resamples) for about in METRICS)
     gaps = {about: gap_metrics.gaps(rows, resamples) for about, rows in found.items() if "retrained" in rows}
-    arrays = _matrices(models, confused) | calibration.position_intervals(gaps)
+    arrays = _matrices(models, confused) | control_and_noop.position_intervals(gaps)
     return Result(_with_classes(metrics, models, confused), arrays, _warnings(models))
 
 
@@ -121,11 +121,11 @@ def _rows(models: Models, split: SplitName, statistic: Statistic) -> dict[str, V
 
 def _metric(about: Description, rows: Mapping[str, Values] | None, resamples: Resamples) -> Metric:
     if rows is None:
-        return calibration.missing(about, _NO_EXAMPLES)
+        return control_and_noop.missing(about, _NO_EXAMPLES)
     if "unlearned" not in rows:
-        return calibration.missing(about, _NO_MODELS)
+        return control_and_noop.missing(about, _NO_MODELS)
     if "retrained" not in rows:
-        return calibration.metric(about, gap_metrics.means(rows, resamples), scale=calibration.Rows())
+        return control_and_noop.metric(about, gap_metrics.means(rows, resamples), scale=control_and_noop.Rows())
     return gap_metrics.metric(about, rows, resamples)
 
 

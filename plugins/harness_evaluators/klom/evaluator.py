@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common import bootstrap, control_and_noop, finite
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.klom import histograms
 
 Values = NDArray[np.float64]
@@ -57,7 +57,9 @@ def evaluate(analysis: Analysis) -> Result:
     why_not = models.why_not("forget")
     if why_not:
         every = (about for split in ORDER for about in of_split(split))
-        return Result(tuple(calibration.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",))
+        return Result(
+            tuple(control_and_noop.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",)
+        )
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     rows: dict[Description, Rows] = {}
     arrays: dict[str, Values] = {}
@@ -67,9 +69,9 @@ def evaluate(analysis: Analysis) -> Result:
             rows |= _rows(split, found, resamples)
             if split == "forget":
                 arrays |= {f"kl_{row}": one.per_example for row, one in found.items()}
-    metrics = tuple(calibration.metric(about, values) for about, values in rows.items())
-    arrays |= calibration.position_intervals(rows)
-    return Result(metrics, arrays, calibration.warnings("klom", models, rows))
+    metrics = tuple(control_and_noop.metric(about, values) for about, values in rows.items())
+    arrays |= control_and_noop.position_intervals(rows)
+    return Result(metrics, arrays, control_and_noop.warnings("klom", models, rows))
 
 
 def _summaries(models: Models, split: SplitName) -> dict[str, histograms.Summary]:
@@ -81,6 +83,6 @@ def _rows(
     split: SplitName, found: dict[str, histograms.Summary], resamples: bootstrap.Resamples
 ) -> dict[Description, Rows]:
     return {
-        about: calibration.rows_of({row: one.quantiles[i] for row, one in found.items()}, resamples)
+        about: control_and_noop.rows_of({row: one.quantiles[i] for row, one in found.items()}, resamples)
         for i, about in enumerate(of_split(split))
     }

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
 from harness.evaluation import EvaluatorInfo, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite, half_samples, likelihood_ratio, mean_shift
+from harness_evaluators.common import bootstrap, control_and_noop, finite, half_samples, likelihood_ratio, mean_shift
 from harness_evaluators.common.bootstrap import Linear
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.ks import null_distribution, sample_distances
 
 Values = NDArray[np.float64]
@@ -88,7 +88,7 @@ def evaluate(analysis: Analysis) -> Result:
     why_not = models.why_not("forget")
     if why_not:
         every = (MEAN_D, REJECTED, WASSERSTEIN, LOGITS, *OTHER_SPLITS.values())
-        return Result(tuple(calibration.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
+        return Result(tuple(control_and_noop.missing(about, why_not) for about in every), warnings=(f"ks: {why_not}",))
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     comparisons = models.panel("forget", Analysis.phi).comparisons()
     found = _compared(comparisons)
@@ -98,18 +98,18 @@ def evaluate(analysis: Analysis) -> Result:
     }
     rows = {
         MEAN_D: _rows({row: one.mean for row, one in found.items()}, resamples),
-        REJECTED: calibration.without_interval(rejected),
+        REJECTED: control_and_noop.without_interval(rejected),
         WASSERSTEIN: _rows(_wasserstein(comparisons), resamples),
         LOGITS: _rows(_on_logits(models), resamples),
     }
-    metrics = [_with_null(calibration.metric(about, values), comparisons) for about, values in rows.items()]
+    metrics = [_with_null(control_and_noop.metric(about, values), comparisons) for about, values in rows.items()]
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
-    arrays |= calibration.position_intervals(rows)
-    return Result(tuple(metrics), arrays, calibration.warnings("ks", models, rows))
+    arrays |= control_and_noop.position_intervals(rows)
+    return Result(tuple(metrics), arrays, control_and_noop.warnings("ks", models, rows))
 
 
 def _rows(statistics: Mapping[str, Linear], resamples: bootstrap.Resamples) -> Rows:
-    return calibration.rows_of(statistics, resamples)
+    return control_and_noop.rows_of(statistics, resamples)
 
 
 def _wasserstein(comparisons: Comparisons) -> dict[str, Linear]:
@@ -141,10 +141,10 @@ def _compared(comparisons: Comparisons) -> dict[str, sample_distances.Compared]:
 def _on_split(models: Models, split: SplitName, resamples: bootstrap.Resamples) -> Metric:
     about = OTHER_SPLITS[split]
     if why_not := models.why_not(split):
-        return calibration.missing(about, why_not)
+        return control_and_noop.missing(about, why_not)
     pairs = models.panel(split, Analysis.phi).comparisons()
     statistics = {row: one.mean for row, one in _compared(pairs).items()}
-    return _with_null(calibration.metric(about, _rows(statistics, resamples)), pairs)
+    return _with_null(control_and_noop.metric(about, _rows(statistics, resamples)), pairs)
 
 
 def _with_null(metric: Metric, comparisons: Comparisons) -> Metric:

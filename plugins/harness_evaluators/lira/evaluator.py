@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators.common import bootstrap, calibration, finite, half_samples, likelihood_ratio, mean_shift
-from harness_evaluators.common.calibration import Description, Rows
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common import bootstrap, control_and_noop, finite, half_samples, likelihood_ratio, mean_shift
+from harness_evaluators.common.control_and_noop import Description, Rows
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.lira import cross_fit_attack, rank_scores
 
 Values = NDArray[np.float64]
@@ -115,20 +115,20 @@ def evaluate(analysis: Analysis) -> Result:
     models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
-        return Result(tuple(calibration.missing(about, why_not) for about in ALL), warnings=(f"lira: {why_not}",))
+        return Result(tuple(control_and_noop.missing(about, why_not) for about in ALL), warnings=(f"lira: {why_not}",))
     comparisons = models.panel("forget", Analysis.phi).comparisons()
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     attacks, gaussian = _attacks(analysis.evidence, comparisons)
     shifts = _shifts(comparisons)
     rows = {about: _attack_rows(about.name, attacks, resamples) for about in ATTACK}
-    rows[GAUSSIAN] = calibration.without_interval(gaussian)
-    rows[DIRECTION] = calibration.rows_of({row: one.mean for row, one in shifts.items()}, resamples)
-    rows[UNDER] = calibration.without_interval({row: one.under for row, one in shifts.items()})
-    rows[OVER] = calibration.without_interval({row: one.over for row, one in shifts.items()})
+    rows[GAUSSIAN] = control_and_noop.without_interval(gaussian)
+    rows[DIRECTION] = control_and_noop.rows_of({row: one.mean for row, one in shifts.items()}, resamples)
+    rows[UNDER] = control_and_noop.without_interval({row: one.under for row, one in shifts.items()})
+    rows[OVER] = control_and_noop.without_interval({row: one.over for row, one in shifts.items()})
     metrics = tuple(_metric(about, values) for about, values in rows.items())
     arrays = _curves(attacks) | {f"shift_{row}": one.per_example for row, one in shifts.items()}
-    arrays |= calibration.position_intervals(rows)
-    return Result(metrics, arrays, calibration.warnings("lira", models, rows))
+    arrays |= control_and_noop.position_intervals(rows)
+    return Result(metrics, arrays, control_and_noop.warnings("lira", models, rows))
 
 
 def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, cross_fit_attack.Attack], dict[str, float]]:
@@ -161,16 +161,16 @@ def _shifts(comparisons: Pairs) -> dict[str, mean_shift.Shift]:
 def _attack_rows(name: str, attacks: Mapping[str, cross_fit_attack.Attack], resamples: bootstrap.Resamples) -> Rows:
     """Return one of the attack's numbers, resampled."""
     statistics = {row: attack.numbers[name] for row, attack in attacks.items() if name in attack.numbers}
-    return calibration.rows_of(statistics, resamples)
+    return control_and_noop.rows_of(statistics, resamples)
 
 
 def _metric(about: Description, rows: Rows) -> Metric:
     """Return the metric; without a value if its false positive rate cannot be resolved."""
     if rows.unlearned is None:
-        return calibration.missing(
+        return control_and_noop.missing(
             about, "Not computed: too few models and examples; about 4 / rate scores are needed."
         )
-    found = calibration.metric(about, rows)
+    found = control_and_noop.metric(about, rows)
     if found.interval is None and about in (*ATTACK, DIRECTION):
         return replace(found, note=" ".join(filter(None, (found.note, _why_without_interval(about)))))
     return found

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl
-from harness_evaluators.common import bootstrap, calibration, example_sets, finite, gap_metrics, populations
-from harness_evaluators.common.calibration import Description
-from harness_evaluators.common.populations import Analysis, Models
+from harness_evaluators.common import bootstrap, control_and_noop, evidence_analysis, example_sets, finite, gap_metrics
+from harness_evaluators.common.control_and_noop import Description
+from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.membership import simple_mia, threshold_mia
 
 Values = NDArray[np.float64]
@@ -69,7 +69,7 @@ def evaluate(analysis: Analysis) -> Result:
     models = analysis.models
     why_not = models.why_none("forget") or models.why_none("test") or _too_few_examples(analysis.evidence)
     if why_not:
-        missing = tuple(calibration.missing(about, why_not) for about in (SIMPLE, *THRESHOLDS))
+        missing = tuple(control_and_noop.missing(about, why_not) for about in (SIMPLE, *THRESHOLDS))
         return Result(missing, warnings=(f"membership: {why_not}",))
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     found = {SIMPLE: _simple(models)} | _by_thresholds(models)
@@ -77,16 +77,16 @@ def evaluate(analysis: Analysis) -> Result:
     for about in (SIMPLE, *THRESHOLDS):
         per_model = found.get(about)
         if per_model is None:
-            metrics.append(calibration.missing(about, _NO_THRESHOLDS))
+            metrics.append(control_and_noop.missing(about, _NO_THRESHOLDS))
         else:
             metrics.append(gap_metrics.metric(about, per_model, resamples))
     gaps = {about: gap_metrics.gaps(per_model, resamples) for about, per_model in found.items()}
-    warnings = calibration.warnings("membership", models, gaps)
+    warnings = control_and_noop.warnings("membership", models, gaps)
     if models.same:
         warnings = (f"membership: {models.same}. The attacks below are on this one model.", *warnings)
     return Result(
         tuple(metrics),
-        calibration.position_intervals(gaps),
+        control_and_noop.position_intervals(gaps),
         (*warnings, *_other_classes(analysis.evidence), *example_sets.warning("membership", analysis.evidence)),
     )
 
@@ -101,7 +101,7 @@ def _by_row(models: Models, statistic: Callable[[Population], Values]) -> PerMod
     """Return a per-model statistic, shape (N,), for every row that has enough models; models in order."""
 
     def ordered(population: Population) -> Values | None:
-        return statistic(population) if len(models.order[population]) >= populations.MIN_MODELS else None
+        return statistic(population) if len(models.order[population]) >= evidence_analysis.MIN_MODELS else None
 
     names: dict[str, Population] = {"unlearned": "unlearned", "retrained": "retrained", "control": "control"}
     rows = {row: ordered(population) for row, population in {**names, "noop": "original"}.items()}

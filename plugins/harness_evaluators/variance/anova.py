@@ -26,7 +26,7 @@ from scipy.special import stdtrit
 
 from harness.evaluation import Interval
 from harness_evaluators.common.bootstrap import LEVEL
-from harness_evaluators.common.populations import MIN_MODELS
+from harness_evaluators.common.evidence_analysis import MIN_MODELS
 
 Values = NDArray[np.float64]
 Back = Callable[[float], float]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, EvaluatorInfo, Metric, Result, hookimpl
-from harness_evaluators.common import calibration, finite
-from harness_evaluators.common.calibration import Z95, Description
-from harness_evaluators.common.populations import MIN_MODELS, Analysis, Models, Panel
+from harness_evaluators.common import control_and_noop, finite
+from harness_evaluators.common.control_and_noop import Z95, Description
+from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models, Panel
 from harness_evaluators.variance import anova, reporting, spread_ratio
 from harness_evaluators.variance.reporting import Anova
 from harness_evaluators.variance.spread_ratio import Ratio, Spread
@@ -114,7 +114,7 @@ def _spreads(panel: Panel, found: Anova | None) -> dict[str, Spread]:
 def _total(spreads: Mapping[str, Spread]) -> Metric:
     """Return the mean variance, with that of the references."""
     if "unlearned" not in spreads:
-        return calibration.missing(TOTAL, reporting.ONE_MODEL)
+        return control_and_noop.missing(TOTAL, reporting.ONE_MODEL)
     means = {row: spread.mean() for row, spread in spreads.items()}
     value, interval = means["unlearned"]
     control, control_interval = means.get("control", (None, None))
@@ -127,10 +127,10 @@ def _ratio(panel: Panel, spreads: Mapping[str, Spread]) -> Metric:
     """Return the ratio to retrained models, without a position: originals may vary as much as retrained models."""
     few = "unlearned" not in spreads or spreads["unlearned"].left_out is None
     if panel.retrained is None or few:
-        return calibration.missing(RATIO, _FEW)
+        return control_and_noop.missing(RATIO, _FEW)
     chosen = spread_ratio.usable(panel.retrained)
     if not chosen.any():
-        return calibration.missing(RATIO, _FLAT)
+        return control_and_noop.missing(RATIO, _FLAT)
     rows = ("unlearned", "control", "noop")
     ratios = {row: spread_ratio.ratio(spreads[row], spreads["retrained"], chosen) for row in rows if row in spreads}
     metric = reporting.valued(RATIO, ratios["unlearned"].value, ratios["unlearned"].interval)

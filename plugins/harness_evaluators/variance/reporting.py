@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import SPLITS, Evidence, Interval, Metric
-from harness_evaluators.common import calibration
-from harness_evaluators.common.calibration import Description
+from harness_evaluators.common import control_and_noop
+from harness_evaluators.common.control_and_noop import Description
 from harness_evaluators.variance import allocation, anova
 from harness_evaluators.variance.allocation import Costs
 from harness_evaluators.variance.anova import Groups, Squares
@@ -124,7 +124,7 @@ def valued(about: Description, value: float, interval: Interval | None = None, n
     low, high = about.bounds
     if interval is not None:
         interval = replace(interval, low=max(low, interval.low), high=min(high, interval.high))
-    return replace(calibration.missing(about, note), value=value, interval=interval)
+    return replace(control_and_noop.missing(about, note), value=value, interval=interval)
 
 
 def parts(quantity: str, found: Anova | None) -> list[Metric]:
@@ -132,7 +132,11 @@ def parts(quantity: str, found: Anova | None) -> list[Metric]:
     between, within, share = parts_of(quantity)
     if found is None or found.whole is None or found.why_not:
         why_not = NO_MODELS if found is None else found.why_not
-        return [calibration.missing(between, why_not), _within(within, found), calibration.missing(share, why_not)]
+        return [
+            control_and_noop.missing(between, why_not),
+            _within(within, found),
+            control_and_noop.missing(share, why_not),
+        ]
     raw = float(found.whole.component()[0, 0])
     note = (
         f"The unbiased estimate, {raw:.3g}, is cut at 0: no variance between originals is visible." if raw < 0 else ""
@@ -143,7 +147,7 @@ def parts(quantity: str, found: Anova | None) -> list[Metric]:
     return [
         valued(between, max(0.0, raw), anova.component_interval(found.whole, found.without), note),
         _within(within, found),
-        calibration.missing(share, ALIKE)
+        control_and_noop.missing(share, ALIKE)
         if value is None
         else valued(share, value, anova.share_interval(found.whole, found.without), note),
     ]
@@ -152,9 +156,9 @@ def parts(quantity: str, found: Anova | None) -> list[Metric]:
 def _within(about: Description, found: Anova | None) -> Metric:
     """Return the variance within originals; with a single original it is the total variance."""
     if found is None or found.whole is None:
-        return calibration.missing(about, NO_MODELS if found is None else found.why_not)
+        return control_and_noop.missing(about, NO_MODELS if found is None else found.why_not)
     if found.why_not == NO_REPEATS:
-        return calibration.missing(about, NO_REPEATS)
+        return control_and_noop.missing(about, NO_REPEATS)
     alone = found.why_not == ONE_ORIGINAL
     value = found.whole.between if alone else found.whole.within
     without = [] if found.without is None else [(found.without.between if alone else found.without.within)[:, 0]]
@@ -164,10 +168,10 @@ def _within(about: Description, found: Anova | None) -> Metric:
 def correlation(found: Anova | None) -> Metric:
     """Return the intraclass correlation, var a / (var a + var e), example by example."""
     if found is None or found.why_not:
-        return calibration.missing(CORRELATION, NO_MODELS if found is None else found.why_not)
+        return control_and_noop.missing(CORRELATION, NO_MODELS if found is None else found.why_not)
     value = _correlation(anova.squares(found.groups))
     if value is None:
-        return calibration.missing(CORRELATION, ALIKE)
+        return control_and_noop.missing(CORRELATION, ALIKE)
     without = anova.without_each(found.groups)
     middles = None if without is None else _correlation(without)
     interval = None if middles is None else anova.interval(float(value[0]), [middles])
@@ -198,11 +202,11 @@ def plan(quantity: str, found: Anova | None, costs: Costs | None) -> list[Metric
     error_metric = _error(error, found)
     why_not = NO_MODELS if found is None else found.why_not
     if found is None or found.whole is None or why_not:
-        return [calibration.missing(repeats, why_not), error_metric, calibration.missing(best, why_not)]
+        return [control_and_noop.missing(repeats, why_not), error_metric, control_and_noop.missing(best, why_not)]
     between, within = max(0.0, float(found.whole.component()[0, 0])), float(found.whole.within[0, 0])
     why_not = ALIKE if between + within == 0 else NO_TIMES if costs is None else UNBOUNDED if between == 0 else ""
     if costs is None or why_not:
-        return [calibration.missing(repeats, why_not), error_metric, calibration.missing(best, why_not)]
+        return [control_and_noop.missing(repeats, why_not), error_metric, control_and_noop.missing(best, why_not)]
     value = allocation.optimal_repeats(between, within, costs)
     chosen = allocation.best_plan(between, within, costs, found.groups.sizes)
     now = allocation.standard_error(between, within, found.groups.sizes)
@@ -216,7 +220,7 @@ def plan(quantity: str, found: Anova | None, costs: Costs | None) -> list[Metric
 def _error(about: Description, found: Anova | None) -> Metric:
     """Return the standard error of the mean in this run; without repeats it needs no components."""
     if found is None or found.whole is None or found.why_not == ONE_ORIGINAL:
-        return calibration.missing(about, NO_MODELS if found is None else found.why_not)
+        return control_and_noop.missing(about, NO_MODELS if found is None else found.why_not)
     between, within = max(0.0, float(found.whole.component()[0, 0])), float(found.whole.within[0, 0])
     return valued(about, allocation.standard_error(between, within, found.groups.sizes))
 

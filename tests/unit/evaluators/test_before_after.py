@@ -14,7 +14,7 @@ from harness_evaluators import before_after
 from harness_evaluators.before_after import change, cross_fit, weighted_auc
 from harness_evaluators.before_after.change import Moments
 from harness_evaluators.common import example_sets
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers, value
 

@@ -11,8 +11,8 @@ import pytest
 from harness.evaluation import Evidence, Timings, phi
 from harness_evaluators import accuracy, ks, membership
 from harness_evaluators import divergence as divergence_evaluator
-from harness_evaluators.common import parallel, populations, posterior_distances
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common import evidence_analysis, parallel, posterior_distances
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.ks import sample_distances
 from harness_evaluators.membership import threshold_mia
 from tests.unit.evaluators.every import ON_LOGITS, name_of
@@ -58,7 +58,7 @@ def test_what_all_evaluators_rest_on_is_what_it_is_without_blocks(n: int, n_clas
     found = Analysis(given).phi("unlearned", "test")
 
     assert found == pytest.approx(phi(logits, labels), abs=1e-5)
-    assert (populations.largest(logits) == logits.argmax(axis=2)).all()
+    assert (evidence_analysis.largest(logits) == logits.argmax(axis=2)).all()
     assert len(set(Analysis(given).models.order["unlearned"].tolist())) == 3
 
 
@@ -116,7 +116,7 @@ def test_no_number_depends_on_the_size_of_blocks(
     module: ModuleType, n: int, n_classes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = module.evaluate(evidence(n, n_classes))
-    for shared in (populations, posterior_distances, threshold_mia, sample_distances):
+    for shared in (evidence_analysis, posterior_distances, threshold_mia, sample_distances):
         monkeypatch.setattr(shared, "_BLOCK", 10**9)
     second = module.evaluate(evidence(n, n_classes))
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.evaluation import Population
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting import features
 from tests.unit.evaluators.every import usual
 

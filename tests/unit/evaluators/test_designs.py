@@ -21,7 +21,7 @@ from harness_evaluators import (
     membership,
     variance,
 )
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers
 
 Values = NDArray[np.float64]

@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import forgetting_quality
-from harness_evaluators.common.populations import Analysis
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting_quality import epsilons, evaluate, lower_bounds, points, rates, reporting, statistics
 from harness_evaluators.forgetting_quality.strongest_attack import ATTACKS, AttackName
 from tests.unit.evaluators.conftest import POPULATIONS, evidence_of, gaussian_evidence

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from harness.evaluation import phi
 from harness_evaluators.before_after import change, weighted_auc
-from harness_evaluators.common import populations, posterior_distances
+from harness_evaluators.common import evidence_analysis, posterior_distances
 from harness_evaluators.forgetting_quality import strongest_attack
 from harness_evaluators.ks import sample_distances
 from harness_evaluators.lira import roc
@@ -25,13 +25,13 @@ def test_phi_is_that_of_the_public_function(scale: float, n_classes: int) -> Non
     logits = (scale * rng.uniform(-1, 1, (3, 300, n_classes))).astype(np.float32)
     labels = rng.integers(n_classes, size=300)
 
-    assert populations.phi_of(logits, labels) == pytest.approx(phi(logits, labels), rel=1e-12, abs=1e-12)
+    assert evidence_analysis.phi_of(logits, labels) == pytest.approx(phi(logits, labels), rel=1e-12, abs=1e-12)
 
 
 def test_the_answer_is_the_first_of_the_largest() -> None:
     logits = np.random.default_rng(0).integers(0, 4, (5, 70, 6)).astype(np.float32)
 
-    assert (populations.largest(logits) == logits.argmax(axis=2)).all()
+    assert (evidence_analysis.largest(logits) == logits.argmax(axis=2)).all()
 
 
 def test_divergences_of_logits_are_those_of_their_posteriors() -> None:

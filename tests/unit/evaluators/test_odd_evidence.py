@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.evaluation import SPLITS, Evidence, Result
 from harness_evaluators import before_after
+from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.common.finite import LARGEST, finite
-from harness_evaluators.common.populations import Analysis
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers

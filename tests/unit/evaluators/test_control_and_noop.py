@@ -8,7 +8,7 @@ from scipy.stats import t
 
 from harness_evaluators.common import jackknife
 from harness_evaluators.common.bootstrap import Linear, Resamples, Sampled, _deviations
-from harness_evaluators.common.calibration import Description, Rows, badness_of, metric, position, smallest_visible
+from harness_evaluators.common.control_and_noop import Description, Rows, badness_of, metric, position, smallest_visible
 
 N = 20
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.evaluation import Direction, Metric
 from harness_evaluators.common.bootstrap import Linear, Resamples, Sampled
-from harness_evaluators.common.populations import MIN_MODELS, Models
+from harness_evaluators.common.evidence_analysis import MIN_MODELS, Models
 
 Values = NDArray[np.float64]
 Distance = Callable[[Values], Values]
