@@ -95,7 +95,12 @@ UNKNOWN = "unknown"
 
 
 def _read(distribution: importlib.metadata.Distribution, points: list[Point]) -> Installed | None:
-    metadata = distribution.metadata
+    try:
+        metadata = distribution.metadata
+    except (
+        FileNotFoundError
+    ):  # of the backport importlib_metadata, which takes the standard library's place once imported
+        return None
     if metadata is None or "Name" not in metadata:  # a dist-info folder left by a broken uninstallation
         return None
     versions = metadata.get_all("Version") or [UNKNOWN]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_a_damaged_distribution_is_named_and_stops_nothing(
     assert find_unlearner("finetune").bundled
     assert "torch" in installed_versions()
     assert [said in text and "Reinstall its distribution" in text for text in told] == [True] * bool(said)
+
+
+def test_empty_metadata_are_named_with_the_backport_in_the_standard_librarys_place_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backport = pytest.importorskip("importlib_metadata")
+    info = put(tmp_path / "site", monkeypatch, OURS, metadata=b"")
+    monkeypatch.setattr(importlib.metadata, "distributions", backport.distributions)
+
+    assert [text for text in damaged_distributions() if str(info) in text and "its metadata has no Name" in text]
 
 
 def test_names_are_one_in_all_their_forms_and_the_first_on_the_path_counts(
