@@ -30,6 +30,10 @@ from harness.report.words import (
     originals_text,
     plain,
 )
+from harness_guest.texts import shortened
+
+MAX_ERROR_CHARS = 300
+"""Longest error of an evaluator on the terminal."""
 
 TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", "bad": "bold red"}
 
@@ -111,7 +115,7 @@ def _row(evaluator: str, metric: MetricRecord) -> tuple[Text | str, ...]:
 
 def _explanations(report: Report) -> RenderableType:
     lines = [_explanation(name, metric) for name, metric in headlines(report)]
-    broken = [Text(f"{plain(one.name)} failed: {_last_line(one.error)}") for one in report.evaluators if one.error]
+    broken = [Text(f"{plain(one.name)} failed: {_one_line(one.error)}") for one in report.evaluators if one.error]
     return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
 
 
@@ -121,9 +125,12 @@ def _explanation(evaluator: str, metric: MetricRecord) -> Text:
     return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _last_line(error: str) -> str:
-    """Return the last line of a traceback, which names the error; the report has all of it."""
-    return plain(error.strip().rpartition("\n")[2])
+def _one_line(error: str) -> str:
+    """Return an evaluator's error on one line, without its middle if it is long; of a traceback only the last line."""
+    text = error.strip()
+    return shortened(
+        plain(text.rpartition("\n")[2] if text.startswith("Traceback") else " ".join(text.split())), MAX_ERROR_CHARS
+    )
 
 
 def _statuses(report: Report) -> RenderableType:

@@ -11,8 +11,12 @@ from typing import Literal
 from harness.core.outcomes import Status
 from harness.core.text import harmless
 from harness.report.document import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
+from harness_guest.texts import shortened
 
 NOTHING = "–"
+MAX_DETAIL_CHARS = 600
+"""Longest error message of a failed model that is shown; longer ones lose their middle, since remedies come last."""
+
 UNITLESS = ("", "ratio")
 WANTED = {
     "higher": "higher",
@@ -160,7 +164,7 @@ def _group(members: list[ModelRecord]) -> FailureGroup:
         words=STATUS_WORDS[first.status],
         indices=tuple(model.index for model in members),
         advice=plain(first.advice),
-        detail=plain(": ".join(part for part in found if part))[:300],
+        detail=shortened(plain(": ".join(part for part in found if part)), MAX_DETAIL_CHARS),
     )
 
 

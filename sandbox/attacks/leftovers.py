@@ -74,24 +74,15 @@ def adopts():
 
 
 def assassin():
-    """Return, and leave a daemon that repeatedly kills every process that it may kill."""
-    _tools.daemon(_assassinate, os.getpid())
+    """Leave a daemon that repeatedly kills every process that it may kill, and wait to be killed."""
+    _tools.daemon(_assassinate)
+    signal.pause()
 
 
-def _assassinate(model):
+def _assassinate():
     end = _tools.now() + _tools.CHILD_S
-    while _lives(model) and _tools.now() < end:
-        continue
     while _tools.now() < end:
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:  # no process is left
             continue
-
-
-def _lives(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

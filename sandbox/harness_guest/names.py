@@ -40,7 +40,7 @@ def difference(got: AbstractSet[str], due: AbstractSet[str]) -> str | None:
     if not sides:
         return None
     hint = _hint(got - due, due)
-    return f"the unlearned state {' and '.join(sides)}" + (f". {hint[0].upper()}{hint[1:]}" if hint else "")
+    return f"the unlearned state {' and '.join(sides)}" + (f"; {hint}" if hint else "")
 
 
 def _hint(unexpected: Collection[str], due: AbstractSet[str]) -> str | None:

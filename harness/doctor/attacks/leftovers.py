@@ -17,7 +17,13 @@ ATTACKS: tuple[Attack, ...] = (
     _leaves("stopped_grandchild", "leaves a stopped grandchild"),
     _leaves("deaf_grandchild", "leaves a grandchild that blocks every signal"),
     _leaves("adopts", "leaves a subreaper, so that orphaned daemons are not re-parented to the guest"),
-    _leaves("assassin", "leaves a daemon that repeatedly kills every process that it may kill"),
+    Attack(
+        "assassin",
+        "leftovers:assassin",
+        6,
+        "leaves a daemon that repeatedly kills every process that it may kill",
+        (Status.KILLED_SIGNAL,),  # the plugin's own process, or the one that serves its model
+    ),
     Attack(
         "leaves_processes",
         "resources:leaves_processes",

@@ -28,7 +28,7 @@ DEFINE = "@hookimpl\ndef unlearn(model):\n"
         (
             "import torch.nn.utils.prune as p\n    p.l1_unstructured(model[1], 'weight', 0.2)",
             Status.OUTPUT_INVALID,
-            "lacks 1.weight and has unexpected 1.weight_mask, 1.weight_orig. Pruning is not permanent",
+            "lacks 1.weight and has unexpected 1.weight_mask, 1.weight_orig; pruning is not permanent",
         ),
         (
             "torch.nn.utils.parametrizations.orthogonal(model[1])",
@@ -38,7 +38,7 @@ DEFINE = "@hookimpl\ndef unlearn(model):\n"
         (
             "model[1] = torch.compile(model[1], backend='eager')",
             Status.OUTPUT_INVALID,
-            "has unexpected 1._orig_mod.bias, 1._orig_mod.weight. Torch.compile wraps",
+            "has unexpected 1._orig_mod.bias, 1._orig_mod.weight; torch.compile wraps",
         ),
         ("return torch.nn.ModuleDict({'net': model})", Status.OUTPUT_INVALID, "begins with 'net.': return the module"),
         (

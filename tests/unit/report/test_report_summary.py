@@ -179,5 +179,25 @@ def test_failures_of_one_status_but_other_errors_stay_apart() -> None:
     assert [(group.status.value, group.indices) for group in groups] == [("plugin_error", (0, 3)), ("timeout", (1,))]
 
 
+def test_a_long_failure_keeps_its_remedy() -> None:
+    record = ModelRecord.from_outcome(plugin_error(0))
+    evidence = record.evidence.model_copy(
+        update={"error_message": "names " + "x" * 2_000 + "; return the module inside"}
+    )
+    (group,) = failures([record.model_copy(update={"evidence": evidence})])
+
+    assert group.detail.endswith("; return the module inside")
+    assert "characters left out" in group.detail
+
+
+def test_an_evaluators_error_keeps_its_type_and_its_place() -> None:
+    error = "RuntimeError: first line\n" + "z" * 1_000 + " (in raises, badev.py line 18)"
+    failed = evaluator("mine").model_copy(update={"error": error})
+    text = " ".join(shown(evaluators=(failed,)).split())
+
+    assert "mine failed: RuntimeError: first line" in text
+    assert "(in raises, badev.py line 18)" in text
+
+
 def test_plain_text_is_one_harmless_line() -> None:
     assert plain("a\nb\t\x07c") == "a b \\x07c"
