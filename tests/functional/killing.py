@@ -108,6 +108,8 @@ class Chain:
         earlier = [model["earlier_attempts"] for model in report_of(self.folder)["models"]]
         assert [len(told) + 1 for told in earlier] == attempts
         assert sum(attempts) <= len(attempts) + self._kills_of_this_run, attempts  # one model is in flight at a time
+        # A folder is left alone while a worker of a killed host, which ends with its next step, holds it.
+        assert _lasting_processes(Path(self.program.environment["TMPDIR"])) == []
         reaped = self.program("reap")
         assert reaped.code == 0, reaped.err
         assert leftovers(self.program, self.folder) == []
