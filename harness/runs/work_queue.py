@@ -105,7 +105,7 @@ class _Threads:
             # The host's own work for this worker must not disturb measurements on other workers' cores.
             with pinned(core_set.cores):
                 _work_off(self._queue, session, self._work)
-        except StoppedError:
+        except StoppedError:  # another worker failed or the user interrupted: the cause is recorded there
             pass
         except BaseException as error:
             with self._changed:
