@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from benchmarks.output import add, canvas, text_of
+from benchmarks.svg import add, canvas, text_of
 from benchmarks.verdict.plan import Results
 from benchmarks.verdict.submissions import LEFT, NOTHING_LEFT, UNTOUCHED
 from benchmarks.verdict.tables import Words

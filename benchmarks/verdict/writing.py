@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from benchmarks.output import table
-from benchmarks.verdict.plan import LEFT_SHARES, Results
+from benchmarks.pages import Table, listed, markdown
+from benchmarks.verdict.plan import FACES, Results
 from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT
-from benchmarks.verdict.tables import Coverage, Share, Words
+from benchmarks.verdict.tables import Share, Words
 from harness.report.findings import LEVEL
 
 T = TypeVar("T")
@@ -41,6 +41,15 @@ METHOD = """\
 - Brackets hold 95 % intervals of Clopper and Pearson over draws.
 """
 
+TABLES = """\
+## All numbers
+
+[false-alarms.csv](verdict-study/false-alarms.csv); [words.csv](verdict-study/words.csv), with all submissions on synthetic
+populations of two classes; and [coverage.csv](verdict-study/coverage.csv): in how many of {trials} draws ({tasks} tasks,
+{repeats} draws of models each) the 95 % interval holds the truth, or the 95 % bound is not below it. Where nothing is left,
+`memory_bound` cannot be below the truth, since it takes estimates below 0 as 0.
+"""
+
 LIMITS = """\
 ## What the study does not show
 
@@ -51,12 +60,11 @@ LIMITS = """\
 """
 
 
-def page(results: Results, facts: Sequence[str], picture: str) -> str:
+def page(results: Results, made_with: str) -> str:
     """Return the whole page as Markdown."""
     parts = [INTRODUCTION, "## Findings\n", findings(results)]
-    parts += [f"![Share of draws by word, against what is left and by the number of models]({picture})\n"]
-    parts += [METHOD, *tables(results), LIMITS, "## Made with\n", "".join(f"- {fact}\n" for fact in facts)]
-    return "\n".join(parts)
+    parts += ["![Share of draws by word, against what is left and by the number of models](verdict-study.svg)\n"]
+    return "\n".join([*parts, METHOD, *summary(results), LIMITS, made_with])
 
 
 def findings(results: Results) -> str:
@@ -69,34 +77,50 @@ def findings(results: Results) -> str:
         _bounds(results),
         _covered(results),
     ]
-    return "".join(f"- {point}\n" for point in points)
+    return listed(points)
 
 
-def tables(results: Results) -> list[str]:
-    """Return all tables with their headings."""
+def summary(results: Results) -> list[str]:
+    """Return the tables of the page with their headings."""
     sizes, plan = results.plan.sizes, results.plan
     alarms = _by_size(results.alarms, sizes, lambda one: f"{_percent(one.value)} {_interval(one)}")
-    said = _by_size(results.words, sizes, _words)
     real = _by_size(results.faces, sizes, _words)
-    covered = [
-        [f"{share:.0%}".replace("%", " %"), str(models), *_coverage(results.coverage[share][models])]
-        for share in LEFT_SHARES
-        for models in sizes
-    ]
     heads = [f"N = {models}" for models in sizes]
-    columns = ["examples left", "N", "`memory_left`", "`memory_left_calibrated`", "`memory_bound`", "`shift_bound`"]
-    trials = plan.tasks * plan.repeats
     return [
         f"## False alarms\n\nShare of {plan.alarms} draws of perfect unlearning with `difference_p` ≤ {LEVEL:g}.\n\n"
-        + table(["population", *heads], alarms),
+        + markdown(["population", *heads], alarms),
         f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, "
-        f"{min(_draws(results.faces))} where nothing was done).\n\n" + table(["submission", *heads], real),
-        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws ({plan.perfect} where nothing is left), two "
-        "classes. Bold: a false claim, whatever N.\n\n" + table(["submission", *heads], said),
-        f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
-        "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
-        "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
+        f"{min(_draws(results.faces))} where nothing was done).\n\n" + markdown(["submission", *heads], real),
+        TABLES.format(trials=plan.tasks * plan.repeats, tasks=plan.tasks, repeats=plan.repeats),
     ]
+
+
+def tables(results: Results) -> list[Table]:
+    """Return all numbers: false alarms, words, and coverage."""
+    alarms = [[name, models, *_counted(one)] for name, found in results.alarms.items() for models, one in found.items()]
+    said = [
+        [source, name, models, word, count, one.draws, "yes" if word in one.wrong_words else "no"]
+        for source, rows in (("synthetic", results.words), (FACES, results.faces))
+        for name, found in rows.items()
+        for models, one in found.items()
+        for word, count in one.counts.items()
+    ]
+    covered = [
+        [share, models, title.strip("`"), *_counted(getattr(one, name))]
+        for share, found in results.coverage.items()
+        for models, one in found.items()
+        for name, title in NAMES.items()
+    ]
+    counted = ["hits", "draws", "share", "low", "high"]
+    return [
+        Table("false-alarms", ["population", "N", *counted], alarms),
+        Table("words", ["source", "submission", "N", "word", "draws with it", "draws", "false claim"], said),
+        Table("coverage", ["examples left", "N", "quantity", *counted], covered),
+    ]
+
+
+def _counted(one: Share) -> list[int | float]:
+    return [one.hits, one.trials, one.value, *one.interval]
 
 
 def _by_size(rows: Mapping[str, Mapping[int, T]], sizes: Sequence[int], cell: Callable[[T], str]) -> list[list[str]]:
@@ -111,11 +135,6 @@ def _words(one: Words) -> str:
         text = f"{word} {100 * count / one.draws:.0f}"
         parts.append(f"**{text}**" if word in one.wrong_words else text)
     return ", ".join(parts)
-
-
-def _coverage(one: Coverage) -> Iterator[str]:
-    for share in (one.plain, one.calibrated, one.memory, one.shift):
-        yield f"{_percent(share.value)} {_interval(share)}"
 
 
 def _draws(rows: Mapping[str, Mapping[int, Words]]) -> list[int]:
@@ -153,7 +172,7 @@ def _claims(results: Results) -> str:
         for models, one in results.words[submission.name].items():
             if one.wrong.hits:
                 parts.append(f"{submission.name} at N = {models} ({one.wrong.hits} of {one.wrong.trials})")
-    return f"**False claims** on synthetic populations (bold below): {'; '.join(parts) or 'none'}."
+    return f"**False claims** on synthetic populations: {'; '.join(parts) or 'none'}."
 
 
 def _bounds(results: Results) -> str:

@@ -273,11 +273,31 @@ def test_the_noop_level_is_the_reports_noop(judged: Study) -> None:
     assert finding.values[-1] > 0.9
 
 
-def test_the_page_has_a_row_for_every_metric_and_the_findings(judged: Study) -> None:
-    page = writing.page([judged], ["a machine"], "validity.svg")
+def test_the_tables_have_a_row_for_every_task_size_and_metric(judged: Study) -> None:
+    expected = [("made-up", size, name) for size, found in judged.summaries.items() for name in found]
 
-    assert page.count("| `lira.direction`") == 2 + len(judged.sizes)
+    for table in (writing.ranking([judged]), writing.values([judged])):
+        assert [tuple(row[:3]) for row in table.rows] == expected
+        assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+def test_the_ranking_counts_blocks_by_order_and_by_level(judged: Study) -> None:
+    found = judged.summaries[16]["ks.mean_d"]
+    table = writing.ranking([judged])
+    row = dict(zip(table.head, next(row for row in table.rows if row[1:3] == [16, "ks.mean_d"]), strict=True))
+
+    assert (row["blocks"], row["right"], row["wrong"]) == (1, 1, 0)
+    assert row["detects from"] == LEVELS[found.detects_from or 0].remembered
+    assert [row[f"told: {level.name}"] for level in LEVELS] == [found.told(i) for i in range(len(LEVELS))]
+
+
+def test_the_page_has_the_findings_and_the_most_sensitive_metrics_of_every_size(judged: Study) -> None:
+    page = writing.page([judged], "## Made with\n")
+
     assert conclusions.text([judged]) in page
+    assert [line.split()[1:4:2] for line in page.splitlines() if line.startswith("| made-up")] == [
+        ["made-up", str(size)] for size in judged.sizes
+    ]
 
 
 def test_the_picture_is_well_formed_and_names_every_metric(judged: Study) -> None:

@@ -146,11 +146,18 @@ def results() -> Results:
     return study(plan, _pool(), lambda _: None)
 
 
-def test_the_page_has_a_row_for_every_submission(results: Results) -> None:
-    page = writing.page(results, ["a machine"], "picture.svg")
+def test_the_page_shows_the_findings_and_the_words_on_faces(results: Results) -> None:
+    page = writing.page(results, "## Made with\n")
 
-    assert all(f"| {one.name} " in page for one in ALL)
+    assert all(f"| {name} " in page for name in results.faces)
     assert writing.findings(results) in page
+
+
+def test_the_table_of_words_counts_every_draw_of_every_submission(results: Results) -> None:
+    rows = {table.name: table for table in writing.tables(results)}["words"].rows
+    counted = {one.name: sum(int(row[4] or 0) for row in rows if row[:2] == ["synthetic", one.name]) for one in ALL}
+
+    assert counted == {one.name: results.plan.words for one in ALL}
 
 
 def test_the_picture_is_well_formed_and_has_a_bar_for_every_share(results: Results) -> None:

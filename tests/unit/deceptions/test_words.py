@@ -159,9 +159,9 @@ def test_a_wrong_word_for_an_honest_submission_breaks_the_rules_unless_chance_ex
 
 
 def test_the_table_has_a_row_for_each_submission_and_marks_broken_rules(noop: Judgement) -> None:
-    found = table.markdown([noop, replace(noop, level="as_retrained", models=32)])
+    found = table.rows([noop, replace(noop, level="as_retrained", models=32)])
 
-    assert "| `noop` | 100 % | none | as_retrained (!) |" in found
+    assert found == [["noop", "100 %", "none", "as_retrained (!)"]]
 
 
 def test_the_command_judges_what_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,7 +169,7 @@ def test_the_command_judges_what_is_named(capsys: pytest.CaptureFixture[str]) ->
 
     printed = capsys.readouterr().out
     assert status == 0
-    assert [line.split()[0] for line in printed.splitlines()[:3]] == ["submission", "noop", "retrained"]
+    assert [line.split()[1] for line in printed.splitlines() if " " in line][:3] == ["submission", "noop", "retrained"]
     assert "0 submissions break a rule." in printed
 
 
