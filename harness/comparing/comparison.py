@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.report.document import MetricRecord, TaskRecord
+from harness.evaluation import Metric
+from harness.report.document import TaskRecord
 
 Kind = Literal["methods", "drift"]
 Mark = Literal["better", "worse", "closer", "farther", "differs", ""]
@@ -100,7 +101,7 @@ class Cell:
         unjudged: why the difference is not tested; empty if it is, and for the baseline.
     """
 
-    metric: MetricRecord | None
+    metric: Metric | None
     difference: Difference | None = None
     unjudged: str = ""
 
@@ -116,7 +117,7 @@ class Row:
     """
 
     evaluator: str
-    metric: MetricRecord
+    metric: Metric
     cells: tuple[Cell, ...]
 
     @property

@@ -11,7 +11,8 @@ import numpy as np
 from harness.comparing.comparability import Labelled
 from harness.comparing.comparison import Point, TradeOff
 from harness.errors import UsageError
-from harness.report.document import IntervalRecord, MetricRecord, Report
+from harness.evaluation import Interval, Metric
+from harness.report.document import Report
 
 FORGETTING = ("forgetting.memory_left_worst", "lira.auc")
 """Default metrics for ranking and plots: the first that any of the reports has."""
@@ -113,12 +114,12 @@ def seconds_per_model(report: Report) -> tuple[float | None, Ends | None]:
     return (statistics.median(charged), None) if charged else (None, None)
 
 
-def _metric(report: Report, name: str) -> MetricRecord | None:
+def _metric(report: Report, name: str) -> Metric | None:
     evaluator, _, short = name.partition(".")
     return report.metric(evaluator, short)
 
 
-def _ends(interval: IntervalRecord | None) -> Ends | None:
+def _ends(interval: Interval | None) -> Ends | None:
     return None if interval is None else (interval.low, interval.high)
 
 

@@ -11,13 +11,13 @@ from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.trade_off import FORGETTING, UTILITY, forgetting_metric, frontier, trade_off
 from harness.errors import UsageError
+from harness.evaluation import Metric
 from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Row
 from harness.leaderboard.finding import Entry, Found
 from harness.leaderboard.grouping import Group, group, shown_metrics
 from harness.leaderboard.ranking import ends_of, ranks
 from harness.leaderboard.rows import make_row
 from harness.leaderboard.slugs import slugs
-from harness.report.document import MetricRecord
 from harness.report.words import label, originals_text, plain
 
 TITLE = "Unlearning leaderboard"
@@ -98,7 +98,7 @@ def _order(row: Row) -> tuple[bool, float, str, str, str]:
 
 def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
     """Return the ranking metric, then all others in the reports' order."""
-    records: dict[str, list[MetricRecord]] = {}
+    records: dict[str, list[Metric]] = {}
     names: dict[str, str] = {}
     for entry in entries:
         for evaluator, name, metric in shown_metrics(entry.report, always):
@@ -108,7 +108,7 @@ def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
     return [_column(name, names[name], records[name]) for name in ordered]
 
 
-def _column(name: str, shown_as: str, found: Sequence[MetricRecord]) -> Column:
+def _column(name: str, shown_as: str, found: Sequence[Metric]) -> Column:
     first = found[0]
     control, noop = (_span([getattr(one, end) for one in found]) for end in ("control", "noop"))
     return Column(name, shown_as, plain(first.unit), first.direction, first.description, control, noop)

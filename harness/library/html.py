@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from harness.report.document import MetricRecord
+from harness.evaluation import Metric
 from harness.report.words import (
     VERDICT_TONE,
     VERDICT_WORDS,
@@ -77,7 +77,7 @@ def _table(report: RunReport) -> str:
     return f'<div style="overflow-x:auto">{table}</div>'
 
 
-def _row(evaluator: str, metric: MetricRecord) -> str:
+def _row(evaluator: str, metric: Metric) -> str:
     unit = metric.unit
     cells = (
         f"<strong>{_text(number(metric.value, unit))}</strong>",

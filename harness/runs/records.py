@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.choices import FailedAs
-from harness.core import hardware
 from harness.core.outcomes import ModelOutcome
 from harness.references.populations import Population
 from harness.report.dependability import undependable
@@ -13,11 +12,9 @@ from harness.report.document import (
     BudgetRecord,
     DesignRecord,
     EvaluatorRecord,
-    HardwareRecord,
     PopulationRecord,
     PopulationsRecord,
     TaskRecord,
-    TwinsRecord,
 )
 from harness.report.times import TimesRecord
 from harness.runs.budget import Limit
@@ -38,7 +35,7 @@ def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecor
         split_sizes=data.sizes(),
         class_names=data.class_names,
         source=task.source,
-        twins=tuple(TwinsRecord(**{**vars(one), "pairs": dict(one.pairs)}) for one in twins),
+        twins=tuple(twins),
     )
 
 
@@ -63,14 +60,6 @@ def left_out(reason: str) -> str:
 def named(evaluator: str, warning: str) -> str:
     """Return a warning prefixed with its evaluator's name."""
     return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
-
-
-def hardware_record() -> HardwareRecord:
-    """Describe this machine."""
-    host = hardware.describe()
-    return HardwareRecord(
-        cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
-    )
 
 
 def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:

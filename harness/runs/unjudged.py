@@ -10,13 +10,13 @@ from dataclasses import asdict
 from typing import Any
 
 from harness._version import __version__
+from harness.core import hardware
 from harness.core.outcomes import ModelOutcome, Status
 from harness.errors import RunNotFoundError
 from harness.references.journals import journal_record
 from harness.references.populations import Population
 from harness.report.document import (
     ArchitectureRecord,
-    ModelRecord,
     PluginRecord,
     Report,
     RunnerRecord,
@@ -35,7 +35,6 @@ from harness.runs.records import (
     budget_record,
     cache_keys,
     design_record,
-    hardware_record,
     populations_record,
     pressure_warnings,
     unchanged_warnings,
@@ -83,7 +82,7 @@ def begun_report(
         recipe=to_json(task.recipe),
         plugin=PluginRecord.from_facts(plugin, config.options),
         runner=RunnerRecord.from_facts(runner, config.isolation),
-        hardware=hardware_record(),
+        hardware=hardware.describe(),
         libraries=dict(libraries),
         seeds=SeedsRecord(run=config.seed, references=task.seed),
         design=design_record(config, models),
@@ -116,7 +115,7 @@ def filled(
         margins: the task's margins, for the verdict.
         cores: number of cores of a guest.
     """
-    models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
+    models = tuple(outcomes)
     times, remeasured_s = times_record(models, config.workers, cores), tuple(begun.get("remeasured_s", ()))
     budget = budget_record(limit, times, remeasured_s)
     warnings = [*report.warnings, *unchanged_warnings(outcomes), *pressure_warnings(limit, times, remeasured_s)]

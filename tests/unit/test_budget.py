@@ -14,7 +14,6 @@ from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.core.pressure import Rest
 from harness.errors import BudgetError, BusyMachineError
 from harness.report.dependability import undependable
-from harness.report.records import ModelRecord
 from harness.report.times import TimesRecord, times_record
 from harness.runs.budget import Limit, Measurement, from_fraction, keep_smaller, measure
 from harness.runs.records import budget_record, pressure_warnings
@@ -208,9 +207,7 @@ def test_a_retraining_that_failed_is_no_measurement(cache: Cache) -> None:
 
 
 def _times(cpu_pressure: float | None) -> TimesRecord:
-    return times_record(
-        [ModelRecord.from_outcome(one) for one in retraining(1.0, cpu_pressure=cpu_pressure)(2)], workers=1, cores=1
-    )
+    return times_record(list(retraining(1.0, cpu_pressure=cpu_pressure)(2)), workers=1, cores=1)
 
 
 def _limit(**fields: object) -> Limit:
@@ -268,14 +265,14 @@ def test_the_pressure_of_all_models_weighs_each_with_its_time() -> None:
         ModelOutcome(2, 2, Status.OK, charged_s=5.0),
     ]
 
-    assert times_record([ModelRecord.from_outcome(one) for one in outcomes], 1, 1).cpu_pressure == 0.4
+    assert times_record(list(outcomes), 1, 1).cpu_pressure == 0.4
 
 
 def test_the_import_is_a_time_of_its_own_and_neither_charged_nor_the_programs() -> None:
     outcome = ModelOutcome(
         0, 0, Status.OK, charged_s=2.0, import_s=50.0, prepare_s=1.0, start_s=1.0, after_s=0.5, judge_s=0.5
     )
-    record = times_record([ModelRecord.from_outcome(outcome)] * 2, workers=1, cores=1)
+    record = times_record([(outcome)] * 2, workers=1, cores=1)
 
     assert record.imports is not None
     assert record.charged is not None

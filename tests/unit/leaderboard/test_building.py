@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_a_run_whose_evaluator_failed_stands_with_the_others(tmp_path: Path) -> 
 def test_a_row_says_on_what_it_rests(tmp_path: Path) -> None:
     outcomes = [*(outcome(index) for index in range(5)), timeout(5), timeout(6), outcome(7, Status.OOM)]
     gpu = runner("2.6.0+cu124", gpu={"path": "cdi"}, isolation_level="model")
-    hardware = report().hardware.model_copy(update={"gpus": ("NVIDIA H100", "NVIDIA H100")})
+    hardware = replace(report().hardware, gpus=("NVIDIA H100", "NVIDIA H100"))
     saved(tmp_path, "scrub", outcomes=outcomes, runner=gpu, hardware=hardware)
     (row,) = only(tmp_path).rows
 
