@@ -74,7 +74,7 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
         at_rest=limit.at_rest,
         deadline_s=limit.deadline_s,
         limit_s=limit.limit_s,
-        how="explicit" if limit.how == "explicit" else "fraction",
+        how=limit.how,
         fraction=limit.fraction,
         retrain_s=limit.retrain_s,
         retrain_median_s=limit.retrain_median_s,

@@ -175,7 +175,7 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 def test_failures_of_one_status_but_other_errors_stay_apart() -> None:
     outcomes = [plugin_error(0), timeout(1), outcome(2), plugin_error(3)]
-    groups = failures(list(outcomes))
+    groups = failures(outcomes)
 
     assert [(group.status.value, group.indices) for group in groups] == [("plugin_error", (0, 3)), ("timeout", (1,))]
 

@@ -43,8 +43,7 @@ WHOLE = {name: (1.0, 0.9, 1.1) for name in SMALL if name.startswith("memory")}
 
 
 def models(finished: int, originals: int | None = None) -> list[ModelOutcome]:
-    ends = [outcome(n) if n < finished else timeout(n) for n in range(originals or finished)]
-    return list(ends)
+    return [outcome(n) if n < finished else timeout(n) for n in range(originals or finished)]
 
 
 def verdict(
@@ -163,7 +162,7 @@ def test_a_broken_evaluator_is_named_as_the_reason() -> None:
 
 @pytest.mark.parametrize("outcomes", [[], [timeout(0), plugin_error(1)]])
 def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
-    assert decide_verdict((), list(outcomes)).level == "failed"
+    assert decide_verdict((), outcomes).level == "failed"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +181,7 @@ def test_repeats_do_not_count_as_models(failed: tuple[int, ...], words: str) -> 
 
 
 def test_a_verdict_on_one_original_says_that_doing_nothing_was_scored_over_many() -> None:
-    records = [(outcome(number, original=0)) for number in range(4)]
+    records = [outcome(number, original=0) for number in range(4)]
     found = decide_verdict([forgetting()], records).sentence
 
     assert "All models come from one original" in found
