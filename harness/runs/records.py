@@ -10,40 +10,14 @@ from harness.references.populations import Population
 from harness.report.dependability import undependable
 from harness.report.document import (
     BudgetRecord,
-    DesignRecord,
     EvaluatorRecord,
     PopulationRecord,
     PopulationsRecord,
-    TaskRecord,
 )
 from harness.report.times import TimesRecord
 from harness.runs.budget import Limit
-from harness.runs.config import RunConfig
-from harness.tasks.task import Task, TaskData
-from harness.tasks.twins import Twins
 
 LEFT_OUT = "Evaluator left out: "
-
-
-def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecord:
-    """Return the task's record, with digest, sizes and twins of its data."""
-    return TaskRecord(
-        name=task.name,
-        description=task.description,
-        definition=dict(task.definition),
-        data_digest=data.digest(),
-        split_sizes=data.sizes(),
-        class_names=data.class_names,
-        source=task.source,
-        twins=tuple(twins),
-    )
-
-
-def design_record(config: RunConfig, models: int) -> DesignRecord:
-    """Return which originals were unlearned and how often, of ``models`` per population."""
-    if config.design == "one-original":
-        return DesignRecord(name="one-original", originals=1, repeats=models)
-    return DesignRecord(name="per-original", originals=models, repeats=config.repeats)
 
 
 def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
@@ -93,14 +67,13 @@ def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
     return [f"The weights are the original's, bit for bit, in {same} of {len(finished)} models."]
 
 
-def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
+def busy_warnings(budget: BudgetRecord) -> list[str]:
     """Return a warning about times that a busy machine made undependable; empty if there are none."""
-    because = undependable(limit, times, remeasured_s)
-    if not because:
+    if not budget.undependable_because:
         return []
     advice = "Run again on the idle machine, or limit CPU seconds with --clock cpu."
     effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
-    return [f"Times are not dependable: {because}. {effect} {advice}"]
+    return [f"Times are not dependable: {budget.undependable_because}. {effect} {advice}"]
 
 
 def populations_record(

@@ -16,7 +16,7 @@ from harness.errors import BudgetError, BusyMachineError
 from harness.report.dependability import undependable
 from harness.report.times import TimesRecord, times_record
 from harness.runs.budget import Limit, Measurement, from_fraction, keep_smaller, measure
-from harness.runs.records import budget_record, pressure_warnings
+from harness.runs.records import budget_record, busy_warnings
 
 INPUTS = {"cpu": "a processor"}
 CALM, BUSY = 0.0, 0.9
@@ -231,7 +231,7 @@ def test_a_busy_machine_makes_times_undependable(
 
     assert record.dependable is False
     assert because in record.undependable_because
-    (warning,) = pressure_warnings(limit, _times(load), remeasured)
+    (warning,) = busy_warnings(record)
     assert record.undependable_because in warning
 
 
@@ -250,7 +250,7 @@ def test_times_are_dependable_at_rest_and_where_no_seconds_on_the_clock_are_coun
     record = budget_record(limit, _times(load), remeasured)
 
     assert (record.dependable, record.undependable_because) == (True, "")
-    assert pressure_warnings(limit, _times(load), remeasured) == []
+    assert busy_warnings(record) == []
 
 
 def test_without_models_the_measurement_alone_decides() -> None:
