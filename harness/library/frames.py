@@ -120,24 +120,8 @@ def _metric_rows(report: Report) -> Iterator[dict[str, Any]]:
 def _metric_row(evaluator: EvaluatorRecord, metric: Metric) -> dict[str, Any]:
     low, high = _ends(metric.interval)
     control_low, control_high = _ends(metric.control_interval)
-    return {
-        "evaluator": evaluator.name,
-        "metric": metric.name,
-        "value": metric.value,
-        "low": low,
-        "high": high,
-        "control": metric.control,
-        "control_low": control_low,
-        "control_high": control_high,
-        "noop": metric.noop,
-        "position": metric.position,
-        "smallest_visible": metric.smallest_visible,
-        "direction": metric.direction,
-        "unit": metric.unit,
-        "headline": metric.headline,
-        "description": metric.description,
-        "note": metric.note,
-    }
+    ends = {"low": low, "high": high, "control_low": control_low, "control_high": control_high}
+    return {"evaluator": evaluator.name, "metric": metric.name, **vars(metric), **ends}
 
 
 def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -145,9 +129,7 @@ def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
 
 
 def _model_row(model: ModelOutcome) -> dict[str, Any]:
-    own = {name: getattr(model, name) for name in MODEL_COLUMNS if not name.startswith("error")}
-    evidence = {name: getattr(model.evidence, name) for name in ("error_type", "error_message")}
-    return {**own, **evidence, "status": model.status.value}
+    return {**vars(model.evidence), **vars(model), "status": model.status.value}
 
 
 def _run_row(report: Report) -> dict[str, Any]:

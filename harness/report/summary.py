@@ -142,11 +142,7 @@ def _statuses(report: Report) -> RenderableType:
 
 
 def _failure(group: FailureGroup) -> RenderableType:
-    shown = ", ".join(map(str, group.indices[:6])) + (", …" if len(group.indices) > 6 else "")
-    head = Text.assemble(
-        (f"{len(group.indices)} {group.status.value}", "red"),
-        f": {group.words} ({'model' if len(group.indices) == 1 else 'models'} {shown})",
-    )
+    head = Text.assemble((f"{len(group.indices)} {group.status.value}", "red"), f": {group.words} ({group.which})")
     rest = [Text(text, style) for text, style in ((group.detail, "dim"), (group.advice, "")) if text]
     return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
 

@@ -147,6 +147,12 @@ class FailureGroup:
     advice: str
     detail: str
 
+    @property
+    def which(self) -> str:
+        """Return the first models by index, e.g. "model 3" or "models 0, 1, 2, 3, 4, 5, …"."""
+        shown = ", ".join(map(str, self.indices[:6])) + (", …" if len(self.indices) > 6 else "")
+        return f"{'model' if len(self.indices) == 1 else 'models'} {shown}"
+
 
 def failures(models: Iterable[ModelOutcome]) -> list[FailureGroup]:
     """Group failed models by cause and error class, largest group first."""
