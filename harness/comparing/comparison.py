@@ -200,11 +200,16 @@ class Comparison:
     trade_off: TradeOff | None
 
     @property
-    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
-        """Return all significant differences."""
+    def tested(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all tested differences."""
         return tuple(
             (row, method, cell.difference)
             for row in self.rows
             for method, cell in zip(self.methods, row.cells, strict=True)
-            if cell.difference is not None and cell.difference.mark
+            if cell.difference is not None
         )
+
+    @property
+    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all significant differences."""
+        return tuple(one for one in self.tested if one[2].mark)

@@ -139,8 +139,8 @@ def test_rows_of_unknown_torch_can_be_filtered_by_that(tmp_path: Path) -> None:
     saved(tmp_path, "scrub", runner=runner(torch=""), libraries={})
 
     text = page_text(board_of(tmp_path))
-    assert '<option value="not known">' in text
-    assert 'data-torch="not known"' in text
+    assert '<option value="unknown">' in text
+    assert 'data-torch="unknown"' in text
 
 
 def test_the_ends_of_the_scale_are_the_lowest_and_the_highest_of_all_rows(tmp_path: Path) -> None:
