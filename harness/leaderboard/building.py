@@ -9,8 +9,7 @@ from harness.comparing.comparability import Labelled, shown
 from harness.comparing.comparison import TradeOff
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
-from harness.comparing.trade_off import FORGETTING, UTILITY, forgetting_metric, frontier, trade_off
-from harness.errors import UsageError
+from harness.comparing.trade_off import UTILITY, check_names, forgetting_metric, frontier, trade_off
 from harness.evaluation import Metric
 from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Row
 from harness.leaderboard.finding import Entry, Found
@@ -40,23 +39,15 @@ def rank_all(found: Found, *, ranked_by: str | None = None, utility: str = UTILI
     Raises:
         UsageError: no report has a metric that was requested by name.
     """
-    ranked_by = ranked_by or forgetting_metric([entry.report for entry in found.entries])
-    for name, default in ((ranked_by, FORGETTING[-1]), (utility, UTILITY)):
-        if name != default and not any(_has(entry, name) for entry in found.entries):
-            raise UsageError(
-                f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
-            )
+    reports = [entry.report for entry in found.entries]
+    ranked_by = ranked_by or forgetting_metric(reports)
+    check_names(reports, ranked_by, utility)
     named = [(entry.report.plugin.name, entry.digest) for entry in found.entries]
     slug_of = dict(zip((entry.digest for entry in found.entries), slugs(named), strict=True))
     groups = group(found.entries, (ranked_by, utility))
     boards = [_board(one, groups, slug_of, ranked_by, utility) for one in groups]
     boards.sort(key=lambda one: (one.task, -one.ranked, -len(one.rows), one.name))
     return Leaderboard(title, ranked_by, utility, tuple(boards), found.skipped)
-
-
-def _has(entry: Entry, name: str) -> bool:
-    evaluator, _, short = name.partition(".")
-    return entry.report.metric(evaluator, short) is not None
 
 
 def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], ranked_by: str, utility: str) -> Board:
@@ -167,5 +158,5 @@ def _metric(row: Row, name: str) -> float | None:
 
 def _trade_off(runs: Sequence[Labelled], drawn: set[str], ranked_by: str, utility: str) -> TradeOff | None:
     chosen = [one for one in runs if one.label in drawn]
-    known = {name for name in (ranked_by, utility) for one in chosen if one.report.metric(*name.split(".", 1))}
+    known = {name for name in (ranked_by, utility) for one in chosen if one.report.named(name)}
     return trade_off(chosen, ranked_by, utility) if {ranked_by, utility} <= known and len(chosen) > 1 else None

@@ -266,3 +266,8 @@ class Report(Record):
         """Return a metric of an evaluator, or None if either is missing."""
         found = self.evaluator(evaluator)
         return None if found is None else found.metric(name)
+
+    def named(self, name: str) -> Metric | None:
+        """Return a metric by its full name, e.g. "lira.auc", or None if it is missing."""
+        evaluator, _, short = name.partition(".")
+        return self.metric(evaluator, short)
