@@ -1,6 +1,6 @@
 """The public API for evaluators: their input, their result and their registration.
 
-This module depends only on numpy and pluggy. An evaluator is a module that implements one hook::
+This module depends only on numpy, pluggy and annotated-types. An evaluator is a module that implements one hook::
 
     from harness.evaluation import Evidence, EvaluatorInfo, Result, hookimpl
 
@@ -21,10 +21,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pluggy
+from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from harness.choices import Clock as Clock
@@ -181,7 +182,7 @@ class Interval:
 
     low: float
     high: float
-    level: float = 0.95
+    level: Annotated[float, Gt(0), Lt(1)] = 0.95
     method: str = ""
 
 
@@ -191,10 +192,10 @@ class Metric:
 
     Attributes:
         name: unique within the evaluator, lower case with underscores.
-        value: the unlearned models' value; None if undefined (``note`` then gives the reason). Never NaN.
+        value: value of the unlearned models; None if undefined (``note`` then gives the reason). Never NaN.
         direction: which way is better; "closer_to_reference" means closer to ``control``.
         description: one sentence for a reader who does not know the metric.
-        unit: e.g. "s", "MiB", "share"; empty for a dimensionless number.
+        unit: unit of ``value``, ``control`` and ``noop``, e.g. "s", "MiB", "share"; empty for a dimensionless number.
         interval: confidence interval of ``value`` over models.
         control: the same statistic for control models against retrained models: the value of perfect unlearning.
         control_interval: confidence interval of ``control``.

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from benchmarks.deceptions.answers import Answers
 from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.deceptions.populations import World
-from harness.core.outcomes import Status
+from harness.core.outcomes import ModelOutcome, Status
 from harness.core.progress import SilentProgress
 from harness.evaluation import Evidence, Timings
 from harness.plugins.discovery import LoadedEvaluator, choose_evaluators
-from harness.report.document import ModelRecord, VerdictLevel
+from harness.report.document import VerdictLevel
 from harness.report.findings import Findings
 from harness.report.results import EvaluatorRecord
 from harness.report.verdict import decide_verdict
@@ -152,9 +152,9 @@ def evidence_of(submission: Submission, world: World, seed: int = 0) -> Evidence
     )
 
 
-def _models(evidence: Evidence, originals: int) -> list[ModelRecord]:
+def _models(evidence: Evidence, originals: int) -> list[ModelOutcome]:
     finished = set(evidence.unlearned_from.tolist())
     return [
-        ModelRecord(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
+        ModelOutcome(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
         for row in range(originals)
     ]

@@ -11,13 +11,12 @@ from benchmarks.validity.findings import is_p_value
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.core.progress import Progress
-from harness.evaluation import SPLITS, Evidence, Timings
+from harness.evaluation import SPLITS, Evidence, Metric, Timings
 from harness.plugins.discovery import LoadedEvaluator
 from harness.references.populations import ROLES
-from harness.report.results import MetricRecord
 from harness.runs.evaluators import evaluate
 
-Readings = Mapping[str, MetricRecord]
+Readings = Mapping[str, Metric]
 """Forgetting metrics by "evaluator.metric"."""
 
 NOT_JUDGED = "efficiency"
@@ -26,7 +25,7 @@ NOT_JUDGED = "efficiency"
 OTHER_SPLITS = ("retain", "validation", "test")
 
 
-def is_forgetting(metric: MetricRecord) -> bool:
+def is_forgetting(metric: Metric) -> bool:
     """Return True if a metric measures forgetting: it has a direction, a control, a no-op, and a value.
 
     A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test

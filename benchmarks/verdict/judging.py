@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.verdict.populations import Logits, World
-from harness.core.outcomes import Status
+from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import Evidence, Population, Timings
-from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel
+from harness.report.document import EvaluatorRecord, VerdictLevel
 from harness.report.verdict import decide_verdict
 from harness_evaluators import forgetting
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -79,7 +79,7 @@ def judge(shown: Evidence) -> Judgement:
     record = EvaluatorRecord.from_result(info, "", "", 0.0, forgetting.evaluate(shown))
     if record.error:
         raise RuntimeError(record.error)
-    models = [ModelRecord(index=i, original=i, seed=i, status=Status.OK) for i in range(len(shown.unlearned_from))]
+    models = [ModelOutcome(index=i, original=i, seed=i, status=Status.OK) for i in range(len(shown.unlearned_from))]
     bound = record.metric("memory_bound")
     return Judgement(decide_verdict([record], models).level, None if bound is None else bound.value)
 

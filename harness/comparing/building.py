@@ -14,7 +14,8 @@ from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.trade_off import UTILITY, forgetting_metric, trade_off
 from harness.errors import UsageError
-from harness.report.document import MetricRecord, Report
+from harness.evaluation import Metric
+from harness.report.document import Report
 from harness.report.words import plain
 
 NO_INTERVAL = "no interval"
@@ -97,7 +98,7 @@ def _compared(
     )
 
 
-def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: MetricRecord) -> Row:
+def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: Metric) -> Row:
     first = runs[0].report
     found = [one.report.metric(evaluator, metric.name) for one in runs]
     cells = [Cell(found[0])]
@@ -106,9 +107,7 @@ def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: MetricRec
     return Row(evaluator, metric, tuple(cells))
 
 
-def _cell(
-    first: Report, other: Report, one: MetricRecord | None, record: MetricRecord | None, kind: Kind, time: bool
-) -> Cell:
+def _cell(first: Report, other: Report, one: Metric | None, record: Metric | None, kind: Kind, time: bool) -> Cell:
     if record is None or one is None or record.value is None or one.value is None:
         return Cell(record, unjudged=NO_VALUE)
     if time:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.report.document import MetricRecord, TaskRecord
+from harness.evaluation import Metric
+from harness.report.document import TaskRecord
 
 Kind = Literal["methods", "drift"]
 Mark = Literal["better", "worse", "closer", "farther", "differs", ""]
@@ -100,7 +101,7 @@ class Cell:
         unjudged: why the difference is not tested; empty if it is, and for the baseline.
     """
 
-    metric: MetricRecord | None
+    metric: Metric | None
     difference: Difference | None = None
     unjudged: str = ""
 
@@ -116,7 +117,7 @@ class Row:
     """
 
     evaluator: str
-    metric: MetricRecord
+    metric: Metric
     cells: tuple[Cell, ...]
 
     @property
@@ -199,11 +200,16 @@ class Comparison:
     trade_off: TradeOff | None
 
     @property
-    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
-        """Return all significant differences."""
+    def tested(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all tested differences."""
         return tuple(
             (row, method, cell.difference)
             for row in self.rows
             for method, cell in zip(self.methods, row.cells, strict=True)
-            if cell.difference is not None and cell.difference.mark
+            if cell.difference is not None
         )
+
+    @property
+    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all significant differences."""
+        return tuple(one for one in self.tested if one[2].mark)

@@ -40,7 +40,8 @@ def _row(row: Row) -> dict[str, Any]:
 def _cell(cell: Cell) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     if cell.metric is not None:
-        kept = {"value", "interval", "control", "control_interval", "noop", "position", "note"}
-        numbers = cell.metric.model_dump(include=kept)
+        kept = ("value", "interval", "control", "control_interval", "noop", "position", "note")
+        found = asdict(cell.metric)
+        numbers = {name: found[name] for name in kept}
     difference = asdict(cell.difference) if cell.difference else None
     return {**numbers, "difference": difference, "not_judged": cell.unjudged}

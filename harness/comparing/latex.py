@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.comparing import words
 from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Row
-from harness.report.document import IntervalRecord
+from harness.evaluation import Interval
 from harness.report.words import number, plain
 
 SPECIAL = {
@@ -119,7 +119,7 @@ def _intervals(rows: Sequence[Row], index: int) -> str:
     return "[-2pt]\n" + _line(["", *(rf"{{\tiny {one}}}" if one else "" for one in ends)])
 
 
-def _ends(interval: IntervalRecord | None, unit: str) -> str:
+def _ends(interval: Interval | None, unit: str) -> str:
     if interval is None:
         return ""
     low, high = (_number(value, unit).replace(r"\,\%", "") for value in (interval.low, interval.high))

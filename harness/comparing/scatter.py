@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.comparing.comparison import Point, TradeOff
 from harness.comparing.trade_off import frontier
 from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
+from harness.report.svg.figure import Figure
 from harness.report.svg.placing import Box, place
 from harness.report.words import duration, number, plain, position_text
 
@@ -52,6 +53,14 @@ class Spot:
     y: float
     x_ends: Ends | None
     y_ends: Ends | None
+
+
+def scatters(found: TradeOff | None) -> list[Figure]:
+    """Return the plots in which at least two methods have a position; none without a trade-off."""
+    if found is None:
+        return []
+    made = [Figure(panel.title, scatter(panel, found), "") for panel in panels(found)]
+    return [figure for figure in made if figure.svg]
 
 
 def panels(found: TradeOff) -> list[Panel]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from harness.comparing.comparability import machine, run_facts
-from harness.comparing.trade_off import seconds_per_model, way_to_perfect
+from harness.comparing.trade_off import position_ends, seconds_per_model, way_to_perfect
 from harness.leaderboard.board import Number, Row
 from harness.leaderboard.finding import Entry
 from harness.report.document import Report
@@ -69,17 +69,14 @@ def device(report: Report) -> str:
 
 
 def _overshoots(report: Report, name: str) -> bool:
-    evaluator, _, short = name.partition(".")
-    record = report.evaluator(evaluator)
-    ends = record.arrays.get(f"position_interval_{short}") if record else None
-    return bool(ends) and all(isinstance(end, float) and end > 1 for end in ends or ())
+    ends = position_ends(report, name)
+    return ends is not None and min(ends) > 1
 
 
 def _metric(report: Report, name: str) -> Number | None:
-    evaluator, _, short = name.partition(".")
-    record = report.evaluator(evaluator)
-    metric = record.metric(short) if record and not record.error else None
-    if metric is None:
+    record = report.evaluator(name.partition(".")[0])
+    metric = report.named(name)
+    if metric is None or record is None or record.error:
         return None
     ends = metric.interval
     return Number(metric.value) if ends is None else Number(metric.value, ends.low, ends.high)

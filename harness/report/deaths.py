@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.core.outcomes import LogCapture, ModelOutcome
 from harness.report.budget_words import amount
-from harness.report.document import LogRecord, ModelRecord, Report
+from harness.report.document import Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
 SHOWN = 3  # of each group; models that fail in the same way have the same evidence
@@ -19,7 +20,7 @@ class FailedModel:
     index: int
     seen: tuple[str, ...]
     traceback: str
-    log: LogRecord
+    log: LogCapture
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class FailureCause:
 class Printed:
     """Finished models that printed something, and how many more did."""
 
-    models: tuple[ModelRecord, ...]
+    models: tuple[ModelOutcome, ...]
     left_out: int
 
 
@@ -58,7 +59,7 @@ def printed(report: Report) -> Printed:
     return Printed(tuple(found[:PRINTED_SHOWN]), max(0, len(found) - PRINTED_SHOWN))
 
 
-def _failed_model(model: ModelRecord) -> FailedModel:
+def _failed_model(model: ModelOutcome) -> FailedModel:
     evidence = model.evidence
     facts = {
         "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from pydantic_core import to_jsonable_python
 
 from harness.core.files import atomic_write_text
 from harness.core.text import harmless
@@ -130,5 +131,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _pretty(value: Any) -> str:
-    """Format JSON values with indentation; jinja2's own filter would mark the text as safe."""
-    return harmless(json.dumps(value, indent=2, ensure_ascii=False))
+    """Format JSON values and records with indentation; jinja2's own filter would mark the text as safe."""
+    return harmless(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False))

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import printing
+from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
-from harness.report.document import MetricRecord, Report
+from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
@@ -101,7 +102,7 @@ def _table(report: Report) -> RenderableType:
     return table
 
 
-def _row(evaluator: str, metric: MetricRecord) -> tuple[Text | str, ...]:
+def _row(evaluator: str, metric: Metric) -> tuple[Text | str, ...]:
     unit = metric.unit
     return (
         Text(label(evaluator, metric)),
@@ -119,7 +120,7 @@ def _explanations(report: Report) -> RenderableType:
     return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
 
 
-def _explanation(evaluator: str, metric: MetricRecord) -> Text:
+def _explanation(evaluator: str, metric: Metric) -> Text:
     # With a number, one truncated line is enough (the page has it all); without one, the note must be readable in full.
     text = f"{label(evaluator, metric)}: {gist(metric)}"
     return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
@@ -141,11 +142,7 @@ def _statuses(report: Report) -> RenderableType:
 
 
 def _failure(group: FailureGroup) -> RenderableType:
-    shown = ", ".join(map(str, group.indices[:6])) + (", …" if len(group.indices) > 6 else "")
-    head = Text.assemble(
-        (f"{len(group.indices)} {group.status.value}", "red"),
-        f": {group.words} ({'model' if len(group.indices) == 1 else 'models'} {shown})",
-    )
+    head = Text.assemble((f"{len(group.indices)} {group.status.value}", "red"), f": {group.words} ({group.which})")
     rest = [Text(text, style) for text, style in ((group.detail, "dim"), (group.advice, "")) if text]
     return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
 

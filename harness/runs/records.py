@@ -5,48 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.choices import FailedAs
-from harness.core import hardware
 from harness.core.outcomes import ModelOutcome
 from harness.references.populations import Population
 from harness.report.dependability import undependable
 from harness.report.document import (
     BudgetRecord,
-    DesignRecord,
     EvaluatorRecord,
-    HardwareRecord,
     PopulationRecord,
     PopulationsRecord,
-    TaskRecord,
-    TwinsRecord,
 )
 from harness.report.times import TimesRecord
 from harness.runs.budget import Limit
-from harness.runs.config import RunConfig
-from harness.tasks.task import Task, TaskData
-from harness.tasks.twins import Twins
 
 LEFT_OUT = "Evaluator left out: "
-
-
-def task_record(task: Task, data: TaskData, twins: Sequence[Twins]) -> TaskRecord:
-    """Return the task's record, with digest, sizes and twins of its data."""
-    return TaskRecord(
-        name=task.name,
-        description=task.description,
-        definition=dict(task.definition),
-        data_digest=data.digest(),
-        split_sizes=data.sizes(),
-        class_names=data.class_names,
-        source=task.source,
-        twins=tuple(TwinsRecord(**{**vars(one), "pairs": dict(one.pairs)}) for one in twins),
-    )
-
-
-def design_record(config: RunConfig, models: int) -> DesignRecord:
-    """Return which originals were unlearned and how often, of ``models`` per population."""
-    if config.design == "one-original":
-        return DesignRecord(name="one-original", originals=1, repeats=models)
-    return DesignRecord(name="per-original", originals=models, repeats=config.repeats)
 
 
 def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
@@ -65,14 +36,6 @@ def named(evaluator: str, warning: str) -> str:
     return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"
 
 
-def hardware_record() -> HardwareRecord:
-    """Describe this machine."""
-    host = hardware.describe()
-    return HardwareRecord(
-        cpu_model=host.cpu, cores=host.cores, memory_mib=host.memory_mib, gpus=host.gpus, platform=host.platform
-    )
-
-
 def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
     """Return the record of the limit: its value and origin, and whether it and the models' times are dependable."""
     because = undependable(limit, times, remeasured_s)
@@ -85,7 +48,7 @@ def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: 
         at_rest=limit.at_rest,
         deadline_s=limit.deadline_s,
         limit_s=limit.limit_s,
-        how="explicit" if limit.how == "explicit" else "fraction",
+        how=limit.how,
         fraction=limit.fraction,
         retrain_s=limit.retrain_s,
         retrain_median_s=limit.retrain_median_s,
@@ -104,14 +67,13 @@ def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
     return [f"The weights are the original's, bit for bit, in {same} of {len(finished)} models."]
 
 
-def pressure_warnings(limit: Limit, times: TimesRecord, remeasured_s: Sequence[float] = ()) -> list[str]:
+def busy_warnings(budget: BudgetRecord) -> list[str]:
     """Return a warning about times that a busy machine made undependable; empty if there are none."""
-    because = undependable(limit, times, remeasured_s)
-    if not because:
+    if not budget.undependable_because:
         return []
     advice = "Run again on the idle machine, or limit CPU seconds with --clock cpu."
     effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
-    return [f"Times are not dependable: {because}. {effect} {advice}"]
+    return [f"Times are not dependable: {budget.undependable_because}. {effect} {advice}"]
 
 
 def populations_record(

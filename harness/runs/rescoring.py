@@ -16,7 +16,7 @@ from harness.report.document import EvaluatorRecord, Report, utc_now
 from harness.report.faults import faulty
 from harness.report.page import write_page
 from harness.report.writing import write_report
-from harness.runs.assemble import Judgement, assemble
+from harness.runs.assemble import assemble, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.kept_task import kept_task
@@ -24,6 +24,7 @@ from harness.runs.pipeline import RunResult
 from harness.runs.records import LEFT_OUT, cache_keys, evaluator_warnings, left_out, populations_record
 from harness.runs.store import RunStore
 from harness.runs.unjudged import all_outcomes, report_so_far
+from harness.runs.worst_examples import examples_record
 from harness.tasks.checking import load_data
 from harness.tasks.task import Margins, TaskData
 
@@ -75,18 +76,22 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             progress.notice(text)
         limit = Limit.from_json(begun["limit"])
         outcomes = all_outcomes(store, config, task)
-        judgement = Judgement(config, task, data, populations, limit, outcomes, store, failed_as, evaluators, progress)
+        evidence, records = scored(
+            task, data, populations, limit, outcomes, store, config.design, failed_as, evaluators, progress
+        )
         judged = with_records(
             report,
-            judgement.records,
+            records,
             [plugin.reason for plugin in broken],
             cache_keys(populations, limit),
             task.margins,
             failed_as=failed_as,
         )
-        made = populations_record(populations, outcomes, failed_as)
-        found = judgement.examples(judged.evaluators)
-        judged = judged.model_copy(update={"examples": found, "populations": made})
+        changes = {
+            "examples": examples_record(task, data, evidence, judged.evaluators),
+            "populations": populations_record(populations, outcomes, failed_as),
+        }
+        judged = judged.model_copy(update=changes)
         write_report(judged, folder)
         write_page(judged, folder)
         begun["config"]["failed_as"] = failed_as

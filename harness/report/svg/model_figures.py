@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from harness.core.outcomes import ModelOutcome
+from harness.evaluation import Interval, Metric
 from harness.report.budget_words import amount, limit_words
-from harness.report.document import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.document import EvaluatorRecord, Report
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_plots import Bar, Span, Strip, bars, spans, strips
 from harness.report.svg.plane_plot import Ends, Spot, plane
@@ -41,7 +43,7 @@ def trade_off(report: Report) -> Figure | Missing:
     return Figure(TRADE_OFF, plane(spots, (x_axis, y_axis), TRADE_OFF), caption)
 
 
-def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | None:
+def _spot(kind: str, forgetting: Metric, utility: Metric) -> Spot | None:
     x, x_ends = _of(kind, forgetting)
     y, y_ends = _of(kind, utility)
     if x is None or y is None:
@@ -57,26 +59,26 @@ def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | 
     )
 
 
-def _of(kind: str, metric: MetricRecord) -> tuple[float | None, IntervalRecord | None]:
+def _of(kind: str, metric: Metric) -> tuple[float | None, Interval | None]:
     if kind == "unlearned":
         return metric.value, metric.interval
     return (metric.control, metric.control_interval) if kind == "control" else (metric.noop, None)
 
 
-def _factor(metric: MetricRecord) -> float:
+def _factor(metric: Metric) -> float:
     return 100.0 if metric.unit == "share" else 1.0
 
 
-def _unit(metric: MetricRecord) -> str:
+def _unit(metric: Metric) -> str:
     return ", %" if metric.unit == "share" else f", {plain(metric.unit)}" if metric.unit not in ("", "ratio") else ""
 
 
-def _wish(metric: MetricRecord) -> str:
+def _wish(metric: Metric) -> str:
     wanted = WANTED[metric.direction]
     return f"{wanted} is better" if wanted in ("higher", "lower") else "as perfect is best"
 
 
-def _ends(record: IntervalRecord | None, factor: float) -> Ends | None:
+def _ends(record: Interval | None, factor: float) -> Ends | None:
     return None if record is None else (factor * record.low, factor * record.high)
 
 
@@ -106,7 +108,7 @@ def _models(record: EvaluatorRecord, split: str) -> list[Strip]:
     return made
 
 
-def _means(metric: MetricRecord | None) -> list[Strip]:
+def _means(metric: Metric | None) -> list[Strip]:
     if metric is None:
         return []
     made = []
@@ -140,7 +142,7 @@ def times(report: Report) -> Figure | None:
     return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {outcomes}."), " ".join(parts))
 
 
-def _hint(model: ModelRecord) -> str:
+def _hint(model: ModelOutcome) -> str:
     return f"model {model.index}: {duration(model.charged_s)}, {STATUS_WORDS[model.status]}"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_a_run_whose_evaluator_failed_stands_with_the_others(tmp_path: Path) -> 
 def test_a_row_says_on_what_it_rests(tmp_path: Path) -> None:
     outcomes = [*(outcome(index) for index in range(5)), timeout(5), timeout(6), outcome(7, Status.OOM)]
     gpu = runner("2.6.0+cu124", gpu={"path": "cdi"}, isolation_level="model")
-    hardware = report().hardware.model_copy(update={"gpus": ("NVIDIA H100", "NVIDIA H100")})
+    hardware = replace(report().hardware, gpus=("NVIDIA H100", "NVIDIA H100"))
     saved(tmp_path, "scrub", outcomes=outcomes, runner=gpu, hardware=hardware)
     (row,) = only(tmp_path).rows
 
@@ -138,8 +139,8 @@ def test_rows_of_unknown_torch_can_be_filtered_by_that(tmp_path: Path) -> None:
     saved(tmp_path, "scrub", runner=runner(torch=""), libraries={})
 
     text = page_text(board_of(tmp_path))
-    assert '<option value="not known">' in text
-    assert 'data-torch="not known"' in text
+    assert '<option value="unknown">' in text
+    assert 'data-torch="unknown"' in text
 
 
 def test_the_ends_of_the_scale_are_the_lowest_and_the_highest_of_all_rows(tmp_path: Path) -> None:

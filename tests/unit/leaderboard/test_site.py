@@ -241,15 +241,13 @@ def hostile_run(root: Path) -> Path:
     lira = made.evaluators[0]
     metrics = (
         *lira.metrics,
-        lira.metrics[0].model_copy(update={"name": HOSTILE, "description": HOSTILE, "unit": HOSTILE}),
+        replace(lira.metrics[0], name=HOSTILE, description=HOSTILE, unit=HOSTILE),
     )
     changes = {
-        "plugin": made.plugin.model_copy(update={"options": {HOSTILE: HOSTILE}}),
+        "plugin": replace(made.plugin, options={HOSTILE: HOSTILE}),
         "task": made.task.model_copy(update={"name": HOSTILE, "description": HOSTILE, "data_digest": HOSTILE}),
-        "hardware": made.hardware.model_copy(update={"cpu_model": HOSTILE, "gpus": (HOSTILE,)}),
-        "runner": made.runner.model_copy(
-            update={"name": HOSTILE, "isolation": HOSTILE, "torch": HOSTILE, "python": HOSTILE, "gpu": {"a": 1}}
-        ),
+        "hardware": replace(made.hardware, cpu_model=HOSTILE, gpus=(HOSTILE,)),
+        "runner": replace(made.runner, name=HOSTILE, isolation=HOSTILE, torch=HOSTILE, python=HOSTILE, gpu={"a": 1}),
         "verdict": made.verdict.model_copy(update={"sentence": HOSTILE}),
         "harness_version": HOSTILE,
         "recipe": {HOSTILE: HOSTILE},
