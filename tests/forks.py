@@ -19,9 +19,11 @@ import runpy
 import select
 import shutil
 import signal
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import termios
 import threading
@@ -166,9 +168,9 @@ def popen(command: Sequence[str], **options: Any) -> Any:
     return fork
 
 
-def relay(server: str) -> int:
-    """Have another process's server run the program with this process's arguments and streams; return its exit status."""
-    return Fork(Order.of(PROGRAM, sys.argv[1:], os.environ, Path.cwd()), (0, 1, 2), server).wait()
+def relay(server: str, module: str, arguments: Sequence[str]) -> int:
+    """Have another process's server run a module with this process's streams; return its exit status."""
+    return Fork(Order.of(module, arguments, os.environ, Path.cwd()), (0, 1, 2), server).wait()
 
 
 def stand_in() -> list[tuple[Any, str, Any]]:
@@ -301,6 +303,10 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
     sys.dont_write_bytecode = bool(order.environment.get("PYTHONDONTWRITEBYTECODE"))
     own = [] if "PYTHONSAFEPATH" in order.environment else [order.folder]
     sys.path[0:1] = [*own, *filter(None, order.environment.get("PYTHONPATH", "").split(os.pathsep))]
+    if home := order.environment.get("VIRTUAL_ENV"):
+        installed = sysconfig.get_path("purelib", vars={"base": home, "platbase": home})
+        if installed not in sys.path:
+            site.addsitedir(installed)
     sys.argv[1:] = order.arguments
     status: object = 1
     try:
