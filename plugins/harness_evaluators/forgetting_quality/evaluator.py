@@ -85,6 +85,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="3",
         summary="The NeurIPS 2023 challenge's metric: epsilons of attacks on unlearned against retrained models",
         evaluate=evaluate,
+        needs="phi",
         source="Triantafillou et al. 2024 (arXiv 2406.09073); google-deepmind/unlearning_evaluation",
     )
 

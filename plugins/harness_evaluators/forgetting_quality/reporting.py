@@ -109,7 +109,7 @@ def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Row
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
     """Return accuracy on retain times that on test, each over the retrained models', by row; None if they do not exist."""
-    if not (models.has("retain") and models.has("test")):
+    if models.evidence.phi_only or not (models.has("retain") and models.has("test")):
         return None
     right = {split: models.panel(split, _accuracies) for split in ("retain", "test")}
     parts = [panel.retrained for panel in right.values() if panel.retrained is not None]
