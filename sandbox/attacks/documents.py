@@ -9,6 +9,9 @@ import struct
 import safetensors.torch
 import torch
 from harness_attacks import _inside
+from harness_attacks._marks import attack
+
+hostile = attack("output_invalid", promise=4)
 
 
 def _document(header, data=b""):
@@ -115,6 +118,7 @@ def truncated_document(model):
     _inside.send(_document(header, data[:-1]))
 
 
+@hostile("ok")
 def name_twice(model):
     """Send a header with every name twice, first with a wrong entry."""
     header, data = _parts(model)
@@ -139,6 +143,7 @@ def unknown_dtype(model):
     _inside.send(_document(header, data))
 
 
+@hostile("output_too_large")
 def unending_result():
     """Send more bytes than the guest accepts, as fast as possible."""
     chunk = bytes(1 << 20)

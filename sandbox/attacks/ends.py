@@ -12,6 +12,10 @@ import signal
 import sys
 import threading
 
+from harness_attacks._marks import attack
+
+hostile = attack("plugin_error", promise=5)
+
 
 def raises_system_exit():
     """Raise SystemExit with status 0."""
@@ -23,16 +27,19 @@ def exits():
     sys.exit("all is well")
 
 
+@hostile("output_missing")
 def exits_at_once():
     """Call os._exit(0)."""
     os._exit(0)
 
 
+@hostile("output_missing")
 def exits_with_a_status():
     """Exit with the status of an out-of-memory kill."""
     os._exit(137)
 
 
+@hostile("output_missing")
 def exits_in_a_thread():
     """Exit the process from another thread."""
     thread = threading.Thread(target=os._exit, args=(0,))
@@ -50,37 +57,44 @@ def interrupts_itself():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+@hostile("output_missing")
 def replaces_itself():
     """Replace its process by another program."""
     os.execv("/bin/true", ["true"])
 
 
+@hostile("killed_signal")
 def segfaults():
     """Read address 0."""
     ctypes.string_at(0)
 
 
+@hostile("killed_signal")
 def segfaults_quietly():
     """Read address 0, with faulthandler disabled."""
     faulthandler.disable()
     ctypes.string_at(0)
 
 
+@hostile("killed_signal")
 def aborts():
     """Call abort()."""
     os.abort()
 
 
+@hostile("killed_signal")
 def kills_itself():
     """Send itself SIGKILL."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@hostile("policy_violation")
 def forbidden_call():
     """Send itself SIGSYS, by which a seccomp filter kills."""
     os.kill(os.getpid(), signal.SIGSYS)
 
 
+@hostile("killed_signal")
 def divides_by_zero():
     """Send itself SIGFPE, the signal of a division by zero in C."""
     os.kill(os.getpid(), signal.SIGFPE)
@@ -91,8 +105,9 @@ def recurses():
     recurses()
 
 
+@hostile("killed_signal")
 def overflows_the_stack():
-    """Recurse endlessly through C code, without Python's recursion limit."""
+    """Overflow the C stack by endless recursion, without Python's recursion limit."""
     sys.setrecursionlimit(1 << 30)
 
     class Deep:
@@ -107,11 +122,13 @@ def says_no_memory():
     raise MemoryError
 
 
+@hostile("disk_full")
 def says_no_space():
     """Raise OSError for a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/file")
 
 
+@hostile("killed_signal")
 def cpu_limit():
     """Set a limit on its own CPU time and exceed it."""
     resource.setrlimit(resource.RLIMIT_CPU, (1, 2))
@@ -143,6 +160,7 @@ def closes_streams():
     raise ValueError("without streams")
 
 
+@hostile("ok")
 def replaces_streams():
     """Replace the standard streams by objects that exit when flushed."""
 
@@ -161,6 +179,7 @@ def stops_by_exit_handlers():
     raise ValueError("with a handler")
 
 
+@hostile("ok")
 def waits_in_a_thread():
     """Return with a thread that never ends."""
     threading.Thread(target=lambda: signal.sigwait({signal.SIGUSR1})).start()

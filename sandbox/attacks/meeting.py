@@ -10,13 +10,16 @@ from pathlib import Path
 
 from harness_attacks._inside import KEPT, keep_files
 from harness_attacks._kernel import LIBC, call
+from harness_attacks._marks import attack
 from harness_attacks._tools import daemon, reached, rest
+
+hostile = attack("ok", "ok", promise=2)
 
 KEY = 0x48415354
 IPC_CREAT = 0o1000
 
 
-locked_file_at_import = keep_files
+_import_locked_file = keep_files
 
 
 def locked_file():

@@ -6,6 +6,10 @@ import builtins
 import os
 import sys
 
+from harness_attacks._marks import attack
+
+hostile = attack("plugin_error", promise=5)
+
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\u202e<script>alert(1)</script>\ud800\x00"
 
 
@@ -48,12 +52,12 @@ class _Nameless(Exception, metaclass=_NamelessKind):  # noqa: N818
 
 
 def raises_without_text():
-    """Raise an exception that raises in __str__."""
+    """Raise an exception that raises in `__str__`."""
     raise _Unspeakable
 
 
 def raises_and_leaves():
-    """Raise an exception that exits in __str__."""
+    """Raise an exception that exits in `__str__`."""
     raise _Leaving
 
 
