@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.judging import evaluators, is_forgetting
 from benchmarks.validity import conclusions, writing
 from benchmarks.validity.drawing import picture
 from benchmarks.validity.findings import Finding, Summary, find, margin, told, visible_share
-from benchmarks.validity.judging import is_forgetting
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
 from benchmarks.validity.populations import Logits, Trained
 from benchmarks.validity.study import Study, study
-from harness.core.progress import SilentProgress
 from harness.evaluation import Direction
-from harness.plugins.discovery import choose_evaluators
 from harness.references.populations import member_seeds
 from harness.report.results import IntervalRecord, MetricRecord
 from harness.tasks.task import Split, Task, TaskData
@@ -245,7 +243,7 @@ def judged() -> Study:
     }
     levels = {level.name: _models(level.remembered, 10 + i) for i, level in enumerate(LEVELS)}
     trained = Trained(TASK, DATA, references, levels | {NOOP.name: references["original"]})
-    return study(trained, (8, 16, 32), choose_evaluators(("forgetting", "ks", "lira"))[0], SilentProgress())
+    return study(trained, (8, 16, 32), evaluators(("forgetting", "ks", "lira")))
 
 
 def test_models_that_remember_more_rank_worse(judged: Study) -> None:
