@@ -36,9 +36,9 @@ METHOD = """\
   seeds; `left-10-percent`, of which a tenth of the forgotten examples is as in the original (chosen at random, the same for all
   models); `noop`, the originals; and so on. A claim is false where the word does not describe the submission, or where the stated
   bounds do not cover what is left.
-- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting): a pool holds outputs, not
-  weights. Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are
-  the defaults. Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
+- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting), which add tests and a further
+  bound and make equivalence harder to show. Every model finished. Margins are the defaults. Retrained and control models are
+  the verdict's references, and were handed over as one population of 2 N.
 - Brackets hold 95 % intervals of Clopper and Pearson over draws.
 """
 

@@ -17,26 +17,31 @@ from harness_attacks._marks import attack
 hostile = attack("plugin_error", promise=5)
 
 
+exits = hostile(lambda: sys.exit("all is well"), "Call sys.exit with a message.")
+exits_at_once = hostile(lambda: os._exit(0), "Call os._exit(0).", "output_missing")
+exits_with_a_status = hostile(lambda: os._exit(137), "Exit with the status of an out-of-memory kill.", "output_missing")
+interrupts_itself = hostile(lambda: os.kill(os.getpid(), signal.SIGINT), "Send itself SIGINT.")
+replaces_itself = hostile(
+    lambda: os.execv("/bin/true", ["true"]), "Replace its process by another program.", "output_missing"
+)
+segfaults = hostile(lambda: ctypes.string_at(0), "Read address 0.", "killed_signal")
+aborts = hostile(lambda: os.abort(), "Call abort().", "killed_signal")
+kills_itself = hostile(lambda: os.kill(os.getpid(), signal.SIGKILL), "Send itself SIGKILL.", "killed_signal")
+forbidden_call = hostile(
+    lambda: os.kill(os.getpid(), signal.SIGSYS),
+    "Send itself SIGSYS, by which a seccomp filter kills.",
+    "policy_violation",
+)
+divides_by_zero = hostile(
+    lambda: os.kill(os.getpid(), signal.SIGFPE),
+    "Send itself SIGFPE, the signal of a division by zero in C.",
+    "killed_signal",
+)
+
+
 def raises_system_exit():
     """Raise SystemExit with status 0."""
     raise SystemExit(0)
-
-
-def exits():
-    """Call sys.exit with a message."""
-    sys.exit("all is well")
-
-
-@hostile("output_missing")
-def exits_at_once():
-    """Call os._exit(0)."""
-    os._exit(0)
-
-
-@hostile("output_missing")
-def exits_with_a_status():
-    """Exit with the status of an out-of-memory kill."""
-    os._exit(137)
 
 
 @hostile("output_missing")
@@ -52,52 +57,11 @@ def interrupts():
     raise KeyboardInterrupt
 
 
-def interrupts_itself():
-    """Send itself SIGINT."""
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-@hostile("output_missing")
-def replaces_itself():
-    """Replace its process by another program."""
-    os.execv("/bin/true", ["true"])
-
-
-@hostile("killed_signal")
-def segfaults():
-    """Read address 0."""
-    ctypes.string_at(0)
-
-
 @hostile("killed_signal")
 def segfaults_quietly():
     """Read address 0, with faulthandler disabled."""
     faulthandler.disable()
     ctypes.string_at(0)
-
-
-@hostile("killed_signal")
-def aborts():
-    """Call abort()."""
-    os.abort()
-
-
-@hostile("killed_signal")
-def kills_itself():
-    """Send itself SIGKILL."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@hostile("policy_violation")
-def forbidden_call():
-    """Send itself SIGSYS, by which a seccomp filter kills."""
-    os.kill(os.getpid(), signal.SIGSYS)
-
-
-@hostile("killed_signal")
-def divides_by_zero():
-    """Send itself SIGFPE, the signal of a division by zero in C."""
-    os.kill(os.getpid(), signal.SIGFPE)
 
 
 def recurses():

@@ -51,6 +51,33 @@ def forged_frames_on_stdout(model):
     _inside.write(1, _frames(model))
 
 
+def _says(raw):
+    """Return a hook that sends the guest this last message, and exits."""
+    return lambda: _inside.say(raw)
+
+
+announced_result = hostile(
+    _says(b'{"weights_bytes": 4096, "peak_gpu_mib": null}'), "Announce a result, and send none.", promise=4
+)
+long_word = hostile(
+    _says(b'{"error_message": "' + b"A" * 10_000_000 + b'"}'), "Send a last message of 10 MB in one line."
+)
+second_imported = hostile(_says(b'{"imported": true}'), "Repeat the message that the plugin is imported, and exit.")
+deep_word = hostile(_says(b'{"problem":' + b"[" * 200_000), "Send a last message nested too deeply to parse.")
+no_number = hostile(_says(b'{"weights_bytes": NaN}'), "Send NaN in the last message.")
+long_number = hostile(
+    _says(b'{"weights_bytes": ' + b"9" * 200_000 + b"}"), "Send a number with 200,000 digits in the last message."
+)
+list_as_problem = hostile(
+    _says(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}'), "Send a list instead of a name."
+)
+object_as_problem = hostile(
+    _says(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}'), "Send an object instead of a name."
+)
+unknown_problem = hostile(_says(b'{"problem": "infra_error"}'), "Report a problem that a plugin must not report.")
+list_as_word = hostile(_says(b'["ok"]'), "Send a list instead of an object.")
+
+
 @hostile("ok")
 def fake_report():
     """Print a fake report and a fake score."""
@@ -118,17 +145,6 @@ def slow_result(model):
         rest(1.0)
 
 
-@hostile(promise=4)
-def announced_result():
-    """Announce a result, and send none."""
-    _inside.say(b'{"weights_bytes": 4096, "peak_gpu_mib": null}')
-
-
-def long_word():
-    """Send a last message of 10 MB in one line."""
-    _inside.say(b'{"error_message": "' + b"A" * 10_000_000 + b'"}')
-
-
 def unended_word(model):
     """Prepend garbage without a newline to the guest's own last message."""
     _inside.write(_inside.ends().report, b"\x00\xff garbage ")
@@ -140,16 +156,6 @@ def line_of_garbage(model):
     _inside.write(_inside.ends().report, b'{"problem": "output_missing"}\n\xff\xfe{"loaded": true}\n')
 
 
-def second_imported():
-    """Repeat the message that the plugin is imported, and exit."""
-    _inside.say(b'{"imported": true}')
-
-
-def deep_word():
-    """Send a last message nested too deeply to parse."""
-    _inside.say(b'{"problem":' + b"[" * 200_000)
-
-
 @hostile("ok")
 def deep_size(model):
     """Send a complete result with a size nested so deeply that the guest can parse it and the host cannot."""
@@ -157,11 +163,6 @@ def deep_size(model):
     depth = sys.getrecursionlimit() - 48
     _inside.write(_inside.ends().weights, raw)
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": %s}' % (len(raw), b"[" * depth + b"]" * depth))
-
-
-def no_number():
-    """Send NaN in the last message."""
-    _inside.say(b'{"weights_bytes": NaN}')
 
 
 @hostile("ok")
@@ -179,31 +180,6 @@ def grown_size(model):
     _inside.write(_inside.ends().weights, raw)
     sizes = b",".join([b"1e15"] * 50_000)
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": [%s]}' % (len(raw), sizes))
-
-
-def long_number():
-    """Send a number with 200,000 digits in the last message."""
-    _inside.say(b'{"weights_bytes": ' + b"9" * 200_000 + b"}")
-
-
-def list_as_problem():
-    """Send a list instead of a name."""
-    _inside.say(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}')
-
-
-def object_as_problem():
-    """Send an object instead of a name."""
-    _inside.say(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}')
-
-
-def unknown_problem():
-    """Report a problem that a plugin must not report."""
-    _inside.say(b'{"problem": "infra_error"}')
-
-
-def list_as_word():
-    """Send a list instead of an object."""
-    _inside.say(b'["ok"]')
 
 
 @hostile("plugin_error")
