@@ -60,8 +60,8 @@ def title(comparison: Comparison) -> str:
     """Return the comparison's title."""
     task = plain(comparison.task.name)
     if comparison.kind == "drift":
-        first = comparison.methods[0]
-        return f"{plain(first.plugin)} {plain(first.version)} on {task}: {len(comparison.methods)} versions of torch"
+        plugin = comparison.methods[0].report.plugin
+        return f"{plain(plugin.name)} {plain(plugin.version)} on {task}: {len(comparison.methods)} versions of torch"
     return f"{len(comparison.methods)} methods on {task}"
 
 
