@@ -15,7 +15,7 @@ from harness.leaderboard import words
 from harness.leaderboard.board import Leaderboard
 from harness.leaderboard.rows import device, isolation_words, row_facts
 from harness.report.page import render
-from harness.report.words import VERDICT_WORDS, WANTED, plain
+from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
 STYLES = ("page.css", "compare.css", "leaderboard.css")
@@ -31,6 +31,7 @@ def page_text(leaderboard: Leaderboard) -> str:
         scatters=scatters,
         choices=_choices(leaderboard),
         words=words,
+        spanned=spanned,
         row_facts=row_facts,
         levels=VERDICT_WORDS,
         wanted=WANTED,

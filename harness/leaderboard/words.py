@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.comparing.comparability import torch_of
-from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Number, Row
+from harness.evaluation import Interval
+from harness.leaderboard.board import Board, Column, Leaderboard, Number, Row
 from harness.report.document import Report
-from harness.report.words import NOTHING, STATUS_WORDS, number, plain, position_text
+from harness.report.words import STATUS_WORDS, interval, plain, position_text
 
 FIRST_DIRECTION = {"lower": "asc", "closer_to_reference": "asc"}
 
@@ -82,17 +83,7 @@ def ends(found: Number, unit: str) -> str:
     """Return the ends of an interval without the unit; empty if there are none."""
     if found.low is None or found.high is None:
         return ""
-    low, high = number(found.low, unit), number(found.high, unit)
-    mark = " %" if unit == "share" else f" {unit}"
-    return f"{low.removesuffix(mark)} to {high.removesuffix(mark)}"
-
-
-def spanned(found: Ends | None, unit: str) -> str:
-    """Return one number, or the lowest and the highest if they differ."""
-    if found is None:
-        return NOTHING
-    low, high = number(found[0], unit), number(found[1], unit)
-    return low if low == high else f"{low} to {high}"
+    return interval(Interval(found.low, found.high), "share" if unit == "share" else "").removesuffix(" %")
 
 
 def first_direction(column: Column) -> str:

@@ -104,6 +104,12 @@ def interval(record: Interval | None, unit: str = "") -> str:
     return f"{low.removesuffix(shared)} to {high}"
 
 
+def spanned(values: Iterable[float | None], unit: str) -> str:
+    """Format one number, or the lowest and the highest if they differ; a dash if none is known."""
+    shown = list(dict.fromkeys(number(value, unit) for value in sorted(v for v in values if v is not None)))
+    return " to ".join(dict.fromkeys((shown[0], shown[-1]))) if shown else NOTHING
+
+
 def originals_text(design: DesignRecord) -> str:
     """Describe the models that the plugin started from, e.g. "32 originals" or "one original, repeatedly"."""
     if design.name == "one-original":
