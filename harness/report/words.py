@@ -212,6 +212,14 @@ def headlines(report: Report) -> list[tuple[str, Metric]]:
     return [(one.name, metric) for one in report.evaluators for metric in one.metrics if metric.headline]
 
 
+def axis_label(name: str, metric: Metric) -> str:
+    """Return the label of a metric's axis, e.g. "accuracy test, % (higher is better)"."""
+    unit = {"share": "%", "ratio": ""}.get(metric.unit, plain(metric.unit))
+    wish = {"higher": "higher is better", "lower": "lower is better", "closer_to_reference": "as perfect is best"}
+    text = f"{name}, {unit}" if unit else name
+    return f"{text} ({wish[metric.direction]})" if metric.direction in wish else text
+
+
 def label(evaluator: str, metric: Metric) -> str:
     """Return a metric's display name, e.g. "lira auc", or "accuracy test" for ``test`` of the evaluator ``accuracy``."""
     name, owner = metric.name.replace("_", " "), evaluator.replace("_", " ")

@@ -29,7 +29,7 @@ from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.cores import CoreSet
-from harness.runs.assemble import assemble, scored
+from harness.runs.assemble import assemble, left_out, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
@@ -37,7 +37,6 @@ from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import plan_core_sets
 from harness.runs.prepare import Prepared, prepare
-from harness.runs.records import left_out
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import RunnerFactory, choose_runners

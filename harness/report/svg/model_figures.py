@@ -12,7 +12,7 @@ from harness.report.svg.marks import Ends, Mark, Shape, draw_marks, extents
 from harness.report.svg.model_plots import Bar, Span, Strip, bars, spans, strips
 from harness.report.svg.plots import SQUARE
 from harness.report.time_words import PHASES
-from harness.report.words import POPULATION_WORDS, STATUS_WORDS, WANTED, duration, interval, label, number, plain
+from harness.report.words import POPULATION_WORDS, STATUS_WORDS, axis_label, duration, interval, label, number, plain
 
 FORGETTING = (("lira", "auc"), ("ks", "mean_d"), ("forgetting_quality", "mean_epsilon_official"))
 UTILITY = ("accuracy", "test")
@@ -39,8 +39,8 @@ def trade_off(report: Report) -> Figure | Missing:
     marks = [mark for kind in SHAPES if (mark := _mark(kind, forgetting[1], utility))]
     x_scale, y_scale = (padded(values, by=0.14) for values in extents(marks))
     picture = Picture(SQUARE, x_scale, y_scale, TRADE_OFF, "; ".join(mark.hint for mark in marks) + ".")
-    picture.x_axis(f"{label(*forgetting)}{_unit(forgetting[1])} ({_wish(forgetting[1])})")
-    picture.y_axis(f"{label('accuracy', utility)}{_unit(utility)} ({_wish(utility)})")
+    picture.x_axis(axis_label(label(*forgetting), forgetting[1]))
+    picture.y_axis(axis_label(label("accuracy", utility), utility))
     draw_marks(picture, marks)
     caption = (
         f"x: {label(*forgetting)}, how well unlearned models are distinguished from retrained ones. y: accuracy on the test "
@@ -81,15 +81,6 @@ def _of(kind: str, metric: Metric) -> tuple[float | None, Interval | None]:
 
 def _factor(metric: Metric) -> float:
     return 100.0 if metric.unit == "share" else 1.0
-
-
-def _unit(metric: Metric) -> str:
-    return ", %" if metric.unit == "share" else f", {plain(metric.unit)}" if metric.unit not in ("", "ratio") else ""
-
-
-def _wish(metric: Metric) -> str:
-    wanted = WANTED[metric.direction]
-    return f"{wanted} is better" if wanted in ("higher", "lower") else "as perfect is best"
 
 
 def _ends(record: Interval | None, factor: float) -> Ends | None:
