@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from harness.core.hardware import available_cores
 from tests import forks
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
@@ -51,6 +52,12 @@ def real_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guests and workers of this test are new interpreters."""
     for module, name, _ in forks.stand_in():
         monkeypatch.setattr(module, name, subprocess)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """With ``-n auto``: one worker more than there are cores, for the one with the containers mostly waits."""
+    return available_cores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)
