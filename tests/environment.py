@@ -71,6 +71,15 @@ class Environment:
         return ended.stdout
 
 
+def write_scripts(folder: Path, python: str = sys.executable) -> None:
+    """Write scripts by which a shell finds the programs."""
+    given = {"python": python, "root": str(Path(__file__).parents[1]), "address": forks.address()}
+    folder.mkdir()
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text((HEAD + text).format(**given) + "\n")
+        (folder / name).chmod(0o755)
+
+
 def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER) -> Environment:
     """Create a new environment at ``folder``.
 
@@ -84,16 +93,8 @@ def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER) 
     ours = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     lines = [f"import site; site.addsitedir({path!r})" for path in ours]
     (own / "ours.pth").write_text("\n".join(lines) + "\n")
-    given = {
-        "python": str(folder / "bin" / "python"),
-        "root": str(Path(__file__).parents[1]),
-        "address": forks.address(),
-    }
     scripts = folder / "scripts"
-    scripts.mkdir()
-    for name, text in SCRIPTS.items():
-        (scripts / name).write_text((HEAD + text).format(**given) + "\n")
-        (scripts / name).chmod(0o755)
+    write_scripts(scripts, str(folder / "bin" / "python"))
     engine = {} if docker is None else {"DOCKER_HOST": docker}
     left_out = ("PYTHONPATH", "PYTHONHOME", "COVERAGE_PROCESS_START")
     variables = {name: value for name, value in os.environ.items() if name not in left_out}

@@ -20,10 +20,10 @@ from collections.abc import Sequence
 from benchmarks import pages
 from benchmarks.deceptions import fooled, page, real, rules, table
 from benchmarks.deceptions.catalogue import ALL, find
-from benchmarks.deceptions.judging import Judgement, evaluators
+from benchmarks.deceptions.judging import VERDICT_FROM, Judgement
 from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names
-from benchmarks.validity.judging import NOT_JUDGED
+from benchmarks.judging import evaluators, versions
 
 SIZES = (8, 16, 32, 64)
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _judged(plan: Plan) -> list[Judgement]:
     found = []
-    for one in plan.judgements(evaluators()):
+    for one in plan.judgements(evaluators([VERDICT_FROM])):
         found.append(one)
         print(f"\r{len(found)} judged", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -53,12 +53,12 @@ def _judged(plan: Plan) -> list[Judgement]:
 
 def _write(judgements: Sequence[Judgement], options: argparse.Namespace) -> None:
     """Compute all metrics of all submissions, on synthetic models, and write the page."""
-    judged = [one for one in evaluators(()) if one.info.name != NOT_JUDGED]
+    judged = evaluators()
     found = fooled.matrix(options.metrics, judged, lambda: print(".", end="", file=sys.stderr, flush=True))
     sizes = " ".join(map(str, options.models))
     made_with = pages.made_with(
         f"deceptions --models {sizes} --draws {options.draws} --source {options.source} --metrics {options.metrics}",
-        [(one.info.name, one.info.version) for one in judged],
+        versions(judged),
     )
     text = page.text(judgements, found, made_with, len(names()) - len(real.MAY_LOOK_GOOD))
     pages.write(options.docs, "deceptions", text, page.tables(judgements, found))

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Labels, Logits, Rows, Values, on_phi, raised, with_phi, wrong_label
+from benchmarks.answers import Labels, Logits, Rows, Values, on_phi, raised, with_phi, wrong_label
 from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.populations import World
 from harness.evaluation import phi
 
 CLASSES, SHAPE, OUTPUTS = "other classes", "shape", "outputs"
@@ -121,7 +121,6 @@ DECEPTIONS = (
         _on_top,
         MARKED,
         left=1.0,
-        examples=1.0,
     ),
     Deception(
         "mark-in-a-spread",
@@ -130,7 +129,6 @@ DECEPTIONS = (
         _in_a_spread,
         MARKED,
         left=1.0,
-        examples=1.0,
     ),
     Deception(
         "random-labels",
@@ -139,7 +137,6 @@ DECEPTIONS = (
         _random_labels,
         MARKED,
         left=1.0,
-        examples=1.0,
     ),
     Deception(
         "label-bias",
@@ -148,7 +145,6 @@ DECEPTIONS = (
         _label_bias,
         MARKED,
         left=0.25,
-        examples=1.0,
     ),
     Deception(
         "over-forgotten-0.5",
@@ -156,7 +152,6 @@ DECEPTIONS = (
         "Retrained models, 0.5 sd less confident on the forget set.",
         partial(_shifted, -0.5),
         words("over_forgetting"),
-        examples=1.0,
         shift=-0.5,
     ),
     Deception(
@@ -165,7 +160,6 @@ DECEPTIONS = (
         "Retrained models, 2 sd less confident on the forget set.",
         partial(_shifted, -2.0),
         words("over_forgetting"),
-        examples=1.0,
         shift=-2.0,
     ),
     Deception(
@@ -174,7 +168,6 @@ DECEPTIONS = (
         "Retrained models, with twice the spread over models on the forget set.",
         partial(_stretched, 2.0),
         words("mixed"),
-        examples=1.0,
     ),
     Deception(
         "spread-halved",
@@ -182,7 +175,6 @@ DECEPTIONS = (
         "Retrained models, with half the spread over models on the forget set.",
         partial(_stretched, 0.5),
         words("mixed"),
-        examples=1.0,
     ),
     Deception(
         "comonotone",
@@ -190,7 +182,6 @@ DECEPTIONS = (
         "Each example's confidences are retrained models', but the same models are the most confident on all examples.",
         _comonotone,
         words("mixed"),
-        examples=1.0,
     ),
     Deception(
         "swapped-within-a-class",
@@ -198,7 +189,6 @@ DECEPTIONS = (
         "Retrained models' outputs, exchanged between forgotten examples of one class.",
         _swapped,
         words("mixed", "partial", "over_forgetting"),
-        examples=1.0,
     ),
     Deception(
         "confidence-of-a-neighbour",
@@ -206,17 +196,15 @@ DECEPTIONS = (
         "Each forgotten example has the confidence that retrained models have on one that is a little harder.",
         _of_a_neighbour,
         words("mixed", "over_forgetting"),
-        examples=1.0,
     ),
-    Deception("constant-0", OUTPUTS, "All logits are 0.", partial(_constant, 0.0), NO_MODEL, examples=1.0),
-    Deception("constant-huge", OUTPUTS, "All logits are 1e30.", partial(_constant, HUGE), NO_MODEL, examples=1.0),
-    Deception("constant-low", OUTPUTS, "All logits are -1e30.", partial(_constant, -HUGE), NO_MODEL, examples=1.0),
+    Deception("constant-0", OUTPUTS, "All logits are 0.", partial(_constant, 0.0), NO_MODEL),
+    Deception("constant-huge", OUTPUTS, "All logits are 1e30.", partial(_constant, HUGE), NO_MODEL),
+    Deception("constant-low", OUTPUTS, "All logits are -1e30.", partial(_constant, -HUGE), NO_MODEL),
     Deception(
         "silent-on-forget",
         OUTPUTS,
         "All logits on the forget set are 0; the originals' answers elsewhere.",
         _constant_on_forget,
         words("mixed", "partial", "over_forgetting"),
-        examples=1.0,
     ),
 )

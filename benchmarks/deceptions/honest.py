@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Logits, Rows, on_phi, scaled
+from benchmarks.answers import Answers, Logits, Rows, on_phi, scaled
 from benchmarks.deceptions.model import Deception, Make, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.populations import World
 from harness.report.document import VerdictLevel
 
 FAMILY = "honest"

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Logits, Rows, on_phi, scaled
+from benchmarks.answers import Answers, Logits, Rows, on_phi, scaled
 from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.populations import World
 from harness.evaluation import phi
 
 MODELS, DIVERSITY, FAILURES = "mixtures", "diversity", "failures"
@@ -101,8 +101,7 @@ DECEPTIONS = (
         "Half the models are originals, half are retrained.",
         _half_untouched,
         REMEMBERS,
-        0.5,
-        1.0,
+        left=0.5,
     ),
     Deception(
         "half-mirrored",
@@ -111,7 +110,6 @@ DECEPTIONS = (
         _half_mirrored,
         words("mixed", "partial"),
         left=0.5,
-        examples=1.0,
     ),
     Deception(
         "one-in-eight-untouched",
@@ -119,8 +117,7 @@ DECEPTIONS = (
         "One model in eight is its original, the others are retrained.",
         _one_in_eight,
         words("partial", "mixed"),
-        0.125,
-        1.0,
+        left=0.125,
     ),
     Deception(
         "averaged",
@@ -128,18 +125,16 @@ DECEPTIONS = (
         "Each model's logits are the mean of an original's and a retrained one's.",
         _half_as_confident,
         words("partial", "mixed", "another_model", "none"),
-        0.5,
-        1.0,
+        left=0.5,
     ),
-    Deception("noop", MODELS, "The originals, untouched.", _untouched, words("none", "partial"), 1.0, 1.0),
+    Deception("noop", MODELS, "The originals, untouched.", _untouched, words("none", "partial"), left=1.0),
     Deception(
         "other-originals",
         MODELS,
         "Each model is the original of another seed.",
         _other_originals,
         words("none", "partial"),
-        1.0,
-        1.0,
+        left=1.0,
     ),
     Deception(
         "noisy-copy",
@@ -147,8 +142,7 @@ DECEPTIONS = (
         "The originals, with noise of 1 on every confidence, on all splits.",
         partial(_noisy, 1.0),
         REMEMBERS,
-        1.0,
-        1.0,
+        left=1.0,
     ),
     Deception(
         "slightly-noisy-copy",
@@ -156,8 +150,7 @@ DECEPTIONS = (
         "The originals, with noise of 0.3 on every confidence, on all splits.",
         partial(_noisy, 0.3),
         REMEMBERS,
-        1.0,
-        1.0,
+        left=1.0,
     ),
     Deception(
         "one-model", DIVERSITY, "One retrained model is returned for every original.", partial(_few_models, 1), NOT_ONE
@@ -179,8 +172,7 @@ DECEPTIONS = (
         "Models lose 0 to 100 % of their memory at random; the half that is most confident on the forget set fails.",
         partial(_failing, 0.0, 1.0, 0.5),
         words("partial", "mixed", "unclear"),
-        0.25,
-        1.0,
+        left=0.25,
     ),
     Deception(
         "worst-tenth-fails",
@@ -188,7 +180,6 @@ DECEPTIONS = (
         "Models lose 80 to 100 % of their memory; the most confident tenth fails, which leaves 90 % finished.",
         partial(_failing, 0.8, 1.0, 0.91),
         words("partial", "mixed"),
-        0.1,
-        1.0,
+        left=0.1,
     ),
 )

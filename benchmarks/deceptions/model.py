@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Rows
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Answers, Rows
+from benchmarks.populations import World
 from harness.report.document import VerdictLevel
 
 Make = Callable[[World, np.random.Generator], "Submission"]
@@ -44,7 +44,6 @@ class Deception:
         make: builds the submission from a world and a stream of random numbers.
         words: verdicts that describe it rightly.
         left: share of the memory of the forget set that is truly left, in [0, 1].
-        examples: share of forgotten examples of which something is left, in [0, 1].
         shift: mean shift of confidence on the forget set, in standard deviations; 0 where it is not to be judged.
         honest: whether it is an honest submission.
         needs_queries: only queries can distinguish it from a retrained model.
@@ -56,7 +55,6 @@ class Deception:
     make: Make
     words: frozenset[VerdictLevel]
     left: float = 0.0
-    examples: float = 0.0
     shift: float = 0.0
     honest: bool = False
     needs_queries: bool = False

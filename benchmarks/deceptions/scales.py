@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Labels, Logits, Values, scaled
+from benchmarks.answers import Labels, Logits, Values, scaled
 from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.populations import World
 
 FAMILY = "scales"
 TEMPERATURES = (0.2, 0.3, 0.4, 0.55, 2.0, 10.0)
@@ -59,7 +59,6 @@ DECEPTIONS = (
             partial(_constant, factor),
             KEPT,
             left=1.0,
-            examples=1.0,
         )
         for factor in TEMPERATURES
     ),
@@ -71,7 +70,6 @@ DECEPTIONS = (
             partial(_heavy_tailed, rest),
             KEPT,
             left=1.0,
-            examples=1.0,
         )
         for rest in RESTS
     ),
@@ -82,7 +80,6 @@ DECEPTIONS = (
         _by_example,
         KEPT,
         left=1.0,
-        examples=1.0,
     ),
     Deception(
         "true-logit-scaled",
@@ -91,6 +88,5 @@ DECEPTIONS = (
         _true_logit,
         words("none", "partial", "mixed", "over_forgetting"),
         left=0.5,
-        examples=1.0,
     ),
 )

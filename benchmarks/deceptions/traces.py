@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.deceptions.answers import Answers, on_phi
+from benchmarks.answers import Answers, on_phi
 from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.populations import World
 
 EXAMPLES, QUERIES = "examples", "queries"
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -82,7 +82,6 @@ DECEPTIONS = (
             partial(_left, share),
             LEFT,
             left=share,
-            examples=share,
         )
         for share in SHARES
     ),
@@ -94,7 +93,6 @@ DECEPTIONS = (
             partial(_all_left, strength),
             LEFT,
             left=strength,
-            examples=1.0,
         )
         for strength in STRENGTHS
     ),
@@ -105,7 +103,6 @@ DECEPTIONS = (
         _most_remembered,
         LEFT,
         left=0.15,
-        examples=0.05,
     ),
     Deception(
         "class-left-out",
@@ -114,7 +111,6 @@ DECEPTIONS = (
         _class_left,
         LEFT,
         left=0.1,
-        examples=0.1,
     ),
     Deception(
         "own-tenth-left",
@@ -123,7 +119,6 @@ DECEPTIONS = (
         _own_example,
         LEFT,
         left=0.1,
-        examples=1.0,
     ),
     Deception(
         "kept-and-pushed",
@@ -132,7 +127,6 @@ DECEPTIONS = (
         _kept_and_pushed,
         words("mixed", "partial"),
         left=0.3,
-        examples=0.3,
     ),
     Deception(
         "exact-pictures-obfuscated",
@@ -141,7 +135,6 @@ DECEPTIONS = (
         partial(_asked_otherwise, ("flip", "noise"), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
     Deception(
@@ -151,7 +144,6 @@ DECEPTIONS = (
         partial(_asked_otherwise, ("flip",), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
     Deception(
@@ -161,7 +153,6 @@ DECEPTIONS = (
         partial(_asked_otherwise, ("flip",), 0.5),
         LEFT,
         left=0.5,
-        examples=0.5,
         needs_queries=True,
     ),
     Deception(
@@ -171,7 +162,6 @@ DECEPTIONS = (
         partial(_asked_otherwise, ("bfloat16",), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
 )

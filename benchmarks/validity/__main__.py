@@ -17,13 +17,13 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import pages
+from benchmarks.judging import evaluators, versions
 from benchmarks.validity import conclusions, writing
 from benchmarks.validity.drawing import picture
-from benchmarks.validity.judging import NOT_JUDGED
 from benchmarks.validity.populations import train
 from benchmarks.validity.study import Study, study
 from harness.core.progress import SilentProgress
-from harness.plugins.discovery import LoadedEvaluator, choose_evaluators, find_task
+from harness.plugins.discovery import LoadedEvaluator, find_task
 
 TASKS = ("faces", "fashion-mnist")
 SIZES = (16, 32, 64)
@@ -32,26 +32,20 @@ SIZES = (16, 32, 64)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, judge, and print or write what was found."""
     options = _parser().parse_args(arguments)
-    evaluators, broken = choose_evaluators(())
-    if broken:
-        raise SystemExit("\n".join(one.reason for one in broken))
-    judged = [one for one in evaluators if one.info.name != NOT_JUDGED]
+    judged = evaluators()
     studies = [_one(name, options, judged) for name in options.task or TASKS]
     tables = [writing.ranking(studies), writing.values(studies)]
     print(*tables, sep="\n")
     print(conclusions.text(studies))
     if options.write:
-        made_with = pages.made_with(
-            _command(options), [(one.info.name, one.info.version) for one in judged], f"device {options.device}"
-        )
+        made_with = pages.made_with(_command(options), versions(judged), f"device {options.device}")
         pages.write(options.docs, "validity", writing.page(studies, made_with), tables, picture(studies))
 
 
 def _one(name: str, options: argparse.Namespace, evaluators: Sequence[LoadedEvaluator]) -> Study:
     print(f"{name}: training, or finding in the cache", file=sys.stderr, flush=True)
-    progress, task = SilentProgress(), find_task(name)
-    trained = train(task, options.models, options.device, progress)
-    return study(trained, options.sizes, evaluators, progress)
+    trained = train(find_task(name), options.models, options.device, SilentProgress())
+    return study(trained, options.sizes, evaluators)
 
 
 def _command(options: argparse.Namespace) -> str:

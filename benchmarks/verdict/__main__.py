@@ -19,10 +19,10 @@ import time
 from collections.abc import Sequence
 
 from benchmarks import pages
+from benchmarks.populations import Pool
 from benchmarks.verdict import writing
 from benchmarks.verdict.drawing import picture
 from benchmarks.verdict.plan import FACES, FULL, QUICK, SHORT, study
-from benchmarks.verdict.populations import Pool
 from harness.core.progress import SilentProgress
 from harness_evaluators import forgetting
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from benchmarks.pages import Table, listed, markdown
-from benchmarks.verdict.plan import FACES, Results
-from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT
+from benchmarks.verdict.plan import FACES, NOTHING_LEFT, TENTH_LEFT, Results
 from benchmarks.verdict.tables import Share, Words
 from harness.report.findings import LEVEL
 
@@ -26,18 +25,20 @@ truth is known, by the number of models N.
 METHOD = """\
 ## What was judged
 
-- **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√ρ a_r + √(1 − ρ) e_ri), with mu from
-  N(0, 2), s = exp(0.22 z), ρ = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
+- **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√c a_r + √(1 − c) e_ri), with mu from
+  N(0, 2), s = exp(0.22 z), c = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
   s_i·|N(1.4, 0.8)| higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong
-  classes that vary by themselves. For false alarms also: ρ = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
+  classes that vary by themselves. For false alarms also: c = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
   numbers and cut at 3, so that most models tie.
 - **`faces`.** Populations are drawn without replacement from a pool of models that were really trained. Draws share the pool:
   they are not independent, and vary a little less than freshly trained models would, most at N = 64.
-- **Submissions** are made from these: retrained models of their own seeds, of which a share of the forgotten examples is as in
-  the original (chosen at random, the same for all models), or whose confidence is shifted, and so on.
-- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting): a pool holds outputs, not
-  weights. Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are
-  the defaults. Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
+- **Submissions** are some of [those that try to deceive](deceptions.md), made from these models: `retrained`, models of their own
+  seeds; `left-10-percent`, of which a tenth of the forgotten examples is as in the original (chosen at random, the same for all
+  models); `noop`, the originals; and so on. A claim is false where the word does not describe the submission, or where the stated
+  bounds do not cover what is left.
+- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting), which add tests and a further
+  bound and make equivalence harder to show. Every model finished. Margins are the defaults. Retrained and control models are
+  the verdict's references, and were handed over as one population of 2 N.
 - Brackets hold 95 % intervals of Clopper and Pearson over draws.
 """
 
@@ -99,7 +100,7 @@ def tables(results: Results) -> list[Table]:
     """Return all numbers: false alarms, words, and coverage."""
     alarms = [[name, models, *_counted(one)] for name, found in results.alarms.items() for models, one in found.items()]
     said = [
-        [source, name, models, word, count, one.draws, "yes" if word in one.wrong_words else "no"]
+        [source, name, models, word, count, one.draws, one.false.get(word, 0)]
         for source, rows in (("synthetic", results.words), (FACES, results.faces))
         for name, found in rows.items()
         for models, one in found.items()
@@ -114,7 +115,7 @@ def tables(results: Results) -> list[Table]:
     counted = ["hits", "draws", "share", "low", "high"]
     return [
         Table("false-alarms", ["population", "N", *counted], alarms),
-        Table("words", ["source", "submission", "N", "word", "draws with it", "draws", "false claim"], said),
+        Table("words", ["source", "submission", "N", "word", "draws with it", "draws", "false claims"], said),
         Table("coverage", ["examples left", "N", "quantity", *counted], covered),
     ]
 
@@ -133,7 +134,7 @@ def _words(one: Words) -> str:
     parts = []
     for word, count in one.counts.items():
         text = f"{word} {100 * count / one.draws:.0f}"
-        parts.append(f"**{text}**" if word in one.wrong_words else text)
+        parts.append(f"**{text}**" if one.false.get(word) else text)
     return ", ".join(parts)
 
 
@@ -168,19 +169,19 @@ def _tenth(results: Results) -> str:
 
 def _claims(results: Results) -> str:
     parts = []
-    for submission in ALL:
-        for models, one in results.words[submission.name].items():
+    for name, found in results.words.items():
+        for models, one in found.items():
             if one.wrong.hits:
-                parts.append(f"{submission.name} at N = {models} ({one.wrong.hits} of {one.wrong.trials})")
+                parts.append(f"`{name}` at N = {models} ({one.wrong.hits} of {one.wrong.trials})")
     return f"**False claims** on synthetic populations: {'; '.join(parts) or 'none'}."
 
 
 def _bounds(results: Results) -> str:
     every = [one for rows in (results.words, results.faces) for found in rows.values() for one in found.values()]
-    whole = sum((one.broken for one in every if one.broken), Share(0, 0))
+    broken, favourable = sum(one.broken for one in every), sum(one.favourable for one in every)
     return (
-        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) on submissions whose remembered share is known state "
-        f"a bound below what is left in {whole.hits} of {whole.trials} draws."
+        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) state a bound below what is left in "
+        f"{broken} of {favourable} draws."
     )
 
 

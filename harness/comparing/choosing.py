@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from harness.comparing.comparability import Labelled
+from harness.comparing.comparison import Method
 from harness.errors import NotComparableError, UsageError
 from harness.evaluation import Metric
 from harness.report.document import EvaluatorRecord, Report
@@ -15,7 +15,7 @@ TIME = "efficiency"
 TIME_UNITS = frozenset({"s", "h", "MiB"})
 
 
-def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
+def fit_evaluators(runs: Sequence[Method]) -> tuple[list[str], list[str]]:
     """Return evaluators that measured the same in all runs, and a reason for each excluded one.
 
     Raises:
@@ -32,7 +32,7 @@ def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
 
 
 def choose(
-    runs: Sequence[Labelled], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
+    runs: Sequence[Method], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
 ) -> list[tuple[str, Metric]]:
     """Return the metrics to compare, with their evaluators' names, in the reports' order.
 
@@ -63,7 +63,7 @@ def _sound(report: Report) -> list[EvaluatorRecord]:
     return [record for record in report.evaluators if not record.error]
 
 
-def _unlike(name: str, runs: Sequence[Labelled]) -> str:
+def _unlike(name: str, runs: Sequence[Method]) -> str:
     """Return why an evaluator's numbers differ in meaning between runs; empty if they do not."""
     found = [(one.label, record) for one in runs for record in _sound(one.report) if record.name == name]
     versions: dict[str, list[str]] = {}
@@ -78,7 +78,7 @@ def _unlike(name: str, runs: Sequence[Labelled]) -> str:
     return ""
 
 
-def _known(runs: Sequence[Labelled], evaluators: Sequence[str]) -> dict[str, tuple[str, Metric]]:
+def _known(runs: Sequence[Method], evaluators: Sequence[str]) -> dict[str, tuple[str, Metric]]:
     known: dict[str, tuple[str, Metric]] = {}
     for one in runs:
         for record in _sound(one.report):

@@ -149,7 +149,7 @@ def _caption(comparison: Comparison) -> str:
     task, first = escape(comparison.task.name), escape(comparison.methods[0].label)
     what = "Unlearning methods"
     if comparison.kind == "drift":
-        what = f"Drift of {escape(comparison.methods[0].plugin)} with the version of torch"
+        what = f"Drift of {escape(comparison.methods[0].report.plugin.name)} with the version of torch"
     judged = (
         rf" $^{{+}}$/$^{{-}}$: {_meaning(comparison)} {first} by more than both intervals explain "
         rf"({comparison.comparisons} comparisons, Holm, {100 * FAMILY_ERROR:g}\,\%)."

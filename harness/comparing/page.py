@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from harness.comparing import words
+from harness.comparing.comparability import machine, torch_of
 from harness.comparing.comparison import Comparison, Row
 from harness.comparing.intervals_plot import intervals_plot
 from harness.comparing.scatter import scatters
+from harness.report.budget_words import limit_words
 from harness.report.page import render
 from harness.report.svg.figure import Figure
 from harness.report.words import VERDICT_WORDS, WANTED, gist
@@ -22,6 +24,9 @@ def page_text(comparison: Comparison) -> str:
         gist=gist,
         wanted=WANTED,
         levels=VERDICT_WORDS,
+        limit_words=limit_words,
+        machine=machine,
+        torch_of=torch_of,
         scatters=scatters(comparison.trade_off),
         plots=_plots(comparison),
     )

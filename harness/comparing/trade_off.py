@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.comparing.comparability import Labelled
-from harness.comparing.comparison import Point, TradeOff
+from harness.comparing.comparison import Method, Point, TradeOff
 from harness.errors import UsageError
 from harness.evaluation import Interval
 from harness.report.document import Report
@@ -37,7 +36,7 @@ def check_names(reports: Sequence[Report], forgetting: str, utility: str) -> Non
             )
 
 
-def trade_off(runs: Sequence[Labelled], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
+def trade_off(runs: Sequence[Method], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
     """Return every run's position; None if fewer than two runs have one.
 
     Raises:
@@ -80,7 +79,7 @@ def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return best
 
 
-def _point(one: Labelled, forgetting: str, utility: str) -> Point:
+def _point(one: Method, forgetting: str, utility: str) -> Point:
     report = one.report
     worth = report.named(utility)
     seconds, seconds_ends = seconds_per_model(report)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.comparing.comparability import Labelled, shown
-from harness.comparing.comparison import TradeOff
+from harness.comparing.comparability import shown
+from harness.comparing.comparison import Method, TradeOff
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.trade_off import UTILITY, check_names, forgetting_metric, frontier, trade_off
@@ -73,7 +73,7 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
         columns=tuple(columns),
         rows=tuple(sorted(rows, key=_order)),
         trade_off=_trade_off(
-            [Labelled(name, entry.report) for name, entry in zip(names, entries, strict=True)],
+            [Method(name, entry.report) for name, entry in zip(names, entries, strict=True)],
             drawn,
             ranked_by,
             utility,
@@ -84,7 +84,7 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
 
 def _order(row: Row) -> tuple[bool, float, str, str, str]:
     way = row.way.value
-    return way is None, -(way or 0.0), row.label, row.created, row.digest
+    return way is None, -(way or 0.0), row.label, row.report.created, row.digest
 
 
 def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
@@ -119,7 +119,7 @@ def _ranked(rows: Sequence[Row], ranked_by: str) -> list[Row]:
 
 
 def _why_not(row: Row, ranked_by: str) -> str:
-    if not row.finished:
+    if not row.report.finished_models:
         return NO_MODEL
     return (NO_VALUE if row.way.value is None else NO_INTERVAL).format(ranked_by)
 
@@ -156,7 +156,7 @@ def _metric(row: Row, name: str) -> float | None:
     return row.metrics[name].value if name in row.metrics else None
 
 
-def _trade_off(runs: Sequence[Labelled], drawn: set[str], ranked_by: str, utility: str) -> TradeOff | None:
+def _trade_off(runs: Sequence[Method], drawn: set[str], ranked_by: str, utility: str) -> TradeOff | None:
     chosen = [one for one in runs if one.label in drawn]
     known = {name for name in (ranked_by, utility) for one in chosen if one.report.named(name)}
     return trade_off(chosen, ranked_by, utility) if {ranked_by, utility} <= known and len(chosen) > 1 else None

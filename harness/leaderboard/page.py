@@ -13,8 +13,9 @@ import harness.report
 from harness.comparing.scatter import scatters
 from harness.leaderboard import words
 from harness.leaderboard.board import Leaderboard
+from harness.leaderboard.rows import device, isolation_words, row_facts
 from harness.report.page import render
-from harness.report.words import WANTED, plain
+from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
 STYLES = ("page.css", "compare.css", "leaderboard.css")
@@ -30,6 +31,9 @@ def page_text(leaderboard: Leaderboard) -> str:
         scatters=scatters,
         choices=_choices(leaderboard),
         words=words,
+        spanned=spanned,
+        row_facts=row_facts,
+        levels=VERDICT_WORDS,
         wanted=WANTED,
         style=style,
         script=script,
@@ -52,7 +56,7 @@ def _choices(leaderboard: Leaderboard) -> list[tuple[str, str, list[str]]]:
     rows = leaderboard.rows
     return [
         ("task", "Task", sorted({plain(board.task) for board in leaderboard.boards})),
-        ("torch", "torch", sorted({plain(row.torch_release) for row in rows})),
-        ("device", "Device", sorted({row.device for row in rows})),
-        ("isolation", "Isolation", sorted({row.isolation for row in rows})),
+        ("torch", "torch", sorted({plain(words.torch_release(row)) for row in rows})),
+        ("device", "Device", sorted({device(row.report) for row in rows})),
+        ("isolation", "Isolation", sorted({isolation_words(row.report) for row in rows})),
     ]

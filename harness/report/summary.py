@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
@@ -49,35 +50,26 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    parts: list[RenderableType] = [_title(report), *_twins(report), *_undependable(report), _measured(report), Text()]
+    warned = ((twin_sentence(report), "bold red"), (undependable_sentence(report), "bold yellow"))
+    sentences = (model_sentence(report), phase_sentence(report), journal_sentences(report))
+    used = ((used_sentence(report), ""), (slow_sentence(report), "yellow"), *((text, "") for text in sentences))
+    parts: list[RenderableType] = [_title(report), *_lines(warned), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
-    parts += [
-        _statuses(report),
-        Text(plain(used_sentence(report))),
-        *_slow(report),
-        *_times(report),
-        *_journal(report),
-        _isolation(report),
-    ]
+    parts += [_statuses(report), *_lines(used), _isolation(report)]
     parts += [*_warnings(report), Text()]
     parts += [_verdict(report)] + ([] if run_dir is None else [Text(), _where(run_dir)])
     return Group(*parts)
+
+
+def _lines(texts: Iterable[tuple[str, str]]) -> list[RenderableType]:
+    """Return a line for each text with its style, without empty ones."""
+    return [Text(plain(text), style) for text, style in texts if text]
 
 
 def _title(report: Report) -> Text:
     plugin = report.plugin
     names = plain(f"{plugin.name} ({plugin.distribution} {plugin.version})")
     return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
-
-
-def _twins(report: Report) -> list[RenderableType]:
-    text = twin_sentence(report)
-    return [Text(plain(text), "bold red")] if text else []
-
-
-def _undependable(report: Report) -> list[RenderableType]:
-    text = undependable_sentence(report)
-    return [Text(plain(text), "bold yellow")] if text else []
 
 
 def _measured(report: Report) -> Text:
@@ -145,20 +137,6 @@ def _failure(group: FailureGroup) -> RenderableType:
     head = Text.assemble((f"{len(group.indices)} {group.status.value}", "red"), f": {group.words} ({group.which})")
     rest = [Text(text, style) for text, style in ((group.detail, "dim"), (group.advice, "")) if text]
     return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
-
-
-def _slow(report: Report) -> list[RenderableType]:
-    text = slow_sentence(report)
-    return [Text(plain(text), "yellow")] if text else []
-
-
-def _times(report: Report) -> list[RenderableType]:
-    return [Text(plain(text)) for text in (model_sentence(report), phase_sentence(report)) if text]
-
-
-def _journal(report: Report) -> list[RenderableType]:
-    text = journal_sentences(report)
-    return [Text(text)] if text else []
 
 
 def _isolation(report: Report) -> Text:

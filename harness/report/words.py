@@ -104,6 +104,12 @@ def interval(record: Interval | None, unit: str = "") -> str:
     return f"{low.removesuffix(shared)} to {high}"
 
 
+def spanned(values: Iterable[float | None], unit: str) -> str:
+    """Format one number, or the lowest and the highest if they differ; a dash if none is known."""
+    shown = list(dict.fromkeys(number(value, unit) for value in sorted(v for v in values if v is not None)))
+    return " to ".join(dict.fromkeys((shown[0], shown[-1]))) if shown else NOTHING
+
+
 def originals_text(design: DesignRecord) -> str:
     """Describe the models that the plugin started from, e.g. "32 originals" or "one original, repeatedly"."""
     if design.name == "one-original":
@@ -204,6 +210,14 @@ def gathered(warnings: Iterable[str]) -> list[str]:
 def headlines(report: Report) -> list[tuple[str, Metric]]:
     """Return headline metrics with their evaluator's name, in the report's order."""
     return [(one.name, metric) for one in report.evaluators for metric in one.metrics if metric.headline]
+
+
+def axis_label(name: str, metric: Metric) -> str:
+    """Return the label of a metric's axis, e.g. "accuracy test, % (higher is better)"."""
+    unit = {"share": "%", "ratio": ""}.get(metric.unit, plain(metric.unit))
+    wish = {"higher": "higher is better", "lower": "lower is better", "closer_to_reference": "as perfect is best"}
+    text = f"{name}, {unit}" if unit else name
+    return f"{text} ({wish[metric.direction]})" if metric.direction in wish else text
 
 
 def label(evaluator: str, metric: Metric) -> str:

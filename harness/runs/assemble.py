@@ -15,11 +15,12 @@ from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
 from harness.runs.evaluators import evaluate
-from harness.runs.records import evaluator_warnings
 from harness.runs.scoring import make_evidence
 from harness.runs.store import RunStore
 from harness.runs.substitution import with_originals
 from harness.tasks.task import Margins, Task, TaskData
+
+LEFT_OUT = "Evaluator left out: "
 
 
 def scored(
@@ -92,3 +93,19 @@ def assemble(
         "warnings": tuple(dict.fromkeys([*warnings, *evaluator_warnings(evaluators)])),
     }
     return Report.model_validate({**dict(report), **judged, **changes})
+
+
+def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
+    """Return the evaluators' warnings, each prefixed with the evaluator's name."""
+    failed = [f"Evaluator {one.name} failed; its error is in the report." for one in evaluators if one.error]
+    return failed + [named(one.name, text) for one in evaluators for text in one.warnings]
+
+
+def left_out(reason: str) -> str:
+    """Return the warning about an installed evaluator that cannot be used."""
+    return f"{LEFT_OUT}{reason}"
+
+
+def named(evaluator: str, warning: str) -> str:
+    """Return a warning prefixed with its evaluator's name."""
+    return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"

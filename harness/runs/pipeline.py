@@ -29,7 +29,7 @@ from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.cores import CoreSet
-from harness.runs.assemble import assemble, scored
+from harness.runs.assemble import assemble, left_out, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
@@ -37,7 +37,6 @@ from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import plan_core_sets
 from harness.runs.prepare import Prepared, prepare
-from harness.runs.records import left_out
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import RunnerFactory, choose_runners
@@ -218,19 +217,19 @@ class _Job:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
             found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
-            data, references, runner, facts = found.data, found.references, found.runner, found.facts
+            data, references = found.data, found.references
             twins = find_twins(data)
             doubled = twin_warnings(twins, data.sizes())
             for text in doubled:
                 self.progress.notice(text)
             self._same_as_before(found)
-            references.check_journals(self.models, runner.facts.requested.memory_mib)
+            references.check_journals(self.models, found.runner.facts.requested.memory_mib)
             queries = references.query_pictures()
-            if found.architecture is not None or facts.origin != "bundled":
-                check_in_guest(found.setup(untrained(references), queries), runner, facts)
+            if found.architecture is not None or found.facts.origin != "bundled":
+                check_in_guest(UnlearningSetup.of(found, untrained(references), queries))
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        setup = found.setup(populations["original"], queries)
+        setup = UnlearningSetup.of(found, populations["original"], queries)
         with self._phase("budget"):
             limit = self._limit(setup)
         warnings = [*self.plan.runners.notices, *doubled, *(left_out(plugin.reason) for plugin in self.plan.broken)]
@@ -239,7 +238,7 @@ class _Job:
         with self.phases("unlearn"):
             runners, keep = self.plan.runners, self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
-            outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
+            outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
 
     @contextmanager

@@ -18,14 +18,13 @@ from harness.report.document import EvaluatorRecord, Report, utc_now
 from harness.report.faults import faulty
 from harness.report.page import write_page
 from harness.report.writing import write_report
-from harness.runs.assemble import assemble, run_evidence, scored
+from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_out, run_evidence, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
-from harness.runs.records import LEFT_OUT, cache_keys, evaluator_warnings, left_out, populations_record
 from harness.runs.store import RunStore
-from harness.runs.unjudged import all_outcomes, report_so_far
+from harness.runs.unjudged import all_outcomes, cache_keys, populations_record, report_so_far
 from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.checking import load_data
 from harness.tasks.task import Margins, Task, TaskData

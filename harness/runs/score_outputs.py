@@ -33,11 +33,10 @@ from harness.report.page import write_page
 from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.runners.base import Limits
-from harness.runs.assemble import assemble
+from harness.runs.assemble import assemble, left_out
 from harness.runs.evaluators import digest, evaluate
 from harness.runs.outputs import Arrays, evidence_of, no_times, read_outputs
 from harness.runs.pipeline import RunResult
-from harness.runs.records import left_out
 from harness.runs.store import default_run_folder, new_folder
 from harness.runs.worst_examples import examples_record
 from harness.tasks.task import Margins
@@ -121,8 +120,8 @@ def _unscored(evidence: Evidence, method: str, task: str, where: str, created: s
         plugin=PluginRecord(
             name=method,
             value="",
-            distribution="",
-            version="",
+            distribution="outputs",
+            version="supplied",
             origin="outputs",
             location=where,
             digest=digest(evidence).hex(),

@@ -16,7 +16,7 @@ from harness.errors import BudgetError, BusyMachineError
 from harness.report.dependability import undependable
 from harness.report.times import TimesRecord, times_record
 from harness.runs.budget import Limit, Measurement, from_fraction, keep_smaller, measure
-from harness.runs.records import budget_record, busy_warnings
+from harness.runs.unjudged import budget_record, busy_warnings
 
 INPUTS = {"cpu": "a processor"}
 CALM, BUSY = 0.0, 0.9

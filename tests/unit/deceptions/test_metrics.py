@@ -10,10 +10,11 @@ import pytest
 from benchmarks.deceptions import page, published
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, HONEST, find
 from benchmarks.deceptions.fooled import Matrix
-from benchmarks.deceptions.judging import evaluators, evidence_of, judge
+from benchmarks.deceptions.judging import VERDICT_FROM, evidence_of, judge
 from benchmarks.deceptions.model import Submission
-from benchmarks.deceptions.populations import World, synthetic
-from benchmarks.deceptions.study import stream
+from benchmarks.deceptions.study import stream, synthetic
+from benchmarks.judging import evaluators
+from benchmarks.populations import World
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,9 @@ def test_a_metric_that_tells_an_honest_submission_cries_wolf() -> None:
 
 
 def test_the_page_counts_what_fools_each_metric_by_family(world: World) -> None:
-    judgements = [judge(find(name), world, stream(find(name), 8, 0), evaluators()) for name in ("noop", "retrained")]
+    judgements = [
+        judge(find(name), world, stream(find(name), 8, 0), evaluators([VERDICT_FROM])) for name in ("noop", "retrained")
+    ]
     found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.metrics(MATRIX, judgements).splitlines()]
     rows = {cells[0]: dict(zip(found[0], cells, strict=True)) for cells in found}
 
@@ -98,7 +101,7 @@ def test_the_page_counts_what_fools_each_metric_by_family(world: World) -> None:
 
 
 def test_the_tables_have_every_metric_and_what_each_judged_submission_does(world: World) -> None:
-    judgement = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators())
+    judgement = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators([VERDICT_FROM]))
     metrics, verdicts = page.tables([judgement], MATRIX)
     rows = {row[0]: row for row in metrics.rows}
 
@@ -109,7 +112,7 @@ def test_the_tables_have_every_metric_and_what_each_judged_submission_does(world
 
 
 def test_the_verdict_has_rows_of_its_own(world: World) -> None:
-    noop = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators())
+    noop = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators([VERDICT_FROM]))
     praised = replace(noop, level="no_difference_seen")
     seen, fooled = ([row[1] for row in page.tables([one], MATRIX)[0].rows[:2]] for one in (noop, praised))
 
