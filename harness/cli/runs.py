@@ -100,16 +100,15 @@ def evaluate_command(
 def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> None:
     """Evaluate OUTPUTS of models that were trained and unlearned elsewhere.
 
-    OUTPUTS is an .npz file or a folder of .npy files, with N models, n examples and C classes:
+    OUTPUTS is an .npz file, or a folder of .npy files, of these arrays; N models, n examples, C classes:
 
     \b
-    POPULATION.SPLIT.logits  (N, n, C)  of original, retrained, control, unlearned models
-                                        on forget, retain, test, validation
-    POPULATION.SPLIT.phi     (N, n)     instead: log p_y - log(1 - p_y) of the true class y
-    SPLIT.labels             (n,)       the classes; required beside logits
-    SPLIT.ids, SPLIT.subjects, SPLIT.true_labels  (n,)                      optional
-    class_names (C,), unlearned_from (N,), design, seed                     optional
-    POPULATION.forget.logits.QUERY  (N, n, C)  for a changed input          optional
+    POPULATION.SPLIT.logits         (N, n, C)  original, retrained, control, unlearned; forget, retain, test, validation
+    POPULATION.SPLIT.phi            (N, n)     instead: log p - log(1 - p) of the true class
+    SPLIT.labels                    (n,)       classes from 0; required beside logits
+    SPLIT.ids, .subjects, .true_labels  (n,)   optional
+    class_names, unlearned_from, design, seed  optional
+    POPULATION.forget.logits.QUERY  (N, n, C)  optional: on changed inputs
 
     Only unlearned and retrained models on the forget set are required; 32 or more models of each are advised. The report is
     marked as not run here. `harness outputs` writes the outputs of a run in this form.

@@ -16,7 +16,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -37,6 +38,8 @@ REQUIRED: tuple[Population, ...] = ("unlearned", "retrained")
 PAIR = ("true class", "other classes")
 """Names of the two classes of evidence that has phi alone."""
 
+_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
@@ -47,16 +50,42 @@ def read_outputs(path: Path) -> Evidence:
     Raises:
         OutputsInvalidError: it cannot be read, or its arrays do not fit together; all faults are named.
     """
+    if path.is_dir():
+        files = {file.stem: file for file in sorted(path.glob("*.npy"))}
+        if not files:
+            raise OutputsInvalidError(f"{path} has no .npy files. See `harness score --help` for their names.")
+        found = _loaded(path, files, lambda name: np.load(files[name], mmap_mode="r", allow_pickle=False))
+    elif path.is_file():
+        found = _unpacked(path)
+    else:
+        raise OutputsInvalidError(f"{path} does not exist. Pass an .npz file, or a folder of .npy files.")
+    return evidence_of(found, str(path))
+
+
+def _unpacked(path: Path) -> dict[str, Array]:
+    """Return the arrays of an ``.npz`` file."""
+    with path.open("rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+            names = archive.files
+        except (*_DAMAGED, AttributeError) as error:
+            advice = "Write one with numpy.savez, or pass a folder of .npy files."
+            raise OutputsInvalidError(f"{path} is not an .npz file. {advice}") from error
+        return _loaded(path, names, archive.__getitem__)
+
+
+def _loaded(path: Path, names: Iterable[str], load: Callable[[str], Array]) -> dict[str, Array]:
+    """Return the arrays by name; raise OutputsInvalidError with the names of all that cannot be read."""
     found: dict[str, Array] = {}
     faults: list[str] = []
-    for name, load in _members(path):
+    for name in names:
         try:
-            found[name] = load()
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            found[name] = load(name)
+        except _DAMAGED as error:
             faults.append(f"{name}: cannot be read: {error}")
     if faults:
         raise OutputsInvalidError(with_faults(str(path), faults))
-    return evidence_of(found, str(path))
+    return found
 
 
 def evidence_of(arrays: Arrays, place: str = "the outputs") -> Evidence:
@@ -124,28 +153,6 @@ def write_outputs(evidence: Evidence, path: Path) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.unlink(missing_ok=True)
-
-
-def _members(path: Path) -> Iterator[tuple[str, Callable[[], Array]]]:
-    """Return name and reader of each array."""
-    if path.is_dir():
-        files = sorted(path.glob("*.npy"))
-        if not files:
-            raise OutputsInvalidError(f"{path} has no .npy files. See `harness score --help` for their names.")
-        for file in files:
-            yield file.stem, lambda file=file: np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[misc]
-        return
-    if not path.is_file():
-        raise OutputsInvalidError(f"{path} does not exist. Pass an .npz file, or a folder of .npy files.")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        names = loaded.files
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise OutputsInvalidError(
-            f"{path} is not an .npz file. Write one with numpy.savez, or pass a folder."
-        ) from error
-    for name in names:
-        yield name, lambda name=name: loaded[name]  # type: ignore[misc]
 
 
 @dataclass

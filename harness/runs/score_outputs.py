@@ -84,6 +84,8 @@ def score(
     report = _unscored(evidence, method, task, where, created)
     records = evaluate(evaluators, evidence, progress)
     warnings = [NOT_RUN, *(text for name, text in FEWEST_NAMED.items() if not len(evidence.logits[name]["forget"]))]
+    if evidence.phi_only and (unmet := [one.info.name for one in evaluators if one.info.needs != "phi"]):
+        warnings.append(f"Only phi was supplied; not computed, since they need logits: {', '.join(unmet)}.")
     warnings += [left_out(plugin.reason) for plugin in broken]
     changes = {"finished": utc_now(), "examples": examples_record(evidence, records)}
     report = assemble(report, records, Margins(), "missing", warnings, changes)
