@@ -36,6 +36,7 @@ from harness.report.twin_words import twin_sentence
 PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
+PRINTED_SHOWN = 8  # finished models whose output is shown
 MODEL_COLUMNS = (
     ("Charged", "What the method used of the limit; less is better."),
     ("Hand-over", "Seconds of passing the model to the guest; not charged."),
@@ -71,6 +72,7 @@ def render_page(report: Report) -> str:
         headlines=words.headlines(report),
         causes=failure_causes(report),
         printed=printed(report),
+        printed_shown=PRINTED_SHOWN,
         figures=figures(report),
         examples=shown,
         no_examples=why_none(report),
