@@ -5,8 +5,6 @@ The page's Content-Security-Policy allows only this script and this style, by di
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
 import harness.report
@@ -14,7 +12,7 @@ from harness.comparing.scatter import scatters
 from harness.leaderboard import words
 from harness.leaderboard.board import Leaderboard
 from harness.leaderboard.rows import device, isolation_words, row_facts
-from harness.report.page import render
+from harness.report.page import policy_source, render
 from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
@@ -37,18 +35,13 @@ def page_text(leaderboard: Leaderboard) -> str:
         wanted=WANTED,
         style=style,
         script=script,
-        policy=f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
+        policy=f"default-src 'none'; script-src {policy_source(script)}; style-src {policy_source(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     )
 
 
 def _asset(name: str) -> str:
     return (Path(harness.report.__path__[0]) / name).read_text(encoding="utf-8")
-
-
-def _source(text: str) -> str:
-    """Return a source expression of Content-Security-Policy that allows exactly this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _choices(leaderboard: Leaderboard) -> list[tuple[str, str, list[str]]]:

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import printing
 from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
 from harness.report.document import Report
@@ -38,11 +37,6 @@ MAX_ERROR_CHARS = 300
 """Longest error of an evaluator on the terminal."""
 
 TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", "bad": "bold red"}
-
-
-def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
-    """Print the summary to ``console`` (standard output by default); it need not be a terminal."""
-    (console or printing.console()).print(render_summary(report, run_dir))
 
 
 def render_summary(report: Report, run_dir: Path | None) -> RenderableType:

@@ -27,6 +27,7 @@ from typing import IO, Any
 import numpy as np
 from pydantic import ValidationError
 
+from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.text import harmless
 from harness.errors import UsageError
@@ -63,12 +64,12 @@ def evaluate(
     limit_s = limit_in_force_s()
     sealed = digest(evidence)
     records: dict[int, EvaluatorRecord] = {}
-    waiting = list(enumerate(evaluators))
+    waiting, most = list(enumerate(evaluators)), min(MAX_AT_ONCE, available_cores())
     running: list[_Running] = []
     with progress.step("evaluating", len(evaluators)) as step:
         try:
             while waiting or running:
-                while waiting and len(running) < _at_once():
+                while waiting and len(running) < most:
                     running.append(_Running.start(*waiting.pop(0), evidence, sealed))
                 for one in _ended(running, limit_s):
                     running.remove(one)
@@ -231,8 +232,3 @@ def limit_in_force_s() -> float:
             f"{LIMIT_VARIABLE} must be a number of seconds above 0 and up to {MAX_LIMIT_S:,.0f}, not {text!r}."
         )
     return limit_s
-
-
-def _at_once() -> int:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_AT_ONCE, processors)

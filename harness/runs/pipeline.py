@@ -13,6 +13,7 @@ from typing import Any
 from harness.choices import FailedAs
 from harness.core import hardware
 from harness.core.cache import key_of, take_rebuilt
+from harness.core.files import free_mib
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import (
@@ -40,7 +41,7 @@ from harness.runs.prepare import Prepared, prepare
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import RunnerFactory, choose_runners
-from harness.runs.store import RunStore, default_run_folder, free_mib
+from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.worst_examples import Pictures, examples_record

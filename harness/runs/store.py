@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -271,12 +270,3 @@ class _Begun(BaseModel):
 
 
 _OUTCOME = TypeAdapter(ModelOutcome)
-
-
-def free_mib(path: Path) -> int:
-    """Return the free space in MiB on the file system of ``path`` or its nearest existing parent."""
-    place = path.absolute()
-    while not place.exists():
-        place = place.parent
-    stats = os.statvfs(place)
-    return stats.f_bavail * stats.f_frsize >> 20

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.evaluation import Interval
 from harness.report.document import RunnerRecord
-from harness.report.summary import print_summary
+from harness.report.summary import render_summary
 from harness.report.words import duration, failures, interval, number, plain
 from tests.unit.report.examples import (
     PLUGIN,
@@ -27,7 +27,7 @@ from tests.unit.report.examples import (
 
 def shown(width: int = 80, **changes: Any) -> str:
     console = Console(file=io.StringIO(), width=width)
-    print_summary(build_report(**changes), Path("/runs/one"), console)
+    console.print(render_summary(build_report(**changes), Path("/runs/one")))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
