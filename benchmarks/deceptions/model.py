@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,3 +64,28 @@ class Deception:
 def words(*levels: VerdictLevel) -> frozenset[VerdictLevel]:
     """Return a set of verdict levels."""
     return frozenset(levels)
+
+
+CATALOGUE: list[Deception] = []
+"""All submissions; the modules of this package add theirs when they are imported."""
+
+
+def register(*submissions: Deception) -> None:
+    """Add submissions to the catalogue."""
+    CATALOGUE.extend(submissions)
+
+
+def deception(name: str, family: str, right: frozenset[VerdictLevel], **facts: Any) -> Callable[[Make], Make]:
+    """Register a function as a submission, with its docstring as the text.
+
+    Args:
+        name, family: as of :class:`Deception`.
+        right: verdicts that describe it rightly.
+        facts: other attributes.
+    """
+
+    def decorate(make: Make) -> Make:
+        register(Deception(name, family, (make.__doc__ or "").strip(), make, right, **facts))
+        return make
+
+    return decorate

@@ -10,7 +10,7 @@ import torch
 from benchmarks.deceptions import real
 from benchmarks.deceptions.catalogue import find
 from benchmarks.deceptions.judging import VERDICT_FROM
-from benchmarks.deceptions.plugins.mantissa_copy import hidden, recovered
+from benchmarks.deceptions.plugins.unlearners import hidden, recovered
 from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names, write_wheel
 from benchmarks.judging import evaluators

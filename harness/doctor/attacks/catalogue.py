@@ -26,12 +26,12 @@ def read_attacks(module: str, source: bytes) -> Iterator[Attack]:
             common = _facts(call.args, call.keywords)
         elif isinstance(node, ast.Assign) and (call := _call(node.value, MARK)):
             _, text, *statuses = call.args
-            facts: Mapping[str, Any] = {**common, **_facts(statuses, call.keywords)}
-            yield _attack(module, ast.unparse(node.targets[0]), ast.literal_eval(text), facts)
+            more = _facts(statuses, call.keywords)
+            yield _attack(module, ast.unparse(node.targets[0]), ast.literal_eval(text), {**common, **more})
         elif isinstance(node, ast.FunctionDef) and common and not node.name.startswith("_"):
             own = next((call for mark in node.decorator_list if (call := _call(mark, MARK))), None)
-            facts = {**common, **_facts(own.args, own.keywords)} if own else common
-            yield _attack(module, node.name, ast.get_docstring(node) or "", facts)
+            more = _facts(own.args, own.keywords) if own else {}
+            yield _attack(module, node.name, ast.get_docstring(node) or "", {**common, **more})
 
 
 def _call(node: ast.expr, name: str) -> ast.Call | None:

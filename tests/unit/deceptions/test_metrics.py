@@ -108,7 +108,7 @@ def test_the_tables_have_every_metric_and_what_each_judged_submission_does(world
     assert rows["blind"] == ["blind", len(DECEPTIONS), 0, *[1] * len(DECEPTIONS), *[0] * len(HONEST)]
     assert rows["good"] == ["good", 0, 0, *[0] * len(ALL)]
     assert rows["the verdict, as_retrained"].count(None) == len(ALL) - 1
-    assert verdicts.rows == [["noop", "mixtures", "The originals, untouched.", "100 %", "none"]]
+    assert verdicts.rows == [["noop", "mixtures", "Return the originals, untouched.", "100 %", "none"]]
 
 
 def test_the_verdict_has_rows_of_its_own(world: World) -> None:
