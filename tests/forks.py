@@ -220,7 +220,10 @@ class Child:
 
 def beside(command: Sequence[str], **options: Any) -> Any:
     """Start a program on this process's terminal as ``subprocess.Popen`` does, forked where it is a guest's shell."""
-    if tuple(command[-3:-1]) != ("-m", SHELL):
+    if command[0] != sys.executable or tuple(command[-3:-1]) != (
+        "-m",
+        SHELL,
+    ):  # in a container, another program starts it
         return subprocess.Popen(command, **options)
     streams = dict(enumerate(options[name] for name in ("stdin", "stdout", "stderr")))
     environment = options["env"] or os.environ
