@@ -233,7 +233,9 @@ class _Job:
         setup = UnlearningSetup.of(found, populations["original"], queries)
         with self._phase("budget"):
             limit = self._limit(setup)
-        warnings = [*self.plan.runners.notices, *doubled, *(left_out(plugin.reason) for plugin in self.plan.broken)]
+        origins = [text for population in populations.values() for text in population.origins]
+        broken = [left_out(plugin.reason) for plugin in self.plan.broken]
+        warnings = [*self.plan.runners.notices, *doubled, *origins, *broken]
         report = begun_report(self.begun, found, twins, populations, limit, warnings)
         self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
         with self.phases("unlearn"):
