@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.answers import Answers, Rows
 from benchmarks.populations import World
 from harness.core.progress import SilentProgress
-from harness.evaluation import Evidence, Timings
+from harness.evaluation import Evidence, Metric, Timings
 from harness.plugins.discovery import LoadedEvaluator, choose_evaluators
-from harness.report.results import EvaluatorRecord, MetricRecord
+from harness.report.results import EvaluatorRecord
 from harness.runs import evaluators as running
 
 NOT_JUDGED = "efficiency"
@@ -103,12 +103,12 @@ def evaluate(chosen: Sequence[LoadedEvaluator], evidence: Evidence) -> tuple[Eva
     return records
 
 
-def is_p_value(metric: MetricRecord) -> bool:
+def is_p_value(metric: Metric) -> bool:
     """Return True if a metric is the p-value of the test for any difference: it has no better side, but tells by itself."""
     return metric.name == "difference_p"
 
 
-def forgetting_metrics(records: Sequence[EvaluatorRecord]) -> dict[str, MetricRecord]:
+def forgetting_metrics(records: Sequence[EvaluatorRecord]) -> dict[str, Metric]:
     """Return the metrics of forgetting by "evaluator.metric"."""
     return {
         f"{record.name}.{metric.name}": metric
@@ -118,7 +118,7 @@ def forgetting_metrics(records: Sequence[EvaluatorRecord]) -> dict[str, MetricRe
     }
 
 
-def is_forgetting(metric: MetricRecord) -> bool:
+def is_forgetting(metric: Metric) -> bool:
     """Return True if a metric measures forgetting: it has a direction, a control, a no-op, and a value.
 
     A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test

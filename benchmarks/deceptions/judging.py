@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks import judging
 from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.populations import World
-from harness.core.outcomes import Status
+from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import Evidence
 from harness.plugins.discovery import LoadedEvaluator
-from harness.report.document import ModelRecord, VerdictLevel
+from harness.report.document import VerdictLevel
 from harness.report.findings import Findings
 from harness.report.verdict import decide_verdict
 
@@ -103,9 +103,9 @@ def evidence_of(submission: Submission, world: World) -> Evidence:
     return judging.evidence_of(submission.answers, submission.world or world, submission.rows)
 
 
-def _models(evidence: Evidence, originals: int) -> list[ModelRecord]:
+def _models(evidence: Evidence, originals: int) -> list[ModelOutcome]:
     finished = set(evidence.unlearned_from.tolist())
     return [
-        ModelRecord(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
+        ModelOutcome(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
         for row in range(originals)
     ]

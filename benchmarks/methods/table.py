@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.pages import markdown
-from harness.report.document import MetricRecord, Report
+from harness.evaluation import Metric
+from harness.report.document import Report
 from harness.report.words import NOTHING, duration, interval, number
 
 
@@ -68,14 +69,14 @@ def _end(title: str, report: Report, which: str) -> list[str]:
     return [title, "100 %" if which == "control" else "0 %", *cells, *[NOTHING] * len(LAST)]
 
 
-def _cell(metric: MetricRecord | None, column: Column) -> str:
+def _cell(metric: Metric | None, column: Column) -> str:
     if metric is None:
         return NOTHING
     ends = f" ({interval(metric.interval, metric.unit)})" if column.ends and metric.interval else ""
     return f"{number(metric.value, metric.unit)}{ends}"
 
 
-def _metric(report: Report, column: Column) -> MetricRecord | None:
+def _metric(report: Report, column: Column) -> Metric | None:
     return report.metric(column.evaluator, column.metric)
 
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from benchmarks.judging import evaluate, forgetting_metrics, unknown_times
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
-from harness.evaluation import SPLITS, Evidence
+from harness.evaluation import SPLITS, Evidence, Metric
 from harness.plugins.discovery import LoadedEvaluator
 from harness.references.populations import ROLES
-from harness.report.results import MetricRecord
 
-Readings = Mapping[str, MetricRecord]
+Readings = Mapping[str, Metric]
 """Forgetting metrics by "evaluator.metric"."""
 
 

@@ -15,9 +15,8 @@ from benchmarks.validity.findings import Finding, Summary, find, margin, told, v
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
 from benchmarks.validity.populations import Logits, Trained
 from benchmarks.validity.study import Study, study
-from harness.evaluation import Direction
+from harness.evaluation import Direction, Interval, Metric
 from harness.references.populations import member_seeds
-from harness.report.results import IntervalRecord, MetricRecord
 from harness.tasks.task import Split, Task, TaskData
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
@@ -46,13 +45,11 @@ DATA = TaskData(
 TASK = Task("made-up", "", lambda: DATA, ArchitectureSpec(), Recipe())
 
 
-def _record(
-    value: float, half_width: float | None = 0.1, direction: Direction = "lower", name: str = "m"
-) -> MetricRecord:
-    def around(centre: float) -> IntervalRecord | None:
-        return None if half_width is None else IntervalRecord(low=centre - half_width, high=centre + half_width)
+def _record(value: float, half_width: float | None = 0.1, direction: Direction = "lower", name: str = "m") -> Metric:
+    def around(centre: float) -> Interval | None:
+        return None if half_width is None else Interval(low=centre - half_width, high=centre + half_width)
 
-    return MetricRecord(
+    return Metric(
         name=name,
         value=value,
         direction=direction,
@@ -144,7 +141,7 @@ def test_a_level_is_told_where_the_interval_of_its_difference_from_the_control_e
 
 
 def test_ends_that_face_each_other_count() -> None:
-    record = _record(0.2).model_copy(update={"interval": IntervalRecord(low=0.15, high=9.0)})
+    record = _record(0.2).model_copy(update={"interval": Interval(low=0.15, high=9.0)})
 
     assert margin(record) == pytest.approx(0.2 - np.hypot(0.05, 0.1))
 
@@ -163,7 +160,7 @@ def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent
     draws = rng.normal(size=(2000, 2))
     records = [
         _record(value, 1.96).model_copy(
-            update={"control": control, "control_interval": IntervalRecord(low=control - 1.96, high=control + 1.96)}
+            update={"control": control, "control_interval": Interval(low=control - 1.96, high=control + 1.96)}
         )
         for value, control in draws.tolist()
     ]
@@ -172,7 +169,7 @@ def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent
 
 
 def test_a_p_value_tells_by_itself() -> None:
-    def of(value: float) -> MetricRecord:
+    def of(value: float) -> Metric:
         return _record(value, None, "none", "difference_p")
 
     assert [told(of(p)) for p in (0.051, 0.05, 0.001)] == ["like control", "told", "told"]

@@ -135,7 +135,7 @@ def test_a_change_of_confidences_leaves_wrong_classes_as_they_are(world: World) 
     assert phi(changed, labels) - phi(logits, labels) == pytest.approx(np.ones(logits.shape[:2]), abs=1e-4)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def noop(world: World) -> Judgement:
     return _judged(catalogue.find("noop"), world)
 
