@@ -11,7 +11,7 @@ from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
 from benchmarks.deceptions.model import Deception, words
 from benchmarks.deceptions.published import METRICS
-from benchmarks.pages import Table, listed, markdown
+from benchmarks.pages import Cell, Table, listed, markdown
 
 PRAISE = {
     "the verdict, `as_retrained`": words("as_retrained"),
@@ -117,11 +117,11 @@ def tables(judgements: Sequence[Judgement], matrix: Matrix) -> list[Table]:
     """Return which metric errs on which submission, and every submission with the verdict's words."""
     names = [one.name for one in ALL]
     every = _verdict_marks(judgements, matrix.models) | {name: _marks(matrix, name) for name in matrix.metrics()}
-    rows = [
-        [name.replace("`", ""), *(sum(_errors(marks, group)) for group in (DECEPTIONS, HONEST))]
-        + [None if (mark := marks.get(one)) is None else int(mark) for one in names]
-        for name, marks in every.items()
-    ]
+    rows: list[list[Cell]] = []
+    for title, marks in every.items():
+        counts = (sum(_errors(marks, group)) for group in (DECEPTIONS, HONEST))
+        cells = (None if (mark := marks.get(one)) is None else int(mark) for one in names)
+        rows.append([title.replace("`", ""), *counts, *cells])
     said = table.rows(judgements)
     texts = {one.name: (one.family, one.text) for one in ALL}
     head = ["submission", "family", "what it does", *table.header(judgements)[1:]]

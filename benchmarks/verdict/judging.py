@@ -31,8 +31,17 @@ class Bounds:
 
 def without_queries(world: World) -> World:
     """Return the world without queries."""
-    names = ("original", "retrained", "control", "fresh")
-    return replace(world, **{name: Answers(getattr(world, name).splits, {}) for name in names})
+    return replace(
+        world,
+        original=_plain(world.original),
+        retrained=_plain(world.retrained),
+        control=_plain(world.control),
+        fresh=_plain(world.fresh),
+    )
+
+
+def _plain(answers: Answers) -> Answers:
+    return Answers(answers.splits, {})
 
 
 def difference_p(world: World, unlearned: Answers, seed: int = 0) -> float:
@@ -61,4 +70,4 @@ def slope_as_seen_from_test(world: World, unlearned: Answers) -> float:
 
 def _view(world: World, unlearned: Answers, seed: int) -> View:
     around = merged(without_queries(world))
-    return View(Analysis(evidence_of(Answers(unlearned.splits, {}), around, seed=seed)).models)
+    return View(Analysis(evidence_of(_plain(unlearned), around, seed=seed)).models)
