@@ -17,7 +17,6 @@ from harness.runs.budget import Limit
 from harness.runs.evaluators import evaluate
 from harness.runs.scoring import make_evidence
 from harness.runs.store import RunStore
-from harness.runs.substitution import with_originals
 from harness.tasks.task import Margins, Task, TaskData
 
 LEFT_OUT = "Evaluator left out: "
@@ -47,9 +46,7 @@ def scored(
         progress: receives progress messages.
     """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design)
-    if failed_as == "noop" and unlearned:
-        evidence = with_originals(evidence, outcomes)
+    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
     return evidence, evaluate(evaluators, evidence, progress) if unlearned else ()
 
 
