@@ -96,6 +96,8 @@ class Evidence:
             there are none.
         subjects: per split, the person or object that each example shows, shape (n,), dtype str; splits without subjects are
             omitted.
+        phi_only: True if of each model only phi is known (``harness score``). There are then two classes, and ``logits`` hold
+            (phi, 0) for the true class, always 0, and all others: only what is computed from phi has its usual meaning.
     """
 
     n_classes: int
@@ -110,6 +112,7 @@ class Evidence:
     true_labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     queries: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    phi_only: bool = False
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -246,6 +249,7 @@ class EvaluatorInfo:
         summary: one line for ``harness evaluators``.
         evaluate: the pure function from evidence to result.
         source: reference of the formula.
+        needs: "logits", or "phi" if phi is enough; an evaluator that needs logits is not called where only phi is known.
     """
 
     name: str
@@ -253,3 +257,4 @@ class EvaluatorInfo:
     summary: str
     evaluate: Callable[[Evidence], Result]
     source: str = ""
+    needs: Literal["logits", "phi"] = "logits"

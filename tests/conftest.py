@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from harness.core.hardware import available_cores
 from tests import forks
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-)  # as the program has it: threads that spin take cores from other workers
+# Threads of torch's operations take cores from other workers, and a process that has had some must not be forked.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program has it
 os.environ.setdefault("HARNESS_NO_WAIT", "1")  # tests measure on busy machines, and look at no time
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -51,6 +52,12 @@ def real_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guests and workers of this test are new interpreters."""
     for module, name, _ in forks.stand_in():
         monkeypatch.setattr(module, name, subprocess)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """With ``-n auto``: one worker more than there are cores, for the one with the containers mostly waits."""
+    return available_cores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,15 +21,21 @@ OFFLINE = {
     "PIP_EXTRA_INDEX_URL": "",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
-PROGRAMS = {"harness": "harness.cli", "pip": "pip._internal.cli.main"}
-FORKED_SCRIPT = """\
+SCRIPTS = {
+    "harness": "sys.exit(relay({address!r}, 'harness', sys.argv[1:]))",
+    "python": """\
+if sys.argv[1:3] == ["-m", "pytest"]:
+    sys.exit(relay({address!r}, "pytest", sys.argv[3:]))
+os.execv({python!r}, [{python!r}, *sys.argv[1:]])""",
+    "pip": "os.execv({python!r}, [{python!r}, '-m', 'pip', *sys.argv[1:]])",
+}
+"""Programs by name; those that import the harness are forked (:mod:`tests.forks`)."""
+HEAD = """\
 #!{python} -I
-import sys
+import os, sys
 sys.path.insert(0, {root!r})
 from tests.forks import relay
-sys.exit(relay({address!r}))
 """
-SCRIPT = "#!{python}\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
 
 
 @dataclass(frozen=True)
@@ -65,32 +71,34 @@ class Environment:
         return ended.stdout
 
 
-def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER, *, forked: bool = False) -> Environment:
+def write_scripts(folder: Path, python: str = sys.executable) -> None:
+    """Write scripts by which a shell finds the programs."""
+    given = {"python": python, "root": str(Path(__file__).parents[1]), "address": forks.address()}
+    folder.mkdir()
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text((HEAD + text).format(**given) + "\n")
+        (folder / name).chmod(0o755)
+
+
+def make_environment(folder: Path, cache: Path, docker: str | None = NO_DOCKER) -> Environment:
     """Create a new environment at ``folder``.
 
     Args:
         folder: is made.
         cache: of the harness.
         docker: address of the engine, by default one where none is; None for the machine's own.
-        forked: ``harness`` is forked, which spares its imports; for environments into which nothing is installed.
     """
     venv.create(folder, symlinks=True)
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
     ours = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     lines = [f"import site; site.addsitedir({path!r})" for path in ours]
     (own / "ours.pth").write_text("\n".join(lines) + "\n")
-    python = folder / "bin" / "python"
-    for name, module in PROGRAMS.items():
-        script = folder / "bin" / name
-        script.write_text(SCRIPT.format(python=python, module=module))
-        script.chmod(0o755)
-    if forked:
-        root, address = str(Path(__file__).parents[1]), forks.address()
-        (folder / "bin" / "harness").write_text(FORKED_SCRIPT.format(python=python, root=root, address=address))
+    scripts = folder / "scripts"
+    write_scripts(scripts, str(folder / "bin" / "python"))
     engine = {} if docker is None else {"DOCKER_HOST": docker}
     left_out = ("PYTHONPATH", "PYTHONHOME", "COVERAGE_PROCESS_START")
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
-    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(scripts), str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     return Environment(
         folder,
         {

@@ -19,15 +19,17 @@ import runpy
 import select
 import shutil
 import signal
+import site
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import termios
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -53,6 +55,7 @@ OWN = (
 PROGRAM = "harness"
 FORKED = ("harness_guest", "harness.references.worker")
 """Modules that the program runs in processes of their own."""
+SHELL = "harness_guest.shell"
 CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
 """Beginnings of the names of variables that Python and the libraries read once."""
@@ -166,18 +169,84 @@ def popen(command: Sequence[str], **options: Any) -> Any:
     return fork
 
 
-def relay(server: str) -> int:
-    """Have another process's server run the program with this process's arguments and streams; return its exit status."""
-    return Fork(Order.of(PROGRAM, sys.argv[1:], os.environ, Path.cwd()), (0, 1, 2), server).wait()
+class Child:
+    """A process that is forked from this one, for it shares this one's terminal, with what ``attend`` uses of ``Popen``.
+
+    Args:
+        command: ends with ``-m``, the module and its argument.
+        folder, environment, preexec_fn: as ``Popen`` has them.
+        streams: number of a standard stream -> what it is, PIPE or DEVNULL; those of None are this process's.
+        session: it leads a session of its own.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: str | Path,
+        environment: Mapping[str, str],
+        streams: Mapping[int, int | None],
+        preexec_fn: Callable[[], object],
+        *,
+        session: bool,
+    ) -> None:
+        ends = {number: os.pipe() for number, given in streams.items() if given == subprocess.PIPE}
+        self.pid = os.fork()
+        if self.pid == 0:
+            if session:
+                os.setsid()
+            preexec_fn()
+            for number, given in streams.items():
+                if given is not None:
+                    os.dup2(ends[number][1] if number in ends else os.open(os.devnull, os.O_RDWR), number)
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            atexit._clear()
+            for number in signal.valid_signals():
+                if callable(signal.getsignal(number)):
+                    signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _run(Order.of(command[-2], command[-1:], environment, folder))
+        for _, inside in ends.values():
+            os.close(inside)
+        self.stdout, self.stderr = (os.fdopen(ends[n][0], "rb") if n in ends else None for n in (1, 2))
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status, or the negative number of the signal that ended it."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        """Kill it."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def beside(command: Sequence[str], **options: Any) -> Any:
+    """Start a program on this process's terminal as ``subprocess.Popen`` does, forked where it is a guest's shell."""
+    if command[0] != sys.executable or tuple(command[-3:-1]) != (
+        "-m",
+        SHELL,
+    ):  # in a container, another program starts it
+        return subprocess.Popen(command, **options)
+    streams = dict(enumerate(options[name] for name in ("stdin", "stdout", "stderr")))
+    environment = options["env"] or os.environ
+    session, preexec_fn = options["start_new_session"], options["preexec_fn"]
+    return Child(command, options["cwd"] or Path.cwd(), environment, streams, preexec_fn, session=session)
+
+
+def relay(server: str, module: str, arguments: Sequence[str]) -> int:
+    """Have another process's server run a module with this process's streams; return its exit status."""
+    return Fork(Order.of(module, arguments, os.environ, Path.cwd()), (0, 1, 2), server).wait()
 
 
 def stand_in() -> list[tuple[Any, str, Any]]:
-    """Return what is to be set, (module, name, value), so that guests and workers that train are forked."""
+    """Return what is to be set, (module, name, value), so that guests, their shells and workers that train are forked."""
     from harness.references import worker_pool as training
     from harness.runners import process_handle
+    from harness.runners.session import terminal
 
-    forking = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
-    return [(training, "subprocess", forking), (process_handle, "subprocess", forking)]
+    starts = {training: popen, process_handle: popen, terminal: beside}
+    return [
+        (module, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": start}))
+        for module, start in starts.items()
+    ]
 
 
 def possible(environment: Mapping[str, str]) -> bool:
@@ -284,15 +353,20 @@ def _see_to(connection: socket.socket) -> NoReturn:
 
 
 def _become(order: Order, streams: Sequence[int]) -> NoReturn:
-    """Run the module, and end as an interpreter does."""
+    """Run the module in a session of its own."""
     os.setsid()
     os.sched_setaffinity(0, order.cores)
-    os.chdir(order.folder)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    _run(order)
+
+
+def _run(order: Order) -> NoReturn:
+    """Run the module, and end as an interpreter does."""
+    os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
     # What was read from the variables of the process to fork from.
@@ -301,6 +375,10 @@ def _become(order: Order, streams: Sequence[int]) -> NoReturn:
     sys.dont_write_bytecode = bool(order.environment.get("PYTHONDONTWRITEBYTECODE"))
     own = [] if "PYTHONSAFEPATH" in order.environment else [order.folder]
     sys.path[0:1] = [*own, *filter(None, order.environment.get("PYTHONPATH", "").split(os.pathsep))]
+    if home := order.environment.get("VIRTUAL_ENV"):
+        installed = sysconfig.get_path("purelib", vars={"base": home, "platbase": home})
+        if installed not in sys.path:
+            site.addsitedir(installed)
     sys.argv[1:] = order.arguments
     status: object = 1
     try:

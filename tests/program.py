@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ models: 4
 budget: {measurements: 1}
 """
 LONGEST_S = 300.0
+POLL_S = 0.02
 NO_DOCKER = "unix:///nonexistent/docker.sock"
 
 
@@ -91,6 +94,18 @@ class Program:
             env={**self.environment, **environment},
             start_new_session=True,
         )
+
+
+def until(process: subprocess.Popen[str], there: Callable[[], bool]) -> None:
+    """Wait until something is there, without a busy loop, which would take a core from what is waited for.
+
+    Raises:
+        AssertionError: the process ended before that; with what it printed.
+    """
+    while not there():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+            raise AssertionError(process.communicate())
 
 
 def make_wheel(folder: Path, source: str) -> Path:

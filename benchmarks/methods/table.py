@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.pages import markdown
 from harness.evaluation import Metric
 from harness.report.document import Report
 from harness.report.words import NOTHING, duration, interval, number
@@ -46,8 +47,7 @@ def table(reports: Mapping[str, Report]) -> str:
     rows = [_row(name, reports[name]) for name in names]
     any_report = next(iter(reports.values()))
     ends = [_end("*perfect (control)*", any_report, "control"), _end("*nothing done (no-op)*", any_report, "noop")]
-    lines = [head, ["---"] * len(head), *rows, *ends]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return markdown(head, [*rows, *ends])
 
 
 def _row(name: str, report: Report) -> list[str]:

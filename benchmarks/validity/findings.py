@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.judging import is_p_value
 from benchmarks.validity.levels import LEVELS
 from harness.evaluation import Interval, Metric
 from harness.report.findings import LEVEL
@@ -168,11 +169,6 @@ def margin(record: Metric) -> float | None:
     else:
         noise = math.hypot(_above(own, value), _below(perfect, control))
     return abs(value - control) - noise if noise > 0 or value != control else -1.0
-
-
-def is_p_value(record: Metric) -> bool:
-    """Return whether a metric is the p-value of a test for any difference."""
-    return record.name == "difference_p"
 
 
 def _below(interval: Interval, value: float) -> float:

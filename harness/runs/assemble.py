@@ -45,9 +45,24 @@ def scored(
         evaluators: evaluators to run.
         progress: receives progress messages.
     """
+    evidence = run_evidence(task, data, populations, limit, outcomes, store, design, failed_as)
+    finished = any(one.status.finished for one in outcomes)
+    return evidence, evaluate(evaluators, evidence, progress) if finished else ()
+
+
+def run_evidence(
+    task: Task,
+    data: TaskData,
+    populations: Mapping[str, Population],
+    limit: Limit,
+    outcomes: Sequence[ModelOutcome],
+    store: RunStore,
+    design: Design,
+    failed_as: FailedAs,
+) -> Evidence:
+    """Return the evidence of a run's models; arguments as for :func:`scored`."""
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
-    return evidence, evaluate(evaluators, evidence, progress) if unlearned else ()
+    return make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
 
 
 def assemble(

@@ -31,7 +31,7 @@ from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.text import harmless
 from harness.errors import UsageError
-from harness.evaluation import Evidence
+from harness.evaluation import Evidence, Result
 from harness.plugins.discovery import LoadedEvaluator
 from harness.report.results import EvaluatorRecord
 
@@ -194,6 +194,9 @@ def _exit_with_parent() -> None:
 def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> EvaluatorRecord:
     provider = (entry.found.distribution, entry.found.version)
     began = time.monotonic()
+    if evidence.phi_only and entry.info.needs != "phi":
+        unmet = Result((), warnings=(f"{entry.info.name}: not computed: it needs logits, and only phi was supplied.",))
+        return EvaluatorRecord.from_result(entry.info, *provider, 0.0, unmet)
     try:
         result = entry.info.evaluate(evidence)
     except BaseException as error:

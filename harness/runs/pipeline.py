@@ -44,7 +44,7 @@ from harness.runs.runner_choice import RunnerFactory, choose_runners
 from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
-from harness.runs.worst_examples import examples_record
+from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task
 from harness.tasks.twins import find_twins, twin_warnings
@@ -317,7 +317,7 @@ class _Job:
         report = filled(report, self.begun, config, limit, outcomes, found.cores)
         changes = {
             "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest
-            "examples": examples_record(task, found.data, evidence, records),
+            "examples": examples_record(evidence, records, Pictures.of(task, found.data)),
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
         }
         report = assemble(report, records, task.margins, config.failed_as, report.warnings, changes)

@@ -104,7 +104,7 @@ def path_of(fd: int) -> str:
 
 @dataclass(frozen=True)
 class ChildEnds:
-    """The child's ends of the socket ``go``, which receives descriptors, and of the pipes that it writes."""
+    """The child's ends of the socket ``go``, which permits the import and receives files, and of the pipes that it writes."""
 
     go: int
     report: int
@@ -165,6 +165,9 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
             confine(guests)  # without a filter, the guest still checks its attributes after each model
         hello = prepared.hello
         _write_all(ends.report, IMPORTING_LINE)
+        # The host's clock of the import runs before any code of the plugin can stop the guest.
+        if not os.read(ends.go, 1):
+            return 1  # the guest is gone
         hook = load_unlearner(hello.plugin, hello.distribution, hello.plugin_path)
         _write_all(ends.report, IMPORTED_LINE)
         if job.import_only:

@@ -78,7 +78,9 @@ class Watch:
         return bytes(self._report).startswith(IMPORTING_LINE)
 
     def until_imported(self) -> bool:
-        """Wait until the import is over; return False if the process ended before that or was killed at the timeout."""
+        """Permit the import and wait for its end; return False if the process ended before or was killed at the timeout."""
+        with contextlib.suppress(OSError):  # it ended, or closed its end
+            self._running.go.send(b"i")
         self._wait(self._job.import_limit_s, lambda: self._imported)
         return self._imported and not self._deadline_struck
 

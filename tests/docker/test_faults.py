@@ -21,7 +21,7 @@ from harness.runners.engine.types import ContainerSpec, ContainerState, silent
 from harness.runners.images.base import resolve_base
 from harness.runners.images.listing import GuestImage, list_images
 from tests.docker.private_engine import PrivateEngine, possible
-from tests.program import TASK, Program, make_wheel, numbers_of, report_of
+from tests.program import TASK, Program, make_wheel, numbers_of, report_of, until
 
 pytestmark = pytest.mark.docker
 MODELS = 3
@@ -52,9 +52,7 @@ def _in_second_model(program: Program, order: tuple[str | Path, ...], run: Path)
     """Start a run, and yield once its second model has begun."""
     with program.start(*order, "--output", run) as process:
         try:
-            while not (run / "models" / "0001" / "attempts.json").exists():
-                assert process.poll() is None, process.communicate()
-                os.sched_yield()
+            until(process, (run / "models" / "0001" / "attempts.json").exists)
             yield process
         finally:
             process.kill()

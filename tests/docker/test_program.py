@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from harness.report.writing import load_report
 from harness.runners.engine.client import Engine
 from harness.runners.engine.reaper import RUN
-from tests.program import TASK, Program, make_wheel, report_of
+from harness.runners.images.guest import GuestImage
+from tests.program import TASK, Program, make_wheel, report_of, until
 
 pytestmark = pytest.mark.docker
 STRANGER = Path(__file__).parent.parent / "assets" / "stranger"
@@ -22,6 +23,11 @@ ENDLESS = 'import pluggy, time\n@pluggy.HookimplMarker("harness")\ndef unlearn(m
 def _containers(engine: Engine, run: Path) -> list[str]:
     """Of one run, for others may be going on."""
     return [state.id for state in engine.containers({RUN: json.loads((run / "run.json").read_text())["run_id"]})]
+
+
+def _begun(engine: Engine, run: Path) -> bool:
+    """Return whether the first model is in its container."""
+    return (run / "models" / "0000" / "attempts.json").exists() and bool(_containers(engine, run))
 
 
 def test_a_strangers_source_directory_runs_though_it_is_not_installed_under_the_limits_asked_for(
@@ -51,11 +57,7 @@ def test_a_stopped_run_leaves_no_container_and_says_how_to_go_on(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), "--task", task, "--runner", "docker", "--time-limit", "250",
         "--models", "1", "--output", tmp_path / "r",
     )  # fmt: skip
-    while not (tmp_path / "r" / "models" / "0000" / "attempts.json").exists() or not _containers(
-        engine, tmp_path / "r"
-    ):
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+    until(process, lambda: _begun(engine, tmp_path / "r"))
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
 
@@ -71,11 +73,7 @@ def test_a_run_killed_outright_is_cleaned_up_by_the_next_one(
     process = program.start(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), *common, "--time-limit", "250", "--output", tmp_path / "r"
     )
-    while not (tmp_path / "r" / "models" / "0000" / "attempts.json").exists() or not _containers(
-        engine, tmp_path / "r"
-    ):
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+    until(process, lambda: _begun(engine, tmp_path / "r"))
     process.kill()
     process.communicate(timeout=60)
 
@@ -154,3 +152,17 @@ def test_a_network_of_ones_own_travels_into_the_container_and_what_it_lacks_ther
     assert "No module named 'rich'" in ended["lacking"].err
     assert "torch, NumPy and the standard library are in the sandbox" in ended["lacking"].err.replace("\n", " ")
     assert "training reference models" not in ended["lacking"].err
+
+
+def test_the_contents_of_the_image_are_listed_as_a_method_finds_them(program: Program, guest: GuestImage) -> None:
+    ended = program("image", "packages")
+
+    assert ended.code == 0, ended.err
+    listed = {
+        canonicalize_name(words[0]): words[1] for line in ended.out.splitlines() if len(words := line.split()) == 2
+    }
+    assert guest.packages.items() <= listed.items()
+    assert f"Python: {guest.python}" in ended.out
+    assert "Compilers: none" in ended.out
+    assert "GPU: none: a CPU build" in ended.out
+    assert f"Image: {guest.tag}" in ended.out

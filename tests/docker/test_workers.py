@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
 from reference_models.networks.architectures import build_model
 from tests.docker.conftest import RUN_ID, SPEC, Bench, hello_to
-from tests.program import Program, make_wheel, numbers_of
+from tests.program import Program, make_wheel, numbers_of, until
 
 pytestmark = pytest.mark.docker
 OWN, OTHER = usable_cores()[0], usable_cores()[-1]
@@ -104,12 +103,8 @@ def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), "--task", task, "--runner", "docker", "--time-limit", "250",
         "--memory", "2048", *options, "--output", tmp_path / "r",
     )  # fmt: skip
-    while (
-        not (tmp_path / "r" / "models" / "0000" / "attempts.json").exists()
-        or len(_containers(engine, tmp_path / "r")) < 2
-    ):
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+    begun = tmp_path / "r" / "models" / "0000" / "attempts.json"
+    until(process, lambda: begun.exists() and len(_containers(engine, tmp_path / "r")) >= 2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
 

@@ -233,10 +233,3 @@ def test_a_number_beyond_its_bounds_is_refused_before_anything_begins(case: str,
     assert (ended.code, "Traceback" in ended.err) == (code, False)
     assert words in " ".join(ended.err.split())
     assert not (program.folder / "out").exists()
-
-
-def test_a_task_file_of_20000_brackets_is_refused_with_its_line(program: Program, tmp_path: Path) -> None:
-    path = tmp_path / "deep.yaml"
-    path.write_text("extends: faces\nname: deep\nx: " + "[" * 20_000 + "]" * 20_000 + "\n")
-
-    assert "line 3: not valid YAML: nested more than 40 levels deep" in refused(program, path, code=21)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.environment import write_scripts
 from tests.program import Program
 from tests.terminals import OnTerminal
 
@@ -28,11 +27,8 @@ SCRIPTED = [command for command in COMMANDS if " -c " in command or command.star
 @pytest.fixture
 def shell(program: Program) -> dict[str, str]:
     """Variables under which `harness` is the program under test."""
-    shim = program.folder / "bin" / "harness"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m harness "$@"\n')
-    shim.chmod(0o755)
-    return {**program.environment, "PATH": f"{shim.parent}:{os.environ['PATH']}"}
+    write_scripts(program.folder / "bin")
+    return {**program.environment, "PATH": f"{program.folder / 'bin'}:{os.environ['PATH']}"}
 
 
 def test_the_page_has_all_three_ways() -> None:

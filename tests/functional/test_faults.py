@@ -14,7 +14,7 @@ import pytest
 from harness_guest.linux import parents
 from tests.functional.ground import Ground
 from tests.functional.killing import TRIAL_TASK, leftovers
-from tests.program import Program, numbers_of, report_of
+from tests.program import Program, numbers_of, report_of, until
 
 
 def _flip(file: Path) -> None:
@@ -74,8 +74,7 @@ def test_a_guest_process_killed_in_mid_run_costs_its_model_alone(
         *("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", "--task", task),
         *("--plugin", wheel(WAITS_ONCE.format(calls=str(calls))), "--output", tmp_path / "r"),
     )
-    while calls.stat().st_size < 2:
-        assert process.poll() is None, process.communicate()
+    until(process, lambda: calls.stat().st_size >= 2)
     with calls.open("a") as file:
         (guest,) = (pid for pid, parent in parents().items() if parent == process.pid)
         os.kill(guest, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.functional.ground import EVALUATORS, Ground
-from tests.functional.killing import STEADY
-from tests.program import Program, numbers_of, report_of
+from tests.functional.killing import STEADY, processes_of
+from tests.program import Program, numbers_of, report_of, until
 
 # Does what the ground's plugin does, but waits, in its third model, for a file that the test removes: so that the test
 # decides when it is interrupted.
@@ -49,23 +48,7 @@ def _run(program: Program, plugin: Path, task: Path, output: Path) -> subprocess
 
 
 def _until_third_model(process: subprocess.Popen[str], tmp_path: Path) -> None:
-    while (tmp_path / "started").stat().st_size < 3:
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
-
-
-def _guests(program: Program) -> list[str]:
-    """Return the guests of this test's runs: processes with its scratch folder in their environment."""
-    mark = program.environment["TMPDIR"].encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if mark in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
-                    found.append(entry.name)
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-    return found
+    until(process, lambda: (tmp_path / "started").stat().st_size >= 3)
 
 
 def _stopped(process: subprocess.Popen[str], number: signal.Signals, program: Program, run: Path) -> None:
@@ -74,7 +57,7 @@ def _stopped(process: subprocess.Popen[str], number: signal.Signals, program: Pr
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"harness resume {run}" in err
-    assert _guests(program) == []
+    assert processes_of(Path(program.environment["TMPDIR"])) == []
     assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
 
 

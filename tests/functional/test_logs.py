@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.program import Program
+from tests.program import Program, until
 
 # Prints and returns; prints and raises; prints nothing; goes on until it is killed.
 TALKER = r"""
@@ -36,8 +36,7 @@ def test_the_logs_of_a_killed_run_show_every_model_that_had_ended(
         *("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", "--task", task),
         *("--plugin", wheel(TALKER.format(calls=str(calls))), "--output", tmp_path / "r"),
     )
-    while calls.stat().st_size < 4:
-        assert process.poll() is None, process.communicate()
+    until(process, lambda: calls.stat().st_size >= 4)
     process.kill()
     process.communicate()
 

@@ -1,8 +1,8 @@
 """Pages are carried out as their readers would, without network and without Docker, and what they show is compared.
 
-``first-run.md``, ``define-a-task.md`` and ``write-an-evaluator.md`` are walked through from top to bottom: a block that
-begins with a comment of a path is a file, a block ``console`` is typed. The commands of all other pages that no test of their
-own carries out are one session, on a small task.
+``first-run.md``, ``define-a-task.md``, ``score-outputs.md`` and ``write-an-evaluator.md`` are walked through from top to
+bottom: a block that begins with a comment of a path is a file, a block ``console`` is typed. The commands of all other pages
+that no test of their own carries out are one session, on a small task.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Reader:
     folder: Path
 
     @classmethod
-    def at(cls, folder: Path, cache: Path, *, forked: bool = False) -> Reader:
+    def at(cls, folder: Path, cache: Path) -> Reader:
         """Return a reader with an environment and a small task."""
         (folder / TINY).write_text(TASK)
-        return cls(make_environment(folder / "venv", cache, forked=forked), folder, folder)
+        return cls(make_environment(folder / "venv", cache), folder, folder)
 
     def type(self, command: str) -> str:
         """Run a command and return its output; a run without a task of the page uses the small task."""
@@ -72,7 +72,7 @@ def written_or_typed(page: Path) -> Iterator[tuple[str, str] | Step]:
 def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     page: str, tmp_path: Path, shared_cache: Path
 ) -> None:
-    reader = Reader.at(tmp_path, shared_cache, forked="pip install -e" not in (ROOT / page).read_text())
+    reader = Reader.at(tmp_path, shared_cache)
     seen = 0
     for part in written_or_typed(ROOT / page):
         if isinstance(part, Step):

@@ -18,11 +18,10 @@ ONE = ("--evaluator", "accuracy")
 """With it ``harness evaluate`` prints the summary that ``harness run`` prints, and trains and unlearns nothing before."""
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_a_terminal_of_few_characters_gets_the_summary(program: Program, finished: Path, encoding: str) -> None:
+def test_a_terminal_of_few_characters_gets_the_summary(program: Program, finished: Path) -> None:
     (finished / "report.html").unlink()
-    process = program.start("evaluate", finished, *ONE, PYTHONIOENCODING=encoding)
-    raw, complaints = (stream.encode(encoding) for stream in process.communicate(timeout=120))
+    process = program.start("evaluate", finished, *ONE, PYTHONIOENCODING="ascii")
+    raw, complaints = (stream.encode("ascii") for stream in process.communicate(timeout=120))
 
     assert process.returncode == 0, complaints
     assert (finished / "report.html").exists()

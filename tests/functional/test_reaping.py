@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.functional.killing import leftovers
-from tests.program import Program
+from tests.program import Program, until
 
 # Starts a process that outlives it, in a session of its own, and goes on until it is killed.
 DAEMON = """
@@ -29,8 +29,7 @@ def test_what_a_run_holds_is_left_alone_until_it_is_killed_and_then_removed(
         *("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", "--task", task),
         *("--plugin", wheel(DAEMON.format(started=str(started))), "--output", tmp_path / "r"),
     )
-    while not started.exists():
-        assert process.poll() is None, process.communicate()
+    until(process, started.exists)
     alive = program("reap")
     process.kill()
     process.communicate()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from tests.functional.killing import processes_of
 from tests.program import Ended, Program
 from tests.terminals import OnTerminal
 
@@ -25,20 +26,6 @@ def _shell(program: Program, task: Path, code: str, *more: str | Path, plugin: s
 def _open(program: Program, task: Path, *more: str | Path, plugin: str | Path = "noise") -> OnTerminal:
     arguments = ("shell", plugin, "--task", task, *PROCESS, *more)
     return OnTerminal(*arguments, environment=program.environment, folder=program.folder)
-
-
-def _guests(program: Program) -> list[str]:
-    """Return guests and their children: processes with this test's scratch folder in their environment."""
-    mark = program.environment["TMPDIR"].encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if mark in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_bytes().decode())
-            except OSError:
-                continue
-    return found
 
 
 def test_the_names_are_what_the_hook_gets(program: Program, task: Path) -> None:
@@ -159,7 +146,7 @@ def test_a_prompt_says_what_is_there_and_takes_ctrl_c(program: Program, task: Pa
         terminal.answer(">>> ", "exit(5)")
 
         assert terminal.end() == 5
-    assert _guests(program) == []
+    assert processes_of(Path(program.environment["TMPDIR"])) == []
 
 
 def test_names_are_completed_and_the_terminal_is_as_it_was_afterwards(program: Program, task: Path) -> None:
@@ -199,16 +186,17 @@ def test_a_stopped_shell_leaves_nothing(program: Program, task: Path, number: si
 
         assert terminal.end() == 130
         assert terminal.settings_now() == terminal.settings
-    assert _guests(program) == []
+    assert processes_of(Path(program.environment["TMPDIR"])) == []
     assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
 
 
 def test_a_closed_terminal_leaves_nothing(program: Program, task: Path) -> None:
     with _open(program, task, "--untrained") as terminal:
         terminal.until(">>> ")
+        assert processes_of(Path(program.environment["TMPDIR"]))
         terminal.close()
         terminal.end()
-    assert _guests(program) == []
+    assert processes_of(Path(program.environment["TMPDIR"])) == []
     assert list(Path(program.environment["TMPDIR"]).glob("harness*")) == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.hardware import available_cores
-from tests.functional.test_interruption import GATED, _guests
-from tests.program import Program, numbers_of, report_of
+from tests.functional.killing import processes_of
+from tests.functional.test_interruption import GATED
+from tests.program import Program, numbers_of, report_of, until
 
 RUN = ("run", "--runner", "process", "--cpus", "1", "--evaluator", "lira", "--evaluator", "accuracy")
 two_cores = pytest.mark.skipif(available_cores() < 2, reason="needs two cores")
@@ -44,14 +44,12 @@ def test_a_stopped_run_of_two_workers_leaves_no_process_and_goes_on_with_one(
     plugin = wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
     order = (*RUN, "--plugin", plugin, "--task", task, "--time-limit", "250", "--workers", "2")
     process = program.start(*order, "--output", tmp_path / "r")
-    while (tmp_path / "started").stat().st_size < 4:
-        assert process.poll() is None, process.communicate()
-        os.sched_yield()
+    until(process, lambda: (tmp_path / "started").stat().st_size >= 4)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, err
-    assert _guests(program) == []
+    assert processes_of(Path(program.environment["TMPDIR"])) == []
     (tmp_path / "gate").unlink()
     resumed = program("resume", tmp_path / "r", "--workers", "1")
     assert resumed.code == 0, resumed.err

@@ -46,6 +46,14 @@ def test_every_registered_evaluator_is_held_to_this() -> None:
     }
 
 
+@pytest.mark.parametrize("module", EVERY, ids=name_of)
+def test_an_evaluator_registers_under_its_modules_name(module: ModuleType) -> None:
+    info = module.harness_evaluator()
+
+    assert info.name == name_of(module)
+    assert info.evaluate is module.evaluate
+
+
 def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
     """Permute models and examples in storage; return the evidence and the order of examples."""
     rng = np.random.default_rng(9)
@@ -72,18 +80,6 @@ def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
 SIZES = {"original": 12, "retrained": 14, "control": 13, "unlearned": 9}
 
 
-@pytest.mark.parametrize("module", EVERY, ids=name_of)
-def test_the_order_of_models_of_examples_and_of_ids_changes_no_number(module: ModuleType) -> None:
-    evidence = usual(n_models=SIZES)
-    tolerance = SINGLE_PRECISION.get(module, 1e-9)
-
-    first, second = module.evaluate(evidence), module.evaluate(_permuted(evidence)[0])
-
-    assert any(one.value is not None for one in first.metrics)
-    for one, other in zip(first.metrics, second.metrics, strict=True):
-        assert numbers(one) == pytest.approx(numbers(other), rel=tolerance, abs=tolerance), one.name
-
-
 PER_EXAMPLE = {
     forgetting_quality: ("epsilon_official_unlearned", "epsilon_exact_unlearned"),
     klom: ("kl_unlearned",),
@@ -93,98 +89,87 @@ PER_EXAMPLE = {
 }
 
 
-@pytest.mark.parametrize("module", PER_EXAMPLE, ids=name_of)
-def test_numbers_of_examples_follow_the_ids(module: ModuleType) -> None:
+@pytest.mark.parametrize("module", EVERY, ids=name_of)
+def test_the_order_of_models_of_examples_and_of_ids_changes_no_number(module: ModuleType) -> None:
+    """Numbers of examples follow the ids."""
     evidence = usual(n_models=SIZES)
-    other, order = _permuted(evidence)
+    tolerance = SINGLE_PRECISION.get(module, 1e-9)
+    permuted, order = _permuted(evidence)
 
-    first, second = module.evaluate(evidence).arrays, module.evaluate(other).arrays
+    first, second = module.evaluate(evidence), module.evaluate(permuted)
 
-    for name in PER_EXAMPLE[module]:
-        assert np.ptp(first[name]) > 0
-        assert second[name] == pytest.approx(first[name][order["forget"]], abs=1e-9)
-
-
-EXACTLY_NOTHING = [
-    (accuracy, "forget_gap", 0.0),
-    (accuracy, "tow", 1.0),
-    (accuracy, "average_gap", 0.0),
-    (before_after, "excess_auc", 0.0),
-    (efficiency, "ratio", 1.0),
-    (forgetting_quality, "mean_epsilon_exact", 0.0),
-    (forgetting_quality, "f_exact", 1.0),
-    (klom, "forget_median", 0.0),
-    (klom, "test_p95", 0.0),
-    (ks, "mean_d", 0.0),
-    (ks, "mean_d_logits", 0.0),
-    (ks, "share_rejected", 0.0),
-    (ks, "wasserstein", 0.0),
-    (lira, "direction", 0.0),
-    (lira, "share_under_forgotten", 0.0),
-    (lira, "share_over_forgotten", 0.0),
-    (variance, "variance_ratio", 1.0),
-]
+    assert any(one.value is not None for one in first.metrics)
+    for one, other in zip(first.metrics, second.metrics, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=tolerance, abs=tolerance), one.name
+    for name in PER_EXAMPLE.get(module, ()):
+        assert np.ptp(first.arrays[name]) > 0
+        assert second.arrays[name] == pytest.approx(first.arrays[name][order["forget"]], abs=1e-9), name
 
 
-@pytest.mark.parametrize(("module", "name", "expected"), EXACTLY_NOTHING, ids=lambda x: getattr(x, "__name__", str(x)))
-def test_the_very_same_models_differ_in_nothing(module: ModuleType, name: str, expected: float) -> None:
+EXACTLY_NOTHING = {
+    accuracy: {"forget_gap": 0.0, "tow": 1.0, "average_gap": 0.0},
+    before_after: {"excess_auc": 0.0},
+    efficiency: {"ratio": 1.0},
+    forgetting_quality: {"mean_epsilon_exact": 0.0, "f_exact": 1.0},
+    klom: {"forget_median": 0.0, "test_p95": 0.0},
+    ks: {"mean_d": 0.0, "mean_d_logits": 0.0, "share_rejected": 0.0, "wasserstein": 0.0},
+    lira: {"direction": 0.0, "share_under_forgotten": 0.0, "share_over_forgotten": 0.0},
+    variance: {"variance_ratio": 1.0},
+}
+
+
+@pytest.mark.parametrize("module", EXACTLY_NOTHING, ids=name_of)
+def test_the_very_same_models_differ_in_nothing(module: ModuleType) -> None:
     evidence = with_population(usual(n_models=20), "unlearned", "retrained")
     evidence = replace(evidence, timings=replace(evidence.timings, unlearn_s=evidence.timings.retrain_s))
 
-    assert value(module.evaluate(evidence), name) == pytest.approx(expected, abs=1e-7)
+    result = module.evaluate(evidence)
+
+    for name, expected in EXACTLY_NOTHING[module].items():
+        assert value(result, name) == pytest.approx(expected, abs=1e-7), name
 
 
-REFERENCED = [
-    (divergence, "zrf_uniform"),
-    (interclass_confusion, "forget_wrong"),
-    (interclass_confusion, "forget_true"),
-    (membership, "simple_mia"),
-    (membership, "confidence_mia"),
-]
+REFERENCED = {
+    divergence: ("zrf_uniform",),
+    interclass_confusion: ("forget_wrong", "forget_true"),
+    membership: ("simple_mia", "confidence_mia"),
+}
 
 
-@pytest.mark.parametrize(("module", "name"), REFERENCED, ids=lambda x: getattr(x, "__name__", str(x)))
-def test_retrained_models_in_place_of_unlearned_ones_score_what_the_note_says_of_retrained(
-    module: ModuleType, name: str
-) -> None:
+@pytest.mark.parametrize("module", REFERENCED, ids=name_of)
+def test_retrained_models_in_place_of_unlearned_ones_score_what_the_note_says_of_retrained(module: ModuleType) -> None:
     """Of a number whose ideal is the retrained models' own; folds may differ, so that attacks agree but for their fit."""
-    found = metric(module.evaluate(with_population(usual(n_models=20), "unlearned", "retrained")), name)
+    result = module.evaluate(with_population(usual(n_models=20), "unlearned", "retrained"))
 
-    retrained = float(found.note.split("Retrained models: ")[1].rstrip("."))
-    assert found.value == pytest.approx(retrained, abs=1e-4 if name != "confidence_mia" else 0.05)
-
-
-SLACK = [
-    (before_after, "excess_auc", 0.03),
-    (divergence, "js_excess", 0.004),
-    (forgetting_quality, "mean_epsilon_exact", 0.15),
-    (forgetting_quality, "mean_epsilon_official", 0.25),
-    (interclass_confusion, "forget_wrong", 0.06),
-    (klom, "forget_median", 0.12),
-    (ks, "mean_d", 0.02),
-    (ks, "wasserstein", 0.05),
-    (lira, "auc", 0.02),
-    (lira, "direction", 0.1),
-    (membership, "confidence_mia", 0.03),
-    (variance, "variance_ratio", 0.2),
-]
+    for name in REFERENCED[module]:
+        found = metric(result, name)
+        retrained = float(found.note.split("Retrained models: ")[1].rstrip("."))
+        assert found.value == pytest.approx(retrained, abs=1e-4 if name != "confidence_mia" else 0.05), name
 
 
-@pytest.fixture(scope="module")
-def alike() -> Evidence:
+SLACK = {
+    before_after: {"excess_auc": 0.03},
+    divergence: {"js_excess": 0.004},
+    forgetting_quality: {"mean_epsilon_exact": 0.15, "mean_epsilon_official": 0.25},
+    interclass_confusion: {"forget_wrong": 0.06},
+    klom: {"forget_median": 0.12},
+    ks: {"mean_d": 0.02, "wasserstein": 0.05},
+    lira: {"auc": 0.02, "direction": 0.1},
+    membership: {"confidence_mia": 0.03},
+    variance: {"variance_ratio": 0.2},
+}
+
+
+@pytest.mark.parametrize("module", SLACK, ids=name_of)
+def test_identical_populations_give_the_control_s_number(module: ModuleType) -> None:
     """Unlearned models drawn as retrained ones are."""
-    return usual(0.0, n_models=24, n_examples=80, seed=2)
+    result = module.evaluate(usual(0.0, n_models=24, n_examples=80, seed=2))
 
-
-@pytest.mark.parametrize(("module", "name", "slack"), SLACK, ids=lambda x: getattr(x, "__name__", str(x)))
-def test_identical_populations_give_the_control_s_number(
-    alike: Evidence, module: ModuleType, name: str, slack: float
-) -> None:
-    found = metric(module.evaluate(alike), name)
-
-    assert found.value == pytest.approx(found.control, abs=slack)
-    if found.noop is not None:
-        assert abs(found.noop - found.control) > slack or module in (interclass_confusion, variance)
+    for name, slack in SLACK[module].items():
+        found = metric(result, name)
+        assert found.value == pytest.approx(found.control, abs=slack), name
+        if found.noop is not None:
+            assert abs(found.noop - found.control) > slack or module in (interclass_confusion, variance), name
 
 
 def test_p_values_in_the_report_are_flat_where_populations_are_alike() -> None:

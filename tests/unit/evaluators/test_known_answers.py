@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -55,32 +56,27 @@ def test_a_shift_gives_the_ks_distance_of_two_gaussians(gaussian: Make) -> None:
 
 
 @pytest.mark.parametrize("module", [lira, ks])
-def test_the_noop_row_is_the_attack_on_the_originals(gaussian: Make, module: object) -> None:
+def test_the_noop_row_is_the_attack_on_the_originals(gaussian: Make, module: ModuleType) -> None:
     """An unlearner that returns the originals scores what the no-op row says, and stands at 0."""
     evidence = gaussian(0.0)
     idle = Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": evidence.logits["original"]}})
 
-    for one in module.evaluate(idle).metrics:  # type: ignore[attr-defined]
+    for one in module.evaluate(idle).metrics:
         assert one.value == pytest.approx(one.noop, abs=0.02)
         assert one.position is None or one.position == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [(lira, "auc"), (lira, "direction"), (ks, "mean_d"), (ks, "wasserstein"), (accuracy, "forget"), (accuracy, "tow")],
-)
-def test_over_forgetting_lowers_the_position_as_under_forgetting_does(
-    gaussian: Make, module: object, name: str
-) -> None:
-    positions = [
-        metric(module.evaluate(gaussian(shift, n_classes=3, seed=3)), name).position  # type: ignore[attr-defined]
-        for shift in (0.7, -0.7)
-    ]
+POSITIONS = {lira: ("auc", "direction"), ks: ("mean_d", "wasserstein"), accuracy: ("forget", "tow")}
 
-    for position in positions:
-        assert position is not None
-        assert position < 0.92
-    assert positions[0] == pytest.approx(positions[1], abs=0.25)
+
+@pytest.mark.parametrize("module", POSITIONS)
+def test_over_forgetting_lowers_the_position_as_under_forgetting_does(gaussian: Make, module: ModuleType) -> None:
+    results = [module.evaluate(gaussian(shift, n_classes=3, seed=3)) for shift in (0.7, -0.7)]
+
+    for name in POSITIONS[module]:
+        positions = [metric(result, name).position for result in results]
+        assert all(position is not None and position < 0.92 for position in positions), name
+        assert positions[0] == pytest.approx(positions[1], abs=0.25), name
 
 
 def test_perfect_unlearning_stands_at_one(gaussian: Make) -> None:
@@ -88,19 +84,6 @@ def test_perfect_unlearning_stands_at_one(gaussian: Make) -> None:
 
     for module, name in ((lira, "auc"), (ks, "mean_d"), (accuracy, "forget")):
         assert metric(module.evaluate(evidence), name).position == pytest.approx(1, abs=0.12)
-
-
-def test_swapping_populations_mirrors_the_direction(gaussian: Make) -> None:
-    evidence = gaussian(0.8, n_models=16)
-    swapped = {**evidence.logits, "unlearned": evidence.logits["retrained"], "retrained": evidence.logits["unlearned"]}
-
-    first = lira.evaluate(evidence)
-    second = lira.evaluate(Evidence(**{**vars(evidence), "logits": swapped}))
-
-    assert value(first, "direction") > 0.5
-    assert value(second, "direction") < -0.5
-    assert value(first, "share_under_forgotten") == value(second, "share_over_forgotten")
-    assert value(first, "auc") == pytest.approx(value(second, "auc"), abs=0.03)
 
 
 def test_constant_output_is_seen_as_far_from_retrained(gaussian: Make) -> None:

@@ -292,13 +292,6 @@ def test_ties_and_certain_models_give_finite_numbers(levels: list[float], size: 
     assert_well_formed(variance.evaluate(Evidence(**{**vars(evidence), "unlearned_from": np.arange(size) // 2})))
 
 
-def test_the_evaluator_registers_under_its_modules_name() -> None:
-    info = variance.harness_evaluator()
-
-    assert info.name == "variance"
-    assert info.evaluate is variance.evaluate
-
-
 def test_the_reference_page_names_every_metric_and_array() -> None:
     part = PAGE.read_text(encoding="utf-8").split("\n## `variance`\n", 1)[1].split("\n## ", 1)[0]
     named = {

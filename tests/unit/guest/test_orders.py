@@ -26,7 +26,7 @@ def _work(prepared, job, ends, guests):
     child._detach(ends, guests[-1])
     original = b"x" * 100
     for act in SCRIPTS[job.index]:
-        if act == "importing": os.write(ends.report, child.IMPORTING_LINE)
+        if act == "importing": os.write(ends.report, child.IMPORTING_LINE), os.read(ends.go, 1)
         if act == "imported": os.write(ends.report, child.IMPORTED_LINE)
         if act == "go": original = open(child.path_of(child._handed(ends.go).weights), "rb").read()
         if act == "error": child._report(ends, {"problem": "setup_error" if "go" not in SCRIPTS[job.index]

@@ -397,13 +397,6 @@ def test_an_unknown_key_in_any_section_is_told_with_those_that_are_allowed(secti
         task_from_text(json.dumps(definition), "here", Path())
 
 
-def test_nesting_without_end_is_told_with_its_line() -> None:
-    text = f"extends: faces\nname: deep\nx: {'[' * 20_000}{']' * 20_000}\n"
-
-    with pytest.raises(TaskInvalidError, match="line 3: not valid YAML: nested more than 40 levels deep"):
-        task_from_text(text, "here", Path())
-
-
 @pytest.mark.parametrize(
     "text", ["seed: " + "9" * 5000, "seed: 1e999", 'name: "\\ud800"', '"\\udfff": 1', 'x: "\\UFFFFFFFF"']
 )

@@ -78,20 +78,11 @@ def test_finetune_takes_the_steps_of_plain_sgd() -> None:
     assert distance(got, stepped(model, data(), 0.1)) < 1e-6
 
 
-def test_finetune_stops_when_the_time_is_nearly_over(capsys: pytest.CaptureFixture[str]) -> None:
-    model = build_model(MLP, 0)
-    late = context({"epochs": 10**9}, time_limit_s=0.0)
-
-    assert distance(run("finetune", model, late), model) == 0
-    assert "the time limit is almost reached" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["finetune", "noise", "retrain"])
-def test_a_method_is_a_function_of_torch_s_seed(name: str) -> None:
+def test_retraining_is_a_function_of_torch_s_seed() -> None:
     model = build_model(MLP, 0)
 
-    assert distance(run(name, model, context()), run(name, model, context())) == 0
-    assert distance(run(name, model, context()), model) > 0
+    assert distance(run("retrain", model, context()), run("retrain", model, context())) == 0
+    assert distance(run("retrain", model, context()), model) > 0
 
 
 def test_noise_has_the_spread_asked_for_in_every_tensor() -> None:
