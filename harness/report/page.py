@@ -28,7 +28,7 @@ from harness.report.budget_words import (
 from harness.report.deaths import evidence_lines, printed
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.single_examples import NO_PICTURES, single_examples, why_none
+from harness.report.single_examples import NO_PICTURES, safe_picture, single_examples, why_none
 from harness.report.svg.figures import figures
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
@@ -78,6 +78,7 @@ def render_page(report: Report) -> str:
         printed_shown=PRINTED_SHOWN,
         figures=figures(report),
         examples=shown,
+        safe_picture=safe_picture,
         no_examples=why_none(report),
         no_pictures="" if report.examples is None else NO_PICTURES[report.examples.pictures],
         legend=LEGEND,
