@@ -16,7 +16,7 @@ from tests import forks
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
 # Threads of torch's operations take cores from other workers, and a process that has had some must not be forked.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program has it
 os.environ.setdefault("HARNESS_NO_WAIT", "1")  # tests measure on busy machines, and look at no time
 if (

@@ -7,7 +7,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,10 @@ from harness.core.files import write_error
 from harness.errors import NoSpaceError, OutputUnwritableError, ReportInvalidError, SiteOccupiedError
 from harness.leaderboard import find_reports, rank_all, write_site
 from harness.report.page import render_page
+from tests.tags import Tags
 from tests.unit.comparing.samples import metric, report
 from tests.unit.leaderboard.ground import HOSTILE, files_of, save, saved, site_of
 from tests.unit.report.examples import PLUGIN, evaluator
-
-
-class Tags(HTMLParser):
-    """Every tag with its attributes, and what stands in scripts."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(markup)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture
@@ -84,7 +69,7 @@ def test_links_lead_to_files_of_the_site_and_nowhere_else(runs: Path, tmp_path: 
     assert len(targets) == 6
     assert [target for target in targets if not (tmp_path / "site" / str(target)).is_file()] == []
     assert [one.get("href") for one in page.all("link")] == ["data:,"]
-    assert not any("src" in attributes for _, attributes in page.tags)
+    assert not any("src" in attributes for _, attributes in page.seen)
 
 
 def test_the_policy_allows_this_script_and_this_style_alone(runs: Path, tmp_path: Path) -> None:
@@ -269,7 +254,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
 
     assert len(page.all("script")) == 1
     assert page.all("img") == []
-    assert [name for _, attributes in page.tags for name in attributes if name.startswith("on")] == []
+    assert [name for _, attributes in page.seen for name in attributes if name.startswith("on")] == []
     assert text.count("</script>") == 1
     assert all(
         re.fullmatch(r"(runs/[a-z0-9-]+/report|leaderboard)\.(html|json|csv)", str(a["href"])) for a in page.all("a")

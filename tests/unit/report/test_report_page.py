@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +12,9 @@ from harness.errors import OutputUnwritableError
 from harness.report.document import ExamplesRecord, Report
 from harness.report.page import render_page, write_page
 from harness.report.words import gathered
+from tests.tags import Tags
 from tests.unit.report.examples import auc_metric, build_report, evaluator, outcome, plugin_error, timeout
 from tests.unit.report.samples import example, full_report, hostile_report
-
-
-class Tags(HTMLParser):
-    """Collects the start tags of a page, and checks that they are closed in order."""
-
-    VOID = frozenset({"meta", "br", "img", "input"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_hostile_text_is_escaped_wherever_it_stands() -> None:
