@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -99,13 +100,13 @@ def test_the_numbers_depend_neither_on_the_workers_nor_on_the_isolation(
 def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
     program: Program, engine: Engine, task: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    process = program.start(
+    process = program.fork(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), "--task", task, "--runner", "docker", "--time-limit", "250",
         "--memory", "2048", *options, "--output", tmp_path / "r",
     )  # fmt: skip
     begun = tmp_path / "r" / "models" / "0000" / "attempts.json"
     until(process, lambda: begun.exists() and len(_containers(engine, tmp_path / "r")) >= 2)
-    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, err
