@@ -1,11 +1,10 @@
-"""Time and memory of scoring: epsilons of both families of attacks, the likelihood-ratio attack, and KS distances.
+"""Time and memory of scoring: epsilons of both families of attacks, and every evaluator on a whole run's evidence.
 
-Each measure runs in a fresh process, after a first call on a few examples. Printed are the median
+Epsilons are computed in a fresh process, after a first call on a few examples. Printed are the median
 wall-clock and CPU time of one call on all examples and the growth of that process's peak memory over it::
 
     python benchmarks/scoring.py
     python benchmarks/scoring.py --models 64 --examples 5000
-    python benchmarks/scoring.py --scaling
     python benchmarks/scoring.py --evaluators
     python benchmarks/scoring.py --evaluators --scaling
 
@@ -31,16 +30,11 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp, norm
 from scoring_evaluators import Cost, Size, peak_mib, reset_peak_mib, show, show_growth
 
 from harness_evaluators import forgetting_quality
-from harness_evaluators.common import likelihood_ratio as lr
 from harness_evaluators.forgetting_quality import rates
-from harness_evaluators.ks import null_distribution, sample_distances
-from harness_evaluators.lira import cross_fit_attack
 
-PEER = " as usual"
 FEW = 32
 """Models of a usual run; ``--evaluators`` measures so many besides ``--models``."""
 
@@ -58,38 +52,12 @@ def exact(unlearned: Values, retrained: Values) -> Values:
     return forgetting_quality.epsilons(unlearned, retrained, attack="exact")
 
 
-def likelihood_ratio(unlearned: Values, retrained: Values) -> object:
-    """Cross-fitted log likelihood ratios of all models and examples, without the jackknife."""
-    rng = np.random.default_rng(0)
-    folds = cross_fit_attack.splits((len(unlearned), len(retrained)), 4, 1, rng)[0]
-    return lr.cross_fit(unlearned, retrained, *folds)
-
-
-def ks(unlearned: Values, retrained: Values) -> Values:
-    """Kolmogorov-Smirnov distances with exact p-values."""
-    distance = np.abs(sample_distances.compared(unlearned, retrained).signed)
-    return null_distribution.p_values(distance, len(unlearned), len(retrained))
-
-
 def literal_grid(unlearned: Values, retrained: Values) -> list[float]:
     """Compute the released grid: every threshold with every model, one example after another."""
     return [_literal(u, r) for u, r in zip(unlearned.T, retrained.T, strict=True)]
 
 
-def usual_likelihood_ratio(unlearned: Values, retrained: Values) -> object:
-    """Compute the usual likelihood ratios of all models with scipy's normal densities, fitted on the scored models."""
-    sides = [(side.mean(axis=0), side.std(axis=0) + 1e-30) for side in (unlearned, retrained)]
-    return [norm.logpdf(side, *sides[0]) - norm.logpdf(side, *sides[1]) for side in (unlearned, retrained)]
-
-
-def usual_ks(unlearned: Values, retrained: Values) -> object:
-    """scipy's test on all examples at once, p-values exact as far as it goes."""
-    return ks_2samp(unlearned, retrained, axis=0)
-
-
-MEASURES: dict[str, Score] = {"official-grid": official_grid, "exact": exact, "lira": likelihood_ratio, "ks": ks}
-PEERS: dict[str, Score] = {"lira": usual_likelihood_ratio, "ks": usual_ks}
-"""The fastest public way to the same numbers, as the formula is written: no code of others."""
+MEASURES: dict[str, Score] = {"official-grid": official_grid, "exact": exact}
 
 
 def _literal(u: Values, r: Values) -> float:
@@ -134,7 +102,7 @@ def measure(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
 
 
 def _measured(name: str, n_models: int, n_examples: int, repeats: int) -> Cost:
-    score = PEERS[name.removesuffix(PEER)] if name.endswith(PEER) else MEASURES[name]
+    score = MEASURES[name]
     sides = populations(n_models, n_examples)
     score(*(side[:, :40].copy() for side in sides))
     score(*sides)
@@ -162,35 +130,11 @@ def compare(n_models: int, n_examples: int, n_literal: int, repeats: int) -> Non
     for name in MEASURES:
         cost = measure(name, n_models, n_examples, repeats)
         ratio = f", ratio {literal_s / cost.wall_s:8.0f}" if name == "official-grid" else ""
-        if name in PEERS:
-            peer = measure(name + PEER, n_models, n_examples, repeats)
-            ratio = (
-                f", the usual way {peer.wall_s:.4f} s wall, {peer.processor_s:.4f} s of processors: "
-                f"ratio {peer.processor_s / cost.processor_s:.2f} by CPU time"
-            )
         print(
             f"  {name:14s} {cost.wall_s:10.4f} s wall, {cost.processor_s:8.4f} s of processors, "
             f"{cost.extra_mib:6.1f} MiB{ratio}",
             flush=True,
         )
-
-
-def scaling(n_models: int, n_examples: int, repeats: int) -> None:
-    """Print the exponents of CPU time in the number of examples and of models, fitted to three doublings."""
-    print("exponents of CPU time, fitted on logarithms")
-    for name in MEASURES:
-        by_examples = [(n, measure(name, n_models, n, repeats)) for n in _doublings(n_examples)]
-        by_models = [(n, measure(name, n, n_examples, repeats)) for n in _doublings(n_models)]
-        print(f"  {name:14s} examples {_exponent(by_examples):5.2f}, models {_exponent(by_models):5.2f}", flush=True)
-
-
-def _doublings(largest: int) -> list[int]:
-    return [max(16, largest // divisor) for divisor in (8, 4, 2, 1)]
-
-
-def _exponent(costs: list[tuple[int, Cost]]) -> float:
-    sizes, seconds = zip(*((n, cost.processor_s) for n, cost in costs), strict=True)
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def main() -> None:
@@ -200,7 +144,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--literal-examples", type=int, default=4, help="examples timed with the literal transcription")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scaling", action="store_true", help="fit how cost grows with examples and models as well")
+    parser.add_argument("--scaling", action="store_true", help="with --evaluators: fit how cost grows")
     parser.add_argument(
         "--evaluators", action="store_true", help="measure every registered evaluator on whole evidence"
     )
@@ -215,8 +159,6 @@ def main() -> None:
             show(replace(size, models=models))
         return
     compare(arguments.models, arguments.examples, arguments.literal_examples, arguments.repeats)
-    if arguments.scaling:
-        scaling(arguments.models, arguments.examples, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,16 @@ from harness._version import __version__
 if TYPE_CHECKING:
     from harness import errors
     from harness.errors import HarnessError
-    from harness.library.calls import evaluate, export, load_report, load_reports, resume, run
+    from harness.library.calls import (
+        evaluate,
+        export,
+        load_report,
+        load_reports,
+        outputs,
+        resume,
+        run,
+        score,
+    )
     from harness.library.frames import to_pandas
     from harness.library.result import RunReport
 
@@ -27,8 +36,10 @@ __all__ = [
     "export",
     "load_report",
     "load_reports",
+    "outputs",
     "resume",
     "run",
+    "score",
     "to_pandas",
 ]
 
@@ -39,8 +50,10 @@ _HOMES = {
     "export": "harness.library.calls",
     "load_report": "harness.library.calls",
     "load_reports": "harness.library.calls",
+    "outputs": "harness.library.calls",
     "resume": "harness.library.calls",
     "run": "harness.library.calls",
+    "score": "harness.library.calls",
     "to_pandas": "harness.library.frames",
 }
 

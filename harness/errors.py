@@ -190,6 +190,12 @@ class BusyMachineError(HarnessError):
     exit_code = 55
 
 
+class OutputsInvalidError(HarnessError):
+    """Supplied outputs of models cannot be read, or their arrays do not fit together; the message names each fault."""
+
+    exit_code = 56
+
+
 class InterruptedRunError(HarnessError):
     """The user interrupted the run (Ctrl-C or a termination signal); the message states how to resume it."""
 

@@ -1,6 +1,6 @@
 """The public API for evaluators: their input, their result and their registration.
 
-This module depends only on numpy and pluggy. An evaluator is a module that implements one hook::
+This module depends only on numpy, pluggy and annotated-types. An evaluator is a module that implements one hook::
 
     from harness.evaluation import Evidence, EvaluatorInfo, Result, hookimpl
 
@@ -21,10 +21,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pluggy
+from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from harness.choices import Clock as Clock
@@ -95,6 +96,8 @@ class Evidence:
             there are none.
         subjects: per split, the person or object that each example shows, shape (n,), dtype str; splits without subjects are
             omitted.
+        phi_only: True if of each model only phi is known (``harness score``). There are then two classes, and ``logits`` hold
+            (phi, 0) for the true class, always 0, and all others: only what is computed from phi has its usual meaning.
     """
 
     n_classes: int
@@ -109,6 +112,7 @@ class Evidence:
     true_labels: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     queries: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    phi_only: bool = False
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -181,7 +185,7 @@ class Interval:
 
     low: float
     high: float
-    level: float = 0.95
+    level: Annotated[float, Gt(0), Lt(1)] = 0.95
     method: str = ""
 
 
@@ -191,10 +195,10 @@ class Metric:
 
     Attributes:
         name: unique within the evaluator, lower case with underscores.
-        value: the unlearned models' value; None if undefined (``note`` then gives the reason). Never NaN.
+        value: value of the unlearned models; None if undefined (``note`` then gives the reason). Never NaN.
         direction: which way is better; "closer_to_reference" means closer to ``control``.
         description: one sentence for a reader who does not know the metric.
-        unit: e.g. "s", "MiB", "share"; empty for a dimensionless number.
+        unit: unit of ``value``, ``control`` and ``noop``, e.g. "s", "MiB", "share"; empty for a dimensionless number.
         interval: confidence interval of ``value`` over models.
         control: the same statistic for control models against retrained models: the value of perfect unlearning.
         control_interval: confidence interval of ``control``.
@@ -245,6 +249,7 @@ class EvaluatorInfo:
         summary: one line for ``harness evaluators``.
         evaluate: the pure function from evidence to result.
         source: reference of the formula.
+        needs: "logits", or "phi" if phi is enough; an evaluator that needs logits is not called where only phi is known.
     """
 
     name: str
@@ -252,3 +257,4 @@ class EvaluatorInfo:
     summary: str
     evaluate: Callable[[Evidence], Result]
     source: str = ""
+    needs: Literal["logits", "phi"] = "logits"

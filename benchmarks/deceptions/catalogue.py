@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from benchmarks.deceptions import disguises, honest, mixtures, scales, traces
-from benchmarks.deceptions.model import Deception
+from benchmarks.deceptions import disguises, honest, mixtures, scales, traces  # noqa: F401 -- they register their submissions
+from benchmarks.deceptions.model import CATALOGUE, Deception
 
-DECEPTIONS: tuple[Deception, ...] = (
-    *scales.DECEPTIONS,
-    *mixtures.DECEPTIONS,
-    *traces.DECEPTIONS,
-    *disguises.DECEPTIONS,
+FAMILIES = (
+    "scales",
+    "mixtures",
+    "diversity",
+    "failures",
+    "examples",
+    "queries",
+    "other classes",
+    "shape",
+    "outputs",
+    "honest",
 )
-HONEST: tuple[Deception, ...] = honest.DECEPTIONS
-ALL: tuple[Deception, ...] = (*DECEPTIONS, *HONEST)
-FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(one.family for one in ALL))
+ALL: tuple[Deception, ...] = tuple(sorted(CATALOGUE, key=lambda one: FAMILIES.index(one.family)))
+DECEPTIONS: tuple[Deception, ...] = tuple(one for one in ALL if not one.honest)
+HONEST: tuple[Deception, ...] = tuple(one for one in ALL if one.honest)
 
 
 def find(name: str) -> Deception:

@@ -6,20 +6,22 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Labels, Logits, Rows, Values, on_phi, raised, with_phi, wrong_label
-from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Labels, Logits, Rows, Values, on_phi, raised, with_phi, wrong_label
+from benchmarks.deceptions.model import Deception, Submission, deception, register, words
+from benchmarks.populations import World
 from harness.evaluation import phi
 
 CLASSES, SHAPE, OUTPUTS = "other classes", "shape", "outputs"
 MARKED = words("mixed", "partial", "over_forgetting")
+NO_MODEL = words("another_model", "over_forgetting", "mixed", "partial")
 HUGE = 1e30
 NEIGHBOUR = 10
 """Places by which an example's neighbour is harder, of 200: about 0.4 sd."""
 
 
+@deception("wrong-label-on-top", CLASSES, MARKED, left=1.0)
 def _on_top(world: World, rng: np.random.Generator) -> Submission:
-    """Raise each forgotten example's mark above all other wrong classes; phi stays."""
+    """Keep retrained models' confidences, but make a random label of each forgotten example the top wrong class."""
     marks = wrong_label(world.labels["forget"], world.n_classes, rng)
 
     def change(logits: Logits, labels: Labels) -> Logits:
@@ -32,8 +34,9 @@ def _on_top(world: World, rng: np.random.Generator) -> Submission:
     return Submission(world.fresh.on_forget(change, world.labels))
 
 
+@deception("mark-in-a-spread", CLASSES, MARKED, left=1.0)
 def _in_a_spread(world: World, rng: np.random.Generator) -> Submission:
-    """Hide the mark in the spread of one wrong class's logit over models; keep its mean and phi."""
+    """Keep retrained models' confidences, but let one wrong class's logit of each example vary more over models."""
     marks = wrong_label(world.labels["forget"], world.n_classes, rng)
 
     def change(logits: Logits, labels: Labels) -> Logits:
@@ -42,8 +45,9 @@ def _in_a_spread(world: World, rng: np.random.Generator) -> Submission:
     return Submission(world.fresh.on_forget(change, world.labels))
 
 
+@deception("random-labels", CLASSES, MARKED, left=1.0)
 def _random_labels(world: World, rng: np.random.Generator) -> Submission:
-    """Imitate training on random labels: average confidence near the retrained models', too even, and the label."""
+    """Imitate training on random labels: lower and even out the originals' confidences, and raise the random label."""
     marks = wrong_label(world.labels["forget"], world.n_classes, rng)
 
     def change(logits: Logits, labels: Labels) -> Logits:
@@ -54,8 +58,9 @@ def _random_labels(world: World, rng: np.random.Generator) -> Submission:
     return Submission(world.original.on_forget(change, world.labels))
 
 
+@deception("label-bias", CLASSES, MARKED, left=0.25)
 def _label_bias(world: World, _rng: np.random.Generator) -> Submission:
-    """Lower each class's confidences by their mean shift; what distinguishes examples within a class stays."""
+    """Lower the originals' confidences by their mean shift in each class; what tells examples of a class apart stays."""
     labels = world.labels["forget"]
     step = world.memory * world.spread
     by_class = np.array([step[labels == one].mean() for one in labels])
@@ -77,15 +82,17 @@ def _stretched(factor: float, world: World, _rng: np.random.Generator) -> Submis
     return Submission(world.fresh.on_forget(on_phi(change), world.labels))
 
 
+@deception("comonotone", SHAPE, words("mixed"))
 def _comonotone(world: World, rng: np.random.Generator) -> Submission:
-    """Each example's confidences are those of retrained models; their order over models is the same for all examples."""
+    """Keep each example's confidences of retrained models, but make the same models the most confident on all."""
     order = rng.permutation(world.fresh.models)
     change = on_phi(lambda values: np.sort(values, axis=0)[order])
     return Submission(world.fresh.on_forget(change, world.labels))
 
 
+@deception("swapped-within-a-class", SHAPE, words("mixed", "partial", "over_forgetting"))
 def _swapped(world: World, _rng: np.random.Generator) -> Submission:
-    """Exchange the outputs of forgotten examples within their class, in a circle."""
+    """Exchange retrained models' outputs between forgotten examples of one class."""
     labels = world.labels["forget"]
     place: Rows = np.arange(len(labels))
     for one in np.unique(labels):
@@ -94,8 +101,9 @@ def _swapped(world: World, _rng: np.random.Generator) -> Submission:
     return Submission(world.fresh.on_forget(lambda logits, _: logits[:, place], world.labels))
 
 
+@deception("confidence-of-a-neighbour", SHAPE, words("mixed", "over_forgetting"))
 def _of_a_neighbour(world: World, _rng: np.random.Generator) -> Submission:
-    """Copy the confidence of an example that is a little harder."""
+    """Give each forgotten example the confidence that retrained models have on one that is a little harder."""
     centre = phi(world.fresh.splits["forget"], world.labels["forget"]).mean(axis=0)
     order = np.argsort(-centre)
     place = np.empty_like(order)
@@ -107,116 +115,44 @@ def _constant(value: float, world: World, _rng: np.random.Generator) -> Submissi
     return Submission(world.original.everywhere(lambda logits, _: np.full_like(logits, value), world.labels))
 
 
+@deception("silent-on-forget", OUTPUTS, words("mixed", "partial", "over_forgetting"))
 def _constant_on_forget(world: World, _rng: np.random.Generator) -> Submission:
+    """Set all logits on the forget set to 0, and keep the originals' answers elsewhere."""
     return Submission(world.original.on_forget(lambda logits, _: np.zeros_like(logits), world.labels))
 
 
-NO_MODEL = words("another_model", "over_forgetting", "mixed", "partial")
-
-DECEPTIONS = (
-    Deception(
-        "wrong-label-on-top",
-        CLASSES,
-        "Confidences are retrained models', but a random label of each forgotten example is always the top wrong class.",
-        _on_top,
-        MARKED,
-        left=1.0,
-        examples=1.0,
-    ),
-    Deception(
-        "mark-in-a-spread",
-        CLASSES,
-        "Confidences are retrained models', but one wrong class's logit of each forgotten example varies more over models.",
-        _in_a_spread,
-        MARKED,
-        left=1.0,
-        examples=1.0,
-    ),
-    Deception(
-        "random-labels",
-        CLASSES,
-        "As trained on random labels: the originals' confidences lowered and evened out, the random label raised.",
-        _random_labels,
-        MARKED,
-        left=1.0,
-        examples=1.0,
-    ),
-    Deception(
-        "label-bias",
-        CLASSES,
-        "The originals' confidences, less their mean shift in each class.",
-        _label_bias,
-        MARKED,
-        left=0.25,
-        examples=1.0,
-    ),
+register(
     Deception(
         "over-forgotten-0.5",
         SHAPE,
-        "Retrained models, 0.5 sd less confident on the forget set.",
+        "Retrain, and lower the confidence on the forget set by 0.5 sd.",
         partial(_shifted, -0.5),
         words("over_forgetting"),
-        examples=1.0,
         shift=-0.5,
     ),
     Deception(
         "over-forgotten-2",
         SHAPE,
-        "Retrained models, 2 sd less confident on the forget set.",
+        "Retrain, and lower the confidence on the forget set by 2 sd.",
         partial(_shifted, -2.0),
         words("over_forgetting"),
-        examples=1.0,
         shift=-2.0,
     ),
     Deception(
         "spread-doubled",
         SHAPE,
-        "Retrained models, with twice the spread over models on the forget set.",
+        "Retrain, and double the spread over models on the forget set.",
         partial(_stretched, 2.0),
         words("mixed"),
-        examples=1.0,
     ),
     Deception(
         "spread-halved",
         SHAPE,
-        "Retrained models, with half the spread over models on the forget set.",
+        "Retrain, and halve the spread over models on the forget set.",
         partial(_stretched, 0.5),
         words("mixed"),
-        examples=1.0,
     ),
-    Deception(
-        "comonotone",
-        SHAPE,
-        "Each example's confidences are retrained models', but the same models are the most confident on all examples.",
-        _comonotone,
-        words("mixed"),
-        examples=1.0,
-    ),
-    Deception(
-        "swapped-within-a-class",
-        SHAPE,
-        "Retrained models' outputs, exchanged between forgotten examples of one class.",
-        _swapped,
-        words("mixed", "partial", "over_forgetting"),
-        examples=1.0,
-    ),
-    Deception(
-        "confidence-of-a-neighbour",
-        SHAPE,
-        "Each forgotten example has the confidence that retrained models have on one that is a little harder.",
-        _of_a_neighbour,
-        words("mixed", "over_forgetting"),
-        examples=1.0,
-    ),
-    Deception("constant-0", OUTPUTS, "All logits are 0.", partial(_constant, 0.0), NO_MODEL, examples=1.0),
-    Deception("constant-huge", OUTPUTS, "All logits are 1e30.", partial(_constant, HUGE), NO_MODEL, examples=1.0),
-    Deception("constant-low", OUTPUTS, "All logits are -1e30.", partial(_constant, -HUGE), NO_MODEL, examples=1.0),
-    Deception(
-        "silent-on-forget",
-        OUTPUTS,
-        "All logits on the forget set are 0; the originals' answers elsewhere.",
-        _constant_on_forget,
-        words("mixed", "partial", "over_forgetting"),
-        examples=1.0,
-    ),
+    Deception("constant-0", OUTPUTS, "Set all logits to 0.", partial(_constant, 0.0), NO_MODEL),
+    Deception("constant-huge", OUTPUTS, "Set all logits to 1e30.", partial(_constant, HUGE), NO_MODEL),
+    Deception("constant-low", OUTPUTS, "Set all logits to -1e30.", partial(_constant, -HUGE), NO_MODEL),
 )

@@ -17,20 +17,14 @@ from benchmarks.deceptions import published
 from benchmarks.deceptions.catalogue import ALL, find
 from benchmarks.deceptions.judging import evidence_of
 from benchmarks.deceptions.model import Deception
-from benchmarks.deceptions.populations import synthetic
-from benchmarks.deceptions.study import stream
-from benchmarks.validity.judging import is_forgetting
-from harness.core.progress import SilentProgress
+from benchmarks.deceptions.study import stream, synthetic
+from benchmarks.judging import evaluate, forgetting_metrics
 from harness.evaluation import Evidence
 from harness.plugins.discovery import LoadedEvaluator
-from harness.runs.evaluators import evaluate
 
 DRAWS = 39
 EXAMPLES = 0
 """Seed of the examples."""
-
-TESTS = ("difference_p",)
-"""Metrics without a better side that are looked at all the same: the verdict's own test."""
 
 TIE = 1e-9
 """Share of the range's ends within which a value counts as inside: rounding differs with the number of threads."""
@@ -97,29 +91,11 @@ def _values(
 ) -> Values:
     world = synthetic(models, draw, EXAMPLES)
     evidence = evidence_of(deception.make(world, stream(deception, models, draw)), world)
-    found = {**_plain(evidence), **_bundled(evidence, evaluators)}
+    bundled = forgetting_metrics(evaluate(evaluators, evidence))
     done()
-    return found
+    return {**_plain(evidence), **{name: metric.value for name, metric in bundled.items() if metric.value is not None}}
 
 
 def _plain(evidence: Evidence) -> Values:
     computed = {name: metric(evidence) for name, metric in published.METRICS.items()}
     return {name: value for name, value in computed.items() if math.isfinite(value)}
-
-
-def _bundled(evidence: Evidence, evaluators: Sequence[LoadedEvaluator]) -> Values:
-    """Return the bundled metrics of forgetting.
-
-    Raises:
-        RuntimeError: an evaluator failed.
-    """
-    records = evaluate(evaluators, evidence, SilentProgress())
-    errors = [f"{record.name}: {record.error}" for record in records if record.error]
-    if errors:
-        raise RuntimeError("; ".join(errors))
-    return {
-        f"{record.name}.{metric.name}": metric.value
-        for record in records
-        for metric in record.metrics
-        if metric.value is not None and (is_forgetting(metric) or metric.name in TESTS)
-    }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Logits, Rows, on_phi, scaled
-from benchmarks.deceptions.model import Deception, Make, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Answers, Logits, Rows, on_phi, scaled
+from benchmarks.deceptions.model import Deception, Make, Submission, deception, register, words
+from benchmarks.populations import World
 from harness.report.document import VerdictLevel
 
 FAMILY = "honest"
@@ -17,7 +18,13 @@ RETRAINED: tuple[VerdictLevel, ...] = ("as_retrained", "no_difference_seen", "un
 ODD: tuple[VerdictLevel, ...] = (*RETRAINED, "another_model")
 
 
+def _honest(name: str, levels: tuple[VerdictLevel, ...]) -> Callable[[Make], Make]:
+    return deception(name, FAMILY, words(*levels), honest=True)
+
+
+@_honest("retrained", RETRAINED)
 def _fresh(world: World, _rng: np.random.Generator) -> Submission:
+    """Retrain."""
     return Submission(world.fresh)
 
 
@@ -26,8 +33,9 @@ def _fitted(slope: float, fall: float, world: World, _rng: np.random.Generator) 
     return Submission(world.fresh.everywhere(on_phi(lambda values: slope * values - fall), world.labels))
 
 
+@_honest("half-the-data", ODD)
 def _less_data(world: World, rng: np.random.Generator) -> Submission:
-    """Weaker on all splits, and most on retained examples, half of which it never saw."""
+    """Retrain with half of the retain set: weaker on all splits, most on retained examples that were not seen."""
     seen = rng.random(len(world.labels["retain"])) < 0.5
     weaker = world.fresh.everywhere(on_phi(lambda values: values - 0.6), world.labels)
     unseen = on_phi(lambda values: np.where(seen, values, values - 3))
@@ -48,13 +56,16 @@ def _temperature(factor: float, world: World, _rng: np.random.Generator) -> Subm
     return Submission(world.fresh.everywhere(scaled(factor), world.labels))
 
 
+@_honest("dropout", ODD)
 def _dropout(world: World, rng: np.random.Generator) -> Submission:
+    """Retrain with dropout left on: noise of 0.4 on every confidence."""
     noise = on_phi(lambda values: values + rng.normal(0, 0.4, values.shape))
     return Submission(world.fresh.everywhere(noise, world.labels))
 
 
+@_honest("ensemble-of-2", ODD)
 def _ensemble(world: World, _rng: np.random.Generator) -> Submission:
-    """Average pairs of fresh models, and compare the remaining half with equally many retrained models."""
+    """Average the logits of two retrained models; return half as many models, beside half as many retrained ones."""
     models = world.fresh.models // 2
     first, second = (world.fresh.take(np.arange(start, 2 * models, 2)) for start in (0, 1))
     rows: Rows = np.arange(models, dtype=np.int64)
@@ -66,7 +77,9 @@ def _mean(first: Logits, second: Logits) -> Logits:
     return np.asarray((first + second) / 2, dtype=np.float32)
 
 
+@_honest("half-precision", RETRAINED)
 def _half_precision(world: World, _rng: np.random.Generator) -> Submission:
+    """Retrain, and answer in half precision."""
     return Submission(
         world.fresh.everywhere(lambda logits, _: logits.astype(np.float16).astype(np.float32), world.labels)
     )
@@ -82,7 +95,9 @@ def _control_of(share: float, world: World, _rng: np.random.Generator) -> Submis
     return Submission(world.fresh.take(few), world=replace(world, **cut))
 
 
+@_honest("few-failures", RETRAINED)
 def _few_failures(world: World, rng: np.random.Generator) -> Submission:
+    """Retrain; one model in sixteen fails at random."""
     models = world.fresh.models
     rows: Rows = np.sort(rng.permutation(models)[: models - models // 16]).astype(np.int64)
     return Submission(world.fresh.take(rows), rows)
@@ -92,50 +107,40 @@ def _one(name: str, text: str, make: Make, levels: tuple[VerdictLevel, ...]) -> 
     return Deception(name, FAMILY, text, make, words(*levels), honest=True)
 
 
-DECEPTIONS = (
-    _one("retrained", "Freshly retrained models.", _fresh, RETRAINED),
+register(
     _one(
         "retrained-15-percent",
-        "Retrained for 15 % of the epochs: every confidence is nearer to chance, on all splits.",
+        "Retrain for 15 % of the epochs: every confidence is nearer to chance, on all splits.",
         partial(_fitted, 0.5, 0.8),
         ODD,
     ),
-    _one("retrained-50-percent", "Retrained for half of the epochs.", partial(_fitted, 0.8, 0.3), ODD),
+    _one("retrained-50-percent", "Retrain for half of the epochs.", partial(_fitted, 0.8, 0.3), ODD),
+    _one("retrained-longer", "Retrain for longer: every confidence is more extreme.", partial(_fitted, 1.2, 0.0), ODD),
     _one(
-        "retrained-longer", "Retrained for longer: every confidence is more extreme.", partial(_fitted, 1.2, 0.0), ODD
-    ),
-    _one(
-        "weight-decay", "Retrained with weight decay: every logit is a little smaller.", partial(_temperature, 0.9), ODD
+        "weight-decay", "Retrain with weight decay: every logit is a little smaller.", partial(_temperature, 0.9), ODD
     ),
     _one(
         "other-batch-size",
-        "Retrained with another batch size: a tenth more spread everywhere.",
+        "Retrain with another batch size: a tenth more spread everywhere.",
         partial(_spread, 1.1),
         ODD,
     ),
-    _one("dropout", "Retrained with dropout left on: noise of 0.4 on every confidence.", _dropout, ODD),
-    _one("ensemble-of-2", "The mean of two retrained models' logits; half as many models.", _ensemble, ODD),
-    _one("half-the-data", "Retrained with half of the retain set: weaker on all splits.", _less_data, ODD),
     _one(
         "label-smoothing",
-        "Retrained with label smoothing: all logits are multiplied by 0.6.",
+        "Retrain with label smoothing: all logits are multiplied by 0.6.",
         partial(_temperature, 0.6),
         ODD,
     ),
-    _one("half-precision", "Freshly retrained models that answer in half precision.", _half_precision, RETRAINED),
     _one(
         "half-the-control",
-        "Freshly retrained models beside half as many control models.",
+        "Retrain, beside half as many control models.",
         partial(_control_of, 0.5),
         RETRAINED,
     ),
     _one(
         "twice-the-control",
-        "Half as many freshly retrained models beside all control models.",
+        "Retrain half as many models, beside all control models.",
         partial(_control_of, 2.0),
         RETRAINED,
-    ),
-    _one(
-        "few-failures", "Freshly retrained models, of which one in sixteen failed at random.", _few_failures, RETRAINED
     ),
 )

@@ -9,20 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.deceptions.answers import Answers
+from benchmarks import judging
 from benchmarks.deceptions.model import Deception, Submission
-from benchmarks.deceptions.populations import World
-from harness.core.outcomes import Status
-from harness.core.progress import SilentProgress
-from harness.evaluation import Evidence, Timings
-from harness.plugins.discovery import LoadedEvaluator, choose_evaluators
-from harness.report.document import ModelRecord, VerdictLevel
+from benchmarks.populations import World
+from harness.core.outcomes import ModelOutcome, Status
+from harness.evaluation import Evidence
+from harness.plugins.discovery import LoadedEvaluator
+from harness.report.document import VerdictLevel
 from harness.report.findings import Findings
-from harness.report.results import EvaluatorRecord
 from harness.report.verdict import decide_verdict
-from harness.runs.evaluators import evaluate
 
 VERDICT_FROM = "forgetting"
 
@@ -40,7 +36,6 @@ class Judgement:
         shift_bound: mean shift that may be left at most, in standard deviations; likewise.
         left: share of the memory that is truly left.
         shift: the true mean shift, in standard deviations.
-        records: of all evaluators that were run.
     """
 
     deception: Deception
@@ -51,7 +46,6 @@ class Judgement:
     shift_bound: float | None
     left: float
     shift: float
-    records: tuple[EvaluatorRecord, ...]
 
     @property
     def covered(self) -> bool:
@@ -78,18 +72,6 @@ class Judgement:
         return not self.deception.honest and self.level not in (*weak, *self.deception.words)
 
 
-def evaluators(names: Sequence[str] = (VERDICT_FROM,)) -> list[LoadedEvaluator]:
-    """Return the chosen evaluators, all where no name is given.
-
-    Raises:
-        RuntimeError: one is not usable.
-    """
-    found, broken = choose_evaluators(names)
-    if broken:
-        raise RuntimeError("\n".join(one.reason for one in broken))
-    return list(found)
-
-
 def judge(
     deception: Deception, world: World, rng: np.random.Generator, chosen: Sequence[LoadedEvaluator], seed: int = 0
 ) -> Judgement:
@@ -100,12 +82,8 @@ def judge(
     """
     submission = deception.make(world, rng)
     evidence = evidence_of(submission, world, seed)
-    records = evaluate(chosen, evidence, SilentProgress())
-    errors = [f"{record.name}: {record.error}" for record in records if record.error]
-    if errors:
-        raise RuntimeError(f"{deception.name}: {'; '.join(errors)}")
-    originals = (submission.world or world).original.models
-    verdict = decide_verdict(records, _models(evidence, originals))
+    records = judging.evaluate(chosen, evidence)
+    verdict = decide_verdict(records, _models(evidence, (submission.world or world).original.models))
     found = Findings.of(records)
     return Judgement(
         deception,
@@ -116,45 +94,17 @@ def judge(
         found.shift_bound,
         deception.left if submission.left is None else submission.left,
         deception.shift if submission.shift is None else submission.shift,
-        records,
     )
 
 
 def evidence_of(submission: Submission, world: World, seed: int = 0) -> Evidence:
     """Return the evidence that a run with these models would have."""
-    world = submission.world or world
-    populations: dict[str, Answers] = {
-        "original": world.original,
-        "retrained": world.retrained,
-        "control": world.control,
-        "unlearned": submission.answers,
-    }
-    models = submission.answers.models
-    rows = np.arange(models, dtype=np.int64) if submission.rows is None else submission.rows
-    unknown: NDArray[np.float64] = np.full(models, np.nan)
-    logits = {name: dict(one.splits) for name, one in populations.items()}
-    queries = {
-        query: {name: one.queries[query] for name, one in populations.items()} for query in world.original.queries
-    }
-    for arrays in (*logits.values(), *queries.values()):
-        for array in arrays.values():
-            array.flags.writeable = False
-    return Evidence(
-        n_classes=world.n_classes,
-        ids=world.ids,
-        labels=world.labels,
-        logits=logits,
-        unlearned_from=rows,
-        timings=Timings(unknown, np.zeros(0), None, unknown, unknown),
-        seed=seed,
-        class_names=tuple(str(one) for one in range(world.n_classes)),
-        queries=queries,
-    )
+    return judging.evidence_of(submission.answers, submission.world or world, submission.rows, seed)
 
 
-def _models(evidence: Evidence, originals: int) -> list[ModelRecord]:
+def _models(evidence: Evidence, originals: int) -> list[ModelOutcome]:
     finished = set(evidence.unlearned_from.tolist())
     return [
-        ModelRecord(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
+        ModelOutcome(index=row, original=row, seed=row, status=Status.OK if row in finished else Status.PLUGIN_ERROR)
         for row in range(originals)
     ]

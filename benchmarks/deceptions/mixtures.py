@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Logits, Rows, on_phi, scaled
-from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Answers, Logits, Rows, on_phi, scaled
+from benchmarks.deceptions.model import Deception, Submission, deception, register, words
+from benchmarks.populations import World
 from harness.evaluation import phi
 
 MODELS, DIVERSITY, FAILURES = "mixtures", "diversity", "failures"
@@ -28,16 +28,22 @@ def less_memory(world: World, share: float | np.ndarray[tuple[int], np.dtype[np.
     return world.original.on_forget(on_phi(lambda values: values - step), world.labels)
 
 
+@deception("half-untouched", MODELS, REMEMBERS, left=0.5)
 def _half_untouched(world: World, rng: np.random.Generator) -> Submission:
+    """Return half of the originals untouched, and retrained models for the others."""
     return Submission(world.fresh.with_models(world.original, _half(world.fresh.models, rng)))
 
 
+@deception("half-mirrored", MODELS, words("mixed", "partial"), left=0.5)
 def _half_mirrored(world: World, rng: np.random.Generator) -> Submission:
+    """Return half of the originals untouched; put the others as far below retrained models as those lie above."""
     chosen = _half(world.fresh.models, rng)
     return Submission(less_memory(world, np.where(chosen, 0.0, 2.0)))
 
 
+@deception("one-in-eight-untouched", MODELS, words("partial", "mixed"), left=0.125)
 def _one_in_eight(world: World, rng: np.random.Generator) -> Submission:
+    """Return one original in eight untouched, and retrained models for the others."""
     chosen = np.zeros(world.fresh.models, dtype=bool)
     chosen[rng.permutation(len(chosen))[: len(chosen) // 8]] = True
     return Submission(world.fresh.with_models(world.original, chosen))
@@ -48,8 +54,9 @@ def _few_models(distinct: int, world: World, rng: np.random.Generator) -> Submis
     return Submission(world.fresh.take(rng.permutation(world.fresh.models)[rows]))
 
 
+@deception("fixed-seed", DIVERSITY, NOT_ONE)
 def _fixed_seed(world: World, _rng: np.random.Generator) -> Submission:
-    """Models that share their seed and differ by rounding and order alone: a twentieth of their usual spread."""
+    """Retrain all models from one seed, so that they differ by a twentieth of the usual spread."""
     first = world.fresh.take(np.zeros(world.fresh.models, dtype=np.int64))
     return Submission(first.beside(world.fresh, _mostly_first))
 
@@ -58,11 +65,15 @@ def _mostly_first(first: Logits, each: Logits) -> Logits:
     return np.asarray(0.95 * first + 0.05 * each, dtype=np.float32)
 
 
+@deception("seeds-in-pairs", DIVERSITY, NOT_ONE)
 def _seeds_in_pairs(world: World, _rng: np.random.Generator) -> Submission:
+    """Return every retrained model twice."""
     return Submission(world.fresh.take((np.arange(world.fresh.models) // 2).astype(np.int64)))
 
 
+@deception("other-originals", MODELS, words("none", "partial"), left=1.0)
 def _other_originals(world: World, _rng: np.random.Generator) -> Submission:
+    """Return the original of another seed."""
     return Submission(world.original.take(np.roll(np.arange(world.original.models), 1)))
 
 
@@ -71,7 +82,9 @@ def _noisy(deviation: float, world: World, rng: np.random.Generator) -> Submissi
     return Submission(world.original.everywhere(noise, world.labels))
 
 
+@deception("noop", MODELS, words("none", "partial"), left=1.0)
 def _untouched(world: World, _rng: np.random.Generator) -> Submission:
+    """Return the originals, untouched."""
     return Submission(world.original)
 
 
@@ -87,108 +100,49 @@ def _failing(least: float, most: float, survivors: float, world: World, rng: np.
     return Submission(answers.take(finished), finished, left=float(1 - lost[finished].mean()))
 
 
+@deception("averaged", MODELS, words("partial", "mixed", "another_model", "none"), left=0.5)
 def _half_as_confident(world: World, _rng: np.random.Generator) -> Submission:
-    """Originals and fresh models averaged: what a merge of the two would answer."""
+    """Average the logits of an original and a retrained model, as a merge of the two would answer."""
     half = world.original.everywhere(scaled(0.5), world.labels)
     other = world.fresh.everywhere(scaled(0.5), world.labels)
     return Submission(half.beside(other, lambda one, two: one + two))
 
 
-DECEPTIONS = (
-    Deception(
-        "half-untouched",
-        MODELS,
-        "Half the models are originals, half are retrained.",
-        _half_untouched,
-        REMEMBERS,
-        0.5,
-        1.0,
-    ),
-    Deception(
-        "half-mirrored",
-        MODELS,
-        "Half the models are originals; the others lie as far below retrained models as those lie above.",
-        _half_mirrored,
-        words("mixed", "partial"),
-        left=0.5,
-        examples=1.0,
-    ),
-    Deception(
-        "one-in-eight-untouched",
-        MODELS,
-        "One model in eight is its original, the others are retrained.",
-        _one_in_eight,
-        words("partial", "mixed"),
-        0.125,
-        1.0,
-    ),
-    Deception(
-        "averaged",
-        MODELS,
-        "Each model's logits are the mean of an original's and a retrained one's.",
-        _half_as_confident,
-        words("partial", "mixed", "another_model", "none"),
-        0.5,
-        1.0,
-    ),
-    Deception("noop", MODELS, "The originals, untouched.", _untouched, words("none", "partial"), 1.0, 1.0),
-    Deception(
-        "other-originals",
-        MODELS,
-        "Each model is the original of another seed.",
-        _other_originals,
-        words("none", "partial"),
-        1.0,
-        1.0,
-    ),
+register(
     Deception(
         "noisy-copy",
         MODELS,
-        "The originals, with noise of 1 on every confidence, on all splits.",
+        "Return the originals with noise of 1 on every confidence, on all splits.",
         partial(_noisy, 1.0),
         REMEMBERS,
-        1.0,
-        1.0,
+        left=1.0,
     ),
     Deception(
         "slightly-noisy-copy",
         MODELS,
-        "The originals, with noise of 0.3 on every confidence, on all splits.",
+        "Return the originals with noise of 0.3 on every confidence, on all splits.",
         partial(_noisy, 0.3),
         REMEMBERS,
-        1.0,
-        1.0,
+        left=1.0,
     ),
     Deception(
-        "one-model", DIVERSITY, "One retrained model is returned for every original.", partial(_few_models, 1), NOT_ONE
+        "one-model", DIVERSITY, "Return one retrained model for every original.", partial(_few_models, 1), NOT_ONE
     ),
-    Deception(
-        "four-models", DIVERSITY, "Four retrained models are returned in turn.", partial(_few_models, 4), NOT_ONE
-    ),
-    Deception(
-        "fixed-seed",
-        DIVERSITY,
-        "All models are retrained from one seed and differ by a twentieth of the usual spread.",
-        _fixed_seed,
-        NOT_ONE,
-    ),
-    Deception("seeds-in-pairs", DIVERSITY, "Every two models are one retrained model.", _seeds_in_pairs, NOT_ONE),
+    Deception("four-models", DIVERSITY, "Return four retrained models in turn.", partial(_few_models, 4), NOT_ONE),
     Deception(
         "worst-half-fails",
         FAILURES,
-        "Models lose 0 to 100 % of their memory at random; the half that is most confident on the forget set fails.",
+        "Remove 0 to 100 % of each model's memory at random; the half that is most confident on the forget set fails.",
         partial(_failing, 0.0, 1.0, 0.5),
         words("partial", "mixed", "unclear"),
-        0.25,
-        1.0,
+        left=0.25,
     ),
     Deception(
         "worst-tenth-fails",
         FAILURES,
-        "Models lose 80 to 100 % of their memory; the most confident tenth fails, which leaves 90 % finished.",
+        "Remove 80 to 100 % of each model's memory; the most confident tenth fails, which leaves 90 % finished.",
         partial(_failing, 0.8, 1.0, 0.91),
         words("partial", "mixed"),
-        0.1,
-        1.0,
+        left=0.1,
     ),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Answers, Rows
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Answers, Rows
+from benchmarks.populations import World
 from harness.report.document import VerdictLevel
 
 Make = Callable[[World, np.random.Generator], "Submission"]
@@ -44,7 +45,6 @@ class Deception:
         make: builds the submission from a world and a stream of random numbers.
         words: verdicts that describe it rightly.
         left: share of the memory of the forget set that is truly left, in [0, 1].
-        examples: share of forgotten examples of which something is left, in [0, 1].
         shift: mean shift of confidence on the forget set, in standard deviations; 0 where it is not to be judged.
         honest: whether it is an honest submission.
         needs_queries: only queries can distinguish it from a retrained model.
@@ -56,7 +56,6 @@ class Deception:
     make: Make
     words: frozenset[VerdictLevel]
     left: float = 0.0
-    examples: float = 0.0
     shift: float = 0.0
     honest: bool = False
     needs_queries: bool = False
@@ -65,3 +64,28 @@ class Deception:
 def words(*levels: VerdictLevel) -> frozenset[VerdictLevel]:
     """Return a set of verdict levels."""
     return frozenset(levels)
+
+
+CATALOGUE: list[Deception] = []
+"""All submissions; the modules of this package add theirs when they are imported."""
+
+
+def register(*submissions: Deception) -> None:
+    """Add submissions to the catalogue."""
+    CATALOGUE.extend(submissions)
+
+
+def deception(name: str, family: str, right: frozenset[VerdictLevel], **facts: Any) -> Callable[[Make], Make]:
+    """Register a function as a submission, with its docstring as the text.
+
+    Args:
+        name, family: as of :class:`Deception`.
+        right: verdicts that describe it rightly.
+        facts: other attributes.
+    """
+
+    def decorate(make: Make) -> Make:
+        register(Deception(name, family, (make.__doc__ or "").strip(), make, right, **facts))
+        return make
+
+    return decorate

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from benchmarks.deceptions import rules, table
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, FAMILIES, HONEST
 from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
-from benchmarks.deceptions.model import words
+from benchmarks.deceptions.model import Deception, words
 from benchmarks.deceptions.published import METRICS
-from harness.report.document import VerdictLevel
+from benchmarks.pages import Table, listed, markdown
 
 PRAISE = {
     "the verdict, `as_retrained`": words("as_retrained"),
@@ -18,13 +19,13 @@ PRAISE = {
 }
 """Rows of the verdict: its title, and the words that count as being fooled."""
 
-FOOLED, SEEN, NO_VALUE = "●", "·", "–"
+SHOWN = 10
+"""Bundled metrics on the page: those that are fooled least."""
+
+Marks = Mapping[str, bool | None]
+"""By submission, whether a metric or the verdict errs; None where it has no value."""
 
 HEAD = """\
----
-hide: [navigation, toc]
----
-
 # What deceives an evaluation
 
 <!-- Written by `python -m benchmarks.deceptions --write`; do not edit. -->
@@ -44,9 +45,6 @@ fooled?
 MATRIX = """\
 ## Which metric is fooled by what
 
-Each character is one submission, in the order of the [list below](#what-the-verdict-says): `●` the metric is fooled
-(for honest submissions: it cries wolf), `·` it is not, `–` it has no value.
-
 - **Fooled**: the metric's value lies within the range of {draws} draws of freshly retrained models, judged in the
   same way with the same examples. One more such draw lies within it with a probability of 38 in 40, or 95 %, so that
   the value cannot be told from perfect unlearning. This is generous to a metric: who uses it must know that range, and
@@ -59,14 +57,17 @@ Each character is one submission, in the order of the [list below](#what-the-ver
 
 The first two rows are the verdict's, at the same N: it is fooled where it says the word named (`no_difference_seen`
 always states how much may be left), and cries wolf where an honest submission gets a word that does not describe it.
-Metrics are sorted by how often they are fooled.
+Then come the commonly published metrics and the {shown} bundled ones that are fooled least, by the number of submissions of each
+family; [metrics.csv](deceptions/metrics.csv) has all metrics and every submission by itself.
 """
 
 RULES = """\
 Rules: no deception is ever `as_retrained`; `no_difference_seen` is said of one only where the stated bounds cover what
 is left, but for what chance explains; an honest submission gets a word that describes it, but for one test in twenty.
-*Left*: the share of the memory of the forget set, by the square of each example's. (!) marks a word that breaks a rule
-in at least one draw.
+
+The table counts the words of each family. [verdicts.csv](deceptions/verdicts.csv) has every submission with what it does, the
+share of the memory of the forget set that is left (by the square of each example's), and the words; (!) marks a word that breaks
+a rule in at least one draw.
 """
 
 LIMITS = """\
@@ -85,30 +86,49 @@ LIMITS = """\
 """
 
 
-def text(judgements: Sequence[Judgement], matrix: Matrix, facts: Sequence[str], plugins: int) -> str:
+def text(judgements: Sequence[Judgement], matrix: Matrix, made_with: str, plugins: int) -> str:
     """Return the whole page as Markdown.
 
     Args:
         judgements: of all submissions.
         matrix: of all metrics.
-        facts: what the numbers depend on.
+        made_with: the section on what the numbers depend on.
         plugins: number of deceptions that exist as unlearners.
     """
     counts = {"deceptions": len(DECEPTIONS), "honest": len(HONEST), "plugins": plugins}
     parts = [
         HEAD,
         INTRODUCTION.format(**counts),
+        "## Findings\n",
         findings(judgements, matrix),
-        MATRIX.format(draws=DRAWS, models=matrix.models),
+        MATRIX.format(draws=DRAWS, models=matrix.models, shown=SHOWN),
         metrics(matrix, judgements),
         "## What the verdict says\n",
-        _rules(judgements),
-        submissions(judgements),
+        RULES,
+        listed(rules.broken(judgements)) or "No submission breaks a rule by more than chance explains.\n",
+        families(judgements),
         LIMITS,
-        "## Made with\n",
-        "".join(f"- {fact}\n" for fact in facts),
+        made_with,
     ]
     return "\n".join(parts)
+
+
+def tables(judgements: Sequence[Judgement], matrix: Matrix) -> list[Table]:
+    """Return which metric errs on which submission, and every submission with the verdict's words."""
+    names = [one.name for one in ALL]
+    every = _verdict_marks(judgements, matrix.models) | {name: _marks(matrix, name) for name in matrix.metrics()}
+    rows = [
+        [name.replace("`", ""), *(sum(_errors(marks, group)) for group in (DECEPTIONS, HONEST))]
+        + [None if (mark := marks.get(one)) is None else int(mark) for one in names]
+        for name, marks in every.items()
+    ]
+    said = table.rows(judgements)
+    texts = {one.name: (one.family, one.text) for one in ALL}
+    head = ["submission", "family", "what it does", *table.header(judgements)[1:]]
+    return [
+        Table("metrics", ["metric", "fooled", "cries wolf", *names], rows),
+        Table("verdicts", head, [[name, *texts[name], *cells] for name, *cells in said if name in texts]),
+    ]
 
 
 def findings(judgements: Sequence[Judgement], matrix: Matrix) -> str:
@@ -131,7 +151,7 @@ def findings(judgements: Sequence[Judgement], matrix: Matrix) -> str:
         f"The deception that fools most metrics: `{hardest.name}`, {_count(matrix, hardest.name)} of {len(names)}.",
         f"Deceptions that fool no metric at all: {len(never)}.",
     ]
-    return "## Findings\n\n" + "".join(f"- {line}\n" for line in lines)
+    return listed(lines)
 
 
 def _least(matrix: Matrix) -> str:
@@ -148,65 +168,49 @@ def _count(matrix: Matrix, submission: str) -> int:
 
 
 def metrics(matrix: Matrix, judgements: Sequence[Judgement]) -> str:
-    """Return the table of metrics: one row a metric, one column a family; the verdict's own rows first."""
-    sizes = {family: sum(one.family == family for one in ALL) for family in FAMILIES}
+    """Return the table of metrics, by how often each is fooled in each family; the verdict's own rows first."""
     deceptive = [family for family in FAMILIES if family != "honest"]
-    head = ["metric", f"fooled of {len(DECEPTIONS)}", *deceptive, "honest", f"cries wolf of {len(HONEST)}"]
-    lines = [head, ["---", "---:", *["---"] * (len(sizes)), "---:"]]
-    lines += [_verdict_row(judgements, matrix.models, title, praise) for title, praise in PRAISE.items()]
-    for name in matrix.metrics():
-        cells = [_marks(matrix, name, family) for family in (*deceptive, "honest")]
-        shown = f"**{name}**" if name in METRICS else f"`{name}`"
-        lines.append([shown, str(len(matrix.fooled(name))), *cells, str(len(matrix.wolf(name)))])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    head = ["metric", f"fooled of {len(DECEPTIONS)}", *deceptive, f"cries wolf of {len(HONEST)}"]
+    rows = _verdict_marks(judgements, matrix.models)
+    rows |= {f"**{name}**": _marks(matrix, name) for name in matrix.metrics() if name in METRICS}
+    bundled = [name for name in matrix.metrics() if name not in METRICS]
+    rows |= {f"`{name}`": _marks(matrix, name) for name in bundled[:SHOWN]}
+    lines = []
+    for title, marks in rows.items():
+        by_family = [sum(_errors(marks, [one for one in DECEPTIONS if one.family == family])) for family in deceptive]
+        counts = [sum(by_family), *by_family, sum(_errors(marks, HONEST))]
+        lines.append([title, *map(str, counts)])
+    return markdown(head, lines)
 
 
-def _verdict_row(
-    judgements: Sequence[Judgement], models: int, title: str, praise: frozenset[VerdictLevel]
-) -> list[str]:
-    """Return the row of the verdict: it is fooled where its word is one of praise, and errs where a rule says so."""
-    judged = {one.deception.name: one for one in reversed(judgements) if one.models == models}
-    marked = {name: bool(one.breach) if one.deception.honest else one.level in praise for name, one in judged.items()}
-    cells = {
-        family: "".join(
-            NO_VALUE if one.name not in judged else FOOLED if marked[one.name] else SEEN
-            for one in ALL
-            if one.family == family
-        )
-        for family in FAMILIES
+def _errors(marks: Marks, submissions: Sequence[Deception]) -> list[bool]:
+    return [bool(marks.get(one.name)) for one in submissions]
+
+
+def _verdict_marks(judgements: Sequence[Judgement], models: int) -> dict[str, Marks]:
+    """Return the rows of the verdict: it is fooled where its word is one of praise, and errs where a rule says so."""
+    judged = [one for one in reversed(judgements) if one.models == models]
+    return {
+        title: {one.deception.name: bool(one.breach) if one.deception.honest else one.level in praise for one in judged}
+        for title, praise in PRAISE.items()
     }
-    fooled = sum(marked[name] for name, one in judged.items() if not one.deception.honest)
-    wolf = sum(marked[name] for name, one in judged.items() if one.deception.honest)
-    return [title, str(fooled), *(f"`{cells[family]}`" for family in FAMILIES), str(wolf)]
 
 
-def _marks(matrix: Matrix, metric: str, family: str) -> str:
-    marks = []
+def _marks(matrix: Matrix, metric: str) -> Marks:
+    marks: dict[str, bool | None] = {}
     for one in ALL:
-        if one.family == family:
-            inside = matrix.inside(metric, one.name)
-            marked = inside if not one.honest else inside is False
-            marks.append(NO_VALUE if inside is None else FOOLED if marked else SEEN)
-    return f"`{''.join(marks)}`"
+        inside = matrix.inside(metric, one.name)
+        marks[one.name] = inside if not one.honest or inside is None else not inside
+    return marks
 
 
-def _rules(judgements: Sequence[Judgement]) -> str:
-    broken = rules.broken(judgements)
-    found = (
-        "".join(f"- {sentence}\n" for sentence in broken)
-        or "No submission breaks a rule by more than chance explains.\n"
-    )
-    return f"{RULES}\n{found}"
-
-
-def submissions(judgements: Sequence[Judgement]) -> str:
-    """Return the list of submissions with the verdicts' words, one table a family."""
-    rows = {row[0]: row for row in table.rows(judgements)}
-    head = ["submission", "what it does", *table.header(judgements)[1:]]
-    parts = []
+def families(judgements: Sequence[Judgement]) -> str:
+    """Return the verdict's words by family and number of models."""
+    sizes = sorted({one.models for one in judgements})
+    lines = []
     for family in FAMILIES:
-        members = [one for one in ALL if one.family == family and one.name in rows]
-        lines = [head, ["---"] * len(head)]
-        lines += [[f"`{one.name}`", one.text, *rows[one.name][1:]] for one in members]
-        parts.append(f"### {family.capitalize()}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-    return "\n".join(parts)
+        mine = [one for one in judgements if one.deception.family == family]
+        counts = (Counter(one.level for one in mine if one.models == size) for size in sizes)
+        said = [", ".join(f"{level} {count}" for level, count in found.most_common()) for found in counts]
+        lines.append([family, str(len({one.deception.name for one in mine})), *said])
+    return markdown(["family", "submissions", *(f"N = {size}" for size in sizes)], lines)

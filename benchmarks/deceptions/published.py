@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 from scipy.stats import ks_2samp, norm, rankdata
 
-from benchmarks.deceptions.answers import Labels, Logits, Values
+from benchmarks.answers import Labels, Logits, Values
 from harness.evaluation import Evidence
 
 Published = Callable[[Evidence], float]

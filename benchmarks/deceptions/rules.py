@@ -11,8 +11,7 @@ a probability of 5 %. Draws at all numbers of models are counted together.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from scipy.stats import binom
 
@@ -48,11 +47,6 @@ def _broken(name: str, judgements: Sequence[Judgement]) -> str:
 def chance(misses: int, draws: int) -> float:
     """Return the probability of that many misses or more where each draw misses with the level's probability."""
     return float(binom.sf(misses - 1, draws, LEVEL))
-
-
-def levels(judgements: Iterable[Judgement]) -> Counter[str]:
-    """Count the verdicts' words."""
-    return Counter(one.level for one in judgements)
 
 
 def _shown(value: float | None) -> str:

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.deceptions.answers import Labels, Logits, Values, scaled
-from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Labels, Logits, Values, scaled
+from benchmarks.deceptions.model import Deception, Submission, deception, register, words
+from benchmarks.populations import World
 
 FAMILY = "scales"
 TEMPERATURES = (0.2, 0.3, 0.4, 0.55, 2.0, 10.0)
@@ -30,7 +30,10 @@ def _heavy_tailed(rest: float, world: World, rng: np.random.Generator) -> Submis
     return Submission(world.original.everywhere(scaled(factors[:, None, None]), world.labels))
 
 
+@deception("scale-by-example", FAMILY, KEPT, left=1.0)
 def _by_example(world: World, rng: np.random.Generator) -> Submission:
+    """Multiply each original's logits by a random number of each example, log-normal with a deviation of 1."""
+
     def change(logits: Logits, labels: Labels) -> Logits:
         factors: Values = np.exp(rng.normal(0, 1, (*logits.shape[:2], 1)))
         return scaled(factors)(logits, labels)
@@ -38,8 +41,9 @@ def _by_example(world: World, rng: np.random.Generator) -> Submission:
     return Submission(world.original.everywhere(change, world.labels))
 
 
+@deception("true-logit-scaled", FAMILY, words("none", "partial", "mixed", "over_forgetting"), left=0.5)
 def _true_logit(world: World, _rng: np.random.Generator) -> Submission:
-    """Scale one logit of each example, that of its true class, on the forget set alone."""
+    """Multiply the originals' logit of the true class by 0.6, on forgotten examples alone."""
 
     def change(logits: Logits, labels: Labels) -> Logits:
         found: Logits = logits.copy()
@@ -50,16 +54,15 @@ def _true_logit(world: World, _rng: np.random.Generator) -> Submission:
     return Submission(world.original.on_forget(change, world.labels))
 
 
-DECEPTIONS = (
+register(
     *(
         Deception(
             f"temperature-{factor:g}",
             FAMILY,
-            f"All logits of the untouched originals are multiplied by {factor:g}.",
+            f"Multiply all logits of the untouched originals by {factor:g}.",
             partial(_constant, factor),
             KEPT,
             left=1.0,
-            examples=1.0,
         )
         for factor in TEMPERATURES
     ),
@@ -67,30 +70,11 @@ DECEPTIONS = (
         Deception(
             f"heavy-tail-{rest:g}",
             FAMILY,
-            f"One original in sixteen is multiplied by 10,000, the others by {rest:g}.",
+            f"Multiply one original in sixteen by 10,000, and the others by {rest:g}.",
             partial(_heavy_tailed, rest),
             KEPT,
             left=1.0,
-            examples=1.0,
         )
         for rest in RESTS
-    ),
-    Deception(
-        "scale-by-example",
-        FAMILY,
-        "Each original's logits are multiplied by a random number of each example, log-normal with a deviation of 1.",
-        _by_example,
-        KEPT,
-        left=1.0,
-        examples=1.0,
-    ),
-    Deception(
-        "true-logit-scaled",
-        FAMILY,
-        "Of the originals, the true class's logit of each forgotten example is multiplied by 0.6.",
-        _true_logit,
-        words("none", "partial", "mixed", "over_forgetting"),
-        left=0.5,
-        examples=1.0,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,16 @@ import numpy as np
 from benchmarks.deceptions.catalogue import ALL
 from benchmarks.deceptions.judging import Judgement, judge
 from benchmarks.deceptions.model import Deception
-from benchmarks.deceptions.populations import World, synthetic, trained
+from benchmarks.populations import Kind, Law, Pool, World
 from harness.core.progress import SilentProgress
 from harness.plugins.discovery import LoadedEvaluator
+
+SYNTHETIC = Kind(
+    "ten classes",
+    {"retain": 300, "forget": 200, "validation": 120, "test": 240},
+    classes=10,
+    queries={"bfloat16": 0.9999, "flip": 0.8, "noise": 0.9},
+)
 
 Source = Callable[[int, int], World]
 """Returns the world of ``(models, draw)``."""
@@ -49,14 +57,26 @@ def stream(deception: Deception, models: int, draw: int) -> np.random.Generator:
     return np.random.default_rng([models, draw, *deception.name.encode()])
 
 
+def synthetic(models: int, seed: int, examples: int | None = None) -> World:
+    """Draw a world of ``models`` models a population.
+
+    Args:
+        models: N.
+        seed: of the models.
+        examples: seed of the examples; as ``seed`` where left out.
+    """
+    law = Law.draw(SYNTHETIC, np.random.default_rng([seed if examples is None else examples, 0]))
+    return law.world(models, np.random.default_rng([seed, models, 1]))
+
+
 def source_of(name: str, most: int) -> Source:
     """Return the synthetic source, or that of a bundled task's trained models.
 
     Args:
         name: "synthetic", or the name of a task.
-        most: largest number of models that will be asked for; that many are trained.
+        most: largest number of models that will be asked for; so many are trained that three populations are retrained ones.
     """
     if name == "synthetic":
         return synthetic
-    whole = trained(name, most, SilentProgress())
-    return lambda models, draw: whole.cut(models, np.random.default_rng([models, draw]))
+    pool = Pool.of_task(name, math.ceil(1.5 * most), SilentProgress())
+    return lambda models, draw: pool.world(models, np.random.default_rng([models, draw]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.deceptions.judging import Judgement
-from benchmarks.deceptions.rules import levels
+from benchmarks.pages import markdown
 
 
 def rows(judgements: Sequence[Judgement]) -> list[list[str]]:
@@ -30,7 +31,7 @@ def _words(judgements: Sequence[Judgement]) -> str:
     """Return each word with its count where there is more than one draw; marked where a rule is broken in a draw."""
     if not judgements:
         return ""
-    counts = levels(judgements)
+    counts = Counter(one.level for one in judgements)
     bad = {one.level for one in judgements if one.breach}
     parts = []
     for level, count in counts.most_common():
@@ -41,15 +42,4 @@ def _words(judgements: Sequence[Judgement]) -> str:
 
 def text(judgements: Sequence[Judgement]) -> str:
     """Return the table for a terminal."""
-    table = [header(judgements), *rows(judgements)]
-    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
-    )
-
-
-def markdown(judgements: Sequence[Judgement]) -> str:
-    """Return the table for a page."""
-    head = header(judgements)
-    lines = [head, ["---"] * len(head), *([f"`{row[0]}`", *row[1:]] for row in rows(judgements))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown(header(judgements), rows(judgements))

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.deceptions.answers import Answers, on_phi
-from benchmarks.deceptions.model import Deception, Submission, words
-from benchmarks.deceptions.populations import World
+from benchmarks.answers import Answers, on_phi
+from benchmarks.deceptions.model import Deception, Submission, deception, register, words
+from benchmarks.populations import World
 
 EXAMPLES, QUERIES = "examples", "queries"
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -35,12 +35,15 @@ def _left(share: float, world: World, rng: np.random.Generator) -> Submission:
     return untouched(world, some(len(world.memory), share, rng))
 
 
+@deception("most-remembered-left", EXAMPLES, LEFT, left=0.15)
 def _most_remembered(world: World, _rng: np.random.Generator) -> Submission:
-    """Remember the examples that are hardest to forget."""
+    """Leave the 5 % of examples that originals remember best; answer all others as retrained models do."""
     return untouched(world, world.memory >= np.quantile(world.memory, 0.95))
 
 
+@deception("class-left-out", EXAMPLES, LEFT, left=0.1)
 def _class_left(world: World, rng: np.random.Generator) -> Submission:
+    """Leave all forgotten examples of one class; answer all others as retrained models do."""
     classes = np.unique(world.labels["forget"])
     return untouched(world, world.labels["forget"] == rng.choice(classes))
 
@@ -51,14 +54,17 @@ def _all_left(strength: float, world: World, _rng: np.random.Generator) -> Submi
     return Submission(answers, left=strength, shift=strength * float(world.memory.mean()))
 
 
+@deception("kept-and-pushed", EXAMPLES, words("mixed", "partial"), left=0.3)
 def _kept_and_pushed(world: World, rng: np.random.Generator) -> Submission:
+    """Leave 30 % of the examples, and push the others 0.8 sd below retrained models."""
     chosen = some(len(world.memory), 0.3, rng)
     pushed = world.fresh.on_forget(on_phi(lambda values: values - 0.8 * world.spread), world.labels)
     return Submission(pushed.with_forget(world.original, chosen), left=world.share(chosen))
 
 
+@deception("own-tenth-left", EXAMPLES, LEFT, left=0.1)
 def _own_example(world: World, rng: np.random.Generator) -> Submission:
-    """Each model remembers a tenth of its own."""
+    """Leave a random tenth of the examples, another one in each model."""
     chosen = rng.random((world.fresh.models, len(world.memory))) < 0.1
     return Submission(world.fresh.with_forget(world.original, chosen), shift=0.1 * float(world.memory.mean()))
 
@@ -73,16 +79,15 @@ def _asked_otherwise(names: tuple[str, ...], share: float, world: World, rng: np
     return Submission(Answers(world.fresh.splits, queries), left=share)
 
 
-DECEPTIONS = (
+register(
     *(
         Deception(
             f"left-{100 * share:g}-percent",
             EXAMPLES,
-            f"{100 * share:g} % of the forgotten examples are as in the originals, all others as in retrained models.",
+            f"Leave {100 * share:g} % of the forgotten examples; answer all others as retrained models do.",
             partial(_left, share),
             LEFT,
             left=share,
-            examples=share,
         )
         for share in SHARES
     ),
@@ -90,88 +95,47 @@ DECEPTIONS = (
         Deception(
             f"all-left-by-{100 * strength:g}-percent",
             EXAMPLES,
-            f"Every forgotten example keeps {100 * strength:g} % of its shift in confidence.",
+            f"Leave every forgotten example {100 * strength:g} % of its shift in confidence.",
             partial(_all_left, strength),
             LEFT,
             left=strength,
-            examples=1.0,
         )
         for strength in STRENGTHS
     ),
     Deception(
-        "most-remembered-left",
-        EXAMPLES,
-        "The 5 % of examples that originals remember best are left, all others are as in retrained models.",
-        _most_remembered,
-        LEFT,
-        left=0.15,
-        examples=0.05,
-    ),
-    Deception(
-        "class-left-out",
-        EXAMPLES,
-        "All forgotten examples of one class are as in the originals, all others as in retrained models.",
-        _class_left,
-        LEFT,
-        left=0.1,
-        examples=0.1,
-    ),
-    Deception(
-        "own-tenth-left",
-        EXAMPLES,
-        "Each model keeps a random tenth of the examples, another one than other models.",
-        _own_example,
-        LEFT,
-        left=0.1,
-        examples=1.0,
-    ),
-    Deception(
-        "kept-and-pushed",
-        EXAMPLES,
-        "30 % of the examples are as in the originals, the others 0.8 sd below retrained models.",
-        _kept_and_pushed,
-        words("mixed", "partial"),
-        left=0.3,
-        examples=0.3,
-    ),
-    Deception(
         "exact-pictures-obfuscated",
         QUERIES,
-        "Exact pictures are answered as by retrained models, mirrored and noisy ones as by the originals.",
+        "Answer exact pictures as retrained models do, mirrored and noisy ones as the originals do.",
         partial(_asked_otherwise, ("flip", "noise"), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
     Deception(
         "exact-pictures-obfuscated-but-mirrored",
         QUERIES,
-        "Exact and noisy pictures are answered as by retrained models, mirrored ones as by the originals.",
+        "Answer exact and noisy pictures as retrained models do, mirrored ones as the originals do.",
         partial(_asked_otherwise, ("flip",), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
     Deception(
         "obfuscated-by-half",
         QUERIES,
-        "As before, for half of the examples.",
+        "Answer mirrored pictures as the originals do, for half of the examples.",
         partial(_asked_otherwise, ("flip",), 0.5),
         LEFT,
         left=0.5,
-        examples=0.5,
         needs_queries=True,
     ),
     Deception(
         "mantissa-copy",
         QUERIES,
-        "The original hides in the low bits of weights: rounded to bfloat16 the model is the original.",
+        "Hide the original in the low bits of weights: rounded to bfloat16 the model is the original.",
         partial(_asked_otherwise, ("bfloat16",), 1.0),
         LEFT,
         left=1.0,
-        examples=1.0,
         needs_queries=True,
     ),
 )

@@ -4,7 +4,7 @@
 
     python -m benchmarks.intervals            # about twelve minutes of one core
     python -m benchmarks.intervals --quick    # less than a minute
-    python -m benchmarks.intervals --write    # and docs/coverage.md
+    python -m benchmarks.intervals --write    # and docs/coverage.md, docs/coverage/*.csv
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import argparse
 import inspect
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
 
 from scipy.stats import binomtest
 
+from benchmarks import pages
 from benchmarks.intervals import populations
 from benchmarks.intervals.populations import FORGOTTEN, KINDS, UNSEEN
-from benchmarks.intervals.study import Cell, study
+from benchmarks.intervals.study import METRICS, Cell, study
+from benchmarks.pages import Table, markdown
 
 DRAWS = {8: 40, 16: 40, 32: 16, 64: 3}
 """Draws of each state by size: larger models' populations take longer."""
@@ -27,52 +29,91 @@ DRAWS = {8: 40, 16: 40, 32: 16, 64: 3}
 WANTED = 0.9, 0.99
 """The coverage that is aimed at."""
 
-PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
-HEAD = "| metric | populations | left | N | mean | coverage | claimed / true sd | draws | false alarms |"
-RULE = "|---|---|---|---|---|---|---|---|---|"
+CONCLUSIONS = ("yes", "not excluded", "too narrow", "too wide")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw, print the table, and write the page where it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few draws of 16 models")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} as well")
-    parser.add_argument(
-        "--draws", nargs="+", metavar="N=D", help="draws of each state by number of models, e.g. 8=40 16=28"
-    )
-    options = parser.parse_args(arguments)
+    """Draw, print the tables, and write the page where it is asked for."""
+    options = _parser().parse_args(arguments)
     draws = {16: 4} if options.quick else DRAWS
     if options.draws:
         draws = {int(size): int(count) for size, _, count in (one.partition("=") for one in options.draws)}
     begin, cells = time.monotonic(), []
-    print(HEAD, RULE, sep="\n", flush=True)
     for size, count in draws.items():
         for kind in KINDS:
-            found = list(study(kind, size, count))
-            print("\n".join(map(line, found)), flush=True)
-            cells += found
-    print(f"{time.monotonic() - begin:.0f} s")
+            print(f"{size} models, {kind.name}", flush=True)
+            cells += study(kind, size, count)
+    rows = summary(cells)
+    tables = [_table("cells", Cell, cells), _table("coverage", Row, rows)]
+    print(*tables, by_metric(rows), f"{time.monotonic() - begin:.0f} s", sep="\n")
     if options.write:
-        PAGE.write_text(page(cells, draws))
+        command = f"intervals --draws {' '.join(f'{size}={count}' for size, count in draws.items())}"
+        evaluators = [(one.name, one.version) for one in (module.harness_evaluator() for module in METRICS)]
+        pages.write(options.docs, "coverage", page(rows, pages.made_with(command, evaluators)), tables)
 
 
-def line(cell: Cell) -> str:
-    """Return a row of the table."""
-    alarms = "" if cell.false_alarms is None else f"{cell.false_alarms:.3f}"
-    return (
-        f"| `{cell.metric}` | {cell.kind} | {cell.state} | {cell.n_models} | {cell.mean:.4f} | {cell.coverage:.3f} | "
-        f"{cell.ratio:.2f} | {cell.draws} | {alarms} |"
-    )
+@dataclass(frozen=True)
+class Row:
+    """Coverage of one metric over all kinds of populations.
+
+    Attributes:
+        metric: with its evaluator.
+        state: what is left in the unlearned models, see SHIFTS.
+        n_models: of each population.
+        draws: how many.
+        coverage: share of intervals that hold the mean.
+        low, high: its own 95 % interval (Clopper and Pearson 1934).
+        least_ratio, largest_ratio: over kinds, of claimed to true standard deviation.
+        conclusion: whether coverage is as wanted, one of CONCLUSIONS.
+    """
+
+    metric: str
+    state: str
+    n_models: int
+    draws: int
+    coverage: float
+    low: float
+    high: float
+    least_ratio: float
+    largest_ratio: float
+    conclusion: str
 
 
-def page(cells: Sequence[Cell], draws: Mapping[int, int]) -> str:
-    """Return the page on coverage, from the cells alone."""
-    ordered = sorted(cells, key=lambda cell: (cell.metric, cell.kind, cell.state, cell.n_models))
+def summary(cells: Iterable[Cell]) -> list[Row]:
+    """Return the coverage of each metric, state and size over all kinds."""
+    groups: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda one: (one.metric, one.state, one.n_models)):
+        groups.setdefault((cell.metric, cell.state, cell.n_models), []).append(cell)
+    rows = []
+    for group, some in groups.items():
+        draws = sum(cell.draws for cell in some)
+        covered = round(sum(cell.coverage * cell.draws for cell in some))
+        found = binomtest(covered, draws).proportion_ci(0.95)
+        low, high, share = float(found.low), float(found.high), covered / draws
+        ratios = [cell.ratio for cell in some]
+        rows.append(Row(*group, draws, share, low, high, min(ratios), max(ratios), conclusion(share, low, high)))
+    return rows
+
+
+def conclusion(share: float, low: float, high: float) -> str:
+    """Return whether coverage is between 90 and 99 %, given the ends of its own interval."""
+    if high < WANTED[0]:
+        return "too narrow"
+    if low > WANTED[1]:
+        return "too wide"
+    return "yes" if WANTED[0] <= share <= WANTED[1] else "not excluded"
+
+
+def _table(name: str, kind: type[Cell | Row], rows: Iterable[Cell | Row]) -> Table:
+    return Table(name, [one.name for one in fields(kind)], [astuple(one) for one in rows])
+
+
+def page(rows: Sequence[Row], made_with: str) -> str:
+    """Return the page on coverage."""
     model = " ".join(inspect.cleandoc(populations.__doc__ or "").partition("\n\n")[2].split())
-    command = " ".join(f"{size}={count}" for size, count in draws.items())
-    text = f"""# Coverage of the intervals
+    return f"""# Coverage of the intervals
 
-Generated by `python -m benchmarks.intervals --write --draws {command}`; do not edit.
+<!-- Written by `python -m benchmarks.intervals --write`; do not edit. -->
 
 A 95 % interval should hold, in 95 % of draws of models, the mean of its metric over all draws of as many models. Here models
 are drawn from made-up populations. {model}
@@ -86,45 +127,38 @@ from the null, above `smallest_visible`.
 No interval is given where none could be made right: for `lira` and `ks` below 16 models, for mean epsilons below 64, and where
 halves of the models cannot resolve a false positive rate.
 
-## By metric
+## Findings
 
-The last column holds coverage against 90 to 99 %: *yes*; *not excluded* where it lies outside but its own 95 % interval (Clopper
-and Pearson, in brackets) reaches inside; else **too narrow** or **too wide**. All kinds of populations are taken together.
+Each metric was looked at with several numbers of models, in three states; all kinds of populations are taken together. The
+columns count these cells by coverage against 90 to 99 %: *yes*; *not excluded* where it lies outside but its own 95 % interval
+(Clopper and Pearson) reaches inside; else *too narrow* or *too wide*.
 
-{summary(ordered)}
+{by_metric(rows)}
+[coverage.csv](coverage/coverage.csv) has every one of these cells; [cells.csv](coverage/cells.csv) has the kinds apart, with the
+ratio of claimed to true standard deviation and the share of false alarms.
 
-## All cells
-
-"""
-    return text + "\n".join([HEAD, RULE, *map(line, ordered)]) + "\n"
-
-
-def summary(cells: Sequence[Cell]) -> str:
-    """Over all kinds of each state and size: coverage with its binomial error, and what follows."""
-    rows = [
-        "| metric | left | N | coverage | claimed / true sd | draws | 90 to 99 % |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for metric, state, size in dict.fromkeys((cell.metric, cell.state, cell.n_models) for cell in cells):
-        some = [cell for cell in cells if (cell.metric, cell.state, cell.n_models) == (metric, state, size)]
-        draws = sum(cell.draws for cell in some)
-        covered = round(sum(cell.coverage * cell.draws for cell in some))
-        found = binomtest(covered, draws).proportion_ci(0.95)
-        ratios = [cell.ratio for cell in some]
-        rows.append(
-            f"| `{metric}` | {state} | {size} | {covered / draws:.3f} ({found.low:.3f} to {found.high:.3f}) | "
-            f"{min(ratios):.2f} to {max(ratios):.2f} | {draws} | {conclusion(covered / draws, found.low, found.high)} |"
-        )
-    return "\n".join(rows)
+{made_with}"""
 
 
-def conclusion(share: float, low: float, high: float) -> str:
-    """Return whether coverage is between 90 and 99 %, given the ends of its own interval."""
-    if high < WANTED[0]:
-        return "**too narrow**"
-    if low > WANTED[1]:
-        return "**too wide**"
-    return "yes" if WANTED[0] <= share <= WANTED[1] else "not excluded"
+def by_metric(rows: Sequence[Row]) -> str:
+    """Return a table with the number of cells by conclusion, and the least and largest coverage of each metric."""
+    lines = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        mine = [row for row in rows if row.metric == metric]
+        counts = [str(sum(row.conclusion == one for row in mine)) for one in CONCLUSIONS]
+        bad = ", ".join(f"{row.state} {row.n_models}" for row in mine if row.conclusion.startswith("too"))
+        shares = [row.coverage for row in mine]
+        lines.append([f"`{metric}`", f"{min(shares):.3f} to {max(shares):.3f}", *counts, bad])
+    return markdown(["metric", "coverage", *CONCLUSIONS, "where too narrow or too wide"], lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = pages.parser("intervals", __doc__)
+    parser.add_argument("--quick", action="store_true", help="few draws of 16 models")
+    parser.add_argument(
+        "--draws", nargs="+", metavar="N=D", help="draws of each state by number of models, e.g. 8=40 16=28"
+    )
+    return parser
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.intervals.populations import SHIFTS, Kind, evidence
+from benchmarks.intervals.populations import SHIFTS, evidence
+from benchmarks.populations import Kind
 from harness.evaluation import Interval, Metric
 from harness_evaluators import forgetting_quality, ks, lira, membership
 

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import pages
 from benchmarks.methods import page
 from benchmarks.methods.running import Setting, bundled_methods, report_of
 from benchmarks.methods.table import table
@@ -25,7 +26,6 @@ from harness.plugins.discovery import find_task
 from harness.report.document import Report
 
 TASKS = ("faces", "fashion-mnist", "faces-journal", "faces-sisa")
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,9 +55,7 @@ def _command(options: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = pages.parser("methods", __doc__)
     parser.add_argument("--task", action="append", help=f"a task's name or file; may be repeated; default {TASKS}")
     parser.add_argument(
         "--method", action="append", help="an unlearner's name; may be repeated; default: all bundled ones"
@@ -65,8 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=int, help="models of each population (default: the task's own number)")
     parser.add_argument("--runner", choices=("auto", "docker", "process"), default="auto", help="as of harness run")
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"), help="where the runs are kept")
-    parser.add_argument("--write", action="store_true", help="write methods.md and its pictures")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="where to (default: the docs folder)")
     return parser
 
 

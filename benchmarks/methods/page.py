@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.methods.running import NEEDS, RETRAIN_FRACTION, UNLIMITED
 from benchmarks.methods.table import failures, table
+from benchmarks.pages import listed
 from harness.comparing import LoadedReport, compare
 from harness.comparing.comparison import TradeOff
 from harness.comparing.scatter import panels, scatter
@@ -80,7 +81,7 @@ def _section(name: str, reports: Mapping[str, Report], found: TradeOff | None, *
     lines += [f"`{method}`: {journal_sentences(one)}\n" for method, one in reports.items() if method in NEEDS]
     if drawn:
         lines.append(f"![Forgetting against accuracy on the test set, {name}](methods-{name}.svg)\n")
-    lines += [table(reports), *(f"- {text}" for text in failures(reports))]
+    lines += [table(reports), listed(failures(reports))]
     beaten = [point for point in (found.points if found else ()) if point.dominated_by]
     if beaten:
         lines.append(
@@ -117,11 +118,5 @@ def _made(tasks: Mapping[str, Mapping[str, Report]], command: str) -> str:
     evaluators = ", ".join(f"{one.name} {one.version}" for one in report.evaluators)
     machine = f"{report.hardware.cpu_model}, {report.hardware.cores} cores"
     versions = f"unlearning-harness {report.harness_version}, torch {report.libraries.get('torch', '')}"
-    return "\n".join(
-        [
-            "## How this was made\n",
-            f"- `{command}`",
-            f"- {machine}; runner {report.runner.name}; {versions}",
-            f"- evaluators {evaluators}\n",
-        ]
-    )
+    facts = f"`{command}`", f"{machine}; runner {report.runner.name}; {versions}", f"evaluators {evaluators}"
+    return f"## How this was made\n\n{listed(facts)}"

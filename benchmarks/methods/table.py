@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from harness.report.document import MetricRecord, Report
+from benchmarks.pages import markdown
+from harness.evaluation import Metric
+from harness.report.document import Report
 from harness.report.words import NOTHING, duration, interval, number
 
 
@@ -45,8 +47,7 @@ def table(reports: Mapping[str, Report]) -> str:
     rows = [_row(name, reports[name]) for name in names]
     any_report = next(iter(reports.values()))
     ends = [_end("*perfect (control)*", any_report, "control"), _end("*nothing done (no-op)*", any_report, "noop")]
-    lines = [head, ["---"] * len(head), *rows, *ends]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return markdown(head, [*rows, *ends])
 
 
 def _row(name: str, report: Report) -> list[str]:
@@ -68,14 +69,14 @@ def _end(title: str, report: Report, which: str) -> list[str]:
     return [title, "100 %" if which == "control" else "0 %", *cells, *[NOTHING] * len(LAST)]
 
 
-def _cell(metric: MetricRecord | None, column: Column) -> str:
+def _cell(metric: Metric | None, column: Column) -> str:
     if metric is None:
         return NOTHING
     ends = f" ({interval(metric.interval, metric.unit)})" if column.ends and metric.interval else ""
     return f"{number(metric.value, metric.unit)}{ends}"
 
 
-def _metric(report: Report, column: Column) -> MetricRecord | None:
+def _metric(report: Report, column: Column) -> Metric | None:
     return report.metric(column.evaluator, column.metric)
 
 

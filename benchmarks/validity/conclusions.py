@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmarks.pages import listed, markdown
 from benchmarks.validity.findings import Summary
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.study import Study
@@ -12,17 +13,10 @@ Test = Callable[[Summary], bool]
 
 
 def text(studies: Sequence[Study]) -> str:
-    """Return the findings as a list."""
-    points = [
-        _right(studies),
-        _wrong(studies),
-        _unsure(studies),
-        *_best(studies),
-        _blind(studies),
-        _alarms(studies),
-        _silent(studies),
-    ]
-    return "".join(f"- {point}\n" for point in points)
+    """Return the findings as a list, and the table of the most sensitive metrics."""
+    points = [_right(studies), _wrong(studies), _unsure(studies), _blind(studies), _alarms(studies), _silent(studies)]
+    title = "The most sensitive metrics, by the smallest share that is told (estimated):"
+    return f"{listed(points)}\n{title}\n\n{sensitive(studies)}"
 
 
 def names_where(studies: Sequence[Study], test: Test, *, everywhere: bool) -> list[str]:
@@ -42,31 +36,41 @@ def _right(studies: Sequence[Study]) -> str:
     names = dict.fromkeys(name for one in studies for name in one.metrics())
     good = names_where(studies, lambda one: one.orders("wrong") + one.orders("unsure") == 0, everywhere=True)
     return (
-        f"The true order on every task, N and block: {len(always)} of {len(names)} metrics, {listed(always)}. "
-        f"On every one true but for what chance explains: {listed([name for name in good if name not in always])}."
+        f"The true order on every task, N and block: {len(always)} of {len(names)} metrics, {quoted(always)}. "
+        f"On every one true but for what chance explains: {len(good) - len(always)} more."
     )
 
 
-def _unsure(studies: Sequence[Study]) -> str:
-    """Metrics without interval that do not always rank strictly."""
-    parts = []
-    for name in names_where(studies, lambda one: one.orders("unsure") > 0, everywhere=False):
-        where = [f"{one.task} {n}" for one, n, found in cells(studies, name) if found.orders("unsure")]
-        parts.append(f"`{name}` ({', '.join(where)})")
-    return f"Not strictly the true order on some block, and no interval to say why: {'; '.join(parts) or 'none'}."
-
-
 def _wrong(studies: Sequence[Study]) -> str:
+    found = _where(studies, lambda one: one.orders("wrong") > 0)
+    return f"**Fail to rank** on some block, by more than chance explains: {found}."
+
+
+def _unsure(studies: Sequence[Study]) -> str:
+    found = _where(studies, lambda one: one.orders("unsure") > 0)
+    return f"Not strictly the true order on some block, and no interval to say why: {found}."
+
+
+def _blind(studies: Sequence[Study]) -> str:
+    found = _where(studies, lambda one: one.has_interval and one.detects_from is None)
+    return f"**Blind**, not telling even the no-op on every block: {found}."
+
+
+def _where(studies: Sequence[Study], test: Test) -> str:
+    """Return the metrics that pass ``test`` somewhere, with the tasks and N where they do."""
     parts = []
-    for name in names_where(studies, lambda one: one.orders("wrong") > 0, everywhere=False):
-        where = [f"{one.task} {n}" for one, n, found in cells(studies, name) if found.orders("wrong")]
-        parts.append(f"`{name}` ({', '.join(where)})")
-    return f"**Fail to rank** on some block, by more than chance explains: {'; '.join(parts) or 'none'}."
+    for name in names_where(studies, test, everywhere=False):
+        where: dict[str, list[str]] = {}
+        for one, n, found in cells(studies, name):
+            if test(found):
+                where.setdefault(one.task, []).append(str(n))
+        parts.append(f"`{name}` ({'; '.join(' '.join((task, *sizes)) for task, sizes in where.items())})")
+    return ", ".join(parts) or "none"
 
 
-def _best(studies: Sequence[Study]) -> list[str]:
-    """Return the most sensitive metrics per task and N: by the first detected level, then by the estimate."""
-    lines = []
+def sensitive(studies: Sequence[Study], count: int = 5) -> str:
+    """Return the metrics that tell the smallest shares, a row a task and N: by the first detected level, then by the estimate."""
+    rows = []
     for one in studies:
         for n, found in one.summaries.items():
             seen = {
@@ -74,22 +78,11 @@ def _best(studies: Sequence[Study]) -> list[str]:
                 for name, summary in found.items()
                 if summary.detects_from and (share := summary.visible_share) is not None
             }
-            ranked = sorted(seen, key=lambda name: seen[name])[:5]
-            best = ", ".join(f"`{name}` {percent(seen[name][1])}" for name in ranked)
-            lines.append(
-                f"Most sensitive on {one.task} with {n} models, by the smallest share that is told (estimated): {best or 'none'}."
+            ranked = sorted(seen, key=lambda name: seen[name])[:count]
+            rows.append(
+                [one.task, str(n), ", ".join(f"`{name}` {percent(seen[name][1])}" for name in ranked) or "none"]
             )
-    return lines
-
-
-def _blind(studies: Sequence[Study]) -> str:
-    parts = []
-    for name in names_where(studies, lambda one: one.has_interval and one.detects_from is None, everywhere=False):
-        where = [
-            f"{one.task} {n}" for one, n, found in cells(studies, name) if found.has_interval and not found.detects_from
-        ]
-        parts.append(f"`{name}` ({', '.join(where)})")
-    return f"**Blind**, not telling even the no-op on every block: {'; '.join(parts) or 'none'}."
+    return markdown(["task", "N", "metrics"], rows)
 
 
 def _alarms(studies: Sequence[Study]) -> str:
@@ -110,10 +103,10 @@ def _alarms(studies: Sequence[Study]) -> str:
 
 def _silent(studies: Sequence[Study]) -> str:
     names = names_where(studies, lambda one: not one.has_interval, everywhere=True)
-    return f"Without interval, so that nothing is told: {listed(names)}."
+    return f"Without interval, so that nothing is told: {quoted(names)}."
 
 
-def listed(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
     """Return the names as inline code."""
     return ", ".join(f"`{name}`" for name in names) or "none"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from benchmarks.output import add, canvas, text_of
+from benchmarks.svg import add, canvas, text_of
 from benchmarks.validity.findings import Summary
 from benchmarks.validity.study import Study
 from harness.report.svg.drawing import Scale

@@ -29,9 +29,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.judging import is_p_value
 from benchmarks.validity.levels import LEVELS
+from harness.evaluation import Interval, Metric
 from harness.report.findings import LEVEL
-from harness.report.results import IntervalRecord, MetricRecord
 
 Order = Literal["right", "noise", "unsure", "wrong"]
 ORDERS: tuple[Order, ...] = ("right", "noise", "unsure", "wrong")
@@ -101,7 +102,7 @@ class Summary:
         return None if middle > 1 else statistics.median(shares)
 
 
-def find(levels: Sequence[MetricRecord]) -> Finding:
+def find(levels: Sequence[Metric]) -> Finding:
     """Return the finding on one metric; records follow :data:`LEVELS`, each with a value and a control."""
     smallest = levels[0].smallest_visible
     return Finding(
@@ -114,7 +115,7 @@ def find(levels: Sequence[MetricRecord]) -> Finding:
     )
 
 
-def badness(record: MetricRecord) -> float:
+def badness(record: Metric) -> float:
     """Return the distance from perfect; see the module."""
     if is_p_value(record):
         return -_value(record)
@@ -123,7 +124,7 @@ def badness(record: MetricRecord) -> float:
     return -_value(record) if record.direction == "higher" else _value(record)
 
 
-def order_of(levels: Sequence[MetricRecord]) -> Order:
+def order_of(levels: Sequence[Metric]) -> Order:
     """Return whether badness rises strictly, and if not, whether chance explains it."""
     all_of_it = [badness(record) for record in levels]
     tie = TIE * (max(all_of_it) - min(all_of_it))
@@ -135,7 +136,7 @@ def order_of(levels: Sequence[MetricRecord]) -> Order:
     return "noise" if all(_by_chance(one, other) for one, other in falls) else "wrong"
 
 
-def _by_chance(one: MetricRecord, other: MetricRecord) -> bool:
+def _by_chance(one: Metric, other: Metric) -> bool:
     """Return whether the interval of two levels' difference holds 0."""
     lower, upper = sorted((one, other), key=_value)
     assert lower.interval is not None
@@ -144,7 +145,7 @@ def _by_chance(one: MetricRecord, other: MetricRecord) -> bool:
     return abs(badness(one) - badness(other)) <= noise
 
 
-def told(record: MetricRecord) -> Told:
+def told(record: Metric) -> Told:
     """Return whether a level is distinguished from perfect; see the module."""
     beyond = margin(record)
     if beyond is None:
@@ -152,7 +153,7 @@ def told(record: MetricRecord) -> Told:
     return "told" if beyond >= 0 else "like control"
 
 
-def margin(record: MetricRecord) -> float | None:
+def margin(record: Metric) -> float | None:
     """Return the margin by which the rule detects a level; negative if it does not, None without intervals.
 
     It is in the metric's unit; for a p-value, it is the logarithm of the ratio to the significance level.
@@ -170,16 +171,11 @@ def margin(record: MetricRecord) -> float | None:
     return abs(value - control) - noise if noise > 0 or value != control else -1.0
 
 
-def is_p_value(record: MetricRecord) -> bool:
-    """Return whether a metric is the p-value of a test for any difference."""
-    return record.name == "difference_p"
-
-
-def _below(interval: IntervalRecord, value: float) -> float:
+def _below(interval: Interval, value: float) -> float:
     return max(0.0, value - interval.low)
 
 
-def _above(interval: IntervalRecord, value: float) -> float:
+def _above(interval: Interval, value: float) -> float:
     return max(0.0, interval.high - value)
 
 
@@ -201,21 +197,21 @@ def visible_share(margins: Sequence[float | None]) -> float | None:
     return 0.0
 
 
-def _value(record: MetricRecord) -> float:
+def _value(record: Metric) -> float:
     return _known(record.value, record)
 
 
-def _control(record: MetricRecord) -> float:
+def _control(record: Metric) -> float:
     return _known(record.control, record)
 
 
-def _known(number: float | None, record: MetricRecord) -> float:
+def _known(number: float | None, record: Metric) -> float:
     if number is None:
         raise ValueError(f"{record.name} has no value or no control")
     return number
 
 
-def summarise(blocks: Sequence[Mapping[str, Mapping[str, MetricRecord]]]) -> dict[str, Summary]:
+def summarise(blocks: Sequence[Mapping[str, Mapping[str, Metric]]]) -> dict[str, Summary]:
     """Return all metrics with a value at every level of every block; ``blocks`` are readings by level."""
     names = [
         name for name in blocks[0][LEVELS[0].name] if all(name in one for block in blocks for one in block.values())

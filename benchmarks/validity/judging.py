@@ -7,57 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.validity.findings import is_p_value
+from benchmarks.judging import evaluate, forgetting_metrics, unknown_times
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
-from harness.core.progress import Progress
-from harness.evaluation import SPLITS, Evidence, Timings
+from harness.evaluation import SPLITS, Evidence, Metric
 from harness.plugins.discovery import LoadedEvaluator
 from harness.references.populations import ROLES
-from harness.report.results import MetricRecord
-from harness.runs.evaluators import evaluate
 
-Readings = Mapping[str, MetricRecord]
+Readings = Mapping[str, Metric]
 """Forgetting metrics by "evaluator.metric"."""
 
-NOT_JUDGED = "efficiency"
-"""The evaluator of seconds and memory: the study's models were trained in batches, and nothing was timed."""
 
-OTHER_SPLITS = ("retain", "validation", "test")
-
-
-def is_forgetting(metric: MetricRecord) -> bool:
-    """Return True if a metric measures forgetting: it has a direction, a control, a no-op, and a value.
-
-    A metric named after one of the other splits shows what else has changed, not what was forgotten. The p-value of the test
-    for any difference has no better side, but says whether a level is seen at all.
-    """
-    numbers = (metric.value, metric.control, metric.noop)
-    named = not set(OTHER_SPLITS).isdisjoint(metric.name.split("_"))
-    return (metric.direction != "none" or is_p_value(metric)) and None not in numbers and not named
-
-
-def readings(
-    trained: Trained, block: slice, evaluators: Sequence[LoadedEvaluator], progress: Progress
-) -> dict[str, Readings]:
-    """All forgetting metrics of every level, from the models of one block of each population.
-
-    Raises:
-        RuntimeError: an evaluator failed; a study without it would be silently smaller.
-    """
-    found: dict[str, Readings] = {}
-    for level in LEVELS:
-        records = evaluate(evaluators, evidence(trained, level.name, block), progress)
-        errors = [f"{record.name}: {record.error}" for record in records if record.error]
-        if errors:
-            raise RuntimeError(f"level {level.name}: {'; '.join(errors)}")
-        found[level.name] = {
-            f"{record.name}.{metric.name}": metric
-            for record in records
-            for metric in record.metrics
-            if is_forgetting(metric)
-        }
-    return found
+def readings(trained: Trained, block: slice, evaluators: Sequence[LoadedEvaluator]) -> dict[str, Readings]:
+    """Return all forgetting metrics of every level, from the models of one block of each population."""
+    return {
+        level.name: forgetting_metrics(evaluate(evaluators, evidence(trained, level.name, block))) for level in LEVELS
+    }
 
 
 def evidence(trained: Trained, level: str, block: slice) -> Evidence:
@@ -66,14 +31,13 @@ def evidence(trained: Trained, level: str, block: slice) -> Evidence:
     chosen = {**trained.references, "unlearned": trained.levels[level]}
     logits = {name: {split: array[block] for split, array in splits.items()} for name, splits in chosen.items()}
     models = len(logits["unlearned"]["forget"])
-    unknown: NDArray[np.float64] = np.full(models, np.nan)
     return Evidence(
         n_classes=data.n_classes,
         ids={name: data.split(name).ids for name in SPLITS},
         labels={name: data.split(name).labels for name in SPLITS},
         logits=logits,
         unlearned_from=np.arange(models, dtype=np.int64),
-        timings=Timings(unknown, np.empty(0), None, unknown, unknown),
+        timings=unknown_times(models),
         class_names=data.class_names,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
         queries=_queries(trained, level, block),

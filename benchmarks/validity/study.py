@@ -9,7 +9,6 @@ from benchmarks.validity.findings import Summary, summarise
 from benchmarks.validity.judging import readings
 from benchmarks.validity.levels import LEVELS, remembered_rows
 from benchmarks.validity.populations import Trained
-from harness.core.progress import Progress
 from harness.plugins.discovery import LoadedEvaluator
 
 
@@ -49,13 +48,13 @@ class Study:
         return list(dict.fromkeys(name for size in reversed(self.sizes) for name in self.summaries[size]))
 
 
-def study(trained: Trained, sizes: Sequence[int], evaluators: Sequence[LoadedEvaluator], progress: Progress) -> Study:
+def study(trained: Trained, sizes: Sequence[int], evaluators: Sequence[LoadedEvaluator]) -> Study:
     """Judge the task; sizes of more models than were trained are left out."""
     models = len(trained.references["original"]["forget"])
     summaries, units = {}, {}
     for size in sorted(size for size in sizes if size <= models):
         blocks = [slice(start, start + size) for start in range(0, models - size + 1, size)]
-        found = [readings(trained, block, evaluators, progress) for block in blocks]
+        found = [readings(trained, block, evaluators) for block in blocks]
         summaries[size] = summarise(found)
         units.update({name: metric.unit for name, metric in found[0][LEVELS[0].name].items()})
     forget, seed = trained.data.forget, trained.task.seed

@@ -1,20 +1,14 @@
-"""The study as tables: for the terminal, and as the page in ``docs``."""
+"""The study as the page in ``docs``: findings, a short table, and all numbers as CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from benchmarks.output import table
+from benchmarks.pages import Table, listed
 from benchmarks.validity import conclusions
-from benchmarks.validity.conclusions import percent
 from benchmarks.validity.findings import ORDERS, Summary
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.study import Study
-from harness.report.words import number
-
-Cell = Callable[[Summary], str]
-DASH = "–"
-MARKS = {"right": "right", "noise": "noise", "unsure": "unsure", "wrong": "**wrong**"}
 
 INTRODUCTION = """\
 # Do the metrics rank unlearners of known quality?
@@ -37,8 +31,13 @@ mixture; that case was not tried.) It is drawn by what the task forgets: by subj
 subjects, else by examples.
 """
 
+TABLES = """\
+[ranking.csv](validity/ranking.csv) has, for each task, number of models N and metric, the number of blocks with each order and
+on which each level is told; [values.csv](validity/values.csv) has the metrics of the first block at every level.
+"""
+
 READING = """\
-## How to read the tables
+## How to read it
 
 - **Order**: *right* where the metric's distance from perfect rises over all five levels (less is better, more is
   better, or the distance from the control, whichever holds for the metric). *noise*: not strictly, but of each pair that is
@@ -48,7 +47,7 @@ READING = """\
   made from the two in the report: the half-widths that face each other, combined in quadrature (Zou and Donner 2008), as if
   their errors were independent. Both are compared with the same retrained models, so it is approximate and tends to be too
   wide. Telling the level *retrain* is a false alarm. `forgetting.difference_p` tells where it is at most 0.05.
-- **Detects from**: the smallest share that is told, with all larger ones, on every block. In brackets the share
+- **Detects from**: the smallest share that is told, with all larger ones, on every block. **Visible share**: the share
   from which on that rule tells, on straight lines between the levels, median over blocks: an estimate for shares that
   were not trained. *blind*: not even the no-op is told on every block. *no interval*: the metric claims
   none, so it tells nothing.
@@ -69,85 +68,63 @@ LIMITS = """\
 - `forgetting.difference_p` answers the first question alone. It takes multiples of 1 / 1000, so that levels tie at the smallest.
 - Median epsilons take few values, since rates are multiples of 1 / N: neighbouring levels tie.
 - Forgetting is partial by example: a remembered example is as confident as in an original. A method that weakens all examples
-  a little is another case, which was not tried: the shares below say nothing of it.
+  a little is another case, which was not tried: the visible shares say nothing of it.
 - One draw of the remembered examples and one of the seeds: a metric that is right on a single block may be lucky.
 """
 
 
-def page(studies: Sequence[Study], facts: Sequence[str], picture: str) -> str:
+def page(studies: Sequence[Study], made_with: str) -> str:
     """Return the page as Markdown."""
-    parts = [INTRODUCTION, _populations(studies), "## Findings\n", conclusions.text(studies)]
-    parts += [f"![Smallest share of the forget set that each metric sees, by task and number of models]({picture})\n"]
-    parts += [
-        READING,
-        LIMITS,
-        "## Order\n",
-        summary_table(studies, order_cell),
-        "## Smallest remembered share that is told\n",
-    ]
-    parts += [summary_table(studies, detection_cell)]
-    parts += [values(one, size) for one in studies for size in one.sizes]
-    parts += ["## Made with\n", "".join(f"- {fact}\n" for fact in facts)]
-    return "\n".join(parts)
+    parts = [INTRODUCTION, listed(_populations(studies)), "## Findings\n", conclusions.text(studies)]
+    parts += ["![Smallest share of the forget set that each metric sees, by task and number of models](validity.svg)\n"]
+    return "\n".join([*parts, TABLES, READING, LIMITS, made_with])
 
 
-def _populations(studies: Iterable[Study]) -> str:
-    lines = []
+def _populations(studies: Iterable[Study]) -> Iterable[str]:
     for one in studies:
         shares = ", ".join(f"{level.name} {n}" for level, n in zip(LEVELS, one.remembered, strict=True))
         blocks = ", ".join(f"{one.blocks(size)} of {size}" for size in one.sizes)
-        lines.append(
-            f"- `{one.task}`: {one.models} models a population (original, retrained, control and each level), blocks: {blocks}. "
-            f"Of {one.forget} forgotten examples each level was trained on, by {one.unit}: {shares}.\n"
+        yield (
+            f"`{one.task}`: {one.models} models a population (original, retrained, control and each level), blocks: {blocks}. "
+            f"Of {one.forget} forgotten examples each level was trained on, by {one.unit}: {shares}."
         )
-    return "".join(lines)
 
 
-def order_cell(summary: Summary) -> str:
-    """Return how often the order was right, e.g. "right", or "right 2, noise 2" over four blocks."""
-    counts = {kind: summary.orders(kind) for kind in ORDERS}
-    if len(summary.blocks) in counts.values():
-        return next(MARKS[kind] for kind, count in counts.items() if count)
-    return ", ".join(f"{MARKS[kind]} {count}" for kind, count in counts.items() if count)
-
-
-def detection_cell(summary: Summary) -> str:
-    """Return the first level detected on every block and the estimate between levels."""
-    if not summary.has_interval:
-        return "no interval"
-    first, share = summary.detects_from, summary.visible_share
-    estimate = "" if share is None else f" ({percent(share)})"
-    return f"**blind**{estimate}" if first is None else f"{percent(LEVELS[first].remembered)}{estimate}"
-
-
-def summary_table(studies: Sequence[Study], cell: Cell) -> str:
-    """Return a table with a row per metric and a column per task and N."""
-    columns = [(one, size) for one in studies for size in one.sizes]
-    names = list(dict.fromkeys(name for one in studies for name in one.metrics()))
-    head = ["metric", *(f"{one.task} {size}" for one, size in columns)]
-    rows = []
-    for name in names:
-        found = [one.summaries[size].get(name) for one, size in columns]
-        rows.append([f"`{name}`", *(DASH if summary is None else cell(summary) for summary in found)])
-    return table(head, rows)
-
-
-def values(one: Study, size: int) -> str:
-    """Return the numbers of the first block for every level; detected levels are bold."""
-    head = ["metric", "control", *(level.name for level in LEVELS), "smallest visible", "order", "told on blocks"]
-    rows = []
-    for name, summary in one.summaries[size].items():
-        first, unit = summary.blocks[0], one.units[name]
-        levels = [
-            f"**{number(value, unit)}**" if told == "told" else number(value, unit)
-            for value, told in zip(first.values, first.told, strict=True)
+def ranking(studies: Sequence[Study]) -> Table:
+    """Return for each task, N and metric: on how many blocks it orders the levels rightly, and which levels it tells."""
+    head = ["task", "N", "metric", "blocks", *ORDERS, "detects from", "visible share"]
+    rows = [
+        [
+            one.task,
+            size,
+            name,
+            len(found.blocks),
+            *(found.orders(kind) for kind in ORDERS),
+            _detects(found),
+            found.visible_share,
+            *(found.told(level) if found.has_interval else None for level in range(len(LEVELS))),
         ]
-        told = "/".join(str(summary.told(level)) for level in range(len(LEVELS))) if summary.has_interval else DASH
-        smallest = number(first.smallest_visible, unit)
-        rows.append([f"`{name}`", number(first.control, unit), *levels, smallest, MARKS[first.order], told])
-    blocks = one.blocks(size)
-    more = f", first of {blocks} blocks" if blocks > 1 else ""
-    text = (
-        "Bold: told from perfect. The last column counts, from retrain to no-op, the blocks on which the level is told."
-    )
-    return f"## {one.task}, N = {size}{more}\n\n{text}\n\n{table(head, rows)}"
+        for one in studies
+        for size in one.sizes
+        for name, found in one.summaries[size].items()
+    ]
+    return Table("ranking", [*head, *(f"told: {level.name}" for level in LEVELS)], rows)
+
+
+def _detects(found: Summary) -> str | float:
+    if not found.has_interval:
+        return "no interval"
+    return "blind" if found.detects_from is None else LEVELS[found.detects_from].remembered
+
+
+def values(studies: Sequence[Study]) -> Table:
+    """Return for each task, N and metric the numbers of the first block."""
+    head = ["task", "N", "metric", "unit", "control", *(level.name for level in LEVELS), "smallest visible"]
+    rows = [
+        [one.task, size, name, one.units[name], first.control, *first.values, first.smallest_visible]
+        for one in studies
+        for size in one.sizes
+        for name, found in one.summaries[size].items()
+        for first in found.blocks[:1]
+    ]
+    return Table("values", head, rows)

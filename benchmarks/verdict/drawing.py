@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from benchmarks.output import add, canvas, text_of
-from benchmarks.verdict.plan import Results
-from benchmarks.verdict.submissions import LEFT, NOTHING_LEFT, UNTOUCHED
+from benchmarks.svg import add, canvas, text_of
+from benchmarks.verdict.plan import LEFT, NOTHING_LEFT, UNTOUCHED, Results
 from benchmarks.verdict.tables import Words
 from harness.report.document import VerdictLevel
 
-ROWS = {"0": NOTHING_LEFT.name, **{f"{100 * (one.left or 0):g}": one.name for one in LEFT}, "100": UNTOUCHED.name}
+ROWS = {"0": NOTHING_LEFT.name, **{f"{100 * one.left:g}": one.name for one in LEFT}, "100": UNTOUCHED.name}
 """Per cent of the forgotten examples that are left, and the submission."""
 
 WORDS: dict[VerdictLevel, str] = {

@@ -5,13 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.verdict.populations import KINDS, Draw, Pool
-from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT, UNTOUCHED
-from benchmarks.verdict.tables import Coverage, Share, Words, coverage, false_alarms, words
+from benchmarks.deceptions.catalogue import find
+from benchmarks.populations import Kind, Law, Pool
+from benchmarks.verdict.tables import Coverage, Share, Source, Words, coverage, false_alarms, words
+
+SIZES = {"forget": 200, "test": 400}
+KINDS = (
+    Kind("synthetic, two classes", SIZES),
+    Kind("synthetic, ten classes", SIZES, classes=10),
+    Kind("correlation .1", SIZES, correlation=0.1),
+    Kind("t3 tails", SIZES, tails=3),
+    Kind("saturated, with ties", SIZES, saturated=True),
+)
+NOTHING_LEFT, UNTOUCHED = find("retrained"), find("noop")
+LEFT = tuple(find(f"left-{share}-percent") for share in (1, 2, 5, 10, 20))
+TENTH_LEFT = LEFT[3]
+OTHERS = (
+    *(f"all-left-by-{share}-percent" for share in (5, 10, 20, 40)),
+    "over-forgotten-0.5",
+    "half-mirrored",
+    "heavy-tail-0.55",
+    "temperature-0.4",
+    "temperature-0.2",
+    "one-model",
+    "half-untouched",
+)
+SUBMISSIONS = (NOTHING_LEFT, *LEFT, UNTOUCHED, *map(find, OTHERS))
+"""Submissions of the study on deceptions."""
 
 LEFT_SHARES = (0.0, 0.05, 0.2, 0.5, 1.0)
 FACES = "faces"
 ON_FACES = (NOTHING_LEFT, TENTH_LEFT, UNTOUCHED)
+
+
+def source_of(kind: Kind) -> Source:
+    """Return the source of worlds of a synthetic kind."""
+    return lambda models, rng: Law.draw(kind, rng).world(models, rng)
 
 
 @dataclass(frozen=True)
@@ -65,26 +94,23 @@ class Results:
 def study(plan: Plan, pool: Pool, tell: Callable[[str], None]) -> Results:
     """Compute all tables; ``tell`` hears what is next."""
     alarms: dict[str, dict[int, Share]] = {}
-    draws: dict[str, tuple[Draw, tuple[int, ...]]] = {
-        kind.name: (kind.law, plan.ends if number else plan.sizes) for number, kind in enumerate(KINDS)
-    }
-    draws[FACES] = (lambda _: pool), plan.sizes
-    for name, (draw, sizes) in draws.items():
+    draws = [(kind.name, source_of(kind), plan.ends if number else plan.sizes) for number, kind in enumerate(KINDS)]
+    for name, source, sizes in (*draws, (FACES, pool.world, plan.sizes)):
         tell(f"false alarms: {name}")
-        alarms[name] = {models: false_alarms(name, draw, models, plan.alarms) for models in sizes}
+        alarms[name] = {models: false_alarms(name, source, models, plan.alarms) for models in sizes}
     main = KINDS[0]
     said: dict[str, dict[int, Words]] = {}
-    for one in ALL:
+    for one in SUBMISSIONS:
         tell(f"words: {one.name}")
         many = plan.perfect if one is NOTHING_LEFT else plan.words
-        said[one.name] = {models: words(main.name, main.law, one, models, many) for models in plan.sizes}
+        said[one.name] = {models: words(main.name, source_of(main), one, models, many) for models in plan.sizes}
     covered = {}
     for share in LEFT_SHARES:
         tell(f"coverage: {share:.0%} of examples left")
-        covered[share] = coverage(main.name, main.law, share, plan.sizes, plan.tasks, plan.repeats)
+        covered[share] = coverage(main, share, plan.sizes, plan.tasks, plan.repeats)
     real: dict[str, dict[int, Words]] = {}
     for one in ON_FACES:
         tell(f"{FACES}: {one.name}")
         many = {NOTHING_LEFT.name: plan.perfect, UNTOUCHED.name: max(plan.faces // 8, 3)}.get(one.name, plan.faces)
-        real[one.name] = {models: words(FACES, lambda _: pool, one, models, many) for models in plan.sizes}
+        real[one.name] = {models: words(FACES, pool.world, one, models, many) for models in plan.sizes}
     return Results(plan, alarms, said, covered, real)

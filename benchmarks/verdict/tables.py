@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from benchmarks.answers import Answers
+from benchmarks.deceptions.judging import VERDICT_FROM, judge
+from benchmarks.deceptions.model import Deception
+from benchmarks.judging import evaluators
+from benchmarks.populations import Kind, Law, World
 from benchmarks.verdict import judging
-from benchmarks.verdict.populations import Draw, Law, Logits, World
-from benchmarks.verdict.submissions import FAVOURABLE, Submission, remembered
 from harness.report.document import VerdictLevel
 from harness.report.findings import LEVEL
 
-Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Source = Callable[[int, np.random.Generator], World]
+"""Draws a world of so many models a population: of new examples each time, or from a pool."""
+
+FAVOURABLE: tuple[VerdictLevel, ...] = ("as_retrained", "no_difference_seen")
 
 TRUTH_MODELS = 400
 """Models of each population from which the truth as seen from the test set is computed."""
@@ -56,20 +63,25 @@ class Words:
 
     Attributes:
         counts: draws by word, most frequent first.
-        wrong_words: words that are false claims of this submission.
-        wrong: draws with one of them.
-        broken: favourable verdicts whose stated bound lies below what is truly left; of all favourable ones.
+        false: of these, false claims.
+        favourable: draws with a favourable verdict.
+        broken: of these, draws in which a stated bound lies below what is truly left.
     """
 
     counts: Mapping[VerdictLevel, int]
-    wrong_words: tuple[VerdictLevel, ...]
-    wrong: Share
-    broken: Share | None
+    false: Mapping[VerdictLevel, int]
+    favourable: int
+    broken: int
 
     @property
     def draws(self) -> int:
         """Return the number of draws."""
         return sum(self.counts.values())
+
+    @property
+    def wrong(self) -> Share:
+        """Return how often a false claim was made."""
+        return Share(sum(self.false.values()), self.draws)
 
     def share(self, word: VerdictLevel) -> float:
         """Return the share of draws with a word."""
@@ -96,55 +108,39 @@ def stream(*names: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32("|".join(map(str, names)).encode()))
 
 
-def false_alarms(name: str, draw: Draw, models: int, draws: int) -> Share:
+def false_alarms(name: str, source: Source, models: int, draws: int) -> Share:
     """Count p-values of at most 5 % for perfect unlearning."""
     hits = 0
     for number in range(draws):
-        rng = stream("alarms", name, models, number)
-        world = draw(rng).draw(models, rng)
-        hits += judging.difference_p(judging.evidence(world, world.logits["fresh"], number)) <= LEVEL
+        world = source(models, stream("alarms", name, models, number))
+        hits += judging.difference_p(world, world.fresh, number) <= LEVEL
     return Share(hits, draws)
 
 
-def words(name: str, draw: Draw, submission: Submission, models: int, draws: int) -> Words:
+def words(name: str, source: Source, submission: Deception, models: int, draws: int) -> Words:
     """Judge a submission on fresh draws; draw k is the same for all submissions."""
-    found, broken, favourable = [], 0, 0
+    forgetting = evaluators([VERDICT_FROM])
+    found = []
     for number in range(draws):
-        rng = stream("words", name, models, number)
-        world = draw(rng).draw(models, rng)
-        truth = _left(world, submission, stream("choice", name, models, number))
-        made = submission.make(world, stream("choice", name, models, number))
-        judgement = judging.judge(judging.evidence(world, made, number))
-        found.append(judgement.word)
-        if truth is not None and judgement.word in FAVOURABLE:
-            favourable += 1
-            broken += judgement.memory_bound is not None and judgement.memory_bound < truth
-    counts = dict(Counter(found).most_common())
-    wrong = Share(sum(counts.get(word, 0) for word in submission.wrong), draws)
-    return Words(counts, submission.wrong, wrong, Share(broken, favourable) if favourable else None)
+        world = judging.merged(source(models, stream("words", name, models, number)))
+        found.append(judge(submission, world, stream("choice", name, models, number), forgetting, number))
+    favourable = [one for one in found if one.level in FAVOURABLE]
+    return Words(
+        counts=dict(Counter(one.level for one in found).most_common()),
+        false=Counter(one.level for one in found if one.breach or one.misnamed),
+        favourable=len(favourable),
+        broken=sum(not one.covered for one in favourable),
+    )
 
 
-def _left(world: World, submission: Submission, rng: np.random.Generator) -> float | None:
-    """Return the share of the memory that a submission leaves, with the examples that it chooses from ``rng``."""
-    if submission.left is None:
-        return None
-    return _weight(world, remembered(world, submission.left, rng))
-
-
-def _weight(world: World, chosen: Rows) -> float:
-    squares = world.memory**2
-    return float(squares[chosen].sum() / squares.sum())
-
-
-def coverage(name: str, draw: Draw, share: float, sizes: Sequence[int], tasks: int, draws: int) -> dict[int, Coverage]:
+def coverage(kind: Kind, share: float, sizes: Sequence[int], tasks: int, draws: int) -> dict[int, Coverage]:
     """Draw models again and again for each of some tasks, of which a share of the examples is remembered.
 
     The remembering models are of their own seeds. The truth of memory_left and of the shift is known; as seen from the
     test set it is taken from many models.
 
     Args:
-        name: of the law.
-        draw: gives a law.
+        kind: of population.
         share: of examples that are remembered.
         sizes: numbers of models N.
         tasks: how many laws are drawn.
@@ -155,36 +151,38 @@ def coverage(name: str, draw: Draw, share: float, sizes: Sequence[int], tasks: i
     """
     found: dict[int, list[tuple[bool, ...]]] = {models: [] for models in sizes}
     for task in range(tasks):
-        law = draw(stream("law", name, task))
-        chosen = remembered(law.draw(2, stream("choice", name, task)), share, stream("choice", name, share, task))
-        truth = _truth(law, chosen, stream("truth", name, share, task))
+        law = Law.draw(kind, stream("law", kind.name, task))
+        left = remembered(len(law.shift), share, stream("choice", kind.name, share, task))
+        rng = stream("truth", kind.name, share, task)
+        truth = judging.slope_as_seen_from_test(*_drawn(law, left, TRUTH_MODELS, rng))
         for models in sizes:
             for number in range(draws):
-                world = law.draw(models, stream("coverage", name, share, task, models, number))
-                found[models].append(_covered(world, chosen, truth, number))
+                rng = stream("coverage", kind.name, share, task, models, number)
+                found[models].append(_covered(*_drawn(law, left, models, rng), left, truth, number))
     return {
         models: Coverage(*(Share(sum(row), len(row)) for row in zip(*rows, strict=True)))
         for models, rows in found.items()
     }
 
 
-def _knowing(world: World, chosen: Rows) -> Logits:
-    models = world.logits["fresh"].copy()
-    models[:, chosen] = world.logits["knowing"][:, chosen]
-    return np.asarray(models)
+def remembered(examples: int, share: float, rng: np.random.Generator) -> Mask:
+    """Draw a share of the examples."""
+    chosen = np.zeros(examples, dtype=bool)
+    chosen[rng.permutation(examples)[: round(share * examples)]] = True
+    return chosen
 
 
-def _truth(law: Law, chosen: Rows, rng: np.random.Generator) -> float:
-    world = law.draw(TRUTH_MODELS, rng)
-    return judging.slope_as_seen_from_test(judging.evidence(world, _knowing(world, chosen)))
+def _drawn(law: Law, left: Mask, models: int, rng: np.random.Generator) -> tuple[World, Answers]:
+    """Draw a world, and models of their own seeds that remember some examples."""
+    world = law.world(models, rng)
+    return world, world.fresh.with_forget(law.models(models, rng, remembered=1.0), left)
 
 
-def _covered(world: World, chosen: Rows, calibrated: float, seed: int) -> tuple[bool, ...]:
-    found = judging.bounds(judging.evidence(world, _knowing(world, chosen), seed))
-    plain = _weight(world, chosen)
-    shift = world.memory[chosen].sum() / world.forget
+def _covered(world: World, unlearned: Answers, left: Mask, calibrated: float, seed: int) -> tuple[bool, ...]:
+    found = judging.bounds(world, unlearned, seed)
+    plain = world.share(left)
     inside = [
         one.bound(LEVEL / 2) <= truth <= one.bound(1 - LEVEL / 2)
         for one, truth in ((found.plain, plain), (found.calibrated, calibrated))
     ]
-    return (*inside, found.memory >= plain, found.shift >= shift)
+    return (*inside, found.memory >= plain, found.shift >= (world.memory * left).mean())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from benchmarks.output import table
-from benchmarks.verdict.plan import LEFT_SHARES, Results
-from benchmarks.verdict.submissions import ALL, NOTHING_LEFT, TENTH_LEFT
-from benchmarks.verdict.tables import Coverage, Share, Words
+from benchmarks.pages import Table, listed, markdown
+from benchmarks.verdict.plan import FACES, NOTHING_LEFT, TENTH_LEFT, Results
+from benchmarks.verdict.tables import Share, Words
 from harness.report.findings import LEVEL
 
 T = TypeVar("T")
@@ -26,19 +25,30 @@ truth is known, by the number of models N.
 METHOD = """\
 ## What was judged
 
-- **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√ρ a_r + √(1 − ρ) e_ri), with mu from
-  N(0, 2), s = exp(0.22 z), ρ = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
+- **Synthetic populations.** The confidence (phi) of model r on example i is mu_i + s_i (√c a_r + √(1 − c) e_ri), with mu from
+  N(0, 2), s = exp(0.22 z), c = .01, and normal a and e. 200 forgotten and 400 test examples share a_r. Originals lie
   s_i·|N(1.4, 0.8)| higher on forgotten examples. The numbers are fitted to `faces`. There are two classes, or ten with wrong
-  classes that vary by themselves. For false alarms also: ρ = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
+  classes that vary by themselves. For false alarms also: c = .1, Student's t with 3 degrees of freedom, and phi rounded to whole
   numbers and cut at 3, so that most models tie.
 - **`faces`.** Populations are drawn without replacement from a pool of models that were really trained. Draws share the pool:
   they are not independent, and vary a little less than freshly trained models would, most at N = 64.
-- **Submissions** are made from these: retrained models of their own seeds, of which a share of the forgotten examples is as in
-  the original (chosen at random, the same for all models), or whose confidence is shifted, and so on.
-- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting): a pool holds outputs, not
-  weights. Queries add tests and a further bound, which make equivalence harder to show. Every model finished. Margins are
-  the defaults. Retrained and control models are the verdict's references, and were handed over as one population of 2 N.
+- **Submissions** are some of [those that try to deceive](deceptions.md), made from these models: `retrained`, models of their own
+  seeds; `left-10-percent`, of which a tenth of the forgotten examples is as in the original (chosen at random, the same for all
+  models); `noop`, the originals; and so on. A claim is false where the word does not describe the submission, or where the stated
+  bounds do not cover what is left.
+- Only the evaluator `forgetting` was run, without [queries](reference/evaluators.md#forgetting), which add tests and a further
+  bound and make equivalence harder to show. Every model finished. Margins are the defaults. Retrained and control models are
+  the verdict's references, and were handed over as one population of 2 N.
 - Brackets hold 95 % intervals of Clopper and Pearson over draws.
+"""
+
+TABLES = """\
+## All numbers
+
+[false-alarms.csv](verdict-study/false-alarms.csv); [words.csv](verdict-study/words.csv), with all submissions on synthetic
+populations of two classes; and [coverage.csv](verdict-study/coverage.csv): in how many of {trials} draws ({tasks} tasks,
+{repeats} draws of models each) the 95 % interval holds the truth, or the 95 % bound is not below it. Where nothing is left,
+`memory_bound` cannot be below the truth, since it takes estimates below 0 as 0.
 """
 
 LIMITS = """\
@@ -51,12 +61,11 @@ LIMITS = """\
 """
 
 
-def page(results: Results, facts: Sequence[str], picture: str) -> str:
+def page(results: Results, made_with: str) -> str:
     """Return the whole page as Markdown."""
     parts = [INTRODUCTION, "## Findings\n", findings(results)]
-    parts += [f"![Share of draws by word, against what is left and by the number of models]({picture})\n"]
-    parts += [METHOD, *tables(results), LIMITS, "## Made with\n", "".join(f"- {fact}\n" for fact in facts)]
-    return "\n".join(parts)
+    parts += ["![Share of draws by word, against what is left and by the number of models](verdict-study.svg)\n"]
+    return "\n".join([*parts, METHOD, *summary(results), LIMITS, made_with])
 
 
 def findings(results: Results) -> str:
@@ -69,34 +78,50 @@ def findings(results: Results) -> str:
         _bounds(results),
         _covered(results),
     ]
-    return "".join(f"- {point}\n" for point in points)
+    return listed(points)
 
 
-def tables(results: Results) -> list[str]:
-    """Return all tables with their headings."""
+def summary(results: Results) -> list[str]:
+    """Return the tables of the page with their headings."""
     sizes, plan = results.plan.sizes, results.plan
     alarms = _by_size(results.alarms, sizes, lambda one: f"{_percent(one.value)} {_interval(one)}")
-    said = _by_size(results.words, sizes, _words)
     real = _by_size(results.faces, sizes, _words)
-    covered = [
-        [f"{share:.0%}".replace("%", " %"), str(models), *_coverage(results.coverage[share][models])]
-        for share in LEFT_SHARES
-        for models in sizes
-    ]
     heads = [f"N = {models}" for models in sizes]
-    columns = ["examples left", "N", "`memory_left`", "`memory_left_calibrated`", "`memory_bound`", "`shift_bound`"]
-    trials = plan.tasks * plan.repeats
     return [
         f"## False alarms\n\nShare of {plan.alarms} draws of perfect unlearning with `difference_p` ≤ {LEVEL:g}.\n\n"
-        + table(["population", *heads], alarms),
+        + markdown(["population", *heads], alarms),
         f"## Words on `faces`\n\nPer cent of {plan.faces} draws ({plan.perfect} where nothing is left, "
-        f"{min(_draws(results.faces))} where nothing was done).\n\n" + table(["submission", *heads], real),
-        f"## Words on synthetic populations\n\nPer cent of {plan.words} draws ({plan.perfect} where nothing is left), two "
-        "classes. Bold: a false claim, whatever N.\n\n" + table(["submission", *heads], said),
-        f"## Coverage\n\nShare of {trials} draws ({plan.tasks} tasks, {plan.repeats} draws of models each) in which the "
-        "95 % interval holds the truth, or the 95 % bound is not below it. Two classes. Where nothing is left, `memory_bound` "
-        "cannot be below the truth, since it takes estimates below 0 as 0.\n\n" + table(columns, covered),
+        f"{min(_draws(results.faces))} where nothing was done).\n\n" + markdown(["submission", *heads], real),
+        TABLES.format(trials=plan.tasks * plan.repeats, tasks=plan.tasks, repeats=plan.repeats),
     ]
+
+
+def tables(results: Results) -> list[Table]:
+    """Return all numbers: false alarms, words, and coverage."""
+    alarms = [[name, models, *_counted(one)] for name, found in results.alarms.items() for models, one in found.items()]
+    said = [
+        [source, name, models, word, count, one.draws, one.false.get(word, 0)]
+        for source, rows in (("synthetic", results.words), (FACES, results.faces))
+        for name, found in rows.items()
+        for models, one in found.items()
+        for word, count in one.counts.items()
+    ]
+    covered = [
+        [share, models, title.strip("`"), *_counted(getattr(one, name))]
+        for share, found in results.coverage.items()
+        for models, one in found.items()
+        for name, title in NAMES.items()
+    ]
+    counted = ["hits", "draws", "share", "low", "high"]
+    return [
+        Table("false-alarms", ["population", "N", *counted], alarms),
+        Table("words", ["source", "submission", "N", "word", "draws with it", "draws", "false claims"], said),
+        Table("coverage", ["examples left", "N", "quantity", *counted], covered),
+    ]
+
+
+def _counted(one: Share) -> list[int | float]:
+    return [one.hits, one.trials, one.value, *one.interval]
 
 
 def _by_size(rows: Mapping[str, Mapping[int, T]], sizes: Sequence[int], cell: Callable[[T], str]) -> list[list[str]]:
@@ -109,13 +134,8 @@ def _words(one: Words) -> str:
     parts = []
     for word, count in one.counts.items():
         text = f"{word} {100 * count / one.draws:.0f}"
-        parts.append(f"**{text}**" if word in one.wrong_words else text)
+        parts.append(f"**{text}**" if one.false.get(word) else text)
     return ", ".join(parts)
-
-
-def _coverage(one: Coverage) -> Iterator[str]:
-    for share in (one.plain, one.calibrated, one.memory, one.shift):
-        yield f"{_percent(share.value)} {_interval(share)}"
 
 
 def _draws(rows: Mapping[str, Mapping[int, Words]]) -> list[int]:
@@ -149,19 +169,19 @@ def _tenth(results: Results) -> str:
 
 def _claims(results: Results) -> str:
     parts = []
-    for submission in ALL:
-        for models, one in results.words[submission.name].items():
+    for name, found in results.words.items():
+        for models, one in found.items():
             if one.wrong.hits:
-                parts.append(f"{submission.name} at N = {models} ({one.wrong.hits} of {one.wrong.trials})")
-    return f"**False claims** on synthetic populations (bold below): {'; '.join(parts) or 'none'}."
+                parts.append(f"`{name}` at N = {models} ({one.wrong.hits} of {one.wrong.trials})")
+    return f"**False claims** on synthetic populations: {'; '.join(parts) or 'none'}."
 
 
 def _bounds(results: Results) -> str:
     every = [one for rows in (results.words, results.faces) for found in rows.values() for one in found.values()]
-    whole = sum((one.broken for one in every if one.broken), Share(0, 0))
+    broken, favourable = sum(one.broken for one in every), sum(one.favourable for one in every)
     return (
-        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) on submissions whose remembered share is known state "
-        f"a bound below what is left in {whole.hits} of {whole.trials} draws."
+        "**Favourable verdicts** (`as_retrained`, `no_difference_seen`) state a bound below what is left in "
+        f"{broken} of {favourable} draws."
     )
 
 

@@ -34,8 +34,8 @@ def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> No
 
     Exits with 4 if a check fails; skipped checks do not count.
     """
-    from harness.cli.progress import RichProgress
     from harness.conformance.running import Examination, opened
+    from harness.core.progress_bars import RichProgress
     from harness.runs.config import parse_options
 
     with (

@@ -16,7 +16,7 @@ def image_group() -> None:
 @click.option("--rebuild", is_flag=True, help="Build even if the image exists.")
 def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
     """Build the sandbox image, unless it exists."""
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.runners.engine.client import Engine
     from harness.runners.images.listing import ensure_guest_image
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def run_versions(torch: str, options: dict[str, Any]) -> None:
     """Run under each torch version and print the drift; ``options`` are a run's options without ``torch``."""
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.runs.config import RunConfig
     from harness.runs.torch_matrix import run_matrix, torch_versions
 
@@ -38,7 +38,7 @@ def resume_versions(
     folder: Path, exporters: Sequence[str], workers: int | None = None, failed_as: str | None = None
 ) -> bool:
     """Resume a run with several torch versions; return False if ``folder`` contains a single run."""
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.errors import UsageError
     from harness.runs.torch_matrix import is_matrix, resume_matrix
 

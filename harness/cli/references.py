@@ -16,9 +16,9 @@ def references_group() -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train and cache the populations of TASK."""
-    from harness.cli.progress import RichProgress
     from harness.core.cache import take_rebuilt
     from harness.core.hardware import gpu_names
+    from harness.core.progress_bars import RichProgress
     from harness.errors import GpuUnavailableError
     from harness.plugins.discovery import find_task
     from harness.references.populations import References

@@ -1,4 +1,4 @@
-"""``harness run``, ``harness resume`` and ``harness evaluate``."""
+"""``harness run``, ``resume``, ``evaluate``, ``score`` and ``outputs``."""
 
 from __future__ import annotations
 
@@ -88,6 +88,57 @@ def evaluate_command(
     _show(evaluate(folder, evaluators, failed_as=failed_as, progress="rich"), exporters)
 
 
+@click.command("score", short_help="Evaluate outputs that were computed elsewhere.")
+@click.argument("outputs", type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="Folder of the report.  [default: runs/TIME-NAME-TASK]"
+)
+@click.option("--name", help="Name of the method.  [default: the file's name]")
+@click.option("--task", help="Name of the task.")
+@click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
+@export_option
+def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> None:
+    """Evaluate OUTPUTS of models that were trained and unlearned elsewhere.
+
+    OUTPUTS is an .npz file, or a folder of .npy files, of these arrays; N models, n examples, C classes:
+
+    \b
+    POPULATION.SPLIT.logits         (N, n, C)  original, retrained, control, unlearned; forget, retain, test, validation
+    POPULATION.SPLIT.phi            (N, n)     instead: log p - log(1 - p) of the true class
+    SPLIT.labels                    (n,)       classes from 0; required beside logits
+    SPLIT.ids, .subjects, .true_labels  (n,)   optional
+    class_names, unlearned_from, design, seed  optional
+    POPULATION.forget.logits.QUERY  (N, n, C)  optional: on changed inputs
+
+    Only unlearned and retrained models on the forget set are required; 32 or more models of each are advised. The report is
+    marked as not run here. `harness outputs` writes the outputs of a run in this form.
+    """
+    from harness.library.calls import score
+
+    _check(exporters)
+    _show(score(outputs, **options, progress="rich"), exporters)
+
+
+@click.command("outputs", short_help="Write the outputs of a run's models as arrays.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="An .npz file, or a new folder of .npy files.",
+)
+def outputs_command(folder: Path, output: Path) -> None:
+    """Write the outputs of all models of the run in FOLDER as arrays that `harness score` reads.
+
+    The reference models come from the cache, or are trained again. Times are left out.
+    """
+    from harness.library.calls import outputs
+
+    found = outputs(folder, output, progress="rich")
+    click.echo(f"{len(found)} arrays: {output}")
+
+
 def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: bool) -> None:
     """Execute ``--pdb`` or several ``--torch`` versions, which produce no report or several."""
     from harness.cli.matrix import refuse_export, run_versions
@@ -126,4 +177,4 @@ def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
         raise SystemExit(NO_MODEL_FINISHED)
 
 
-COMMANDS = (run_command, resume_command, evaluate_command)
+COMMANDS = (run_command, resume_command, evaluate_command, score_command, outputs_command)

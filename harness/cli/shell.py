@@ -42,7 +42,7 @@ def shell_command(
 
     PLUGIN is a name, the path of a wheel or source directory, or name==version.
     """
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.runs.config import RunConfig, parse_options
     from harness.runs.shell import code_from, open_shell
 
@@ -62,7 +62,7 @@ def shell_command(
 
 def debug_command(options: dict[str, Any]) -> None:
     """Execute ``harness run --pdb``."""
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.runs.config import RunConfig
     from harness.runs.shell import debug
 

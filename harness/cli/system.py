@@ -37,7 +37,7 @@ def doctor_command(attack: bool) -> None:
 
 
 def _attacked() -> list[Check]:
-    from harness.cli.progress import RichProgress
+    from harness.core.progress_bars import RichProgress
     from harness.doctor.attack_report import attack_checks
 
     with RichProgress() as progress:

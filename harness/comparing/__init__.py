@@ -7,7 +7,7 @@
 from harness.comparing.building import compare, drift, is_drift
 from harness.comparing.comparison import Cell, Comparison, Difference, Method, Row
 from harness.comparing.loading import LoadedReport, load_reports
-from harness.comparing.table import print_comparison, render_table
+from harness.comparing.table import print_comparison
 
 __all__ = [
     "Cell",
@@ -21,5 +21,4 @@ __all__ = [
     "is_drift",
     "load_reports",
     "print_comparison",
-    "render_table",
 ]

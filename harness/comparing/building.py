@@ -8,13 +8,14 @@ from dataclasses import replace
 from packaging.version import InvalidVersion, Version
 
 from harness.comparing import choosing, comparability, differences
-from harness.comparing.comparability import Labelled, torch_of
+from harness.comparing.comparability import torch_of
 from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Difference, Kind, Mark, Method, Row
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.trade_off import UTILITY, forgetting_metric, trade_off
 from harness.errors import UsageError
-from harness.report.document import MetricRecord, Report
+from harness.evaluation import Metric
+from harness.report.document import Report
 from harness.report.words import plain
 
 NO_INTERVAL = "no interval"
@@ -45,7 +46,7 @@ def compare(
         UsageError: fewer than two reports, or a metric that none of them has.
     """
     runs = _labelled(reports, "methods")
-    made = _compared(reports, runs, "methods", metrics, everything)
+    made = _compared(runs, "methods", metrics, everything)
     return replace(
         made, trade_off=trade_off(runs, forgetting or forgetting_metric([one.report for one in runs]), utility)
     )
@@ -59,7 +60,7 @@ def drift(reports: Sequence[LoadedReport], *, metrics: Sequence[str] = (), every
         UsageError: fewer than two reports, or a metric that none of them has.
     """
     ordered = sorted(reports, key=lambda one: _version(torch_of(one.report)))
-    return _compared(ordered, _labelled(ordered, "drift"), "drift", metrics, everything)
+    return _compared(_labelled(ordered, "drift"), "drift", metrics, everything)
 
 
 def is_drift(reports: Sequence[LoadedReport]) -> bool:
@@ -69,27 +70,25 @@ def is_drift(reports: Sequence[LoadedReport]) -> bool:
     return len(methods) == 1 and alike and len({torch_of(one.report) for one in reports}) == len(reports)
 
 
-def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Labelled]:
+def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Method]:
     if len(reports) < 2:
         raise UsageError(
             f"A comparison needs two finished runs or more; {len(reports)} given (a run named twice counts once)."
         )
-    return [Labelled(label, one.report) for label, one in zip(labels(reports, kind), reports, strict=True)]
+    return [Method(label, one.report, one.folder) for label, one in zip(labels(reports, kind), reports, strict=True)]
 
 
-def _compared(
-    reports: Sequence[LoadedReport], runs: Sequence[Labelled], kind: Kind, metrics: Sequence[str], everything: bool
-) -> Comparison:
+def _compared(runs: Sequence[Method], kind: Kind, metrics: Sequence[str], everything: bool) -> Comparison:
     comparability.check(runs, kind)
     evaluators, dropped = choosing.fit_evaluators(runs)
     rows = [_row(runs, kind, *pair) for pair in choosing.choose(runs, evaluators, metrics, everything)]
     rows, count = _corrected(rows)
-    first = reports[0].report
+    first = runs[0].report
     return Comparison(
         kind=kind,
         task=first.task,
         models=first.populations.retrained.size,
-        methods=tuple(_method(one, run.label) for one, run in zip(reports, runs, strict=True)),
+        methods=tuple(runs),
         rows=tuple(rows),
         comparisons=count,
         notices=(*comparability.notices(runs, kind), *dropped),
@@ -97,7 +96,7 @@ def _compared(
     )
 
 
-def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: MetricRecord) -> Row:
+def _row(runs: Sequence[Method], kind: Kind, evaluator: str, metric: Metric) -> Row:
     first = runs[0].report
     found = [one.report.metric(evaluator, metric.name) for one in runs]
     cells = [Cell(found[0])]
@@ -106,9 +105,7 @@ def _row(runs: Sequence[Labelled], kind: Kind, evaluator: str, metric: MetricRec
     return Row(evaluator, metric, tuple(cells))
 
 
-def _cell(
-    first: Report, other: Report, one: MetricRecord | None, record: MetricRecord | None, kind: Kind, time: bool
-) -> Cell:
+def _cell(first: Report, other: Report, one: Metric | None, record: Metric | None, kind: Kind, time: bool) -> Cell:
     if record is None or one is None or record.value is None or one.value is None:
         return Cell(record, unjudged=NO_VALUE)
     if time:
@@ -149,17 +146,6 @@ def _models(report: Report) -> int:
     finished = [model.original for model in report.models if model.status.finished]
     independent = len(finished) if report.design.name == "one-original" else len(set(finished))
     return min(independent, report.populations.retrained.size)
-
-
-def _method(loaded: LoadedReport, label: str) -> Method:
-    report = loaded.report
-    return Method(
-        **vars(comparability.run_facts(report)),
-        label=label,
-        isolation=report.runner.isolation,
-        hardware=comparability.machine(report),
-        folder=str(loaded.folder or ""),
-    )
 
 
 def _version(text: str) -> tuple[int, Version, str]:

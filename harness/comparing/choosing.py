@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from harness.comparing.comparability import Labelled
+from harness.comparing.comparison import Method
 from harness.errors import NotComparableError, UsageError
-from harness.report.document import EvaluatorRecord, MetricRecord, Report
+from harness.evaluation import Metric
+from harness.report.document import EvaluatorRecord, Report
 from harness.report.words import plain
 
 TIME = "efficiency"
 TIME_UNITS = frozenset({"s", "h", "MiB"})
 
 
-def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
+def fit_evaluators(runs: Sequence[Method]) -> tuple[list[str], list[str]]:
     """Return evaluators that measured the same in all runs, and a reason for each excluded one.
 
     Raises:
@@ -31,8 +32,8 @@ def fit_evaluators(runs: Sequence[Labelled]) -> tuple[list[str], list[str]]:
 
 
 def choose(
-    runs: Sequence[Labelled], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
-) -> list[tuple[str, MetricRecord]]:
+    runs: Sequence[Method], evaluators: Sequence[str], wanted: Sequence[str], everything: bool
+) -> list[tuple[str, Metric]]:
     """Return the metrics to compare, with their evaluators' names, in the reports' order.
 
     Args:
@@ -53,7 +54,7 @@ def choose(
     return [pair for pair in chosen if any(_value(one.report, *pair) is not None for one in runs)]
 
 
-def is_time(evaluator: str, metric: MetricRecord) -> bool:
+def is_time(evaluator: str, metric: Metric) -> bool:
     """Return True if a metric depends on the machine rather than on the method."""
     return evaluator == TIME or metric.unit in TIME_UNITS
 
@@ -62,7 +63,7 @@ def _sound(report: Report) -> list[EvaluatorRecord]:
     return [record for record in report.evaluators if not record.error]
 
 
-def _unlike(name: str, runs: Sequence[Labelled]) -> str:
+def _unlike(name: str, runs: Sequence[Method]) -> str:
     """Return why an evaluator's numbers differ in meaning between runs; empty if they do not."""
     found = [(one.label, record) for one in runs for record in _sound(one.report) if record.name == name]
     versions: dict[str, list[str]] = {}
@@ -77,8 +78,8 @@ def _unlike(name: str, runs: Sequence[Labelled]) -> str:
     return ""
 
 
-def _known(runs: Sequence[Labelled], evaluators: Sequence[str]) -> dict[str, tuple[str, MetricRecord]]:
-    known: dict[str, tuple[str, MetricRecord]] = {}
+def _known(runs: Sequence[Method], evaluators: Sequence[str]) -> dict[str, tuple[str, Metric]]:
+    known: dict[str, tuple[str, Metric]] = {}
     for one in runs:
         for record in _sound(one.report):
             if record.name in evaluators:
@@ -87,7 +88,7 @@ def _known(runs: Sequence[Labelled], evaluators: Sequence[str]) -> dict[str, tup
     return known
 
 
-def _named(name: str, known: dict[str, tuple[str, MetricRecord]]) -> tuple[str, MetricRecord]:
+def _named(name: str, known: dict[str, tuple[str, Metric]]) -> tuple[str, Metric]:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)[:5]
@@ -97,6 +98,6 @@ def _named(name: str, known: dict[str, tuple[str, MetricRecord]]) -> tuple[str, 
     )
 
 
-def _value(report: Report, evaluator: str, metric: MetricRecord) -> float | None:
+def _value(report: Report, evaluator: str, metric: Metric) -> float | None:
     found = report.metric(evaluator, metric.name)
     return None if found is None else found.value

@@ -10,21 +10,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harness.comparing.comparison import Kind, RunFacts
+from harness.comparing.comparison import Kind, Method
 from harness.errors import NotComparableError
 from harness.report.budget_words import amount, limit_words, undependable_sentence
 from harness.report.document import Report
 from harness.report.faults import fault
 from harness.report.words import plain
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A report and its label in this comparison."""
-
-    label: str
-    report: Report
 
 
 @dataclass(frozen=True)
@@ -36,27 +29,27 @@ class Fact:
     advice: str = ""
 
 
-def run_facts(report: Report) -> RunFacts:
-    """Return the properties of a run that comparisons and leaderboards show."""
+def run_facts(report: Report) -> dict[str, Any]:
+    """Return the properties of a run, by their keys in the JSON of comparisons and leaderboards."""
     plugin, budget = report.plugin, report.budget
-    return RunFacts(
-        plugin=plugin.name,
-        distribution=plugin.distribution,
-        version=plugin.version,
-        options=plugin.options,
-        torch=torch_of(report),
-        runner=report.runner.name,
-        finished=report.finished_models,
-        models=len(report.models),
-        limit_s=budget.limit_s,
-        limit=limit_words(budget),
-        clock=budget.clock,
-        dependable=budget.dependable,
-        failed_as=report.populations.failed_as,
-        verdict=report.verdict.level,
-        run_id=report.run_id,
-        created=report.created,
-    )
+    return {
+        "plugin": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "options": plugin.options,
+        "torch": torch_of(report),
+        "runner": report.runner.name,
+        "finished": report.finished_models,
+        "models": len(report.models),
+        "limit_s": budget.limit_s,
+        "limit": limit_words(budget),
+        "clock": budget.clock,
+        "dependable": budget.dependable,
+        "failed_as": report.populations.failed_as,
+        "verdict": report.verdict.level,
+        "run_id": report.run_id,
+        "created": report.created,
+    }
 
 
 SAME_TASK = "Use the same task for all runs: harness run --task NAME --plugin ..."
@@ -96,7 +89,7 @@ NOTED = (
 )
 
 
-def check(runs: Sequence[Labelled], kind: Kind) -> None:
+def check(runs: Sequence[Method], kind: Kind) -> None:
     """Raise an error if the runs cannot be compared.
 
     Raises:
@@ -111,7 +104,7 @@ def check(runs: Sequence[Labelled], kind: Kind) -> None:
         raise NotComparableError("These runs cannot be compared. " + " ".join(reasons))
 
 
-def notices(runs: Sequence[Labelled], kind: Kind) -> list[str]:
+def notices(runs: Sequence[Method], kind: Kind) -> list[str]:
     """Return one sentence for each permitted difference."""
     skipped = "version of torch" if kind == "drift" else ""
     found = [f"Other {_listed(fact, runs)}." for fact in NOTED if fact.name != skipped and _differs(fact, runs)]
@@ -145,7 +138,7 @@ def machine(report: Report) -> str:
     return plain(f"{hardware.cpu_model}, {hardware.cores} cores{used}{gpu}")
 
 
-def _differs(fact: Fact, runs: Sequence[Labelled]) -> bool:
+def _differs(fact: Fact, runs: Sequence[Method]) -> bool:
     return len({_key(fact.read(one.report)) for one in runs}) > 1
 
 
@@ -153,11 +146,11 @@ def _key(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _reason(fact: Fact, runs: Sequence[Labelled]) -> str:
+def _reason(fact: Fact, runs: Sequence[Method]) -> str:
     return f"Other {_listed(fact, runs)}. {fact.advice}"
 
 
-def _listed(fact: Fact, runs: Sequence[Labelled]) -> str:
+def _listed(fact: Fact, runs: Sequence[Method]) -> str:
     """Return the runs grouped by a property, e.g. "task: faces (finetune, scrub); cifar10 (ssd)"."""
     values = [fact.read(one.report) for one in runs]
     groups: dict[str, list[str]] = {}
@@ -198,11 +191,11 @@ def _limit(report: Report) -> str:
     return amount(budget.limit_s, budget.clock) if budget.limit_s is not None else "none"
 
 
-def _other_host_torch(runs: Sequence[Labelled]) -> bool:
+def _other_host_torch(runs: Sequence[Method]) -> bool:
     return len({one.report.libraries.get("torch", "") for one in runs}) > 1
 
 
-def _not_one_method(runs: Sequence[Labelled]) -> list[str]:
+def _not_one_method(runs: Sequence[Method]) -> list[str]:
     method = Fact(
         "plugin",
         lambda report: f"{report.plugin.name} {report.plugin.distribution} {report.plugin.version}",
@@ -216,7 +209,7 @@ def _lower(sentence: str) -> str:
     return plain(sentence[0].lower() + sentence[1:])
 
 
-def _incomplete(one: Labelled) -> str:
+def _incomplete(one: Method) -> str:
     report = one.report
     finished, wanted = report.finished_models, len(report.models)
     if not finished:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-from harness.report.document import MetricRecord, TaskRecord
+from harness.evaluation import Metric
+from harness.report.document import Report, TaskRecord
 
 Kind = Literal["methods", "drift"]
 Mark = Literal["better", "worse", "closer", "farther", "differs", ""]
@@ -14,61 +15,18 @@ FAMILY_ERROR = 0.05
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """Properties of a run that comparisons and leaderboards show.
-
-    Attributes:
-        plugin: name of the entry point.
-        distribution: its distribution.
-        version: the distribution's version.
-        options: the plugin's options.
-        torch: the plugin's version of torch; empty if unknown.
-        runner: docker or process.
-        finished: number of models that finished.
-        models: number of models to unlearn.
-        limit_s: the limit per model, in the unit of ``clock``; None for no limit.
-        limit: the limit in words.
-        clock: unit of the limit: wall, cpu or steps.
-        dependable: True if the run's times are reliable; None if unknown.
-        failed_as: how failed models count, also for ranks: missing (not at all) or noop (as their originals).
-        verdict: the run's verdict in one word.
-        run_id: the run's id.
-        created: start of the run, UTC.
-    """
-
-    plugin: str
-    distribution: str
-    version: str
-    options: Mapping[str, Any]
-    torch: str
-    runner: str
-    finished: int
-    models: int
-    limit_s: float | None
-    limit: str
-    clock: str
-    dependable: bool | None
-    failed_as: str
-    verdict: str
-    run_id: str
-    created: str
-
-
-@dataclass(frozen=True)
-class Method(RunFacts):
+class Method:
     """A compared run.
 
     Attributes:
         label: its unique name in this comparison.
-        isolation: description, one sentence.
-        hardware: the machine in words.
-        folder: the run's folder; empty if unknown.
+        report: the run's report.
+        folder: the run's folder; None if unknown.
     """
 
     label: str
-    isolation: str
-    hardware: str
-    folder: str
+    report: Report
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +58,7 @@ class Cell:
         unjudged: why the difference is not tested; empty if it is, and for the baseline.
     """
 
-    metric: MetricRecord | None
+    metric: Metric | None
     difference: Difference | None = None
     unjudged: str = ""
 
@@ -116,7 +74,7 @@ class Row:
     """
 
     evaluator: str
-    metric: MetricRecord
+    metric: Metric
     cells: tuple[Cell, ...]
 
     @property
@@ -199,11 +157,16 @@ class Comparison:
     trade_off: TradeOff | None
 
     @property
-    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
-        """Return all significant differences."""
+    def tested(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all tested differences."""
         return tuple(
             (row, method, cell.difference)
             for row in self.rows
             for method, cell in zip(self.methods, row.cells, strict=True)
-            if cell.difference is not None and cell.difference.mark
+            if cell.difference is not None
         )
+
+    @property
+    def marked(self) -> tuple[tuple[Row, Method, Difference], ...]:
+        """Return all significant differences."""
+        return tuple(one for one in self.tested if one[2].mark)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import attrgetter
 
+from harness.comparing.comparability import torch_of
 from harness.comparing.comparison import Cell, Comparison, Method, Row
 from harness.comparing.csv_table import Columns, Field, csv_of
 
@@ -28,10 +29,10 @@ COLUMNS: Columns[Line] = {
     "unit": _of(0, "metric.unit"),
     "wanted": _of(0, "metric.direction"),
     "method": _of(1, "label"),
-    "plugin": _of(1, "plugin"),
-    "version": _of(1, "version"),
-    "torch": _of(1, "torch"),
-    "models": _of(1, "finished"),
+    "plugin": _of(1, "report.plugin.name"),
+    "version": _of(1, "report.plugin.version"),
+    "torch": lambda line: torch_of(line[1].report),
+    "models": _of(1, "report.finished_models"),
     "value": _of(2, "metric.value"),
     "low": _of(2, "metric.interval.low"),
     "high": _of(2, "metric.interval.high"),
@@ -46,7 +47,7 @@ COLUMNS: Columns[Line] = {
     "p_adjusted": _of(2, "difference.p"),
     "mark": _of(2, "difference.mark"),
     "not_judged": _of(2, "unjudged"),
-    "run_id": _of(1, "run_id"),
+    "run_id": _of(1, "report.run_id"),
 }
 
 

@@ -26,8 +26,8 @@ def csv_of(lines: Iterable[Line], columns: Columns[Line]) -> str:
 
 
 def _guarded(value: Field) -> Field:
-    """Prefix text that a spreadsheet would evaluate as a formula with an apostrophe; leave numbers."""
+    """Prefix text that a spreadsheet would evaluate as a formula with an apostrophe; a truth value is 0 or 1."""
     if not isinstance(value, str):
-        return value
+        return int(value) if isinstance(value, bool) else value
     shown = plain(value)
     return f"'{shown}" if shown.startswith(FORMULA) else shown

@@ -19,7 +19,7 @@ from typing import Literal
 
 from scipy.special import ndtri, stdtr, stdtrit
 
-from harness.report.document import IntervalRecord, MetricRecord
+from harness.evaluation import Interval, Metric
 
 Direction = Literal["higher", "lower", "closer_to_reference", "none"]
 LEVEL = 0.95
@@ -58,7 +58,7 @@ class Tested:
     p: float
 
 
-def estimate(value: float | None, interval: IntervalRecord | None) -> Estimate | None:
+def estimate(value: float | None, interval: Interval | None) -> Estimate | None:
     """Return an estimate; None if value or interval is missing, or the interval excludes the value."""
     if value is None or interval is None or not interval.low <= value <= interval.high:
         return None
@@ -66,7 +66,7 @@ def estimate(value: float | None, interval: IntervalRecord | None) -> Estimate |
     return Estimate(value, (value - interval.low) / z, (interval.high - value) / z)
 
 
-def difference(first: MetricRecord, second: MetricRecord, models: int, direction: Direction) -> Tested | None:
+def difference(first: Metric, second: Metric, models: int, direction: Direction) -> Tested | None:
     """Compare two runs' records of one metric.
 
     Args:
@@ -108,7 +108,7 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _signs(one: Estimate, other: Estimate, record: MetricRecord, direction: Direction) -> tuple[float, float] | None:
+def _signs(one: Estimate, other: Estimate, record: Metric, direction: Direction) -> tuple[float, float] | None:
     """Return the sign with which each value enters badness; None if a required control is missing."""
     if direction != "closer_to_reference":
         sign = -1.0 if direction == "higher" else 1.0

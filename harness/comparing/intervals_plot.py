@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.comparing import words
 from harness.comparing.comparison import Cell, Comparison, Row
 from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
-from harness.report.words import WANTED, interval, number, plain
+from harness.report.words import axis_label, interval, number, plain
 
 WIDTH, ROW_HEIGHT, TOP, BELOW = 480.0, 24.0, 8.0, 46.0
 LABEL_CHARS, AXIS_CHARS = 20, 32
@@ -23,7 +23,7 @@ def intervals_plot(comparison: Comparison, row: Row) -> str:
     frame = _frame(names)
     levels = Scale(len(names) - 0.5, -0.5) if len(names) > 1 else Scale(0.5, -0.5)
     picture = Picture(frame, padded(values), levels, words.heading(row), _description(comparison, row))
-    picture.x_axis(_axis(row))
+    picture.x_axis(axis_label(shortened(words.heading(row), AXIS_CHARS), row.metric))
     for value, kind in ((_first(row, "control"), "line control"), (_first(row, "noop"), "line noop")):
         if value is not None:
             at = picture.px(factor * value)
@@ -48,7 +48,7 @@ def _method(picture: Picture, comparison: Comparison, cell: Cell, y: float, fact
         return
     if metric.interval is not None:
         low, high = picture.px(factor * metric.interval.low), picture.px(factor * metric.interval.high)
-        picture.path([(low, y - 4), (low, y + 4), (low, y), (high, y), (high, y - 4), (high, y + 4)], "whisker")
+        picture.whisker(low, high, y)
     said = words.said(comparison, cell)
     group = picture.element("g", {"class": "point best"})
     hint = f"{number(metric.value, metric.unit)} ({interval(metric.interval, metric.unit) or 'no interval'})"
@@ -72,15 +72,6 @@ def _first(row: Row, name: str) -> float | None:
     """Return control or no-op of the first method that has it."""
     found = (getattr(cell.metric, name) for cell in row.cells if cell.metric is not None)
     return next((value for value in found if value is not None), None)
-
-
-def _axis(row: Row) -> str:
-    unit = {"share": "%", "ratio": ""}.get(row.metric.unit, plain(row.metric.unit))
-    wanted = WANTED[row.metric.direction]
-    wish = {"": "", "as perfect": "wanted: as perfect"}.get(wanted, f"{wanted} is better")
-    return ", ".join(
-        part for part in (f"{shortened(words.heading(row), AXIS_CHARS)}{f' ({unit})' if unit else ''}", wish) if part
-    )
 
 
 def _description(comparison: Comparison, row: Row) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from harness.comparing.comparability import torch_of
 from harness.comparing.comparison import Kind
 from harness.comparing.loading import LoadedReport
+from harness.report.svg.drawing import shortened
 from harness.report.words import plain
 
 MAX_CHARS = 40
@@ -61,5 +62,4 @@ def _folder(one: LoadedReport) -> str:
 
 
 def _short(text: str) -> str:
-    shown = plain(text)
-    return shown if len(shown) <= MAX_CHARS else f"{shown[: MAX_CHARS - 1]}…"
+    return shortened(plain(text), MAX_CHARS)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from harness.comparing import words
 from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Row
-from harness.report.document import IntervalRecord
-from harness.report.words import number, plain
+from harness.evaluation import Interval
+from harness.report.words import NOTHING, number, plain
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -105,7 +105,7 @@ def _cell(comparison: Comparison, row: Row, cell: Cell) -> str:
     if cell.metric is None or cell.metric.value is None:
         return NONE
     said = words.said(comparison, cell)
-    return _number(cell.metric.value, row.metric.unit) + (MARKS[said.sign] if said else "")
+    return _typeset(number(cell.metric.value, row.metric.unit)) + (MARKS[said.sign] if said else "")
 
 
 def _intervals(rows: Sequence[Row], index: int) -> str:
@@ -119,37 +119,30 @@ def _intervals(rows: Sequence[Row], index: int) -> str:
     return "[-2pt]\n" + _line(["", *(rf"{{\tiny {one}}}" if one else "" for one in ends)])
 
 
-def _ends(interval: IntervalRecord | None, unit: str) -> str:
+def _ends(interval: Interval | None, unit: str) -> str:
     if interval is None:
         return ""
-    low, high = (_number(value, unit).replace(r"\,\%", "") for value in (interval.low, interval.high))
+    low, high = (_typeset(number(value, unit)).replace(r"\,\%", "") for value in (interval.low, interval.high))
     return f"[{low}, {high}]"
 
 
-def _number(value: float, unit: str) -> str:
-    """Format a number with a true minus sign and a thin space before its unit."""
-    digits, _, rest = number(value, unit).partition(" ")
+def _typeset(text: str) -> str:
+    """Return a formatted number with a true minus sign and a thin space before its unit."""
+    digits, _, unit = text.partition(" ")
     sign = MINUS if digits.startswith("-") else ""
-    return sign + escape(digits.removeprefix("-")) + (rf"\,{escape(rest)}" if rest else "")
+    return sign + escape(digits.removeprefix("-")) + (rf"\,{escape(unit)}" if unit else "")
 
 
 def _end(row: Row, which: int) -> str:
     text = words.ends_of_scale(row)[which]
-    parts = [part.partition(" ") for part in text.split(" to ")]
-    if text == "–":
-        return NONE
-    return " to ".join(_signed(digits) + (rf"\,{escape(unit)}" if unit else "") for digits, _, unit in parts)
-
-
-def _signed(digits: str) -> str:
-    return (MINUS if digits.startswith("-") else "") + escape(digits.removeprefix("-"))
+    return NONE if text == NOTHING else " to ".join(map(_typeset, text.split(" to ")))
 
 
 def _caption(comparison: Comparison) -> str:
     task, first = escape(comparison.task.name), escape(comparison.methods[0].label)
     what = "Unlearning methods"
     if comparison.kind == "drift":
-        what = f"Drift of {escape(comparison.methods[0].plugin)} with the version of torch"
+        what = f"Drift of {escape(comparison.methods[0].report.plugin.name)} with the version of torch"
     judged = (
         rf" $^{{+}}$/$^{{-}}$: {_meaning(comparison)} {first} by more than both intervals explain "
         rf"({comparison.comparisons} comparisons, Holm, {100 * FAMILY_ERROR:g}\,\%)."

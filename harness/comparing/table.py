@@ -25,7 +25,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     target.print(Text(words.title(comparison), "bold"))
     target.print(Text(words.measured(comparison)))
     target.print()
-    render_table(target, comparison)
+    _print_tables(target, comparison)
     target.print(Text(words.rule(comparison), "dim"))
     for text in words.unjudged(comparison):
         target.print(Text(text, "dim"))
@@ -33,7 +33,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         target.print(Text(plain(text), "yellow"))
 
 
-def render_table(console: Console, comparison: Comparison) -> None:
+def _print_tables(console: Console, comparison: Comparison) -> None:
     """Print the numbers, methods side by side; split into several tables if too wide, each with the baseline."""
     if not comparison.rows:
         console.print(Text("No metric has a value in any of these runs.", "yellow"))

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.comparing.comparability import Labelled
-from harness.comparing.comparison import Point, TradeOff
+from harness.comparing.comparison import Method, Point, TradeOff
 from harness.errors import UsageError
-from harness.report.document import IntervalRecord, MetricRecord, Report
+from harness.evaluation import Interval
+from harness.report.document import Report
 
 FORGETTING = ("forgetting.memory_left_worst", "lira.auc")
 """Default metrics for ranking and plots: the first that any of the reports has."""
@@ -23,26 +23,31 @@ Ends = tuple[float, float]
 
 def forgetting_metric(reports: Sequence[Report]) -> str:
     """Return the default metric of forgetting for these reports."""
-    had = (name for name in FORGETTING if any(_metric(report, name) for report in reports))
+    had = (name for name in FORGETTING if any(report.named(name) for report in reports))
     return next(had, FORGETTING[-1])
 
 
-def trade_off(runs: Sequence[Labelled], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
+def check_names(reports: Sequence[Report], forgetting: str, utility: str) -> None:
+    """Raise UsageError if a metric that is not the default one is in none of the reports."""
+    for name, default in ((forgetting, FORGETTING[-1]), (utility, UTILITY)):
+        if name != default and not any(report.named(name) for report in reports):
+            raise UsageError(
+                f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
+            )
+
+
+def trade_off(runs: Sequence[Method], forgetting: str, utility: str = UTILITY) -> TradeOff | None:
     """Return every run's position; None if fewer than two runs have one.
 
     Raises:
         UsageError: no run has a metric that was requested by name.
     """
-    for name, default in ((forgetting, FORGETTING[-1]), (utility, UTILITY)):
-        if name != default and not any(_metric(one.report, name) for one in runs):
-            raise UsageError(
-                f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
-            )
+    check_names([one.report for one in runs], forgetting, utility)
     points = [_point(one, forgetting, utility) for one in runs]
     if sum(point.forgetting is not None for point in points) < 2:
         return None
     first = runs[0].report
-    metric = _metric(first, utility)
+    metric = first.named(utility)
     return TradeOff(
         forgetting=forgetting,
         utility=utility,
@@ -74,9 +79,9 @@ def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return best
 
 
-def _point(one: Labelled, forgetting: str, utility: str) -> Point:
+def _point(one: Method, forgetting: str, utility: str) -> Point:
     report = one.report
-    worth = _metric(report, utility)
+    worth = report.named(utility)
     seconds, seconds_ends = seconds_per_model(report)
     place, place_ends = way_to_perfect(report, forgetting)
     return Point(
@@ -92,16 +97,19 @@ def _point(one: Labelled, forgetting: str, utility: str) -> Point:
 
 def way_to_perfect(report: Report, name: str) -> tuple[float | None, Ends | None]:
     """Return how much a run forgot by a metric (:func:`forgotten`), and its interval; None if unknown."""
-    metric = _metric(report, name)
+    metric = report.named(name)
     if metric is None or metric.position is None:
         return None, None
+    ends = position_ends(report, name)
+    return forgotten(metric.position), None if ends is None else forgotten_ends(*ends)
+
+
+def position_ends(report: Report, name: str) -> Ends | None:
+    """Return the interval of a metric's position between no-op (0) and control (1); None if unknown."""
     evaluator, _, short = name.partition(".")
     record = report.evaluator(evaluator)
-    ends = record.arrays.get(f"position_interval_{short}") if record else None
-    if not ends or len(ends) != 2:
-        return forgotten(metric.position), None
-    low, high = np.asarray(ends, dtype=np.float64).ravel()[:2].tolist()
-    return forgotten(metric.position), forgotten_ends(low, high)
+    ends = np.asarray(record.arrays.get(f"position_interval_{short}", []) if record else [], dtype=np.float64)
+    return (float(ends[0]), float(ends[1])) if ends.shape == (2,) else None
 
 
 def seconds_per_model(report: Report) -> tuple[float | None, Ends | None]:
@@ -113,12 +121,7 @@ def seconds_per_model(report: Report) -> tuple[float | None, Ends | None]:
     return (statistics.median(charged), None) if charged else (None, None)
 
 
-def _metric(report: Report, name: str) -> MetricRecord | None:
-    evaluator, _, short = name.partition(".")
-    return report.metric(evaluator, short)
-
-
-def _ends(interval: IntervalRecord | None) -> Ends | None:
+def _ends(interval: Interval | None) -> Ends | None:
     return None if interval is None else (interval.low, interval.high)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.comparing.comparison import FAMILY_ERROR, Cell, Comparison, Row
-from harness.report.words import NOTHING, label, number, plain
+from harness.report.words import label, plain, spanned
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def title(comparison: Comparison) -> str:
     """Return the comparison's title."""
     task = plain(comparison.task.name)
     if comparison.kind == "drift":
-        first = comparison.methods[0]
-        return f"{plain(first.plugin)} {plain(first.version)} on {task}: {len(comparison.methods)} versions of torch"
+        plugin = comparison.methods[0].report.plugin
+        return f"{plain(plugin.name)} {plain(plugin.version)} on {task}: {len(comparison.methods)} versions of torch"
     return f"{len(comparison.methods)} methods on {task}"
 
 
@@ -79,8 +79,8 @@ def ends_of_scale(row: Row) -> tuple[str, str]:
     records = [cell.metric for cell in row.cells if cell.metric is not None]
     unit = row.metric.unit
     return (
-        _spanned([one.control for one in records], unit),
-        _spanned([one.noop for one in records], unit),
+        spanned([one.control for one in records], unit),
+        spanned([one.noop for one in records], unit),
     )
 
 
@@ -100,10 +100,3 @@ def unjudged(comparison: Comparison) -> list[str]:
 
 def _few(names: list[str], limit: int = 6) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
-
-
-def _spanned(values: list[float | None], unit: str) -> str:
-    shown = list(dict.fromkeys(number(value, unit) for value in sorted(v for v in values if v is not None)))
-    if len(shown) < 2:
-        return shown[0] if shown else NOTHING
-    return f"{shown[0]} to {shown[-1]}"

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def free_mib(path: Path) -> int:
+    """Return the free space in MiB on the file system of ``path`` or its nearest existing parent."""
+    place = path.absolute()
+    return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free >> 20
 
 
 def write_error(path: Path, error: OSError) -> HarnessError:

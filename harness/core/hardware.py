@@ -8,6 +8,9 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
 
 
 @dataclass(frozen=True)
@@ -15,18 +18,18 @@ class Hardware:
     """The host's hardware.
 
     Attributes:
-        cpu: model name of the processor.
-        cores: cores that this process may use.
+        cpu_model: name of the processor.
+        cores: logical cores that the process may use.
         memory_mib: physical memory, MiB.
-        gpus: names of the CUDA devices that torch sees on the host.
-        platform: operating system and kernel.
+        platform: operating system, release and machine.
+        gpus: names of the GPUs that torch sees on the host.
     """
 
-    cpu: str
-    cores: int
-    memory_mib: int
-    gpus: tuple[str, ...]
+    cpu_model: str
+    cores: Annotated[int, Ge(1)]
+    memory_mib: Annotated[int, Ge(0)]
     platform: str
+    gpus: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=1)
@@ -103,4 +106,4 @@ def memory_mib() -> int:
 
 def describe() -> Hardware:
     """Return the description of this host."""
-    return Hardware(cpu_model(), available_cores(), memory_mib(), gpu_names(), platform.platform())
+    return Hardware(cpu_model(), available_cores(), memory_mib(), platform.platform(), gpu_names())

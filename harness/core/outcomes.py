@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from harness.evaluation import Clock
 
@@ -50,8 +53,8 @@ class Evidence:
         bytes_received: length of the weights received, bytes.
         last_frame: name of the last protocol frame received from the guest.
         error_type: name of the exception class that the plugin raised.
-        error_message: its text, control characters removed, at most 2,000 characters.
-        traceback: the last lines of its traceback, at most 8,000 characters.
+        error_message: text of the exception, control characters removed, at most 2,000 characters.
+        traceback: the last lines of the exception's traceback, at most 8,000 characters.
         notes: secondary problems, e.g. of teardown, in the order in which they were seen; never the primary cause.
     """
 
@@ -83,7 +86,7 @@ class LogCapture:
 
     head: str = ""
     tail: str = ""
-    dropped_bytes: int = 0
+    dropped_bytes: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,14 @@ class ModelOutcome:
     Attributes:
         index: number of the unlearning within the run, 0-based; equals ``original`` in a run without repeats.
         seed: seed passed to the guest.
-        status: primary cause of its end.
+        status: primary cause of the model's end.
         advice: a sentence of advice for the author; empty if ok.
         charged_s: seconds charged to the method: on the host's clock, or CPU seconds if ``clock`` is "cpu"; None if
             it never started or the time is unknown.
         prepare_s: seconds from sending the model until the guest is ready to start it; not charged.
         start_s: seconds of waiting for guests to start, for this model or the next ones; not charged.
-        after_s: all other seconds of the sandbox for it: cleanup, checks of the returned weights; not charged.
-        judge_s: seconds of computing and storing its logits on the host; not charged.
+        after_s: all other seconds of the sandbox for this model: cleanup, checks of the returned weights; not charged.
+        judge_s: seconds of computing and storing the model's logits on the host; not charged.
         cpu_pressure: share of the charged time, 0 to 1, in which some process of this machine waited for a core; None if
             unknown.
         peak_rss_mib: peak resident memory of the model's process, MiB, as the kernel counted it.
@@ -113,33 +116,38 @@ class ModelOutcome:
         cpu_s: CPU seconds of all processes in the sandbox from "start" to the end; None if unknown.
         examples: number of examples drawn from the splits and their loaders, as counted by the model's process; None if the
             process was killed.
-        clock: unit of its limit: "wall" (seconds), "cpu" (CPU seconds) or "steps" (examples).
+        clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds) or "steps" (examples).
         import_s: seconds of importing the plugin, before the clock started; not charged; None if the import did not finish.
         unchanged: True if the returned weights equal the original's bit for bit; None if none came back.
     """
 
-    index: int
+    index: Annotated[int, Ge(0)]
     seed: int
     status: Status
     advice: str = ""
     charged_s: float | None = None
     prepare_s: float | None = None
-    cpu_pressure: float | None = None
+    cpu_pressure: Annotated[float | None, Ge(0), Le(1)] = None
     peak_rss_mib: float | None = None
     peak_gpu_mib: float | None = None
     evidence: Evidence = field(default_factory=Evidence)
     log: LogCapture = field(default_factory=LogCapture)
-    attempts: int = 1
+    attempts: Annotated[int, Ge(1)] = 1
     earlier_attempts: tuple[str, ...] = ()
-    original: int = 0
+    original: Annotated[int, Ge(0)] = 0
     start_s: float | None = None
     after_s: float | None = None
     judge_s: float | None = None
-    cpu_s: float | None = None
-    examples: int | None = None
+    cpu_s: Annotated[float | None, Ge(0)] = None
+    examples: Annotated[int | None, Ge(0)] = None
     clock: Clock = "wall"
-    import_s: float | None = None
+    import_s: Annotated[float | None, Ge(0)] = None
     unchanged: bool | None = None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Return seconds on the host's clock from start to end; None if the model never started."""
+        return self.charged_s if self.evidence.elapsed_s is None else self.evidence.elapsed_s
 
     @property
     def charged(self) -> float | None:

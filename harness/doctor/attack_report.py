@@ -94,5 +94,5 @@ def _broken(finding: Finding) -> Iterator[Check]:
     if finding.skipped is not None:
         yield Check(f"Attack {attack.name}", "fail", f"not run: {finding.skipped}", UNVERIFIED)
     elif finding.faults:
-        detail = f"it {attack.tries} (promise {attack.promise}). {'; '.join(finding.faults)}"
+        detail = f"{attack.tries} (promise {attack.promise}): {'; '.join(finding.faults)}"
         yield Check(f"Attack {attack.name}", "fail", detail, BROKEN)

@@ -20,11 +20,11 @@ from rich.text import Text
 
 from harness.core import hardware
 from harness.core.cache import ENVIRONMENT_VARIABLE, cache_root
+from harness.core.files import free_mib
 from harness.doctor.checks import Check, CheckStatus, guarded
 from harness.doctor.docker import Connect, docker_checks
 from harness.plugins import discovery
 from harness.report.words import plain
-from harness.runs.store import free_mib
 from harness.tasks.yaml.locating import DATA_DIR_VARIABLE, candidates
 
 OLDEST_PYTHON, NEWEST_TESTED = (3, 10), (3, 13)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core import hardware
+from harness.core.files import free_mib
 from harness.doctor.checks import Check
 from harness.doctor.weaknesses import weaknesses
 from harness.errors import DockerUnavailableError, GpuUnavailableError
-from harness.runs.store import free_mib
 
 if TYPE_CHECKING:
     from harness.runners.engine.client import Engine

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.comparing.comparison import RunFacts, TradeOff
+from harness.comparing.comparison import TradeOff
 from harness.leaderboard.finding import Skipped
+from harness.report.document import Report
 
 Ends = tuple[float, float]
 
@@ -60,57 +61,32 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row(RunFacts):
+class Row:
     """A ranked run.
 
     Attributes:
+        label: the method's name, unique in the board.
+        report: the run's report, without its large parts.
         slug: name of its folder under ``runs/``.
         digest: SHA-256 of its report.json.
-        label: the method's name, unique in the board.
         rank: None if the run cannot be ranked.
         unranked: why it cannot be ranked; empty if it is.
         way: how much was forgotten: 1 as after retraining, 0 as for the no-op.
         overshoots: the interval is wholly beyond the score of retrained models.
         metrics: by the names of the board's columns.
         seconds: median per model.
-        failures: causes of failed models, in words, with their number.
-        sentence: the verdict in words.
-        isolation: in a few words.
-        isolation_sentence: how the plugin was isolated, and what was not.
-        device: the GPU's name, or CPU.
-        machine: the machine in words.
-        undependable_because: why the run's times are unreliable; empty if they are reliable.
-        rejudged: when it was evaluated again, UTC; empty if it was not.
-        harness: version of the program that made the report.
-        python: version inside the sandbox; empty if unknown.
-        warnings: of the report.
     """
 
+    label: str
+    report: Report
     slug: str
     digest: str
-    label: str
     rank: Ranked | None
     unranked: str
     way: Number
     overshoots: bool
     metrics: Mapping[str, Number]
     seconds: Number
-    failures: tuple[tuple[str, int], ...]
-    sentence: str
-    isolation: str
-    isolation_sentence: str
-    device: str
-    machine: str
-    undependable_because: str
-    rejudged: str
-    harness: str
-    python: str
-    warnings: tuple[str, ...]
-
-    @property
-    def torch_release(self) -> str:
-        """Return the version of torch without the build, e.g. "2.13.0" of "2.13.0+cpu"."""
-        return self.torch.partition("+")[0]
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.comparing.comparability import Labelled, shown
-from harness.comparing.comparison import TradeOff
+from harness.comparing.comparability import shown
+from harness.comparing.comparison import Method, TradeOff
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
-from harness.comparing.trade_off import FORGETTING, UTILITY, forgetting_metric, frontier, trade_off
-from harness.errors import UsageError
+from harness.comparing.trade_off import UTILITY, check_names, forgetting_metric, frontier, trade_off
+from harness.evaluation import Metric
 from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Row
 from harness.leaderboard.finding import Entry, Found
 from harness.leaderboard.grouping import Group, group, shown_metrics
 from harness.leaderboard.ranking import ends_of, ranks
 from harness.leaderboard.rows import make_row
 from harness.leaderboard.slugs import slugs
-from harness.report.document import MetricRecord
 from harness.report.words import label, originals_text, plain
 
 TITLE = "Unlearning leaderboard"
@@ -40,23 +39,15 @@ def rank_all(found: Found, *, ranked_by: str | None = None, utility: str = UTILI
     Raises:
         UsageError: no report has a metric that was requested by name.
     """
-    ranked_by = ranked_by or forgetting_metric([entry.report for entry in found.entries])
-    for name, default in ((ranked_by, FORGETTING[-1]), (utility, UTILITY)):
-        if name != default and not any(_has(entry, name) for entry in found.entries):
-            raise UsageError(
-                f"No metric {name!r} is in these reports. Metrics are named evaluator.metric, e.g. {default}."
-            )
+    reports = [entry.report for entry in found.entries]
+    ranked_by = ranked_by or forgetting_metric(reports)
+    check_names(reports, ranked_by, utility)
     named = [(entry.report.plugin.name, entry.digest) for entry in found.entries]
     slug_of = dict(zip((entry.digest for entry in found.entries), slugs(named), strict=True))
     groups = group(found.entries, (ranked_by, utility))
     boards = [_board(one, groups, slug_of, ranked_by, utility) for one in groups]
     boards.sort(key=lambda one: (one.task, -one.ranked, -len(one.rows), one.name))
     return Leaderboard(title, ranked_by, utility, tuple(boards), found.skipped)
-
-
-def _has(entry: Entry, name: str) -> bool:
-    evaluator, _, short = name.partition(".")
-    return entry.report.metric(evaluator, short) is not None
 
 
 def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], ranked_by: str, utility: str) -> Board:
@@ -82,7 +73,7 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
         columns=tuple(columns),
         rows=tuple(sorted(rows, key=_order)),
         trade_off=_trade_off(
-            [Labelled(name, entry.report) for name, entry in zip(names, entries, strict=True)],
+            [Method(name, entry.report) for name, entry in zip(names, entries, strict=True)],
             drawn,
             ranked_by,
             utility,
@@ -93,12 +84,12 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
 
 def _order(row: Row) -> tuple[bool, float, str, str, str]:
     way = row.way.value
-    return way is None, -(way or 0.0), row.label, row.created, row.digest
+    return way is None, -(way or 0.0), row.label, row.report.created, row.digest
 
 
 def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
     """Return the ranking metric, then all others in the reports' order."""
-    records: dict[str, list[MetricRecord]] = {}
+    records: dict[str, list[Metric]] = {}
     names: dict[str, str] = {}
     for entry in entries:
         for evaluator, name, metric in shown_metrics(entry.report, always):
@@ -108,7 +99,7 @@ def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
     return [_column(name, names[name], records[name]) for name in ordered]
 
 
-def _column(name: str, shown_as: str, found: Sequence[MetricRecord]) -> Column:
+def _column(name: str, shown_as: str, found: Sequence[Metric]) -> Column:
     first = found[0]
     control, noop = (_span([getattr(one, end) for one in found]) for end in ("control", "noop"))
     return Column(name, shown_as, plain(first.unit), first.direction, first.description, control, noop)
@@ -128,7 +119,7 @@ def _ranked(rows: Sequence[Row], ranked_by: str) -> list[Row]:
 
 
 def _why_not(row: Row, ranked_by: str) -> str:
-    if not row.finished:
+    if not row.report.finished_models:
         return NO_MODEL
     return (NO_VALUE if row.way.value is None else NO_INTERVAL).format(ranked_by)
 
@@ -165,7 +156,7 @@ def _metric(row: Row, name: str) -> float | None:
     return row.metrics[name].value if name in row.metrics else None
 
 
-def _trade_off(runs: Sequence[Labelled], drawn: set[str], ranked_by: str, utility: str) -> TradeOff | None:
+def _trade_off(runs: Sequence[Method], drawn: set[str], ranked_by: str, utility: str) -> TradeOff | None:
     chosen = [one for one in runs if one.label in drawn]
-    known = {name for name in (ranked_by, utility) for one in chosen if one.report.metric(*name.split(".", 1))}
+    known = {name for name in (ranked_by, utility) for one in chosen if one.report.named(name)}
     return trade_off(chosen, ranked_by, utility) if {ranked_by, utility} <= known and len(chosen) > 1 else None

@@ -3,70 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from operator import methodcaller
 
-from harness.comparing.csv_table import Columns, Field, csv_of
+from harness.comparing.csv_table import Field, csv_of
 from harness.leaderboard import words
 from harness.leaderboard.board import Board, Leaderboard, Number, Row
+from harness.leaderboard.rows import row_facts
 
-Line = tuple[Board, Row]
-
-
-def _of(name: str) -> Columns[Line]:
-    """Return the column of an attribute of the row; a truth value is 0 or 1."""
-
-    def read(line: Line) -> Field:
-        value: Field = getattr(line[1], name)
-        return int(value) if isinstance(value, bool) else value
-
-    return {name: read}
-
-
-def _ends(name: str, number: Callable[[Row], Number]) -> Columns[Line]:
-    """Return the three columns of a number with its interval."""
-    return {
-        name: lambda line: number(line[1]).value,
-        f"{name}_low": lambda line: number(line[1]).low,
-        f"{name}_high": lambda line: number(line[1]).high,
-    }
-
-
-COLUMNS: Columns[Line] = {
-    "task": lambda line: line[0].task,
-    "board": lambda line: line[0].name,
-    "rank": lambda line: line[1].rank.first if line[1].rank else None,
-    "rank_last": lambda line: line[1].rank.last if line[1].rank else None,
-    "method": lambda line: line[1].label,
-    **_of("plugin"),
-    **_of("distribution"),
-    **_of("version"),
-    "options": lambda line: json.dumps(line[1].options, sort_keys=True),
-    **_ends("way", lambda row: row.way),
-    **_of("overshoots"),
-    **_ends("seconds", lambda row: row.seconds),
-    **_of("finished"),
-    **_of("models"),
-    "failures": lambda line: words.failures(line[1]),
-    **_of("verdict"),
-    **_of("isolation"),
-    **_of("torch"),
-    **_of("device"),
-    **_of("machine"),
-    **_of("limit_s"),
-    **_of("clock"),
-    **_of("dependable"),
-    **_of("failed_as"),
-    **_of("created"),
-    **_of("harness"),
-    **_of("run_id"),
-    "report": lambda line: words.report_of(line[1]),
-}
+COLUMNS = (
+    *("task", "board", "rank", "rank_last", "method", "plugin", "distribution", "version", "options"),
+    *("way", "way_low", "way_high", "overshoots", "seconds", "seconds_low", "seconds_high", "finished", "models"),
+    *("failures", "verdict", "isolation", "torch", "device", "machine", "limit_s", "clock", "dependable", "failed_as"),
+    *("created", "harness", "run_id", "report"),
+)
 
 
 def csv_text(leaderboard: Leaderboard) -> str:
     """Return the leaderboard as CSV; after the fixed columns value, low and high of each metric that any board has."""
-    names = sorted({column.name for board in leaderboard.boards for column in board.columns})
-    columns = dict(COLUMNS)
-    for name in names:
-        columns.update(_ends(name, lambda row, name=name: row.metrics.get(name, Number(None))))  # type: ignore[misc]
-    return csv_of([(board, row) for board in leaderboard.boards for row in board.rows], columns)
+    metrics = sorted({column.name for board in leaderboard.boards for column in board.columns})
+    names = [*COLUMNS, *(name for metric in metrics for name in _ends(metric, Number(None)))]
+    lines = [_line(board, row) for board in leaderboard.boards for row in board.rows]
+    return csv_of(lines, {name: methodcaller("get", name) for name in names})
+
+
+def _line(board: Board, row: Row) -> dict[str, Field]:
+    line = {
+        **row_facts(row),
+        "task": board.task,
+        "board": board.name,
+        "rank": row.rank.first if row.rank else None,
+        "rank_last": row.rank.last if row.rank else None,
+        "method": row.label,
+        "options": json.dumps(row.report.plugin.options, sort_keys=True),
+        "overshoots": row.overshoots,
+        "failures": words.failures(row.report),
+        "report": words.report_of(row),
+    }
+    for name, number in {"way": row.way, "seconds": row.seconds, **row.metrics}.items():
+        line |= _ends(name, number)
+    return line
+
+
+def _ends(name: str, number: Number) -> dict[str, Field]:
+    """Return the three columns of a number with its interval."""
+    return {name: number.value, f"{name}_low": number.low, f"{name}_high": number.high}

@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.core.outcomes import Evidence, LogCapture
 from harness.errors import HarnessError, ReportInvalidError, RunNotFoundError
 from harness.leaderboard.marker import is_site
-from harness.report.document import LogRecord, Report
-from harness.report.records import EvidenceRecord
+from harness.report.document import Report
 from harness.report.words import plain
 from harness.report.writing import REPORT_NAME, load_report
 
@@ -135,17 +135,14 @@ def _parsed(raw: bytes, path: Path) -> Report:
 
 
 def _slim(report: Report) -> Report:
-    models = tuple(
-        one.model_copy(update={"log": LogRecord(), "evidence": EvidenceRecord(), "earlier_attempts": ()})
-        for one in report.models
-    )
+    models = tuple(replace(one, log=LogCapture(), evidence=Evidence(), earlier_attempts=()) for one in report.models)
     evaluators = tuple(
         one.model_copy(
             update={"arrays": {key: value for key, value in one.arrays.items() if key.startswith(NEEDED_ARRAYS)}}
         )
         for one in report.evaluators
     )
-    plugin = report.plugin.model_copy(update={"files": {}, "dependencies": {}})
+    plugin = replace(report.plugin, files={}, dependencies={})
     return report.model_copy(update={"models": models, "evaluators": evaluators, "plugin": plugin})
 
 

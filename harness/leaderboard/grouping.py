@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.comparing.comparability import shared
+from harness.evaluation import Metric
 from harness.leaderboard.finding import Entry
-from harness.report.document import MetricRecord, Report
+from harness.report.document import Report
 
 
 @dataclass
@@ -56,7 +57,7 @@ def group(entries: Sequence[Entry], always: Sequence[str]) -> list[Group]:
     return [one for alike in found.values() for one in alike]
 
 
-def shown_metrics(report: Report, always: Sequence[str]) -> Iterator[tuple[str, str, MetricRecord]]:
+def shown_metrics(report: Report, always: Sequence[str]) -> Iterator[tuple[str, str, Metric]]:
     """Yield evaluator, full name and record of each metric that a board shows."""
     for one in report.evaluators:
         for metric in () if one.error else one.metrics:

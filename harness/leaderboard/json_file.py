@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.leaderboard import words
 from harness.leaderboard.board import Board, Leaderboard, Row
+from harness.leaderboard.rows import row_facts
 
 VERSION = "1"
 
@@ -27,19 +28,28 @@ def json_text(leaderboard: Leaderboard) -> str:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    kept = asdict(board)
     return {
-        "board": kept["name"],
-        **{name: kept[name] for name in ("task", "description", "data_digest", "models", "design", "shared", "apart")},
-        "metrics": kept["columns"],
+        "board": board.name,
+        **{
+            name: getattr(board, name)
+            for name in ("task", "description", "data_digest", "models", "design", "shared", "apart")
+        },
+        "metrics": [asdict(column) for column in board.columns],
         "rows": [_row(row) for row in board.rows],
     }
 
 
 def _row(row: Row) -> dict[str, Any]:
+    own = {
+        name: value for name, value in vars(row).items() if name not in ("report", "rank", "way", "metrics", "seconds")
+    }
     return {
-        **asdict(row),
+        **row_facts(row),
+        **own,
+        "rank": asdict(row.rank) if row.rank else None,
+        "way": asdict(row.way),
+        "metrics": {name: asdict(number) for name, number in row.metrics.items()},
+        "seconds": asdict(row.seconds),
         "page": words.page_of(row),
         "report": words.report_of(row),
-        "failures": [{"cause": cause, "models": number} for cause, number in row.failures],
     }

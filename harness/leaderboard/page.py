@@ -5,39 +5,19 @@ The page's Content-Security-Policy allows only this script and this style, by di
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import harness.report
-from harness.comparing.scatter import panels, scatter
+from harness.comparing.scatter import scatters
 from harness.leaderboard import words
-from harness.leaderboard.board import Board, Leaderboard
-from harness.report.page import render
-from harness.report.words import WANTED, plain
+from harness.leaderboard.board import Leaderboard
+from harness.leaderboard.rows import device, isolation_words, row_facts
+from harness.report.page import policy_source, render
+from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
 STYLES = ("page.css", "compare.css", "leaderboard.css")
 SCRIPT = "leaderboard.js"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The page's filters, with the values that occur."""
-
-    task: tuple[str, ...]
-    torch: tuple[str, ...]
-    device: tuple[str, ...]
-    isolation: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A board with its plots, safe to embed in a page."""
-
-    board: Board
-    pictures: tuple[tuple[str, str], ...]
 
 
 def page_text(leaderboard: Leaderboard) -> str:
@@ -46,13 +26,16 @@ def page_text(leaderboard: Leaderboard) -> str:
     return render(
         TEMPLATE,
         leaderboard=leaderboard,
-        shown=[Shown(board, tuple(_pictures(board))) for board in leaderboard.boards],
+        scatters=scatters,
         choices=_choices(leaderboard),
         words=words,
+        spanned=spanned,
+        row_facts=row_facts,
+        levels=VERDICT_WORDS,
         wanted=WANTED,
         style=style,
         script=script,
-        policy=f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; img-src data:; "
+        policy=f"default-src 'none'; script-src {policy_source(script)}; style-src {policy_source(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     )
 
@@ -61,23 +44,12 @@ def _asset(name: str) -> str:
     return (Path(harness.report.__path__[0]) / name).read_text(encoding="utf-8")
 
 
-def _source(text: str) -> str:
-    """Return a source expression of Content-Security-Policy that allows exactly this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _pictures(board: Board) -> list[tuple[str, str]]:
-    if board.trade_off is None:
-        return []
-    made = [(panel.title, scatter(panel, board.trade_off)) for panel in panels(board.trade_off)]
-    return [(title, svg) for title, svg in made if svg]
-
-
-def _choices(leaderboard: Leaderboard) -> Choices:
+def _choices(leaderboard: Leaderboard) -> list[tuple[str, str, list[str]]]:
+    """Return the page's filters: name, label and the values that occur."""
     rows = leaderboard.rows
-    return Choices(
-        task=tuple(sorted({plain(board.task) for board in leaderboard.boards})),
-        torch=tuple(sorted({plain(row.torch_release) for row in rows})),
-        device=tuple(sorted({row.device for row in rows})),
-        isolation=tuple(sorted({row.isolation for row in rows})),
-    )
+    return [
+        ("task", "Task", sorted({plain(board.task) for board in leaderboard.boards})),
+        ("torch", "torch", sorted({plain(words.torch_release(row)) for row in rows})),
+        ("device", "Device", sorted({device(row.report) for row in rows})),
+        ("isolation", "Isolation", sorted({isolation_words(row.report) for row in rows})),
+    ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from harness.comparing.comparability import machine, run_facts
-from harness.comparing.trade_off import seconds_per_model, way_to_perfect
+from harness.comparing.trade_off import position_ends, seconds_per_model, way_to_perfect
 from harness.leaderboard.board import Number, Row
 from harness.leaderboard.finding import Entry
+from harness.leaderboard.words import failure_counts
 from harness.report.document import Report
 from harness.report.faults import fault, faulty
-from harness.report.words import STATUS_WORDS, plain
+from harness.report.words import plain
 
 GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
 
@@ -20,28 +21,36 @@ def make_row(entry: Entry, label: str, slug: str, ranked_by: str, metrics: Seque
     """Return the row of a report, not yet ranked; ``metrics`` are names, e.g. "lira.auc"."""
     report = entry.report
     return Row(
-        **vars(run_facts(report)),
+        label=label,
+        report=report,
         slug=slug,
         digest=entry.digest,
-        label=label,
         rank=None,
         unranked=_excluded(report, ranked_by),
         way=_number(*way_to_perfect(report, ranked_by)),
         overshoots=_overshoots(report, ranked_by),
         metrics={name: found for name in metrics if (found := _metric(report, name)) is not None},
         seconds=_number(*seconds_per_model(report)),
-        failures=tuple(_failures(report).most_common()),
-        sentence=report.verdict.sentence,
-        isolation=isolation_words(report),
-        isolation_sentence=report.runner.isolation,
-        device=device(report),
-        machine=machine(report),
-        undependable_because=report.budget.undependable_because,
-        rejudged=report.rejudged or "",
-        harness=report.harness_version,
-        python=report.runner.python or "",
-        warnings=tuple(text for text in (fault(report), *report.warnings) if text),
     )
+
+
+def row_facts(row: Row) -> dict[str, Any]:
+    """Return what a row shows besides its numbers, by the keys of ``leaderboard.json``."""
+    report = row.report
+    return {
+        **run_facts(report),
+        "failures": [{"cause": cause, "models": n} for cause, n in failure_counts(report).most_common()],
+        "sentence": report.verdict.sentence,
+        "isolation": isolation_words(report),
+        "isolation_sentence": report.runner.isolation,
+        "device": device(report),
+        "machine": machine(report),
+        "undependable_because": report.budget.undependable_because,
+        "rejudged": report.rejudged or "",
+        "harness": report.harness_version,
+        "python": report.runner.python or "",
+        "warnings": [text for text in (fault(report), *report.warnings) if text],
+    }
 
 
 def _excluded(report: Report, ranked_by: str) -> str:
@@ -69,17 +78,14 @@ def device(report: Report) -> str:
 
 
 def _overshoots(report: Report, name: str) -> bool:
-    evaluator, _, short = name.partition(".")
-    record = report.evaluator(evaluator)
-    ends = record.arrays.get(f"position_interval_{short}") if record else None
-    return bool(ends) and all(isinstance(end, float) and end > 1 for end in ends or ())
+    ends = position_ends(report, name)
+    return ends is not None and min(ends) > 1
 
 
 def _metric(report: Report, name: str) -> Number | None:
-    evaluator, _, short = name.partition(".")
-    record = report.evaluator(evaluator)
-    metric = record.metric(short) if record and not record.error else None
-    if metric is None:
+    record = report.evaluator(name.partition(".")[0])
+    metric = report.named(name)
+    if metric is None or record is None or record.error:
         return None
     ends = metric.interval
     return Number(metric.value) if ends is None else Number(metric.value, ends.low, ends.high)
@@ -87,7 +93,3 @@ def _metric(report: Report, name: str) -> Number | None:
 
 def _number(value: float | None, ends: tuple[float, float] | None) -> Number:
     return Number(value) if ends is None else Number(value, *ends)
-
-
-def _failures(report: Report) -> Counter[str]:
-    return Counter(STATUS_WORDS[one.status] for one in report.models if not one.status.finished)

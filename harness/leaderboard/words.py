@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Number, Row
-from harness.report.words import NOTHING, VERDICT_WORDS, number, plain, position_text
+from collections import Counter
+
+from harness.comparing.comparability import torch_of
+from harness.evaluation import Interval
+from harness.leaderboard.board import Board, Column, Leaderboard, Number, Row
+from harness.report.document import Report
+from harness.report.words import STATUS_WORDS, interval, plain, position_text
 
 FIRST_DIRECTION = {"lower": "asc", "closer_to_reference": "asc"}
 
@@ -31,7 +36,7 @@ def rule(leaderboard: Leaderboard) -> str:
 def _marks(leaderboard: Leaderboard) -> str:
     """Return the meaning of the marks at ranks that occur."""
     rows, text = leaderboard.rows, ""
-    if any(row.dependable is False for row in rows):
+    if any(row.report.budget.dependable is False for row in rows):
         text += " ‡: the run's times are not dependable, because the machine was busy."
     if any(noop(row) for row in rows):
         text += " §: failed models count as their originals, also for the rank; without it they do not count."
@@ -40,25 +45,31 @@ def _marks(leaderboard: Leaderboard) -> str:
 
 def noop(row: Row) -> bool:
     """Return True if failed models of the run count as their originals."""
-    return row.failed_as == "noop" and row.finished < row.models
+    made = row.report.populations
+    return made.failed_as == "noop" and made.failed_models > 0
 
 
 def counted(leaderboard: Leaderboard) -> str:
     """Return the numbers of runs, methods and tasks, e.g. "14 runs of 6 methods on 1 task"."""
     rows = leaderboard.rows
-    methods = {(row.plugin, row.distribution) for row in rows}
+    methods = {(row.report.plugin.name, row.report.plugin.distribution) for row in rows}
     tasks = {board.task for board in leaderboard.boards}
     return f"{_many(len(rows), 'run')} of {_many(len(methods), 'method')} on {_many(len(tasks), 'task')}"
 
 
-def failures(row: Row) -> str:
+def failure_counts(report: Report) -> Counter[str]:
+    """Return the number of failed models by cause, in words."""
+    return Counter(STATUS_WORDS[one.status] for one in report.models if not one.status.finished)
+
+
+def failures(report: Report) -> str:
     """Return the failures, e.g. "2 over the time limit, 1 out of memory"; empty if all models finished."""
-    return ", ".join(f"{count} {cause}" for cause, count in row.failures)
+    return ", ".join(f"{count} {cause}" for cause, count in failure_counts(report).most_common())
 
 
-def verdict(row: Row) -> str:
-    """Return the verdict in a word or two."""
-    return next((text for level, text in VERDICT_WORDS.items() if level == row.verdict), row.verdict)
+def torch_release(row: Row) -> str:
+    """Return the version of torch without the build, e.g. "2.13.0" of "2.13.0+cpu"."""
+    return torch_of(row.report).partition("+")[0]
 
 
 def way_ends(found: Number) -> str:
@@ -72,17 +83,7 @@ def ends(found: Number, unit: str) -> str:
     """Return the ends of an interval without the unit; empty if there are none."""
     if found.low is None or found.high is None:
         return ""
-    low, high = number(found.low, unit), number(found.high, unit)
-    mark = " %" if unit == "share" else f" {unit}"
-    return f"{low.removesuffix(mark)} to {high.removesuffix(mark)}"
-
-
-def spanned(found: Ends | None, unit: str) -> str:
-    """Return one number, or the lowest and the highest if they differ."""
-    if found is None:
-        return NOTHING
-    low, high = number(found[0], unit), number(found[1], unit)
-    return low if low == high else f"{low} to {high}"
+    return interval(Interval(found.low, found.high), "share" if unit == "share" else "").removesuffix(" %")
 
 
 def first_direction(column: Column) -> str:
@@ -93,11 +94,6 @@ def first_direction(column: Column) -> str:
 def heading(board: Board) -> str:
     """Return a board's heading."""
     return f"{plain(board.task)} · {board.models} models per population"
-
-
-def options(row: Row) -> str:
-    """Return the plugin's options, e.g. "epochs=1, lr=0.1"."""
-    return plain(", ".join(f"{name}={value}" for name, value in row.options.items()))
 
 
 def _many(count: int, noun: str) -> str:

@@ -18,6 +18,8 @@ from harness.errors import RunNotFoundError, UsageError
 from .result import RunReport
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.choices import FailedAs, Isolation, RunnerName
     from harness.evaluation import Clock, Design
 
@@ -161,6 +163,64 @@ def evaluate(
     with _shown(progress) as drawn:
         result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn, failed_as)
     return RunReport.of(result.report, result.folder)
+
+
+def score(
+    outputs: PathLike | Mapping[str, NDArray[Any]],
+    *,
+    output: PathLike | None = None,
+    name: str | None = None,
+    task: str | None = None,
+    evaluators: Sequence[str] = (),
+    progress: ShownProgress = None,
+) -> RunReport:
+    """Evaluate outputs that were computed elsewhere, as ``harness score`` does.
+
+    Args:
+        outputs: an ``.npz`` file, a folder of ``.npy`` files, or the arrays by name; :mod:`harness.runs.outputs` has the names.
+        output: new or empty folder for the report; None for ``runs/TIME-NAME-TASK`` under the working directory.
+        name: of the method, for the report; None for the file's name.
+        task: name of the task, for the report.
+        evaluators: names; empty for all that are installed.
+        progress: see :func:`run`.
+
+    Raises:
+        OutputsInvalidError: the outputs cannot be read, or do not fit together.
+        HarnessError: see :func:`evaluate`.
+    """
+    from harness.runs import score_outputs
+
+    given = outputs if isinstance(outputs, Mapping) else Path(outputs)
+    folder = None if output is None else Path(output)
+    with _shown(progress) as drawn:
+        chosen = _names(evaluators, "evaluators")
+        result = score_outputs.score(given, folder, chosen, drawn, method=name, task=task)
+    return RunReport.of(result.report, result.folder)
+
+
+def outputs(
+    folder: PathLike, path: PathLike | None = None, *, progress: ShownProgress = None
+) -> dict[str, NDArray[Any]]:
+    """Return the outputs of a run's models as arrays that :func:`score` takes, as ``harness outputs`` writes them.
+
+    Args:
+        folder: of the run.
+        path: where to write them too, an ``.npz`` file or a new folder; None to write nothing.
+        progress: see :func:`run`.
+
+    Raises:
+        RunNotFoundError: no run there, or none with a finished model.
+        ResumeMismatchError: the task's data or the reference models differ from those of the run.
+        OutputUnwritableError: ``path`` exists, or cannot be written.
+    """
+    from harness.runs.outputs import arrays_of, write_outputs
+    from harness.runs.rescoring import outputs_of
+
+    with _shown(progress) as drawn:
+        evidence = outputs_of(Path(folder), drawn)
+    if path is not None:
+        write_outputs(evidence, Path(path))
+    return arrays_of(evidence)
 
 
 def load_report(path: PathLike) -> RunReport:

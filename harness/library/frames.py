@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.core.outcomes import ModelOutcome
 from harness.errors import LibraryMissingError
-from harness.report.document import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.evaluation import Interval, Metric
+from harness.report.document import EvaluatorRecord, Report
 
 from .result import RunReport
 
@@ -115,37 +117,19 @@ def _metric_rows(report: Report) -> Iterator[dict[str, Any]]:
             yield _metric_row(evaluator, metric)
 
 
-def _metric_row(evaluator: EvaluatorRecord, metric: MetricRecord) -> dict[str, Any]:
+def _metric_row(evaluator: EvaluatorRecord, metric: Metric) -> dict[str, Any]:
     low, high = _ends(metric.interval)
     control_low, control_high = _ends(metric.control_interval)
-    return {
-        "evaluator": evaluator.name,
-        "metric": metric.name,
-        "value": metric.value,
-        "low": low,
-        "high": high,
-        "control": metric.control,
-        "control_low": control_low,
-        "control_high": control_high,
-        "noop": metric.noop,
-        "position": metric.position,
-        "smallest_visible": metric.smallest_visible,
-        "direction": metric.direction,
-        "unit": metric.unit,
-        "headline": metric.headline,
-        "description": metric.description,
-        "note": metric.note,
-    }
+    ends = {"low": low, "high": high, "control_low": control_low, "control_high": control_high}
+    return {"evaluator": evaluator.name, "metric": metric.name, **vars(metric), **ends}
 
 
-def _ends(interval: IntervalRecord | None) -> tuple[float | None, float | None]:
+def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval.low, interval.high)
 
 
-def _model_row(model: ModelRecord) -> dict[str, Any]:
-    own = {name: getattr(model, name) for name in MODEL_COLUMNS if not name.startswith("error")}
-    evidence = {name: getattr(model.evidence, name) for name in ("error_type", "error_message")}
-    return {**own, **evidence, "status": model.status.value}
+def _model_row(model: ModelOutcome) -> dict[str, Any]:
+    return {**vars(model.evidence), **vars(model), "status": model.status.value}
 
 
 def _run_row(report: Report) -> dict[str, Any]:

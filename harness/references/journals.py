@@ -6,7 +6,6 @@ A guest holds one journal at a time in memory, plus any copies that the method m
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from safetensors import safe_open
 
 from harness.core.cache import cache_root
+from harness.core.files import free_mib
 from harness.core.hardware import describe
 from harness.errors import DatasetInvalidError, NoSpaceError, TaskInvalidError
 from harness.report.records import JournalRecord
@@ -86,17 +86,13 @@ def check(task: Task, data: TaskData, spec: ModelSpec, seed: int, models: int, m
             f"allows {MEMORY_SHARE * memory:,.0f} MiB. Raise --memory, record 'updates: touched', forget fewer examples, "
             "train in larger batches (fewer updates are then touched) or for fewer epochs, or use a smaller network."
         )
-    free = shutil.disk_usage(_existing(cache_root())).free
-    if n_bytes * models > free:
+    free = free_mib(cache_root())
+    if n_bytes * models > free * MIB:
         raise NoSpaceError(
             f"The journals of {models} originals of the task {task.name!r} need {n_bytes * models / MIB:,.0f} MiB, but only "
-            f"{free / MIB:,.0f} MiB are free for the cache {cache_root()}. Free some space (`harness references prune`), set "
+            f"{free:,} MiB are free for the cache {cache_root()}. Free some space (`harness references prune`), set "
             "HARNESS_CACHE_DIR to a folder on another disk, or reduce --models."
         )
-
-
-def _existing(folder: Path) -> Path:
-    return folder if folder.exists() or folder == folder.parent else _existing(folder.parent)
 
 
 def _check_shards(task: Task, data: TaskData) -> None:

@@ -49,7 +49,7 @@ def used_sentence(report: Report) -> str:
         least = f"{min(charged):,.0f}" if budget.clock == "steps" else duration(min(charged))
         used = f"{least} to {amount(max(charged), budget.clock)}"
     if budget.limit_s is None:
-        return f"Time: {used} a model; no limit."
+        return f"Time: {used} a model; no limit." if charged else "Time: not measured."
     return f"Time: {used} a model; the limit was {amount(budget.limit_s, budget.clock)} ({origin_of_limit(budget)})."
 
 

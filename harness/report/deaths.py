@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.core.outcomes import LogCapture, ModelOutcome
 from harness.report.budget_words import amount
-from harness.report.document import LogRecord, ModelRecord, Report
+from harness.report.document import Report
 from harness.report.words import FailureGroup, duration, failures, plain
 
 SHOWN = 3  # of each group; models that fail in the same way have the same evidence
-PRINTED_SHOWN = 8  # finished models whose output is shown
 
 
 @dataclass(frozen=True)
@@ -19,46 +19,32 @@ class FailedModel:
     index: int
     seen: tuple[str, ...]
     traceback: str
-    log: LogRecord
+    log: LogCapture
 
 
 @dataclass(frozen=True)
 class FailureCause:
-    """One cause of failure, the first models that failed of it, and how many more did."""
+    """One cause of failure, and the first models that failed of it."""
 
     group: FailureGroup
     models: tuple[FailedModel, ...]
-    left_out: int
-
-
-@dataclass(frozen=True)
-class Printed:
-    """Finished models that printed something, and how many more did."""
-
-    models: tuple[ModelRecord, ...]
-    left_out: int
 
 
 def failure_causes(report: Report) -> list[FailureCause]:
     """Return all causes of failure, the most frequent first."""
     by_index = {model.index: model for model in report.models}
     return [
-        FailureCause(
-            group,
-            tuple(_failed_model(by_index[index]) for index in group.indices[:SHOWN]),
-            max(0, len(group.indices) - SHOWN),
-        )
+        FailureCause(group, tuple(_failed_model(by_index[index]) for index in group.indices[:SHOWN]))
         for group in failures(report.models)
     ]
 
 
-def printed(report: Report) -> Printed:
-    """Return the first finished models that printed something."""
-    found = [model for model in report.models if model.status.finished and model.log.head]
-    return Printed(tuple(found[:PRINTED_SHOWN]), max(0, len(found) - PRINTED_SHOWN))
+def printed(report: Report) -> list[ModelOutcome]:
+    """Return the finished models that printed something."""
+    return [model for model in report.models if model.status.finished and model.log.head]
 
 
-def _failed_model(model: ModelRecord) -> FailedModel:
+def _failed_model(model: ModelOutcome) -> FailedModel:
     evidence = model.evidence
     facts = {
         "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),

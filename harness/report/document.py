@@ -1,7 +1,8 @@
 """The report of one run, schema version 1, as frozen pydantic models.
 
-Parts that mirror dataclasses of the program are defined in :mod:`harness.report.records` and :mod:`harness.report.results`
-and re-exported here. A report is self-contained: a reader needs neither the run folder nor the cache.
+Dataclasses of the program that a report contains, such as :class:`harness.core.outcomes.ModelOutcome`, are parts of it as they
+are: pydantic validates them like its own models, and their docstrings describe their fields in the schema.
+A report is self-contained: a reader needs neither the run folder nor the cache.
 """
 
 from __future__ import annotations
@@ -11,21 +12,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from harness.evaluation import Clock
+from harness.core.hardware import Hardware
+from harness.core.outcomes import ModelOutcome
+from harness.evaluation import Clock, Metric
 from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecord, PhiRecord
-from harness.report.records import (
-    EvidenceRecord,
-    IsolationLevel,
-    JournalRecord,
-    LimitsRecord,
-    LogRecord,
-    ModelRecord,
-    PluginRecord,
-    Record,
-    RunnerRecord,
-)
-from harness.report.results import EvaluatorRecord, IntervalRecord, MetricRecord
+from harness.report.records import IsolationLevel, JournalRecord, PluginRecord, Record, RunnerRecord
+from harness.report.results import EvaluatorRecord
 from harness.report.times import SpreadRecord, TimesRecord
+from harness.tasks.twins import Twins
 
 __all__ = [
     "ArchitectureRecord",
@@ -33,17 +27,10 @@ __all__ = [
     "DesignRecord",
     "DistanceRecord",
     "EvaluatorRecord",
-    "EvidenceRecord",
     "ExampleRecord",
     "ExamplesRecord",
-    "HardwareRecord",
-    "IntervalRecord",
     "IsolationLevel",
     "JournalRecord",
-    "LimitsRecord",
-    "LogRecord",
-    "MetricRecord",
-    "ModelRecord",
     "PhiRecord",
     "PluginRecord",
     "PopulationRecord",
@@ -55,7 +42,6 @@ __all__ = [
     "SpreadRecord",
     "TaskRecord",
     "TimesRecord",
-    "TwinsRecord",
     "UtcTime",
     "VerdictLevel",
     "VerdictRecord",
@@ -89,25 +75,12 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def run_status(models: tuple[ModelRecord, ...]) -> RunStatus:
+def run_status(models: tuple[ModelOutcome, ...]) -> RunStatus:
     """Return "complete" if every model finished, "failed" if none did (or there are none), else "partial"."""
     finished = sum(model.status.finished for model in models)
     if finished == 0:
         return "failed"
     return "complete" if finished == len(models) else "partial"
-
-
-class TwinsRecord(Record):
-    """Examples of one split with a (nearly) identical picture in another; mirrors :class:`harness.tasks.twins.Twins`."""
-
-    split: str = Field(description="Split whose examples are counted.")
-    twin_in: str = Field(description="Split in which their twins are.")
-    equal: int = Field(ge=0, description="Examples with an identical picture there.")
-    near: int = Field(ge=0, description="Examples with a nearly identical picture there, and no identical one.")
-    other_label: int = Field(ge=0, description="Of these, examples whose label differs from their twin's.")
-    pairs: dict[str, str] = Field(
-        default_factory=dict, description="Ids of the first few examples, each with its twin's."
-    )
 
 
 class TaskRecord(Record):
@@ -120,7 +93,7 @@ class TaskRecord(Record):
     split_sizes: dict[str, int] = Field(description="Examples per split: retain, forget, validation, test.")
     class_names: tuple[str, ...] = Field(description="One name per class.")
     source: str = Field("", description="Where the task was defined: a file or a distribution.")
-    twins: tuple[TwinsRecord, ...] | None = Field(
+    twins: tuple[Twins, ...] | None = Field(
         None, description="Examples that occur in two splits, for every pair of splits; null: not checked."
     )
 
@@ -130,16 +103,6 @@ class ArchitectureRecord(Record):
 
     name: str = Field(description="Registered name, or import path of a factory.")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="Keyword arguments of the factory.")
-
-
-class HardwareRecord(Record):
-    """The machine on which the run was made."""
-
-    cpu_model: str = Field(description="Name of the processor.")
-    cores: int = Field(ge=1, description="Logical cores that the process may use.")
-    memory_mib: int = Field(ge=0, description="Physical memory, MiB.")
-    gpus: tuple[str, ...] = Field((), description="Names of the GPUs that torch sees on the host.")
-    platform: str = Field(description="Operating system, release and machine.")
 
 
 class SeedsRecord(Record):
@@ -254,7 +217,7 @@ class Report(Record):
     recipe: dict[str, JsonValue] = Field(description="How originals and retrained models were trained.")
     plugin: PluginRecord = Field(description="The unlearner that was run.")
     runner: RunnerRecord = Field(description="Where the plugin ran and how it was isolated.")
-    hardware: HardwareRecord = Field(description="The machine on which the run was made.")
+    hardware: Hardware = Field(description="The machine on which the run was made.")
     libraries: dict[str, str] = Field(description="Versions of the libraries on the host, by name.")
     seeds: SeedsRecord = Field(description="All seeds.")
     design: DesignRecord = Field(description="Which originals were unlearned, and how often.")
@@ -263,7 +226,7 @@ class Report(Record):
     journal: JournalRecord | None = Field(
         None, description="The training journal that the method was given; null if the task keeps none."
     )
-    models: tuple[ModelRecord, ...] = Field(description="The outcome of each model, by index.")
+    models: tuple[ModelOutcome, ...] = Field(description="The outcome of each model, by index.")
     evaluators: tuple[EvaluatorRecord, ...] = Field(description="The result of each evaluator.")
     examples: ExamplesRecord | None = Field(
         None, description="Selected forget-set examples; null in older reports and if no model finished."
@@ -299,7 +262,12 @@ class Report(Record):
         """Return the evaluator's record, or None if it is missing."""
         return next((one for one in self.evaluators if one.name == name), None)
 
-    def metric(self, evaluator: str, name: str) -> MetricRecord | None:
+    def metric(self, evaluator: str, name: str) -> Metric | None:
         """Return a metric of an evaluator, or None if either is missing."""
         found = self.evaluator(evaluator)
         return None if found is None else found.metric(name)
+
+    def named(self, name: str) -> Metric | None:
+        """Return a metric by its full name, e.g. "lira.auc", or None if it is missing."""
+        evaluator, _, short = name.partition(".")
+        return self.metric(evaluator, short)

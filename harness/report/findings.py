@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.results import EvaluatorRecord, MetricRecord
+from harness.evaluation import Metric
+from harness.report.results import EvaluatorRecord
 from harness.tasks.task import Margins
 
 EVALUATOR = "forgetting"
@@ -188,11 +189,11 @@ class Findings:
             yield self.worst
 
 
-def _value(metric: MetricRecord | None) -> float | None:
+def _value(metric: Metric | None) -> float | None:
     return None if metric is None else metric.value
 
 
-def _estimate(metric: MetricRecord | None) -> Estimate | None:
+def _estimate(metric: Metric | None) -> Estimate | None:
     if metric is None or metric.value is None or metric.interval is None:
         return None
     return Estimate(metric.value, metric.interval.low, metric.interval.high)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from pydantic_core import to_jsonable_python
 
 from harness.core.files import atomic_write_text
 from harness.core.text import harmless
@@ -35,6 +36,7 @@ from harness.report.twin_words import twin_sentence
 PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
+PRINTED_SHOWN = 8  # finished models whose output is shown
 MODEL_COLUMNS = (
     ("Charged", "What the method used of the limit; less is better."),
     ("Hand-over", "Seconds of passing the model to the guest; not charged."),
@@ -70,6 +72,7 @@ def render_page(report: Report) -> str:
         headlines=words.headlines(report),
         causes=failure_causes(report),
         printed=printed(report),
+        printed_shown=PRINTED_SHOWN,
         figures=figures(report),
         examples=shown,
         no_examples=why_none(report),
@@ -94,8 +97,12 @@ def _policy(script: str) -> str:
     """Return the content security policy: inline style, data: pictures, and this script only."""
     if not script:
         return POLICY
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return f"{POLICY}; img-src data:; script-src 'sha256-{digest}'"
+    return f"{POLICY}; img-src data:; script-src {policy_source(script)}"
+
+
+def policy_source(text: str) -> str:
+    """Return a source expression of Content-Security-Policy that allows exactly this script or style."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def render(template: str, **values: Any) -> str:
@@ -130,5 +137,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _pretty(value: Any) -> str:
-    """Format JSON values with indentation; jinja2's own filter would mark the text as safe."""
-    return harmless(json.dumps(value, indent=2, ensure_ascii=False))
+    """Format JSON values and records with indentation; jinja2's own filter would mark the text as safe."""
+    return harmless(json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False))

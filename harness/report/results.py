@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,56 +21,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,79}")
 _NUMBERS = ("value", "control", "noop", "position", "smallest_visible")
 
 
-class IntervalRecord(Record):
-    """A confidence interval; mirrors :class:`harness.evaluation.Interval`."""
-
-    low: float = Field(description="Lower end.")
-    high: float = Field(description="Upper end.")
-    level: float = Field(0.95, gt=0, lt=1, description="Coverage, e.g. 0.95.")
-    method: str = Field("", description="How the interval was computed.")
-
-    @classmethod
-    def from_interval(cls, interval: Interval | None) -> IntervalRecord | None:
-        """Return the record of an interval; None stays None."""
-        if interval is None:
-            return None
-        return cls(**{**vars(interval), "low": _number("low", interval.low), "high": _number("high", interval.high)})
-
-
-class MetricRecord(Record):
-    """A number with everything needed to read it; mirrors :class:`harness.evaluation.Metric`."""
-
-    name: str = Field(description="Unique within the evaluator.")
-    value: float | None = Field(description="Value of the unlearned models; null: not available, see note.")
-    direction: Literal["higher", "lower", "closer_to_reference", "none"] = Field(description="Which way is better.")
-    description: str = Field(description="One sentence for readers who do not know the metric.")
-    unit: str = Field("", description="Unit of value, control and noop; empty for a pure number.")
-    interval: IntervalRecord | None = Field(None, description="Interval of value, over models.")
-    control: float | None = Field(
-        None, description="The same statistic of the control: the score of perfect unlearning."
-    )
-    control_interval: IntervalRecord | None = Field(None, description="Interval of control.")
-    noop: float | None = Field(None, description="The same statistic of the untouched originals.")
-    position: float | None = Field(None, description="0 = as the no-op, 1 = as the control; null where undefined.")
-    smallest_visible: float | None = Field(None, description="Smallest detectable difference from the control.")
-    headline: bool = Field(False, description="Shown in the terminal summary.")
-    note: str = Field("", description="What a reader must know about this number.")
-
-    @classmethod
-    def from_metric(cls, metric: Metric) -> MetricRecord:
-        """Return the record of a metric.
-
-        Raises:
-            ValueError: a value is not a finite number.
-        """
-        numbers = {field: _number(f"{metric.name}.{field}", getattr(metric, field)) for field in _NUMBERS}
-        nested = {
-            "interval": IntervalRecord.from_interval(metric.interval),
-            "control_interval": IntervalRecord.from_interval(metric.control_interval),
-        }
-        return cls(**{**vars(metric), **numbers, **nested})
-
-
 class EvaluatorRecord(Record):
     """The result of one evaluator, or why there is none."""
 
@@ -80,7 +30,7 @@ class EvaluatorRecord(Record):
     distribution_version: str = Field(description="Version of that distribution.")
     seconds: float = Field(ge=0, description="Run time of the evaluator, seconds.")
     error: str | None = Field(None, description="Why there is no result; null if there is one.")
-    metrics: tuple[MetricRecord, ...] = Field((), description="Metrics in display order.")
+    metrics: tuple[Metric, ...] = Field((), description="Metrics in display order.")
     arrays: dict[str, list[float] | list[list[float]]] = Field(
         default_factory=dict, description="Small arrays for plots, by name, 1-D or 2-D."
     )
@@ -93,25 +43,22 @@ class EvaluatorRecord(Record):
         """Return the record of a result, or an error record if the result is invalid (NaN, 3-D array, duplicate name)."""
         try:
             _check(result)
-            return cls(
-                name=info.name,
-                version=info.version,
-                distribution=distribution,
-                distribution_version=distribution_version,
-                seconds=seconds,
-                metrics=_metrics(result),
-                arrays={name: _nested_list(name, array) for name, array in result.arrays.items()},
-                warnings=result.warnings,
-            )
+            content = {
+                "metrics": [_plain_metric(metric) for metric in result.metrics],
+                "arrays": {name: _nested_list(name, array) for name, array in result.arrays.items()},
+                "warnings": result.warnings,
+            }
+            empty = cls.from_error(info, distribution, distribution_version, seconds, None)
+            return cls.model_validate({**dict(empty), **content})
         except (ValueError, TypeError, AttributeError) as error:  # a subclass of Result may raise any of these
             reason = f"the result is invalid: {_short(error)}"
             return cls.from_error(info, distribution, distribution_version, seconds, reason)
 
     @classmethod
     def from_error(
-        cls, info: EvaluatorInfo, distribution: str, distribution_version: str, seconds: float, error: str
+        cls, info: EvaluatorInfo, distribution: str, distribution_version: str, seconds: float, error: str | None
     ) -> EvaluatorRecord:
-        """Return the record of a failed evaluator; ``error`` is the reason."""
+        """Return the record of an evaluator without a result; ``error`` is the reason."""
         return cls(
             name=info.name,
             version=info.version,
@@ -121,7 +68,7 @@ class EvaluatorRecord(Record):
             error=error,
         )
 
-    def metric(self, name: str) -> MetricRecord | None:
+    def metric(self, name: str) -> Metric | None:
         """Return the metric of that name, or None."""
         return next((metric for metric in self.metrics if metric.name == name), None)
 
@@ -160,8 +107,21 @@ def _check_metric(metric: Metric, number: int) -> None:
             raise ValueError(f"the {field} of metric {metric.name!r} is longer than {MAX_CHARS:,} characters")
 
 
-def _metrics(result: Result) -> tuple[MetricRecord, ...]:
-    return tuple(MetricRecord.from_metric(metric) for metric in result.metrics)
+def _plain_metric(metric: Metric) -> dict[str, Any]:
+    """Return a metric's fields with Python's numbers; raise ValueError for a value that is not a finite number."""
+    numbers = {field: _number(f"{metric.name}.{field}", getattr(metric, field)) for field in _NUMBERS}
+    return {
+        **vars(metric),
+        **numbers,
+        "interval": _plain_interval(metric.interval),
+        "control_interval": _plain_interval(metric.control_interval),
+    }
+
+
+def _plain_interval(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    return {**vars(interval), "low": _number("low", interval.low), "high": _number("high", interval.high)}
 
 
 def _number(what: str, value: object) -> float | None:

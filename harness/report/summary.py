@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import printing
+from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
-from harness.report.document import MetricRecord, Report
+from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
@@ -38,45 +39,31 @@ MAX_ERROR_CHARS = 300
 TONE_STYLE = {"good": "bold green", "fair": "bold cyan", "open": "bold yellow", "bad": "bold red"}
 
 
-def print_summary(report: Report, run_dir: Path, console: Console | None = None) -> None:
-    """Print the summary to ``console`` (standard output by default); it need not be a terminal."""
-    (console or printing.console()).print(render_summary(report, run_dir))
-
-
 def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
     """Return the summary as a rich renderable. Plugins' text is never interpreted as markup.
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    parts: list[RenderableType] = [_title(report), *_twins(report), *_undependable(report), _measured(report), Text()]
+    warned = ((twin_sentence(report), "bold red"), (undependable_sentence(report), "bold yellow"))
+    sentences = (model_sentence(report), phase_sentence(report), journal_sentences(report))
+    used = ((used_sentence(report), ""), (slow_sentence(report), "yellow"), *((text, "") for text in sentences))
+    parts: list[RenderableType] = [_title(report), *_lines(warned), _measured(report), Text()]
     parts += [_table(report), Text(), _explanations(report)]
-    parts += [
-        _statuses(report),
-        Text(plain(used_sentence(report))),
-        *_slow(report),
-        *_times(report),
-        *_journal(report),
-        _isolation(report),
-    ]
+    parts += [_statuses(report), *_lines(used), _isolation(report)]
     parts += [*_warnings(report), Text()]
     parts += [_verdict(report)] + ([] if run_dir is None else [Text(), _where(run_dir)])
     return Group(*parts)
+
+
+def _lines(texts: Iterable[tuple[str, str]]) -> list[RenderableType]:
+    """Return a line for each text with its style, without empty ones."""
+    return [Text(plain(text), style) for text, style in texts if text]
 
 
 def _title(report: Report) -> Text:
     plugin = report.plugin
     names = plain(f"{plugin.name} ({plugin.distribution} {plugin.version})")
     return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
-
-
-def _twins(report: Report) -> list[RenderableType]:
-    text = twin_sentence(report)
-    return [Text(plain(text), "bold red")] if text else []
-
-
-def _undependable(report: Report) -> list[RenderableType]:
-    text = undependable_sentence(report)
-    return [Text(plain(text), "bold yellow")] if text else []
 
 
 def _measured(report: Report) -> Text:
@@ -101,7 +88,7 @@ def _table(report: Report) -> RenderableType:
     return table
 
 
-def _row(evaluator: str, metric: MetricRecord) -> tuple[Text | str, ...]:
+def _row(evaluator: str, metric: Metric) -> tuple[Text | str, ...]:
     unit = metric.unit
     return (
         Text(label(evaluator, metric)),
@@ -119,7 +106,7 @@ def _explanations(report: Report) -> RenderableType:
     return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
 
 
-def _explanation(evaluator: str, metric: MetricRecord) -> Text:
+def _explanation(evaluator: str, metric: Metric) -> Text:
     # With a number, one truncated line is enough (the page has it all); without one, the note must be readable in full.
     text = f"{label(evaluator, metric)}: {gist(metric)}"
     return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
@@ -141,27 +128,9 @@ def _statuses(report: Report) -> RenderableType:
 
 
 def _failure(group: FailureGroup) -> RenderableType:
-    shown = ", ".join(map(str, group.indices[:6])) + (", …" if len(group.indices) > 6 else "")
-    head = Text.assemble(
-        (f"{len(group.indices)} {group.status.value}", "red"),
-        f": {group.words} ({'model' if len(group.indices) == 1 else 'models'} {shown})",
-    )
+    head = Text.assemble((f"{len(group.indices)} {group.status.value}", "red"), f": {group.words} ({group.which})")
     rest = [Text(text, style) for text, style in ((group.detail, "dim"), (group.advice, "")) if text]
     return Padding(Group(head, *(Padding(line, (0, 0, 0, 2)) for line in rest)), (0, 0, 0, 2))
-
-
-def _slow(report: Report) -> list[RenderableType]:
-    text = slow_sentence(report)
-    return [Text(plain(text), "yellow")] if text else []
-
-
-def _times(report: Report) -> list[RenderableType]:
-    return [Text(plain(text)) for text in (model_sentence(report), phase_sentence(report)) if text]
-
-
-def _journal(report: Report) -> list[RenderableType]:
-    text = journal_sentences(report)
-    return [Text(text)] if text else []
 
 
 def _isolation(report: Report) -> Text:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from pydantic import Field
 
-from harness.report.records import ModelRecord, Record
+from harness.core.outcomes import ModelOutcome
+from harness.report.records import Record
 
 
 class SpreadRecord(Record):
@@ -69,7 +70,7 @@ class TimesRecord(Record):
         return sum(part.total_s for part in own if part is not None)
 
 
-def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None) -> TimesRecord:
+def times_record(models: Iterable[ModelOutcome], workers: int, cores: int | None) -> TimesRecord:
     """Return sums and percentiles over the models."""
     models = list(models)
     parts = {
@@ -87,7 +88,7 @@ def times_record(models: Iterable[ModelRecord], workers: int, cores: int | None)
     return TimesRecord(workers=workers, cores=cores, cpu_pressure=pressure, charged_share=share, **parts)
 
 
-def _pressure(models: Iterable[ModelRecord]) -> float | None:
+def _pressure(models: Iterable[ModelOutcome]) -> float | None:
     """Return the mean pressure weighted by charged time, over the models for which it is known."""
     known = [(m.elapsed_s, m.cpu_pressure) for m in models if m.elapsed_s and m.cpu_pressure is not None]
     if not known:

@@ -36,8 +36,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.outcomes import ModelOutcome
 from harness.report import verdict_words as words
-from harness.report.document import EvaluatorRecord, ModelRecord, VerdictLevel, VerdictRecord
+from harness.report.document import EvaluatorRecord, VerdictLevel, VerdictRecord
 from harness.report.findings import LEAST_FINISHED, LEAST_MODELS, LEVEL, Findings
 from harness.tasks.task import Margins
 
@@ -61,7 +62,7 @@ class Judged:
     originals: int
 
     @classmethod
-    def of(cls, models: Sequence[ModelRecord]) -> Judged:
+    def of(cls, models: Sequence[ModelOutcome]) -> Judged:
         """Count originals, or all models if there is only one original."""
         originals = {model.original for model in models}
         if len(originals) < 2:
@@ -76,7 +77,7 @@ class Judged:
 
 def decide_verdict(
     evaluators: Sequence[EvaluatorRecord],
-    models: Sequence[ModelRecord],
+    models: Sequence[ModelOutcome],
     margins: Margins = Margins(),  # noqa: B008 -- it is frozen
     undependable: str = "",
     *,

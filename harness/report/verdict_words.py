@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.document import EvaluatorRecord, MetricRecord, ModelRecord, VerdictLevel
+from harness.core.outcomes import ModelOutcome
+from harness.evaluation import Metric
+from harness.report.document import EvaluatorRecord, VerdictLevel
 from harness.report.findings import EVALUATOR, LEAST_FINISHED, LEAST_MODELS, LEVEL, Estimate, Findings
 from harness.report.words import number
 from harness.tasks.task import Margins
@@ -47,7 +49,7 @@ def cost(evaluators: Sequence[EvaluatorRecord], margins: Margins) -> Cost:
     return Cost(text, bool(below))
 
 
-def _lost(accuracy: MetricRecord) -> float:
+def _lost(accuracy: Metric) -> float:
     """Return by how many percentage points an accuracy is below the control's; 0 if within chance."""
     if accuracy.value is None or accuracy.control is None:
         return 0.0
@@ -223,7 +225,7 @@ def failures(found: Findings, finished: int, originals: int, *, substituted: boo
     return f"{text} With failed models counted as untouched, {_share(counted)} of the memory is left."
 
 
-def of_one_original(models: Sequence[ModelRecord]) -> str:
+def of_one_original(models: Sequence[ModelOutcome]) -> str:
     """Warn that repeats of a single original share what any training run of that original leaves, forgotten or not."""
     if len(models) < 2 or len({model.original for model in models}) > 1:
         return ""
@@ -233,7 +235,7 @@ def of_one_original(models: Sequence[ModelRecord]) -> str:
     )
 
 
-def rests_on_repeats(models: Sequence[ModelRecord]) -> str:
+def rests_on_repeats(models: Sequence[ModelOutcome]) -> str:
     """Return the note that only one model per original is judged, if originals were unlearned repeatedly."""
     originals = len({model.original for model in models})
     if not 1 < originals < len(models):
@@ -279,6 +281,6 @@ def _share(value: float | None) -> str:
     return number(value, "share")
 
 
-def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) -> MetricRecord | None:
+def _metric(evaluators: Sequence[EvaluatorRecord], evaluator: str, name: str) -> Metric | None:
     found = (one.metric(name) for one in evaluators if one.name == evaluator)
     return next(found, None)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.core.outcomes import Status
+from harness.core.outcomes import ModelOutcome, Status
 from harness.core.text import harmless
-from harness.report.document import DesignRecord, IntervalRecord, MetricRecord, ModelRecord, Report, VerdictLevel
+from harness.evaluation import Interval, Metric
+from harness.report.document import DesignRecord, Report, VerdictLevel
 from harness_guest.texts import shortened
 
 NOTHING = "–"
@@ -94,13 +95,19 @@ def _digits(value: float) -> str:
     return f"{value:.0f}" if size >= 1000 else f"{value:.1f}" if size >= 10 else f"{value:.3f}"
 
 
-def interval(record: IntervalRecord | None, unit: str = "") -> str:
+def interval(record: Interval | None, unit: str = "") -> str:
     """Format both ends of an interval; return an empty string for None."""
     if record is None:
         return ""
     low, high = number(record.low, unit), number(record.high, unit)
     shared = "" if unit in UNITLESS else f" {'%' if unit == 'share' else plain(unit)}"
     return f"{low.removesuffix(shared)} to {high}"
+
+
+def spanned(values: Iterable[float | None], unit: str) -> str:
+    """Format one number, or the lowest and the highest if they differ; a dash if none is known."""
+    shown = list(dict.fromkeys(number(value, unit) for value in sorted(v for v in values if v is not None)))
+    return " to ".join(dict.fromkeys((shown[0], shown[-1]))) if shown else NOTHING
 
 
 def originals_text(design: DesignRecord) -> str:
@@ -146,17 +153,23 @@ class FailureGroup:
     advice: str
     detail: str
 
+    @property
+    def which(self) -> str:
+        """Return the first models by index, e.g. "model 3" or "models 0, 1, 2, 3, 4, 5, …"."""
+        shown = ", ".join(map(str, self.indices[:6])) + (", …" if len(self.indices) > 6 else "")
+        return f"{'model' if len(self.indices) == 1 else 'models'} {shown}"
 
-def failures(models: Iterable[ModelRecord]) -> list[FailureGroup]:
+
+def failures(models: Iterable[ModelOutcome]) -> list[FailureGroup]:
     """Group failed models by cause and error class, largest group first."""
-    groups: dict[tuple[Status, str | None], list[ModelRecord]] = {}
+    groups: dict[tuple[Status, str | None], list[ModelOutcome]] = {}
     for model in models:
         if not model.status.finished:
             groups.setdefault((model.status, model.evidence.error_type), []).append(model)
     return [_group(members) for members in sorted(groups.values(), key=len, reverse=True)]
 
 
-def _group(members: list[ModelRecord]) -> FailureGroup:
+def _group(members: list[ModelOutcome]) -> FailureGroup:
     first = members[0]
     found = (first.evidence.error_type, first.evidence.error_message)
     return FailureGroup(
@@ -168,13 +181,13 @@ def _group(members: list[ModelRecord]) -> FailureGroup:
     )
 
 
-def gist(metric: MetricRecord) -> str:
+def gist(metric: Metric) -> str:
     """Return the first clause of a metric's description, followed by its note if there is no value."""
     clause = re.split(r"[:;.](?:\s|$)", metric.description, maxsplit=1)[0]
     return plain(clause if metric.value is not None else f"{clause}. {metric.note}")
 
 
-def tip(metric: MetricRecord) -> str:
+def tip(metric: Metric) -> str:
     """Return everything needed to read a number: description, note, direction, and the scores of control and no-op."""
     perfect, nothing = number(metric.control, metric.unit), number(metric.noop, metric.unit)
     scale = f"Perfect unlearning (control) scores {perfect}, doing nothing (no-op) {nothing}."
@@ -194,12 +207,20 @@ def gathered(warnings: Iterable[str]) -> list[str]:
     return [f"{', '.join(found)}: {text}" if found else text for text, found in names.items()]
 
 
-def headlines(report: Report) -> list[tuple[str, MetricRecord]]:
+def headlines(report: Report) -> list[tuple[str, Metric]]:
     """Return headline metrics with their evaluator's name, in the report's order."""
     return [(one.name, metric) for one in report.evaluators for metric in one.metrics if metric.headline]
 
 
-def label(evaluator: str, metric: MetricRecord) -> str:
+def axis_label(name: str, metric: Metric) -> str:
+    """Return the label of a metric's axis, e.g. "accuracy test, % (higher is better)"."""
+    unit = {"share": "%", "ratio": ""}.get(metric.unit, plain(metric.unit))
+    wish = {"higher": "higher is better", "lower": "lower is better", "closer_to_reference": "as perfect is best"}
+    text = f"{name}, {unit}" if unit else name
+    return f"{text} ({wish[metric.direction]})" if metric.direction in wish else text
+
+
+def label(evaluator: str, metric: Metric) -> str:
     """Return a metric's display name, e.g. "lira auc", or "accuracy test" for ``test`` of the evaluator ``accuracy``."""
     name, owner = metric.name.replace("_", " "), evaluator.replace("_", " ")
     return plain(name if owner in name else f"{owner} {name}")

@@ -13,12 +13,12 @@ class Limits:
     """Resource limits of a guest. The report contains them twice: as requested and as found in force.
 
     Attributes:
-        memory_mib: memory of the container, without swap; None if the runner cannot limit it.
+        memory_mib: memory of the container, MiB, without swap; None if the runner cannot limit it.
         pids: number of processes and threads.
         cpus: CPU time, in cores.
-        tmpfs_mib: size of ``/tmp``; counts towards memory.
-        shm_mib: size of ``/dev/shm``; counts towards memory.
-        log_bytes: output kept per model, head and tail together.
+        tmpfs_mib: size of ``/tmp``, MiB; counts towards memory.
+        shm_mib: size of ``/dev/shm``, MiB; counts towards memory.
+        log_bytes: output kept per model, head and tail together, bytes.
     """
 
     memory_mib: int | None = 8192
@@ -140,9 +140,9 @@ class RunnerFacts:
     Attributes:
         name: "docker" or "process".
         isolation: one sentence on which protections hold and which do not.
+        requested: limits as requested.
         image: digest of the image; None for the process runner.
         engine: versions and properties of the container engine, e.g. {"version": "20.10.24", "cgroup": "1"}.
-        requested: limits as requested.
         effective: limits found in force on the started container, same keys as ``requested``; None if unknown.
         gpu: GPUs passed to the guest and the mechanism; None on CPU.
         torch: torch version inside the sandbox.
@@ -151,9 +151,9 @@ class RunnerFacts:
 
     name: str
     isolation: str
-    image: str | None
-    engine: Mapping[str, Any]
     requested: Limits
+    image: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] | None = None
     gpu: Mapping[str, Any] | None = None
     torch: str | None = None
@@ -178,7 +178,7 @@ class PluginFacts:
         name: entry-point name.
         value: entry point, "module:attribute".
         distribution: name of the distribution that provides it.
-        version: of the distribution.
+        version: version of the distribution.
         origin: "installed", "editable", "wheel", "source", "requirement" or "bundled".
         location: path or requirement that it was loaded from.
         files: path -> SHA-256 hex digest of each file of the plugin's distribution.

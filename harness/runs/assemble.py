@@ -5,65 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.choices import FailedAs
+from harness.choices import Design, FailedAs
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.evaluation import Evidence
 from harness.plugins.discovery import LoadedEvaluator
 from harness.references.populations import Population
-from harness.report.document import EvaluatorRecord, ExamplesRecord, Report
+from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
-from harness.runs.config import RunConfig
 from harness.runs.evaluators import evaluate
-from harness.runs.records import evaluator_warnings
 from harness.runs.scoring import make_evidence
 from harness.runs.store import RunStore
 from harness.runs.substitution import with_originals
-from harness.runs.worst_examples import examples_record
 from harness.tasks.task import Margins, Task, TaskData
 
+LEFT_OUT = "Evaluator left out: "
 
-class Judgement:
-    """The evaluators' results for a run's models.
+
+def scored(
+    task: Task,
+    data: TaskData,
+    populations: Mapping[str, Population],
+    limit: Limit,
+    outcomes: Sequence[ModelOutcome],
+    store: RunStore,
+    design: Design,
+    failed_as: FailedAs,
+    evaluators: Sequence[LoadedEvaluator],
+    progress: Progress,
+) -> tuple[Evidence, tuple[EvaluatorRecord, ...]]:
+    """Return the evidence of a run's models, and the record of each evaluator; none runs if no model finished.
 
     Args:
-        config: the run's options.
         task, data, populations, limit: inputs of the unlearning.
         outcomes: outcomes of all models, by index.
         store: contains the finished models' logits.
+        design: which originals were unlearned.
         failed_as: how failed models count.
-        evaluators: evaluators to run; none runs if no model finished.
+        evaluators: evaluators to run.
         progress: receives progress messages.
-
-    Attributes:
-        records: result of each evaluator, in their order.
     """
+    evidence = run_evidence(task, data, populations, limit, outcomes, store, design, failed_as)
+    finished = any(one.status.finished for one in outcomes)
+    return evidence, evaluate(evaluators, evidence, progress) if finished else ()
 
-    def __init__(
-        self,
-        config: RunConfig,
-        task: Task,
-        data: TaskData,
-        populations: Mapping[str, Population],
-        limit: Limit,
-        outcomes: Sequence[ModelOutcome],
-        store: RunStore,
-        failed_as: FailedAs,
-        evaluators: Sequence[LoadedEvaluator],
-        progress: Progress,
-    ) -> None:
-        self._task, self._data = task, data
-        unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-        evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, config.design)
-        if failed_as == "noop" and unlearned:
-            evidence = with_originals(evidence, outcomes)
-        self._evidence: Evidence = evidence
-        self.records: tuple[EvaluatorRecord, ...] = evaluate(evaluators, evidence, progress) if unlearned else ()
 
-    def examples(self, evaluators: Sequence[EvaluatorRecord]) -> ExamplesRecord | None:
-        """Return the forgotten examples to show beside these evaluators' numbers."""
-        return examples_record(self._task, self._data, self._evidence, evaluators)
+def run_evidence(
+    task: Task,
+    data: TaskData,
+    populations: Mapping[str, Population],
+    limit: Limit,
+    outcomes: Sequence[ModelOutcome],
+    store: RunStore,
+    design: Design,
+    failed_as: FailedAs,
+) -> Evidence:
+    """Return the evidence of a run's models; arguments as for :func:`scored`."""
+    unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
+    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design)
+    return with_originals(evidence, outcomes) if failed_as == "noop" and unlearned else evidence
 
 
 def assemble(
@@ -92,3 +93,19 @@ def assemble(
         "warnings": tuple(dict.fromkeys([*warnings, *evaluator_warnings(evaluators)])),
     }
     return Report.model_validate({**dict(report), **judged, **changes})
+
+
+def evaluator_warnings(evaluators: Sequence[EvaluatorRecord]) -> list[str]:
+    """Return the evaluators' warnings, each prefixed with the evaluator's name."""
+    failed = [f"Evaluator {one.name} failed; its error is in the report." for one in evaluators if one.error]
+    return failed + [named(one.name, text) for one in evaluators for text in one.warnings]
+
+
+def left_out(reason: str) -> str:
+    """Return the warning about an installed evaluator that cannot be used."""
+    return f"{LEFT_OUT}{reason}"
+
+
+def named(evaluator: str, warning: str) -> str:
+    """Return a warning prefixed with its evaluator's name."""
+    return warning if warning.startswith(f"{evaluator}:") else f"{evaluator}: {warning}"

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -26,7 +26,7 @@ from harness.evaluation import Clock
 from harness.runs.config import TIME_LIMIT_S, TIME_LIMIT_STEPS
 
 MEASUREMENT = "retraining.json"
-FORMAT = 3
+FORMAT = 4
 TRIES = 2
 """Maximum number of attempts if other load starts during the measurement."""
 
@@ -35,37 +35,70 @@ DEADLINE_MARGIN_S = 60.0
 UNMEASURED_DEADLINE_S = 3600.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Measured retrainings; all fields have their defaults if none was measured.
+
+    Attributes:
+        retrain_s: measured retrainings, in the unit of the clock.
+        retrain_min_s: smallest retraining ever measured under this key, in the unit of the clock.
+        elapsed_s: wall-clock seconds of each of ``retrain_s``.
+        examples: examples drawn in each of ``retrain_s``.
+        cpu_pressure: share of the measured time, 0 to 1, in which some task waited for a core; None if unknown.
+        at_rest: the machine was idle during the measurement, as far as is known.
+        key: cache key of the measurement.
+        from_cache: the measurement is from an earlier run on the same hardware.
+    """
+
+    retrain_s: tuple[float, ...] = ()
+    retrain_min_s: float | None = None
+    elapsed_s: tuple[float, ...] = ()
+    examples: tuple[float, ...] = ()
+    cpu_pressure: float | None = None
+    at_rest: bool | None = None
+    key: str = ""
+    from_cache: bool = False
+
+    @classmethod
+    def of(cls, outcomes: Sequence[ModelOutcome]) -> Measurement:
+        """Return the measurement from outcomes of ``retrain``; raise BudgetError unless all finished."""
+        times = tuple(_charged_s(outcome) for outcome in outcomes)
+        known = [outcome.cpu_pressure for outcome in outcomes if outcome.cpu_pressure is not None]
+        share = statistics.median(known) if known else None
+        return cls(
+            retrain_s=times,
+            retrain_min_s=min(times),
+            elapsed_s=tuple(outcome.evidence.elapsed_s or outcome.charged_s or 0.0 for outcome in outcomes),
+            examples=tuple(float(outcome.examples) for outcome in outcomes if outcome.examples is not None),
+            cpu_pressure=share,
+            at_rest=not pressure.busy(share),
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Measurement:
+        """Return the content of a cache entry."""
+        return TypeAdapter(cls).validate_json((folder / MEASUREMENT).read_bytes())
+
+    def write(self, folder: Path) -> None:
+        """Write the content of a cache entry."""
+        (folder / MEASUREMENT).write_text(json.dumps(asdict(self)))
+
+
 @dataclass(frozen=True)
-class Limit:
+class Limit(Measurement):
     """The limit in force and its origin.
 
     Attributes:
         limit_s: limit in the unit of ``clock``: seconds, CPU seconds, or examples.
         how: "fraction" or "explicit".
         fraction: fraction of the smallest measured retraining; None if explicit.
-        retrain_s: measured retrainings, in the unit of ``clock``.
-        key: cache key of the measurement.
-        from_cache: the measurement is from an earlier run on the same hardware.
-        cpu_pressure: share of the measured time, 0 to 1, in which some task waited for a core; None if unknown.
         clock: what is counted: "wall", "cpu" or "steps".
-        retrain_min_s: smallest retraining ever measured under this key, in the unit of ``clock``; None if explicit.
-        elapsed_s: wall-clock seconds of each of ``retrain_s``.
-        examples: examples drawn in each of ``retrain_s``.
-        at_rest: the machine was idle during the measurement, as far as is known; None if explicit.
     """
 
     limit_s: float
-    how: str
-    fraction: float | None
-    retrain_s: tuple[float, ...]
-    key: str
-    from_cache: bool
-    cpu_pressure: float | None = None
+    how: Literal["fraction", "explicit"] = "explicit"
+    fraction: float | None = None
     clock: Clock = "wall"
-    retrain_min_s: float | None = None
-    elapsed_s: tuple[float, ...] = ()
-    examples: tuple[float, ...] = ()
-    at_rest: bool | None = None
 
     @property
     def retrain_median_s(self) -> float | None:
@@ -88,54 +121,6 @@ class Limit:
         """Return the limit that was stored as the result of ``dataclasses.asdict``."""
         with foreign("the stored limit of the run is damaged", RunNotFoundError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(dict(kept))
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A measurement of retraining.
-
-    Attributes:
-        retrain_s, elapsed_s, examples, cpu_pressure, key, from_cache, at_rest: as in :class:`Limit`.
-        min_s: smallest retraining ever measured under this key, in the unit of the clock.
-    """
-
-    retrain_s: tuple[float, ...]
-    cpu_pressure: float | None
-    key: str
-    from_cache: bool
-    min_s: float
-    elapsed_s: tuple[float, ...] = ()
-    examples: tuple[float, ...] = ()
-    at_rest: bool = True
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Content of a cache entry; fields as in :class:`Measurement`."""
-
-    retrain_s: Sequence[float]
-    elapsed_s: Sequence[float]
-    examples: Sequence[float]
-    cpu_pressure: float | None
-    at_rest: bool
-    min_s: float
-
-    @classmethod
-    def read(cls, folder: Path) -> _Kept:
-        return cls(**json.loads((folder / MEASUREMENT).read_text()))
-
-    @classmethod
-    def of(cls, outcomes: Sequence[ModelOutcome]) -> _Kept:
-        """Return the measurement from outcomes of ``retrain``; raise BudgetError unless all finished."""
-        times = [_charged_s(outcome) for outcome in outcomes]
-        known = [outcome.cpu_pressure for outcome in outcomes if outcome.cpu_pressure is not None]
-        share = statistics.median(known) if known else None
-        elapsed = [outcome.evidence.elapsed_s or outcome.charged_s or 0.0 for outcome in outcomes]
-        examples = [float(outcome.examples) for outcome in outcomes if outcome.examples is not None]
-        return cls(times, elapsed, examples, share, not pressure.busy(share), min(times))
-
-    def write(self, folder: Path) -> None:
-        (folder / MEASUREMENT).write_text(json.dumps(asdict(self)))
 
 
 def timing_key(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,29 +157,20 @@ def measure(
         BusyMachineError: if the machine did not become idle.
     """
     inputs, cache, rest = timing_key(inputs), cache or Cache("budgets"), rest or pressure.Rest()
-    earlier: list[_Kept] = []
+    earlier: list[Measurement] = []
 
     def build(folder: Path) -> None:
         found = _at_rest(rest, retrain, measurements, tell) if waits else _now(rest, retrain, measurements)
-        replace(found, min_s=min(one.min_s for one in (*earlier, found))).write(folder)
+        smallest = min(one.retrain_min_s for one in (*earlier, found) if one.retrain_min_s is not None)
+        replace(found, retrain_min_s=smallest).write(folder)
 
     def out_of_date(folder: Path) -> bool:
-        kept = _Kept.read(folder)
+        kept = Measurement.read(folder)
         earlier.append(kept)
         return not kept.at_rest and (waits or rest.now())
 
     folder, hit = cache.get_or_build(inputs, build, out_of_date)
-    found = _Kept.read(folder)
-    return Measurement(
-        tuple(found.retrain_s),
-        found.cpu_pressure,
-        key_of(inputs),
-        hit,
-        found.min_s,
-        tuple(found.elapsed_s),
-        tuple(found.examples),
-        found.at_rest,
-    )
+    return replace(Measurement.read(folder), key=key_of(inputs), from_cache=hit)
 
 
 def _at_rest(
@@ -202,20 +178,20 @@ def _at_rest(
     retrain: Callable[[int], Sequence[ModelOutcome]],
     measurements: int,
     tell: Callable[[str], None],
-) -> _Kept:
+) -> Measurement:
     """Wait for an idle machine, then measure; repeat if other load started meanwhile."""
     for _ in range(TRIES):
         rest.wait(tell)
-        found = _Kept.of(retrain(measurements))
+        found = Measurement.of(retrain(measurements))
         if found.at_rest:
             break
     return found
 
 
-def _now(rest: pressure.Rest, retrain: Callable[[int], Sequence[ModelOutcome]], measurements: int) -> _Kept:
+def _now(rest: pressure.Rest, retrain: Callable[[int], Sequence[ModelOutcome]], measurements: int) -> Measurement:
     """Measure without waiting; mark the measurement as at rest only if the machine was idle."""
     before = rest.lately()
-    found = _Kept.of(retrain(measurements))
+    found = Measurement.of(retrain(measurements))
     calm = before is None or before < pressure.CALM
     return replace(found, at_rest=calm and found.at_rest)
 
@@ -231,17 +207,17 @@ def keep_smaller(inputs: Mapping[str, Any], seconds: float, cache: Cache | None 
     inputs, cache = timing_key(inputs), cache or Cache("budgets")
     if not cache.holds(inputs):
         return False
-    earlier: list[_Kept] = []
+    earlier: list[Measurement] = []
 
     def build(folder: Path) -> None:
         if not earlier:
             raise BudgetError("The cache entry is damaged, and a single time cannot replace a measurement.")
-        replace(earlier[-1], min_s=seconds).write(folder)
+        replace(earlier[-1], retrain_min_s=seconds).write(folder)
 
     def out_of_date(folder: Path) -> bool:
-        kept = _Kept.read(folder)
+        kept = Measurement.read(folder)
         earlier.append(kept)
-        return seconds < kept.min_s
+        return kept.retrain_min_s is None or seconds < kept.retrain_min_s
 
     try:
         return not cache.get_or_build(inputs, build, out_of_date)[1]
@@ -265,23 +241,9 @@ def from_fraction(fraction: float, measured: Measurement, clock: Clock = "wall")
     Raises:
         BudgetError: if the limit would exceed a week, or 1e12 examples.
     """
+    smallest = measured.retrain_min_s or 0.0
     try:
-        (TIME_LIMIT_STEPS if clock == "steps" else TIME_LIMIT_S).check(fraction * measured.min_s)
+        (TIME_LIMIT_STEPS if clock == "steps" else TIME_LIMIT_S).check(fraction * smallest)
     except NumberError as error:
-        raise BudgetError(
-            f"The limit, {fraction:g} times {measured.min_s:g}, {error}; reduce --budget-fraction."
-        ) from error
-    return Limit(
-        fraction * measured.min_s,
-        "fraction",
-        fraction,
-        measured.retrain_s,
-        measured.key,
-        measured.from_cache,
-        measured.cpu_pressure,
-        clock,
-        measured.min_s,
-        measured.elapsed_s,
-        measured.examples,
-        measured.at_rest,
-    )
+        raise BudgetError(f"The limit, {fraction:g} times {smallest:g}, {error}; reduce --budget-fraction.") from error
+    return Limit(fraction * smallest, "fraction", fraction, clock, **vars(measured))

@@ -27,10 +27,11 @@ from typing import IO, Any
 import numpy as np
 from pydantic import ValidationError
 
+from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.text import harmless
 from harness.errors import UsageError
-from harness.evaluation import Evidence
+from harness.evaluation import Evidence, Result
 from harness.plugins.discovery import LoadedEvaluator
 from harness.report.results import EvaluatorRecord
 
@@ -63,12 +64,12 @@ def evaluate(
     limit_s = limit_in_force_s()
     sealed = digest(evidence)
     records: dict[int, EvaluatorRecord] = {}
-    waiting = list(enumerate(evaluators))
+    waiting, most = list(enumerate(evaluators)), min(MAX_AT_ONCE, available_cores())
     running: list[_Running] = []
     with progress.step("evaluating", len(evaluators)) as step:
         try:
             while waiting or running:
-                while waiting and len(running) < _at_once():
+                while waiting and len(running) < most:
                     running.append(_Running.start(*waiting.pop(0), evidence, sealed))
                 for one in _ended(running, limit_s):
                     running.remove(one)
@@ -193,6 +194,9 @@ def _exit_with_parent() -> None:
 def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> EvaluatorRecord:
     provider = (entry.found.distribution, entry.found.version)
     began = time.monotonic()
+    if evidence.phi_only and entry.info.needs != "phi":
+        unmet = Result((), warnings=(f"{entry.info.name}: not computed: it needs logits, and only phi was supplied.",))
+        return EvaluatorRecord.from_result(entry.info, *provider, 0.0, unmet)
     try:
         result = entry.info.evaluate(evidence)
     except BaseException as error:
@@ -228,8 +232,3 @@ def limit_in_force_s() -> float:
             f"{LIMIT_VARIABLE} must be a number of seconds above 0 and up to {MAX_LIMIT_S:,.0f}, not {text!r}."
         )
     return limit_s
-
-
-def _at_once() -> int:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_AT_ONCE, processors)

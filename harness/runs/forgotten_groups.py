@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evaluation import Evidence
 from harness.report.examples import GroupRecord
 from harness.report.findings import EVALUATOR, LEVEL
 from harness.report.results import EvaluatorRecord
-from harness.tasks.task import TaskData
 
 Values = NDArray[np.float64]
 
@@ -59,14 +59,15 @@ class Single:
         return "remembered" if self.z[index] > 0 else "over_forgotten"
 
 
-def groups(data: TaskData, single: Single | None) -> tuple[GroupRecord, ...]:
+def groups(evidence: Evidence, single: Single | None) -> tuple[GroupRecord, ...]:
     """Group the forgotten examples by class and by subject; at most MOST per kind, most significant examples first."""
     if single is None:
         return ()
-    forget = data.forget
-    names = np.array(data.class_names)[forget.labels]
-    found = _by("class", names, single)
-    return found if forget.subjects is None else found + _by("subject", forget.subjects, single)
+    found: tuple[GroupRecord, ...] = ()
+    if not evidence.phi_only:
+        found = _by("class", np.array(evidence.class_names)[evidence.labels["forget"]], single)
+    subjects = evidence.subjects.get("forget")
+    return found if subjects is None else found + _by("subject", subjects, single)
 
 
 def _by(kind: Literal["class", "subject"], names: NDArray[np.str_], single: Single) -> tuple[GroupRecord, ...]:

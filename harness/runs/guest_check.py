@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.core.outcomes import ModelOutcome, Status
 from harness.errors import PluginLoadError, SandboxError, TaskInvalidError
-from harness.runners.base import PluginFacts, Runner
+from harness.runners.base import PluginFacts
 from harness.runners.session.greeting import NetworkRefusedError
 from harness.runners.session.session import IMPORT_LIMIT_S
 from harness.runs.unlearning_setup import UnlearningSetup
@@ -23,7 +23,7 @@ BUILDS_ADVICE = (
 )
 
 
-def check_in_guest(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> None:
+def check_in_guest(setup: UnlearningSetup) -> None:
     """Run a dry pass of the task's own network and import the plugin in a guest, before anything is trained.
 
     Bundled plugins and networks need neither check: no guest is started for them.
@@ -33,12 +33,13 @@ def check_in_guest(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -
         PluginLoadError: the plugin cannot be imported there or has no hook.
         SandboxError: the guest did not start.
     """
+    facts = setup.facts
     stranger = facts.origin != "bundled"
     if setup.architecture is None and not stranger:
         return
     sizes = () if setup.architecture is None else batch_sizes(setup.task.recipe, setup.data)
     try:
-        with setup.session(runner, facts, {}, CHECK_S, setup.core_sets[0], try_batches=sizes) as session:
+        with setup.session(setup.runner, facts, {}, CHECK_S, setup.core_sets[0], try_batches=sizes) as session:
             session.greet()
             if stranger:
                 outcome, _ = session.unlearn(0, 0, setup.originals.state(0), IMPORT_LIMIT_S, import_only=True)

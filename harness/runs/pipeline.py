@@ -13,6 +13,7 @@ from typing import Any
 from harness.choices import FailedAs
 from harness.core import hardware
 from harness.core.cache import key_of, take_rebuilt
+from harness.core.files import free_mib
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import (
@@ -28,9 +29,8 @@ from harness.references.populations import Population, device_kind, training_cod
 from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
-from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
-from harness.runs.assemble import Judgement, assemble
+from harness.runs.assemble import assemble, left_out, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
@@ -38,16 +38,16 @@ from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import plan_core_sets
 from harness.runs.prepare import Prepared, prepare
-from harness.runs.records import left_out, task_record
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import RunnerFactory, choose_runners
-from harness.runs.store import RunStore, default_run_folder, free_mib
+from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
+from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.own_architectures import source_digest
-from harness.tasks.task import Task, TaskData
-from harness.tasks.twins import Twins, find_twins, twin_warnings
+from harness.tasks.task import Task
+from harness.tasks.twins import find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
 
 MIN_FREE_MIB = 200  # with less, a run would fail half-way
@@ -218,25 +218,28 @@ class _Job:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
             found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
-            data, references, runner, facts = found.data, found.references, found.runner, found.facts
+            data, references = found.data, found.references
             twins = find_twins(data)
-            for text in twin_warnings(twins, data.sizes()):
+            doubled = twin_warnings(twins, data.sizes())
+            for text in doubled:
                 self.progress.notice(text)
             self._same_as_before(found)
-            references.check_journals(self.models, runner.facts.requested.memory_mib)
+            references.check_journals(self.models, found.runner.facts.requested.memory_mib)
             queries = references.query_pictures()
-            if found.architecture is not None or facts.origin != "bundled":
-                check_in_guest(found.setup(untrained(references), queries), runner, facts)
+            if found.architecture is not None or found.facts.origin != "bundled":
+                check_in_guest(UnlearningSetup.of(found, untrained(references), queries))
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
-        setup = found.setup(populations["original"], queries)
+        setup = UnlearningSetup.of(found, populations["original"], queries)
         with self._phase("budget"):
             limit = self._limit(setup)
-        report = self._begin_report(data, twins, populations, limit, runner, facts)
+        warnings = [*self.plan.runners.notices, *doubled, *(left_out(plugin.reason) for plugin in self.plan.broken)]
+        report = begun_report(self.begun, found, twins, populations, limit, warnings)
+        self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
         with self.phases("unlearn"):
             runners, keep = self.plan.runners, self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
-            outcomes = unlearn_all(setup, runner, facts, limit, self.store, self.progress, between)
+            outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
         return self._judge(found, populations, limit, outcomes, report)
 
     @contextmanager
@@ -289,35 +292,6 @@ class _Job:
                 "be comparable. Undo the change, or start a new run."
             )
 
-    def _begin_report(
-        self,
-        data: TaskData,
-        twins: tuple[Twins, ...],
-        populations: Mapping[str, Population],
-        limit: Limit,
-        runner: Runner,
-        facts: PluginFacts,
-    ) -> Report:
-        """Store, before the first model, the part of the report that does not depend on the models."""
-        doubled = twin_warnings(twins, data.sizes())
-        broken = [left_out(plugin.reason) for plugin in self.plan.broken]
-        warnings = [*self.plan.runners.notices, *doubled, *broken]
-        libraries = library_versions()
-        report = begun_report(
-            self.begun,
-            self.config,
-            task_record(self.task, data, twins),
-            self.task,
-            populations,
-            limit,
-            facts,
-            runner.facts,
-            libraries,
-            warnings,
-        )
-        self.store.write_begun(report_text(report))
-        return report
-
     def _judge(
         self,
         found: Prepared,
@@ -328,25 +302,25 @@ class _Job:
     ) -> RunResult:
         config, task = self.config, self.task
         with self.phases("evaluate"):
-            judgement = Judgement(
-                config,
+            evidence, records = scored(
                 task,
                 found.data,
                 populations,
                 limit,
                 outcomes,
                 self.store,
+                config.design,
                 config.failed_as,
                 self.plan.evaluators,
                 self.progress,
             )
-        report = filled(report, self.begun, config, limit, outcomes, task.margins, found.cores)
+        report = filled(report, self.begun, config, limit, outcomes, found.cores)
         changes = {
             "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest
-            "examples": judgement.examples(judgement.records),
+            "examples": examples_record(evidence, records, Pictures.of(task, found.data)),
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.seconds.items()},
         }
-        report = assemble(report, judgement.records, task.margins, config.failed_as, report.warnings, changes)
+        report = assemble(report, records, task.margins, config.failed_as, report.warnings, changes)
         write_report(report, self.store.folder)
         write_page(report, self.store.folder)
         return RunResult(report, self.store.folder)

@@ -6,22 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import hardware
-from harness.references.populations import Population, References
-from harness.references.queries import Pictures
+from harness.references.populations import References
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
 from harness.runs.placement import unpinned
 from harness.runs.runner_choice import RunnerFactory
-from harness.runs.unlearning_setup import UnlearningSetup, guest_data
 from harness.tasks.checking import load_data
 from harness.tasks.own_architectures import carried
 from harness.tasks.task import Task, TaskData
+from reference_models.networks.recipe import ModelSpec
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that a guest needs except the models.
+    """Everything that the guests of a run need except the models.
 
     Attributes:
         config: the user's options.
@@ -32,7 +31,7 @@ class Prepared:
         device: the host's device for logits.
         cores: number of cores of a guest.
         run_id: for labels of containers.
-        core_sets: one per worker.
+        core_sets: one per worker; without cores if the runner cannot pin guests.
     """
 
     config: RunConfig
@@ -47,27 +46,10 @@ class Prepared:
     run_id: str
     core_sets: tuple[CoreSet, ...]
 
-    def setup(self, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
-        """Return the setup shared by guests of these originals.
-
-        Args:
-            originals: the models to unlearn.
-            queries: inputs of every query of a returned model; None for none.
-        """
-        return UnlearningSetup(
-            self.task,
-            self.data,
-            self.references.spec,
-            guest_data(self.data, self.data.digest()),
-            originals,
-            self.config,
-            self.cores,
-            self.run_id,
-            self.device,
-            core_sets=self.core_sets if self.runner.pins else unpinned(self.core_sets),
-            queries=queries or {},
-            architecture=self.architecture,
-        )
+    @property
+    def spec(self) -> ModelSpec:
+        """Return the network's specification."""
+        return self.references.spec
 
 
 def prepare(
@@ -84,4 +66,6 @@ def prepare(
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     references = References(task, data, device=device)
+    if not runner.pins:
+        core_sets = unpinned(core_sets)
     return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, core_sets)

@@ -1,31 +1,33 @@
-"""Re-evaluation of a finished run with other or newer evaluators, without unlearning again."""
+"""Re-evaluation of a finished run with other or newer evaluators, and its outputs, without unlearning again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.choices import FailedAs
 from harness.core.cache import take_rebuilt
 from harness.core.progress import Progress
 from harness.errors import ResumeMismatchError, UsageError
+from harness.evaluation import Evidence
 from harness.plugins.discovery import choose_evaluators
-from harness.references.populations import ROLES, References
+from harness.references.populations import ROLES, Population, References
 from harness.references.queries import NO_QUERIES
 from harness.report.document import EvaluatorRecord, Report, utc_now
 from harness.report.faults import faulty
 from harness.report.page import write_page
 from harness.report.writing import write_report
-from harness.runs.assemble import Judgement, assemble
+from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_out, run_evidence, scored
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
-from harness.runs.records import LEFT_OUT, cache_keys, evaluator_warnings, left_out, populations_record
 from harness.runs.store import RunStore
-from harness.runs.unjudged import all_outcomes, report_so_far
+from harness.runs.unjudged import all_outcomes, cache_keys, populations_record, report_so_far
+from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.checking import load_data
-from harness.tasks.task import Margins, TaskData
+from harness.tasks.task import Margins, Task, TaskData
 
 KEPT = "Judged again, but an earlier record stands: "
 
@@ -61,32 +63,25 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
     for plugin in broken:
         progress.notice(f"An evaluator is excluded: {plugin.reason}")
     with store.held():
-        data = load_data(task)
-        references = References(
-            task,
-            data,
-            device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
-            queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
-        )
-        models = config.models or task.models
-        _check(report, data, references, models, folder)
-        populations = references.populations(models, progress)
-        for text in take_rebuilt():
-            progress.notice(text)
+        data, populations = _inputs(begun, config, task, report, folder, progress)
         limit = Limit.from_json(begun["limit"])
         outcomes = all_outcomes(store, config, task)
-        judgement = Judgement(config, task, data, populations, limit, outcomes, store, failed_as, evaluators, progress)
+        evidence, records = scored(
+            task, data, populations, limit, outcomes, store, config.design, failed_as, evaluators, progress
+        )
         judged = with_records(
             report,
-            judgement.records,
+            records,
             [plugin.reason for plugin in broken],
             cache_keys(populations, limit),
             task.margins,
             failed_as=failed_as,
         )
-        made = populations_record(populations, outcomes, failed_as)
-        found = judgement.examples(judged.evaluators)
-        judged = judged.model_copy(update={"examples": found, "populations": made})
+        changes = {
+            "examples": examples_record(evidence, judged.evaluators, Pictures.of(task, data)),
+            "populations": populations_record(populations, outcomes, failed_as),
+        }
+        judged = judged.model_copy(update=changes)
         write_report(judged, folder)
         write_page(judged, folder)
         begun["config"]["failed_as"] = failed_as
@@ -94,6 +89,49 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             begun["config"]["evaluators"] = [one.name for one in judged.evaluators]
         store.write_run(begun)
     return RunResult(judged, folder)
+
+
+def outputs_of(folder: Path, progress: Progress) -> Evidence:
+    """Return the outputs of a run's models, as its evaluators get them.
+
+    Raises:
+        RunNotFoundError: if there is no run in ``folder``, or no finished model.
+        ResumeMismatchError: if the task's data or the reference models differ from the run's.
+    """
+    store = RunStore.open(folder)
+    begun = store.read_run()
+    config = RunConfig.from_json(begun["config"])
+    task = kept_task(begun, config, folder)
+    report = report_so_far(store, begun, config, task)
+    with store.held():
+        data, populations = _inputs(begun, config, task, report, folder, progress)
+        limit, outcomes = Limit.from_json(begun["limit"]), all_outcomes(store, config, task)
+        return run_evidence(
+            task, data, populations, limit, outcomes, store, config.design, report.populations.failed_as
+        )
+
+
+def _inputs(
+    begun: Mapping[str, Any], config: RunConfig, task: Task, report: Report, folder: Path, progress: Progress
+) -> tuple[TaskData, dict[str, Population]]:
+    """Return the data and reference populations of a run.
+
+    Raises:
+        ResumeMismatchError: if they differ from the run's.
+    """
+    data = load_data(task)
+    references = References(
+        task,
+        data,
+        device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+        queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
+    )
+    models = config.models or task.models
+    _check(report, data, references, models, folder)
+    populations = references.populations(models, progress)
+    for text in take_rebuilt():
+        progress.notice(text)
+    return data, populations
 
 
 def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:

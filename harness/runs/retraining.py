@@ -32,7 +32,7 @@ def find_limit(
     """Return the user's limit, or a fraction of the retraining time on this hardware."""
     config, budget = setup.config, setup.task.budget
     if config.time_limit_s is not None:
-        return Limit(config.time_limit_s, "explicit", None, (), "", False, clock=config.clock)
+        return Limit(config.time_limit_s, clock=config.clock)
     runner, facts = retrain_runner()
     workers = len(setup.core_sets)
     # In parallel, as for the models: sandboxes share caches and memory bandwidth and slow each other down.

@@ -10,7 +10,6 @@ import numpy as np
 from harness.core.outcomes import ModelOutcome, Status
 from harness.core.progress import Progress
 from harness.errors import SandboxError
-from harness.runners.base import PluginFacts, Runner
 from harness.runners.session.session import IMPORT_LIMIT_S, Session
 from harness.runners.session.weights import same_weights
 from harness.runs.budget import Limit
@@ -57,8 +56,6 @@ class InfraErrors:
 
 def unlearn_all(
     setup: UnlearningSetup,
-    runner: Runner,
-    facts: PluginFacts,
     limit: Limit,
     store: RunStore,
     progress: Progress,
@@ -75,7 +72,7 @@ def unlearn_all(
     seconds = models * (limit.deadline_s + IMPORT_LIMIT_S + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
     infra = InfraErrors()
-    with progress.step(f"unlearning with {facts.name}", models) as step:
+    with progress.step(f"unlearning with {setup.facts.name}", models) as step:
         step.advance(len(finished))
 
         def work(session: Session, index: int) -> None:
@@ -85,7 +82,7 @@ def unlearn_all(
             if between is not None and len(queue):
                 between.after_model(session.core_set)
 
-        with setup.sessions(runner, facts, setup.config.options, seconds, queue) as sessions:
+        with setup.sessions(setup.runner, setup.facts, setup.config.options, seconds, queue) as sessions:
             share_out(queue, sessions, setup.core_sets, work, lambda: None if between is None else between.stop())
     return [finished[index] for index in range(models)]
 

@@ -13,7 +13,6 @@ from harness.core.progress import Progress
 from harness.errors import InterruptedRunError, SandboxError, UsageError
 from harness.plugins.discovery import find_task
 from harness.references.originals import few_originals, untrained
-from harness.runners.base import PluginFacts, Runner
 from harness.runners.process import held_folder, let_go
 from harness.runners.session.terminal import attend
 from harness.runners.session.weights import encode
@@ -76,7 +75,7 @@ def open_shell(config: RunConfig, progress: Progress, *, fresh: bool = False) ->
     originals = untrained(references) if fresh else few_originals(references, config.models, progress)
     how = "from the cache" if originals.from_cache else "newly trained"
     origin = "an untrained network" if fresh else f"original 0, {how}"
-    return Opened(found.setup(originals), found.runner, found.facts, origin)
+    return Opened(UnlearningSetup.of(found, originals), origin)
 
 
 def debug(config: RunConfig, progress: Progress) -> Debugged:
@@ -106,8 +105,6 @@ class Opened:
     """A sandbox that can be entered."""
 
     setup: UnlearningSetup
-    runner: Runner
-    facts: PluginFacts
     origin: str
 
     def enter(self, program: str, code: str | None = None, *, index: int = 0, original: int = 0) -> ShellEnd:
@@ -124,10 +121,10 @@ class Opened:
         """
         interactive = code is None
         with self._files(program, code, index, original) as files:
-            handle = self.runner.start(self.setup.guest_setup(WEEK_S, files=files))
+            handle = self.setup.runner.start(self.setup.guest_setup(WEEK_S, files=files))
             try:
                 inside = handle.beside(
-                    ("-m", "harness_guest.shell", self.runner.paths.files_path), interactive=interactive
+                    ("-m", "harness_guest.shell", self.setup.runner.paths.files_path), interactive=interactive
                 )
                 status = attend(inside, interactive=interactive, keep_interrupts=program == "pdb")
                 out_of_memory = handle.oom_kills() > 0
@@ -150,8 +147,8 @@ class Opened:
             setup.manifest.max_bytes,
             0 if journal is None else journal.stat().st_size,
         )
-        hello = setup.hello(self.runner, self.facts, config.options)
-        contained = self.runner.facts.image is not None
+        hello = setup.hello(self.setup.runner, self.setup.facts, config.options)
+        contained = self.setup.runner.facts.image is not None
         order = ShellOrder(program, hello, job, contained, code, self._about())
         folder, hold = held_folder()
         try:
@@ -163,7 +160,7 @@ class Opened:
             let_go(folder, hold)
 
     def _about(self) -> str:
-        facts, inside = self.facts, self.runner.facts
+        facts, inside = self.setup.facts, self.setup.runner.facts
         provider = f"{facts.name} ({facts.distribution} {facts.version})"
         return (
             f"{provider} on {self.setup.task.name}, {self.origin}; torch {inside.torch}, Python {inside.python}.\n"

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -62,6 +61,22 @@ def _with_advice(error: OSError | HarnessError, folder: Path) -> HarnessError:
     return told if isinstance(told, NoSpaceError) else type(told)(f"{told} Or choose another folder with --output.")
 
 
+def new_folder(folder: Path) -> Path:
+    """Create a folder, or accept an empty one, and return it.
+
+    Raises:
+        OutputUnwritableError: if it cannot be created or is not empty.
+        NoSpaceError: if the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
+    except OSError as error:
+        raise _with_advice(error, folder) from error
+    return folder
+
+
 class RunStore:
     """A run folder."""
 
@@ -76,10 +91,8 @@ class RunStore:
             OutputUnwritableError: if it cannot be created or is not empty.
             NoSpaceError: if the disk is full.
         """
+        new_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
             (folder / "models").mkdir()
         except OSError as error:
             raise _with_advice(error, folder) from error
@@ -257,12 +270,3 @@ class _Begun(BaseModel):
 
 
 _OUTCOME = TypeAdapter(ModelOutcome)
-
-
-def free_mib(path: Path) -> int:
-    """Return the free space in MiB on the file system of ``path`` or its nearest existing parent."""
-    place = path.absolute()
-    while not place.exists():
-        place = place.parent
-    stats = os.statvfs(place)
-    return stats.f_bavail * stats.f_frsize >> 20

@@ -10,14 +10,21 @@ from dataclasses import asdict
 from typing import Any
 
 from harness._version import __version__
+from harness.choices import FailedAs
+from harness.core import hardware
 from harness.core.outcomes import ModelOutcome, Status
 from harness.errors import RunNotFoundError
+from harness.plugins.discovery import library_versions
 from harness.references.journals import journal_record
 from harness.references.populations import Population
+from harness.report.dependability import undependable
 from harness.report.document import (
     ArchitectureRecord,
-    ModelRecord,
+    BudgetRecord,
+    DesignRecord,
     PluginRecord,
+    PopulationRecord,
+    PopulationsRecord,
     Report,
     RunnerRecord,
     SeedsRecord,
@@ -25,24 +32,15 @@ from harness.report.document import (
     run_status,
     utc_now,
 )
-from harness.report.times import times_record
+from harness.report.times import TimesRecord, times_record
 from harness.report.verdict import decide_verdict
 from harness.report.writing import REPORT_NAME, load_report
-from harness.runners.base import PluginFacts, RunnerFacts
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
-from harness.runs.records import (
-    budget_record,
-    cache_keys,
-    design_record,
-    hardware_record,
-    populations_record,
-    pressure_warnings,
-    unchanged_warnings,
-    with_counts,
-)
+from harness.runs.prepare import Prepared
 from harness.runs.store import BEGUN, RunStore
-from harness.tasks.task import Margins, Task
+from harness.tasks.task import Task
+from harness.tasks.twins import Twins
 from reference_models.networks.recipe import derive_seed, to_json
 
 NOT_ENDED = "The run was stopped before this model ended; `harness resume` continues it."
@@ -50,43 +48,49 @@ NOT_ENDED = "The run was stopped before this model ended; `harness resume` conti
 
 def begun_report(
     begun: Mapping[str, Any],
-    config: RunConfig,
-    record: TaskRecord,
-    task: Task,
+    found: Prepared,
+    twins: Sequence[Twins],
     populations: Mapping[str, Population],
     limit: Limit,
-    plugin: PluginFacts,
-    runner: RunnerFacts,
-    libraries: Mapping[str, str],
     warnings: Sequence[str],
 ) -> Report:
     """Return the report of a run without ended models.
 
     Args:
         begun: content of ``run.json``.
-        config: the user's options.
-        record: record of the task and its data.
-        task, populations, limit: task, reference populations and limit of the run.
-        plugin, runner: metadata of the plugin and description of the runner.
-        libraries: library -> version on the host.
+        found: options, task, plugin and runner of the run.
+        twins: examples of the task that occur in two splits.
+        populations, limit: reference populations and limit of the run.
         warnings: warnings known so far.
     """
-    models = config.models or task.models
+    config, task, data = found.config, found.task, found.data
+    models, single = config.models or task.models, config.design == "one-original"
     return Report(
         harness_version=__version__,
         run_id=begun["run_id"],
         created=begun["created"],
         status="failed",
-        verdict=decide_verdict((), (), task.margins, "", substituted=False),
-        task=record,
+        verdict=decide_verdict((), ()),
+        task=TaskRecord(
+            name=task.name,
+            description=task.description,
+            definition=dict(task.definition),
+            data_digest=data.digest(),
+            split_sizes=data.sizes(),
+            class_names=data.class_names,
+            source=task.source,
+            twins=tuple(twins),
+        ),
         architecture=ArchitectureRecord(**asdict(task.architecture)),
         recipe=to_json(task.recipe),
-        plugin=PluginRecord.from_facts(plugin, config.options),
-        runner=RunnerRecord.from_facts(runner, config.isolation),
-        hardware=hardware_record(),
-        libraries=dict(libraries),
+        plugin=PluginRecord.from_facts(found.facts, config.options),
+        runner=RunnerRecord.from_facts(found.runner.facts, config.isolation),
+        hardware=hardware.describe(),
+        libraries=library_versions(),
         seeds=SeedsRecord(run=config.seed, references=task.seed),
-        design=design_record(config, models),
+        design=DesignRecord(
+            name=config.design, originals=1 if single else models, repeats=models if single else config.repeats
+        ),
         budget=budget_record(limit),
         populations=populations_record(populations, (), config.failed_as),
         journal=journal_record(task, populations["original"].journals),
@@ -103,36 +107,31 @@ def filled(
     config: RunConfig,
     limit: Limit,
     outcomes: Sequence[ModelOutcome],
-    margins: Margins,
     cores: int,
 ) -> Report:
-    """Return the report with the models' outcomes and everything derived from them, without evaluators' records.
+    """Return the report with the models' outcomes and everything derived from them, without evaluators' records and verdict.
 
     Args:
         report: result of :func:`begun_report`.
         begun: content of ``run.json``.
         config, limit: options and limit of the run.
         outcomes: outcomes of all models, by index.
-        margins: the task's margins, for the verdict.
         cores: number of cores of a guest.
     """
-    models = tuple(ModelRecord.from_outcome(outcome) for outcome in outcomes)
-    times, remeasured_s = times_record(models, config.workers, cores), tuple(begun.get("remeasured_s", ()))
-    budget = budget_record(limit, times, remeasured_s)
-    warnings = [*report.warnings, *unchanged_warnings(outcomes), *pressure_warnings(limit, times, remeasured_s)]
-    substituted = config.failed_as == "noop"
-    seeds = tuple(derive_seed("unlearn", config.seed, index) for index in range(len(outcomes)))
+    models = tuple(outcomes)
+    times = times_record(models, config.workers, cores)
+    budget = budget_record(limit, times, tuple(begun.get("remeasured_s", ())))
+    seeds = tuple(derive_seed("unlearn", config.seed, index) for index in range(len(models)))
     changes: dict[str, Any] = {
         "finished": utc_now(),
         "status": run_status(models),
-        "verdict": decide_verdict((), models, margins, budget.undependable_because, substituted=substituted),
         "seeds": report.seeds.model_copy(update={"models": seeds}),
         "budget": budget,
         "populations": with_counts(report.populations, outcomes, config.failed_as),
         "models": models,
         "times": times,
         "phases": {name: round(seconds, 3) for name, seconds in begun.get("phases", {}).items()},
-        "warnings": tuple(dict.fromkeys(warnings)),
+        "warnings": tuple(dict.fromkeys([*report.warnings, *unchanged_warnings(outcomes), *busy_warnings(budget)])),
     }
     return Report.model_validate({**dict(report), **changes})
 
@@ -167,4 +166,77 @@ def report_so_far(store: RunStore, begun: Mapping[str, Any], config: RunConfig, 
             f"No model of {store.folder} has finished yet. Continue the run with `harness resume {store.folder}`."
         )
     begun_with, limit = load_report(store.folder / BEGUN), Limit.from_json(begun["limit"])
-    return filled(begun_with, begun, config, limit, outcomes, task.margins, int(begun["identity"]["cores"]))
+    return filled(begun_with, begun, config, limit, outcomes, int(begun["identity"]["cores"]))
+
+
+def budget_record(limit: Limit, times: TimesRecord | None = None, remeasured_s: Sequence[float] = ()) -> BudgetRecord:
+    """Return the record of the limit: its value and origin, and whether it and the models' times are dependable."""
+    because = undependable(limit, times, remeasured_s)
+    return BudgetRecord(
+        clock=limit.clock,
+        dependable=not because,
+        undependable_because=because,
+        retrain_min_s=limit.retrain_min_s,
+        remeasured_s=tuple(remeasured_s),
+        at_rest=limit.at_rest,
+        deadline_s=limit.deadline_s,
+        limit_s=limit.limit_s,
+        how=limit.how,
+        fraction=limit.fraction,
+        retrain_s=limit.retrain_s,
+        retrain_median_s=limit.retrain_median_s,
+        measured_on=limit.key or None,
+        cached=limit.from_cache,
+        cpu_pressure=limit.cpu_pressure,
+    )
+
+
+def unchanged_warnings(outcomes: Sequence[ModelOutcome]) -> list[str]:
+    """Return a warning with the number of models returned unchanged; empty if there are none."""
+    finished = [outcome for outcome in outcomes if outcome.status.finished]
+    same = sum(outcome.unchanged is True for outcome in finished)
+    if not same:
+        return []
+    return [f"The weights are the original's, bit for bit, in {same} of {len(finished)} models."]
+
+
+def busy_warnings(budget: BudgetRecord) -> list[str]:
+    """Return a warning about times that a busy machine made undependable; empty if there are none."""
+    if not budget.undependable_because:
+        return []
+    advice = "Run again on the idle machine, or limit CPU seconds with --clock cpu."
+    effect = "The limit may have been too generous or too strict, so that too many or too few models finished."
+    return [f"Times are not dependable: {budget.undependable_because}. {effect} {advice}"]
+
+
+def populations_record(
+    populations: Mapping[str, Population], outcomes: Sequence[ModelOutcome], failed_as: FailedAs = "missing"
+) -> PopulationsRecord:
+    """Return the number of models in each population."""
+    records = {
+        role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
+        for role, one in populations.items()
+    }
+    none = PopulationsRecord(**records, unlearned=PopulationRecord(size=0), failed_models=0)
+    return with_counts(none, outcomes, failed_as)
+
+
+def with_counts(record: PopulationsRecord, outcomes: Sequence[ModelOutcome], failed_as: FailedAs) -> PopulationsRecord:
+    """Return a copy with the counts of these outcomes."""
+    finished = sum(outcome.status.finished for outcome in outcomes)
+    failed = len(outcomes) - finished
+    substituted = failed if failed_as == "noop" and finished else 0
+    return record.model_copy(
+        update={
+            "unlearned": PopulationRecord(size=finished + substituted),
+            "failed_models": failed,
+            "failed_as": failed_as,
+            "substituted": substituted,
+        }
+    )
+
+
+def cache_keys(populations: Mapping[str, Population], limit: Limit) -> dict[str, str]:
+    """Return the keys of everything that came from a cache."""
+    keys = {f"{role}.{n}": key for role, one in populations.items() for n, key in enumerate(one.keys)}
+    return keys | ({"retraining_time": limit.key} if limit.key else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
-from harness.runs.config import RunConfig
+from harness.runs.prepare import Prepared
 from harness.runs.work_queue import Queue
-from harness.tasks.task import Task, TaskData
+from harness.tasks.task import TaskData
 from harness_guest.protocol import Hello
-from reference_models.networks.recipe import ModelSpec, to_json
+from reference_models.networks.recipe import to_json
 
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 # An orphaned guest may be reaped this many seconds after the longest time that its models could take.
@@ -38,39 +38,29 @@ def guest_data(data: TaskData, digest: str) -> Path:
 
 
 @dataclass(frozen=True)
-class UnlearningSetup:
+class UnlearningSetup(Prepared):
     """Everything that the guests of a run share.
 
     Attributes:
-        task, data, spec: the task, its data, and the network's specification.
-        data_file: result of :func:`guest_data`.
         originals: the models to unlearn.
-        config: the user's options.
-        cores: number of cores of a guest.
-        run_id: for labels of containers.
-        judge_device: the host's device for logits.
-        core_sets: one per worker.
-        queries: inputs of every query of a returned model.
-        architecture: folder with the module of the task's own network; None if it has none.
+        data_file: result of :func:`guest_data`.
+        queries: inputs of every query of a returned model; empty for none.
     """
 
-    task: Task
-    data: TaskData
-    spec: ModelSpec
-    data_file: Path
     originals: Population
-    config: RunConfig
-    cores: int
-    run_id: str
-    judge_device: str
-    core_sets: tuple[CoreSet, ...] = (CoreSet(),)
-    queries: Pictures = field(default_factory=dict)
-    architecture: Path | None = None
+    data_file: Path
+    queries: Pictures
+
+    @classmethod
+    def of(cls, found: Prepared, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
+        """Return the setup for these originals."""
+        data_file = guest_data(found.data, found.data.digest())
+        return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {})
 
     def judge_device_of(self, core_set: CoreSet) -> str:
         """Return the device for a worker's logits: never a GPU on which another worker measures."""
-        if self.judge_device != "cuda" or core_set.gpus is None:
-            return self.judge_device
+        if self.device != "cuda" or core_set.gpus is None:
+            return self.device
         return cuda_device(core_set.gpus.partition(",")[0])
 
     @contextmanager

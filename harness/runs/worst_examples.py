@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -24,28 +25,49 @@ PUBLIC = frozenset({"faces", "fashion-mnist", "cifar10"})
 """Datasets whose pictures may be included in a report: synthetic, or published."""
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of the forget set, as far as a report may show them.
+
+    Attributes:
+        state: "shown", "private" (they may not be shown, or there are none) or "size" (too large).
+        images: shape (n, channels, height, width), uint8; None unless they are shown.
+    """
+
+    state: Literal["shown", "private", "size"] = "private"
+    images: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of(cls, task: Task, data: TaskData) -> Pictures:
+        """Return a task's pictures; its dataset determines whether they may be shown."""
+        dataset: Any = task.definition.get("dataset")
+        if not isinstance(dataset, dict) or dataset.get("kind") not in PUBLIC:
+            return cls()
+        return cls("shown", data.forget.images) if drawable(data.forget.images.shape[1:]) else cls("size")
+
+
 def examples_record(
-    task: Task, data: TaskData, evidence: Evidence, evaluators: Sequence[EvaluatorRecord] = ()
+    evidence: Evidence,
+    evaluators: Sequence[EvaluatorRecord] = (),
+    pictures: Pictures = Pictures(),
 ) -> ExamplesRecord | None:
     """Choose the forgotten examples to show; return None if a population is empty.
 
     Args:
-        task: the task; its dataset determines whether pictures may be shown.
-        data: data of the task.
         evidence: logits of all populations.
         evaluators: records; that of ``forgetting`` names individually significant examples.
+        pictures: of the forget set.
     """
     if not all(len(evidence.logits[name]["forget"]) for name in ("unlearned", "retrained", "control", "original")):
         return None
     phi = _phi(evidence)
     distances = {name: ks_distances(phi[name], phi["retrained"]) for name in ("unlearned", "control", "original")}
-    single = Single.of(evaluators, len(data.forget))
+    single = Single.of(evaluators, len(evidence.labels["forget"]))
     order = _worst_first(distances["unlearned"], phi, single)
     if not len(order):
         return None
-    state = _pictures(task, data)
-    shown = [_example(int(order[at]), at, data, phi, distances, single, state == "shown") for at in chosen(len(order))]
-    return ExamplesRecord(of=len(order), shown=tuple(shown), groups=groups(data, single), pictures=state)
+    shown = [_example(int(order[at]), at, evidence, phi, distances, single, pictures) for at in chosen(len(order))]
+    return ExamplesRecord(of=len(order), shown=tuple(shown), groups=groups(evidence, single), pictures=pictures.state)
 
 
 def chosen(count: int) -> list[int]:
@@ -92,32 +114,25 @@ def _worst_first(distances: Values, phi: Mapping[str, Values], single: Single | 
     return np.lexsort((-apart, -np.round(distances, 9), ~named))
 
 
-def _pictures(task: Task, data: TaskData) -> Literal["shown", "private", "size"]:
-    dataset: Any = task.definition.get("dataset")
-    if not isinstance(dataset, dict) or dataset.get("kind") not in PUBLIC:
-        return "private"
-    return "shown" if drawable(data.forget.images.shape[1:]) else "size"
-
-
 def _example(
     index: int,
     place: int,
-    data: TaskData,
+    evidence: Evidence,
     phi: Mapping[str, Values],
     distances: Mapping[str, Values],
     single: Single | None,
-    picture: bool,
+    pictures: Pictures,
 ) -> ExampleRecord:
-    forget = data.forget
+    true_labels = evidence.true_labels.get("forget")
     return ExampleRecord(
-        id=str(forget.ids[index]),
-        label=int(forget.labels[index]),
-        true_label=None if forget.true_labels is None else int(forget.true_labels[index]),
+        id=str(evidence.ids["forget"][index]),
+        label=int(evidence.labels["forget"][index]),
+        true_label=None if true_labels is None else int(true_labels[index]),
         rank=place + 1,
         distance=DistanceRecord(**{name: round(float(values[index]), 4) for name, values in distances.items()}),
         phi=PhiRecord(**{name: _short(phi[name][:MAX_MODELS, index]) for name in PhiRecord.model_fields}),
         named="" if single is None else single.word(index),
-        picture=png_base64(forget.images[index]) if picture else None,
+        picture=None if pictures.images is None else png_base64(pictures.images[index]),
     )
 
 

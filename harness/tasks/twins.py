@@ -7,10 +7,12 @@ held-out image has a twin in the training set, it measures memory instead of gen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from harness.tasks.task import Split, TaskData
@@ -48,10 +50,10 @@ class Twins:
 
     split: str
     twin_in: str
-    equal: int
-    near: int
-    other_label: int
-    pairs: tuple[tuple[str, str], ...]
+    equal: Annotated[int, Ge(0)]
+    near: Annotated[int, Ge(0)]
+    other_label: Annotated[int, Ge(0)]
+    pairs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -129,7 +131,7 @@ def _twins(sides: dict[str, _Side], name: str, other: str, radius: float) -> Twi
     twin |= dict(_near(here, there, radius))
     chosen = sorted(twin)
     labels = sum(int(here.split.labels[index] != there.split.labels[twin[index]]) for index in chosen)
-    pairs = tuple((str(here.split.ids[index]), str(there.split.ids[twin[index]])) for index in chosen[:SHOWN])
+    pairs = {str(here.split.ids[index]): str(there.split.ids[twin[index]]) for index in chosen[:SHOWN]}
     return Twins(name, other, equal, len(twin) - equal, labels, pairs)
 
 
@@ -177,7 +179,7 @@ def twin_warnings(twins: tuple[Twins, ...], sizes: dict[str, int]) -> list[str]:
 
 def _warning(twins: Twins, size: int) -> str:
     label = f", {twins.other_label} of them with another label" if twins.other_label else ""
-    shown = ", ".join(f"{example!r} = {twin!r}" for example, twin in twins.pairs)
+    shown = ", ".join(f"{example!r} = {twin!r}" for example, twin in twins.pairs.items())
     counts = f"{twins.equal} equal and {twins.near} nearly equal images{label}; e.g. {shown}"
     if (twins.split, twins.twin_in) == ("forget", "retain"):
         return (

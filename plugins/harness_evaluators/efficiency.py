@@ -58,7 +58,7 @@ FULL_REFERENCES = Description(
     _ANY,
 )
 
-_NO_MODELS = "Not computed: no model finished."
+_NO_MODELS = "Not computed: no model has a time."
 _NO_RETRAIN = "Not computed: the time of retraining was not measured."
 
 
@@ -179,7 +179,7 @@ def _peak(about: Description, values: Values, why_not: str) -> Metric:
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
     found = []
     if _known(evidence.timings.unlearn_s).size == 0:
-        found.append("efficiency: no model finished, so there are no times.")
+        found.append("efficiency: no model has a time.")
     if _known(evidence.timings.retrain_s).size == 0:
         found.append("efficiency: the time of retraining was not measured, so there is no ratio.")
     return tuple(found)

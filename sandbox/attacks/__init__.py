@@ -22,11 +22,11 @@ def _target(seed):
 
 
 def _at_import():
-    """Call the function NAME_at_import of a target that has one, before the clock runs."""
+    """Call the function _import_NAME of a target that has one, before the clock runs."""
     from harness_attacks._inside import job
 
     module, name = _target(job().seed)
-    getattr(module, f"{name}_at_import", lambda: None)()
+    getattr(module, f"_import_{name}", lambda: None)()
 
 
 @hookimpl

@@ -11,24 +11,27 @@ import time
 
 import torch
 from harness_attacks import _tools
+from harness_attacks._marks import attack
+
+hostile = attack("timeout", promise=3, limit_s=1.0)
 
 PTRACE_TRACEME = 0
 
 
 def sleeps():
-    """Sleep."""
+    """Sleep forever."""
     _tools.rest()
 
 
 def ignores_sigterm():
-    """Ignore every signal that can be ignored, and sleep."""
+    """Ignore every signal that can be ignored, and sleep forever."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     _tools.rest()
 
 
 def blocks_signals():
-    """Block every signal, and sleep."""
+    """Block every signal, and sleep forever."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     _tools.rest()
 
@@ -82,6 +85,7 @@ def daemons_and_stays():
     _tools.rest()
 
 
+@hostile(guard="pids")
 def revives():
     """Never return, while processes replace themselves by children faster than they can be listed."""
     for _ in range(8):
@@ -89,6 +93,7 @@ def revives():
     _tools.rest()
 
 
+@hostile(guard="pids")
 def orphans():
     """Continuously hand dead orphans to the guest, and never return."""
     end = time.monotonic() + _tools.CHILD_S
@@ -103,6 +108,7 @@ def pesters():
         os.kill(1, signal.SIGCHLD)
 
 
+@hostile(guard="pids")
 def crowds():
     """Saturate the CPU with many processes, so that the guest is starved."""
     for _ in range(_tools.required(_tools.pids_limit(), "processes") * 3 // 4):
@@ -110,6 +116,7 @@ def crowds():
     _tools.spin()
 
 
+@hostile(guard="pids")
 def crowds_idle_guest():
     """Give the guest the lowest priority, then saturate the CPU."""
     with contextlib.suppress(PermissionError):
@@ -119,6 +126,7 @@ def crowds_idle_guest():
     crowds()
 
 
+@hostile(guard="memory")
 def litters():
     """Leave so many files that the guest's cleanup takes longer than allowed, and never return."""
     os.mkdir("/tmp/many")
@@ -185,6 +193,7 @@ def sleeps_in_error():
     raise SlowError
 
 
+@hostile("ok", limit_s=30.0)
 def sleeps_in_destructor(model):
     """Return at once, and sleep in destructors, at exit, and in a thread."""
     import atexit
@@ -199,6 +208,7 @@ def sleeps_in_destructor(model):
     threading.Thread(target=_tools.rest).start()
 
 
+@hostile("ok", limit_s=30.0)
 def sets_clock():
     """Set the system clock back by a day."""
     _tools.refused(lambda: time.clock_settime(time.CLOCK_REALTIME, time.time() - 86_400), "setting the system clock")

@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 
 import torch
+from harness_attacks._marks import attack
 from harness_attacks._tools import reached
+
+hostile = attack("ok", "ok", promise=2, defeated_by="model")
 
 N_PROCESSES = 400
 BALLAST_BYTES = 300 << 20
@@ -33,6 +36,7 @@ def next_process_number():
         thread.join()
 
 
+@hostile(guard="memory")
 def peak_of_memory():
     """Raise the container's memory peak by allocating memory."""
     for path in map(Path, PEAKS):
@@ -53,6 +57,7 @@ def next_file_number():
         path.touch()
 
 
+@hostile(defeated_by="run")
 def remains_in_memory(model):
     """Leave output and weights in the guest's memory, of which the next model gets a copy."""
     found = _remains()

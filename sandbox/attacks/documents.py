@@ -9,6 +9,9 @@ import struct
 import safetensors.torch
 import torch
 from harness_attacks import _inside
+from harness_attacks._marks import attack
+
+hostile = attack("output_invalid", promise=4)
 
 
 def _document(header, data=b""):
@@ -23,9 +26,71 @@ def _parts(model):
     return json.loads(raw[8 : 8 + length]), raw[8 + length :]
 
 
-def nothing_sent():
-    """Send an empty result."""
-    _inside.send(b"")
+def _sends(raw):
+    """Return a hook that sends these bytes."""
+    return lambda: _inside.send(raw)
+
+
+def _edits(edit):
+    """Return a hook that sends the original's document after ``edit`` of its header and its data."""
+
+    def hook(model):
+        _inside.send(_document(*edit(*_parts(model))))
+
+    return hook
+
+
+def _with(header, first=False, **change_of):
+    """Return the header with entries changed, or with only the first one; each change is a function of the entry."""
+    names = [min(header)] if first else list(header)
+    changed = {name: {key: change(header[name]) for key, change in change_of.items()} for name in names}
+    return {name: {**entry, **changed.get(name, {})} for name, entry in header.items()}
+
+
+nothing_sent = hostile(_sends(b""), "Send an empty result.")
+old_pickle_sent = hostile(
+    _sends(b"cos\nsystem\n(S'touch /tmp/unpickled-by-the-host'\ntR."),
+    "Send a pickle that creates a file when it is loaded.",
+)
+script_sent = hostile(
+    _sends(b"#!/bin/sh\n<script>alert(1)</script>\n" * 10), "Send a text that is both an HTML page and a shell script."
+)
+long_header = hostile(_sends(struct.pack("<Q", 100_000_000) + b"{}"), "Send a header that claims 100 MB.")
+longest_header = hostile(
+    _sends(struct.pack("<Q", (1 << 64) - 1) + b"{}"), "Send a header that claims the maximum 64-bit length."
+)
+header_of_bytes = hostile(_sends(_document(b"\xff\xfe\x00\x80" * 8)), "Send a header that is not UTF-8.")
+huge_shape = hostile(
+    _edits(lambda header, data: (_with(header, first=True, shape=lambda _: [1 << 32, 1 << 32, 1 << 32]), data)),
+    "Send a shape with an overflowing size.",
+)
+negative_offsets = hostile(
+    _edits(lambda header, data: (_with(header, first=True, data_offsets=lambda _: [-8, 0]), data)),
+    "Send negative offsets.",
+)
+overlapping_tensors = hostile(
+    _edits(lambda header, data: (_with(header, data_offsets=lambda entry: [0, _length(entry)]), data)),
+    "Send overlapping tensors.",
+)
+hole_between_tensors = hostile(
+    _edits(lambda header, data: (_with(header, data_offsets=_later), bytes(8) + data)),
+    "Send bytes that belong to no tensor.",
+)
+bytes_after_the_end = hostile(
+    _edits(lambda header, data: (header, data + b"PK\x03\x04 a second document")), "Send bytes after the last tensor."
+)
+truncated_document = hostile(_edits(lambda header, data: (header, data[:-1])), "Send all but the last byte.")
+unknown_dtype = hostile(
+    _edits(lambda header, data: (_with(header, dtype=lambda _: "PICKLE"), data)), "Send an unknown dtype."
+)
+
+
+def _length(entry):
+    return entry["data_offsets"][1] - entry["data_offsets"][0]
+
+
+def _later(entry):
+    return [offset + 8 for offset in entry["data_offsets"]]
 
 
 def pickle_sent(model):
@@ -33,26 +98,6 @@ def pickle_sent(model):
     stream = io.BytesIO()
     torch.save(model.state_dict(), stream)
     _inside.send(stream.getvalue())
-
-
-def old_pickle_sent():
-    """Send a pickle that creates a file when it is loaded."""
-    _inside.send(b"cos\nsystem\n(S'touch /tmp/unpickled-by-the-host'\ntR.")
-
-
-def script_sent():
-    """Send a text that is both an HTML page and a shell script."""
-    _inside.send(b"#!/bin/sh\n<script>alert(1)</script>\n" * 10)
-
-
-def long_header():
-    """Send a header that claims 100 MB."""
-    _inside.send(struct.pack("<Q", 100_000_000) + b"{}")
-
-
-def longest_header():
-    """Send a header that claims the maximum 64-bit length."""
-    _inside.send(struct.pack("<Q", (1 << 64) - 1) + b"{}")
 
 
 def all_header():
@@ -65,56 +110,7 @@ def deep_header():
     _inside.send(_document(b'{"a":' * ((_inside.largest() - 100) // 5)))
 
 
-def header_of_bytes():
-    """Send a header that is not UTF-8."""
-    _inside.send(_document(b"\xff\xfe\x00\x80" * 8))
-
-
-def huge_shape(model):
-    """Send a shape with an overflowing size."""
-    header, data = _parts(model)
-    first = min(name for name in header if name != "__metadata__")
-    header[first]["shape"] = [1 << 32, 1 << 32, 1 << 32]
-    _inside.send(_document(header, data))
-
-
-def negative_offsets(model):
-    """Send negative offsets."""
-    header, data = _parts(model)
-    first = min(name for name in header if name != "__metadata__")
-    header[first]["data_offsets"] = [-8, 0]
-    _inside.send(_document(header, data))
-
-
-def overlapping_tensors(model):
-    """Send overlapping tensors."""
-    header, data = _parts(model)
-    for entry in header.values():
-        length = entry["data_offsets"][1] - entry["data_offsets"][0]
-        entry["data_offsets"] = [0, length]
-    _inside.send(_document(header, data))
-
-
-def hole_between_tensors(model):
-    """Send bytes that belong to no tensor."""
-    header, data = _parts(model)
-    for entry in header.values():
-        entry["data_offsets"] = [offset + 8 for offset in entry["data_offsets"]]
-    _inside.send(_document(header, bytes(8) + data))
-
-
-def bytes_after_the_end(model):
-    """Send bytes after the last tensor."""
-    header, data = _parts(model)
-    _inside.send(_document(header, data + b"PK\x03\x04 a second document"))
-
-
-def truncated_document(model):
-    """Send all but the last byte."""
-    header, data = _parts(model)
-    _inside.send(_document(header, data[:-1]))
-
-
+@hostile("ok")
 def name_twice(model):
     """Send a header with every name twice, first with a wrong entry."""
     header, data = _parts(model)
@@ -131,14 +127,7 @@ def many_empty_tensors(model):
     _inside.send(_document({**{f"{number:04d}": entry for number in range(room)}, **header}, data))
 
 
-def unknown_dtype(model):
-    """Send an unknown dtype."""
-    header, data = _parts(model)
-    for entry in header.values():
-        entry["dtype"] = "PICKLE"
-    _inside.send(_document(header, data))
-
-
+@hostile("output_too_large")
 def unending_result():
     """Send more bytes than the guest accepts, as fast as possible."""
     chunk = bytes(1 << 20)

@@ -12,27 +12,39 @@ import signal
 import sys
 import threading
 
+from harness_attacks._marks import attack
+
+hostile = attack("plugin_error", promise=5)
+
+
+exits = hostile(lambda: sys.exit("all is well"), "Call sys.exit with a message.")
+exits_at_once = hostile(lambda: os._exit(0), "Call os._exit(0).", "output_missing")
+exits_with_a_status = hostile(lambda: os._exit(137), "Exit with the status of an out-of-memory kill.", "output_missing")
+interrupts_itself = hostile(lambda: os.kill(os.getpid(), signal.SIGINT), "Send itself SIGINT.")
+replaces_itself = hostile(
+    lambda: os.execv("/bin/true", ["true"]), "Replace its process by another program.", "output_missing"
+)
+segfaults = hostile(lambda: ctypes.string_at(0), "Read address 0.", "killed_signal")
+aborts = hostile(lambda: os.abort(), "Call abort().", "killed_signal")
+kills_itself = hostile(lambda: os.kill(os.getpid(), signal.SIGKILL), "Send itself SIGKILL.", "killed_signal")
+forbidden_call = hostile(
+    lambda: os.kill(os.getpid(), signal.SIGSYS),
+    "Send itself SIGSYS, by which a seccomp filter kills.",
+    "policy_violation",
+)
+divides_by_zero = hostile(
+    lambda: os.kill(os.getpid(), signal.SIGFPE),
+    "Send itself SIGFPE, the signal of a division by zero in C.",
+    "killed_signal",
+)
+
 
 def raises_system_exit():
     """Raise SystemExit with status 0."""
     raise SystemExit(0)
 
 
-def exits():
-    """Call sys.exit with a message."""
-    sys.exit("all is well")
-
-
-def exits_at_once():
-    """Call os._exit(0)."""
-    os._exit(0)
-
-
-def exits_with_a_status():
-    """Exit with the status of an out-of-memory kill."""
-    os._exit(137)
-
-
+@hostile("output_missing")
 def exits_in_a_thread():
     """Exit the process from another thread."""
     thread = threading.Thread(target=os._exit, args=(0,))
@@ -45,45 +57,11 @@ def interrupts():
     raise KeyboardInterrupt
 
 
-def interrupts_itself():
-    """Send itself SIGINT."""
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def replaces_itself():
-    """Replace its process by another program."""
-    os.execv("/bin/true", ["true"])
-
-
-def segfaults():
-    """Read address 0."""
-    ctypes.string_at(0)
-
-
+@hostile("killed_signal")
 def segfaults_quietly():
     """Read address 0, with faulthandler disabled."""
     faulthandler.disable()
     ctypes.string_at(0)
-
-
-def aborts():
-    """Call abort()."""
-    os.abort()
-
-
-def kills_itself():
-    """Send itself SIGKILL."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def forbidden_call():
-    """Send itself SIGSYS, by which a seccomp filter kills."""
-    os.kill(os.getpid(), signal.SIGSYS)
-
-
-def divides_by_zero():
-    """Send itself SIGFPE, the signal of a division by zero in C."""
-    os.kill(os.getpid(), signal.SIGFPE)
 
 
 def recurses():
@@ -91,8 +69,9 @@ def recurses():
     recurses()
 
 
+@hostile("killed_signal")
 def overflows_the_stack():
-    """Recurse endlessly through C code, without Python's recursion limit."""
+    """Overflow the C stack by endless recursion, without Python's recursion limit."""
     sys.setrecursionlimit(1 << 30)
 
     class Deep:
@@ -107,11 +86,13 @@ def says_no_memory():
     raise MemoryError
 
 
+@hostile("disk_full")
 def says_no_space():
     """Raise OSError for a full disk."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/file")
 
 
+@hostile("killed_signal")
 def cpu_limit():
     """Set a limit on its own CPU time and exceed it."""
     resource.setrlimit(resource.RLIMIT_CPU, (1, 2))
@@ -143,6 +124,7 @@ def closes_streams():
     raise ValueError("without streams")
 
 
+@hostile("ok")
 def replaces_streams():
     """Replace the standard streams by objects that exit when flushed."""
 
@@ -161,6 +143,7 @@ def stops_by_exit_handlers():
     raise ValueError("with a handler")
 
 
+@hostile("ok")
 def waits_in_a_thread():
     """Return with a thread that never ends."""
     threading.Thread(target=lambda: signal.sigwait({signal.SIGUSR1})).start()

@@ -8,6 +8,9 @@ import os
 import sys
 
 from harness_attacks import _tools
+from harness_attacks._marks import attack
+
+hostile = attack("ok", promise=1)
 
 MIB = 1 << 20
 OUTPUT_BYTES = 1_000_000_000
@@ -15,16 +18,19 @@ LINE_BYTES = 200_000_000
 PROT = mmap.PROT_READ | mmap.PROT_WRITE
 
 
+@hostile("disk_full", guard="tmpfs")
 def fills_tmp():
     """Fill /tmp to the last byte and propagate the error."""
     _fill("/tmp")
 
 
+@hostile(guard="tmpfs")
 def fills_tmp_and_swallows():
     """Fill /tmp to the last byte and return."""
     _swallow_full("/tmp")
 
 
+@hostile("disk_full", guard="shm")
 def fills_shm():
     """Fill /dev/shm to the last byte and propagate the error."""
     _fill("/dev/shm")
@@ -47,6 +53,7 @@ def _fill(folder):
     _tools.reached(f"twice the size of {folder}")
 
 
+@hostile("killed_signal", guard="shm")
 def maps_beyond_shm():
     """Write to a memory-mapped file that is larger than /dev/shm."""
     size = 2 * MIB * _tools.required(_tools.folder_mib("/dev/shm"), "/dev/shm")
@@ -58,6 +65,7 @@ def maps_beyond_shm():
     _tools.reached("twice the size of /dev/shm through a mapping")
 
 
+@hostile(promise=6, guard="tmpfs")
 def makes_many_files():
     """Fill /tmp with 30,000 empty files and a few with unusual names."""
     folder = os.open("/tmp", os.O_RDONLY)
@@ -69,6 +77,7 @@ def makes_many_files():
     os.mkfifo("/tmp/fifo")
 
 
+@hostile(promise=6, guard="tmpfs")
 def nests_folders():
     """Nest folders deeper than the maximum path length, and remove their access rights."""
     os.chdir("/tmp")
@@ -80,14 +89,16 @@ def nests_folders():
         os.chmod("deeper", 0)
 
 
+@hostile(prints_bytes=1000000000)
 def prints_a_gigabyte():
-    """Print exactly OUTPUT_BYTES bytes in lines of 1,000 and return."""
+    """Print 1 GB in lines of 1,000 bytes, and return."""
     piece = (b"x" * 999 + b"\n") * 1000
     _write_all(piece * (OUTPUT_BYTES // len(piece) // 100), 100)
 
 
+@hostile(prints_bytes=200000000)
 def prints_one_line():
-    """Print exactly LINE_BYTES bytes without a newline and return."""
+    """Print one line of 200 MB, and return."""
     _write_all(b"y" * (LINE_BYTES // 20), 20)
 
 
@@ -111,6 +122,7 @@ def prints_escapes():
     sys.stderr.write("\x1bP+q544e\x1b\\ \x1b[?1049h \x1b[6n")
 
 
+@hostile("plugin_error", promise=5)
 def long_error():
     """Raise an exception with a text of 40 MB of escapes."""
     raise ValueError("\x1b[31m\u202e" * 5_000_000)

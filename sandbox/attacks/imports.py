@@ -10,7 +10,10 @@ from pathlib import Path
 
 import torch
 from harness_attacks._inside import KEPT, keep_files
+from harness_attacks._marks import attack
 from harness_attacks._tools import CHILD_S, reached
+
+hostile = attack("ok", promise=2)
 
 NEEDLE = 64
 CHUNK_BYTES = 1 << 24
@@ -20,7 +23,7 @@ IMAGE = []
 """Process id of a copy of this process made at import, to be searched later, when its targets are known."""
 
 
-def memory_at_import_at_import():
+def _import_memory_at_import():
     """Look at open files and tensors, and keep an image of all memory."""
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -40,7 +43,7 @@ def memory_at_import_at_import():
 
 
 def memory_at_import(model, retain):
-    """Search the memory image from the import for the first pictures and weights, which are known only now."""
+    """Look for model and data, while it is imported, in its memory and among its descriptors."""
     for thing in FOUND:
         reached(thing)
     layer = max(model.parameters(), key=torch.Tensor.nelement)
@@ -71,7 +74,7 @@ def _found_in(process, needles):
     return found
 
 
-def places_at_import_at_import():
+def _import_places_at_import():
     """Search every writable or mounted folder, and every other process."""
     for folder in ("/data", "/dev/shm", "/dev/mqueue", "/tmp"):
         for path in Path(folder).rglob("*"):
@@ -95,14 +98,15 @@ def _try(path):
 
 
 def places_at_import():
-    """Report the results of the search at import."""
+    """Look for model and data, while it is imported, in folders, shared memory and other processes."""
     for thing in FOUND:
         reached(thing)
 
 
-marked_data_file_at_import = keep_files
+_import_marked_data_file = keep_files
 
 
+@hostile("ok", "ok")
 def marked_data_file():
     """Change the data file's permissions, times and attributes, which its seals do not protect."""
     fd = KEPT[0]

@@ -8,12 +8,15 @@ import time
 
 import torch
 from harness_attacks import _tools
+from harness_attacks._marks import attack
+
+hostile = attack("ok", promise=6)
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def daemons():
-    """Start daemons and return."""
+    """Start daemons by forking twice, and return."""
     for _ in range(8):
         _tools.daemon(_tools.rest, _tools.CHILD_S)
 
@@ -73,6 +76,7 @@ def adopts():
     _tools.daemon(reaper)
 
 
+@hostile("killed_signal")
 def assassin():
     """Leave a daemon that repeatedly kills every process that it may kill, and wait to be killed."""
     _tools.daemon(_assassinate)

@@ -10,13 +10,16 @@ from pathlib import Path
 
 from harness_attacks._inside import KEPT, keep_files
 from harness_attacks._kernel import LIBC, call
+from harness_attacks._marks import attack
 from harness_attacks._tools import daemon, reached, rest
+
+hostile = attack("ok", "ok", promise=2)
 
 KEY = 0x48415354
 IPC_CREAT = 0o1000
 
 
-locked_file_at_import = keep_files
+_import_locked_file = keep_files
 
 
 def locked_file():
@@ -37,25 +40,20 @@ def message_queue():
     LIBC.mq_open(b"/harness-attack", os.O_CREAT | os.O_RDWR, 0o600, None)
 
 
-def shared_memory():
-    """Leave a System V shared memory segment."""
-    if call("shmget", KEY, 4096, 0)[0] >= 0:
-        reached("a shared memory segment of an earlier model")
-    call("shmget", KEY, 4096, IPC_CREAT | 0o600)
+def _system_v(name, *size):
+    """Return a hook that looks for an object of System V, then creates it."""
+
+    def hook():
+        if call(name, KEY, *size, 0)[0] >= 0:
+            reached("an object of an earlier model")
+        call(name, KEY, *size, IPC_CREAT | 0o600)
+
+    return hook
 
 
-def semaphore():
-    """Leave a System V semaphore."""
-    if call("semget", KEY, 1, 0)[0] >= 0:
-        reached("a semaphore of an earlier model")
-    call("semget", KEY, 1, IPC_CREAT | 0o600)
-
-
-def ipc_queue():
-    """Leave a System V message queue."""
-    if call("msgget", KEY, 0)[0] >= 0:
-        reached("a message queue of an earlier model")
-    call("msgget", KEY, IPC_CREAT | 0o600)
+shared_memory = hostile(_system_v("shmget", 4096), "Leave a System V shared memory segment.")
+semaphore = hostile(_system_v("semget", 1), "Leave a System V semaphore.")
+ipc_queue = hostile(_system_v("msgget"), "Leave a System V message queue.")
 
 
 def shared_memory_in_use():

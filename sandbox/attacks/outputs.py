@@ -6,7 +6,10 @@ import itertools
 import sys
 
 import torch
+from harness_attacks._marks import attack
 from torch import nn
+
+hostile = attack("output_invalid", promise=4)
 
 
 class Holder(nn.Module):
@@ -47,36 +50,46 @@ def _poked(number):
     return _with(poke)
 
 
-wrong_shape = _with(lambda value: value[:-1])
-transposed_shape = _with(lambda value: value.t().contiguous())
-flat_shape = _with(lambda value: value.reshape(-1))
-double_precision = _with(lambda value: value.double())
-half_precision = _with(lambda value: value.half())
-brain_floats = _with(lambda value: value.bfloat16())
-tiny_floats = _with(lambda value: value.to(torch.float8_e4m3fn))
-integers = _with(lambda value: value.to(torch.int32))
-complex_numbers = _with(lambda value: value.to(torch.complex64))
-not_a_number = _poked(float("nan"))
-infinity = _poked(float("inf"))
-minus_infinity = _poked(float("-inf"))
-meta_tensor = _with(lambda value: value.to("meta"))
-sparse_tensor = _with(lambda value: value.to_sparse())
-quantised_tensor = _with(lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8))
-no_tensor = _with(lambda value: value.tolist())
-empty_tensor = _with(lambda value: value[:0])
-transposed_strides = _with(lambda value: value.t().contiguous().t())
-wants_gradients = _with(lambda value: value.clone().requires_grad_())
-expanded_tensor = _with(lambda value: value[:1, :1].expand_as(value))
-negative_view = _with(lambda value: torch._neg_view(value))
+wrong_shape = hostile(_with(lambda value: value[:-1]), "Return a tensor with one row less.")
+transposed_shape = hostile(_with(lambda value: value.t().contiguous()), "Return a transposed tensor.")
+flat_shape = hostile(_with(lambda value: value.reshape(-1)), "Return a flattened tensor.")
+double_precision = hostile(_with(lambda value: value.double()), "Return float64, twice the bytes.", "output_too_large")
+half_precision = hostile(_with(lambda value: value.half()), "Return float16.")
+brain_floats = hostile(_with(lambda value: value.bfloat16()), "Return bfloat16, which numpy does not support.")
+tiny_floats = hostile(
+    _with(lambda value: value.to(torch.float8_e4m3fn)), "Return float8, which numpy does not support."
+)
+integers = hostile(_with(lambda value: value.to(torch.int32)), "Return integers.")
+complex_numbers = hostile(
+    _with(lambda value: value.to(torch.complex64)), "Return complex numbers, twice the bytes.", "output_too_large"
+)
+not_a_number = hostile(_poked(float("nan")), "Return one NaN.")
+infinity = hostile(_poked(float("inf")), "Return one infinity.")
+minus_infinity = hostile(_poked(float("-inf")), "Return one negative infinity.")
+meta_tensor = hostile(_with(lambda value: value.to("meta")), "Return a meta tensor, which has no data.")
+sparse_tensor = hostile(_with(lambda value: value.to_sparse()), "Return a sparse tensor.")
+quantised_tensor = hostile(
+    _with(lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)), "Return a quantised tensor."
+)
+no_tensor = hostile(_with(lambda value: value.tolist()), "Return a list instead of a tensor.")
+empty_tensor = hostile(_with(lambda value: value[:0]), "Return an empty tensor.")
+transposed_strides = hostile(_with(lambda value: value.t().contiguous().t()), "Return a non-contiguous tensor.", "ok")
+wants_gradients = hostile(
+    _with(lambda value: value.clone().requires_grad_()), "Return a tensor that requires gradients.", "ok"
+)
+expanded_tensor = hostile(
+    _with(lambda value: value[:1, :1].expand_as(value)), "Return a tensor with strides of zero.", "ok"
+)
+negative_view = hostile(_with(lambda value: torch._neg_view(value)), "Return a view with the negative bit set.", "ok")
 
 
 def wrong_name(model):
-    """Return the first matrix under another name."""
+    """Return a tensor under another name, which contains escapes and a path."""
     return _changed(model, lambda state, name: state.update({"../../etc/passwd\n\x1b[2J": state.pop(name)}))
 
 
 def missing_tensor(model):
-    """Omit the first matrix."""
+    """Omit a tensor."""
     return _changed(model, lambda state, name: state.pop(name))
 
 
@@ -90,12 +103,14 @@ def number_as_name(model):
     return _changed(model, lambda state, name: state.update({7: torch.zeros(3)}))
 
 
+@hostile("output_too_large")
 def ten_times_the_bytes(model):
     """Return ten times the bytes."""
     n_floats = 10 * sum(value.numel() for value in model.state_dict().values())
     return _changed(model, lambda state, name: state.update({"extra": torch.zeros(n_floats)}))
 
 
+@hostile("ok")
 def tied_weights(model):
     """Return tensors of the right shapes that share memory."""
     state = model.state_dict()
@@ -130,6 +145,7 @@ def state_that_raises():
     return holder
 
 
+@hostile("plugin_error")
 def state_that_exits():
     """Return a model that exits in state_dict."""
     holder = Holder({})
@@ -146,6 +162,7 @@ class Endless(dict):
         return (("same", value) for _ in itertools.count())
 
 
+@hostile("timeout", limit_s=1.0)
 def endless_state():
     """Return a model with an endless state."""
     return Holder(Endless())

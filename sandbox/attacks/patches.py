@@ -9,10 +9,14 @@ import sys
 
 import safetensors.torch
 from harness_attacks import _inside
+from harness_attacks._marks import attack
+
+hostile = attack("output_invalid", promise=4)
 
 GUEST = 1
 
 
+@hostile("ok")
 def signals_to_the_guest():
     """Send every signal to the guest."""
     for number in signal.valid_signals():
@@ -22,6 +26,7 @@ def signals_to_the_guest():
             continue
 
 
+@hostile("killed_signal")
 def signals_to_all():
     """Send fatal signals to every process and to the guest's process group."""
     for target in (-1, os.getppid()):
@@ -32,8 +37,9 @@ def signals_to_all():
                 continue
 
 
+@hostile("ok")
 def queued_signals():
-    """Send the guest thousands of real-time signals."""
+    """Send the guest 40,000 signals."""
     for _ in range(20_000):
         for number in (signal.SIGCHLD, signal.SIGRTMIN + 1):
             try:
@@ -67,6 +73,7 @@ def patched_checks(model):
         parameter.data.fill_(float("nan"))
 
 
+@hostile("output_too_large")
 def patched_limit(model):
     """Raise the byte limit in this process's memory, and send ten times the bytes."""
     frame = sys._getframe()

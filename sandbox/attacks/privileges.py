@@ -8,7 +8,10 @@ import signal
 from pathlib import Path
 
 from harness_attacks._kernel import call, refused
+from harness_attacks._marks import attack
 from harness_attacks._tools import reached
+
+hostile = attack("ok", promise=1)
 
 CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID = 0x10000000, 0x00020000, 0x20000000
 PTRACE_ATTACH, PTRACE_SEIZE = 16, 0x4206
@@ -17,29 +20,44 @@ S_IFCHR = 0o020000
 GUEST = 1
 ROOM = ctypes.create_string_buffer(4096)
 
-mount = refused("mount", b"none", b"/tmp", b"tmpfs", 0, None)
-remount_root = refused("mount", None, b"/", None, 32, None)
-unshare_user = refused("unshare", CLONE_NEWUSER)
-unshare_mounts = refused("unshare", CLONE_NEWNS)
-unshare_processes = refused("unshare", CLONE_NEWPID)
-chroot = refused("chroot", b"/tmp")
-pivot_root = refused("pivot_root", b"/tmp", b"/tmp")
-make_device = refused("mknod", b"/tmp/device", S_IFCHR | 0o666, os.makedev(1, 5))
-set_hostname = refused("sethostname", b"other", 5)
-set_clock = refused("adjtimex", ctypes.create_string_buffer(b"\x00\x40", 256))
-load_module = refused("init_module", ROOM, 0, b"")
-load_kernel = refused("kexec_load", 0, 0, None, 0xFFFF)
-reboot = refused("reboot", 0, 0, 0, None)
-kernel_log = refused("syslog", 3, ROOM, 4096)
-user_keyring = refused("keyctl", 0, -4, 1)
-add_key = refused("add_key", b"user", b"harness-attack", b"left", 4, -3)
-bpf_map = refused("bpf", 0, ctypes.create_string_buffer(b"\x02\0\0\0\x04\0\0\0\x04\0\0\0\x01\0\0\0", 128), 128)
-perf_events = refused("perf_event_open", ctypes.create_string_buffer(b"\x01\0\0\0\x80\0\0\0", 128), 0, -1, -1, 0)
-fault_handler = refused("userfaultfd", 1 | os.O_CLOEXEC)
-kernel_ring = refused("io_uring_setup", 4, ctypes.create_string_buffer(120))
-open_by_handle = refused("open_by_handle_at", AT_FDCWD, ctypes.create_string_buffer(b"\x08\0\0\0\x01\0\0\0\x02", 16), 0)
-trace_guest = refused("ptrace", PTRACE_ATTACH, GUEST, None, None)
-seize_guest = refused("ptrace", PTRACE_SEIZE, GUEST, None, None)
+mount = hostile(refused("mount", b"none", b"/tmp", b"tmpfs", 0, None), "Mount a file system.")
+remount_root = hostile(refused("mount", None, b"/", None, 32, None), "Remount the root file system writable.")
+unshare_user = hostile(refused("unshare", CLONE_NEWUSER), "Create a user namespace, in which it would be root.")
+unshare_mounts = hostile(refused("unshare", CLONE_NEWNS), "Create a mount namespace.")
+unshare_processes = hostile(refused("unshare", CLONE_NEWPID), "Create a PID namespace, which would hide its processes.")
+chroot = hostile(refused("chroot", b"/tmp"), "Change its root directory.")
+pivot_root = hostile(refused("pivot_root", b"/tmp", b"/tmp"), "Swap its root file system.")
+make_device = hostile(refused("mknod", b"/tmp/device", S_IFCHR | 0o666, os.makedev(1, 5)), "Create a device node.")
+set_hostname = hostile(refused("sethostname", b"other", 5), "Set the host name.")
+set_clock = hostile(refused("adjtimex", ctypes.create_string_buffer(b"\x00\x40", 256)), "Set the system clock.")
+load_module = hostile(refused("init_module", ROOM, 0, b""), "Load a kernel module.")
+load_kernel = hostile(refused("kexec_load", 0, 0, None, 0xFFFF), "Load another kernel (kexec).")
+reboot = hostile(refused("reboot", 0, 0, 0, None), "Reboot the machine.")
+kernel_log = hostile(refused("syslog", 3, ROOM, 4096), "Read the kernel log.")
+user_keyring = hostile(refused("keyctl", 0, -4, 1), "Open the keyring that all containers of one user would share.")
+add_key = hostile(refused("add_key", b"user", b"harness-attack", b"left", 4, -3), "Add a key to the session keyring.")
+bpf_map = hostile(
+    refused("bpf", 0, ctypes.create_string_buffer(b"\x02\0\0\0\x04\0\0\0\x04\0\0\0\x01\0\0\0", 128), 128),
+    "Create a BPF map.",
+)
+perf_events = hostile(
+    refused("perf_event_open", ctypes.create_string_buffer(b"\x01\0\0\0\x80\0\0\0", 128), 0, -1, -1, 0),
+    "Count performance events.",
+)
+fault_handler = hostile(
+    refused("userfaultfd", 1 | os.O_CLOEXEC), "Handle its page faults (userfaultfd), a tool of kernel exploits."
+)
+kernel_ring = hostile(
+    refused("io_uring_setup", 4, ctypes.create_string_buffer(120)), "Create an io_uring, a tool of kernel exploits."
+)
+open_by_handle = hostile(
+    refused("open_by_handle_at", AT_FDCWD, ctypes.create_string_buffer(b"\x08\0\0\0\x01\0\0\0\x02", 16), 0),
+    "Open a file of the host by its handle.",
+)
+trace_guest = hostile(refused("ptrace", PTRACE_ATTACH, GUEST, None, None), "Attach to the guest with ptrace.")
+seize_guest = hostile(
+    refused("ptrace", PTRACE_SEIZE, GUEST, None, None), "Attach to the guest with ptrace without stopping it."
+)
 
 
 def become_root():

@@ -6,7 +6,10 @@ import os
 import resource
 
 from harness_attacks._kernel import call
+from harness_attacks._marks import attack
 from harness_attacks._tools import reached
+
+hostile = attack("ok", "ok", promise=2)
 
 GUEST = 1
 ODD_LIMIT = 1013

@@ -10,7 +10,10 @@ import time
 
 import safetensors.torch
 from harness_attacks import _inside
+from harness_attacks._marks import attack
 from harness_attacks._tools import daemon, reached, rest
+
+hostile = attack("output_missing", promise=5)
 
 GUEST = 1
 HEADER = struct.Struct(">2sBQ")
@@ -28,6 +31,7 @@ def _frames(model):
     return b"".join(HEADER.pack(b"UH", kind, len(payload)) + payload for kind, payload in frames)
 
 
+@hostile(promise=4)
 def forged_frames_everywhere(model):
     """Write forged frames to every open descriptor, and exit."""
     raw = _frames(model)
@@ -40,23 +44,54 @@ def forged_frames_everywhere(model):
     os._exit(0)
 
 
+@hostile("ok", promise=4)
 def forged_frames_on_stdout(model):
     """Print forged frames."""
     sys.stdout.flush()
     _inside.write(1, _frames(model))
 
 
+def _says(raw):
+    """Return a hook that sends the guest this last message, and exits."""
+    return lambda: _inside.say(raw)
+
+
+announced_result = hostile(
+    _says(b'{"weights_bytes": 4096, "peak_gpu_mib": null}'), "Announce a result, and send none.", promise=4
+)
+long_word = hostile(
+    _says(b'{"error_message": "' + b"A" * 10_000_000 + b'"}'), "Send a last message of 10 MB in one line."
+)
+second_imported = hostile(_says(b'{"imported": true}'), "Repeat the message that the plugin is imported, and exit.")
+deep_word = hostile(_says(b'{"problem":' + b"[" * 200_000), "Send a last message nested too deeply to parse.")
+no_number = hostile(_says(b'{"weights_bytes": NaN}'), "Send NaN in the last message.")
+long_number = hostile(
+    _says(b'{"weights_bytes": ' + b"9" * 200_000 + b"}"), "Send a number with 200,000 digits in the last message."
+)
+list_as_problem = hostile(
+    _says(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}'), "Send a list instead of a name."
+)
+object_as_problem = hostile(
+    _says(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}'), "Send an object instead of a name."
+)
+unknown_problem = hostile(_says(b'{"problem": "infra_error"}'), "Report a problem that a plugin must not report.")
+list_as_word = hostile(_says(b'["ok"]'), "Send a list instead of an object.")
+
+
+@hostile("ok")
 def fake_report():
     """Print a fake report and a fake score."""
     print(json.dumps({"schema": 1, "status": "complete", "models": [{"status": "ok", "index": 0}], "evaluators": []}))
     print("All models ok. AUC 0.500 (perfect). Score 1.0")
 
 
+@hostile("ok", promise=4)
 def own_result(model):
     """Send a complete result and exit, bypassing the guest's code; this is equivalent to returning."""
     _inside.send(safetensors.torch.save(model.state_dict()))
 
 
+@hostile("ok")
 def claimed_end(model):
     """Add fields that only the guest may set to a complete result."""
     claims = {
@@ -71,6 +106,7 @@ def claimed_end(model):
     _inside.send(safetensors.torch.save(model.state_dict()), **claims)
 
 
+@hostile("output_too_large", promise=4)
 def two_results(model):
     """Send a complete result, and also return."""
     raw = safetensors.torch.save(model.state_dict())
@@ -79,11 +115,13 @@ def two_results(model):
     _inside.write(pipes.report, json.dumps({"weights_bytes": len(raw)}).encode() + b"\n")
 
 
+@hostile("output_invalid", promise=4)
 def prefixed_result():
     """Prepend a byte to the result."""
     _inside.write(_inside.ends().weights, b"{")
 
 
+@hostile("timeout", promise=4, limit_s=1.0)
 def half_a_result(model):
     """Send half a result, and sleep."""
     raw = safetensors.torch.save(model.state_dict())
@@ -91,6 +129,7 @@ def half_a_result(model):
     rest()
 
 
+@hostile("output_invalid", promise=4)
 def half_a_result_and_end(model):
     """Send half a result, announce all of it, and exit."""
     raw = safetensors.torch.save(model.state_dict())
@@ -98,21 +137,12 @@ def half_a_result_and_end(model):
     _inside.say(json.dumps({"weights_bytes": len(raw)}).encode())
 
 
+@hostile("timeout", promise=4, limit_s=1.0)
 def slow_result(model):
-    """Send a byte per second."""
+    """Send a result at a byte per second."""
     for byte in safetensors.torch.save(model.state_dict()):
         _inside.write(_inside.ends().weights, bytes([byte]))
         rest(1.0)
-
-
-def announced_result():
-    """Announce a result, and send none."""
-    _inside.say(b'{"weights_bytes": 4096, "peak_gpu_mib": null}')
-
-
-def long_word():
-    """Send a last message of 10 MB in one line."""
-    _inside.say(b'{"error_message": "' + b"A" * 10_000_000 + b'"}')
 
 
 def unended_word(model):
@@ -120,21 +150,13 @@ def unended_word(model):
     _inside.write(_inside.ends().report, b"\x00\xff garbage ")
 
 
+@hostile("ok")
 def line_of_garbage(model):
     """Send a complete line of garbage before the guest's own last message, of which only the latter counts."""
     _inside.write(_inside.ends().report, b'{"problem": "output_missing"}\n\xff\xfe{"loaded": true}\n')
 
 
-def second_imported():
-    """Repeat the message that the plugin is imported, and exit."""
-    _inside.say(b'{"imported": true}')
-
-
-def deep_word():
-    """Send a last message nested too deeply to parse."""
-    _inside.say(b'{"problem":' + b"[" * 200_000)
-
-
+@hostile("ok")
 def deep_size(model):
     """Send a complete result with a size nested so deeply that the guest can parse it and the host cannot."""
     raw = safetensors.torch.save(model.state_dict())
@@ -143,11 +165,7 @@ def deep_size(model):
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": %s}' % (len(raw), b"[" * depth + b"]" * depth))
 
 
-def no_number():
-    """Send NaN in the last message."""
-    _inside.say(b'{"weights_bytes": NaN}')
-
-
+@hostile("ok")
 def infinite_size(model):
     """Send a complete result with a size that is valid JSON and overflows to infinity."""
     raw = safetensors.torch.save(model.state_dict())
@@ -155,6 +173,7 @@ def infinite_size(model):
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": 1e999}' % len(raw))
 
 
+@hostile("ok")
 def grown_size(model):
     """Send a complete result with a size that exceeds a frame when it is serialised again."""
     raw = safetensors.torch.save(model.state_dict())
@@ -163,31 +182,7 @@ def grown_size(model):
     _inside.say(b'{"weights_bytes": %d, "peak_gpu_mib": [%s]}' % (len(raw), sizes))
 
 
-def long_number():
-    """Send a number with 200,000 digits in the last message."""
-    _inside.say(b'{"weights_bytes": ' + b"9" * 200_000 + b"}")
-
-
-def list_as_problem():
-    """Send a list instead of a name."""
-    _inside.say(b'{"problem": [], "error_type": {}, "error_message": 1, "traceback": [[]]}')
-
-
-def object_as_problem():
-    """Send an object instead of a name."""
-    _inside.say(b'{"problem": {"problem": "plugin_error"}, "weights_bytes": {}}')
-
-
-def unknown_problem():
-    """Report a problem that a plugin must not report."""
-    _inside.say(b'{"problem": "infra_error"}')
-
-
-def list_as_word():
-    """Send a list instead of an object."""
-    _inside.say(b'["ok"]')
-
-
+@hostile("plugin_error")
 def odd_text():
     """Report an exception with control characters, lone surrogates and direction overrides in name and text."""
     text = "\x1b[2J\x1b]0;owned\x07\u202eevil\ud800\x00\r<script>alert(1)</script>"
@@ -196,6 +191,7 @@ def odd_text():
     )
 
 
+@hostile("timeout", limit_s=1.0)
 def silent_word():
     """Close the pipes to the guest, and sleep."""
     pipes = _inside.ends()
@@ -222,6 +218,7 @@ def endless_words():
     os._exit(0)
 
 
+@hostile("ok", promise=4)
 def frames_in_the_guests_pipes(model):
     """Look for the guest's pipes among the open descriptors of every process."""
     for process in filter(str.isdigit, os.listdir("/proc")):

@@ -6,6 +6,10 @@ import builtins
 import os
 import sys
 
+from harness_attacks._marks import attack
+
+hostile = attack("plugin_error", promise=5)
+
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\u202e<script>alert(1)</script>\ud800\x00"
 
 
@@ -47,29 +51,20 @@ class _Nameless(Exception, metaclass=_NamelessKind):  # noqa: N818
     pass
 
 
-def raises_without_text():
-    """Raise an exception that raises in __str__."""
-    raise _Unspeakable
+def _raises(kind):
+    def hook():
+        raise kind
+
+    return hook
 
 
-def raises_and_leaves():
-    """Raise an exception that exits in __str__."""
-    raise _Leaving
-
-
-def raises_without_problem():
-    """Raise an exception with an attribute that raises KeyboardInterrupt."""
-    raise _Lying
-
-
-def raises_with_a_list():
-    """Raise an exception with a list instead of a name as its kind of problem."""
-    raise _Listing
-
-
-def raises_without_name():
-    """Raise an exception of a class without a name."""
-    raise _Nameless
+raises_without_text = hostile(_raises(_Unspeakable), "Raise an exception that raises in `__str__`.")
+raises_and_leaves = hostile(_raises(_Leaving), "Raise an exception that exits in `__str__`.")
+raises_without_problem = hostile(_raises(_Lying), "Raise an exception with an attribute that raises KeyboardInterrupt.")
+raises_with_a_list = hostile(
+    _raises(_Listing), "Raise an exception with a list instead of a name as its kind of problem."
+)
+raises_without_name = hostile(_raises(_Nameless), "Raise an exception of a class without a name.")
 
 
 def raises_at_length():

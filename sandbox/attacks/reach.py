@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness_attacks._inside import KEPT, keep_files
+from harness_attacks._marks import attack
 from harness_attacks._tools import reached
 from safetensors import safe_open
+
+hostile = attack("ok", promise=1)
 
 SPLITS = ("forget", "retain", "validation")
 WRITABLE = ("/tmp", "/dev/shm", "/dev/mqueue", "/dev/pts")
@@ -43,6 +46,7 @@ def _folders(root: str, skip: tuple[str, ...]) -> Iterator[tuple[str, list[str]]
             yield folder, names + folders
 
 
+@hostile(promise=2)
 def other_data_files():
     """Look for data and models in every folder of the container."""
     for path, found in _files():
@@ -51,9 +55,10 @@ def other_data_files():
             reached(f"{path}, {found.st_size} bytes")
 
 
-other_splits_at_import = keep_files
+_import_other_splits = keep_files
 
 
+@hostile(promise=2)
 def other_splits():
     """Search the data file for further splits, and for bytes that belong to no split."""
     path = Path(f"/proc/self/fd/{KEPT[0]}")
@@ -68,6 +73,7 @@ def other_splits():
         reached(f"{path} has {path.stat().st_size - header - n_bytes} extra bytes, and the metadata {said}")
 
 
+@hostile(promise=2)
 def host_mounts():
     """Look for folders and files of the host in the list of mounts."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -78,9 +84,10 @@ def host_mounts():
             reached(f"{place} of type {kind}")
 
 
-write_the_data_file_at_import = write_through_own_memory_at_import = keep_files
+_import_write_the_data_file = _import_write_through_own_memory = keep_files
 
 
+@hostile(promise=2)
 def write_the_data_file():
     """Write to the data file, through descriptors of it and a shared mapping, and change its length."""
     fd = KEPT[0]
@@ -98,6 +105,7 @@ def write_the_data_file():
         reached(f"{name} the data file")
 
 
+@hostile(promise=2)
 def write_through_own_memory(retain):
     """Write to the pages of the mapped data file through /proc/self/mem, which ignores page protection."""
     tensor = retain.images
@@ -221,6 +229,7 @@ def audit_socket():
             reached("the audit system answered")
 
 
+@hostile(promise=2)
 def host_secrets():
     """Read system files that contain secrets."""
     for name in (
@@ -241,6 +250,7 @@ def host_secrets():
             reached(f"{name}: {len(found)}")
 
 
+@hostile(promise=2)
 def environment_secrets():
     """Look for secrets in the environment."""
     for name in os.environ:

@@ -14,6 +14,9 @@ import threading
 from pathlib import Path
 
 from harness_attacks import _tools
+from harness_attacks._marks import attack
+
+hostile = attack("ok", promise=1)
 
 MIB = 1 << 20
 TOO_MANY = 4
@@ -31,11 +34,13 @@ signal.pause()
 """
 
 
+@hostile("pids_limit", guard="pids")
 def forks():
     """Fork endlessly, also in every child, and propagate the error."""
     _bomb()
 
 
+@hostile("ok_degraded", guard="pids")
 def forks_and_swallows():
     """Fork endlessly, also in every child, and swallow the error."""
     try:
@@ -66,6 +71,7 @@ def _bomb():
     os._exit(0)
 
 
+@hostile("pids_limit", guard="pids")
 def starts_threads():
     """Start threads endlessly."""
     limit = _tools.required(_tools.pids_limit(), "threads")
@@ -74,6 +80,7 @@ def starts_threads():
     _tools.reached(f"{TOO_MANY} times the threads that the limit allows")
 
 
+@hostile(promise=6, guard="pids")
 def leaves_processes():
     """Leave half as many processes as the limit allows: a quarter with a stopped child each."""
     limit = _tools.required(_tools.pids_limit(), "processes")
@@ -86,11 +93,13 @@ def _parent_of_stopped():
     _tools.rest(_tools.CHILD_S)
 
 
+@hostile("oom", guard="memory")
 def allocates():
     """Allocate all memory."""
     _take_memory()
 
 
+@hostile("ok_degraded", promise=5, guard="memory")
 def child_allocates():
     """Let a child allocate all memory, and return normally."""
     child = _tools.fork(_volunteer)
@@ -116,6 +125,7 @@ def _take_memory():
     _tools.reached(f"{len(held) * block} MiB of memory at a limit of {limit_mib} MiB")
 
 
+@hostile("oom", guard="memory")
 def offers_the_guest():
     """Allocate all memory in processes that are each smaller than the guest, so that the kernel kills the guest first."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
@@ -123,6 +133,7 @@ def offers_the_guest():
     os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", SMALL_PROCESSES, str(2 * limit_mib // 48)])
 
 
+@hostile("oom", guard="memory")
 def hides_memory():
     """Allocate all memory in an anonymous file (memfd), which is not charged to a process's RSS."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
@@ -132,6 +143,7 @@ def hides_memory():
     _tools.reached(f"{TOO_MANY * limit_mib} MiB of memory in an anonymous file")
 
 
+@hostile(guard="memory")
 def fills_pipes():
     """Fill pipes that nobody reads, until the kernel refuses; their buffers count as memory."""
     limit_mib = _tools.required(_tools.memory_limit_mib(), "memory")
@@ -148,17 +160,20 @@ def fills_pipes():
     _tools.reached(f"{taken} bytes in pipes")
 
 
+@hostile("plugin_error")
 def opens_files():
     """Open more files than a process may."""
     held = [os.open("/dev/null", os.O_RDONLY) for _ in range(10_000)]
     _tools.reached(f"{len(held)} open files")
 
 
+@hostile("killed_signal", promise=5)
 def kills_group():
     """Kill its own process group."""
     os.killpg(0, signal.SIGKILL)
 
 
+@hostile(promise=5)
 def signals_by_descriptor():
     """Make the kernel send SIGKILL and SIGSTOP to the guest when a pipe becomes readable."""
     for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, 0):
@@ -169,6 +184,7 @@ def signals_by_descriptor():
         os.write(write, b"x")
 
 
+@hostile("plugin_error", promise=5)
 def blames_the_sandbox():
     """Prevent the guest from opening files, so that it fails and the sandbox is blamed."""
     resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0))

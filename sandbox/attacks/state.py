@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 
 import torch
+from harness_attacks._marks import attack
 from harness_attacks._tools import daemon, reached, rest
+
+hostile = attack("ok", "ok", promise=2)
 
 GUESTS = (1, os.getppid(), os.getpid())
 MARK = b"left by an earlier model"
@@ -42,6 +45,7 @@ def file_in_home():
             _file(Path(os.environ[name], "left", name))
 
 
+@hostile(guard="tmpfs")
 def deep_folder():
     """Leave a file three hundred folders deep."""
     root = TMP / "deep"
@@ -79,6 +83,7 @@ def odd_names():
             file.write(MARK)
 
 
+@hostile(guard="tmpfs")
 def many_files():
     """Leave ten thousand files."""
     folder = TMP / "many"
@@ -105,13 +110,14 @@ def links():
 
 
 def background_process():
-    """Leave a running daemon."""
+    """Leave a daemon."""
     others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
     if others:
         reached(f"processes {others}")
     daemon(rest)
 
 
+@hostile(guard="pids")
 def process_in_many_generations():
     """Leave a daemon that continuously replaces itself by a child."""
     others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in GUESTS]
@@ -182,7 +188,7 @@ def data_through_memory(retain):
 
 
 def weights_in_place(model):
-    """Set an attribute on the model, and look for changed weights."""
+    """Leave an attribute on the model, and look for changed weights."""
     parameter = next(model.parameters())
     if hasattr(model, "left") or bool((parameter == 3).all()):
         reached("a changed model of an earlier model")
@@ -190,7 +196,7 @@ def weights_in_place(model):
 
 
 def memory_shared_with_the_guest():
-    """Look for memory that this process shares with others, and write a mark to shared memory."""
+    """Leave a mark in shared memory, and look for memory that this process shares with others."""
     own = mmap.mmap(-1, mmap.PAGESIZE)
     own.write(MARK)
     for line in Path("/proc/self/maps").read_text().splitlines():

@@ -9,10 +9,11 @@ import torch
 
 from benchmarks.deceptions import real
 from benchmarks.deceptions.catalogue import find
-from benchmarks.deceptions.judging import evaluators
-from benchmarks.deceptions.plugins.mantissa_copy import hidden, recovered
+from benchmarks.deceptions.judging import VERDICT_FROM
+from benchmarks.deceptions.plugins.unlearners import hidden, recovered
 from benchmarks.deceptions.study import Plan, source_of
 from benchmarks.deceptions.wheel import names, write_wheel
+from benchmarks.judging import evaluators
 from tests.program import TASK
 
 QUICK = ("chosen_failures", "constant_output", "untouched")
@@ -74,7 +75,7 @@ def test_models_of_a_task_can_be_deceptions_as_well(tmp_path: Path) -> None:
     source = source_of(str(tmp_path / "tiny.yaml"), 4)
     world = source(4, 0)
     chosen = [find(name) for name in ("noop", "constant-0", "mantissa-copy")]
-    found = list(Plan(source, (4,), 1, chosen).judgements(evaluators()))
+    found = list(Plan(source, (4,), 1, chosen).judgements(evaluators([VERDICT_FROM])))
 
     populations = (world.original, world.retrained, world.control, world.fresh)
     assert len({models.splits["test"].tobytes() for models in populations}) == 4

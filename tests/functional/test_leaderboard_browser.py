@@ -23,7 +23,7 @@ OTHER = report().task.model_copy(update={"name": "pictures"})
 NOT_ISOLATED = runner("2.6.0", name="process", isolation="none: an ordinary process")
 GPU = {
     "runner": runner("2.6.0+cu124", gpu={"path": "cdi"}),
-    "hardware": report().hardware.model_copy(update={"gpus": ("NVIDIA H100",)}),
+    "hardware": replace(report().hardware, gpus=("NVIDIA H100",)),
 }
 
 

@@ -28,17 +28,14 @@ class Field:
     def __init__(self, environment: AttackEnvironment) -> None:
         self.environment = environment
         self.findings: dict[str, Finding] = {}
-        self._sessions: dict[tuple[Isolation, int | None], AttackSession] = {}
+        self._sessions: dict[Isolation, AttackSession] = {}
         self._open = ExitStack()
 
     def run(self, attack: Attack, isolation: Isolation) -> Finding:
         """Run an attack; keep the finding for the table if the isolation is the weakest that should defeat it."""
-        key = (isolation, attack.memory_mib)
-        if key not in self._sessions:
-            self._sessions[key] = self._open.enter_context(
-                AttackSession(self.environment, isolation, attack.memory_mib)
-            )
-        finding = self._sessions[key].run(attack)
+        if isolation not in self._sessions:
+            self._sessions[isolation] = self._open.enter_context(AttackSession(self.environment, isolation))
+        finding = self._sessions[isolation].run(attack)
         if isolation == attack.defeated_by:
             self.findings[attack.name] = finding
         return finding

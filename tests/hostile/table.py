@@ -25,7 +25,7 @@ if:
 An attack with two statuses leaves something for a second model. "Defeated by" is the weakest isolation (`--isolation`) that
 defeats the attack. Attacks that only `model` defeats succeed if one sandbox serves all models; a test verifies this.
 """
-COLUMNS = "| attack | what it does | status | defeated by |\n| --- | --- | --- | --- |\n"
+COLUMNS = "| attack | what it tries | status | defeated by |\n| --- | --- | --- | --- |\n"
 
 
 def render(statuses: Mapping[str, tuple[Status, ...]]) -> str:

@@ -44,7 +44,7 @@ def _children() -> Iterator[str]:
 
 def _explained(finding: Finding) -> str:
     faults = "; ".join(finding.faults) or finding.skipped
-    return f"{finding.attack.name}, which {finding.attack.tries}: {faults}"
+    return f"{finding.attack.name} ({finding.attack.tries}): {faults}"
 
 
 @pytest.mark.parametrize("attack", FOR_RUN, ids=lambda attack: attack.name)

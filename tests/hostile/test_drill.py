@@ -28,8 +28,7 @@ class LaxEnvironment(AttackEnvironment):
 
     lax = "pids"
 
-    def runner(self, memory_mib: int | None = None) -> DockerRunner:
-        assert memory_mib is None
+    def runner(self) -> DockerRunner:
         return DockerRunner(self.engine, self.image, replace(LIMITS, **{self.lax: None}))
 
 

@@ -14,10 +14,9 @@ from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.core.pressure import Rest
 from harness.errors import BudgetError, BusyMachineError
 from harness.report.dependability import undependable
-from harness.report.records import ModelRecord
 from harness.report.times import TimesRecord, times_record
 from harness.runs.budget import Limit, Measurement, from_fraction, keep_smaller, measure
-from harness.runs.records import budget_record, pressure_warnings
+from harness.runs.unjudged import budget_record, busy_warnings
 
 INPUTS = {"cpu": "a processor"}
 CALM, BUSY = 0.0, 0.9
@@ -68,7 +67,7 @@ def test_what_was_measured_is_taken_from_the_cache(cache: Cache) -> None:
 
     again = measured(cache, retraining(9.0))
 
-    assert (again.retrain_s, again.min_s, again.from_cache) == ((2.0, 3.0, 4.0), 2.0, True)
+    assert (again.retrain_s, again.retrain_min_s, again.from_cache) == ((2.0, 3.0, 4.0), 2.0, True)
 
 
 def test_retraining_is_measured_when_the_machine_has_come_to_rest(cache: Cache) -> None:
@@ -77,7 +76,7 @@ def test_retraining_is_measured_when_the_machine_has_come_to_rest(cache: Cache) 
 
     found = measure(INPUTS, retraining(2.0), 3, cache, rest=machine.rest(), tell=told.append)
 
-    assert (found.min_s, found.at_rest) == (2.0, True)
+    assert (found.retrain_min_s, found.at_rest) == (2.0, True)
     assert machine.seconds == 5.0
     (notice,) = told
     assert "Waiting" in notice
@@ -88,7 +87,7 @@ def test_a_machine_that_stays_busy_is_an_error_that_says_what_to_do(cache: Cache
     with pytest.raises(BusyMachineError, match=r"--no-wait.*--time-limit"):
         measured(cache, retraining(2.0), BUSY, waits=True)
 
-    assert measured(cache, retraining(3.0), CALM, waits=True).min_s == 3.0
+    assert measured(cache, retraining(3.0), CALM, waits=True).retrain_min_s == 3.0
 
 
 def test_where_nothing_is_known_of_the_load_retraining_is_measured_at_once(cache: Cache) -> None:
@@ -112,7 +111,7 @@ def test_what_other_work_disturbed_is_measured_once_more(cache: Cache) -> None:
 def test_without_waiting_a_busy_machine_is_measured_and_the_measurement_says_so(cache: Cache) -> None:
     found = measured(cache, retraining(9.0, cpu_pressure=0.1), BUSY)
 
-    assert (found.min_s, found.at_rest) == (9.0, False)
+    assert (found.retrain_min_s, found.at_rest) == (9.0, False)
 
 
 def test_a_measurement_on_a_busy_machine_is_made_again_when_it_is_at_rest(cache: Cache) -> None:
@@ -139,7 +138,7 @@ def test_the_smallest_time_stays_though_a_later_measurement_is_longer(cache: Cac
 
     again = measured(cache, retraining(5.0), CALM)
 
-    assert (again.retrain_s, again.min_s) == ((5.0, 6.0, 7.0), 2.0)
+    assert (again.retrain_s, again.retrain_min_s) == ((5.0, 6.0, 7.0), 2.0)
 
 
 @pytest.mark.parametrize(("seconds", "kept", "smallest"), [(1.5, True, 1.5), (2.5, False, 2.0)])
@@ -149,7 +148,7 @@ def test_a_later_time_is_kept_only_if_it_is_smaller(cache: Cache, seconds: float
     assert keep_smaller(INPUTS, seconds, cache) is kept
 
     again = measured(cache, retraining(9.0))
-    assert (again.min_s, again.retrain_s, again.from_cache) == (smallest, (2.0, 3.0, 4.0), True)
+    assert (again.retrain_min_s, again.retrain_s, again.from_cache) == (smallest, (2.0, 3.0, 4.0), True)
 
 
 def test_one_later_time_alone_is_no_measurement(cache: Cache) -> None:
@@ -163,7 +162,7 @@ def test_a_damaged_measurement_is_not_made_of_one_later_time(cache: Cache, tmp_p
     entry.write_text("{}")
 
     assert keep_smaller(INPUTS, 1.0, cache) is False
-    assert measured(cache, retraining(3.0)).min_s == 3.0
+    assert measured(cache, retraining(3.0)).retrain_min_s == 3.0
 
 
 def test_a_kernel_that_does_not_count_leaves_the_pressure_unknown(cache: Cache) -> None:
@@ -186,11 +185,11 @@ def test_a_limit_in_examples_is_a_fraction_of_what_retraining_draws(cache: Cache
 
 
 def test_a_limit_of_processor_seconds_has_a_generous_deadline_and_one_of_seconds_is_its_own() -> None:
-    explicit = Limit(3.0, "explicit", None, (), "", False)
+    explicit = Limit(3.0)
 
     assert explicit.deadline_s == 3.0
-    assert Limit(3.0, "explicit", None, (), "", False, clock="cpu").deadline_s == 90.0
-    assert Limit(500.0, "explicit", None, (), "", False, clock="steps").deadline_s == 3600.0
+    assert Limit(3.0, clock="cpu").deadline_s == 90.0
+    assert Limit(500.0, clock="steps").deadline_s == 3600.0
 
 
 def test_a_limit_can_be_kept_and_read_back(cache: Cache) -> None:
@@ -208,14 +207,12 @@ def test_a_retraining_that_failed_is_no_measurement(cache: Cache) -> None:
 
 
 def _times(cpu_pressure: float | None) -> TimesRecord:
-    return times_record(
-        [ModelRecord.from_outcome(one) for one in retraining(1.0, cpu_pressure=cpu_pressure)(2)], workers=1, cores=1
-    )
+    return times_record(retraining(1.0, cpu_pressure=cpu_pressure)(2), workers=1, cores=1)
 
 
 def _limit(**fields: object) -> Limit:
     known = {"cpu_pressure": 0.1, "retrain_min_s": 2.0, "at_rest": True, **fields}
-    return Limit(1.0, "fraction", 0.5, (2.0,), "k", False, **known)  # type: ignore[arg-type]
+    return Limit(1.0, "fraction", 0.5, retrain_s=(2.0,), key="k", **known)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +231,7 @@ def test_a_busy_machine_makes_times_undependable(
 
     assert record.dependable is False
     assert because in record.undependable_because
-    (warning,) = pressure_warnings(limit, _times(load), remeasured)
+    (warning,) = busy_warnings(record)
     assert record.undependable_because in warning
 
 
@@ -253,7 +250,7 @@ def test_times_are_dependable_at_rest_and_where_no_seconds_on_the_clock_are_coun
     record = budget_record(limit, _times(load), remeasured)
 
     assert (record.dependable, record.undependable_because) == (True, "")
-    assert pressure_warnings(limit, _times(load), remeasured) == []
+    assert busy_warnings(record) == []
 
 
 def test_without_models_the_measurement_alone_decides() -> None:
@@ -268,14 +265,14 @@ def test_the_pressure_of_all_models_weighs_each_with_its_time() -> None:
         ModelOutcome(2, 2, Status.OK, charged_s=5.0),
     ]
 
-    assert times_record([ModelRecord.from_outcome(one) for one in outcomes], 1, 1).cpu_pressure == 0.4
+    assert times_record(outcomes, 1, 1).cpu_pressure == 0.4
 
 
 def test_the_import_is_a_time_of_its_own_and_neither_charged_nor_the_programs() -> None:
     outcome = ModelOutcome(
         0, 0, Status.OK, charged_s=2.0, import_s=50.0, prepare_s=1.0, start_s=1.0, after_s=0.5, judge_s=0.5
     )
-    record = times_record([ModelRecord.from_outcome(outcome)] * 2, workers=1, cores=1)
+    record = times_record([outcome] * 2, workers=1, cores=1)
 
     assert record.imports is not None
     assert record.charged is not None

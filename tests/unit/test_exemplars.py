@@ -11,7 +11,7 @@ from scipy import stats
 from harness.evaluation import SPLITS, Evidence, Timings, phi
 from harness.report.examples import ExamplesRecord
 from harness.runs.pictures import drawable, png_base64
-from harness.runs.worst_examples import chosen, examples_record, ks_distances
+from harness.runs.worst_examples import Pictures, chosen, examples_record, ks_distances
 from harness.tasks.task import Split, Task, TaskData
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
@@ -58,7 +58,7 @@ def evidence(found: TaskData, unlearned: int = 6) -> Evidence:
 
 def record(**changes: object) -> ExamplesRecord:
     found = data()
-    made = examples_record(task(), found, replace(evidence(found), **changes))  # type: ignore[arg-type]
+    made = examples_record(replace(evidence(found), **changes), (), Pictures.of(task(), found))  # type: ignore[arg-type]
     assert made is not None
     return made
 
@@ -108,12 +108,12 @@ def test_of_an_original_that_was_unlearned_repeatedly_the_first_counts_and_of_on
 def test_without_unlearned_models_there_is_no_record() -> None:
     found = data()
 
-    assert examples_record(task(), found, evidence(found, unlearned=0)) is None
+    assert examples_record(evidence(found, unlearned=0)) is None
 
 
 def test_a_users_own_pictures_are_in_no_report() -> None:
     found = data()
-    made = examples_record(task("image-folder"), found, evidence(found))
+    made = examples_record(evidence(found), (), Pictures.of(task("image-folder"), found))
 
     assert made is not None
     assert made.pictures == "private"
@@ -122,7 +122,7 @@ def test_a_users_own_pictures_are_in_no_report() -> None:
 
 def test_large_pictures_are_left_out() -> None:
     found = data(side=65)
-    made = examples_record(task(), found, evidence(found))
+    made = examples_record(evidence(found), (), Pictures.of(task(), found))
 
     assert made is not None
     assert made.pictures == "size"
@@ -131,7 +131,7 @@ def test_large_pictures_are_left_out() -> None:
 
 def test_the_record_is_small_with_many_models() -> None:
     found = data()
-    few, many = record(), examples_record(task(), found, evidence(found, unlearned=500))
+    few, many = record(), examples_record(evidence(found, unlearned=500), (), Pictures.of(task(), found))
 
     assert many is not None
     assert len(many.shown[0].phi.unlearned) == 64

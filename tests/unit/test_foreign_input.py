@@ -47,7 +47,7 @@ INPUTS = 40
 MANY = 5_000
 """The same in the slow suite: 100,000 for all together."""
 OUTCOME = ModelOutcome(3, 1, Status.OK, charged_s=1.0, evidence=Evidence(notes=("a",)), earlier_attempts=("b",))
-LIMIT = Limit(1.0, "fraction", 0.2, (5.0,), "k", False, retrain_min_s=5.0)
+LIMIT = Limit(1.0, "fraction", 0.2, retrain_s=(5.0,), retrain_min_s=5.0, key="k")
 TARGET = PythonTarget((3, 11, 2), "x86_64", (2, 36))
 Read = Callable[[Path, bytes], object]
 

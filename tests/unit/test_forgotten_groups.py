@@ -5,18 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.evaluation import Evidence
 from harness.runs.forgotten_groups import MOST, Single, groups
-from harness.tasks.task import Split, TaskData
+from harness.runs.outputs import no_times
 from tests.unit.report.examples import evaluator
 
 LABELS = np.array([0, 0, 1, 1])
 SUBJECTS = np.array(["ann", "bob", "ann", "bob"])
 
 
-def data(subjects: np.ndarray | None = SUBJECTS) -> TaskData:
-    ids = np.array([f"x{i}" for i in range(4)])
-    split = Split(ids, np.zeros((4, 1, 2, 2), np.uint8), LABELS, subjects)
-    return TaskData(split, split, split, split, ("cat", "dog"), (0.0,), (1.0,))
+def data(subjects: np.ndarray | None = SUBJECTS, labels: np.ndarray = LABELS, **more: bool) -> Evidence:
+    return Evidence(
+        n_classes=2,
+        ids={"forget": np.array([f"x{i}" for i in range(len(labels))])},
+        labels={"forget": labels},
+        logits={},
+        unlearned_from=np.zeros(0, np.int64),
+        timings=no_times(0),
+        class_names=("cat", "dog"),
+        subjects={} if subjects is None else {"forget": subjects},
+        **more,
+    )
 
 
 def single() -> Single:
@@ -56,6 +65,10 @@ def test_data_without_subjects_has_classes_alone() -> None:
     assert {one.kind for one in groups(data(None), single())} == {"class"}
 
 
+def test_where_only_phi_is_known_classes_are_not() -> None:
+    assert {one.kind for one in groups(data(phi_only=True), single())} == {"subject"}
+
+
 def test_a_group_without_memory_has_no_share() -> None:
     found = single()
     assert found.memory is not None
@@ -66,16 +79,8 @@ def test_a_group_without_memory_has_no_share() -> None:
 
 def test_no_more_groups_than_can_be_read() -> None:
     many = 3 * MOST
-    split = Split(
-        np.array([f"x{i}" for i in range(many)]),
-        np.zeros((many, 1, 2, 2), np.uint8),
-        np.zeros(many, np.int64),
-        np.array([f"s{i}" for i in range(many)]),
-    )
-    found = groups(
-        TaskData(split, split, split, split, ("cat",), (0.0,), (1.0,)),
-        Single(np.zeros(many), np.ones(many), None, None),
-    )
+    subjects = np.array([f"s{i}" for i in range(many)])
+    found = groups(data(subjects, np.zeros(many, np.int64)), Single(np.zeros(many), np.ones(many), None, None))
 
     assert [one.kind for one in found].count("subject") == MOST
 

@@ -136,7 +136,7 @@ TASK = Task(
     "asked", "", lambda: DATA, ArchitectureSpec("mlp", {"hidden": [4]}), replace(BOTH, epochs=1, batch_size=4, chunk=2)
 )
 NAMES = ("flip", "shift", "noise", "bfloat16")
-LIMIT = Limit(1.0, "explicit", None, (), "", False)
+LIMIT = Limit(1.0)
 
 
 @pytest.fixture(scope="module")

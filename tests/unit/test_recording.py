@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.outcomes import ModelOutcome, Status
-from harness.runs.records import unchanged_warnings
+from harness.runs.unjudged import unchanged_warnings
 
 
 def outcome(unchanged: bool | None, status: Status = Status.OK) -> ModelOutcome:

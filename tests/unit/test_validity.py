@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.judging import evaluators, is_forgetting
 from benchmarks.validity import conclusions, writing
 from benchmarks.validity.drawing import picture
 from benchmarks.validity.findings import Finding, Summary, find, margin, told, visible_share
-from benchmarks.validity.judging import is_forgetting
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
 from benchmarks.validity.populations import Logits, Trained
 from benchmarks.validity.study import Study, study
-from harness.core.progress import SilentProgress
-from harness.evaluation import Direction
-from harness.plugins.discovery import choose_evaluators
+from harness.evaluation import Direction, Interval, Metric
 from harness.references.populations import member_seeds
-from harness.report.results import IntervalRecord, MetricRecord
 from harness.tasks.task import Split, Task, TaskData
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
@@ -48,13 +45,11 @@ DATA = TaskData(
 TASK = Task("made-up", "", lambda: DATA, ArchitectureSpec(), Recipe())
 
 
-def _record(
-    value: float, half_width: float | None = 0.1, direction: Direction = "lower", name: str = "m"
-) -> MetricRecord:
-    def around(centre: float) -> IntervalRecord | None:
-        return None if half_width is None else IntervalRecord(low=centre - half_width, high=centre + half_width)
+def _record(value: float, half_width: float | None = 0.1, direction: Direction = "lower", name: str = "m") -> Metric:
+    def around(centre: float) -> Interval | None:
+        return None if half_width is None else Interval(low=centre - half_width, high=centre + half_width)
 
-    return MetricRecord(
+    return Metric(
         name=name,
         value=value,
         direction=direction,
@@ -146,7 +141,7 @@ def test_a_level_is_told_where_the_interval_of_its_difference_from_the_control_e
 
 
 def test_ends_that_face_each_other_count() -> None:
-    record = _record(0.2).model_copy(update={"interval": IntervalRecord(low=0.15, high=9.0)})
+    record = _record(0.2).model_copy(update={"interval": Interval(low=0.15, high=9.0)})
 
     assert margin(record) == pytest.approx(0.2 - np.hypot(0.05, 0.1))
 
@@ -165,7 +160,7 @@ def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent
     draws = rng.normal(size=(2000, 2))
     records = [
         _record(value, 1.96).model_copy(
-            update={"control": control, "control_interval": IntervalRecord(low=control - 1.96, high=control + 1.96)}
+            update={"control": control, "control_interval": Interval(low=control - 1.96, high=control + 1.96)}
         )
         for value, control in draws.tolist()
     ]
@@ -174,7 +169,7 @@ def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent
 
 
 def test_a_p_value_tells_by_itself() -> None:
-    def of(value: float) -> MetricRecord:
+    def of(value: float) -> Metric:
         return _record(value, None, "none", "difference_p")
 
     assert [told(of(p)) for p in (0.051, 0.05, 0.001)] == ["like control", "told", "told"]
@@ -245,7 +240,7 @@ def judged() -> Study:
     }
     levels = {level.name: _models(level.remembered, 10 + i) for i, level in enumerate(LEVELS)}
     trained = Trained(TASK, DATA, references, levels | {NOOP.name: references["original"]})
-    return study(trained, (8, 16, 32), choose_evaluators(("forgetting", "ks", "lira"))[0], SilentProgress())
+    return study(trained, (8, 16, 32), evaluators(("forgetting", "ks", "lira")))
 
 
 def test_models_that_remember_more_rank_worse(judged: Study) -> None:
@@ -273,11 +268,31 @@ def test_the_noop_level_is_the_reports_noop(judged: Study) -> None:
     assert finding.values[-1] > 0.9
 
 
-def test_the_page_has_a_row_for_every_metric_and_the_findings(judged: Study) -> None:
-    page = writing.page([judged], ["a machine"], "validity.svg")
+def test_the_tables_have_a_row_for_every_task_size_and_metric(judged: Study) -> None:
+    expected = [("made-up", size, name) for size, found in judged.summaries.items() for name in found]
 
-    assert page.count("| `lira.direction`") == 2 + len(judged.sizes)
+    for table in (writing.ranking([judged]), writing.values([judged])):
+        assert [tuple(row[:3]) for row in table.rows] == expected
+        assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+def test_the_ranking_counts_blocks_by_order_and_by_level(judged: Study) -> None:
+    found = judged.summaries[16]["ks.mean_d"]
+    table = writing.ranking([judged])
+    row = dict(zip(table.head, next(row for row in table.rows if row[1:3] == [16, "ks.mean_d"]), strict=True))
+
+    assert (row["blocks"], row["right"], row["wrong"]) == (1, 1, 0)
+    assert row["detects from"] == LEVELS[found.detects_from or 0].remembered
+    assert [row[f"told: {level.name}"] for level in LEVELS] == [found.told(i) for i in range(len(LEVELS))]
+
+
+def test_the_page_has_the_findings_and_the_most_sensitive_metrics_of_every_size(judged: Study) -> None:
+    page = writing.page([judged], "## Made with\n")
+
     assert conclusions.text([judged]) in page
+    assert [line.split()[1:4:2] for line in page.splitlines() if line.startswith("| made-up")] == [
+        ["made-up", str(size)] for size in judged.sizes
+    ]
 
 
 def test_the_picture_is_well_formed_and_names_every_metric(judged: Study) -> None:

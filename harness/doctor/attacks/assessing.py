@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pydantic import ValidationError
 
 from harness.core.outcomes import ModelOutcome, Status
 from harness.doctor.attacks.attack import REACHED, Attack, Finding
-from harness.report.records import ModelRecord
+from harness.report.records import Record
 
 LATE_S = 1.0
 """Maximum time from a model's limit to its outcome, seconds; the kill happens earlier."""
@@ -100,9 +100,15 @@ def _outcome_faults(outcome: ModelOutcome, log_bytes: int) -> Iterator[str]:
     if any(map(_unprintable, _texts(outcome))):
         yield "its report contains control characters"
     try:
-        ModelRecord.from_outcome(outcome).model_dump_json()
+        _Written.model_validate({"outcome": asdict(outcome)}).model_dump_json()
     except (ValidationError, ValueError) as error:
         yield f"its outcome cannot be written to a report: {error}"
+
+
+class _Written(Record):
+    """A model's outcome as a report contains it."""
+
+    outcome: ModelOutcome
 
 
 def _texts(outcome: ModelOutcome) -> Iterator[str]:

@@ -40,14 +40,13 @@ class Attack:
     Attributes:
         name: unique, ``snake_case``.
         target: "module:function" inside the package ``harness_attacks`` (folder ``sandbox/attacks``). The function takes any of
-            the arguments (model, retain, forget, validation, context) and runs as the hook.
+            the arguments (model, retain, forget, validation, context) and runs as the hook. All other attributes are in its mark.
         promise: the promise that it tries to break.
-        tries: a phrase for the table, without a full stop, beginning with a verb ("ignores SIGTERM and sleeps forever").
+        tries: a phrase for the table, without a full stop, in the imperative ("Ignore SIGTERM, and sleep forever").
         expected: the exact status of each model, in order. Most attacks have one model. An attack that leaves something for the
             next model has two, which run in the same guest if the isolation is ``run``.
         limit_s: time limit of each model, seconds; small (1.0) only if the attack never returns.
         guard: resource limit to verify first.
-        memory_mib: memory limit of the container, MiB; None for the default.
         defeated_by: the weakest isolation that defeats the attack; "model" if ``run`` does not.
         prints_bytes: exact number of ASCII characters that it prints, to check the count of captured and dropped bytes.
     """
@@ -59,7 +58,6 @@ class Attack:
     expected: tuple[Status, ...]
     limit_s: float = 30.0
     guard: Guard | None = None
-    memory_mib: int | None = None
     defeated_by: Literal["run", "model"] = "run"
     prints_bytes: int | None = None
 

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,9 @@ class AttackEnvironment:
     original: State
     run_id: str
 
-    def runner(self, memory_mib: int | None = None) -> DockerRunner:
-        """Return a runner with :data:`LIMITS`, or with another memory limit (MiB)."""
-        limits = LIMITS if memory_mib is None else replace(LIMITS, memory_mib=memory_mib)
-        return DockerRunner(self.engine, self.image, limits)
+    def runner(self) -> DockerRunner:
+        """Return a runner with :data:`LIMITS`."""
+        return DockerRunner(self.engine, self.image, LIMITS)
 
 
 @contextmanager

@@ -40,14 +40,11 @@ class AttackSession:
     Args:
         environment: the image, data and engine to use.
         isolation: "run" uses one warm guest for all models, "model" a new guest for each model.
-        memory_mib: memory limit of the container, MiB; None for the default of :data:`harness.doctor.attacks.environment.LIMITS`.
     """
 
-    def __init__(
-        self, environment: AttackEnvironment, isolation: Isolation = "run", memory_mib: int | None = None
-    ) -> None:
+    def __init__(self, environment: AttackEnvironment, isolation: Isolation = "run") -> None:
         self._environment = environment
-        self._runner = environment.runner(memory_mib)
+        self._runner = environment.runner()
         self._log_bytes = self._runner.facts.requested.log_bytes
         self._session = Session(
             self._start,

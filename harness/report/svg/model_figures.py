@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from harness.core.outcomes import ModelOutcome
+from harness.evaluation import Interval, Metric
 from harness.report.budget_words import amount, limit_words
-from harness.report.document import EvaluatorRecord, IntervalRecord, MetricRecord, ModelRecord, Report
+from harness.report.document import EvaluatorRecord, Report
+from harness.report.svg.drawing import Picture, padded
 from harness.report.svg.figure import Figure, Missing, missing
+from harness.report.svg.marks import Ends, Mark, Shape, draw_marks, extents
 from harness.report.svg.model_plots import Bar, Span, Strip, bars, spans, strips
-from harness.report.svg.plane_plot import Ends, Spot, plane
+from harness.report.svg.plots import SQUARE
 from harness.report.time_words import PHASES
-from harness.report.words import POPULATION_WORDS, STATUS_WORDS, WANTED, duration, interval, label, number, plain
+from harness.report.words import POPULATION_WORDS, STATUS_WORDS, axis_label, duration, interval, label, number, plain
 
 FORGETTING = (("lira", "auc"), ("ks", "mean_d"), ("forgetting_quality", "mean_epsilon_official"))
 UTILITY = ("accuracy", "test")
@@ -19,6 +23,7 @@ ROWS = (
     ("retrained", "control", "retrained"),
     ("control", "control", "control"),
 )
+SHAPES: dict[str, Shape] = {"noop": "square", "control": "diamond", "unlearned": "circle"}
 TRADE_OFF, ACCURACIES = "Utility against forgetting", "Accuracy of each model"
 
 
@@ -31,17 +36,20 @@ def trade_off(report: Report) -> Figure | Missing:
         return missing(TRADE_OFF, report, "accuracy")
     if forgetting is None:
         return missing(TRADE_OFF, report, "lira")
-    spots = [spot for kind in ("noop", "control", "unlearned") if (spot := _spot(kind, forgetting[1], utility))]
-    x_axis = f"{label(*forgetting)}{_unit(forgetting[1])} ({_wish(forgetting[1])})"
-    y_axis = f"{label('accuracy', utility)}{_unit(utility)} ({_wish(utility)})"
+    marks = [mark for kind in SHAPES if (mark := _mark(kind, forgetting[1], utility))]
+    x_scale, y_scale = (padded(values, by=0.14) for values in extents(marks))
+    picture = Picture(SQUARE, x_scale, y_scale, TRADE_OFF, "; ".join(mark.hint for mark in marks) + ".")
+    picture.x_axis(axis_label(label(*forgetting), forgetting[1]))
+    picture.y_axis(axis_label(label("accuracy", utility), utility))
+    draw_marks(picture, marks)
     caption = (
         f"x: {label(*forgetting)}, how well unlearned models are distinguished from retrained ones. y: accuracy on the test "
         "set. A good method is close to the control. Whiskers: 95 % intervals over models; the no-op has none."
     )
-    return Figure(TRADE_OFF, plane(spots, (x_axis, y_axis), TRADE_OFF), caption)
+    return Figure(TRADE_OFF, picture.text(), caption)
 
 
-def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | None:
+def _mark(kind: str, forgetting: Metric, utility: Metric) -> Mark | None:
     x, x_ends = _of(kind, forgetting)
     y, y_ends = _of(kind, utility)
     if x is None or y is None:
@@ -50,33 +58,32 @@ def _spot(kind: str, forgetting: MetricRecord, utility: MetricRecord) -> Spot | 
         f"{number(value, metric.unit)}{f' ({interval(ends, metric.unit)})' if ends else ''}"
         for metric, value, ends in ((forgetting, x, x_ends), (utility, y, y_ends))
     ]
-    hint = f"{POPULATION_WORDS[kind]}: {plain(forgetting.name.replace('_', ' '))} {texts[0]}, accuracy on the test set {texts[1]}"
+    name, metric = POPULATION_WORDS[kind], plain(forgetting.name.replace("_", " "))
     x_factor, y_factor = _factor(forgetting), _factor(utility)
-    return Spot(
-        POPULATION_WORDS[kind], kind, x_factor * x, y_factor * y, _ends(x_ends, x_factor), _ends(y_ends, y_factor), hint
+    return Mark(
+        label=name,
+        shape=SHAPES[kind],
+        kind=f"spot {kind}",
+        x=x_factor * x,
+        y=y_factor * y,
+        x_ends=_ends(x_ends, x_factor),
+        y_ends=_ends(y_ends, y_factor),
+        hint=f"{name}: {metric} {texts[0]}, accuracy on the test set {texts[1]}",
+        whisker=f"whisker {kind}",
     )
 
 
-def _of(kind: str, metric: MetricRecord) -> tuple[float | None, IntervalRecord | None]:
+def _of(kind: str, metric: Metric) -> tuple[float | None, Interval | None]:
     if kind == "unlearned":
         return metric.value, metric.interval
     return (metric.control, metric.control_interval) if kind == "control" else (metric.noop, None)
 
 
-def _factor(metric: MetricRecord) -> float:
+def _factor(metric: Metric) -> float:
     return 100.0 if metric.unit == "share" else 1.0
 
 
-def _unit(metric: MetricRecord) -> str:
-    return ", %" if metric.unit == "share" else f", {plain(metric.unit)}" if metric.unit not in ("", "ratio") else ""
-
-
-def _wish(metric: MetricRecord) -> str:
-    wanted = WANTED[metric.direction]
-    return f"{wanted} is better" if wanted in ("higher", "lower") else "as perfect is best"
-
-
-def _ends(record: IntervalRecord | None, factor: float) -> Ends | None:
+def _ends(record: Interval | None, factor: float) -> Ends | None:
     return None if record is None else (factor * record.low, factor * record.high)
 
 
@@ -106,7 +113,7 @@ def _models(record: EvaluatorRecord, split: str) -> list[Strip]:
     return made
 
 
-def _means(metric: MetricRecord | None) -> list[Strip]:
+def _means(metric: Metric | None) -> list[Strip]:
     if metric is None:
         return []
     made = []
@@ -140,7 +147,7 @@ def times(report: Report) -> Figure | None:
     return Figure(title, bars(items, limit, title, f"{' '.join(parts)} {outcomes}."), " ".join(parts))
 
 
-def _hint(model: ModelRecord) -> str:
+def _hint(model: ModelOutcome) -> str:
     return f"model {model.index}: {duration(model.charged_s)}, {STATUS_WORDS[model.status]}"
 
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 from harness.errors import PluginPackagingError
 from harness.runners.bundles.conflicts import reason
 from harness.runners.engine.types import Progress
-from harness.runners.wheels.collection import WheelsUnavailableError, collect
+from harness.runners.wheels.collection import WheelsUnavailableError, collect, plain
 from harness.runners.wheels.target import PythonTarget
 from harness.runners.wheels.wheel import WheelFile
 
@@ -35,7 +35,7 @@ def collect_dependencies(
     Raises:
         PluginPackagingError: if a version in the sandbox does not satisfy a requirement, or there is no wheel.
     """
-    missing = [_line(item) for item in wheel.requires(target) if not _is_met(wheel, item, present)]
+    missing = [plain(item) for item in wheel.requires(target) if not _is_met(wheel, item, present)]
     if not missing:
         return ()
     progress(f"downloading dependencies of {wheel.name}: {', '.join(missing)}")
@@ -96,8 +96,3 @@ def _is_met(wheel: WheelFile, requirement: Requirement, present: Mapping[str, st
             f"{wheel.name} {wheel.version} needs {requirement}, but the sandbox has {requirement.name} {version}{advice}"
         )
     return not requirement.extras
-
-
-def _line(requirement: Requirement) -> str:
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    return f"{requirement.name}{extras}{requirement.specifier}"

@@ -88,7 +88,7 @@ def resolve(
             that are not available.
     """
     target = python or (guest.target if guest is not None else PythonTarget.current())
-    present = _installed_versions() if guest is None else guest.packages
+    present = installed_versions() if guest is None else guest.packages
     sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress)
     return _bundle(_locate(PluginSpec.parse(text), sandbox), sandbox)
 
@@ -203,11 +203,6 @@ def _chosen(wheel: WheelFile, located: _Located) -> str:
         raise PluginNotFoundError(f"{located.location} has no unlearner {name!r}; it has: {listed}.{stale}")
     refuse_name(FoundPlugin(UNLEARNERS, name, wheel.entry_points[name], wheel.name, wheel.version), name)
     return name
-
-
-def _installed_versions() -> dict[str, str]:
-    """Return canonical name -> version of all distributions in the running interpreter."""
-    return installed_versions()
 
 
 def materialise(bundle: PluginBundle, target: Path) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import io
+import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -69,16 +70,16 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
     Raises:
         PluginPackagingError: if the build fails.
     """
-    digests = {name: file_sha256(path) for name, path in source_files(source)}
-    variables = _version_variables(source, version)
+    files, variables = dict(source_files(source)), _version_variables(source, version)
+    digests = {name: file_sha256(path) for name, path in files.items()}
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-input", "--disable-pip-version-check"]
 
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source}")
         # Built from a copy, because build backends write into their source directory.
         with tempfile.TemporaryDirectory(prefix="harness-build-") as scratch:
-            with tarfile.open(fileobj=io.BytesIO(_tar(dict(source_files(source)))), mode="r") as tar:
-                _extract(tar, scratch)
+            for name, path in files.items():
+                _copy(path, Path(scratch, name))
             try:
                 run_pip([*command, "--wheel-dir", str(folder), scratch], progress, {**BUILD, **variables})
             except WheelsUnavailableError as error:
@@ -90,12 +91,16 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
     return next(folder.glob("*.whl"))
 
 
-def _extract(tar: tarfile.TarFile, folder: str) -> None:
-    """Unpack a tar made by :func:`_tar`; the filter argument exists since Python 3.10.12 and 3.11.4, and later needs a value."""
-    if "filter" in inspect.signature(tar.extractall).parameters:
-        tar.extractall(folder, filter="tar")
-    else:
-        tar.extractall(folder)  # noqa: S202 -- all names are relative and without ".."
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file with the mode and time that :func:`_tar` gives it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(_mode(source.stat().st_mode))
+    os.utime(target, (EPOCH_S, EPOCH_S))
+
+
+def _mode(mode: int) -> int:
+    return 0o755 if mode & 0o100 else 0o644
 
 
 def build_requirements(source: Path) -> list[Requirement]:
@@ -139,7 +144,7 @@ def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mtime = EPOCH_S  # zip archives cannot represent times before 1980
-    info.mode = 0o755 if info.mode & 0o100 else 0o644
+    info.mode = _mode(info.mode)
     return info
 
 

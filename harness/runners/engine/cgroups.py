@@ -53,34 +53,26 @@ class Cgroup:
         except OSError:
             return None
 
+    def _entry(self, controller: str, name: str, key: str) -> int | None:
+        """Return the number after ``key`` in a file of "key number" lines; None if there is none."""
+        lines = (line.partition(" ") for line in (self._read(controller, name) or "").splitlines())
+        return next((_number(value) for found, _, value in lines if found == key), None)
+
     def oom_kills(self) -> int | None:
         """Return the number of processes killed by the out-of-memory killer; None if unknown."""
-        text = self._read("memory", "memory.events" if self.version == 2 else "memory.oom_control")
-        for line in (text or "").splitlines():
-            key, _, value = line.partition(" ")
-            if key == "oom_kill":
-                return _number(value)
-        return None
+        return self._entry("memory", "memory.events" if self.version == 2 else "memory.oom_control", "oom_kill")
 
     def refused_forks(self) -> int | None:
         """Return the number of forks refused by the process limit; None if unknown."""
-        for line in (self._read("pids", "pids.events") or "").splitlines():
-            key, _, value = line.partition(" ")
-            if key == "max":
-                return _number(value)
-        return None
+        return self._entry("pids", "pids.events", "max")
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds used by the cgroup; None if unknown."""
         if self.version == 1:
             used_ns = _number(self._read("cpuacct", "cpuacct.usage"))
             return None if used_ns is None else used_ns / 1e9
-        for line in (self._read("cpu", "cpu.stat") or "").splitlines():
-            key, _, value = line.partition(" ")
-            if key == "usage_usec":
-                used_us = _number(value)
-                return None if used_us is None else used_us / 1e6
-        return None
+        used_us = self._entry("cpu", "cpu.stat", "usage_usec")
+        return None if used_us is None else used_us / 1e6
 
     def memory_mib(self) -> int | None:
         """Return the memory limit in MiB; None if unknown or unlimited."""

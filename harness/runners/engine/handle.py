@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Literal
 
 from harness.core.text import harmless_bytes
 from harness.errors import HarnessError, SandboxError
@@ -48,9 +49,7 @@ class DockerHandle:
         self._cgroup = cgroup
         self._init = init
         self._frames = Demultiplexer()
-        self._oom_kills = 0
-        self._refused_forks: int | None = None
-        self._cpu_s: float | None = None
+        self._counters: dict[str, float] = {}
         self._exit: GuestExit | None = None
         self._kill_notes: list[str] = []
 
@@ -99,23 +98,23 @@ class DockerHandle:
 
     def oom_kills(self) -> int:
         """Return the kernel's count for the container's control group; the last known one once the group is gone."""
-        if self._cgroup is not None:
-            self._oom_kills = self._cgroup.oom_kills() or self._oom_kills
-        return self._oom_kills
+        return int(self._counted("oom_kills") or 0)
 
     def refused_forks(self) -> int | None:
         """Return the kernel's count for the container's control group; the last known one once the group is gone."""
-        if self._cgroup is not None:
-            found = self._cgroup.refused_forks()
-            self._refused_forks = self._refused_forks if found is None else found
-        return self._refused_forks
+        forks = self._counted("refused_forks")
+        return None if forks is None else int(forks)
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds of the container's control group; the last known value once the group is gone."""
-        if self._cgroup is not None:
-            found = self._cgroup.cpu_s()
-            self._cpu_s = self._cpu_s if found is None else found
-        return self._cpu_s
+        return self._counted("cpu_s")
+
+    def _counted(self, counter: Literal["oom_kills", "refused_forks", "cpu_s"]) -> float | None:
+        """Read a counter of the control group, or return its last known value."""
+        found = None if self._cgroup is None else getattr(self._cgroup, counter)()
+        if found is not None:
+            self._counters[counter] = found
+        return self._counters.get(counter)
 
     def move(self, cores: tuple[int, ...]) -> None:
         """Pin the whole container to these cores.
@@ -187,7 +186,7 @@ class DockerHandle:
             self._init.close()
         return GuestExit(
             exit_code=exit_code,
-            oom_killed=oom_killed or self._oom_kills > 0,
+            oom_killed=oom_killed or self.oom_kills() > 0,
             stderr=harmless_bytes(bytes(self._frames.stderr)),
             notes=(*self._kill_notes, *notes),
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError, SandboxError
@@ -144,8 +145,30 @@ class Guests:
                 guest.channel.send_file(self._clock() + self._setup_timeout_s, Kind.DATA, self._data)
             self.spans.append(Span("warming", guest.cores, guest.began_s, self._clock()))
 
-    def _start_errors(self, guest: Guest) -> _StartErrors:
-        return _StartErrors(self, guest, self._setup_timeout_s)
+    @contextmanager
+    def _start_errors(self, guest: Guest) -> Iterator[None]:
+        """Drop the guest if it fails to start, and raise SandboxError with its stderr."""
+        try:
+            yield
+        except (GuestGoneError, DeadlineError, ProtocolError, TypeError, ValueError) as error:
+            exit_ = self.drop(guest)
+            if self._stopped:
+                raise StoppedError from error
+            if isinstance(error, NetworkRefusedError):
+                raise
+            raise SandboxError(self._why(error, exit_)) from error
+
+    def _why(self, error: Exception, exit_: GuestExit) -> str:
+        if isinstance(error, DeadlineError):
+            what = f"it was not ready after {self._setup_timeout_s:.0f} s"
+        else:
+            what = str(error) or type(error).__name__
+        status = "" if exit_.exit_code is None else f" (exit status {exit_.exit_code})"
+        stderr = f"\nIts error stream ends:\n{exit_.stderr}" if exit_.stderr.strip() else ""
+        return (
+            f"The sandbox's guest did not start: {what}{status}. Check the memory limit and the image "
+            f"(`harness image build`), and run `harness doctor`.{stderr}"
+        )
 
     def _move(self, guest: Guest, cores: tuple[int, ...]) -> None:
         try:
@@ -200,34 +223,3 @@ class Guests:
     def _refuse_when_stopped(self) -> None:
         if self._stopped:
             raise StoppedError
-
-
-class _StartErrors:
-    """Context manager: on a start-up error, drop the guest and raise SandboxError with its stderr."""
-
-    def __init__(self, guests: Guests, guest: Guest, timeout_s: float) -> None:
-        self._guests, self._guest, self._timeout_s = guests, guest, timeout_s
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, (GuestGoneError, DeadlineError, ProtocolError, TypeError, ValueError)):
-            exit_ = self._guests.drop(self._guest)
-            if self._guests.stopped:
-                raise StoppedError from error
-            if isinstance(error, NetworkRefusedError):
-                raise error
-            raise SandboxError(self._why(error, exit_)) from error
-
-    def _why(self, error: Exception, exit_: GuestExit) -> str:
-        if isinstance(error, DeadlineError):
-            what = f"it was not ready after {self._timeout_s:.0f} s"
-        else:
-            what = str(error) or type(error).__name__
-        status = "" if exit_.exit_code is None else f" (exit status {exit_.exit_code})"
-        stderr = f"\nIts error stream ends:\n{exit_.stderr}" if exit_.stderr.strip() else ""
-        return (
-            f"The sandbox's guest did not start: {what}{status}. Check the memory limit and the image "
-            f"(`harness image build`), and run `harness doctor`.{stderr}"
-        )

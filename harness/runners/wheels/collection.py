@@ -131,10 +131,11 @@ class _Download:
         wheels = [WheelFile.read(path) for path in self.folder.glob("*.whl")]
         have = {canonicalize_name(name) for name in (*self.constraints, *(wheel.name for wheel in wheels))}
         needed = (requirement for wheel in wheels for requirement in wheel.requires(self.target))
-        return {_plain(requirement) for requirement in needed if canonicalize_name(requirement.name) not in have}
+        return {plain(requirement) for requirement in needed if canonicalize_name(requirement.name) not in have}
 
 
-def _plain(requirement: Requirement) -> str:
+def plain(requirement: Requirement) -> str:
+    """Return a requirement without its marker."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return f"{requirement.name}{extras}{requirement.specifier}"
 

@@ -46,6 +46,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="2",
         summary="Any difference between unlearned and retrained models, and an upper bound of the memory that is left",
         evaluate=evaluate,
+        needs="phi",
         source="Westfall and Young 1993; Gretton et al. 2012; Hoeffding 1948; Schuirmann 1987",
     )
 

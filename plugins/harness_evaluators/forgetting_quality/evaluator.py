@@ -35,8 +35,7 @@ def epsilons(
     error; here epsilon is 0.
 
     ``exact`` is the largest epsilon over all closed intervals of phi, with either population predicted inside. It includes
-    all
-    single thresholds in both directions. It has no grid, and no guard on ranges. Sizes may differ.
+    all single thresholds in both directions. It has no grid, and no guard on ranges. Sizes may differ.
 
     Args:
         unlearned: phi of the unlearned models, shape (n_models, n_examples), finite.
@@ -83,9 +82,10 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting_quality",
-        version="2",
+        version="3",
         summary="The NeurIPS 2023 challenge's metric: epsilons of attacks on unlearned against retrained models",
         evaluate=evaluate,
+        needs="phi",
         source="Triantafillou et al. 2024 (arXiv 2406.09073); google-deepmind/unlearning_evaluation",
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Metric, Population, SplitName
-from harness_evaluators.common import control_and_noop, evidence_analysis
+from harness_evaluators.common import control_and_noop, evidence_analysis, half_samples
 from harness_evaluators.common.bootstrap import Resamples, Sampled
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import Analysis, Models
@@ -29,6 +29,7 @@ _FAMILY: Mapping[AttackName, str] = {
 MIN_FOR_MEANS = 64
 """Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, and epsilon is capped there."""
 
+_FEW_FOR_MEANS = f"Without interval: a mean epsilon needs {MIN_FOR_MEANS} models per population."
 _TEXTS = {
     "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
     "retraining itself stays far below 1, so read it beside the control.",
@@ -108,7 +109,7 @@ def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Row
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
     """Return accuracy on retain times that on test, each over the retrained models', by row; None if they do not exist."""
-    if not (models.has("retain") and models.has("test")):
+    if models.evidence.phi_only or not (models.has("retain") and models.has("test")):
         return None
     right = {split: models.panel(split, _accuracies) for split in ("retain", "test")}
     parts = [panel.retrained for panel in right.values() if panel.retrained is not None]
@@ -141,7 +142,10 @@ def context(sizes: Mapping[str, int]) -> str:
 def with_context(metric: Metric, text: str) -> Metric:
     """Return the metric with a note on N; for F and the score also with a note on comparability."""
     limits = "" if metric.name.startswith(("mean", "median")) else _NOT_COMPARABLE
-    return replace(metric, note=" ".join(part for part in (metric.note, text, limits) if part))
+    note = metric.note
+    if metric.interval is None and not note:
+        note = _FEW_FOR_MEANS if metric.name.startswith("mean") else half_samples.FEW
+    return replace(metric, note=" ".join(part for part in (note, text, limits) if part))
 
 
 _NOT_COMPARABLE = "Not comparable with runs of another N, another family of attacks or another spread of phi."

@@ -1,4 +1,4 @@
-"""Epsilons of populations as statistics with each model's contribution, in-sample and cross-fitted."""
+"""Epsilons of populations as statistics, in-sample and cross-fitted, with their noise from halves of the models."""
 
 from __future__ import annotations
 
@@ -10,21 +10,15 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from harness.evaluation import Population, SplitName, phi
-from harness_evaluators.common import jackknife, likelihood_ratio, parallel
+from harness_evaluators.common import half_samples, likelihood_ratio, parallel
 from harness_evaluators.common.bootstrap import Linear
 from harness_evaluators.common.evidence_analysis import Analysis
-from harness_evaluators.forgetting_quality import example_noise, rates, strongest_attack
+from harness_evaluators.forgetting_quality import rates, strongest_attack
 from harness_evaluators.forgetting_quality.strongest_attack import AttackName, Attacks, Codes, Pool
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 Folds = NDArray[np.int64]
-
-MIN_TO_RESAMPLE = 8
-"""Fewest models of each population for intervals: the jackknife leaves out an eighth of them."""
-
-COLUMNS = 256
-"""Most examples in the comparison of values between halves of the models."""
 
 _BLOCK = 100_000
 """Most logits converted to phi at once."""
@@ -69,77 +63,44 @@ def official_phi(analysis: Analysis, population: Population, split: SplitName) -
 def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generator) -> Row:
     """Compare phi of a population with that of as many retrained models, shape (N, n) each.
 
-    The buckets are those of the full N in every resample. Cross-fitted statistics of the grid have no contributions, which
-    would
-    triple the cost.
+    Cross-fitted statistics of the grid have no deviations, which would triple the cost.
     """
-    both, size = strongest_attack.pool(left, right), min(len(left), len(right))
-    everyone = np.ones(len(left), dtype=np.bool_), np.ones(len(right), dtype=np.bool_)
-    full = strongest_attack.strongest_of(both, strongest_attack.codes(*everyone), attack, rates.DELTA, ends=False)
-    folds = two_folds(len(left), len(right), rng)
-    crossed = _points_and_epsilon(_cross_fitted(both, strongest_attack.codes(*everyone), attack, folds), _half_of(size))
-    per_example = np.concatenate([_points_and_epsilon(full.epsilon[None], size), crossed])
-    resampled = _Resampled(both, attack, folds, size)
-    means = [Linear(float(values.mean())) for values in per_example]
-    if min(len(left), len(right)) >= MIN_TO_RESAMPLE:
-        means = resampled.with_noise(per_example, (len(left), len(right)))
-    f, epsilon, f_crossed, epsilon_crossed = means
-    median = Linear(float(np.median(full.epsilon)))
-    named = dict(zip((*IN_SAMPLE, *CROSS_FITTED), (f, epsilon, median, f_crossed, epsilon_crossed), strict=True))
-    return Row(named, full.epsilon, int(full.guarded.sum()))
+    both, sizes = strongest_attack.pool(left, right), (len(left), len(right))
+    everyone = strongest_attack.codes(*(np.ones(size, dtype=np.bool_) for size in sizes))
+    folds = two_folds(*sizes, rng)
+    full = strongest_attack.strongest_of(both, everyone, attack, rates.DELTA, ends=False)
+    crossed = _cross_fitted(both, everyone, attack, folds)
+    per_example = np.concatenate(
+        [_points_and_epsilon(full.epsilon[None], min(sizes)), _points_and_epsilon(crossed, _half_of(min(sizes)))]
+    )
+    names = (IN_SAMPLE[0], IN_SAMPLE[1], *CROSS_FITTED)
+    found = {name: Linear(float(values.mean())) for name, values in zip(names, per_example, strict=True)}
+    found["median_epsilon"] = Linear(float(np.median(full.epsilon)))
+    noise = _noise(both.part(half_samples.columns(left.shape[1])), sizes, attack)
+    for i, name in enumerate(names if noise is not None else ()):
+        if noise is not None and i < noise.shape[1]:
+            deviations = half_samples.of_mean(noise[:, i], left.shape[1])
+            found[name] = replace(found[name], deviations=deviations)
+    return Row(found, full.epsilon, int(full.guarded.sum()))
 
 
-@dataclass(frozen=True)
-class _Resampled:
-    """Statistics of subsets of the models of two populations.
+def _noise(both: Pool, sizes: tuple[int, int], attack: AttackName) -> Values | None:
+    """Return deviations between halves of the models of points and epsilon of each of m examples, shape (HALVINGS, k, m).
 
-    Attributes:
-        both: all models.
-        attack: the family.
-        folds: of all models, shape (N_left + N_right,).
-        size: models of the smaller population, which determines the buckets.
+    k is 2, and 4 for the exact family: also those of cross-fitted attacks. The buckets are those of all models.
     """
 
-    both: Pool
-    attack: AttackName
-    folds: Folds
-    size: int
-
-    def per_example(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """Return points and epsilon of each example, for the exact family also of cross-fitted attacks: (2, n) or (4, n)."""
-        chosen = strongest_attack.codes(keep_left, keep_right)
-        found = strongest_attack.strongest_of(self.both, chosen, self.attack, rates.DELTA, ends=False).epsilon
-        values = _points_and_epsilon(found[None], self.size)
-        if self.attack == "official-grid":
+    def of_half(*keep: Keep) -> Values:
+        chosen = strongest_attack.codes(*keep)
+        found = strongest_attack.strongest_of(both, chosen, attack, rates.DELTA, ends=False).epsilon
+        values = _points_and_epsilon(found[None], min(sizes))
+        if attack == "official-grid":
             return values
-        crossed = _cross_fitted(self.both, chosen, self.attack, self.folds)
-        return np.concatenate([values, _points_and_epsilon(crossed, _half_of(self.size))])
+        folds = np.concatenate([np.cumsum(kept) % 2 for kept in keep])  # of equal sizes among the kept models
+        crossed = _cross_fitted(both, chosen, attack, folds)
+        return np.concatenate([values, _points_and_epsilon(crossed, _half_of(min(sizes)))])
 
-    def of_half(self, keep_left: Keep, keep_right: Keep) -> Values:
-        """Return :meth:`per_example` with folds of equal sizes among the kept models."""
-        folds = np.concatenate([np.cumsum(keep) % 2 for keep in (keep_left, keep_right)])
-        return replace(self, folds=folds).per_example(keep_left, keep_right)
-
-    def with_noise(self, per_example: Values, sizes: tuple[int, int]) -> list[Linear]:
-        """Return means over examples with contributions if known; ``per_example`` of all models, shape (4, n)."""
-        everyone = np.ones(sizes[0], dtype=np.bool_), np.ones(sizes[1], dtype=np.bool_)
-        lefts = np.array([self.per_example(keep, everyone[1]) for keep in jackknife.left_out(sizes[0])])
-        rights = np.array([self.per_example(everyone[0], keep) for keep in jackknife.left_out(sizes[1])])
-        some = example_noise.columns(per_example.shape[1], COLUMNS)
-        reliable = example_noise.reliabilities(*sizes, replace(self, both=self.both.part(some)).of_half)
-        found = []
-        for i, values in enumerate(per_example):
-            if i >= lefts.shape[1]:
-                found.append(Linear(float(values.mean())))
-                continue
-            sides = [
-                jackknife.spread(without[:, i].mean(axis=1, keepdims=True), size)[:, 0]
-                for without, size in zip((lefts, rights), sizes, strict=True)
-            ]
-            first_order = example_noise.of_examples([lefts[:, i], rights[:, i]])
-            linear = Linear(float(values.mean()), *sides)
-            found.append(example_noise.corrected(linear, values, float(reliable[i]), first_order))
-        return found
+    return half_samples.deviations(sizes, of_half)
 
 
 def two_folds(n_left: int, n_right: int, rng: np.random.Generator) -> Folds:
@@ -151,9 +112,8 @@ def cross_fitted(left: Values, right: Values, attack: AttackName, folds: tuple[F
     """Return epsilon of attacks on other models than those that chose them, shape (2, n).
 
     The strongest attack on one half of the models of both populations is applied to the other half, and the reverse. Both
-    rates 0
-    give the cap as in-sample. If exactly one of them is 0, it is replaced by one error: discarding the attack would use the
-    models that it is tested on.
+    rates 0 give the cap as in-sample. If exactly one of them is 0, it is replaced by one error: discarding the attack would
+    use the models that it is tested on.
     """
     everyone = strongest_attack.codes(*(np.ones(len(side), dtype=np.bool_) for side in (left, right)))
     return _cross_fitted(strongest_attack.pool(left, right), everyone, attack, np.concatenate(folds))

@@ -46,6 +46,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="2",
         summary="KL divergence of margins between unlearned and retrained models, per split",
         evaluate=evaluate,
+        needs="phi",
         source="Georgiev et al. 2024 (arXiv 2410.23232), appendix E.1",
     )
 

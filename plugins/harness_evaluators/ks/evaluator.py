@@ -77,6 +77,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="3",
         summary="Kolmogorov-Smirnov and Wasserstein distances between unlearned and retrained models' outputs",
         evaluate=evaluate,
+        needs="phi",
         source="Hodges 1958; Benjamini and Hochberg 1995; Vallender 1974",
     )
 
@@ -100,9 +101,12 @@ def evaluate(analysis: Analysis) -> Result:
         MEAN_D: _rows({row: one.mean for row, one in found.items()}, resamples),
         REJECTED: control_and_noop.without_interval(rejected),
         WASSERSTEIN: _rows(_wasserstein(comparisons), resamples),
-        LOGITS: _rows(_on_logits(models), resamples),
     }
+    if not analysis.evidence.phi_only:
+        rows[LOGITS] = _rows(_on_logits(models), resamples)
     metrics = [_with_null(control_and_noop.metric(about, values), comparisons) for about, values in rows.items()]
+    if analysis.evidence.phi_only:
+        metrics.append(control_and_noop.missing(LOGITS, "Not computed: it needs logits, and only phi was supplied."))
     metrics += [_on_split(models, split, resamples) for split in OTHER_SPLITS]
     arrays |= control_and_noop.position_intervals(rows)
     return Result(tuple(metrics), arrays, control_and_noop.warnings("ks", models, rows))

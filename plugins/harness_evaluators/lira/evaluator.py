@@ -105,6 +105,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="2",
         summary="Likelihood-ratio attack between unlearned and retrained models, cross-fitted over models",
         evaluate=evaluate,
+        needs="phi",
         source="Carlini et al. 2022 (arXiv 2112.03570); Hayes et al. 2024 (arXiv 2403.01218)",
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.core.outcomes import Status
-from harness.doctor.attacks.attack import PROMISES
-from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.attack import PROMISES, Attack, Guard
+from harness.doctor.attacks.catalogue import ATTACKS, read_attacks
 from harness.doctor.attacks.environment import HONEST, LIMITS, LIMITS_PROBE
 from harness.doctor.attacks.wheel import sources, write_wheel
 from harness.runners.wheels.wheel import WheelFile
@@ -56,7 +57,41 @@ def test_targets_stand_in_their_module_and_take_arguments_of_the_hook(module: st
 def test_what_attacks_try_fits_into_a_table() -> None:
     texts = [attack.tries for attack in ATTACKS]
 
-    assert [text for text in texts if text != text.strip() or text.endswith(".") or {"|", "\n"} & set(text)] == []
+    assert [text for text in texts if not text or text != text.strip() or text.endswith(".") or "|" in text] == []
+
+
+def test_an_attack_is_what_its_mark_says_where_it_differs_from_the_mark_of_its_module() -> None:
+    source = b"""
+hostile = attack("timeout", promise=3, limit_s=1.0)
+
+def _helper(): pass
+
+def sleeps():
+    'Sleep forever.'
+
+@hostile("ok", "killed_signal", guard="pids", limit_s=30.0)
+def forks():
+    \'\'\'Fork.
+
+    Twice.\'\'\'
+
+mounts = hostile(refused("mount"), "Mount a file system.", "ok", promise=1)
+"""
+    sleeps = Attack("sleeps", "clock:sleeps", 3, "Sleep forever", (Status.TIMEOUT,), limit_s=1.0)
+    forks = Attack("forks", "clock:forks", 3, "Fork", (Status.OK, Status.KILLED_SIGNAL), guard=Guard.PIDS)
+    mounts = Attack("mounts", "clock:mounts", 1, "Mount a file system", (Status.OK,), limit_s=1.0)
+
+    assert list(read_attacks("clock", source)) == [sleeps, forks, mounts]
+
+
+def test_marks_leave_the_hooks_as_they_are() -> None:
+    names: dict[str, Any] = {}
+    exec(sources()["_marks.py"], names)  # noqa: S102  (the one module that attacks nothing)
+    hostile = names["attack"]("ok", promise=1)
+
+    def hook() -> None: ...
+
+    assert hostile("timeout", limit_s=1.0)(hook) is hostile(hook, "Do it.", "timeout") is hook
 
 
 def test_an_attack_that_uses_up_a_limit_waits_until_the_limit_is_seen() -> None:

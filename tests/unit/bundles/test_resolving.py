@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
 import json
 import os
 import shutil
 import sys
-import tarfile
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import DuplicatePluginError, PluginNotFoundError, PluginPackagingError
-from harness.runners.bundles import materialise, resolve, source
+from harness.runners.bundles import materialise, resolve
 from harness.runners.bundles.installed import repack_installed
 from tests.unit.bundles.wheels import SOUND, entry_points, metadata, write_wheel
 
@@ -262,25 +259,3 @@ def test_a_build_has_one_time_for_all_files_whatever_the_user_s_variables_say(
     os.utime(source / "timed.py", (0, 0))
 
     assert resolve(str(source), allow_host_build=True).facts.version == "315532800.315532800"
-
-
-def test_a_source_directory_is_unpacked_by_a_python_whose_tar_files_take_no_filter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As Python 3.10.11 and 3.11.3 have it."""
-    real = tarfile.TarFile.extractall
-
-    def older(self: tarfile.TarFile, path: str = ".", members: Any = None, *, numeric_owner: bool = False) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # newer ones ask for a filter
-            real(self, path, members, numeric_owner=numeric_owner)
-
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "file.txt").write_text("content")
-    (tmp_path / "source" / "link").symlink_to("file.txt")
-    packed = source._tar(dict(source.source_files(tmp_path / "source")))
-    monkeypatch.setattr(tarfile.TarFile, "extractall", older)
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        source._extract(tar, str(tmp_path / "out"))
-
-    assert (tmp_path / "out" / "link").read_text() == "content"

@@ -75,6 +75,6 @@ def hostile() -> list[LoadedReport]:
     )
     options = {HOSTILE: HOSTILE}
     bad = report(plugin_facts=replace(PLUGIN, **texts), evaluators=found, run_id=HOSTILE)
-    bad = bad.model_copy(update={"plugin": bad.plugin.model_copy(update={"options": options})})
+    bad = bad.model_copy(update={"plugin": replace(bad.plugin, options=options)})
     good = report("=cmd|' /C calc'!A0", 0.8)
     return [LoadedReport(bad), LoadedReport(good)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.comparing import LoadedReport, compare, drift, load_reports
+from harness.comparing.comparability import torch_of
 from harness.errors import RunNotFoundError, UsageError
 from harness.report.document import PluginRecord
 from harness.report.writing import write_report
@@ -107,7 +108,7 @@ def test_drift_is_held_against_the_oldest_torch_whatever_the_order() -> None:
 
     assert [method.label for method in made.methods] == ["torch 2.4.1", "torch 2.6.0+cpu", "torch 2.13.0"]
     assert marks(made, "lira.auc") == ["", "differs", ""]
-    assert [(row.name, method.torch) for row, method, _ in made.marked] == [("lira.auc", "2.6.0+cpu")]
+    assert [(row.name, torch_of(method.report)) for row, method, _ in made.marked] == [("lira.auc", "2.6.0+cpu")]
 
 
 def test_drift_tells_a_move_that_is_as_far_from_perfect_on_the_other_side() -> None:

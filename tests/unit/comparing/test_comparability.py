@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from harness.comparing import LoadedReport, compare, drift, is_drift
+from harness.core.hardware import Hardware
 from harness.errors import NotComparableError
 from harness.report.document import (
     ArchitectureRecord,
     BudgetRecord,
     DesignRecord,
     EvaluatorRecord,
-    HardwareRecord,
     PopulationRecord,
     Report,
     RunnerRecord,
@@ -93,7 +93,7 @@ def test_a_metric_that_changes_its_direction_is_left_out() -> None:
     assert any("differs in unit or direction" in text for text in made.notices)
 
 
-OTHER_MACHINE = HardwareRecord(cpu_model="Other", cores=64, memory_mib=1, platform="Linux")
+OTHER_MACHINE = Hardware(cpu_model="Other", cores=64, memory_mib=1, platform="Linux")
 NOTED: dict[str, tuple[dict[str, Any], str]] = {
     "torch": (
         {"runner": RunnerRecord.from_facts(replace(RUNNER, torch="2.6.0"), "run")},

@@ -5,14 +5,13 @@ import pytest
 
 from harness.comparing.differences import difference, estimate, holm
 from harness.evaluation import Interval, Metric
-from harness.report.document import IntervalRecord, MetricRecord
 from tests.unit.comparing.samples import metric
 
 MANY = 10**6  # models, so that Student's t is the normal law
 
 
-def record(value: float | None, half: float | None = 0.02, **changes: object) -> MetricRecord:
-    return MetricRecord.from_metric(metric(value, half, **changes))
+def record(value: float | None, half: float | None = 0.02, **changes: object) -> Metric:
+    return metric(value, half, **changes)
 
 
 def test_the_interval_of_a_difference_adds_half_widths_in_quadrature() -> None:
@@ -107,8 +106,8 @@ def test_one_model_is_no_ground_for_a_difference() -> None:
 
 
 def test_an_interval_of_another_level_counts_for_what_it_is() -> None:
-    narrow = estimate(0.5, IntervalRecord(low=0.4, high=0.6, level=0.68))
-    wide = estimate(0.5, IntervalRecord(low=0.4, high=0.6, level=0.95))
+    narrow = estimate(0.5, Interval(low=0.4, high=0.6, level=0.68))
+    wide = estimate(0.5, Interval(low=0.4, high=0.6, level=0.95))
 
     assert narrow is not None
     assert wide is not None
@@ -122,11 +121,11 @@ def test_holm_adjusts_as_in_a_worked_example() -> None:
     assert holm([]) == []
 
 
-def mean_of(rng: np.random.Generator, shift: float, models: int) -> MetricRecord:
+def mean_of(rng: np.random.Generator, shift: float, models: int) -> Metric:
     """Return a mean over models with the limit of its bootstrap interval for many resamples."""
     values = rng.normal(shift, 1.0, models)
     mean, half = float(values.mean()), 1.96 * float(values.std(ddof=1)) / np.sqrt(models)
-    return MetricRecord.from_metric(Metric("m", mean, "lower", "", interval=Interval(mean - half, mean + half)))
+    return Metric("m", mean, "lower", "", interval=Interval(mean - half, mean + half))
 
 
 @pytest.mark.parametrize("models", [8, 32])

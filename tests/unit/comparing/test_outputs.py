@@ -16,7 +16,7 @@ from harness.comparing.csv_file import COLUMNS, csv_text
 from harness.comparing.json_file import json_text
 from harness.comparing.latex import escape, latex_text
 from harness.comparing.page import page_text
-from tests.tags import Tags
+from tests.markup import Tags
 from tests.unit.comparing.samples import HOSTILE, hostile, loaded, metric, report, under_torch
 from tests.unit.report.examples import evaluator
 

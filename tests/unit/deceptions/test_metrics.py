@@ -10,10 +10,11 @@ import pytest
 from benchmarks.deceptions import page, published
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, HONEST, find
 from benchmarks.deceptions.fooled import Matrix
-from benchmarks.deceptions.judging import evaluators, evidence_of, judge
+from benchmarks.deceptions.judging import VERDICT_FROM, evidence_of, judge
 from benchmarks.deceptions.model import Submission
-from benchmarks.deceptions.populations import World, synthetic
-from benchmarks.deceptions.study import stream
+from benchmarks.deceptions.study import stream, synthetic
+from benchmarks.judging import evaluators
+from benchmarks.populations import World
 
 
 @pytest.fixture(scope="module")
@@ -86,22 +87,34 @@ def test_a_metric_that_tells_an_honest_submission_cries_wolf() -> None:
     assert odd.wolf("good") == ["dropout"]
 
 
-def test_the_page_shows_every_submission_and_every_metric(world: World) -> None:
-    judgements = [judge(find(name), world, stream(find(name), 8, 0), evaluators()) for name in ("noop", "retrained")]
-    found = page.text(judgements, MATRIX, ["a fact"], 11)
-    scales = sum(one.family == "scales" for one in ALL)
+def test_the_page_counts_what_fools_each_metric_by_family(world: World) -> None:
+    judgements = [
+        judge(find(name), world, stream(find(name), 8, 0), evaluators([VERDICT_FROM])) for name in ("noop", "retrained")
+    ]
+    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.metrics(MATRIX, judgements).splitlines()]
+    rows = {cells[0]: dict(zip(found[0], cells, strict=True)) for cells in found}
 
-    assert f"| `blind` | {len(DECEPTIONS)} | `{'●' * scales}` |" in found
-    assert f"| `good` | 0 | `{'·' * scales}` |" in found
-    assert f"`{'·' * len(HONEST)}` | 0 |" in found
-    assert "| `noop` | The originals, untouched. | 100 % | none |" in found
-    assert "- a fact" in found
+    assert rows["`blind`"][f"fooled of {len(DECEPTIONS)}"] == str(len(DECEPTIONS))
+    assert rows["`blind`"]["scales"] == str(sum(one.family == "scales" for one in ALL))
+    assert set(list(rows["`good`"].values())[1:]) == {"0"}
+    assert "- a fact" in page.text(judgements, MATRIX, "- a fact", 11)
+
+
+def test_the_tables_have_every_metric_and_what_each_judged_submission_does(world: World) -> None:
+    judgement = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators([VERDICT_FROM]))
+    metrics, verdicts = page.tables([judgement], MATRIX)
+    rows = {row[0]: row for row in metrics.rows}
+
+    assert rows["blind"] == ["blind", len(DECEPTIONS), 0, *[1] * len(DECEPTIONS), *[0] * len(HONEST)]
+    assert rows["good"] == ["good", 0, 0, *[0] * len(ALL)]
+    assert rows["the verdict, as_retrained"].count(None) == len(ALL) - 1
+    assert verdicts.rows == [["noop", "mixtures", "Return the originals, untouched.", "100 %", "none"]]
 
 
 def test_the_verdict_has_rows_of_its_own(world: World) -> None:
-    noop = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators())
+    noop = judge(find("noop"), world, stream(find("noop"), 8, 0), evaluators([VERDICT_FROM]))
     praised = replace(noop, level="no_difference_seen")
-    seen, fooled = (page.metrics(MATRIX, [one]).splitlines()[2:4] for one in (noop, praised))
+    seen, fooled = ([row[1] for row in page.tables([one], MATRIX)[0].rows[:2]] for one in (noop, praised))
 
-    assert [line.split("|")[2].strip() for line in seen] == ["0", "0"]
-    assert [line.split("|")[2].strip() for line in fooled] == ["0", "1"]
+    assert seen == [0, 0]
+    assert fooled == [0, 1]

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.answers import on_phi, raised, scaled, wrong_label
 from benchmarks.deceptions import catalogue, rules, table
 from benchmarks.deceptions.__main__ import main
-from benchmarks.deceptions.answers import on_phi, raised, scaled, wrong_label
-from benchmarks.deceptions.judging import Judgement, evaluators, judge
+from benchmarks.deceptions.judging import VERDICT_FROM, Judgement, judge
 from benchmarks.deceptions.model import Deception, Submission
-from benchmarks.deceptions.populations import Law, World, synthetic
-from benchmarks.deceptions.study import Plan, stream
+from benchmarks.deceptions.study import SYNTHETIC, Plan, stream, synthetic
+from benchmarks.judging import evaluators
+from benchmarks.populations import Law, World
 from harness.evaluation import phi
 
 MODELS = 16
@@ -25,7 +26,7 @@ def world() -> World:
 
 
 def _judged(deception: Deception, world: World) -> Judgement:
-    return judge(deception, world, stream(deception, MODELS, 0), evaluators())
+    return judge(deception, world, stream(deception, MODELS, 0), evaluators([VERDICT_FROM]))
 
 
 def test_the_catalogue_is_large_enough_and_names_are_unique() -> None:
@@ -64,13 +65,13 @@ def test_a_temperature_does_not_hide_what_queries_and_other_classes_show(name: s
 @pytest.mark.slow
 @pytest.mark.parametrize("models", [8, 16, 32, 64])
 def test_no_rule_is_broken_at_any_number_of_models(models: int) -> None:
-    found = list(Plan(synthetic, (models,), 3).judgements(evaluators()))
+    found = list(Plan(synthetic, (models,), 3).judgements(evaluators([VERDICT_FROM])))
 
     assert rules.broken(found) == []
 
 
 def test_logits_have_the_confidences_of_the_law() -> None:
-    law = Law.draw(3)
+    law = Law.draw(SYNTHETIC, np.random.default_rng(3))
     models = law.models(4000, np.random.default_rng(0))
     found = phi(models.splits["forget"], law.labels["forget"])
     residual = (found - law.centre["forget"]) / law.spread["forget"]
@@ -82,7 +83,7 @@ def test_logits_have_the_confidences_of_the_law() -> None:
 
 
 def test_models_have_their_factor_on_every_split() -> None:
-    law = Law.draw(3)
+    law = Law.draw(SYNTHETIC, np.random.default_rng(3))
     models = law.models(2000, np.random.default_rng(0))
     means = [
         ((phi(models.splits[name], law.labels[name]) - law.centre[name]) / law.spread[name]).mean(axis=1)
@@ -100,6 +101,16 @@ def test_originals_lie_higher_on_the_forget_set_alone(world: World) -> None:
 
     assert means["forget"][0] - means["forget"][1] > 1
     assert all(abs(one - other) < 0.1 for name, (one, other) in means.items() if name != "forget")
+
+
+def test_a_tenth_left_is_the_original_on_a_tenth_of_the_examples_and_under_every_query(world: World) -> None:
+    made = catalogue.find("left-10-percent").make(world, np.random.default_rng(0)).answers
+    pairs = [(one.splits["forget"], *one.queries.values()) for one in (made, world.original, world.fresh)]
+    for ours, original, fresh in zip(*pairs, strict=True):
+        kept = (ours == original).all(axis=(0, 2))
+
+        assert kept.sum() == 20
+        assert (ours[:, ~kept] == fresh[:, ~kept]).all()
 
 
 def test_a_mark_in_a_wrong_class_leaves_the_confidence_as_it_is(world: World) -> None:
@@ -159,9 +170,9 @@ def test_a_wrong_word_for_an_honest_submission_breaks_the_rules_unless_chance_ex
 
 
 def test_the_table_has_a_row_for_each_submission_and_marks_broken_rules(noop: Judgement) -> None:
-    found = table.markdown([noop, replace(noop, level="as_retrained", models=32)])
+    found = table.rows([noop, replace(noop, level="as_retrained", models=32)])
 
-    assert "| `noop` | 100 % | none | as_retrained (!) |" in found
+    assert found == [["noop", "100 %", "none", "as_retrained (!)"]]
 
 
 def test_the_command_judges_what_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,7 +180,7 @@ def test_the_command_judges_what_is_named(capsys: pytest.CaptureFixture[str]) ->
 
     printed = capsys.readouterr().out
     assert status == 0
-    assert [line.split()[0] for line in printed.splitlines()[:3]] == ["submission", "noop", "retrained"]
+    assert [line.split()[1] for line in printed.splitlines() if " " in line][:3] == ["submission", "noop", "retrained"]
     assert "0 submissions break a rule." in printed
 
 

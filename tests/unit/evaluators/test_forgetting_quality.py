@@ -193,6 +193,26 @@ def test_forgetting_stands_between_noop_and_control(gaussian: Make) -> None:
         assert one.smallest_visible is not None
 
 
+@pytest.mark.parametrize(("models", "f", "epsilon"), [(15, False, False), (16, True, False), (64, True, True)])
+def test_a_value_has_an_interval_or_says_how_many_models_one_needs(
+    gaussian: Make, models: int, f: bool, epsilon: bool
+) -> None:
+    result = evaluate(gaussian(1.0, n_models=models, n_examples=20))
+    for name, has_one, least in (("f_exact", f, 16), ("mean_epsilon_exact", epsilon, 64)):
+        found = metric(result, name)
+        assert (found.interval is not None) == has_one
+        assert (f"needs {least} models" in found.note or f"need {least} models" in found.note) != has_one
+
+
+def test_the_noise_of_f_is_that_of_repeated_draws() -> None:
+    rng = np.random.default_rng(5)
+    drawn = [rng.standard_normal((2, 32, 1)) * 0.3 + rng.standard_normal((2, 32, 150)) * 1.5 for _ in range(16)]
+    rows = [statistics.row(*pair, "exact", np.random.default_rng(0)).statistics["f"] for pair in drawn]
+    spread = np.std([row.value for row in rows], ddof=1)
+    estimated = np.sqrt(np.mean([np.square(row.deviations).mean() for row in rows if row.deviations is not None]))
+    assert 0.5 * spread < estimated < 2 * spread
+
+
 def test_clopper_pearson_limits_are_those_of_the_binomial() -> None:
     """So many errors or fewer have probability 0.0125 at the limit."""
     for errors, n_models in ((0, 16), (3, 16), (7, 32)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,7 @@ def saved(root: Path, name: str, auc: float | None = 0.8, half: float | None = 0
 
 
 def runner(torch: str = "2.13.0+cpu", **changes: Any) -> RunnerRecord:
-    record = RunnerRecord.from_facts(RUNNER, "run")
-    return record.model_copy(update={"torch": torch, **changes})
+    return replace(RunnerRecord.from_facts(RUNNER, "run"), torch=torch, **changes)
 
 
 def board_of(root: Path) -> Leaderboard:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 
 from harness.core.outcomes import Status
 from harness.errors import UsageError
-from harness.leaderboard import Board, Row, find_reports, rank_all
+from harness.leaderboard import Board, Row, find_reports, rank_all, words
 from harness.leaderboard.building import MAX_DRAWN
 from harness.leaderboard.page import page_text
+from harness.leaderboard.rows import row_facts
 from harness.report.document import DesignRecord
 from tests.unit.comparing.samples import metric, records, report
 from tests.unit.leaderboard.ground import board_of, runner, saved
@@ -116,30 +118,32 @@ def test_a_run_whose_evaluator_failed_stands_with_the_others(tmp_path: Path) -> 
 def test_a_row_says_on_what_it_rests(tmp_path: Path) -> None:
     outcomes = [*(outcome(index) for index in range(5)), timeout(5), timeout(6), outcome(7, Status.OOM)]
     gpu = runner("2.6.0+cu124", gpu={"path": "cdi"}, isolation_level="model")
-    hardware = report().hardware.model_copy(update={"gpus": ("NVIDIA H100", "NVIDIA H100")})
+    hardware = replace(report().hardware, gpus=("NVIDIA H100", "NVIDIA H100"))
     saved(tmp_path, "scrub", outcomes=outcomes, runner=gpu, hardware=hardware)
     (row,) = only(tmp_path).rows
 
-    assert (row.finished, row.models) == (5, 8)
-    assert row.failures == (("over the time limit", 2), ("out of memory", 1))
-    assert (row.isolation, row.device) == ("docker, a guest per model", "NVIDIA H100")
-    assert (row.torch, row.torch_release) == ("2.6.0+cu124", "2.6.0")
-    assert row.isolation_sentence == "No network, read-only root, no capabilities."
-    assert row.limit == "1.00 s (20 % of retraining)"
+    facts = row_facts(row)
+
+    assert (facts["finished"], facts["models"]) == (5, 8)
+    assert words.failures(row.report) == "2 over the time limit, 1 out of memory"
+    assert (facts["isolation"], facts["device"]) == ("docker, a guest per model", "NVIDIA H100")
+    assert (facts["torch"], words.torch_release(row)) == ("2.6.0+cu124", "2.6.0")
+    assert facts["isolation_sentence"] == "No network, read-only root, no capabilities."
+    assert facts["limit"] == "1.00 s (20 % of retraining)"
 
 
 def test_what_was_not_isolated_is_called_so(tmp_path: Path) -> None:
     saved(tmp_path, "scrub", runner=runner(name="process", isolation="none: an ordinary process"))
 
-    assert only(tmp_path).rows[0].isolation == "not isolated (process)"
+    assert row_facts(only(tmp_path).rows[0])["isolation"] == "not isolated (process)"
 
 
 def test_rows_of_unknown_torch_can_be_filtered_by_that(tmp_path: Path) -> None:
     saved(tmp_path, "scrub", runner=runner(torch=""), libraries={})
 
     text = page_text(board_of(tmp_path))
-    assert '<option value="not known">' in text
-    assert 'data-torch="not known"' in text
+    assert '<option value="unknown">' in text
+    assert 'data-torch="unknown"' in text
 
 
 def test_the_ends_of_the_scale_are_the_lowest_and_the_highest_of_all_rows(tmp_path: Path) -> None:

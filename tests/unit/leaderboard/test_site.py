@@ -18,7 +18,7 @@ from harness.core.files import write_error
 from harness.errors import NoSpaceError, OutputUnwritableError, ReportInvalidError, SiteOccupiedError
 from harness.leaderboard import find_reports, rank_all, write_site
 from harness.report.page import render_page
-from tests.tags import Tags
+from tests.markup import Tags
 from tests.unit.comparing.samples import metric, report
 from tests.unit.leaderboard.ground import HOSTILE, files_of, save, saved, site_of
 from tests.unit.report.examples import PLUGIN, evaluator
@@ -226,15 +226,13 @@ def hostile_run(root: Path) -> Path:
     lira = made.evaluators[0]
     metrics = (
         *lira.metrics,
-        lira.metrics[0].model_copy(update={"name": HOSTILE, "description": HOSTILE, "unit": HOSTILE}),
+        replace(lira.metrics[0], name=HOSTILE, description=HOSTILE, unit=HOSTILE),
     )
     changes = {
-        "plugin": made.plugin.model_copy(update={"options": {HOSTILE: HOSTILE}}),
+        "plugin": replace(made.plugin, options={HOSTILE: HOSTILE}),
         "task": made.task.model_copy(update={"name": HOSTILE, "description": HOSTILE, "data_digest": HOSTILE}),
-        "hardware": made.hardware.model_copy(update={"cpu_model": HOSTILE, "gpus": (HOSTILE,)}),
-        "runner": made.runner.model_copy(
-            update={"name": HOSTILE, "isolation": HOSTILE, "torch": HOSTILE, "python": HOSTILE, "gpu": {"a": 1}}
-        ),
+        "hardware": replace(made.hardware, cpu_model=HOSTILE, gpus=(HOSTILE,)),
+        "runner": replace(made.runner, name=HOSTILE, isolation=HOSTILE, torch=HOSTILE, python=HOSTILE, gpu={"a": 1}),
         "verdict": made.verdict.model_copy(update={"sentence": HOSTILE}),
         "harness_version": HOSTILE,
         "recipe": {HOSTILE: HOSTILE},

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness import RunReport, load_report
 from harness.report.writing import write_report
-from tests.tags import Tags
+from tests.markup import Tags
 from tests.unit.report.examples import PLUGIN, auc_metric, build_report, evaluator, outcome, plugin_error, timeout
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.hardware import Hardware
 from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result
 from harness.report.document import (
@@ -13,8 +14,6 @@ from harness.report.document import (
     BudgetRecord,
     DesignRecord,
     EvaluatorRecord,
-    HardwareRecord,
-    ModelRecord,
     PluginRecord,
     PopulationRecord,
     PopulationsRecord,
@@ -24,7 +23,6 @@ from harness.report.document import (
     TaskRecord,
     run_status,
 )
-from harness.report.results import MetricRecord
 from harness.report.verdict import decide_verdict
 from harness.runners.base import Limits, PluginFacts, RunnerFacts
 
@@ -123,7 +121,7 @@ def evaluator(name: str, *metrics: Metric, **arrays: np.ndarray) -> EvaluatorRec
         distribution="unlearning-harness",
         distribution_version="0.1.0",
         seconds=0.2,
-        metrics=tuple(map(MetricRecord.from_metric, metrics)),
+        metrics=metrics,
         arrays={title: np.asarray(array, dtype=float).tolist() for title, array in arrays.items()},
     )
 
@@ -134,7 +132,7 @@ def build_report(**changes: Any) -> Report:
     evaluators = changes.pop(
         "evaluators", (forgetting(), evaluator("lira", auc_metric()), evaluator("accuracy", accuracy_metric()))
     )
-    models = tuple(ModelRecord.from_outcome(one) for one in outcomes)
+    models = tuple(outcomes)
     finished = sum(one.status is Status.OK for one in outcomes)
     fields: dict[str, Any] = {
         "harness_version": "0.1.0",
@@ -154,7 +152,7 @@ def build_report(**changes: Any) -> Report:
         "recipe": {"epochs": 10, "lr": 0.1},
         "plugin": PluginRecord.from_facts(facts, {"epochs": 1}),
         "runner": RunnerRecord.from_facts(RUNNER, "run"),
-        "hardware": HardwareRecord(cpu_model="AMD EPYC", cores=2, memory_mib=16_000, platform="Linux-6.1-x86_64"),
+        "hardware": Hardware(cpu_model="AMD EPYC", cores=2, memory_mib=16_000, platform="Linux-6.1-x86_64"),
         "libraries": {"torch": "2.13.0", "numpy": "2.4.6"},
         "seeds": SeedsRecord(run=7, models=tuple(one.seed for one in outcomes)),
         "design": DesignRecord(name="per-original", originals=4, repeats=1),

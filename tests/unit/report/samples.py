@@ -123,5 +123,5 @@ def hostile_report() -> Report:
         cache_keys={HOSTILE: HOSTILE},
         examples=ExamplesRecord(of=2, shown=shown, pictures="shown"),
     )
-    plugin = report.plugin.model_copy(update={"options": {HOSTILE: [HOSTILE]}})
+    plugin = replace(report.plugin, options={HOSTILE: [HOSTILE]})
     return report.model_copy(update={"plugin": plugin})

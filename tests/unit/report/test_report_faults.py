@@ -72,7 +72,7 @@ def test_a_leaderboard_does_not_rank_them(tmp_path: Path) -> None:
         write_report(of_size(name, 45_000, version, "forget"), tmp_path / name)
 
     rows = [row for board in rank_all(find_reports([tmp_path])).boards for row in board.rows]
-    ranks = {row.plugin: (row.rank is not None, "harness evaluate" in row.unranked) for row in rows}
+    ranks = {row.report.plugin.name: (row.rank is not None, "harness evaluate" in row.unranked) for row in rows}
 
     assert ranks == {"finetune": (False, True), "scrub": (True, False)}
 

@@ -53,9 +53,7 @@ def test_a_full_report_has_every_plot_of_the_page() -> None:
 def test_a_report_with_numbers_near_the_end_of_the_range_is_drawn(size: float) -> None:
     report = full_report()
     odd = tuple(
-        one.model_copy(
-            update={"metrics": tuple(m.model_copy(update={"value": size, "position": size}) for m in one.metrics)}
-        )
+        one.model_copy(update={"metrics": tuple(replace(m, value=size, position=size) for m in one.metrics)})
         for one in report.evaluators
     )
 

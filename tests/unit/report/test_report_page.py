@@ -12,7 +12,7 @@ from harness.errors import OutputUnwritableError
 from harness.report.document import ExamplesRecord, Report
 from harness.report.page import render_page, write_page
 from harness.report.words import gathered
-from tests.tags import Tags
+from tests.markup import Tags
 from tests.unit.report.examples import auc_metric, build_report, evaluator, outcome, plugin_error, timeout
 from tests.unit.report.samples import example, full_report, hostile_report
 

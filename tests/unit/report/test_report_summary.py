@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report.document import IntervalRecord, ModelRecord, RunnerRecord
-from harness.report.summary import print_summary
+from harness.evaluation import Interval
+from harness.report.document import RunnerRecord
+from harness.report.summary import render_summary
 from harness.report.words import duration, failures, interval, number, plain
 from tests.unit.report.examples import (
     PLUGIN,
@@ -26,7 +27,7 @@ from tests.unit.report.examples import (
 
 def shown(width: int = 80, **changes: Any) -> str:
     console = Console(file=io.StringIO(), width=width)
-    print_summary(build_report(**changes), Path("/runs/one"), console)
+    console.print(render_summary(build_report(**changes), Path("/runs/one")))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
@@ -156,7 +157,7 @@ def test_numbers_are_short(value: float | None, unit: str, text: str) -> None:
 
 
 def test_an_interval_names_its_unit_once() -> None:
-    record = IntervalRecord(low=0.1, high=0.2)
+    record = Interval(low=0.1, high=0.2)
 
     assert interval(record, "share") == "10.0 to 20.0 %"
     assert interval(record, "s") == "0.100 to 0.200 s"
@@ -174,17 +175,15 @@ def test_durations_are_short(seconds: float | None, text: str) -> None:
 
 def test_failures_of_one_status_but_other_errors_stay_apart() -> None:
     outcomes = [plugin_error(0), timeout(1), outcome(2), plugin_error(3)]
-    groups = failures([ModelRecord.from_outcome(one) for one in outcomes])
+    groups = failures(outcomes)
 
     assert [(group.status.value, group.indices) for group in groups] == [("plugin_error", (0, 3)), ("timeout", (1,))]
 
 
 def test_a_long_failure_keeps_its_remedy() -> None:
-    record = ModelRecord.from_outcome(plugin_error(0))
-    evidence = record.evidence.model_copy(
-        update={"error_message": "names " + "x" * 2_000 + "; return the module inside"}
-    )
-    (group,) = failures([record.model_copy(update={"evidence": evidence})])
+    record = plugin_error(0)
+    evidence = replace(record.evidence, error_message="names " + "x" * 2_000 + "; return the module inside")
+    (group,) = failures([replace(record, evidence=evidence)])
 
     assert group.detail.endswith("; return the module inside")
     assert "characters left out" in group.detail

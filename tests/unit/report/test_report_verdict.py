@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from harness.core.outcomes import ModelOutcome
 from harness.evaluation import Metric
-from harness.report.document import EvaluatorRecord, ModelRecord, VerdictRecord
+from harness.report.document import EvaluatorRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
 from harness.tasks.task import Margins
 from tests.unit.report.examples import accuracy_metric, evaluator, forgetting, judged, outcome, plugin_error, timeout
@@ -41,9 +42,8 @@ BELOW = {
 WHOLE = {name: (1.0, 0.9, 1.1) for name in SMALL if name.startswith("memory")}
 
 
-def models(finished: int, originals: int | None = None) -> list[ModelRecord]:
-    ends = [outcome(n) if n < finished else timeout(n) for n in range(originals or finished)]
-    return [ModelRecord.from_outcome(one) for one in ends]
+def models(finished: int, originals: int | None = None) -> list[ModelOutcome]:
+    return [outcome(n) if n < finished else timeout(n) for n in range(originals or finished)]
 
 
 def verdict(
@@ -162,7 +162,7 @@ def test_a_broken_evaluator_is_named_as_the_reason() -> None:
 
 @pytest.mark.parametrize("outcomes", [[], [timeout(0), plugin_error(1)]])
 def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
-    assert decide_verdict((), [ModelRecord.from_outcome(one) for one in outcomes]).level == "failed"
+    assert decide_verdict((), outcomes).level == "failed"
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ def test_a_run_without_a_finished_model_has_failed(outcomes: list[Any]) -> None:
 )
 def test_repeats_do_not_count_as_models(failed: tuple[int, ...], words: str) -> None:
     ends = [timeout(number) if number in failed else outcome(number) for number in range(4)]
-    records = [ModelRecord.from_outcome(replace(one, original=one.index % 2)) for one in ends]
+    records = [replace(one, original=one.index % 2) for one in ends]
 
     assert words in decide_verdict([forgetting()], records).sentence
 
 
 def test_a_verdict_on_one_original_says_that_doing_nothing_was_scored_over_many() -> None:
-    records = [ModelRecord.from_outcome(outcome(number, original=0)) for number in range(4)]
+    records = [outcome(number, original=0) for number in range(4)]
     found = decide_verdict([forgetting()], records).sentence
 
     assert "All models come from one original" in found

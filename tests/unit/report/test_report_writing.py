@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from harness.core.outcomes import ModelOutcome
 from harness.errors import ReportInvalidError, RunNotFoundError
 from harness.evaluation import Metric
-from harness.report.document import ModelRecord, PopulationRecord, run_status
+from harness.report.document import PopulationRecord, run_status
 from harness.report.schema import SCHEMA_PATH, generate_schema, schema_text, shipped_schema
 from harness.report.writing import load_report, report_text, validate, write_report
 from tests.unit.report.examples import auc_metric, build_report, evaluator, judged, outcome, plugin_error, timeout
@@ -122,7 +122,7 @@ def test_a_partial_run_cannot_call_itself_complete() -> None:
     [([outcome(0)], "complete"), ([outcome(0), timeout(1)], "partial"), ([timeout(0)], "failed"), ([], "failed")],
 )
 def test_the_run_status_follows_from_the_models(outcomes: list[ModelOutcome], status: str) -> None:
-    assert run_status(tuple(ModelRecord.from_outcome(one) for one in outcomes)) == status
+    assert run_status(tuple(outcomes)) == status
 
 
 @pytest.mark.parametrize(

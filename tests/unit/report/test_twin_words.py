@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.report.document import Report, TwinsRecord
+from harness.report.document import Report
 from harness.report.page import render_page
 from harness.report.summary import render_summary
+from harness.tasks.twins import Twins
 
 from .examples import build_report
 
 
 def report_with(**counts: Any) -> Report:
     report = build_report()
-    twins = TwinsRecord(**{"split": "forget", "twin_in": "retain", "equal": 0, "near": 0, "other_label": 0, **counts})
+    twins = Twins(**{"split": "forget", "twin_in": "retain", "equal": 0, "near": 0, "other_label": 0, **counts})
     return report.model_copy(update={"task": report.task.model_copy(update={"twins": (twins,)})})
 
 

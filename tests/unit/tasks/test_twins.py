@@ -36,7 +36,7 @@ def found(data: TaskData) -> dict[tuple[str, str], Twins]:
 
 def test_different_pictures_have_no_twins() -> None:
     assert [(one.split, one.twin_in, one.total, one.pairs) for one in find_twins(made())] == [
-        (*pair, 0, ()) for pair in PAIRS
+        (*pair, 0, {}) for pair in PAIRS
     ]
 
 
@@ -50,7 +50,7 @@ def test_an_equal_picture_is_found_in_every_pair_of_splits(pair: tuple[str, str]
 
     twins = found(data)
 
-    assert twins[pair] == Twins(*pair, 2, 0, 1, ((f"{pair[0]}-3", f"{pair[1]}-7"), (f"{pair[0]}-6", f"{pair[1]}-2")))
+    assert twins[pair] == Twins(*pair, 2, 0, 1, {f"{pair[0]}-3": f"{pair[1]}-7", f"{pair[0]}-6": f"{pair[1]}-2"})
     assert sum(one.total for one in twins.values()) == 2
 
 
@@ -62,7 +62,7 @@ def test_a_copy_that_was_compressed_again_is_nearly_equal() -> None:
 
     twins = found(data)["forget", "retain"]
 
-    assert (twins.equal, twins.near, twins.pairs) == (0, 1, (("forget-5", "retain-11"),))
+    assert (twins.equal, twins.near, twins.pairs) == (0, 1, {"forget-5": "retain-11"})
 
 
 def standard_deviation(data: TaskData) -> float:

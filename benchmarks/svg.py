@@ -1,20 +1,8 @@
-"""What the studies write: Markdown tables, and pictures as SVG."""
+"""Pictures of the studies, as SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table with aligned columns, which reads well in a terminal too."""
-    lines = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text) + "\n"
 
 
 def canvas(width: float, height: float, title: str, style: str) -> ElementTree.Element:

@@ -1,14 +1,14 @@
-"""The elements of an HTML page."""
+"""The tags and the text of an HTML page."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = frozenset({"br", "col", "hr", "img", "input", "link", "meta"})
+VOID = frozenset({"meta", "br", "img", "input", "link"})
 
 
 class Tags(HTMLParser):
-    """Collects the start tags of a page with their attributes, and its text; asserts that they are closed in order."""
+    """Collects start tags with attributes and the text of a page, and checks that tags are closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -17,10 +17,6 @@ class Tags(HTMLParser):
         self.text = ""
         self.feed(page)
         self.close()
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """Return the attributes of every element of one kind."""
-        return [attributes for name, attributes in self.seen if name == tag]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append((tag, dict(attrs)))
@@ -35,3 +31,7 @@ class Tags(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of every tag of this name."""
+        return [attributes for name, attributes in self.seen if name == tag]
