@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +105,7 @@ def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
     )  # fmt: skip
     begun = tmp_path / "r" / "models" / "0000" / "attempts.json"
     until(process, lambda: begun.exists() and len(_containers(engine, tmp_path / "r")) >= 2)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, err
