@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests import forks
+from tests.wheels import write_wheel
 
 TASK = """\
 schema: 1
@@ -135,22 +133,7 @@ def until(process: subprocess.Popen[str] | Forked, there: Callable[[], bool]) ->
 
 def make_wheel(folder: Path, source: str) -> Path:
     """Make a wheel with one unlearner, ``stranger``, of the given source."""
-    files = {
-        "stranger_method.py": source,
-        "stranger_method-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: stranger-method\nVersion: 1.0\n",
-        "stranger_method-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
-        "Tag: py3-none-any\n",
-        "stranger_method-1.0.dist-info/entry_points.txt": "[harness.unlearners]\nstranger = stranger_method\n",
-    }
-    path = folder / "stranger_method-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        record = ""
-        for name, text in files.items():
-            archive.writestr(name, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            record += f"{name},sha256={digest},{len(text.encode())}\n"
-        archive.writestr("stranger_method-1.0.dist-info/RECORD", record + "stranger_method-1.0.dist-info/RECORD,,\n")
-    return path
+    return write_wheel(folder, "stranger-method", {"stranger_method": source}, {"stranger": "stranger_method"})
 
 
 def report_of(folder: Path) -> dict[str, Any]:
