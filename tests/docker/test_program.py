@@ -70,7 +70,7 @@ def test_a_run_killed_outright_is_cleaned_up_by_the_next_one(
     program: Program, engine: Engine, task: Path, tmp_path: Path
 ) -> None:
     common = ("--task", task, "--runner", "docker", "--models", "1")
-    process = program.start(
+    process = program.fork(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), *common, "--time-limit", "250", "--output", tmp_path / "r"
     )
     until(process, lambda: _begun(engine, tmp_path / "r"))
