@@ -140,7 +140,7 @@ def _read_all(
                     faults.append(f"{path}: {error}")
                 step.advance()
     if faults:
-        raise PopulationInvalidError(with_faults(f"The checkpoints for {references.task.name}", faults))
+        raise PopulationInvalidError(with_faults(f"The import for {references.task.name}", faults))
     return states
 
 

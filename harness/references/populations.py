@@ -246,13 +246,12 @@ class References:
         Raises:
             UsageError: fewer models were imported; trained ones would be of another kind.
         """
-        missing = [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
-        if missing and (imported := self.imported(models)):
+        if 0 < (imported := self.imported(models)) < models:
             raise UsageError(
                 f"{models} models of {self.task.name} were requested, and {imported} were imported. Pass --models {imported} or "
                 "fewer, or import more with `harness references import`."
             )
-        return missing
+        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
 
     def imported(self, models: int) -> int:
         """Return how many of the first ``models`` models of every population were imported."""
