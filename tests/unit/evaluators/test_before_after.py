@@ -10,7 +10,7 @@ import pytest
 
 from harness.evaluation import SPLITS, Evidence
 from harness_evaluators import before_after
-from harness_evaluators.before_after import change, cross_fit, weighted_auc
+from harness_evaluators.before_after import change, cross_fit
 from harness_evaluators.before_after.change import Moments
 from harness_evaluators.common import example_sets
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -197,19 +197,6 @@ def test_constant_features_are_left_out() -> None:
 
     assert weights[0] == 0
     assert offset == 0
-
-
-def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
-    rng = np.random.default_rng(0)
-    positive, negative = rng.integers(0, 5, (3, 8)).astype(float), rng.integers(0, 5, (3, 6)).astype(float)
-    times = np.array([1, 2, 3, 1, 0, 1])
-    weights = np.full(8, 1 / 8), times / times.sum()
-
-    found = weighted_auc.aucs(positive, negative, weights)
-
-    for i in range(3):
-        pairs = positive[i][:, None] - np.repeat(negative[i], times)[None]
-        assert found[i] == pytest.approx(((pairs > 0) + (pairs == 0) / 2).mean())
 
 
 def test_an_attack_scored_on_what_it_learned_from_would_be_caught() -> None:
