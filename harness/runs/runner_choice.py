@@ -24,6 +24,7 @@ from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.spec import PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
+from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
 from harness.runs.config import RunConfig
@@ -67,14 +68,16 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         GpuUnavailableError: if GPUs were requested and there are none.
         UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
     """
-    _check_plugin_exists(config.plugin)
+    told = _check_plugin(config)
+    for notice in told:
+        progress.notice(notice)
     if config.gpus != AUTO:
         parse_gpus(config.gpus)
     if config.runner == "process":
         _check_torch_is_installed(config.torch)
-        return ProcessRunnerFactory(config, progress)
+        return ProcessRunnerFactory(config, progress, told)
     try:
-        return _docker(config, progress)
+        return _docker(config, progress, told)
     except (DockerUnavailableError, ImageBuildError) as error:
         if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
             raise  # the process runner would silently ignore these options
@@ -86,10 +89,10 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         reason = str(error).splitlines()[0]
         notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
         progress.notice(notice)
-        return ProcessRunnerFactory(config, progress, (notice,))
+        return ProcessRunnerFactory(config, progress, told, notice)
 
 
-def _docker(config: RunConfig, progress: Progress) -> DockerRunnerFactory:
+def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> DockerRunnerFactory:
     from harness.runners.docker import known_runtime
     from harness.runners.engine.client import Engine
     from harness.runners.engine.reaper import reap
@@ -104,16 +107,19 @@ def _docker(config: RunConfig, progress: Progress) -> DockerRunnerFactory:
         progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
     with progress.step("sandbox image", None) as step:
         guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
-    return DockerRunnerFactory(engine, guest, config, progress)
+    return DockerRunnerFactory(engine, guest, config, progress, notices)
 
 
-def _check_plugin_exists(plugin: str) -> None:
-    """Raise PluginNotFoundError, before anything is built, for an unregistered name or a path that does not exist."""
-    spec = PluginSpec.parse(plugin)
+def _check_plugin(config: RunConfig) -> tuple[str, ...]:
+    """Return the notices on a script. Raise, before anything is built, if the plugin does not exist or a script is unusable."""
+    spec = PluginSpec.parse(config.plugin)
+    if spec.kind == "script":
+        return read_script(spec, config.adapter).notes
     if spec.is_path and not spec.path.exists():
         raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
     if spec.kind == "name" and not spec.path.is_dir():
         find_unlearner(spec.text)
+    return ()
 
 
 def _check_torch_is_installed(asked: str | None) -> None:
@@ -139,9 +145,10 @@ def _gpus(config: RunConfig) -> str:
 class DockerRunnerFactory:
     """Factory of runners that start containers."""
 
-    notices: tuple[str, ...] = ()
-
-    def __init__(self, engine: Engine, guest: GuestImage, config: RunConfig, progress: Progress) -> None:
+    def __init__(
+        self, engine: Engine, guest: GuestImage, config: RunConfig, progress: Progress, notices: tuple[str, ...]
+    ) -> None:
+        self.notices = notices
         self._engine, self._guest, self._config, self._progress = engine, guest, config, progress
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
@@ -150,7 +157,9 @@ class DockerRunnerFactory:
         from harness.runners.images.listing import ensure_plugin_image
 
         with self._progress.step(f"image for {plugin}", None) as step:
-            bundle = resolve(plugin, engine=self._engine, guest=self._guest, progress=step.tell)
+            bundle = resolve(
+                plugin, engine=self._engine, guest=self._guest, progress=step.tell, adapter=self._config.adapter
+            )
             image = ensure_plugin_image(self._engine, self._guest, bundle, progress=step.tell)
         limits = self._config.limits(hardware.available_cores())
         config = self._config
@@ -164,7 +173,9 @@ class DockerRunnerFactory:
 class ProcessRunnerFactory:
     """Factory of runners that start plain processes."""
 
-    def __init__(self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = (), no_isolation: str | None = None
+    ) -> None:
         reap_guest_folders()
         self._config, self._progress = config, progress
         self._device = "cpu" if _gpus(config) == "none" else "cuda"
@@ -173,13 +184,14 @@ class ProcessRunnerFactory:
                 f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
                 "for details, or pass --gpus none to run on the CPU."
             )
-        own = ("The plugin ran as a plain process, without isolation.",)
-        self.notices = notices or (() if _bundled(config.plugin) else own)
+        if no_isolation is None and not _bundled(config.plugin):
+            no_isolation = "The plugin ran as a plain process, without isolation."
+        self.notices = notices if no_isolation is None else (no_isolation, *notices)
 
     def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
         """Return a process's runner for this plugin; see :class:`RunnerFactory`."""
         with self._progress.step(f"preparing {plugin}", None) as step:
-            bundle = resolve(plugin, allow_host_build=True, progress=step.tell)
+            bundle = resolve(plugin, allow_host_build=True, progress=step.tell, adapter=self._config.adapter)
         limits = self._config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, self._device), bundle.facts
 
