@@ -25,7 +25,7 @@ STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
 def check_command(plugin: str, adapter: Adapter, runner: RunnerName, pairs: tuple[str, ...]) -> None:
     """Check that PLUGIN meets the conformance rules, in seconds on tiny networks.
 
-    PLUGIN is a name, the path of a .py file, wheel or source directory, or name==version.
+    PLUGIN is a name, the path of a .py file, notebook, wheel or source directory, or name==version.
 
     Exits with 4 if a check fails; skipped checks do not count.
     """

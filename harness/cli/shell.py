@@ -40,7 +40,7 @@ def shell_command(
     With --command, or code on standard input, that code is executed, and the command exits with its status. Output in the
     sandbox reaches your terminal. There is no time limit.
 
-    PLUGIN is a name, the path of a .py file, wheel or source directory, or name==version.
+    PLUGIN is a name, the path of a .py file, notebook, wheel or source directory, or name==version.
     """
     from harness.core.progress_bars import RichProgress
     from harness.runs.config import RunConfig, parse_options

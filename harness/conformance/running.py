@@ -25,11 +25,11 @@ def opened(
     """Yield the trial runner for a plugin.
 
     Args:
-        plugin: name, path of a .py file, wheel or source directory, or name==version.
+        plugin: name, path of a .py file, notebook, wheel or source directory, or name==version.
         runner: runner of the plugin.
         options: options of the plugin, as of ``--set``.
         progress: receives the progress of builds, and notices.
-        adapter: how to call the function of a .py file.
+        adapter: how to call the function of a .py file or notebook.
 
     Raises:
         HarnessError: see :func:`harness.runs.runner_choice.choose_runners` and its result.

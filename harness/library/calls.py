@@ -63,10 +63,11 @@ def run(
     was returned.
 
     Args:
-        plugin: entry-point name, path of a wheel or source directory, or name==version; or path of a ``.py`` file, with
-            ``:FUNCTION`` to choose one of its functions.
+        plugin: entry-point name, path of a wheel or source directory, or name==version; or path of a ``.py`` file or
+            notebook, with ``:FUNCTION`` to choose one of its functions.
         task: registered name, or path of a YAML file.
-        adapter: how to call the function of a ``.py`` file: "hook", "kit", "challenge", or "auto" to choose by its signature.
+        adapter: how to call the function of a ``.py`` file or notebook: "hook", "kit" or "challenge"; "auto" chooses by its
+            signature.
         runner: "auto" uses Docker if it is available; "process" gives no isolation.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.

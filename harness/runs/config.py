@@ -47,18 +47,18 @@ class RunConfig:
     """All options of ``harness run``; the command line's options are generated from these fields.
 
     Attributes:
-        plugin: entry-point name, path of a file (.py), wheel or source directory, or name==version.
-        adapter: how to call the function of a file.
+        plugin: entry-point name, path of a .py file, notebook, wheel or source directory, or name==version.
+        adapter: how to call the function of a .py file or notebook.
         evaluators: names; empty for all.
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
         debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
-    plugin: Annotated[str, Option("Name, path of a .py file, wheel or source directory, or name==version.")]
-    adapter: Annotated[Adapter, Option("How to call the function of a .py file; `auto` chooses by its signature.")] = (
-        "auto"
-    )
+    plugin: Annotated[str, Option("Name, path of a .py file, notebook, wheel or source directory, or name==version.")]
+    adapter: Annotated[
+        Adapter, Option("How to call the function of a .py file or notebook; `auto` chooses by its signature.")
+    ] = "auto"
     task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
     runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
     output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None

@@ -79,13 +79,13 @@ def resolve(
     Args:
         spec: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
             dot, or any existing directory if no plugin has that name); or ``name==version``. If a path or requirement
-            contains several unlearners, append ``#NAME`` to choose: ``./dir#NAME``. Or path of a ``.py`` file, with
+            contains several unlearners, append ``#NAME`` to choose: ``./dir#NAME``. Or path of a ``.py`` file or notebook, with
             ``:FUNCTION`` to choose one of its functions.
         python: Python that will run the plugin; default: the guest image's, else the running interpreter.
         engine, guest: engine and guest image of the Docker runner, which builds source directories; else None.
         allow_host_build: without ``engine``, allow building a source directory, and so its build code, on the host.
         progress: called with a line of text for each step.
-        adapter: how to call the function of a ``.py`` file.
+        adapter: how to call the function of a ``.py`` file or notebook.
 
     Raises:
         PluginNotFoundError: if there is no plugin of that name or at that path.

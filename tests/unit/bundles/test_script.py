@@ -73,5 +73,5 @@ def test_what_is_no_script_is_refused(tmp_path: Path) -> None:
     for missing in ("missing.py", "folder.py"):
         with pytest.raises(PluginNotFoundError, match=missing):
             resolve(str(tmp_path / missing))
-    with pytest.raises(PluginPackagingError, match="1 MiB of code"):
+    with pytest.raises(PluginPackagingError, match="1 MiB"):
         resolve(str(_written(tmp_path, code="#" * (MAX_BYTES + 1))))
