@@ -71,6 +71,14 @@ def test_shell_and_check_take_a_file(program: Program, task: Path, tmp_path: Pat
     assert checked.code == 0, checked.out + checked.err
 
 
+def test_a_package_made_of_a_file_passes_the_same_checks(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "method.py").write_text(KIT)
+    made = program("new", "my-method", "--from", "method.py")
+    checked = program("check", "./my-method", "--runner", "process", "--set", "lr=0.01")
+
+    assert (made.code, checked.code) == (0, 0), made.err + checked.out + checked.err
+
+
 def test_a_file_without_one_function_ends_before_anything_is_prepared(program: Program, tmp_path: Path) -> None:
     (tmp_path / "method.py").write_text("def a(net, retain): ...\ndef b(net, retain): ...\n")
     several = program(*RUN, "--plugin", "method.py")
