@@ -67,7 +67,7 @@ def adapt(function: Callable[..., Any], adapter: str, roles: Mapping[str, str]) 
         if adapter != "hook":
             splits = _loaders(splits, context.recipe.batch_size, adapter == "challenge")
         given = {"model": model, "context": context, **splits}
-        options = {} if "context" in roles.values() else _options(function, roles, context.options)
+        options = _options(function, roles, context.options)
         return function(**{parameter: given[role] for parameter, role in roles.items()}, **options)
 
     return unlearn
@@ -87,14 +87,16 @@ def _loaders(splits: Mapping[str, Any], batch_size: int, with_ids: bool) -> dict
 
 
 def _options(function: Callable[..., Any], roles: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of the run as keyword arguments of the function.
+    """Return the options of the run that the function takes as keyword arguments.
 
     Raises:
-        ValueError: the function has no parameter of that name.
+        ValueError: it has no parameter of that name, and does not take the context, from which it could read the option.
     """
     parameters = inspect.signature(function).parameters.values()
-    known = [one.name for one in parameters if one.name not in roles and one.kind is not one.VAR_KEYWORD]
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return dict(options)
+    known = [one.name for one in parameters if one.name not in roles and one.kind is not one.VAR_POSITIONAL]
     unknown = sorted(set(options) - set(known))
-    if unknown and not any(one.kind is one.VAR_KEYWORD for one in parameters):
+    if unknown and "context" not in roles.values():
         raise ValueError(f"unknown option {unknown[0]!r}; {function.__name__} has: {', '.join(known) or 'none'}")
-    return dict(options)
+    return {name: value for name, value in options.items() if name in known}

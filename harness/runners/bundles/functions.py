@@ -18,7 +18,7 @@ POSITIONS = HOOK_ARGUMENTS[:4]
 PREFERRED = ("unlearn", "unlearning")
 """The name of our hook, and that of the function of the NeurIPS 2023 challenge."""
 KIT_NAMES = re.compile(
-    r"(?P<model>net|model)|"
+    r"(?P<model>net|model)|(?P<context>context)|"
     r"(?:(?P<retain>retain)|(?P<forget>forget)|(?P<validation>val|valid|validation))(?:_?(?:data_?)?loader|_dl)?"
 )
 SPLIT_ATTRIBUTES = frozenset({"images", "labels", "loader", "n_classes", "normalised"})

@@ -98,9 +98,8 @@ def read_script(spec: PluginSpec, adapter: Adapter) -> Script:
     if path.stat().st_size > most:
         raise PluginPackagingError(f"{path} has more than {most >> 20} MiB. Make a package: harness new NAME")
     with foreign(f"{path} cannot be read", PluginPackagingError):
-        code, notes = path.read_bytes(), ()
-    if path.suffix == NOTEBOOK:
-        code, notes = export(code, path.name)
+        content = path.read_bytes()
+    code, notes = export(content, path.name) if path.suffix == NOTEBOOK else (content, ())
     function = choose_function(code, spec.text, spec.choice, adapter)
     how = "--adapter" if adapter != "auto" else "its signature; --adapter overrides it"
     note = (

@@ -27,6 +27,7 @@ def _chosen(code: str, wanted: str | None = None, adapter: Adapter = "auto") -> 
         ("def unlearning(net, retain, forget, validation): ...", "kit", KIT),
         ("def unlearning(net, retain, forget, validation, lr=0.1, *, epochs=1): ...", "kit", KIT),
         ("def unlearning(net, retain_loader, forget_loader, val_loader): ...", "kit", CHALLENGE),
+        ("def unlearning(net, context): ...", "kit", {"net": "model", "context": "context"}),
         (f"def unlearning(net, retain_loader, forget_loader, val_loader):\n{READS_DICTS}", "challenge", CHALLENGE),
         ("def unlearning(model, retain): ...", "kit", {"model": "model", "retain": "retain"}),
         ("def unlearning(model, retain, context): ...", "hook", {n: n for n in ("model", "retain", "context")}),

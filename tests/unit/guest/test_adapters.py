@@ -81,6 +81,12 @@ def test_a_hook_s_function_gets_the_splits_and_reads_its_own_options() -> None:
     assert context.options == {"lr": 0.1}
 
 
+def test_a_function_with_the_context_may_read_other_options_there() -> None:
+    roles = {"net": "model", "context": "context"}
+
+    assert _called(lambda net, context, lr=0.1: lr, "kit", roles, lr=1, other=2) == 1
+
+
 def test_options_set_parameters_that_no_split_fills() -> None:
     def function(net: Any, lr: float = 0.1, *, epochs: int = 1) -> tuple[float, int]:
         return lr, epochs
