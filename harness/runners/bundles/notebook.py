@@ -14,6 +14,8 @@ from harness.errors import PluginPackagingError
 MAGIC = re.compile(r"\s*(?:[%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 """A line that IPython understands and Python does not: a magic, a shell command, a question."""
 CELL_MAGIC = "%%"
+MAX_BYTES = 1 << 20
+"""Most code in a single file or notebook."""
 
 
 def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
@@ -26,7 +28,7 @@ def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
         path: path of the file, for messages.
 
     Raises:
-        PluginPackagingError: it is not a notebook with Python code.
+        PluginPackagingError: it is not a notebook with Python code, or has more than :data:`MAX_BYTES` of it.
     """
     with foreign(f"{path} is not a notebook of format 4", PluginPackagingError):
         content = json.loads(notebook)
@@ -34,6 +36,10 @@ def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
         cells = [_text(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
     if language != "python":
         raise PluginPackagingError(f"{path} is a notebook in {language!r}, not in Python.")
+    if sum(map(len, cells)) > MAX_BYTES:
+        raise PluginPackagingError(
+            f"{path} has more than {MAX_BYTES >> 20} MiB of code. Make a package: harness new NAME"
+        )
     parts, changed, dropped = [], [], []
     for number, cell in enumerate(cells, start=1):
         if cell.lstrip().startswith(CELL_MAGIC):

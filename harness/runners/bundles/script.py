@@ -14,15 +14,13 @@ from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.plugins.spec import PluginSpec
 from harness.runners.bundles.functions import FORMS, ScriptFunction, choose_function
 from harness.runners.bundles.installed import pack
-from harness.runners.bundles.notebook import export
+from harness.runners.bundles.notebook import MAX_BYTES, export
 from harness.runners.bundles.packing import PURE, unlearner_metadata
 from harness.runners.images.build_context import package_folder
 
 PACKAGE = "harness_script"
 ENTRY_MODULE = "entry"
 ADAPTERS = "adapters"
-MAX_BYTES = 1 << 20
-"""Most code in a file."""
 MAX_NOTEBOOK_BYTES = 100 << 20
 """Largest notebook, with its outputs."""
 NOTEBOOK = ".ipynb"

@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import PluginPackagingError
 from harness.plugins.spec import PluginSpec
-from harness.runners.bundles.notebook import export
+from harness.runners.bundles.notebook import MAX_BYTES, export
 from harness.runners.bundles.script import read_script
 
 
@@ -67,6 +67,11 @@ def test_cells_with_a_cell_magic_are_left_out_and_named() -> None:
 def test_what_is_no_notebook_is_refused(content: bytes) -> None:
     with pytest.raises(PluginPackagingError, match=r"a\.ipynb is not a notebook of format 4"):
         export(content, "a.ipynb")
+
+
+def test_more_code_than_is_read_is_refused_whatever_the_outputs_size() -> None:
+    with pytest.raises(PluginPackagingError, match="1 MiB of code"):
+        export(_notebook("#" * MAX_BYTES, "#"), "a.ipynb")
 
 
 def test_a_notebook_in_another_language_is_refused() -> None:

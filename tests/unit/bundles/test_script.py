@@ -10,7 +10,8 @@ import pytest
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.plugins.spec import PluginSpec
 from harness.runners.bundles import resolve
-from harness.runners.bundles.script import MAX_BYTES, read_script
+from harness.runners.bundles.notebook import MAX_BYTES
+from harness.runners.bundles.script import read_script
 
 CODE = "raise SystemExit('imported')\n\n\ndef unlearning(net, retain):\n    return net\n"
 
