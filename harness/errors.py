@@ -23,7 +23,7 @@ class UsageError(HarnessError):
 
 
 class PluginNotFoundError(HarnessError):
-    """No plugin of that name is installed, and there is no wheel or source directory at that path."""
+    """No plugin of that name is installed, there is no file or source directory at that path, or no such function in a file."""
 
     exit_code = 10
 
@@ -41,7 +41,7 @@ class PluginLoadError(HarnessError):
 
 
 class PluginPackagingError(HarnessError):
-    """A plugin's wheel could not be built, collected or read."""
+    """A plugin's wheel could not be built, collected or read, or a single file does not determine one function."""
 
     exit_code = 13
 

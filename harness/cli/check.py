@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.options import config_options
 from harness.cli.system import DOCTOR_FOUND_FAULTS
 
 if TYPE_CHECKING:
-    from harness.choices import RunnerName
+    from harness.choices import Adapter, RunnerName
     from harness.conformance.check import Finding
 
 STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
@@ -19,18 +20,12 @@ STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
 
 @click.command("check", short_help="Check that an unlearner meets the conformance rules.")
 @click.argument("plugin")
-@click.option(
-    "--runner",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    show_default=True,
-    help="Where the plugin runs; `process` has no isolation.",
-)
+@config_options("adapter", "runner")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
-def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> None:
+def check_command(plugin: str, adapter: Adapter, runner: RunnerName, pairs: tuple[str, ...]) -> None:
     """Check that PLUGIN meets the conformance rules, in seconds on tiny networks.
 
-    PLUGIN is a name, the path of a wheel or source directory, or name==version.
+    PLUGIN is a name, the path of a .py file, notebook, wheel or source directory, or name==version.
 
     Exits with 4 if a check fails; skipped checks do not count.
     """
@@ -40,7 +35,7 @@ def check_command(plugin: str, runner: RunnerName, pairs: tuple[str, ...]) -> No
 
     with (
         RichProgress() as progress,
-        opened(plugin, runner, parse_options(pairs), progress) as bench,
+        opened(plugin, runner, parse_options(pairs), progress, adapter) as bench,
         progress.step(f"checking {bench.facts.name}", None),
     ):
         findings = Examination(bench).findings()

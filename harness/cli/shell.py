@@ -16,7 +16,7 @@ PLUGIN_FAILED = 3  # as of a run without one finished model
 
 @click.command("shell", short_help="Enter the sandbox of a plugin.")
 @click.argument("plugin")
-@config_options("task", "runner", runner="Where the shell runs; `process` gives no isolation.")
+@config_options("task", "adapter", "runner", runner="Where the shell runs; `process` gives no isolation.")
 @click.option("--command", "-c", help="Run this code non-interactively.")
 @click.option("--sh", "program", flag_value="sh", help="Open the system's shell instead of a Python prompt.")
 @click.option("--untrained", is_flag=True, help="Use an untrained network instead of an original.")
@@ -40,7 +40,7 @@ def shell_command(
     With --command, or code on standard input, that code is executed, and the command exits with its status. Output in the
     sandbox reaches your terminal. There is no time limit.
 
-    PLUGIN is a name, the path of a wheel or source directory, or name==version.
+    PLUGIN is a name, the path of a .py file, notebook, wheel or source directory, or name==version.
     """
     from harness.core.progress_bars import RichProgress
     from harness.runs.config import RunConfig, parse_options

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from harness.choices import RunnerName
+from harness.choices import Adapter, RunnerName
 from harness.conformance.check import CheckFailed, Finding, NotApplicable
 from harness.conformance.check_functions import CHECKS
 from harness.conformance.trial_runner import TrialRunner
@@ -19,20 +19,23 @@ from harness.runs.runner_choice import choose_runners
 
 
 @contextmanager
-def opened(plugin: str, runner: RunnerName, options: Mapping[str, Any], progress: Progress) -> Iterator[TrialRunner]:
+def opened(
+    plugin: str, runner: RunnerName, options: Mapping[str, Any], progress: Progress, adapter: Adapter = "auto"
+) -> Iterator[TrialRunner]:
     """Yield the trial runner for a plugin.
 
     Args:
-        plugin: name, path of a wheel or source directory, or name==version.
+        plugin: name, path of a .py file, notebook, wheel or source directory, or name==version.
         runner: runner of the plugin.
         options: options of the plugin, as of ``--set``.
         progress: receives the progress of builds, and notices.
+        adapter: how to call the function of a .py file or notebook.
 
     Raises:
         HarnessError: see :func:`harness.runs.runner_choice.choose_runners` and its result.
     """
     # Small networks are fastest on one core, and sums are reproducible there.
-    config = RunConfig(plugin=plugin, runner=runner, options=dict(options), gpus="none", cpus=1)
+    config = RunConfig(plugin=plugin, adapter=adapter, runner=runner, options=dict(options), gpus="none", cpus=1)
     cpu_runner, facts = choose_runners(config, progress).runner_for(plugin)
 
     def gpu_runner() -> Runner:

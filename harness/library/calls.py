@@ -20,7 +20,7 @@ from .result import RunReport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.choices import FailedAs, Isolation, RunnerName
+    from harness.choices import Adapter, FailedAs, Isolation, RunnerName
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
@@ -32,6 +32,7 @@ def run(
     plugin: PathLike,
     task: PathLike = "faces",
     *,
+    adapter: Adapter = "auto",
     runner: RunnerName = "auto",
     output: PathLike | None = None,
     models: int | None = None,
@@ -62,8 +63,11 @@ def run(
     was returned.
 
     Args:
-        plugin: entry-point name, path of a wheel or source directory, or name==version.
+        plugin: entry-point name, path of a wheel or source directory, or name==version; or path of a ``.py`` file or
+            notebook, with ``:FUNCTION`` to choose one of its functions.
         task: registered name, or path of a YAML file.
+        adapter: how to call the function of a ``.py`` file or notebook: "hook", "kit" or "challenge"; "auto" chooses by its
+            signature.
         runner: "auto" uses Docker if it is available; "process" gives no isolation.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.

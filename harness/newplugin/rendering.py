@@ -11,8 +11,10 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-from harness.errors import UsageError
+from harness.core.reading import foreign
+from harness.errors import PluginPackagingError, UsageError
 from harness.newplugin.naming import Names
+from harness.runners.bundles.script import ADAPTERS, Script, adapters_file
 
 Licence = Literal["MIT", "Apache-2.0", "BSD-3-Clause"]
 LICENCES: tuple[Licence, ...] = get_args(Licence)
@@ -26,6 +28,12 @@ FILES: Mapping[str, str] = {
     "tox.ini": "tox.ini.txt",
 }
 """Path in the package -> template file; the licence and ``py.typed`` are added to these."""
+SCRIPT_FILES: Mapping[str, str] = {
+    **FILES,
+    "src/%{module}/__init__.py": "script.py.txt",
+    "tests/test_%{module}.py": "test_script.py.txt",
+}
+"""The same for a package of a script; the script and its adapters are added."""
 AUTHOR = re.compile(r"(?P<name>[^<>]*[^<>\s])(?:\s*<(?P<email>[^<>@\s]+@[^<>@\s]+)>)?")
 
 
@@ -57,12 +65,14 @@ class NewPlugin:
         licence: SPDX identifier.
         author: the author, if given.
         year: year of the copyright.
+        script: the method's code; None for that of the template.
     """
 
     names: Names
     licence: Licence
     author: Author | None
     year: int
+    script: Script | None = None
 
 
 def author_of(text: str) -> Author:
@@ -78,19 +88,33 @@ def author_of(text: str) -> Author:
 
 
 def render(plugin: NewPlugin) -> dict[PurePosixPath, str]:
-    """Return the text of every file by its path in the package's folder."""
-    values = _values(plugin)
-    sources = {**FILES, "LICENSE": f"licences/{plugin.licence}.txt"}
-    template = resources.files("harness.newplugin") / "template"
-    texts = {place: (template / name).read_text(encoding="utf-8") for place, name in sources.items()}
-    files = {_filled(place, values): _filled(text, values) for place, text in texts.items()}
-    files[f"src/{plugin.names.module}/py.typed"] = ""
+    """Return the text of every file by its path in the package's folder.
+
+    Raises:
+        PluginPackagingError: the script is not in UTF-8.
+    """
+    values, script, module = _values(plugin), plugin.script, f"src/{plugin.names.module}"
+    sources = {**(FILES if script is None else SCRIPT_FILES), "LICENSE": f"licences/{plugin.licence}.txt"}
+    files = {_filled(place, values): _filled(_template(name), values) for place, name in sources.items()}
+    files[f"{module}/py.typed"] = ""
+    if script is not None:
+        files[f"{module}/{script.module}.py"] = _decoded(script)
+        files[f"{module}/{ADAPTERS}.py"] = adapters_file().read_text(encoding="utf-8")
     return {PurePosixPath(place): files[place] for place in sorted(files)}
+
+
+def _template(name: str) -> str:
+    return (resources.files("harness.newplugin") / "template" / name).read_text(encoding="utf-8")
+
+
+def _decoded(script: Script) -> str:
+    with foreign(f"{script.file} is not encoded in UTF-8", PluginPackagingError, "Save it in UTF-8."):
+        return script.code.decode("utf-8-sig")
 
 
 def _values(plugin: NewPlugin) -> dict[str, str]:
     names, author = plugin.names, plugin.author
-    return {
+    values = {
         "name": names.plugin,
         "distribution": names.distribution,
         "module": names.module,
@@ -98,6 +122,22 @@ def _values(plugin: NewPlugin) -> dict[str, str]:
         "holder": f"the authors of {names.distribution}" if author is None else author.name,
         "authors": "" if author is None else _authors_line(author),
         "year": str(plugin.year),
+        **_script_values(plugin.script),
+    }
+    usage = "usage.md.txt" if plugin.script is None else "script_usage.md.txt"
+    return {**values, "usage": _filled(_template(usage), values)}
+
+
+def _script_values(script: Script | None) -> dict[str, str]:
+    if script is None:
+        return {"unformatted": ""}
+    function = script.function
+    return {
+        "unformatted": f'extend-exclude = ["{ADAPTERS}.py", "{script.module}.py"]\n',
+        "code": script.module,
+        "function": function.name,
+        "adapter": function.adapter,
+        "roles": "".join(f'        "{name}": "{role}",\n' for name, role in function.roles.items()),
     }
 
 

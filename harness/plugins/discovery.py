@@ -151,7 +151,7 @@ def find_unlearner(name: str) -> FoundPlugin:
             return plugin
     raise PluginNotFoundError(
         f"No unlearner named {name!r} is installed.{suggestion(name, (p.name for p in plugins))} "
-        "Pass one of these names, a wheel, a source directory or name==version; `harness plugins` lists details."
+        "Pass one of these names, a .py file, a wheel, a source directory or name==version; `harness plugins` lists details."
     )
 
 

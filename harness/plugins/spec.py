@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 CHOICE = "#"
 """Between a path or requirement and the name of one of several unlearners in it."""
+FUNCTION = ":"
+"""Between a script and the name of one of its functions."""
+SCRIPT = re.compile(rf"(?P<path>.+\.(?:py|ipynb))(?:{FUNCTION}(?P<function>[^{os.sep}]*))?")
 
 
 @dataclass(frozen=True)
@@ -18,19 +22,22 @@ class PluginSpec:
     """What ``--plugin`` names.
 
     Attributes:
-        kind: "wheel" or "source" (a path with a separator, or one that begins with a dot or a tilde), "requirement"
-            (name==version), or "name": of an installed entry point, or else of a source directory in the working directory.
+        kind: "script" (a path that ends with .py or .ipynb), "wheel" or "source" (a path with a separator, or one that begins
+            with a dot or a tilde), "requirement" (name==version), or "name": of an installed entry point, or else of a source
+            directory in the working directory.
         text: the path, requirement or name.
-        choice: entry point to take where there are several; None for the only one.
+        choice: entry point, or function of a script, to take where there are several; None for the only one.
     """
 
-    kind: Literal["wheel", "source", "requirement", "name"]
+    kind: Literal["script", "wheel", "source", "requirement", "name"]
     text: str
     choice: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> PluginSpec:
         """Return the parts of what the user wrote; nothing is looked up."""
+        if script := SCRIPT.fullmatch(text):
+            return cls("script", script["path"], script["function"] or None)
         stem, _, choice = text.partition(CHOICE)
         if stem.endswith(".whl"):
             return cls("wheel", stem, choice or None)
@@ -39,12 +46,13 @@ class PluginSpec:
         return cls("name" if _requirement(stem) is None else "requirement", stem, choice or None)
 
     def __str__(self) -> str:
-        return self.text if self.choice is None else f"{self.text}{CHOICE}{self.choice}"
+        sign = FUNCTION if self.kind == "script" else CHOICE
+        return self.text if self.choice is None else f"{self.text}{sign}{self.choice}"
 
     @property
     def is_path(self) -> bool:
-        """True for a wheel or a source directory that is named by its path."""
-        return self.kind in ("wheel", "source")
+        """True for a script, a wheel or a source directory that is named by its path."""
+        return self.kind in ("script", "wheel", "source")
 
     @property
     def path(self) -> Path:

@@ -179,7 +179,7 @@ class PluginFacts:
         value: entry point, "module:attribute".
         distribution: name of the distribution that provides it.
         version: version of the distribution.
-        origin: "installed", "editable", "wheel", "source", "requirement" or "bundled".
+        origin: "installed", "editable", "wheel", "source", "script", "requirement" or "bundled".
         location: path or requirement that it was loaded from.
         files: path -> SHA-256 hex digest of each file of the plugin's distribution.
         digest: SHA-256 over ``files`` and the versions of all dependencies in the image layer.

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from harness.choices import Clock, Design, FailedAs, Isolation, RunnerName
+from harness.choices import Adapter, Clock, Design, FailedAs, Isolation, RunnerName
 from harness.core.bounds import NumberError, Real, Whole, check_json
 from harness.core.reading import foreign
 from harness.errors import UsageError
@@ -47,14 +47,18 @@ class RunConfig:
     """All options of ``harness run``; the command line's options are generated from these fields.
 
     Attributes:
-        plugin: entry-point name, path of a wheel or source directory, or name==version.
+        plugin: entry-point name, path of a .py file, notebook, wheel or source directory, or name==version.
+        adapter: how to call the function of a .py file or notebook.
         evaluators: names; empty for all.
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
         debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
-    plugin: Annotated[str, Option("Name, path of a wheel or source directory, or name==version.")]
+    plugin: Annotated[str, Option("Name, path of a .py file, notebook, wheel or source directory, or name==version.")]
+    adapter: Annotated[
+        Adapter, Option("How to call the function of a .py file or notebook; `auto` chooses by its signature.")
+    ] = "auto"
     task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
     runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
     output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None
@@ -109,6 +113,8 @@ class RunConfig:
                 "--pdb needs `--runner process`: the debugger runs in the plugin's own process, without isolation. To debug "
                 f"inside the sandbox: harness shell {self.plugin}"
             )
+        if self.adapter != "auto" and PluginSpec.parse(self.plugin).kind != "script":
+            raise UsageError("--adapter is for a single file (--plugin method.py); other plugins implement the hook.")
         self._check_numbers()
         if self.repeats > 1 and self.design == "one-original":
             raise UsageError(
@@ -117,7 +123,11 @@ class RunConfig:
             )
         if self.time_limit_s is not None and self.budget_fraction is not None:
             raise UsageError("--time-limit and --budget-fraction exclude each other; pass only one of them.")
-        for option, value, known in (("clock", self.clock, Clock), ("failed-as", self.failed_as, FailedAs)):
+        for option, value, known in (
+            ("clock", self.clock, Clock),
+            ("failed-as", self.failed_as, FailedAs),
+            ("adapter", self.adapter, Adapter),
+        ):
             if value not in get_args(known):
                 raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
         if self.debug and self.workers > 1:

@@ -25,6 +25,7 @@ from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.spec import PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
+from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
 from harness.runs.config import RunConfig
@@ -62,14 +63,16 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         GpuUnavailableError: if GPUs were requested and there are none.
         UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
     """
-    _check_plugin_exists(config.plugin)
+    told = _check_plugin(config)
+    for notice in told:
+        progress.notice(notice)
     if config.gpus != AUTO:
         parse_gpus(config.gpus)
     if config.runner == "process":
         _check_torch_is_installed(config.torch)
-        return _process(config, progress)
+        return _process(config, progress, told)
     try:
-        return _docker(config, progress)
+        return _docker(config, progress, told)
     except (DockerUnavailableError, ImageBuildError) as error:
         if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
             raise  # the process runner would silently ignore these options
@@ -81,10 +84,10 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         reason = str(error).splitlines()[0]
         notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
         progress.notice(notice)
-        return _process(config, progress, notice)
+        return _process(config, progress, told, notice)
 
 
-def _docker(config: RunConfig, progress: Progress) -> RunnerFactory:
+def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> RunnerFactory:
     """Return the factory of runners that start containers; remove orphaned containers, and build the image."""
     from harness.runners.docker import DockerRunner, known_runtime
     from harness.runners.engine.client import Engine
@@ -103,15 +106,15 @@ def _docker(config: RunConfig, progress: Progress) -> RunnerFactory:
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"image for {plugin}", None) as step:
-            bundle = resolve(plugin, engine=engine, guest=guest, progress=step.tell)
+            bundle = resolve(plugin, engine=engine, guest=guest, progress=step.tell, adapter=config.adapter)
             image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
         limits = config.limits(hardware.available_cores())
         return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
 
-    return RunnerFactory(runner_for)
+    return RunnerFactory(runner_for, notices)
 
 
-def _process(config: RunConfig, progress: Progress, notice: str = "") -> RunnerFactory:
+def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:
     """Return the factory of runners that start plain processes; remove orphaned guest folders."""
     reap_guest_folders()
     device = "cpu" if _gpus(config) == "none" else "cuda"
@@ -123,22 +126,25 @@ def _process(config: RunConfig, progress: Progress, notice: str = "") -> RunnerF
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"preparing {plugin}", None) as step:
-            bundle = resolve(plugin, allow_host_build=True, progress=step.tell)
+            bundle = resolve(plugin, allow_host_build=True, progress=step.tell, adapter=config.adapter)
         limits = config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
 
-    if not notice and not _bundled(config.plugin):
-        notice = "The plugin ran as a plain process, without isolation."
-    return RunnerFactory(runner_for, (notice,) if notice else ())
+    if not no_isolation and not _bundled(config.plugin):
+        no_isolation = "The plugin ran as a plain process, without isolation."
+    return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
 
 
-def _check_plugin_exists(plugin: str) -> None:
-    """Raise PluginNotFoundError, before anything is built, for an unregistered name or a path that does not exist."""
-    spec = PluginSpec.parse(plugin)
+def _check_plugin(config: RunConfig) -> tuple[str, ...]:
+    """Return the notices on a script. Raise, before anything is built, if the plugin does not exist or a script is unusable."""
+    spec = PluginSpec.parse(config.plugin)
+    if spec.kind == "script":
+        return read_script(spec, config.adapter).notes
     if spec.is_path and not spec.path.exists():
         raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
     if spec.kind == "name" and not spec.path.is_dir():
         find_unlearner(spec.text)
+    return ()
 
 
 def _check_torch_is_installed(asked: str | None) -> None:

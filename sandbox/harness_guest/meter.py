@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 
@@ -14,6 +15,7 @@ class Meter:
     """A counter of examples drawn from the splits, item by item or in batches.
 
     It is cooperative: an example that a plugin copies and reuses counts once, when it is copied through the split, or never.
+    Draws of other processes are not counted; with a limit they are refused.
 
     Args:
         limit: on examples; None for none.
@@ -23,15 +25,19 @@ class Meter:
     """
 
     def __init__(self, limit: float | None = None) -> None:
-        self._limit = limit
+        self._limit, self._process = limit, os.getpid()
         self.examples = 0
 
     def draw(self, examples: int) -> None:
         """Count examples about to be drawn.
 
         Raises:
-            LimitReachedError: the limit would be exceeded.
+            LimitReachedError: the limit would be exceeded, or a worker process draws under a limit.
         """
+        if self._limit is not None and os.getpid() != self._process:
+            raise LimitReachedError(
+                "examples drawn by a worker process are not counted: use num_workers=0 with --clock steps"
+            )
         drawn = self.examples + examples
         if self._limit is not None and drawn > self._limit:
             raise LimitReachedError(

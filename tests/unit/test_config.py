@@ -34,6 +34,8 @@ def test_options_of_a_newer_version_are_refused() -> None:
         ({"budget_fraction": float("nan")}, "--budget-fraction"),
         ({"time_limit_s": 1.0, "budget_fraction": 0.1}, "exclude"),
         ({"cpus": 0}, "--cpus"),
+        ({"adapter": "kit"}, "--adapter is for a single file"),
+        ({"plugin": "method.py", "adapter": "kiln"}, "--adapter must be one of auto, hook, kit, challenge"),
         ({"memory_mib": 10}, "--memory"),
         ({"models": True}, "--models must be a whole number from 1 to 10000, not True"),
         ({"models": 4.0}, "--models"),
@@ -59,7 +61,7 @@ def test_options_of_a_newer_version_are_refused() -> None:
 )
 def test_an_impossible_option_is_refused_by_its_name(options: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
-        RunConfig(plugin="x", **options)
+        RunConfig(**{"plugin": "x", **options})
 
 
 def test_numbers_of_numpy_become_plain_ones() -> None:

@@ -25,6 +25,12 @@ from harness.plugins.spec import PluginSpec
         ("method==", "name", "method==", None),
         ("method @ https", "name", "method @ https", None),
         ("finetune#", "name", "finetune", None),
+        ("method.py", "script", "method.py", None),
+        ("a/b#c.py:unlearn", "script", "a/b#c.py", "unlearn"),
+        ("~/notebook.ipynb:f", "script", "~/notebook.ipynb", "f"),
+        ("method.py:", "script", "method.py", None),
+        ("method.py:a/b", "source", "method.py:a/b", None),
+        ("method.pyc", "name", "method.pyc", None),
     ],
 )
 def test_the_kind_follows_from_the_text(text: str, kind: str, stem: str, choice: str | None) -> None:
@@ -39,6 +45,7 @@ def test_only_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", "/home/somebody")
 
     assert str(PluginSpec.parse("./method#a").absolute()) == f"{tmp_path}/method#a"
+    assert str(PluginSpec.parse("method.py:f").absolute()) == f"{tmp_path}/method.py:f"
     assert str(PluginSpec.parse("~/x.whl").absolute()) == "/home/somebody/x.whl"
     assert str(PluginSpec.parse("method==1.0").absolute()) == "method==1.0"
     assert str(PluginSpec.parse("method").absolute()) == "method"

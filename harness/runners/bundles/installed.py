@@ -69,7 +69,7 @@ def repack_installed(distribution: importlib.metadata.Distribution) -> Path:
             f"{_label(distribution)} was installed without a RECORD of its files; install it with pip, or pass "
             "its wheel or source directory"
         )
-    return _pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
+    return pack(distribution.metadata["Name"], distribution.version, _tag(distribution), files)
 
 
 def _archive(distribution: importlib.metadata.Distribution) -> Path | None:
@@ -93,10 +93,11 @@ def pack_bundled(distribution: importlib.metadata.Distribution, entry_points: Ma
     """
     name, version = "unlearning-harness", distribution.version
     files: dict[str, Path | bytes] = dict(tree(package_folder(BUNDLED_PACKAGE), BUNDLED_PACKAGE))
-    return _pack(name, version, PURE, {**files, **unlearner_metadata(name, version, entry_points)})
+    return pack(name, version, PURE, {**files, **unlearner_metadata(name, version, entry_points)})
 
 
-def _pack(name: str, version: str, tag: str, files: Mapping[str, Path | bytes]) -> Path:
+def pack(name: str, version: str, tag: str, files: Mapping[str, Path | bytes]) -> Path:
+    """Return the path in the cache of a wheel with these files, by their names in the archive; write it if it is missing."""
     file_name = wheel_name(name, version, tag)
     digests = {key: file_sha256(value) if isinstance(value, Path) else value.hex() for key, value in files.items()}
 

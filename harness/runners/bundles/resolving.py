@@ -15,6 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from harness.choices import Adapter
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.plugins.discovery import (
     OWN_DISTRIBUTION,
@@ -29,6 +30,7 @@ from harness.plugins.spec import CHOICE, PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.bundles.dependencies import collect_dependencies
 from harness.runners.bundles.installed import editable_source, pack_bundled, repack_installed
+from harness.runners.bundles.script import read_script, script_wheel
 from harness.runners.bundles.source import build_in_sandbox, build_on_host
 from harness.runners.engine.client import Engine
 from harness.runners.engine.types import Progress, silent
@@ -50,6 +52,7 @@ class Sandbox:
         engine, guest: engine and image for building source directories; None without Docker.
         allow_host_build: the user allowed third-party build code to run on the host.
         progress: called with a line of text for each step.
+        adapter: how to call the function of a script.
     """
 
     target: PythonTarget
@@ -58,6 +61,7 @@ class Sandbox:
     guest: GuestImage | None
     allow_host_build: bool
     progress: Progress
+    adapter: Adapter
 
 
 def resolve(
@@ -68,17 +72,20 @@ def resolve(
     guest: GuestImage | None = None,
     allow_host_build: bool = False,
     progress: Progress = silent,
+    adapter: Adapter = "auto",
 ) -> PluginBundle:
     """Return the bundle for an unlearner.
 
     Args:
         spec: name of an installed entry point; path of a wheel; path of a source directory (with a separator or a leading
             dot, or any existing directory if no plugin has that name); or ``name==version``. If a path or requirement
-            contains several unlearners, append ``#NAME`` to choose: ``./dir#NAME``.
+            contains several unlearners, append ``#NAME`` to choose: ``./dir#NAME``. Or path of a ``.py`` file or notebook, with
+            ``:FUNCTION`` to choose one of its functions.
         python: Python that will run the plugin; default: the guest image's, else the running interpreter.
         engine, guest: engine and guest image of the Docker runner, which builds source directories; else None.
         allow_host_build: without ``engine``, allow building a source directory, and so its build code, on the host.
         progress: called with a line of text for each step.
+        adapter: how to call the function of a ``.py`` file or notebook.
 
     Raises:
         PluginNotFoundError: if there is no plugin of that name or at that path.
@@ -89,7 +96,7 @@ def resolve(
     """
     target = python or (guest.target if guest is not None else PythonTarget.current())
     present = installed_versions() if guest is None else guest.packages
-    sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress)
+    sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress, adapter)
     return _bundle(_locate(PluginSpec.parse(text), sandbox), sandbox)
 
 
@@ -105,6 +112,8 @@ class _Located:
 
 def _locate(spec: PluginSpec, sandbox: Sandbox) -> _Located:
     path = spec.path
+    if spec.kind == "script":
+        return _Located(script_wheel(read_script(spec, sandbox.adapter)), "script", str(spec), None)
     if spec.kind == "wheel":
         if not path.is_file():
             raise PluginNotFoundError(f"There is no wheel at {path}.")

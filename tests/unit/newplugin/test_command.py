@@ -33,5 +33,34 @@ def test_what_cannot_be_made_ends_with_a_code_of_its_own_and_makes_nothing(
     assert [path.name for path in tmp_path.rglob("*")] == ["my-toy", "mine.txt"]
 
 
+def test_a_package_is_made_of_a_file_and_keeps_its_function(tmp_path: Path) -> None:
+    code = "def unlearning(net, retain_loader, lr=0.1):\n    return 'é'\n"
+    (tmp_path / "my_toy.py").write_text(code, "utf-8")
+    result = CliRunner().invoke(cli, ["new", "--from", f"{tmp_path}/my_toy.py:unlearning", "--dir", str(tmp_path)])
+
+    assert result.exit_code == 0, result.output
+    package = tmp_path / "my_toy" / "src" / "my_toy"
+    assert {path.name for path in package.iterdir()} == {"__init__.py", "adapters.py", "my_toy.py", "py.typed"}
+    assert (package / "my_toy.py").read_text("utf-8") == code
+    assert '"net": "model"' in (package / "__init__.py").read_text()
+    assert "src/my_toy/my_toy.py" in result.output
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_bytes("# coding: latin-1\ndef unlearn(model): 'é'\n".encode("latin-1"))
+    result = CliRunner().invoke(cli, ["new", "--from", f"{tmp_path}/toy.py", "--dir", str(tmp_path)])
+
+    assert result.exit_code == 13, result.output
+    assert not (tmp_path / "toy").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--from", "method"], ["toy", "--adapter", "kit", "--from", "x.whl"]])
+def test_a_package_needs_a_name_or_a_file(tmp_path: Path, arguments: list[str]) -> None:
+    result = CliRunner().invoke(cli, ["new", *arguments, "--dir", str(tmp_path)])
+
+    assert result.exit_code == 2, result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_offers_the_licences_that_there_are() -> None:
     assert LICENCES == rendering.LICENCES
