@@ -52,8 +52,8 @@ __all__ = [
 SCHEMA_VERSION: Literal["1"] = "1"
 CHARGED = (
     "Charged: from the moment the guest is told to start a model to the arrival of its last byte, on the host's "
-    "monotonic clock, import of the plugin included. Not charged: start of the container, start of the guest, loading "
-    "of data and hand-over of the model."
+    "monotonic clock. Not charged: start of the container, start of the guest, import of the plugin, loading of data "
+    "and hand-over of the model."
 )
 UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$")]
 RunStatus = Literal["complete", "partial", "failed"]
