@@ -24,7 +24,7 @@ from harness.doctor.attacks.attack import Attack, Finding
 from harness.doctor.attacks.catalogue import ATTACKS, run_all
 from harness.doctor.attacks.environment import AttackEnvironment, prepared
 from harness.runners.engine.client import Engine
-from harness.runners.session.attempt import KILL_GRACE_S, WATCHDOG_GRACE_S
+from harness.runners.session.time_limit import KILL_GRACE_S, WATCHDOG_GRACE_S
 
 PROMISE_S = 1.0
 BUSY_PER_CORE = 2

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from reference_training import Case, train_ordinarily
 from scipy.stats import ks_2samp, norm
 from scoring import literal_grid
 from torch import nn
@@ -39,13 +40,10 @@ from harness.plugins.discovery import find_task
 from harness.runners.engine.client import Engine
 from harness.runners.images.listing import ensure_guest_image
 from harness.tasks.task import Task, TaskData
-from reference_models.networks.architectures import build_model
 from reference_models.networks.images import normalise
 from reference_models.networks.recipe import ModelSpec, to_json
-from reference_models.training.loop import make_optimizer, set_learning_rate
-from reference_models.training.schedules import learning_rate
 
-SPLITS = ("retain", "forget", "validation", "test")
+SPLITS, PARTS = ("retain", "forget", "validation", "test"), ("images", "labels")
 HALF_HOUR_S = 1800
 UNLEARN = """
 import json, sys, torch
@@ -78,6 +76,7 @@ class Script:
     def __init__(self, task: Task, data: TaskData, folder: Path, runner: str, image: str) -> None:
         self.spec: ModelSpec = task.model_spec(data)
         self._recipe, self._folder, self._runner, self._image = task.recipe, folder, runner, image
+        self._raw = data
         self.data = {name: self._tensors(data, name) for name in SPLITS}
         self._write_inputs()
 
@@ -94,21 +93,8 @@ class Script:
 
     def train(self, splits: Sequence[str], seed: int) -> nn.Module:
         """Train one model by the task's recipe."""
-        torch.manual_seed(seed)
-        images, labels = (torch.cat([self.data[name][part] for name in splits]) for part in (0, 1))
-        recipe, model = self._recipe, build_model(self.spec, seed)
-        loader = DataLoader(TensorDataset(images, labels), batch_size=recipe.batch_size, shuffle=True)
-        optimizer, total = make_optimizer(recipe, model.parameters()), recipe.epochs * len(loader)
-        batches = (batch for _ in range(recipe.epochs) for batch in loader)
-        for step, (pictures, targets) in enumerate(batches):
-            set_learning_rate(optimizer, learning_rate(recipe, step, total))
-            if "horizontal-flip" in recipe.augment:
-                flips = torch.rand(len(pictures), 1, 1, 1) < 0.5
-                pictures = torch.where(flips, pictures.flip(-1), pictures)
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(pictures), targets).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        return model
+        images, labels = (np.concatenate([getattr(self._raw.split(name), part) for name in splits]) for part in PARTS)
+        return train_ordinarily(Case("script", self.spec, self._recipe, images, labels), seed)
 
     def unlearn(self, original: nn.Module) -> None:
         """Unlearn once, in a new container or process."""

@@ -81,7 +81,7 @@ def made_with(command: str, evaluators: Iterable[tuple[str, str]], *more: str) -
     machine, versions = hardware.describe(), library_versions()
     facts = (
         f"`python -m benchmarks.{command} --write`",
-        f"{machine.cpu}, {machine.cores} cores",
+        f"{machine.cpu_model}, {machine.cores} cores",
         *more,
         ", ".join(f"{name} {versions[name]}" for name in LIBRARIES),
         "evaluators " + ", ".join(f"{name} {version}" for name, version in evaluators),

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from harness.core.hardware import available_cores
@@ -84,7 +85,7 @@ def make_case(name: str, n_images: int, epochs: int, chunk: int | None) -> Case:
     return Case(name, spec, recipe, noisy.clip(0, 255).astype(np.uint8), labels)
 
 
-def train_ordinarily(case: Case, seed: int) -> None:
+def train_ordinarily(case: Case, seed: int) -> nn.Module:
     """Train one model with a DataLoader, on normalised images that are mirrored batch by batch."""
     model = build_model(case.spec, seed)
     inputs = normalise(torch.from_numpy(case.images), case.spec.mean, case.spec.std)
@@ -104,6 +105,7 @@ def train_ordinarily(case: Case, seed: int) -> None:
             F.cross_entropy(model(batch), targets).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
+    return model
 
 
 def train_part(case: Case, seeds: range) -> tuple[float, int]:

@@ -39,11 +39,11 @@ from harness.runners.docker import DockerRunner
 from harness.runners.engine.cgroups import Cgroup
 from harness.runners.engine.client import Engine
 from harness.runners.images.listing import GuestImage, ensure_guest_image, ensure_plugin_image
+from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.config import RunConfig
 from harness.runs.placement import plan_core_sets
-from harness_guest.protocol import Hello
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 
@@ -120,16 +120,10 @@ class Bench:
         """Return a session with a method that runs for ``seconds``."""
         cores = core_set.waiting if isolation == "model" else core_set.cores
         setup = GuestSetup(RUN_ID, 3600.0, cores)
-        hello = Hello(
-            plugin="bench",
-            distribution=self.bundle.facts.distribution,
-            model=to_json(SPEC),
-            recipe=to_json(Recipe()),
-            plugin_path=self.runner.paths.plugin_path,
-            scratch=list(self.runner.paths.scratch),
-            threads=len(core_set.cores or ()) or available_cores(),
-            options={"seconds": seconds},
-        )
+        threads = len(core_set.cores or ()) or available_cores()
+        options = {"seconds": seconds}
+        facts = self.bundle.facts
+        hello = hello_for(self.runner, facts, to_json(SPEC), to_json(Recipe()), threads=threads, options=options)
         manifest = Manifest.of(self.original)
         return Session(
             lambda: self.runner.start(setup),

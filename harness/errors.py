@@ -196,6 +196,12 @@ class OutputsInvalidError(HarnessError):
     exit_code = 56
 
 
+class PopulationInvalidError(HarnessError):
+    """Checkpoints or a published population cannot be used; nothing was put into the cache. The message names each fault."""
+
+    exit_code = 57
+
+
 class InterruptedRunError(HarnessError):
     """The user interrupted the run (Ctrl-C or a termination signal); the message states how to resume it."""
 

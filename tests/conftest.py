@@ -1,4 +1,4 @@
-"""For all tests: those with real containers share one engine, and run one after another though others run beside them."""
+"""For all tests: which of them go to one worker, and processes that are forked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests import forks
 from tests.browser import browser, chromium  # noqa: F401 -- fixtures
 
 # Threads of torch's operations take cores from other workers, and a process that has had some must not be forked.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the program has it
 os.environ.setdefault("HARNESS_NO_WAIT", "1")  # tests measure on busy machines, and look at no time
 if (
@@ -27,7 +27,8 @@ settings.register_profile("harness", derandomize=True)  # the same examples in e
 settings.load_profile("harness")
 
 SHARING = {
-    "containers": ("tests/docker/", "tests/hostile/"),
+    "containers": ("tests/docker/",),
+    "attacks": ("tests/hostile/",),
     "browser": (
         "tests/functional/test_browser",
         "tests/functional/test_leaderboard_browser",
@@ -35,7 +36,7 @@ SHARING = {
     ),
     "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),
 }
-"""Files that go to one worker, for they use a fixture of the session that takes seconds, or one Docker engine."""
+"""Files that go to one worker, for they use a fixture of the session that takes seconds."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +57,7 @@ def real_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """With ``-n auto``: one worker more than there are cores, for the one with the containers mostly waits."""
+    """With ``-n auto``: one worker more than there are cores, for those with containers mostly wait."""
     return available_cores() + 1
 
 

@@ -129,9 +129,13 @@ class Fork:
 
     def kill(self) -> None:
         """Kill it, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
 
     def _status(self, timeout_s: float | None) -> int | None:
         with self._lock:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests import forks
+from tests.wheels import write_wheel
 
 TASK = """\
 schema: 1
@@ -45,6 +43,29 @@ class Ended:
     err: str
 
 
+class Forked(forks.Fork):
+    """A forked command without input, whose output goes to files."""
+
+    def __init__(self, order: forks.Order) -> None:
+        self._printed = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115 -- see communicate()
+        with Path(os.devnull).open() as empty:
+            super().__init__(order, (empty.fileno(), self._printed[0].fileno(), self._printed[1].fileno()))
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for the end and return output and errors.
+
+        Raises:
+            subprocess.TimeoutExpired: it takes longer.
+        """
+        self.wait(timeout)
+        texts = []
+        for file in self._printed:
+            file.seek(0)
+            texts.append(file.read())
+            file.close()
+        return texts[0], texts[1]
+
+
 @dataclass(frozen=True)
 class Program:
     """Runs the command line with an environment of its own, without Docker unless a test says otherwise.
@@ -65,17 +86,19 @@ class Program:
         variables = {**self.environment, **environment}
         if self.prefix or not forks.possible(variables):
             return self.afresh(*arguments, **environment)
-        order = forks.Order.of(self.module, [*map(str, arguments)], variables, self.folder)
-        with Path(os.devnull).open() as empty, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            process = forks.Fork(order, (empty.fileno(), out.fileno(), err.fileno()))
-            try:
-                code = process.wait(LONGEST_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-            out.seek(0)
-            err.seek(0)
-            return Ended(code, out.read(), err.read())
+        process = self.fork(*arguments, **environment)
+        try:
+            out, err = process.communicate(LONGEST_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        assert process.returncode is not None
+        return Ended(process.returncode, out, err)
+
+    def fork(self, *arguments: str | Path, **environment: str) -> Forked:
+        """Start a command, forked, and do not wait for it; its guests cannot be told by their variables."""
+        variables = {**self.environment, **environment}
+        return Forked(forks.Order.of(self.module, [*map(str, arguments)], variables, self.folder))
 
     def afresh(self, *arguments: str | Path, **environment: str) -> Ended:
         """Run in a new interpreter, which imports its libraries itself and draws another hash seed."""
@@ -96,7 +119,7 @@ class Program:
         )
 
 
-def until(process: subprocess.Popen[str], there: Callable[[], bool]) -> None:
+def until(process: subprocess.Popen[str] | Forked, there: Callable[[], bool]) -> None:
     """Wait until something is there, without a busy loop, which would take a core from what is waited for.
 
     Raises:
@@ -110,22 +133,7 @@ def until(process: subprocess.Popen[str], there: Callable[[], bool]) -> None:
 
 def make_wheel(folder: Path, source: str) -> Path:
     """Make a wheel with one unlearner, ``stranger``, of the given source."""
-    files = {
-        "stranger_method.py": source,
-        "stranger_method-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: stranger-method\nVersion: 1.0\n",
-        "stranger_method-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
-        "Tag: py3-none-any\n",
-        "stranger_method-1.0.dist-info/entry_points.txt": "[harness.unlearners]\nstranger = stranger_method\n",
-    }
-    path = folder / "stranger_method-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        record = ""
-        for name, text in files.items():
-            archive.writestr(name, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            record += f"{name},sha256={digest},{len(text.encode())}\n"
-        archive.writestr("stranger_method-1.0.dist-info/RECORD", record + "stranger_method-1.0.dist-info/RECORD,,\n")
-    return path
+    return write_wheel(folder, "stranger-method", {"stranger_method": source}, {"stranger": "stranger_method"})
 
 
 def report_of(folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ SEPARATORS = ("&&", "||", "|", ";")
 WALKED = {
     "docs/how-to/from-kaggle.md": "tests/functional/test_pages.py",
     "docs/how-to/score-outputs.md": "tests/functional/test_pages.py",
+    "docs/how-to/share-reference-models.md": "tests/functional/test_pages.py",
     "docs/how-to/define-a-task.md": "tests/functional/test_pages.py",
     "docs/how-to/write-an-evaluator.md": "tests/functional/test_pages.py",
     "docs/tutorials/first-run.md": "tests/functional/test_pages.py",

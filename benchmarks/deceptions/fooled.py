@@ -93,7 +93,8 @@ def _values(
     evidence = evidence_of(deception.make(world, stream(deception, models, draw)), world)
     bundled = forgetting_metrics(evaluate(evaluators, evidence))
     done()
-    return {**_plain(evidence), **{name: metric.value for name, metric in bundled.items() if metric.value is not None}}
+    shown = {published.BUNDLED.get(name, name): metric.value for name, metric in bundled.items()}
+    return {**_plain(evidence), **{name: value for name, value in shown.items() if value is not None}}
 
 
 def _plain(evidence: Evidence) -> Values:

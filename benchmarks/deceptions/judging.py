@@ -81,9 +81,10 @@ def judge(
         RuntimeError: an evaluator failed.
     """
     submission = deception.make(world, rng)
-    evidence = evidence_of(submission, world, seed)
+    around = judging.merged(submission.world or world)
+    evidence = judging.evidence_of(submission.answers, around, submission.rows, seed)
     records = judging.evaluate(chosen, evidence)
-    verdict = decide_verdict(records, _models(evidence, (submission.world or world).original.models))
+    verdict = decide_verdict(records, _models(evidence, around.original.models))
     found = Findings.of(records)
     return Judgement(
         deception,
@@ -97,9 +98,9 @@ def judge(
     )
 
 
-def evidence_of(submission: Submission, world: World, seed: int = 0) -> Evidence:
+def evidence_of(submission: Submission, world: World) -> Evidence:
     """Return the evidence that a run with these models would have."""
-    return judging.evidence_of(submission.answers, submission.world or world, submission.rows, seed)
+    return judging.evidence_of(submission.answers, submission.world or world, submission.rows)
 
 
 def _models(evidence: Evidence, originals: int) -> list[ModelOutcome]:

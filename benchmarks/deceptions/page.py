@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmarks.deceptions import rules, table
+from benchmarks.deceptions import published, rules, table
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, FAMILIES, HONEST
 from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
 from benchmarks.deceptions.model import Deception, words
-from benchmarks.deceptions.published import METRICS
-from benchmarks.pages import Table, listed, markdown
+from benchmarks.pages import Cell, Table, listed, markdown
 
 PRAISE = {
     "the verdict, `as_retrained`": words("as_retrained"),
@@ -117,11 +116,11 @@ def tables(judgements: Sequence[Judgement], matrix: Matrix) -> list[Table]:
     """Return which metric errs on which submission, and every submission with the verdict's words."""
     names = [one.name for one in ALL]
     every = _verdict_marks(judgements, matrix.models) | {name: _marks(matrix, name) for name in matrix.metrics()}
-    rows = [
-        [name.replace("`", ""), *(sum(_errors(marks, group)) for group in (DECEPTIONS, HONEST))]
-        + [None if (mark := marks.get(one)) is None else int(mark) for one in names]
-        for name, marks in every.items()
-    ]
+    rows: list[list[Cell]] = []
+    for title, marks in every.items():
+        counts = (sum(_errors(marks, group)) for group in (DECEPTIONS, HONEST))
+        cells = (None if (mark := marks.get(one)) is None else int(mark) for one in names)
+        rows.append([title.replace("`", ""), *counts, *cells])
     said = table.rows(judgements)
     texts = {one.name: (one.family, one.text) for one in ALL}
     head = ["submission", "family", "what it does", *table.header(judgements)[1:]]
@@ -134,13 +133,13 @@ def tables(judgements: Sequence[Judgement], matrix: Matrix) -> list[Table]:
 def findings(judgements: Sequence[Judgement], matrix: Matrix) -> str:
     """Return what the tables say, as a list."""
     names = matrix.metrics()
-    published = [name for name in names if name in METRICS]
+    common = [name for name in names if name in published.NAMES]
     never = [one for one in DECEPTIONS if not any(matrix.inside(name, one.name) for name in names)]
     hardest = max(DECEPTIONS, key=lambda one: _count(matrix, one.name))
     bad = rules.broken(judgements)
     as_retrained = sum(one.level == "as_retrained" for one in judgements if not one.deception.honest)
     deceptive = sum(not one.deception.honest for one in judgements)
-    worst = "; ".join(f"{name} by {len(matrix.fooled(name))}" for name in reversed(published))
+    worst = "; ".join(f"{name} by {len(matrix.fooled(name))}" for name in reversed(common))
     lines = [
         f"The verdict said `as_retrained` of {as_retrained} of {deceptive} deceptions judged.",
         f"Submissions on which it breaks one of its rules: {len(bad)}."
@@ -172,8 +171,8 @@ def metrics(matrix: Matrix, judgements: Sequence[Judgement]) -> str:
     deceptive = [family for family in FAMILIES if family != "honest"]
     head = ["metric", f"fooled of {len(DECEPTIONS)}", *deceptive, f"cries wolf of {len(HONEST)}"]
     rows = _verdict_marks(judgements, matrix.models)
-    rows |= {f"**{name}**": _marks(matrix, name) for name in matrix.metrics() if name in METRICS}
-    bundled = [name for name in matrix.metrics() if name not in METRICS]
+    rows |= {f"**{name}**": _marks(matrix, name) for name in matrix.metrics() if name in published.NAMES}
+    bundled = [name for name in matrix.metrics() if name not in published.NAMES]
     rows |= {f"`{name}`": _marks(matrix, name) for name in bundled[:SHOWN]}
     lines = []
     for title, marks in rows.items():

@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 from scipy.stats import ks_2samp, norm, rankdata
 
 from benchmarks.answers import Labels, Logits, Values
 from harness.evaluation import Evidence
 
 Published = Callable[[Evidence], float]
-
-
-def forget_accuracy(evidence: Evidence) -> float:
-    """Return the accuracy on the forget set; right where it is a retrained model's."""
-    return _accuracy(evidence, "unlearned", "forget")
 
 
 def average_gap(evidence: Evidence) -> float:
@@ -36,36 +31,12 @@ def average_gap(evidence: Evidence) -> float:
     return float(np.mean([*gaps, abs(attacks[0] - attacks[1])]))
 
 
-def tug_of_war(evidence: Evidence) -> float:
-    """Return the product of 1 less the gap in accuracy on forget, retain and test.
-
-    Source: Zhao et al., "What makes unlearning hard and what to do about it" (2024).
-    """
-    gaps = [
-        _accuracy(evidence, "unlearned", split) - _accuracy(evidence, "retrained", split)
-        for split in ("forget", "retain", "test")
-    ]
-    return float(np.prod([1 - abs(gap) for gap in gaps]))
-
-
 def loss_attack(evidence: Evidence) -> float:
     """Return the accuracy of the best loss threshold between forget and test set; 0.5 is chance.
 
     Source: Yeom et al., "Privacy Risk in Machine Learning" (2018).
     """
     return _threshold_attack(evidence, "unlearned")
-
-
-def zero_retrain_forgetting(evidence: Evidence) -> float:
-    """Return 1 less the mean Jensen-Shannon divergence, in bits, to an incompetent teacher with uniform probabilities.
-
-    Source: Chundawat et al., "Can Bad Teaching Induce Forgetting?" (2023); their teacher is an untrained network.
-    """
-    with np.errstate(over="ignore"):
-        ours = softmax(_sane(evidence.logits["unlearned"]["forget"]), axis=2)
-    middle = (ours + 1 / evidence.n_classes) / 2
-    divergence = (_entropy(middle) - (_entropy(ours) + np.log(evidence.n_classes)) / 2) / np.log(2)
-    return float(1 - divergence.mean())
 
 
 def logit_distance(evidence: Evidence) -> float:
@@ -100,16 +71,18 @@ def gaussian_lira(evidence: Evidence) -> float:
 
 
 METRICS: Mapping[str, Published] = {
-    "forget accuracy": forget_accuracy,
     "average gap": average_gap,
-    "ToW": tug_of_war,
     "MIA accuracy (loss threshold)": loss_attack,
-    "ZRF": zero_retrain_forgetting,
     "distance of logits": logit_distance,
     "KS p of mean losses": mean_loss_p,
     "LiRA AUC (Gaussian)": gaussian_lira,
 }
 """By the name that the page shows."""
+
+BUNDLED = {"accuracy.forget": "forget accuracy", "accuracy.tow": "ToW", "divergence.zrf_uniform": "ZRF"}
+"""Metrics of bundled evaluators that are commonly published in just this form, with the name that the page shows."""
+
+NAMES = (*METRICS, *BUNDLED.values())
 
 
 def _accuracy(evidence: Evidence, population: str, split: str) -> float:
@@ -124,10 +97,6 @@ def _sane(logits: Logits) -> Values:
 def _loss(logits: Logits, labels: Labels) -> Values:
     index = np.broadcast_to(labels[None, :, None], (*logits.shape[:2], 1))
     return np.asarray(-np.take_along_axis(log_softmax(_sane(logits), axis=2), index, axis=2)[..., 0])
-
-
-def _entropy(p: Values) -> Values:
-    return np.asarray(-(p * np.log(np.maximum(p, 1e-300))).sum(axis=2))
 
 
 def _threshold_attack(evidence: Evidence, population: str) -> float:

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draws = {16: 4} if options.quick else DRAWS
     if options.draws:
         draws = {int(size): int(count) for size, _, count in (one.partition("=") for one in options.draws)}
-    begin, cells = time.monotonic(), []
+    begin = time.monotonic()
+    cells: list[Cell] = []
     for size, count in draws.items():
         for kind in KINDS:
             print(f"{size} models, {kind.name}", flush=True)

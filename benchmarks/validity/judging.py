@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judging import evaluate, forgetting_metrics, unknown_times
+from benchmarks.judging import evaluate, evidence_of, forgetting_metrics
+from benchmarks.populations import World
 from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.evaluation import SPLITS, Evidence, Metric
@@ -27,24 +29,18 @@ def readings(trained: Trained, block: slice, evaluators: Sequence[LoadedEvaluato
 
 def evidence(trained: Trained, level: str, block: slice) -> Evidence:
     """Return evidence with a level's models in place of the unlearned ones; model i is paired with original i."""
-    data = trained.data
-    chosen = {**trained.references, "unlearned": trained.levels[level]}
-    logits = {name: {split: array[block] for split, array in splits.items()} for name, splits in chosen.items()}
-    models = len(logits["unlearned"]["forget"])
-    return Evidence(
+    data, rows = trained.data, np.arange(trained.models)[block]
+    unlearned = trained.levels[level].take(rows)
+    world = World(
         n_classes=data.n_classes,
-        ids={name: data.split(name).ids for name in SPLITS},
         labels={name: data.split(name).labels for name in SPLITS},
-        logits=logits,
-        unlearned_from=np.arange(models, dtype=np.int64),
-        timings=unknown_times(models),
-        class_names=data.class_names,
-        true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
-        queries=_queries(trained, level, block),
+        ids={name: data.split(name).ids for name in SPLITS},
+        **{role: trained.references[role].take(rows) for role in ROLES},
+        fresh=unlearned,
+        memory=np.empty(0),
+        spread=np.empty(0),
     )
-
-
-def _queries(trained: Trained, level: str, block: slice) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return the block's logits per query and population."""
-    asked = {name: trained.queries.get(level if name == "unlearned" else name, {}) for name in (*ROLES, "unlearned")}
-    return {query: {name: queries[query][block] for name, queries in asked.items()} for query in asked["unlearned"]}
+    true_labels: dict[str, NDArray[np.int64]] = {
+        name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None
+    }
+    return replace(evidence_of(unlearned, world), class_names=data.class_names, true_labels=true_labels)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
+from benchmarks.answers import Answers
 from benchmarks.validity.levels import LEVELS, Level, level_data, level_task
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
@@ -17,12 +15,6 @@ from harness.evaluation import SPLITS
 from harness.references.populations import ROLES, Population, References
 from harness.references.queries import QueryPlan
 from harness.tasks.task import Task, TaskData
-
-Logits = Mapping[str, NDArray[np.float32]]
-"""Per split, shape (N, n, C)."""
-
-Queries = Mapping[str, NDArray[np.float32]]
-"""Per query, shape (N, n_forget, C)."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +24,19 @@ class Trained:
     Attributes:
         task: the task.
         data: its data.
-        references: logits of original, retrained and control.
-        levels: logits of every level, on the task's own splits, by its name.
-        queries: by role or level, logits of its models on the forget set under every query.
+        references: original, retrained and control.
+        levels: the models of every level, on the task's own splits, by its name.
     """
 
     task: Task
     data: TaskData
-    references: Mapping[str, Logits]
-    levels: Mapping[str, Logits]
-    queries: Mapping[str, Queries] = field(default_factory=dict)
+    references: Mapping[str, Answers]
+    levels: Mapping[str, Answers]
+
+    @property
+    def models(self) -> int:
+        """Return the number of models of each population."""
+        return self.references["original"].models
 
 
 def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
@@ -65,10 +60,9 @@ def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
             return population
 
         found = dict(zip(jobs, pool.map(run, jobs.values()), strict=True))
-    references: dict[str, Logits] = {role: found[role].logits for role in ROLES}
-    levels = {level.name: found["original" if level.is_original else level.name] for level in LEVELS}
-    queries = {name: population.queries for name, population in (*found.items(), *levels.items())}
-    return Trained(task, data, references, {name: one.logits for name, one in levels.items()}, queries)
+    answers = {name: Answers(one.logits, one.queries) for name, one in found.items()}
+    levels = {level.name: answers["original" if level.is_original else level.name] for level in LEVELS}
+    return Trained(task, data, {role: answers[role] for role in ROLES}, levels)
 
 
 def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -> Population:

@@ -50,7 +50,7 @@ class Study:
 
 def study(trained: Trained, sizes: Sequence[int], evaluators: Sequence[LoadedEvaluator]) -> Study:
     """Judge the task; sizes of more models than were trained are left out."""
-    models = len(trained.references["original"]["forget"])
+    models = trained.models
     summaries, units = {}, {}
     for size in sorted(size for size in sizes if size <= models):
         blocks = [slice(start, start + size) for start in range(0, models - size + 1, size)]

@@ -1,18 +1,11 @@
-"""What the evaluator ``forgetting`` says of a draw, without what a table does not show.
-
-Retrained and control models are handed over as one population of 2 N retrained ones. The verdict uses both as
-references in any case; this leaves out the control's own row, which it does not read, and a third of the time. Queries are left
-out as well.
-"""
+"""What the evaluator ``forgetting`` says of a draw, without what a table does not show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from benchmarks.answers import Answers
-from benchmarks.judging import evidence_of
+from benchmarks.judging import evidence_of, merged
 from benchmarks.populations import World
 from harness_evaluators import forgetting
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -36,12 +29,19 @@ class Bounds:
     shift: float
 
 
-def merged(world: World) -> World:
-    """Return the world with one population of references, and without queries."""
-    references = world.retrained.joined(world.control)
-    found = {"original": world.original, "retrained": references, "control": references.take(np.empty(0, np.int64))}
-    found["fresh"] = world.fresh
-    return replace(world, **{name: Answers(one.splits, {}) for name, one in found.items()})
+def without_queries(world: World) -> World:
+    """Return the world without queries."""
+    return replace(
+        world,
+        original=_plain(world.original),
+        retrained=_plain(world.retrained),
+        control=_plain(world.control),
+        fresh=_plain(world.fresh),
+    )
+
+
+def _plain(answers: Answers) -> Answers:
+    return Answers(answers.splits, {})
 
 
 def difference_p(world: World, unlearned: Answers, seed: int = 0) -> float:
@@ -69,4 +69,5 @@ def slope_as_seen_from_test(world: World, unlearned: Answers) -> float:
 
 
 def _view(world: World, unlearned: Answers, seed: int) -> View:
-    return View(Analysis(evidence_of(Answers(unlearned.splits, {}), merged(world), seed=seed)).models)
+    around = merged(without_queries(world))
+    return View(Analysis(evidence_of(_plain(unlearned), around, seed=seed)).models)

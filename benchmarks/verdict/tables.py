@@ -122,7 +122,7 @@ def words(name: str, source: Source, submission: Deception, models: int, draws: 
     forgetting = evaluators([VERDICT_FROM])
     found = []
     for number in range(draws):
-        world = judging.merged(source(models, stream("words", name, models, number)))
+        world = judging.without_queries(source(models, stream("words", name, models, number)))
         found.append(judge(submission, world, stream("choice", name, models, number), forgetting, number))
     favourable = [one for one in found if one.level in FAVOURABLE]
     return Words(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from benchmarks.pages import Table, listed, markdown
+from benchmarks.pages import Cell, Table, listed, markdown
 from benchmarks.verdict.plan import FACES, NOTHING_LEFT, TENTH_LEFT, Results
 from benchmarks.verdict.tables import Share, Words
 from harness.report.findings import LEVEL
@@ -99,7 +99,7 @@ def summary(results: Results) -> list[str]:
 def tables(results: Results) -> list[Table]:
     """Return all numbers: false alarms, words, and coverage."""
     alarms = [[name, models, *_counted(one)] for name, found in results.alarms.items() for models, one in found.items()]
-    said = [
+    said: list[list[Cell]] = [
         [source, name, models, word, count, one.draws, one.false.get(word, 0)]
         for source, rows in (("synthetic", results.words), (FACES, results.faces))
         for name, found in rows.items()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.guest import GuestImage
 
 
 @click.group("image", short_help="Build, list and remove sandbox images.")
@@ -10,19 +16,58 @@ def image_group() -> None:
     """Build, list and remove sandbox images."""
 
 
+torch_option = click.option("--torch", help="torch version inside the image.  [default: the host's]")
+base_option = click.option(
+    "--base", help="Base image with Python 3.  [default: $HARNESS_BASE_IMAGE, or a local or public one]"
+)
+
+
 @image_group.command("build")
-@click.option("--torch", help="torch version inside the image.  [default: the host's]")
-@click.option("--base", help="Base image with Python 3.  [default: $HARNESS_BASE_IMAGE, or a local or public one]")
+@torch_option
+@base_option
 @click.option("--rebuild", is_flag=True, help="Build even if the image exists.")
 def build_command(torch: str | None, base: str | None, rebuild: bool) -> None:
     """Build the sandbox image, unless it exists."""
-    from harness.core.progress_bars import RichProgress
     from harness.runners.engine.client import Engine
-    from harness.runners.images.listing import ensure_guest_image
+
+    image = _image(Engine.connect(), torch, base, rebuild=rebuild)
+    click.echo(f"{image.tag}: torch {image.torch}, Python {image.python}")
+
+
+def _image(engine: Engine, torch: str | None, base: str | None, *, rebuild: bool = False) -> GuestImage:
+    """Return the guest image; build it if it is missing, with a progress line."""
+    from harness.core.progress_bars import RichProgress
+    from harness.runners.images.guest import ensure_guest_image
 
     with RichProgress() as progress, progress.step("sandbox image", None) as step:
-        image = ensure_guest_image(Engine.connect(), torch=torch, base=base, rebuild=rebuild, progress=step.tell)
-    click.echo(f"{image.tag}: torch {image.torch}, Python {image.python}")
+        return ensure_guest_image(engine, torch=torch, base=base, rebuild=rebuild, progress=step.tell)
+
+
+@image_group.command("packages")
+@torch_option
+@base_option
+def packages_command(torch: str | None, base: str | None) -> None:
+    """List what methods find in the sandbox: packages, compilers, instruction sets, GPU architectures.
+
+    The image is built if it is missing. A plugin's own dependencies are added to it for that plugin alone.
+    """
+    from harness.cli.catalogue import _print_table
+    from harness.runners.engine.client import Engine
+    from harness.runners.images.contents import contents
+
+    engine = Engine.connect()
+    image = _image(engine, torch, base)
+    found = contents(engine, image)
+    _print_table(("package", "version"), sorted(found.packages.items(), key=lambda one: one[0].lower()))
+    cuda = f"CUDA {found.cuda}, kernels for {', '.join(found.gpu_architectures)}" if found.cuda else "none: a CPU build"
+    facts = {
+        "Python": found.python,
+        "Compilers": ", ".join(found.compilers) or "none",
+        "CPU": f"torch uses {found.cpu_capability}; flags: {' '.join(found.cpu_flags)}",
+        "GPU": cuda,
+        "Image": image.tag,
+    }
+    click.echo("\n" + "\n".join(f"{name}: {value}" for name, value in facts.items()))
 
 
 @image_group.command("list")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
+if TYPE_CHECKING:
+    from harness.references.populations import References
 
-@click.group("references", short_help="Build, list and remove reference populations.")
+
+@click.group("references", short_help="Build, import, publish, list and remove reference populations.")
 def references_group() -> None:
-    """Build, list and remove the cached populations of originals, retrained models and controls."""
+    """Build, import, publish, list and remove the populations of originals, retrained models and controls."""
 
 
 @references_group.command("build")
@@ -17,59 +23,143 @@ def references_group() -> None:
 def build_command(task: str, models: int | None, device: str | None) -> None:
     """Train and cache the populations of TASK."""
     from harness.core.cache import take_rebuilt
-    from harness.core.hardware import gpu_names
     from harness.core.progress_bars import RichProgress
-    from harness.errors import GpuUnavailableError
-    from harness.plugins.discovery import find_task
-    from harness.references.populations import References
-    from harness.tasks.checking import load_data
     from harness.tasks.twins import find_twins, twin_warnings
 
-    if device == "cuda" and not gpu_names():
-        raise GpuUnavailableError("--device cuda was requested, but torch finds no CUDA device. Pass --device cpu.")
-    found = find_task(task)
-    data = load_data(found)
-    references = References(found, data, device=device or ("cuda" if gpu_names() else "cpu"))
+    references = _references(task, device)
+    data = references.data
     with RichProgress() as progress:
         for text in twin_warnings(find_twins(data), data.sizes()):
             progress.notice(text)
-        populations = references.populations(models or found.models, progress)
+        populations = references.populations(models or references.task.models, progress)
         for text in take_rebuilt():
             progress.notice(text)
     for role, population in populations.items():
         click.echo(f"{role}: {len(population.seeds)} models")
 
 
+@references_group.command("import")
+@click.argument("task")
+@click.option(
+    "--originals", type=click.Path(path_type=Path), required=True, help="Models trained on retain and forget set."
+)
+@click.option(
+    "--retrained", type=click.Path(path_type=Path), required=True, help="Models trained on the retain set alone."
+)
+@click.option(
+    "--control", type=click.Path(path_type=Path), help="More retrained models.  [default: half of --retrained]"
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
+def import_command(task: str, originals: Path, retrained: Path, control: Path | None, device: str | None) -> None:
+    """Use checkpoints that you have trained as the reference models of TASK.
+
+    Each option names a folder of checkpoints: .safetensors, or .pt/.pth with a state_dict, which is read with weights_only=True
+    in a process of its own. They must be of the task's network. Their logits are computed here. Every report then says that
+    reference models were imported. The time limit is still measured by training with the task's recipe, unless a run sets
+    --time-limit.
+    """
+    from harness.core.progress_bars import RichProgress
+    from harness.references.importing import import_populations
+
+    references = _references(task, device)
+    with RichProgress() as progress:
+        found = import_populations(references, originals, retrained, control, progress)
+    for one in found:
+        accuracies = ", ".join(f"{name} {100 * value:.1f} %" for name, value in one.accuracy.items())
+        click.echo(
+            f"{one.role}: {one.models} models; accuracy {accuracies}; training less test {100 * one.gap:.1f} points"
+        )
+    click.echo(f"Run with --models {found[0].models}.")
+
+
+@references_group.command("export")
+@click.argument("task")
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="New folder.")
+@click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
+def export_command(task: str, output: Path, models: int | None, device: str | None) -> None:
+    """Write the populations of TASK to a folder, to publish them; missing ones are trained.
+
+    `harness references pull` reads the folder, or a copy of it on a server. It holds the originals' weights, and the logits of
+    all models on every split, the test set included: publish it only if those may be known.
+    """
+    from harness.core.progress_bars import RichProgress
+    from harness.references.exchange import export, index_text
+
+    references = _references(task, device)
+    with RichProgress() as progress:
+        index = export(references, models or references.task.models, output, progress)
+    click.echo(f"{index_text(index)} {output}")
+
+
+@references_group.command("pull")
+@click.argument("source")
+def pull_command(source: str) -> None:
+    """Read published populations from SOURCE into the cache; runs of their task then train nothing.
+
+    SOURCE is a folder or a URL; http, s3 and hf need the extra "remote". Every file's digest is checked. A pull that was stopped
+    continues with the chunks that are missing. Populations that this machine has trained itself are preferred.
+    """
+    from harness.core.progress_bars import RichProgress
+    from harness.references.exchange import index_text, pull
+
+    with RichProgress() as progress:
+        index = pull(source, progress)
+    click.echo(index_text(index))
+
+
+def _references(task: str, device: str | None) -> References:
+    """Return the populations of a task on a device.
+
+    Raises:
+        GpuUnavailableError: if cuda was requested and there is no GPU.
+    """
+    from harness.core.hardware import gpu_names
+    from harness.errors import GpuUnavailableError
+    from harness.plugins.discovery import find_task
+    from harness.references.populations import References
+    from harness.tasks.checking import load_data
+
+    if device == "cuda" and not gpu_names():
+        raise GpuUnavailableError("--device cuda was requested, but torch finds no CUDA device. Pass --device cpu.")
+    found = find_task(task)
+    return References(found, load_data(found), device=device or ("cuda" if gpu_names() else "cpu"))
+
+
 @references_group.command("list")
 def list_command() -> None:
-    """List the cached populations."""
+    """List the cached populations, trained and supplied."""
     from harness.cli.catalogue import _print_table
     from harness.core.cache import Cache
+    from harness.references.supplied import Supplied
 
+    supplied = Supplied()
+    trained = [(entry, len(entry.inputs.get("seeds", ())), "trained") for entry in Cache("references").entries()]
+    others = [(entry, supplied.find(entry.inputs, 1)) for entry in supplied.cache.entries()]
     rows = [
         (
             str(entry.inputs.get("task", "?")),
             str(entry.inputs.get("role", "?")),
-            str(len(entry.inputs.get("seeds", ()))),
-            str(entry.inputs.get("device", "?")),
+            str(models),
+            how,
+            str(entry.inputs.get("device", "")),
             f"{entry.size_bytes / 2**20:.1f}",
             f"{entry.used:%Y-%m-%d %H:%M}",
             entry.key[:12],
         )
-        for entry in Cache("references").entries()
+        for entry, models, how in [*trained, *((one, note.models, note.how) for one, note in others if note)]
     ]
-    _print_table(("task", "role", "models", "device", "MiB", "last used (UTC)", "key"), rows)
+    _print_table(("task", "role", "models", "origin", "device", "MiB", "last used (UTC)", "key"), rows)
 
 
 @references_group.command("prune")
 @click.option("--task", help="Only populations of this task.")
-@click.confirmation_option("--yes", prompt="Remove cached populations? They can be trained again.")
+@click.confirmation_option("--yes", prompt="Remove cached populations? Trained ones can be trained again.")
 def prune_command(task: str | None) -> None:
-    """Remove cached populations."""
-    from harness.core.cache import Cache
+    """Remove cached populations, trained and supplied."""
     from harness.references.populations import prune
 
-    entries, size = prune(Cache("references"), task)
+    entries, size = prune(task)
     click.echo(f"Removed {entries} entries, {size / 2**20:.1f} MiB.")
 
 

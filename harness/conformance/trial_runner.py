@@ -15,10 +15,10 @@ from harness.conformance.cases import MLP, SHORT_CASES, Case
 from harness.conformance.journals import journal_file
 from harness.core.outcomes import ModelOutcome
 from harness.runners.base import GuestSetup, PluginFacts, Runner
+from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness_guest.probe_network import BUFFER, OBSERVATIONS
-from harness_guest.protocol import Hello
 from reference_models.networks.recipe import to_json
 
 FIRST_SEED, OTHER_SEED = 1, 2
@@ -138,23 +138,9 @@ class TrialRunner:
             runner = self._gpu_runner() if on_gpu and self._gpu_runner is not None else self._runner
             setup = GuestSetup(self._run_id, REAP_AFTER_S)
             manifest = Manifest.of(case.original())
-            hello = self._hello(runner, case)
+            spec, recipe = to_json(case.spec()), to_json(case.recipe)
+            hello = hello_for(runner, self.facts, spec, recipe, options=self._options)
             self._sessions[case, on_gpu] = Session(
                 lambda: runner.start(setup), hello, data=case.data_file(), manifest=manifest
             )
         return self._sessions[case, on_gpu]
-
-    def _hello(self, runner: Runner, case: Case) -> Hello:
-        kept = runner.facts.requested.log_bytes // 2
-        return Hello(
-            plugin=self.facts.name,
-            distribution=self.facts.distribution,
-            model=to_json(case.spec()),
-            recipe=to_json(case.recipe),
-            plugin_path=runner.paths.plugin_path,
-            scratch=list(runner.paths.scratch),
-            device=runner.device,
-            options=self._options,
-            log_head_bytes=kept,
-            log_tail_bytes=kept,
-        )

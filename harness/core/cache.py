@@ -124,8 +124,7 @@ class Cache:
             CacheError: the cache directory cannot be used.
             NoSpaceError: the disk is full; no partial entry is left.
         """
-        key = key_of(inputs)
-        place = self._folder / key[:2] / key
+        place = self.place(inputs)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             with locked(place.with_suffix(".lock")):
@@ -142,8 +141,12 @@ class Cache:
 
     def holds(self, inputs: Mapping[str, Any]) -> bool:
         """Return True if there is an entry for ``inputs``; its content is not verified."""
+        return (self.place(inputs) / ENTRY).is_file()
+
+    def place(self, inputs: Mapping[str, Any]) -> Path:
+        """Return the folder of the entry for ``inputs``, whether it exists or not."""
         key = key_of(inputs)
-        return (self._folder / key[:2] / key / ENTRY).is_file()
+        return self._folder / key[:2] / key
 
     def _usable(self, place: Path) -> bool:
         """Return True if the entry exists and all checksums match; remove and record a damaged entry."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib import resources
@@ -20,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from harness.core.cache import Cache, CacheEntry, key_of
+from harness.core.cache import Cache, key_of
 from harness.core.files import write_tensors
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
+from harness.errors import UsageError
 from harness.evaluation import SPLITS
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.queries import Pictures, QueryPlan, queries_in
+from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network, source_digest
 from harness.tasks.task import Task, TaskData
@@ -51,6 +54,7 @@ class Population:
         keys: cache keys of its chunks.
         from_cache: all chunks were cache hits.
         queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
+        origins: where chunks that were not trained here came from, a sentence each.
     """
 
     role: Role
@@ -61,6 +65,7 @@ class Population:
     from_cache: bool
     journals: tuple[Path, ...] = ()
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
 
     def journal(self, index: int) -> Path | None:
         """Return the training journal of one model; None if there is none."""
@@ -109,6 +114,33 @@ def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
     write_tensors(path, images | {f"{name}.labels": split.labels for name, split in splits.items()})
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """A part of a population that is trained, cached and supplied as a whole.
+
+    Attributes:
+        role: of the population.
+        first: index of its first model.
+        inputs: everything that training it depends on.
+        supplied: where it came from if it was not trained here; None if it was, or if it is missing.
+    """
+
+    role: Role
+    first: int
+    inputs: dict[str, Any]
+    supplied: Provenance | None
+
+    @property
+    def models(self) -> int:
+        """Return the number of models."""
+        return len(self.inputs["seeds"])
+
+    @property
+    def key_inputs(self) -> dict[str, Any]:
+        """Return the inputs of its cache key."""
+        return self.inputs if self.supplied is None else supplied_inputs(self.inputs, self.first)
+
+
 class References:
     """The reference populations of one task, trained or read from the cache.
 
@@ -117,6 +149,7 @@ class References:
         data: data of the task.
         device: training device, "cpu" or "cuda".
         cache: cache of populations; default: the user's.
+        supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact pictures; default: the task's.
     """
 
@@ -127,6 +160,7 @@ class References:
         *,
         device: str = "cpu",
         cache: Cache | None = None,
+        supplied: Supplied | None = None,
         queries: QueryPlan | None = None,
     ) -> None:
         self.task = task
@@ -134,6 +168,7 @@ class References:
         self.spec: ModelSpec = task.model_spec(data)
         self.device = device
         self.cache = cache or Cache("references")
+        self.supplied = supplied or Supplied()
         self._digest = data.digest()
         own = source_digest(task)
         self._own = {} if own is None else {"network": own}
@@ -166,23 +201,33 @@ class References:
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
         """Return the cache keys of a population's chunks, cached or not."""
-        return tuple(key_of(inputs) for inputs in self._chunks(role, models))
+        return tuple(key_of(chunk.key_inputs) for chunk in self.chunks(role, models))
 
     def holds(self, role: Role, models: int) -> bool:
         """Return True if the whole population is in the cache."""
-        return all(self.cache.holds(inputs) for inputs in self._chunks(role, models))
+        return all(self._held(chunk) for chunk in self.chunks(role, models))
+
+    def _held(self, chunk: Chunk) -> bool:
+        return chunk.supplied is not None or self.cache.holds(chunk.inputs)
+
+    def folder(self, chunk: Chunk, on_step: OnStep | None = None, workers: Workers | None = None) -> tuple[Path, bool]:
+        """Return the folder of a chunk, and whether it was cached; train it if it is missing or damaged."""
+        if chunk.supplied is not None:
+            return self.supplied.folder(chunk.key_inputs), True
+        with nullcontext(workers) if workers else Workers() as crew:
+            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or _ignore, crew)
+            return self.cache.get_or_build(chunk.inputs, build)
 
     def population(self, role: Role, models: int) -> Population:
         """Return the population of one role; train missing or damaged chunks one after another."""
-        chunks, keys, hits, journals = [], [], [], []
-        for inputs in self._chunks(role, models):
-            with Workers() as workers:
-                build = partial(self._train, role, inputs["seeds"], _ignore, workers)
-                folder, hit = self.cache.get_or_build(inputs, build)
-            chunks.append(_read(folder))
-            journals += sorted(folder.glob(JOURNALS))
-            keys.append(key_of(inputs))
+        chunks, keys, hits, journals, origins = [], [], [], [], []
+        for chunk in self.chunks(role, models):
+            folder, hit = self.folder(chunk)
+            chunks.append(_read(folder, chunk.models))
+            journals += sorted(folder.glob(JOURNALS))[: chunk.models]
+            keys.append(key_of(chunk.key_inputs))
             hits.append(hit)
+            origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
         logits: dict[str, NDArray[np.float32]] = {
             name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
         }
@@ -192,11 +237,30 @@ class References:
         names = chunks[0][1]
         weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
         seeds = member_seeds(self.task, role, models)
-        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries)
+        told = tuple(dict.fromkeys(origins))
+        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries, told)
 
-    def _missing(self, models: int) -> list[tuple[Role, dict[str, Any]]]:
-        chunks = [(role, inputs) for role in ROLES for inputs in self._chunks(role, models)]
-        return [(role, inputs) for role, inputs in chunks if not self.cache.holds(inputs)]
+    def _missing(self, models: int) -> list[Chunk]:
+        """Return the chunks to train.
+
+        Raises:
+            UsageError: fewer models were imported; trained ones would be of another kind.
+        """
+        if 0 < (imported := self.imported(models)) < models:
+            raise UsageError(
+                f"{models} models of {self.task.name} were requested, and {imported} were imported. Pass --models {imported} or "
+                "fewer, or import more with `harness references import`."
+            )
+        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
+
+    def imported(self, models: int) -> int:
+        """Return how many of the first ``models`` models of every population were imported."""
+        counts = []
+        for role in ROLES:
+            chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
+            found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
+            counts.append(sum(one.models for one in found if one.how == "imported"))
+        return min(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
         missing = self._missing(models)
@@ -205,7 +269,7 @@ class References:
         self.check_network()
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
-        total = epochs * sum(len(inputs["seeds"]) for _, inputs in missing)
+        total = epochs * sum(chunk.models for chunk in missing)
         with (
             Workers() as workers,
             progress.step("training reference models", total) as step,
@@ -213,40 +277,50 @@ class References:
         ):
             step.tell("model epochs")
 
-            def train(role: Role, inputs: dict[str, Any]) -> None:
-                counter = _EpochCounter(step, len(inputs["seeds"]) * epochs)
-                build = partial(self._train, role, inputs["seeds"], counter, workers)
-                self.cache.get_or_build(inputs, build)
+            def train(chunk: Chunk) -> None:
+                self.folder(chunk, _EpochCounter(step, chunk.models * epochs), workers)
 
             try:
-                for future in as_completed([pool.submit(train, role, inputs) for role, inputs in missing]):
+                for future in as_completed([pool.submit(train, chunk) for chunk in missing]):
                     future.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 workers.stop()
                 raise
 
-    def _chunks(self, role: Role, models: int) -> Iterator[dict[str, Any]]:
+    def chunks(self, role: Role, models: int) -> Iterator[Chunk]:
+        """Yield the chunks of a population. Imported ones are preferred to trained ones, and these to pulled ones."""
+        for first, inputs in self._inputs(role, models):
+            found = self.supplied.find(supplied_inputs(inputs, first), len(inputs["seeds"]))
+            if found is not None and found.how == "pulled" and self.cache.holds(inputs):
+                found = None
+            yield Chunk(role, first, inputs, found)
+
+    def _inputs(self, role: Role, models: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the index of the first model of each chunk, and everything that training it depends on."""
         import torch
 
         seeds = member_seeds(self.task, role, models)
         recorded = key_inputs(self.task, self.data, is_original=role == "original")
         for start in range(0, models, self.task.recipe.chunk):
-            yield {
-                "format": 1,
-                "task": self.task.name,
-                "role": role,
-                "data": self._digest,
-                "model": to_json(self.spec),
-                "recipe": to_json(self.task.recipe),
-                "seeds": list(seeds[start : start + self.task.recipe.chunk]),
-                "torch": torch.__version__,
-                "device": device_kind(self.device),
-                "code": training_code_digest(records=bool(recorded)),
-                **recorded,
-                **({"queries": self.queries.to_json()} if self.queries.names else {}),
-                **self._own,
-            }
+            yield (
+                start,
+                {
+                    "format": 1,
+                    "task": self.task.name,
+                    "role": role,
+                    "data": self._digest,
+                    "model": to_json(self.spec),
+                    "recipe": to_json(self.task.recipe),
+                    "seeds": list(seeds[start : start + self.task.recipe.chunk]),
+                    "torch": torch.__version__,
+                    "device": device_kind(self.device),
+                    "code": training_code_digest(records=bool(recorded)),
+                    **recorded,
+                    **({"queries": self.queries.to_json()} if self.queries.names else {}),
+                    **self._own,
+                },
+            )
 
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
         splits = ["retain", "forget"] if role == "original" else ["retain"]
@@ -290,18 +364,21 @@ class _EpochCounter:
         self._reported = reached
 
 
-def _read(folder: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+def _read(folder: Path, models: int) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    """Return logits and weights of the first models of a chunk."""
     weights = folder / WEIGHTS
-    return load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
+    found = load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
+    return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]
 
 
-def prune(cache: Cache, task: str | None) -> tuple[int, int]:
-    """Remove the cached populations of one task, or of all tasks if ``task`` is None.
+def prune(task: str | None) -> tuple[int, int]:
+    """Remove the populations of one task, trained and supplied, or of all tasks if ``task`` is None.
 
     Returns:
         Number of removed entries, and their size in bytes.
     """
-    chosen: list[CacheEntry] = [e for e in cache.entries() if task is None or e.inputs.get("task") == task]
-    for entry in chosen:
+    caches = Cache("references"), Supplied().cache
+    chosen = [(one, e) for one in caches for e in one.entries() if task is None or e.inputs.get("task") == task]
+    for cache, entry in chosen:
         cache.remove(entry)
-    return len(chosen), sum(entry.size_bytes for entry in chosen)
+    return len(chosen), sum(entry.size_bytes for _, entry in chosen)

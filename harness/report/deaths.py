@@ -1,42 +1,11 @@
-"""The page's failures: failed models grouped by cause, with their evidence and output."""
+"""Evidence of a failed model, and models that printed something, for the page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from harness.core.outcomes import LogCapture, ModelOutcome
+from harness.core.outcomes import ModelOutcome
 from harness.report.budget_words import amount
 from harness.report.document import Report
-from harness.report.words import FailureGroup, duration, failures, plain
-
-SHOWN = 3  # of each group; models that fail in the same way have the same evidence
-
-
-@dataclass(frozen=True)
-class FailedModel:
-    """Evidence of one failed model; everything but log and traceback is already sanitised."""
-
-    index: int
-    seen: tuple[str, ...]
-    traceback: str
-    log: LogCapture
-
-
-@dataclass(frozen=True)
-class FailureCause:
-    """One cause of failure, and the first models that failed of it."""
-
-    group: FailureGroup
-    models: tuple[FailedModel, ...]
-
-
-def failure_causes(report: Report) -> list[FailureCause]:
-    """Return all causes of failure, the most frequent first."""
-    by_index = {model.index: model for model in report.models}
-    return [
-        FailureCause(group, tuple(_failed_model(by_index[index]) for index in group.indices[:SHOWN]))
-        for group in failures(report.models)
-    ]
+from harness.report.words import duration, plain
 
 
 def printed(report: Report) -> list[ModelOutcome]:
@@ -44,7 +13,8 @@ def printed(report: Report) -> list[ModelOutcome]:
     return [model for model in report.models if model.status.finished and model.log.head]
 
 
-def _failed_model(model: ModelOutcome) -> FailedModel:
+def evidence_lines(model: ModelOutcome) -> list[str]:
+    """Return what was seen of a failed model's end, sanitised; traceback and output are not included."""
     evidence = model.evidence
     facts = {
         "ended after": None if evidence.elapsed_s is None else duration(evidence.elapsed_s),
@@ -61,5 +31,6 @@ def _failed_model(model: ModelOutcome) -> FailedModel:
         "started": f"{model.attempts} times" if model.attempts > 1 else None,
     }
     described = [plain(f"{name}: {value}") for name, value in facts.items() if value is not None]
-    described += [plain(text) for text in (*evidence.notes, *model.earlier_attempts)]
-    return FailedModel(model.index, tuple(described or ["no further evidence"]), evidence.traceback or "", model.log)
+    return [*described, *(plain(text) for text in (*evidence.notes, *model.earlier_attempts))] or [
+        "no further evidence"
+    ]

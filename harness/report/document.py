@@ -171,6 +171,10 @@ class PopulationRecord(Record):
 
     size: int = Field(ge=0, description="Number of models.")
     cache_key: str | None = Field(None, description="Key in the cache of reference models; null: not cached.")
+    origins: tuple[str, ...] = Field(
+        (),
+        description="Where models that were not trained here came from, a sentence each; empty: all were trained here.",
+    )
 
 
 class PopulationsRecord(Record):

@@ -25,10 +25,10 @@ from harness.report.budget_words import (
     undependable_sentence,
     used_sentence,
 )
-from harness.report.deaths import failure_causes, printed
+from harness.report.deaths import evidence_lines, printed
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.single_examples import NO_PICTURES, single_examples, why_none
+from harness.report.single_examples import NO_PICTURES, safe_picture, single_examples, why_none
 from harness.report.svg.figures import figures
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
@@ -36,6 +36,7 @@ from harness.report.twin_words import twin_sentence
 PAGE_NAME = "report.html"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LEGEND = words.POPULATION_WORDS | {"band": "nothing differs", "mark": "chance"}
+CAUSES_SHOWN = 3  # models of each cause of failure; models that fail in the same way have the same evidence
 PRINTED_SHOWN = 8  # finished models whose output is shown
 MODEL_COLUMNS = (
     ("Charged", "What the method used of the limit; less is better."),
@@ -70,11 +71,14 @@ def render_page(report: Report) -> str:
         policy=_policy(script),
         script=script,
         headlines=words.headlines(report),
-        causes=failure_causes(report),
+        causes=words.failures(report.models),
+        causes_shown=CAUSES_SHOWN,
+        evidence_lines=evidence_lines,
         printed=printed(report),
         printed_shown=PRINTED_SHOWN,
         figures=figures(report),
         examples=shown,
+        safe_picture=safe_picture,
         no_examples=why_none(report),
         no_pictures="" if report.examples is None else NO_PICTURES[report.examples.pictures],
         legend=LEGEND,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.report.document import Report
 from harness.report.examples import ExampleRecord
 from harness.report.svg.drawing import shortened
 from harness.report.svg.example_plots import ROWS, example_plot, shared_scale
+from harness.report.svg.figure import Figure
 from harness.report.words import number, plain
 
 NAME_CHARS = 60
@@ -18,29 +17,8 @@ NO_PICTURES = {
 }
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One example on the page.
-
-    Attributes:
-        option: its entry in the drop-down list.
-        title: id and class.
-        words: its distances.
-        svg: the plot, safe to embed in a page.
-        picture: PNG in base64; None if there is none.
-        rank: by distance; 1 is the largest.
-    """
-
-    option: str
-    title: str
-    words: str
-    svg: str
-    picture: str | None
-    rank: int
-
-
-def single_examples(report: Report) -> list[Shown]:
-    """Return the report's examples, largest distance first; empty if it has none."""
+def single_examples(report: Report) -> list[tuple[ExampleRecord, Figure]]:
+    """Return the report's examples, largest distance first, each with its plot; empty if it has none."""
     record = report.examples
     if record is None:
         return []
@@ -48,11 +26,7 @@ def single_examples(report: Report) -> list[Shown]:
     made = []
     for one in record.shown:
         title = f"{shortened(plain(one.id), NAME_CHARS)}, {_class(one, report)}"
-        words = _distances(one)
-        option = f"{one.rank} of {record.of}: {title}, distance {number(one.distance.unlearned)}"
-        made.append(
-            Shown(option, title, words, example_plot(one, scale, title, _described(one)), _picture(one), one.rank)
-        )
+        made.append((one, Figure(title, example_plot(one, scale, title, _described(one)), _distances(one))))
     return made
 
 
@@ -100,7 +74,7 @@ def _described(one: ExampleRecord) -> str:
     return f"Confidence in its class. {'; '.join(means)}. {_distances(one)}"
 
 
-def _picture(one: ExampleRecord) -> str | None:
+def safe_picture(one: ExampleRecord) -> str | None:
     """Return the picture only if it is pure base64, since it is put into a data URL."""
     allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
     return one.picture if one.picture and set(one.picture) <= set(allowed) else None

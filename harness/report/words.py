@@ -142,16 +142,21 @@ class FailureGroup:
     Attributes:
         status: primary cause.
         words: the cause in words.
-        indices: of the models.
+        models: the models.
         advice: to the plugin's author; from the first model.
         detail: the plugin's error in one line, if any; from the first model.
     """
 
     status: Status
     words: str
-    indices: tuple[int, ...]
+    models: tuple[ModelOutcome, ...]
     advice: str
     detail: str
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Return the models' indices."""
+        return tuple(model.index for model in self.models)
 
     @property
     def which(self) -> str:
@@ -175,7 +180,7 @@ def _group(members: list[ModelOutcome]) -> FailureGroup:
     return FailureGroup(
         status=first.status,
         words=STATUS_WORDS[first.status],
-        indices=tuple(model.index for model in members),
+        models=tuple(members),
         advice=plain(first.advice),
         detail=shortened(plain(": ".join(part for part in found if part)), MAX_DETAIL_CHARS),
     )

@@ -7,48 +7,16 @@ from typing import Any
 
 from harness.choices import Design, FailedAs
 from harness.core.outcomes import ModelOutcome
-from harness.core.progress import Progress
 from harness.evaluation import Evidence
-from harness.plugins.discovery import LoadedEvaluator
 from harness.references.populations import Population
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
-from harness.runs.evaluators import evaluate
 from harness.runs.scoring import make_evidence
 from harness.runs.store import RunStore
-from harness.runs.substitution import with_originals
 from harness.tasks.task import Margins, Task, TaskData
 
 LEFT_OUT = "Evaluator left out: "
-
-
-def scored(
-    task: Task,
-    data: TaskData,
-    populations: Mapping[str, Population],
-    limit: Limit,
-    outcomes: Sequence[ModelOutcome],
-    store: RunStore,
-    design: Design,
-    failed_as: FailedAs,
-    evaluators: Sequence[LoadedEvaluator],
-    progress: Progress,
-) -> tuple[Evidence, tuple[EvaluatorRecord, ...]]:
-    """Return the evidence of a run's models, and the record of each evaluator; none runs if no model finished.
-
-    Args:
-        task, data, populations, limit: inputs of the unlearning.
-        outcomes: outcomes of all models, by index.
-        store: contains the finished models' logits.
-        design: which originals were unlearned.
-        failed_as: how failed models count.
-        evaluators: evaluators to run.
-        progress: receives progress messages.
-    """
-    evidence = run_evidence(task, data, populations, limit, outcomes, store, design, failed_as)
-    finished = any(one.status.finished for one in outcomes)
-    return evidence, evaluate(evaluators, evidence, progress) if finished else ()
 
 
 def run_evidence(
@@ -61,10 +29,17 @@ def run_evidence(
     design: Design,
     failed_as: FailedAs,
 ) -> Evidence:
-    """Return the evidence of a run's models; arguments as for :func:`scored`."""
+    """Return the evidence of a run's models; without a row of unlearned models if none finished.
+
+    Args:
+        task, data, populations, limit: inputs of the unlearning.
+        outcomes: outcomes of all models, by index.
+        store: contains the finished models' logits.
+        design: which originals were unlearned.
+        failed_as: how failed models count.
+    """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design)
-    return with_originals(evidence, outcomes) if failed_as == "noop" and unlearned else evidence
+    return make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
 
 
 def assemble(

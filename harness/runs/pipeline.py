@@ -30,10 +30,10 @@ from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.cores import CoreSet
-from harness.runs.assemble import assemble, left_out, scored
+from harness.runs.assemble import assemble, left_out, run_evidence
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
-from harness.runs.evaluators import limit_in_force_s
+from harness.runs.evaluators import evaluate, limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import plan_core_sets
@@ -233,7 +233,9 @@ class _Job:
         setup = UnlearningSetup.of(found, populations["original"], queries)
         with self._phase("budget"):
             limit = self._limit(setup)
-        warnings = [*self.plan.runners.notices, *doubled, *(left_out(plugin.reason) for plugin in self.plan.broken)]
+        origins = [text for population in populations.values() for text in population.origins]
+        broken = [left_out(plugin.reason) for plugin in self.plan.broken]
+        warnings = [*self.plan.runners.notices, *doubled, *origins, *broken]
         report = begun_report(self.begun, found, twins, populations, limit, warnings)
         self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
         with self.phases("unlearn"):
@@ -302,18 +304,11 @@ class _Job:
     ) -> RunResult:
         config, task = self.config, self.task
         with self.phases("evaluate"):
-            evidence, records = scored(
-                task,
-                found.data,
-                populations,
-                limit,
-                outcomes,
-                self.store,
-                config.design,
-                config.failed_as,
-                self.plan.evaluators,
-                self.progress,
+            evidence = run_evidence(
+                task, found.data, populations, limit, outcomes, self.store, config.design, config.failed_as
             )
+            finished = len(evidence.unlearned_from)
+            records = evaluate(self.plan.evaluators, evidence, self.progress) if finished else ()
         report = filled(report, self.begun, config, limit, outcomes, found.cores)
         changes = {
             "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest

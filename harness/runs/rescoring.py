@@ -18,9 +18,10 @@ from harness.report.document import EvaluatorRecord, Report, utc_now
 from harness.report.faults import faulty
 from harness.report.page import write_page
 from harness.report.writing import write_report
-from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_out, run_evidence, scored
+from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_out, run_evidence
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
+from harness.runs.evaluators import evaluate
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
 from harness.runs.store import RunStore
@@ -66,9 +67,8 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
         data, populations = _inputs(begun, config, task, report, folder, progress)
         limit = Limit.from_json(begun["limit"])
         outcomes = all_outcomes(store, config, task)
-        evidence, records = scored(
-            task, data, populations, limit, outcomes, store, config.design, failed_as, evaluators, progress
-        )
+        evidence = run_evidence(task, data, populations, limit, outcomes, store, config.design, failed_as)
+        records = evaluate(evaluators, evidence, progress) if len(evidence.unlearned_from) else ()
         judged = with_records(
             report,
             records,

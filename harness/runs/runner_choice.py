@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from packaging.version import Version
 
@@ -30,31 +31,25 @@ from harness.runners.process import ProcessRunner
 from harness.runs.config import RunConfig
 from harness.runs.reaping import reap_guest_folders
 
-if TYPE_CHECKING:
-    from harness.runners.engine.client import Engine
-    from harness.runners.images.listing import GuestImage
-
 AUTO = "auto"  # a GPU if there is one
 RETRAIN = "retrain"  # the bundled unlearner that measures the retraining time
 
 
-class RunnerFactory(Protocol):
-    """Factory of runners of one kind."""
+@dataclass(frozen=True)
+class RunnerFactory:
+    """Factory of runners of one kind.
 
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Return notices about the choice of runner, for the report."""
+    Attributes:
+        runner_for: returns a plugin's runner and metadata; raises PluginPackagingError and the like, or ImageBuildError.
+        notices: notices about the choice of runner, for the report.
+    """
 
-    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """Return a runner for this plugin, and the plugin's metadata.
-
-        Raises:
-            PluginNotFoundError, DuplicatePluginError, PluginPackagingError: if the plugin cannot be resolved.
-            ImageBuildError: if its image cannot be built.
-        """
+    runner_for: Callable[[str], tuple[Runner, PluginFacts]]
+    notices: tuple[str, ...] = ()
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
         """Return a runner for the bundled ``retrain``, and its metadata."""
+        return self.runner_for(RETRAIN)
 
 
 def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
@@ -75,7 +70,7 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         parse_gpus(config.gpus)
     if config.runner == "process":
         _check_torch_is_installed(config.torch)
-        return ProcessRunnerFactory(config, progress, told)
+        return _process(config, progress, told)
     try:
         return _docker(config, progress, told)
     except (DockerUnavailableError, ImageBuildError) as error:
@@ -89,14 +84,15 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         reason = str(error).splitlines()[0]
         notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
         progress.notice(notice)
-        return ProcessRunnerFactory(config, progress, told, notice)
+        return _process(config, progress, told, notice)
 
 
-def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> DockerRunnerFactory:
-    from harness.runners.docker import known_runtime
+def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> RunnerFactory:
+    """Return the factory of runners that start containers; remove orphaned containers, and build the image."""
+    from harness.runners.docker import DockerRunner, known_runtime
     from harness.runners.engine.client import Engine
     from harness.runners.engine.reaper import reap
-    from harness.runners.images.listing import ensure_guest_image
+    from harness.runners.images.listing import ensure_guest_image, ensure_plugin_image
 
     engine = Engine.connect()
     known_runtime(config.runtime, engine.info())
@@ -107,7 +103,36 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
         progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
     with progress.step("sandbox image", None) as step:
         guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
-    return DockerRunnerFactory(engine, guest, config, progress, notices)
+
+    def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
+        with progress.step(f"image for {plugin}", None) as step:
+            bundle = resolve(plugin, engine=engine, guest=guest, progress=step.tell, adapter=config.adapter)
+            image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
+        limits = config.limits(hardware.available_cores())
+        return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
+
+    return RunnerFactory(runner_for, notices)
+
+
+def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:
+    """Return the factory of runners that start plain processes; remove orphaned guest folders."""
+    reap_guest_folders()
+    device = "cpu" if _gpus(config) == "none" else "cuda"
+    if device == "cuda" and not hardware.gpu_names():
+        raise GpuUnavailableError(
+            f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
+            "for details, or pass --gpus none to run on the CPU."
+        )
+
+    def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
+        with progress.step(f"preparing {plugin}", None) as step:
+            bundle = resolve(plugin, allow_host_build=True, progress=step.tell, adapter=config.adapter)
+        limits = config.limits(hardware.available_cores())
+        return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
+
+    if not no_isolation and not _bundled(config.plugin):
+        no_isolation = "The plugin ran as a plain process, without isolation."
+    return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
 
 
 def _check_plugin(config: RunConfig) -> tuple[str, ...]:
@@ -140,64 +165,6 @@ def _gpus(config: RunConfig) -> str:
     if config.gpus != AUTO:
         return config.gpus if parse_gpus(config.gpus)[0] else "none"
     return "1" if hardware.gpu_names() else "none"
-
-
-class DockerRunnerFactory:
-    """Factory of runners that start containers."""
-
-    def __init__(
-        self, engine: Engine, guest: GuestImage, config: RunConfig, progress: Progress, notices: tuple[str, ...]
-    ) -> None:
-        self.notices = notices
-        self._engine, self._guest, self._config, self._progress = engine, guest, config, progress
-
-    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """Return a container's runner for this plugin; see :class:`RunnerFactory`."""
-        from harness.runners.docker import DockerRunner
-        from harness.runners.images.listing import ensure_plugin_image
-
-        with self._progress.step(f"image for {plugin}", None) as step:
-            bundle = resolve(
-                plugin, engine=self._engine, guest=self._guest, progress=step.tell, adapter=self._config.adapter
-            )
-            image = ensure_plugin_image(self._engine, self._guest, bundle, progress=step.tell)
-        limits = self._config.limits(hardware.available_cores())
-        config = self._config
-        return DockerRunner(self._engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
-
-    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """Return a container's runner for ``retrain``; see :class:`RunnerFactory`."""
-        return self.runner_for(RETRAIN)
-
-
-class ProcessRunnerFactory:
-    """Factory of runners that start plain processes."""
-
-    def __init__(
-        self, config: RunConfig, progress: Progress, notices: tuple[str, ...] = (), no_isolation: str | None = None
-    ) -> None:
-        reap_guest_folders()
-        self._config, self._progress = config, progress
-        self._device = "cpu" if _gpus(config) == "none" else "cuda"
-        if self._device == "cuda" and not hardware.gpu_names():
-            raise GpuUnavailableError(
-                f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
-                "for details, or pass --gpus none to run on the CPU."
-            )
-        if no_isolation is None and not _bundled(config.plugin):
-            no_isolation = "The plugin ran as a plain process, without isolation."
-        self.notices = notices if no_isolation is None else (no_isolation, *notices)
-
-    def runner_for(self, plugin: str) -> tuple[Runner, PluginFacts]:
-        """Return a process's runner for this plugin; see :class:`RunnerFactory`."""
-        with self._progress.step(f"preparing {plugin}", None) as step:
-            bundle = resolve(plugin, allow_host_build=True, progress=step.tell, adapter=self._config.adapter)
-        limits = self._config.limits(hardware.available_cores())
-        return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, self._device), bundle.facts
-
-    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """Return a process's runner for ``retrain``; see :class:`RunnerFactory`."""
-        return self.runner_for(RETRAIN)
 
 
 def _folder(bundle: PluginBundle) -> Path | None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.choices import FailedAs
 from harness.core.outcomes import ModelOutcome
 from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness.references.populations import Population
-from harness.references.queries import Pictures, answers, queries_in
+from harness.references.queries import Pictures, answers, key, queries_in
 from harness.runs.budget import Limit
 from harness.tasks.task import TaskData
 from reference_models.networks.recipe import ModelSpec
@@ -51,31 +52,52 @@ def make_evidence(
     limit: Limit,
     seed: int,
     design: Design = "per-original",
+    failed_as: FailedAs = "missing",
 ) -> Evidence:
-    """Return the evidence for evaluators. Failed models are excluded, so that they never become a score."""
-    finished = [outcome for outcome in outcomes if outcome.status.finished]
+    """Return the evidence for evaluators.
+
+    Failed models are excluded, so that they never become a score; or each counts as its original, so that failing cannot improve
+    a score. Times and memory of failed models are NaN.
+
+    Args:
+        data: data of the task.
+        populations: the reference populations.
+        outcomes: outcomes of all models.
+        unlearned: index of a finished model -> its logits by split and query.
+        limit: the limit in force.
+        seed: seed of the evaluators' random draws.
+        design: which originals were unlearned.
+        failed_as: how failed models count; if none finished, there is nothing to score.
+    """
+    substituted = failed_as == "noop" and bool(unlearned)
+    counted = [outcome for outcome in outcomes if outcome.status.finished or substituted]
+    rows = [unlearned.get(one.index) or _of_original(populations["original"], one.original) for one in counted]
     logits: dict[str, dict[str, NDArray[np.float32]]] = {
         role: dict(population.logits) for role, population in populations.items()
     }
     logits["unlearned"] = {
-        name: _stack([unlearned[outcome.index][name] for outcome in finished], len(data.split(name)), data.n_classes)
-        for name in SPLITS
+        name: _stack([row[name] for row in rows], len(data.split(name)), data.n_classes) for name in SPLITS
     }
-    queries = _queries(populations, [unlearned[outcome.index] for outcome in finished])
     return Evidence(
         n_classes=data.n_classes,
         ids={name: data.split(name).ids for name in SPLITS},
         labels={name: data.split(name).labels for name in SPLITS},
         logits=logits,
-        unlearned_from=np.array([outcome.original for outcome in finished], dtype=np.int64),
-        timings=_timings(finished, limit),
+        unlearned_from=np.array([outcome.original for outcome in counted], dtype=np.int64),
+        timings=_timings(counted, limit),
         seed=seed,
         class_names=data.class_names,
         design=design,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
         subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
-        queries=queries,
+        queries=_queries(populations, rows),
     )
+
+
+def _of_original(originals: Population, index: int) -> dict[str, NDArray[np.float32]]:
+    """Return an original's logits by split and query."""
+    answered = {key(name): logits[index] for name, logits in originals.queries.items()}
+    return {name: logits[index] for name, logits in originals.logits.items()} | answered
 
 
 def _queries(
@@ -96,18 +118,19 @@ def _stack(rows: list[NDArray[np.float32]], examples: int, classes: int) -> NDAr
     return np.stack(rows) if rows else np.empty((0, examples, classes), dtype=np.float32)
 
 
-def _timings(finished: Sequence[ModelOutcome], limit: Limit) -> Timings:
-    def column(values: Sequence[float | None]) -> NDArray[np.float64]:
+def _timings(counted: Sequence[ModelOutcome], limit: Limit) -> Timings:
+    def column(name: str) -> NDArray[np.float64]:
+        values = [getattr(outcome, name) if outcome.status.finished else None for outcome in counted]
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
     return Timings(
-        unlearn_s=column([outcome.charged_s for outcome in finished]),
+        unlearn_s=column("charged_s"),
         # With the clock "steps", retrain_s counts examples; elapsed_s has the wall-clock seconds.
         retrain_s=np.array(limit.elapsed_s if limit.clock == "steps" else limit.retrain_s, dtype=np.float64),
         limit_s=limit.limit_s,
-        peak_rss_mib=column([outcome.peak_rss_mib for outcome in finished]),
-        peak_gpu_mib=column([outcome.peak_gpu_mib for outcome in finished]),
+        peak_rss_mib=column("peak_rss_mib"),
+        peak_gpu_mib=column("peak_gpu_mib"),
         clock=limit.clock,
-        unlearn_examples=column([outcome.examples for outcome in finished]),
+        unlearn_examples=column("examples"),
         retrain_examples=np.array(limit.examples, dtype=np.float64),
     )

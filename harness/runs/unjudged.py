@@ -214,7 +214,9 @@ def populations_record(
 ) -> PopulationsRecord:
     """Return the number of models in each population."""
     records = {
-        role: PopulationRecord(size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys))
+        role: PopulationRecord(
+            size=len(one.seeds), cache_key=",".join(key[:16] for key in one.keys), origins=one.origins
+        )
         for role, one in populations.items()
     }
     none = PopulationsRecord(**records, unlearned=PopulationRecord(size=0), failed_models=0)

@@ -14,6 +14,7 @@ from harness.references.populations import DATA_FILE, Population, write_splits
 from harness.references.queries import Pictures
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.cores import CoreSet
+from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
 from harness.runs.prepare import Prepared
@@ -119,19 +120,13 @@ class UnlearningSetup(Prepared):
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()
     ) -> Hello:
         """Return the HELLO for a guest of this runner."""
-        kept = runner.facts.requested.log_bytes // 2
-        return Hello(
-            plugin=facts.name,
-            distribution=facts.distribution,
-            model=to_json(self.spec),
-            recipe=to_json(self.task.recipe),
-            plugin_path=runner.paths.plugin_path,
-            scratch=list(runner.paths.scratch),
-            device=runner.device,
+        return hello_for(
+            runner,
+            facts,
+            to_json(self.spec),
+            to_json(self.task.recipe),
             threads=self.cores,
             options=dict(options),
-            log_head_bytes=kept,
-            log_tail_bytes=kept,
             architecture_path=None if self.architecture is None else runner.paths.architecture_path,
             try_batches=list(try_batches),
         )

@@ -18,24 +18,6 @@ LINE_BYTES = 200_000_000
 PROT = mmap.PROT_READ | mmap.PROT_WRITE
 
 
-@hostile("disk_full", guard="tmpfs")
-def fills_tmp():
-    """Fill /tmp to the last byte and propagate the error."""
-    _fill("/tmp")
-
-
-@hostile(guard="tmpfs")
-def fills_tmp_and_swallows():
-    """Fill /tmp to the last byte and return."""
-    _swallow_full("/tmp")
-
-
-@hostile("disk_full", guard="shm")
-def fills_shm():
-    """Fill /dev/shm to the last byte and propagate the error."""
-    _fill("/dev/shm")
-
-
 def _swallow_full(folder):
     try:
         _fill(folder)
@@ -51,6 +33,15 @@ def _fill(folder):
             if file.write(b"x" * MIB) < MIB:
                 file.write(b"x")
     _tools.reached(f"twice the size of {folder}")
+
+
+fills_tmp = hostile(
+    lambda: _fill("/tmp"), "Fill /tmp to the last byte and propagate the error.", "disk_full", guard="tmpfs"
+)
+fills_tmp_and_swallows = hostile(lambda: _swallow_full("/tmp"), "Fill /tmp to the last byte and return.", guard="tmpfs")
+fills_shm = hostile(
+    lambda: _fill("/dev/shm"), "Fill /dev/shm to the last byte and propagate the error.", "disk_full", guard="shm"
+)
 
 
 @hostile("killed_signal", guard="shm")

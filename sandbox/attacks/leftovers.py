@@ -37,30 +37,22 @@ def _work(model):
             file.write("still at work")
 
 
-def floods_after_the_end():
-    """Return while a daemon floods the output."""
-    _tools.daemon(_flood)
-
-
 def _flood():
     end = _tools.now() + _tools.CHILD_S
     while _tools.now() < end:
         os.write(1, b"z" * (1 << 20))
 
 
-def stopped_grandchild():
-    """Return, and leave a stopped grandchild."""
-    _tools.daemon(_tools.stop)
-
-
-def deaf_grandchild():
-    """Return, and leave a grandchild that blocks and ignores every signal."""
-    _tools.daemon(_deaf)
-
-
 def _deaf():
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGALRM})
     _tools.rest(_tools.CHILD_S)
+
+
+floods_after_the_end = hostile(lambda: _tools.daemon(_flood), "Return while a daemon floods the output.")
+stopped_grandchild = hostile(lambda: _tools.daemon(_tools.stop), "Return, and leave a stopped grandchild.")
+deaf_grandchild = hostile(
+    lambda: _tools.daemon(_deaf), "Return, and leave a grandchild that blocks and ignores every signal."
+)
 
 
 def adopts():

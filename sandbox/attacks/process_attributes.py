@@ -32,24 +32,21 @@ def _try(action):
         return
 
 
-def guest_limits():
-    """Set the guest's limits on descriptors, locked memory and pending signals to an unusual number."""
-    _guest_limits(ODD_LIMIT, resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_SIGPENDING)
-
-
-def guest_no_files():
-    """Lower the guest's limits on descriptors and file size so far that it cannot open or write files."""
-    _guest_limits(3, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)
-
-
-def guest_no_processes():
-    """Set the guest's limit on processes to zero."""
-    _guest_limits(0, resource.RLIMIT_NPROC)
-
-
-def guest_no_memory():
-    """Lower the guest's limits on address space, data and stack so far that it cannot allocate memory."""
-    _guest_limits(1 << 16, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK)
+guest_limits = hostile(
+    lambda: _guest_limits(ODD_LIMIT, resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_SIGPENDING),
+    "Set the guest's limits on descriptors, locked memory and pending signals to an unusual number.",
+)
+guest_no_files = hostile(
+    lambda: _guest_limits(3, resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE),
+    "Lower the guest's limits on descriptors and file size so far that it cannot open or write files.",
+)
+guest_no_processes = hostile(
+    lambda: _guest_limits(0, resource.RLIMIT_NPROC), "Set the guest's limit on processes to zero."
+)
+guest_no_memory = hostile(
+    lambda: _guest_limits(1 << 16, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK),
+    "Lower the guest's limits on address space, data and stack so far that it cannot allocate memory.",
+)
 
 
 def guest_cpu_time():

@@ -7,16 +7,18 @@ import mmap
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness_attacks._inside import KEPT, keep_files
+from harness_attacks._kernel import REFUSALS
 from harness_attacks._marks import attack
 from harness_attacks._tools import reached
 from safetensors import safe_open
 
 hostile = attack("ok", promise=1)
 
+UNSUPPORTED = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT}
 SPLITS = ("forget", "retain", "validation")
 WRITABLE = ("/tmp", "/dev/shm", "/dev/mqueue", "/dev/pts")
 ENGINE_FILES = ("/etc/resolv.conf", "/etc/hostname", "/etc/hosts")
@@ -186,35 +188,29 @@ def resolve_a_name():
             reached(f"a server answered: {error}")
 
 
-def _opens(family: int, kind: int, protocol: int = 0) -> None:
-    try:
-        socket.socket(family, kind, protocol).close()
-    except OSError as error:
-        if error.errno not in (
-            errno.EPERM,
-            errno.EACCES,
-            errno.EAFNOSUPPORT,
-            errno.EPROTONOSUPPORT,
-            errno.ESOCKTNOSUPPORT,
-        ):
-            raise
-    else:
-        reached(f"socket({family}, {kind}, {protocol})")
+def _opens(family: int, kind: int, protocol: int = 0) -> Callable[[], None]:
+    """Return a hook that opens a socket, which the kernel must refuse."""
+
+    def hook() -> None:
+        try:
+            socket.socket(family, kind, protocol).close()
+        except OSError as error:
+            if error.errno not in REFUSALS | UNSUPPORTED:
+                raise
+        else:
+            reached(f"socket({family}, {kind}, {protocol})")
+
+    return hook
 
 
-def raw_socket():
-    """Open a raw socket."""
-    _opens(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-
-
-def packet_socket():
-    """Open a packet socket, which receives all packets."""
-    _opens(socket.AF_PACKET, socket.SOCK_RAW, 0x300)
-
-
-def machine_socket():
-    """Open a socket to the hypervisor, which no network namespace isolates."""
-    _opens(socket.AF_VSOCK, socket.SOCK_STREAM)
+raw_socket = hostile(_opens(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), "Open a raw socket.")
+packet_socket = hostile(
+    _opens(socket.AF_PACKET, socket.SOCK_RAW, 0x300), "Open a packet socket, which receives all packets."
+)
+machine_socket = hostile(
+    _opens(socket.AF_VSOCK, socket.SOCK_STREAM),
+    "Open a socket to the hypervisor, which no network namespace isolates.",
+)
 
 
 def audit_socket():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from tests.containers import (
     removed_later,  # noqa: F401
 )
 from tests.program import TASK, Program
+from tests.wheels import write_wheel
 
 SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
 SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
@@ -84,33 +84,25 @@ def hello_to(runner: DockerRunner, bundle: PluginBundle) -> Hello:
 
 def make_wheel(folder: Path, source: str, *, name: str = "probe", files: dict[str, str] | None = None) -> Path:
     """Write a wheel of one module ``{name}_plugin`` with an unlearner ``name``."""
-    info = f"{name}_plugin-1.0.dist-info"
-    members = {
-        f"{name}_plugin.py": HEADER + source,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\nRequires-Dist: torch\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[harness.unlearners]\n{name} = {name}_plugin\n",
-        **(files or {}),
-    }
-    path = folder / f"{name}_plugin-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, text in members.items():
-            archive.writestr(member, text)
+    module = f"{name}_plugin"
+    return write_wheel(folder, f"{name}-plugin", {module: HEADER + source}, {name: module}, **(files or {}))
+
+
+def write_data(path: Path) -> Path:
+    """Write three splits of random pictures, readable by their owner alone, as a careful umask would have it."""
+    generator = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for split in ("retain", "forget", "validation"):
+        arrays[f"{split}.images"] = generator.integers(0, 256, (32, 1, *SPEC.image_size), dtype=np.uint8)
+        arrays[f"{split}.labels"] = generator.integers(0, SPEC.n_classes, 32)
+    save_file(arrays, path)
+    path.chmod(0o600)
     return path
 
 
 @pytest.fixture(scope="session")
 def data_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three splits of random pictures, readable by their owner alone, as a careful umask would have it."""
-    generator = np.random.default_rng(0)
-    arrays: dict[str, Any] = {}
-    for split in ("retain", "forget", "validation"):
-        arrays[f"{split}.images"] = generator.integers(0, 256, (32, 1, 8, 8), dtype=np.uint8)
-        arrays[f"{split}.labels"] = generator.integers(0, 4, 32)
-    path = tmp_path_factory.mktemp("data") / "data.safetensors"
-    save_file(arrays, path)
-    path.chmod(0o600)
-    return path
+    return write_data(tmp_path_factory.mktemp("data") / "data.safetensors")
 
 
 @dataclass

@@ -7,10 +7,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from harness.report.writing import load_report
 from harness.runners.engine.client import Engine
 from harness.runners.engine.reaper import RUN
+from harness.runners.images.guest import GuestImage
 from tests.program import TASK, Program, make_wheel, report_of, until
 
 pytestmark = pytest.mark.docker
@@ -68,7 +70,7 @@ def test_a_run_killed_outright_is_cleaned_up_by_the_next_one(
     program: Program, engine: Engine, task: Path, tmp_path: Path
 ) -> None:
     common = ("--task", task, "--runner", "docker", "--models", "1")
-    process = program.start(
+    process = program.fork(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), *common, "--time-limit", "250", "--output", tmp_path / "r"
     )
     until(process, lambda: _begun(engine, tmp_path / "r"))
@@ -150,3 +152,17 @@ def test_a_network_of_ones_own_travels_into_the_container_and_what_it_lacks_ther
     assert "No module named 'rich'" in ended["lacking"].err
     assert "torch, NumPy and the standard library are in the sandbox" in ended["lacking"].err.replace("\n", " ")
     assert "training reference models" not in ended["lacking"].err
+
+
+def test_the_contents_of_the_image_are_listed_as_a_method_finds_them(program: Program, guest: GuestImage) -> None:
+    ended = program("image", "packages")
+
+    assert ended.code == 0, ended.err
+    listed = {
+        canonicalize_name(words[0]): words[1] for line in ended.out.splitlines() if len(words := line.split()) == 2
+    }
+    assert guest.packages.items() <= listed.items()
+    assert f"Python: {guest.python}" in ended.out
+    assert "Compilers: none" in ended.out
+    assert "GPU: none: a CPU build" in ended.out
+    assert f"Image: {guest.tag}" in ended.out

@@ -99,7 +99,7 @@ def test_the_numbers_depend_neither_on_the_workers_nor_on_the_isolation(
 def test_a_stopped_run_leaves_no_container_that_waited_for_a_model(
     program: Program, engine: Engine, task: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    process = program.start(
+    process = program.fork(
         "run", "--plugin", make_wheel(tmp_path, ENDLESS), "--task", task, "--runner", "docker", "--time-limit", "250",
         "--memory", "2048", *options, "--output", tmp_path / "r",
     )  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 
 from tests.functional.ground import EVALUATORS, Ground
 from tests.functional.killing import STEADY, processes_of
-from tests.program import Program, numbers_of, report_of, until
+from tests.program import Forked, Program, numbers_of, report_of, until
 
 # Does what the ground's plugin does, but waits, in its third model, for a file that the test removes: so that the test
 # decides when it is interrupted.
@@ -42,16 +42,16 @@ def gated(tmp_path: Path, wheel: Callable[[str], Path]) -> Path:
     return wheel(GATED.format(gate=str(tmp_path / "gate"), started=str(tmp_path / "started")))
 
 
-def _run(program: Program, plugin: Path, task: Path, output: Path) -> subprocess.Popen[str]:
+def _order(plugin: Path, task: Path, output: Path) -> tuple[str | Path, ...]:
     given = ("--plugin", plugin, "--task", task, "--output", output)
-    return program.start("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", *EVALUATORS, *given)
+    return ("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", *EVALUATORS, *given)
 
 
-def _until_third_model(process: subprocess.Popen[str], tmp_path: Path) -> None:
+def _until_third_model(process: subprocess.Popen[str] | Forked, tmp_path: Path) -> None:
     until(process, lambda: (tmp_path / "started").stat().st_size >= 3)
 
 
-def _stopped(process: subprocess.Popen[str], number: signal.Signals, program: Program, run: Path) -> None:
+def _stopped(process: subprocess.Popen[str] | Forked, number: signal.Signals, program: Program, run: Path) -> None:
     """Send a signal that stops a run in order; nothing is left behind, and it is said how to go on."""
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
@@ -64,8 +64,9 @@ def _stopped(process: subprocess.Popen[str], number: signal.Signals, program: Pr
 def test_a_terminated_run_leaves_no_process_and_says_how_to_go_on(
     program: Program, gated: Path, task: Path, tmp_path: Path
 ) -> None:
-    process = _run(program, gated, task, tmp_path / "r")
+    process = program.fork(*_order(gated, task, tmp_path / "r"))
     _until_third_model(process, tmp_path)
+    assert processes_of(Path(program.environment["TMPDIR"])) != []
     _stopped(process, signal.SIGTERM, program, tmp_path / "r")
 
 
@@ -73,7 +74,7 @@ def test_a_terminated_run_leaves_no_process_and_says_how_to_go_on(
 def test_a_resumed_run_gives_the_numbers_of_an_undisturbed_one(
     ground: Ground, program: Program, gated: Path, task: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = _run(program, Path("./" + gated.name), Path("./" + task.name), tmp_path / "r")
+    process = program.start(*_order(Path("./" + gated.name), Path("./" + task.name), tmp_path / "r"))
     _until_third_model(process, tmp_path)
     meanwhile = program("resume", tmp_path / "r")
     assert (meanwhile.code, "Another process" in meanwhile.err) == (2, True)

@@ -32,7 +32,7 @@ def test_the_logs_of_a_killed_run_show_every_model_that_had_ended(
 ) -> None:
     calls = tmp_path / "calls"
     calls.touch()
-    process = program.start(
+    process = program.fork(
         *("run", "--runner", "process", "--cpus", "1", "--time-limit", "250", "--task", task),
         *("--plugin", wheel(TALKER.format(calls=str(calls))), "--output", tmp_path / "r"),
     )

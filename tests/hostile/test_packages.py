@@ -16,8 +16,8 @@ from harness.runners.bundles import resolve
 from harness.runners.engine.client import Engine
 from harness.runners.images.listing import GuestImage
 from tests.containers import left_behind
-from tests.docker.conftest import Bench
-from tests.hostile.packages import HOOK, INFO, touching, write_data, write_hostile_wheel
+from tests.docker.conftest import Bench, write_data
+from tests.hostile.packages import HOOK, INFO, touching, write_hostile_wheel
 from tests.program import Program
 
 ON_IMPORT = {

@@ -48,14 +48,14 @@ def population(task: Task, role: str = "original", models: int = 3) -> Populatio
 
 def test_a_task_without_a_record_has_the_keys_that_it_always_had() -> None:
     for role in ROLES:
-        for inputs in References(PLAIN, DATA, queries=NO_QUERIES)._chunks(role, 3):
+        for inputs in (chunk.inputs for chunk in References(PLAIN, DATA, queries=NO_QUERIES).chunks(role, 3)):
             assert inputs.keys() == PLAIN_INPUTS
             assert inputs["code"] == training_code_digest(records=False)
 
 
 @pytest.mark.parametrize("task", [JOURNAL, SISA])
 def test_a_task_with_a_record_is_trained_again_when_the_code_of_records_changes(task: Task) -> None:
-    inputs = next(References(task, DATA, queries=NO_QUERIES)._chunks("original", 3))
+    inputs = next(References(task, DATA, queries=NO_QUERIES).chunks("original", 3)).inputs
     assert inputs["code"] == training_code_digest() != training_code_digest(records=False)
 
 

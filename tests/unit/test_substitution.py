@@ -4,81 +4,67 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.core.outcomes import ModelOutcome, Status
-from harness.evaluation import Evidence, Timings
-from harness.runs.substitution import with_originals
+from harness.evaluation import SPLITS, Evidence
+from harness.references.populations import Population
+from harness.references.queries import key
+from harness.runs.scoring import make_evidence
+from tests.unit.test_queries import DATA, LIMIT
 
-MODELS, EXAMPLES, CLASSES = 3, 5, 4
-
-
-def logits(seed: int, models: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(models, EXAMPLES, CLASSES)).astype(np.float32)
-
-
-@pytest.fixture
-def outcomes() -> list[ModelOutcome]:
-    ends = (Status.OK, Status.TIMEOUT, Status.OK, Status.OOM)
-    return [
-        ModelOutcome(n, n, end, original=original)
-        for n, (end, original) in enumerate(zip(ends, (0, 1, 2, 0), strict=True))
-    ]
+ENDS = ((Status.OK, 0), (Status.TIMEOUT, 1), (Status.OK, 2), (Status.OOM, 0))
+OUTCOMES = [
+    ModelOutcome(n, n, end, charged_s=n + 0.5, peak_rss_mib=10.0 + n, original=original)
+    for n, (end, original) in enumerate(ENDS)
+]
 
 
-@pytest.fixture
-def evidence() -> Evidence:
-    splits = ("forget", "test")
-    return Evidence(
-        n_classes=CLASSES,
-        ids={},
-        labels={},
-        logits={
-            "original": {split: logits(n, MODELS) for n, split in enumerate(splits)},
-            "unlearned": {split: logits(10 + n, 2) for n, split in enumerate(splits)},
-        },
-        unlearned_from=np.array([0, 2]),
-        timings=Timings(np.array([0.5, 0.7]), np.array([2.0]), 1.0, np.array([10.0, 11.0]), np.array([np.nan, np.nan])),
-        queries={"flip": {"original": logits(20, MODELS), "unlearned": logits(21, 2), "control": logits(22, MODELS)}},
-    )
+def logits(seed: int, *models: int) -> dict[str, NDArray[np.float32]]:
+    draw = np.random.default_rng(seed).normal
+    return {name: draw(size=(*models, len(DATA.split(name)), 2)).astype(np.float32) for name in SPLITS}
 
 
-@pytest.mark.parametrize("split", ["forget", "test"])
-def test_a_failed_models_row_is_its_originals(evidence: Evidence, outcomes: list[ModelOutcome], split: str) -> None:
-    filled = with_originals(evidence, outcomes)
-
-    original, unlearned = evidence.logits["original"][split], evidence.logits["unlearned"][split]
-    np.testing.assert_array_equal(
-        filled.logits["unlearned"][split], np.stack([unlearned[0], original[1], unlearned[1], original[0]])
-    )
-    assert not filled.logits["unlearned"][split].flags.writeable
-    np.testing.assert_array_equal(filled.unlearned_from, [0, 1, 2, 0])
+POPULATIONS = {
+    role: Population(role, (0, 1, 2), logits(n, 3), {}, (), True, queries={"flip": logits(10 + n, 3)["forget"]})
+    for n, role in enumerate(("original", "retrained", "control"))
+}  # type: ignore[arg-type]
+UNLEARNED = {n: {**logits(20 + n), key("flip"): logits(30 + n)["forget"]} for n in (0, 2)}
 
 
-def test_queries_are_the_originals_too_and_other_populations_stay(
-    evidence: Evidence, outcomes: list[ModelOutcome]
-) -> None:
-    found, before = with_originals(evidence, outcomes).queries["flip"], evidence.queries["flip"]
-
-    np.testing.assert_array_equal(
-        found["unlearned"],
-        np.stack([before["unlearned"][0], before["original"][1], before["unlearned"][1], before["original"][0]]),
-    )
-    assert np.shares_memory(found["control"], before["control"])
-    assert np.shares_memory(found["original"], before["original"])
+def evidence(outcomes: list[ModelOutcome] = OUTCOMES, failed_as: str = "noop") -> Evidence:
+    return make_evidence(DATA, POPULATIONS, outcomes, UNLEARNED, LIMIT, 0, failed_as=failed_as)  # type: ignore[arg-type]
 
 
-def test_times_and_memory_of_failed_models_are_unknown(evidence: Evidence, outcomes: list[ModelOutcome]) -> None:
-    timings = with_originals(evidence, outcomes).timings
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_failed_models_row_is_its_originals(split: str) -> None:
+    found, original = evidence(), POPULATIONS["original"].logits[split]
+    rows = found.logits["unlearned"][split]
 
-    np.testing.assert_array_equal(timings.unlearn_s, [0.5, np.nan, 0.7, np.nan])
-    np.testing.assert_array_equal(timings.peak_rss_mib, [10.0, np.nan, 11.0, np.nan])
-    assert timings.unlearn_examples.size == 0
+    np.testing.assert_array_equal(rows, np.stack([UNLEARNED[0][split], original[1], UNLEARNED[2][split], original[0]]))
+    assert not rows.flags.writeable
+    np.testing.assert_array_equal(found.unlearned_from, [0, 1, 2, 0])
 
 
-def test_where_no_model_failed_nothing_changes(evidence: Evidence, outcomes: list[ModelOutcome]) -> None:
-    finished = [one for one in outcomes if one.status.finished]
+def test_queries_are_the_originals_too_and_other_populations_stay() -> None:
+    found, original = evidence().queries["flip"], POPULATIONS["original"].queries["flip"]
+    returned = [UNLEARNED[n][key("flip")] for n in (0, 2)]
 
-    filled = with_originals(evidence, finished)
+    np.testing.assert_array_equal(found["unlearned"], np.stack([returned[0], original[1], returned[1], original[0]]))
+    assert np.shares_memory(found["control"], POPULATIONS["control"].queries["flip"])
 
-    for split in ("forget", "test"):
-        np.testing.assert_array_equal(filled.logits["unlearned"][split], evidence.logits["unlearned"][split])
+
+def test_times_and_memory_of_failed_models_are_unknown() -> None:
+    timings = evidence().timings
+
+    np.testing.assert_array_equal(timings.unlearn_s, [0.5, np.nan, 2.5, np.nan])
+    np.testing.assert_array_equal(timings.peak_rss_mib, [10.0, np.nan, 12.0, np.nan])
+
+
+def test_where_no_model_failed_nothing_changes() -> None:
+    finished = [one for one in OUTCOMES if one.status.finished]
+
+    for split in SPLITS:
+        np.testing.assert_array_equal(
+            evidence(finished).logits["unlearned"][split], evidence(failed_as="missing").logits["unlearned"][split]
+        )

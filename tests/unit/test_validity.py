@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.answers import Answers
 from benchmarks.judging import evaluators, is_forgetting
 from benchmarks.validity import conclusions, writing
 from benchmarks.validity.drawing import picture
 from benchmarks.validity.findings import Finding, Summary, find, margin, told, visible_share
 from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_task, remembered_rows
-from benchmarks.validity.populations import Logits, Trained
+from benchmarks.validity.populations import Trained
 from benchmarks.validity.study import Study, study
 from harness.evaluation import Direction, Interval, Metric
 from harness.references.populations import member_seeds
@@ -141,7 +143,7 @@ def test_a_level_is_told_where_the_interval_of_its_difference_from_the_control_e
 
 
 def test_ends_that_face_each_other_count() -> None:
-    record = _record(0.2).model_copy(update={"interval": Interval(low=0.15, high=9.0)})
+    record = replace(_record(0.2), interval=Interval(low=0.15, high=9.0))
 
     assert margin(record) == pytest.approx(0.2 - np.hypot(0.05, 0.1))
 
@@ -159,8 +161,10 @@ def test_about_a_twentieth_of_equal_values_are_told_where_errors_are_independent
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(2000, 2))
     records = [
-        _record(value, 1.96).model_copy(
-            update={"control": control, "control_interval": Interval(low=control - 1.96, high=control + 1.96)}
+        replace(
+            _record(value, 1.96),
+            control=control,
+            control_interval=Interval(low=control - 1.96, high=control + 1.96),
         )
         for value, control in draws.tolist()
     ]
@@ -220,7 +224,7 @@ def test_a_metric_with_a_scale_is_one_of_forgetting(name: str) -> None:
     assert is_forgetting(_record(0.5, name=name))
 
 
-def _models(remembered: float, seed: int, n_models: int = 16) -> Logits:
+def _models(remembered: float, seed: int, n_models: int = 16) -> Answers:
     """Logits of models that are surer of the true class by 4 on the remembered examples; noise has deviation 1."""
     rng = np.random.default_rng(seed)
     logits: dict[str, NDArray[np.float32]] = {}
@@ -230,7 +234,7 @@ def _models(remembered: float, seed: int, n_models: int = 16) -> Logits:
         rows = remembered_rows(DATA.forget, remembered, 0) if name == "forget" else np.empty(0, np.int64)
         values[:, rows, labels[rows]] += 4.0
         logits[name] = values.astype(np.float32)
-    return logits
+    return Answers(logits, {})
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.answers import Answers
 from benchmarks.deceptions.catalogue import find
 from benchmarks.deceptions.model import Deception
-from benchmarks.judging import evidence_of
+from benchmarks.judging import evidence_of, merged
 from benchmarks.populations import Kind, Law, Pool, World
 from benchmarks.verdict import judging, writing
 from benchmarks.verdict.drawing import picture
@@ -81,9 +81,9 @@ def test_a_pool_measures_what_its_models_remember() -> None:
 
 @pytest.mark.parametrize("submission", [NOTHING_LEFT, TENTH_LEFT], ids=lambda one: one.name)
 def test_the_shortcuts_give_what_the_evaluator_reports(submission: Deception) -> None:
-    world = judging.merged(_world(models=16))
+    world = judging.without_queries(_world(models=16))
     made = submission.make(world, stream("choice")).answers
-    shown = evidence_of(made, world, seed=3)
+    shown = evidence_of(made, merged(world), seed=3)
     found = judging.bounds(world, made, 3)
 
     assert judging.difference_p(world, made, 3) == _metric(shown, "difference_p")
@@ -95,17 +95,17 @@ def test_the_shortcuts_give_what_the_evaluator_reports(submission: Deception) ->
 
 def test_control_models_count_as_references_wherever_they_stand() -> None:
     world = _world(models=16)
-    apart, merged = (evidence_of(world.fresh, one) for one in (world, judging.merged(world)))
+    apart, together = (evidence_of(world.fresh, one) for one in (world, merged(world)))
 
-    assert merged.logits["retrained"]["forget"].shape[0] == 32
-    assert _metric(apart, "memory_bound") == pytest.approx(_metric(merged, "memory_bound"))
+    assert together.logits["retrained"]["forget"].shape[0] == 32
+    assert _metric(apart, "memory_bound") == pytest.approx(_metric(together, "memory_bound"))
 
 
 def test_queries_are_left_out() -> None:
     world = _world(replace(TEN_CLASSES, queries={"flip": 0.8}))
 
     assert set(evidence_of(world.fresh, world).queries) == {"flip"}
-    assert evidence_of(Answers(world.fresh.splits, {}), judging.merged(world)).queries == {}
+    assert evidence_of(Answers(world.fresh.splits, {}), judging.without_queries(world)).queries == {}
 
 
 def test_perfect_unlearning_is_seldom_told() -> None:

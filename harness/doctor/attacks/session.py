@@ -19,9 +19,9 @@ from harness.runners.base import GuestSetup
 from harness.runners.engine.cgroups import Cgroup
 from harness.runners.engine.handle import DockerHandle
 from harness.runners.engine.types import ContainerState
+from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
-from harness_guest.protocol import Hello
 from reference_models.networks.recipe import Recipe, to_json
 
 Isolation = Literal["run", "model"]
@@ -48,7 +48,7 @@ class AttackSession:
         self._log_bytes = self._runner.facts.requested.log_bytes
         self._session = Session(
             self._start,
-            self._hello(),
+            hello_for(self._runner, environment.facts, to_json(SPEC), to_json(Recipe())),
             data=environment.data_file,
             manifest=Manifest.of(environment.original),
             isolation=isolation,
@@ -72,19 +72,6 @@ class AttackSession:
             return assess(attack, self._observe(attack))
         except SandboxError as error:
             return Finding(attack, faults=(f"the sandbox broke: {error}",))
-
-    def _hello(self) -> Hello:
-        paths, facts = self._runner.paths, self._environment.facts
-        return Hello(
-            plugin=facts.name,
-            distribution=facts.distribution,
-            model=to_json(SPEC),
-            recipe=to_json(Recipe()),
-            plugin_path=paths.plugin_path,
-            scratch=list(paths.scratch),
-            log_head_bytes=self._log_bytes // 2,
-            log_tail_bytes=self._log_bytes // 2,
-        )
 
     def _start(self) -> DockerHandle:
         self._seen = None

@@ -1,15 +1,41 @@
-"""The READY frame of a guest."""
+"""The first frames of a guest: HELLO to it, and READY from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from harness.core.text import harmless
+from harness.runners.base import PluginFacts, Runner
 from harness.runners.session.channel import Channel
-from harness_guest.protocol import Kind, ProtocolError, decode_json
+from harness_guest.protocol import Hello, Kind, ProtocolError, decode_json
 
 READY_FIELDS = frozenset({"torch", "python", "device", "threads", "pid1"})
+
+
+def hello_for(runner: Runner, facts: PluginFacts, model: dict[str, Any], recipe: dict[str, Any], **more: Any) -> Hello:
+    """Return the HELLO for a guest of this runner.
+
+    Args:
+        runner: starts the guest.
+        facts: of the plugin.
+        model, recipe: as JSON.
+        more: further fields.
+    """
+    kept = runner.facts.requested.log_bytes // 2
+    return Hello(
+        plugin=facts.name,
+        distribution=facts.distribution,
+        model=model,
+        recipe=recipe,
+        plugin_path=runner.paths.plugin_path,
+        scratch=list(runner.paths.scratch),
+        device=runner.device,
+        log_head_bytes=kept,
+        log_tail_bytes=kept,
+        **more,
+    )
 
 
 class NetworkRefusedError(ValueError):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import judging
 from benchmarks.deceptions import page, published
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, HONEST, find
 from benchmarks.deceptions.fooled import Matrix
@@ -31,7 +32,6 @@ def test_plain_metrics_of_the_retrained_models_themselves_are_perfect(world: Wor
     evidence = evidence_of(Submission(world.retrained), world)
 
     assert published.average_gap(evidence) == 0
-    assert published.tug_of_war(evidence) == 1
     assert published.logit_distance(evidence) == 0
     assert published.mean_loss_p(evidence) == 1
     assert published.gaussian_lira(evidence) == pytest.approx(0.5, abs=0.02)
@@ -40,13 +40,10 @@ def test_plain_metrics_of_the_retrained_models_themselves_are_perfect(world: Wor
 def test_plain_metrics_see_that_nothing_was_done(world: World) -> None:
     noop, fresh = _values("noop", world), _values("retrained", world)
 
-    assert noop["forget accuracy"] > fresh["forget accuracy"] + 0.1
     assert noop["average gap"] > fresh["average gap"] + 0.05
-    assert noop["ToW"] < fresh["ToW"] - 0.1
     assert noop["MIA accuracy (loss threshold)"] > fresh["MIA accuracy (loss threshold)"] + 0.05
     assert noop["KS p of mean losses"] < 0.01 < fresh["KS p of mean losses"]
     assert noop["LiRA AUC (Gaussian)"] > 0.7
-    assert noop["ZRF"] < fresh["ZRF"]
 
 
 def test_a_loss_threshold_tells_perfect_separation_and_none() -> None:
@@ -59,11 +56,17 @@ def test_a_loss_threshold_tells_perfect_separation_and_none() -> None:
     assert published.loss_attack(evidence_of(Submission(sure), world)) > 0.99
     flat = evidence_of(find("constant-0").make(world, np.random.default_rng(0)), world)
     assert published.loss_attack(flat) == 0.5
-    assert published.zero_retrain_forgetting(flat) == pytest.approx(1)
 
 
 def test_huge_outputs_give_finite_numbers(world: World) -> None:
     assert np.isfinite(list(_values("constant-huge", world).values())).all()
+
+
+def test_bundled_metrics_that_are_published_have_their_usual_name(world: World) -> None:
+    evidence = evidence_of(find("noop").make(world, np.random.default_rng(0)), world)
+    found = judging.forgetting_metrics(judging.evaluate(evaluators(["accuracy", "divergence"]), evidence))
+
+    assert set(published.BUNDLED) <= set(found)
 
 
 MATRIX = Matrix(

@@ -72,19 +72,19 @@ def test_no_rule_is_broken_at_any_number_of_models(models: int) -> None:
 
 def test_logits_have_the_confidences_of_the_law() -> None:
     law = Law.draw(SYNTHETIC, np.random.default_rng(3))
-    models = law.models(4000, np.random.default_rng(0))
+    models = law.models(1600, np.random.default_rng(0))
     found = phi(models.splits["forget"], law.labels["forget"])
     residual = (found - law.centre["forget"]) / law.spread["forget"]
 
     assert np.abs(residual.mean(axis=0)).max() < 0.1
-    assert np.abs(residual.std(axis=0) - 1).max() < 0.06
+    assert np.abs(residual.std(axis=0) - 1).max() < 0.07
     correlation = np.corrcoef(residual.T)[np.triu_indices(200, 1)].mean()
     assert correlation == pytest.approx(0.01, abs=0.003)
 
 
 def test_models_have_their_factor_on_every_split() -> None:
     law = Law.draw(SYNTHETIC, np.random.default_rng(3))
-    models = law.models(2000, np.random.default_rng(0))
+    models = law.models(500, np.random.default_rng(0))
     means = [
         ((phi(models.splits[name], law.labels[name]) - law.centre[name]) / law.spread[name]).mean(axis=1)
         for name in ("forget", "test")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness.evaluation import SPLITS, Evidence
 from harness_evaluators import before_after
-from harness_evaluators.before_after import change, cross_fit, weighted_auc
+from harness_evaluators.before_after import change, cross_fit
 from harness_evaluators.before_after.change import Moments
 from harness_evaluators.common import example_sets
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -99,7 +100,7 @@ def test_contributions_leave_the_value_as_it_is() -> None:
 
 def test_doing_nothing_adds_nothing(gaussian: Make) -> None:
     evidence = gaussian(0.0, n_models=8, n_examples=80)
-    idle = Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": evidence.logits["original"]}})
+    idle = replace(evidence, logits={**evidence.logits, "unlearned": evidence.logits["original"]})
 
     result = before_after.evaluate(idle)
 
@@ -123,7 +124,7 @@ def test_retraining_is_the_reference(gaussian: Make) -> None:
 def test_an_unlearned_model_is_paired_with_its_own_original() -> None:
     """Shuffled origins break the pairs, and with them the attack on tiny changes."""
     evidence = _paired_evidence(0.3, noise=0.01)
-    shuffled = Evidence(**{**vars(evidence), "unlearned_from": (evidence.unlearned_from + 3) % 8})
+    shuffled = replace(evidence, unlearned_from=(evidence.unlearned_from + 3) % 8)
 
     assert value(before_after.evaluate(evidence), "auc_direct_diff") > 0.9
     assert value(before_after.evaluate(shuffled), "auc_direct_diff") < 0.75
@@ -132,7 +133,7 @@ def test_an_unlearned_model_is_paired_with_its_own_original() -> None:
 def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
     """Eight originals, two unlearned models each: a fit to one must not be tested on its sibling."""
     evidence = gaussian(0.3, n_models={"original": 8, "retrained": 16, "control": 16, "unlearned": 16}, n_examples=20)
-    evidence = Evidence(**{**vars(evidence), "unlearned_from": np.arange(16) % 8})
+    evidence = replace(evidence, unlearned_from=np.arange(16) % 8)
 
     for row in cross_fit.pairs(Analysis(evidence).models).values():
         folds = {original: set(row.folds[row.before == original]) for original in row.before}
@@ -143,7 +144,7 @@ def test_models_of_one_original_share_a_fold(gaussian: Make) -> None:
 def test_one_original_is_attacked_with_a_warning(gaussian: Make) -> None:
     evidence = gaussian(0.3, n_models={"original": 1, "retrained": 8, "control": 8, "unlearned": 8}, n_examples=30)
     origins = np.zeros(8, dtype=np.int64)
-    evidence = Evidence(**{**vars(evidence), "unlearned_from": origins, "design": "one-original"})
+    evidence = replace(evidence, unlearned_from=origins, design="one-original")
 
     result = before_after.evaluate(evidence)
 
@@ -157,7 +158,7 @@ def test_missing_originals_leave_no_attack(gaussian: Make) -> None:
     evidence = gaussian(0.3, n_models=8, n_examples=30)
     logits = {name: by for name, by in evidence.logits.items() if name != "original"}
 
-    result = before_after.evaluate(Evidence(**{**vars(evidence), "logits": logits}))
+    result = before_after.evaluate(replace(evidence, logits=logits))
 
     assert_well_formed(result)
     assert all(one.value is None for one in result.metrics)
@@ -198,19 +199,6 @@ def test_constant_features_are_left_out() -> None:
     assert offset == 0
 
 
-def test_the_weighted_auc_is_that_of_the_repeated_sample() -> None:
-    rng = np.random.default_rng(0)
-    positive, negative = rng.integers(0, 5, (3, 8)).astype(float), rng.integers(0, 5, (3, 6)).astype(float)
-    times = np.array([1, 2, 3, 1, 0, 1])
-    weights = np.full(8, 1 / 8), times / times.sum()
-
-    found = weighted_auc.aucs(positive, negative, weights)
-
-    for i in range(3):
-        pairs = positive[i][:, None] - np.repeat(negative[i], times)[None]
-        assert found[i] == pytest.approx(((pairs > 0) + (pairs == 0) / 2).mean())
-
-
 def test_an_attack_scored_on_what_it_learned_from_would_be_caught() -> None:
     """With few examples the fit finds spurious differences, which are absent on other examples."""
     found = []
@@ -231,7 +219,7 @@ def test_the_count_of_gains_does_not_hang_on_the_last_bit() -> None:
     }
 
     def counted(unlearned: dict[str, np.ndarray]) -> float:
-        evidence = Evidence(**{**vars(base), "logits": {**idle, "unlearned": unlearned}})
+        evidence = replace(base, logits={**idle, "unlearned": unlearned})
         return value(before_after.evaluate(evidence), "deg_count")
 
     assert counted(shaken) == pytest.approx(counted(dict(base.logits["original"])), abs=2e-3)

@@ -121,10 +121,10 @@ def test_no_number_depends_on_the_size_of_blocks(
     second = module.evaluate(evidence(n, n_classes))
 
     assert any(one.value is not None for one in first.metrics)
+    assert module is not membership or 0 < value(first, "simple_mia") < 1
     for one, other in zip(first.metrics, second.metrics, strict=True):
         assert one.value == (other.value if other.value is None else pytest.approx(other.value, rel=1e-4, abs=1e-4))
 
 
-def test_nothing_is_left_of_the_sizes_that_once_failed() -> None:
+def test_nothing_is_left_of_a_size_that_once_failed() -> None:
     assert value(divergence_evaluator.evaluate(evidence(5_001, 10)), "js_excess") is not None
-    assert 0 < value(membership.evaluate(evidence(10_001, 10)), "simple_mia") < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness_evaluators import (
     variance,
 )
 from harness_evaluators.common.evidence_analysis import Analysis
+from tests.unit.evaluators.every import name_of
 from tests.unit.evaluators.helpers import assert_well_formed, metric, numbers
 
 Values = NDArray[np.float64]
@@ -29,10 +31,6 @@ Values = NDArray[np.float64]
 DISTRIBUTIONS = (before_after, divergence, forgetting_quality, klom, ks, lira)
 SINGLES = (accuracy, membership)
 N_CLASSES, N_FEATURES, N_EXAMPLES, N_MODELS = 3, 6, 24, 8
-
-
-def _names(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
 
 
 def _descended(weights: Values, x: Values, y: NDArray[np.int64], steps: int, seed: int | None) -> Values:
@@ -104,10 +102,10 @@ def _kept(evidence: Evidence, rows: NDArray[np.int64]) -> Evidence:
     """Return the run with some of its unlearned models."""
     unlearned = {split: logits[rows] for split, logits in evidence.logits["unlearned"].items()}
     logits = {**evidence.logits, "unlearned": unlearned}
-    return Evidence(**{**vars(evidence), "logits": logits, "unlearned_from": evidence.unlearned_from[rows]})
+    return replace(evidence, logits=logits, unlearned_from=evidence.unlearned_from[rows])
 
 
-@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=_names)
+@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=name_of)
 def test_of_each_original_the_first_model_takes_part(world: _World, module: ModuleType) -> None:
     twice = world.evidence([*ONCE, *ONCE], "per-original")
 
@@ -118,7 +116,7 @@ def test_of_each_original_the_first_model_takes_part(world: _World, module: Modu
     assert any(one.value is not None for one in result.metrics)
 
 
-@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=_names)
+@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=name_of)
 def test_a_repeat_stands_in_for_a_first_model_that_failed(world: _World, module: ModuleType) -> None:
     twice = world.evidence([*ONCE, *ONCE], "per-original")
     failed = _kept(twice, np.delete(np.arange(2 * N_MODELS), 3))
@@ -127,7 +125,7 @@ def test_a_repeat_stands_in_for_a_first_model_that_failed(world: _World, module:
     assert module.evaluate(failed).metrics == module.evaluate(_kept(twice, used)).metrics
 
 
-@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=_names)
+@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=name_of)
 def test_under_one_original_every_model_takes_part(world: _World, module: ModuleType) -> None:
     evidence = world.evidence([0] * N_MODELS, "one-original")
 
@@ -149,7 +147,7 @@ def test_efficiency_counts_every_model(world: _World, design: Design) -> None:
     assert metric(result, "unlearn_total").value == pytest.approx(24.0)
 
 
-@pytest.mark.parametrize("module", DISTRIBUTIONS, ids=_names)
+@pytest.mark.parametrize("module", DISTRIBUTIONS, ids=name_of)
 def test_a_deterministic_method_on_one_original_is_said_not_scored(world: _World, module: ModuleType) -> None:
     result = module.evaluate(world.evidence([0] * N_MODELS, "one-original", deterministic=True))
 
@@ -161,7 +159,7 @@ def test_a_deterministic_method_on_one_original_is_said_not_scored(world: _World
     assert any(expected in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("module", SINGLES, ids=_names)
+@pytest.mark.parametrize("module", SINGLES, ids=name_of)
 def test_what_is_a_mean_over_single_models_is_scored_with_a_warning(world: _World, module: ModuleType) -> None:
     evidence = world.evidence([0] * N_MODELS, "one-original", deterministic=True)
 
@@ -172,7 +170,7 @@ def test_what_is_a_mean_over_single_models_is_scored_with_a_warning(world: _Worl
     assert any("this method is deterministic" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=_names)
+@pytest.mark.parametrize("module", [*DISTRIBUTIONS, *SINGLES], ids=name_of)
 def test_a_deterministic_method_on_several_originals_is_scored(world: _World, module: ModuleType) -> None:
     result = module.evaluate(world.evidence(ONCE, "per-original", deterministic=True))
 
@@ -190,7 +188,7 @@ def test_what_rounding_does_is_no_second_model(world: _World) -> None:
             split: (logits * (1 + by_share * rng.uniform(-1, 1, logits.shape))).astype(np.float32)
             for split, logits in evidence.logits["unlearned"].items()
         }
-        return Analysis(Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": noisy}})).models.same
+        return Analysis(replace(evidence, logits={**evidence.logits, "unlearned": noisy})).models.same
 
     assert shaken(2e-7) != ""
     assert shaken(1e-4) == ""
@@ -202,7 +200,7 @@ def test_models_that_differ_on_one_split_alone_are_not_the_same(world: _World) -
     test[3, 5, 1] += 0.1
     logits = {**evidence.logits, "unlearned": {**evidence.logits["unlearned"], "test": test}}
 
-    assert Analysis(Evidence(**{**vars(evidence), "logits": logits})).models.same == ""
+    assert Analysis(replace(evidence, logits=logits)).models.same == ""
 
 
 def test_variance_takes_every_model_of_every_original(world: _World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_the_grid_sees_phi_within_the_released_codes_bounds(gaussian: Make) -> N
         name: {split: array * np.float32(1e6) for split, array in by.items()} for name, by in evidence.logits.items()
     }
 
-    phi = statistics.official_phi(Analysis(Evidence(**{**vars(evidence), "logits": logits})), "unlearned", "forget")
+    phi = statistics.official_phi(Analysis(replace(evidence, logits=logits)), "unlearned", "forget")
 
     assert np.abs(phi).max() == pytest.approx(-np.log(1e-45), rel=1e-9)
 
@@ -251,7 +252,7 @@ def test_over_and_under_forgetting_stand_alike(gaussian: Make) -> None:
 
 def _with_unlearned(evidence: Evidence, of_one: Values) -> Evidence:
     logits = {**evidence.logits, "unlearned": {**evidence.logits["unlearned"], "forget": of_one}}
-    return Evidence(**{**vars(evidence), "logits": logits})
+    return replace(evidence, logits=logits)
 
 
 def _repeated(evidence: Evidence) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -105,9 +106,7 @@ def test_answers_outside_the_pair_are_no_confusion() -> None:
     evidence = swapped(WRONG, TAKEN)
     dogs = {**evidence.logits["unlearned"], "test": np.eye(4, dtype=np.float32)[np.full((8, 50), 1)]}
 
-    result = interclass_confusion.evaluate(
-        Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": dogs}})
-    )
+    result = interclass_confusion.evaluate(replace(evidence, logits={**evidence.logits, "unlearned": dogs}))
 
     assert value(result, "test_confusion") == 0
     assert (result.arrays["test_matrix_unlearned"] == 0).all()
@@ -191,7 +190,7 @@ def test_a_test_set_without_the_classes_leaves_memorisation() -> None:
     evidence = swapped(WRONG, TAKEN)
     labels = {**evidence.labels, "test": np.full(50, 3)}
 
-    result = interclass_confusion.evaluate(Evidence(**{**vars(evidence), "labels": labels}))
+    result = interclass_confusion.evaluate(replace(evidence, labels=labels))
 
     assert_well_formed(result)
     assert "no example of the confused classes" in metric(result, "test_confusion").note
@@ -206,7 +205,7 @@ def test_missing_populations_are_told(gone: tuple[str, ...]) -> None:
         for name, by in evidence.logits.items()
     }
 
-    result = interclass_confusion.evaluate(Evidence(**{**vars(evidence), "logits": logits}))
+    result = interclass_confusion.evaluate(replace(evidence, logits=logits))
 
     assert_well_formed(result)
     assert len(result.warnings) == 1
@@ -219,7 +218,7 @@ def _corrupted(evidence: Evidence, seed: int = 0) -> Evidence:
     rng = np.random.default_rng(seed)
     labels = evidence.labels["forget"]
     shift = rng.integers(0, evidence.n_classes, len(labels))
-    return Evidence(**{**vars(evidence), "true_labels": {"forget": (labels + shift) % evidence.n_classes}})
+    return replace(evidence, true_labels={"forget": (labels + shift) % evidence.n_classes})
 
 
 @pytest.mark.parametrize("module", [accuracy, ks, lira])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_same_evidence_gives_the_same_result(gaussian: Make, module: ModuleT
 def test_another_seed_draws_other_folds(gaussian: Make) -> None:
     evidence = gaussian(0.4, n_models=8, n_examples=30)
 
-    other = Evidence(**{**vars(evidence), "seed": 1})
+    other = replace(evidence, seed=1)
 
     assert metric(lira.evaluate(evidence), "auc").value != metric(lira.evaluate(other), "auc").value
 
@@ -60,7 +61,7 @@ def test_missing_references_leave_the_value_and_take_the_position(gaussian: Make
     evidence = gaussian(0.4, n_models=8)
     logits = {name: evidence.logits[name] for name in ("unlearned", "retrained")}
 
-    result = module.evaluate(Evidence(**{**vars(evidence), "logits": logits}))
+    result = module.evaluate(replace(evidence, logits=logits))
 
     assert_well_formed(result)
     assert all(one.position is None and one.control is None for one in result.metrics)

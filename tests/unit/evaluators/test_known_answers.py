@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_a_shift_gives_the_ks_distance_of_two_gaussians(gaussian: Make) -> None:
 def test_the_noop_row_is_the_attack_on_the_originals(gaussian: Make, module: ModuleType) -> None:
     """An unlearner that returns the originals scores what the no-op row says, and stands at 0."""
     evidence = gaussian(0.0)
-    idle = Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": evidence.logits["original"]}})
+    idle = replace(evidence, logits={**evidence.logits, "unlearned": evidence.logits["original"]})
 
     for one in module.evaluate(idle).metrics:
         assert one.value == pytest.approx(one.noop, abs=0.02)
@@ -89,7 +90,7 @@ def test_perfect_unlearning_stands_at_one(gaussian: Make) -> None:
 def test_constant_output_is_seen_as_far_from_retrained(gaussian: Make) -> None:
     evidence = gaussian(0.0, noop=3.0)
     constant = {split: np.zeros_like(logits) for split, logits in evidence.logits["unlearned"].items()}
-    evidence = Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": constant}})
+    evidence = replace(evidence, logits={**evidence.logits, "unlearned": constant})
 
     assert value(lira.evaluate(evidence), "auc") > 0.95
     assert value(ks.evaluate(evidence), "mean_d") > 0.5

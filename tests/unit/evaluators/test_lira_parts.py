@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from harness.evaluation import Evidence
 from harness_evaluators import lira
@@ -93,16 +92,6 @@ def test_fewer_than_16_models_have_no_interval() -> None:
     for name in ("auc", "balanced_accuracy", "direction"):
         assert metric(found, name).interval is None
         assert "16 models" in metric(found, name).note
-
-
-def test_the_auc_agrees_with_the_rank_sum_on_ties() -> None:
-    rng = np.random.default_rng(4)
-    left, right = np.sort(rng.integers(0, 5, 40)).astype(float), np.sort(rng.integers(1, 6, 30)).astype(float)
-
-    ranks = rankdata(np.concatenate([left, right]))
-    expected = (ranks[:40].sum() - 40 * 41 / 2) / (40 * 30)
-
-    assert roc.auc(left, right) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_true_positive_rate_of_noise_is_the_false_positive_rate() -> None:

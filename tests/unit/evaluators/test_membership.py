@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_a_forget_set_of_one_class_is_compared_with_that_class(gaussian: Make) -
     evidence = gaussian(0.0, n_models=4, n_examples=80)
     labels = {**evidence.labels, "forget": np.zeros(80, dtype=np.int64)}
 
-    result = membership.evaluate(Evidence(**{**vars(evidence), "labels": labels}))
+    result = membership.evaluate(replace(evidence, labels=labels))
 
     assert any("other shares" in warning for warning in result.warnings)
     assert_well_formed(result)
@@ -200,7 +201,7 @@ def test_classes_that_the_test_set_lacks_leave_no_threshold(gaussian: Make) -> N
     evidence = gaussian(0.0, n_models=4, n_examples=40)
     labels = {**evidence.labels, "forget": np.zeros(40, dtype=np.int64), "test": np.ones(40, dtype=np.int64)}
 
-    result = membership.evaluate(Evidence(**{**vars(evidence), "labels": labels}))
+    result = membership.evaluate(replace(evidence, labels=labels))
 
     assert metric(result, "confidence_mia").value is None
     assert metric(result, "simple_mia").value is not None
@@ -211,7 +212,7 @@ def test_constant_outputs_give_finite_numbers(gaussian: Make) -> None:
     evidence = gaussian(0.0, n_models=4, n_examples=30)
     constant = {split: np.zeros_like(logits) for split, logits in evidence.logits["unlearned"].items()}
 
-    result = membership.evaluate(Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": constant}}))
+    result = membership.evaluate(replace(evidence, logits={**evidence.logits, "unlearned": constant}))
 
     assert_well_formed(result)
     assert value(result, "simple_mia") == pytest.approx(0.5, abs=1e-12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import ks_2samp, wasserstein_distance
+from scipy.stats import ks_2samp
 
 from harness.evaluation import phi
 from harness_evaluators.before_after import change, weighted_auc
@@ -56,17 +56,6 @@ def test_distances_are_those_of_scipy(decimals: int, dtype: type, columns: int) 
         assert abs(signed) == pytest.approx(ks_2samp(one, other).statistic, abs=1e-12)
         same_side = ks_2samp(one, other, "greater" if signed > 0 else "less")
         assert abs(signed) == pytest.approx(same_side.statistic, abs=1e-12)
-
-
-def test_wasserstein_distances_are_those_of_scipy() -> None:
-    rng = np.random.default_rng(0)
-    left, right = rng.normal(0.3, 1, (9, 12)), rng.normal(0, 1, (14, 12)).round(1)
-    scale = rng.uniform(0.5, 2, 12)
-
-    found = sample_distances.mean_wasserstein(left, right, scale)
-
-    expected = [wasserstein_distance(*pair) for pair in zip(left.T, right.T, strict=True)]
-    assert found.value == pytest.approx((expected / scale).mean(), abs=1e-12)
 
 
 @pytest.mark.parametrize("sizes", [(40, 30), (3, 50), (50, 1), (1, 1), (401, 399)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def _nested(
     }
     phis["unlearned"] = {split: unlearned(split) for split in SPLITS}
     evidence = evidence_of(phis, seed=seed, **{**TIMES, **timings})
-    return Evidence(**{**vars(evidence), "unlearned_from": origins})
+    return replace(evidence, unlearned_from=origins)
 
 
 def _covers(result: Result, name: str, truth: float) -> bool:
@@ -92,7 +93,7 @@ def test_zero_within_is_a_deterministic_method() -> None:
     evidence = _nested([3] * 8, between=1.0, within=0.0)
     equal = {split: logits[::3].repeat(3, axis=0) for split, logits in evidence.logits["unlearned"].items()}
 
-    result = variance.evaluate(Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": equal}}))
+    result = variance.evaluate(replace(evidence, logits={**evidence.logits, "unlearned": equal}))
 
     assert value(result, "phi_share_original") == 1
     assert value(result, "phi_optimal_repeats") == 1
@@ -114,7 +115,7 @@ def test_a_negative_estimate_is_cut_and_said() -> None:
     logits[0::2], logits[1::2] = 0.0, 1.0 + np.arange(4)
 
     mirrored = {**evidence.logits["unlearned"], "forget": logits}
-    result = variance.evaluate(Evidence(**{**vars(evidence), "logits": {**evidence.logits, "unlearned": mirrored}}))
+    result = variance.evaluate(replace(evidence, logits={**evidence.logits, "unlearned": mirrored}))
 
     assert value(result, "phi_between") == 0
     assert value(result, "phi_share_original") == 0
@@ -195,7 +196,7 @@ def test_one_original_tells_the_methods_own_variance_alone(gaussian: Make) -> No
     evidence = gaussian(0.0, n_models=24, n_examples=100)
     origins = np.zeros(24, dtype=np.int64)
 
-    result = variance.evaluate(Evidence(**{**vars(evidence), "unlearned_from": origins, "design": "one-original"}))
+    result = variance.evaluate(replace(evidence, unlearned_from=origins, design="one-original"))
 
     assert_well_formed(result)
     assert value(result, "phi_within") == pytest.approx(1.0, abs=0.1)
@@ -215,7 +216,7 @@ def test_a_deterministic_method_on_one_original_has_no_variance(gaussian: Make) 
         "design": "one-original",
     }
 
-    result = variance.evaluate(Evidence(**{**vars(evidence), **changes}))
+    result = variance.evaluate(replace(evidence, **changes))
 
     assert_well_formed(result)
     assert value(result, "phi_within") == 0
@@ -240,7 +241,7 @@ def test_permuting_models_and_examples_changes_nothing() -> None:
         "unlearned_from": evidence.unlearned_from[rows["unlearned"]],
     }
 
-    first, second = variance.evaluate(evidence), variance.evaluate(Evidence(**{**vars(evidence), **other}))
+    first, second = variance.evaluate(evidence), variance.evaluate(replace(evidence, **other))
 
     for one, two in zip(first.metrics, second.metrics, strict=True):
         assert numbers(one) == pytest.approx(numbers(two), rel=1e-8, abs=1e-10), one.name
@@ -271,7 +272,7 @@ def test_any_sizes_give_finite_numbers_or_none(
     origins = np.arange(counts["unlearned"]) // repeats * (not one)
     design = "one-original" if one else "per-original"
 
-    result = variance.evaluate(Evidence(**{**vars(evidence), "unlearned_from": origins, "design": design}))
+    result = variance.evaluate(replace(evidence, unlearned_from=origins, design=design))
 
     assert_well_formed(result)
     assert all(
@@ -289,7 +290,7 @@ def test_ties_and_certain_models_give_finite_numbers(levels: list[float], size: 
     phis = {name: {split: rng.choice(levels, size=(size, 5)) for split in SPLITS} for name in POPULATIONS}
     evidence = evidence_of(phis, **TIMES)
 
-    assert_well_formed(variance.evaluate(Evidence(**{**vars(evidence), "unlearned_from": np.arange(size) // 2})))
+    assert_well_formed(variance.evaluate(replace(evidence, unlearned_from=np.arange(size) // 2)))
 
 
 def test_the_reference_page_names_every_metric_and_array() -> None:

@@ -93,21 +93,6 @@ def test_the_truth_is_in_the_stated_interval_about_as_often_as_stated(
     assert (hits / runs <= 0.995).all(), hits / runs
 
 
-def test_an_original_left_out_is_a_run_without_it() -> None:
-    sizes = [1, 3, 2, 2, 4]
-    values = _drawn(np.random.default_rng(3), sizes, 1.0, 1.0, columns=3)
-    origins = _origins(sizes)
-
-    without = anova.without_each(anova.grouped(values, origins))
-
-    assert without is not None
-    for i in range(len(sizes)):
-        alone = anova.squares(anova.grouped(values[origins != i], origins[origins != i]))
-        assert without.between[i] == pytest.approx(alone.between[0])
-        assert without.within[i] == pytest.approx(alone.within[0])
-        assert without.n0[i] == pytest.approx(alone.n0[0])
-
-
 def test_equal_repeats_leave_exactly_nothing_within() -> None:
     """0.1 has no exact mean of three; a deterministic method must not look random for that."""
     values = np.repeat(np.random.default_rng(4).standard_normal((6, 5)) + 0.1, 3, axis=0)

@@ -15,7 +15,6 @@ from reference_specs import spec_of
 from reference_models.networks.recipe import Recipe
 from reference_models.training.loop import train_chunk, train_one
 
-torch.set_num_threads(1)
 rng = np.random.default_rng(0)
 images, labels = rng.integers(0, 256, (20, 3, 16, 16), dtype=np.uint8), rng.integers(0, 4, 20)
 recipe = Recipe(epochs=4, batch_size=8, lr=0.05)

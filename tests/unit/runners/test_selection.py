@@ -7,7 +7,7 @@ import pytest
 from harness.core.progress import SilentProgress
 from harness.errors import DockerUnavailableError, UsageError
 from harness.runs.config import RunConfig
-from harness.runs.runner_choice import ProcessRunnerFactory, choose_runners
+from harness.runs.runner_choice import choose_runners
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_docker_a_bundled_plugin_gets_a_plain_process_with_a_notice() -> None:
     runners = choose_runners(RunConfig("noop"), SilentProgress())
 
-    assert isinstance(runners, ProcessRunnerFactory)
+    runner, _ = runners.runner_for("noop")
+    assert runner.facts.name == "process"
     assert "without isolation" in runners.notices[0]
 
 

@@ -1,0 +1,60 @@
+"""Conversion of ``.pt`` checkpoints to safetensors, in a process of its own: ``python -m harness.references.read_checkpoint``.
+
+Checkpoints are read with ``weights_only=True``, which unpickles tensors and plain containers alone. The process of its own
+contains what a malformed file may do to memory. It gets a folder and the checkpoints as arguments, writes ``0.safetensors``,
+``1.safetensors``… there, and a line for each on standard output: empty, or why it cannot be read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+WRAPPED = ("state_dict", "model_state_dict", "model", "net")
+"""Keys under which training scripts store the state beside other things."""
+
+PREFIX = "module."
+"""What ``torch.nn.DataParallel`` puts before every name."""
+
+
+def state_in(content: Any) -> dict[str, Any]:
+    """Return the state of a checkpoint: name -> tensor.
+
+    Raises:
+        ValueError: it has none.
+    """
+    import torch
+
+    for name in WRAPPED:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(f"it holds a {type(content).__name__}; save model.state_dict()")
+    other = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
+    if other:
+        raise ValueError(f"{other[0]!r} is not a tensor; save model.state_dict()")
+    wrapped = all(str(name).startswith(PREFIX) for name in content)
+    return {str(name).removeprefix(PREFIX if wrapped else ""): tensor for name, tensor in content.items()}
+
+
+def main(folder: str, sources: Sequence[str]) -> None:
+    """Convert the checkpoints ``sources``."""
+    import torch
+    from safetensors.torch import save_file
+
+    for number, source in enumerate(sources):
+        try:
+            state = state_in(torch.load(source, map_location="cpu", weights_only=True))
+            tensors = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+            save_file(tensors, Path(folder) / f"{number}.safetensors")
+            fault = ""
+        except Exception as error:  # a damaged file may raise anything
+            fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        sys.stdout.write(f"{fault}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
