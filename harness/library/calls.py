@@ -33,6 +33,7 @@ def run(
     task: PathLike = "faces",
     *,
     adapter: Adapter = "auto",
+    require: PathLike | None = None,
     runner: RunnerName = "auto",
     output: PathLike | None = None,
     models: int | None = None,
@@ -68,6 +69,7 @@ def run(
         task: registered name, or path of a YAML file.
         adapter: how to call the function of a ``.py`` file or notebook: "hook", "kit" or "challenge"; "auto" chooses by its
             signature.
+        require: requirements file with packages to add to the sandbox for this plugin.
         runner: "auto" uses Docker if it is available; "process" gives no isolation.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.
@@ -107,7 +109,7 @@ def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
     from harness.runs import pipeline
     from harness.runs.config import RunConfig
 
-    for name in ("plugin", "task", "output"):
+    for name in ("plugin", "task", "output", "require"):
         options[name] = options[name] if options[name] is None else os.fspath(options[name])
     if "," in (options["torch"] or ""):
         raise UsageError("harness.run takes one version of torch: call it once for each.")

@@ -130,9 +130,10 @@ def _values(plugin: NewPlugin) -> dict[str, str]:
 
 def _script_values(script: Script | None) -> dict[str, str]:
     if script is None:
-        return {"unformatted": ""}
+        return {"unformatted": "", "requires": ""}
     function = script.function
     return {
+        "requires": "".join(f", {json.dumps(requirement)}" for requirement in script.requires),
         "unformatted": f'extend-exclude = ["{ADAPTERS}.py", "{script.module}.py"]\n',
         "code": script.module,
         "function": function.name,

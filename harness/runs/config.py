@@ -49,6 +49,7 @@ class RunConfig:
     Attributes:
         plugin: entry-point name, path of a .py file, notebook, wheel or source directory, or name==version.
         adapter: how to call the function of a .py file or notebook.
+        require: file with a requirement per line.
         evaluators: names; empty for all.
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
@@ -59,6 +60,9 @@ class RunConfig:
     adapter: Annotated[
         Adapter, Option("How to call the function of a .py file or notebook; `auto` chooses by its signature.")
     ] = "auto"
+    require: Annotated[
+        str | None, Option("Requirements file: packages to add to the sandbox for this plugin.", metavar="FILE")
+    ] = None
     task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
     runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
     output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from harness.core import hardware
@@ -25,6 +26,7 @@ from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.spec import PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
+from harness.runners.bundles.dependencies import read_requirements
 from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
@@ -106,7 +108,14 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"image for {plugin}", None) as step:
-            bundle = resolve(plugin, engine=engine, guest=guest, progress=step.tell, adapter=config.adapter)
+            bundle = resolve(
+                plugin,
+                engine=engine,
+                guest=guest,
+                progress=step.tell,
+                adapter=config.adapter,
+                requirements=_requirements(config, plugin),
+            )
             image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
         limits = config.limits(hardware.available_cores())
         return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
@@ -126,7 +135,13 @@ def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"preparing {plugin}", None) as step:
-            bundle = resolve(plugin, allow_host_build=True, progress=step.tell, adapter=config.adapter)
+            bundle = resolve(
+                plugin,
+                allow_host_build=True,
+                progress=step.tell,
+                adapter=config.adapter,
+                requirements=_requirements(config, plugin),
+            )
         limits = config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
 
@@ -135,8 +150,19 @@ def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no
     return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
 
 
+def _requirements(config: RunConfig, plugin: str) -> tuple[Requirement, ...]:
+    """Return what ``--require`` adds to the sandbox of this plugin: nothing to that of ``retrain``.
+
+    Raises:
+        UsageError: if the file cannot be read.
+    """
+    wanted = config.require is not None and plugin == config.plugin
+    return read_requirements(Path(config.require or "")) if wanted else ()
+
+
 def _check_plugin(config: RunConfig) -> tuple[str, ...]:
     """Return the notices on a script. Raise, before anything is built, if the plugin does not exist or a script is unusable."""
+    _requirements(config, config.plugin)
     spec = PluginSpec.parse(config.plugin)
     if spec.kind == "script":
         return read_script(spec, config.adapter).notes

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import PluginLoadError, PluginNotFoundError, PluginPackagingError
+import pytest
+
+from harness.errors import PluginLoadError, PluginNotFoundError, PluginPackagingError, UsageError
 from tests.program import Program, numbers_of, report_of
+from tests.wheels import write_wheel
 
 RUN = ("run", "--runner", "process", "--cpus", "1", "--time-limit", "60", "--evaluator", "accuracy")
 KIT = """
@@ -77,6 +80,57 @@ def test_a_package_made_of_a_file_passes_the_same_checks(program: Program, tmp_p
     checked = program("check", "./my-method", "--runner", "process", "--set", "lr=0.01")
 
     assert (made.code, checked.code) == (0, 0), made.err + checked.out + checked.err
+
+
+NEEDS = """
+import pluggy
+from wanted import WANTED
+
+
+@pluggy.HookimplMarker("harness")
+def unlearn(model, context):
+    assert WANTED == context.options["expected"]
+"""
+
+
+@pytest.mark.parametrize("how", ["file of requirements", "block in the file"])
+def test_what_a_single_file_needs_is_added_to_its_sandbox(
+    program: Program, task: Path, tmp_path: Path, how: str
+) -> None:
+    (tmp_path / "links").mkdir()
+    write_wheel(tmp_path / "links", "wanted", {"wanted": "WANTED = 7\n"}, {})
+    (tmp_path / "needs.txt").write_text("# for this method\nwanted ~= 1.0  # any\n\n")
+    block = "# /// script\n# dependencies = [\n#   'wanted>=0.1',\n# ]\n# ///\n"
+    (tmp_path / "method.py").write_text(NEEDS if how == "file of requirements" else block + NEEDS)
+    more = ("--require", "needs.txt") if how == "file of requirements" else ()
+    given = ("--plugin", "method.py", "--task", task, "--set", "expected=7", "--models", "1", "--output", "r")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "links")}
+    ended = program(*RUN, *given, *more, **offline)
+
+    assert ended.code == 0, ended.err + ended.out
+    report = report_of(tmp_path / "r")
+    assert report["plugin"]["dependencies"] == {"wanted": "1.0"}
+    assert report["status"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("wanted >> 1", "needs.txt, line 2: 'wanted >> 1' is not a requirement"),
+        ("-r other.txt", "needs.txt, line 2: '-r other.txt' is not a requirement: pip's options are not supported"),
+        (None, "--require needs.txt cannot be read"),
+    ],
+)
+def test_a_bad_file_of_requirements_ends_before_anything_is_prepared(
+    program: Program, tmp_path: Path, content: str | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / "needs.txt").write_text(f"# first\n{content}\n")
+    ended = program(*RUN, "--plugin", "finetune", "--require", "needs.txt", "--output", "r")
+
+    assert ended.code == UsageError.exit_code
+    assert told in " ".join(ended.err.split())
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_file_without_one_function_ends_before_anything_is_prepared(program: Program, tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from harness.errors import PluginPackagingError
+from harness.core.reading import foreign
+from harness.errors import PluginPackagingError, UsageError
 from harness.runners.bundles.conflicts import reason
 from harness.runners.engine.types import Progress
 from harness.runners.wheels.collection import WheelsUnavailableError, collect, plain
@@ -21,21 +23,49 @@ TORCH_LIBRARIES = (b"libtorch.so", b"libtorch_cpu.so", b"libc10.so", b"libtorch_
 CUDA_LIBRARY = b"libtorch_cuda.so"
 
 
+def read_requirements(path: Path) -> tuple[Requirement, ...]:
+    """Return the requirements in a file: one per line, with ``#`` for comments, as for pip but without pip's options.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not a requirement; the message names the line.
+    """
+    found = []
+    with foreign(f"--require {path} cannot be read", UsageError):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        text = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
+        if not text:
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            why = "pip's options are not supported" if text.startswith("-") else str(error).splitlines()[0]
+            raise UsageError(f"{path}, line {number}: {text!r} is not a requirement: {why}.") from error
+        if requirement.marker is None or requirement.marker.evaluate():
+            found.append(requirement)
+    return tuple(found)
+
+
 def collect_dependencies(
-    wheel: WheelFile, target: PythonTarget, present: Mapping[str, str], progress: Progress
+    wheel: WheelFile,
+    target: PythonTarget,
+    present: Mapping[str, str],
+    progress: Progress,
+    more: Sequence[Requirement] = (),
 ) -> tuple[Path, ...]:
     """Return the wheels of dependencies that the sandbox lacks.
 
     Args:
         wheel: wheel of the plugin.
         target: Python of the sandbox.
+        more: what the user requires beyond the plugin's own dependencies.
         present: canonical name -> version of each distribution in the sandbox.
         progress: called with pip's progress lines.
 
     Raises:
         PluginPackagingError: if a version in the sandbox does not satisfy a requirement, or there is no wheel.
     """
-    missing = [plain(item) for item in wheel.requires(target) if not _is_met(wheel, item, present)]
+    missing = [plain(item) for item in (*wheel.requires(target), *more) if not _is_met(wheel, item, present)]
     if not missing:
         return ()
     progress(f"downloading dependencies of {wheel.name}: {', '.join(missing)}")

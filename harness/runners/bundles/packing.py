@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -17,17 +17,21 @@ def wheel_name(distribution: str, version: str, tag: str = PURE) -> str:
     return f"{_stem(distribution, version)}-{tag}.whl"
 
 
-def unlearner_metadata(distribution: str, version: str, unlearners: Mapping[str, str]) -> dict[str, bytes]:
+def unlearner_metadata(
+    distribution: str, version: str, unlearners: Mapping[str, str], requires: Sequence[str] = ()
+) -> dict[str, bytes]:
     """Return the metadata files of a wheel of pure Python that provides unlearners, by their names in the archive.
 
     Args:
         distribution, version: of the wheel.
         unlearners: entry points, name -> "module:attribute".
+        requires: its dependencies.
     """
     info = f"{_stem(distribution, version)}.dist-info"
     points = "".join(f"{name} = {value}\n" for name, value in sorted(unlearners.items()))
+    needs = "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     texts = {
-        "METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n",
+        "METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n{needs}",
         "WHEEL": f"Wheel-Version: 1.0\nGenerator: unlearning-harness\nRoot-Is-Purelib: true\nTag: {PURE}\n",
         "entry_points.txt": f"[harness.unlearners]\n{points}",
     }

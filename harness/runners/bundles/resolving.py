@@ -53,6 +53,7 @@ class Sandbox:
         allow_host_build: the user allowed third-party build code to run on the host.
         progress: called with a line of text for each step.
         adapter: how to call the function of a script.
+        requirements: what the user requires beyond the plugin's own dependencies.
     """
 
     target: PythonTarget
@@ -62,6 +63,7 @@ class Sandbox:
     allow_host_build: bool
     progress: Progress
     adapter: Adapter
+    requirements: tuple[Requirement, ...]
 
 
 def resolve(
@@ -73,6 +75,7 @@ def resolve(
     allow_host_build: bool = False,
     progress: Progress = silent,
     adapter: Adapter = "auto",
+    requirements: tuple[Requirement, ...] = (),
 ) -> PluginBundle:
     """Return the bundle for an unlearner.
 
@@ -86,6 +89,7 @@ def resolve(
         allow_host_build: without ``engine``, allow building a source directory, and so its build code, on the host.
         progress: called with a line of text for each step.
         adapter: how to call the function of a ``.py`` file or notebook.
+        requirements: what the user requires beyond the plugin's own dependencies.
 
     Raises:
         PluginNotFoundError: if there is no plugin of that name or at that path.
@@ -96,7 +100,7 @@ def resolve(
     """
     target = python or (guest.target if guest is not None else PythonTarget.current())
     present = installed_versions() if guest is None else guest.packages
-    sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress, adapter)
+    sandbox = Sandbox(target, present, engine, guest, allow_host_build, progress, adapter, requirements)
     return _bundle(_locate(PluginSpec.parse(text), sandbox), sandbox)
 
 
@@ -173,7 +177,7 @@ def _bundle(located: _Located, sandbox: Sandbox) -> PluginBundle:
     wheel = WheelFile.read(located.wheel)
     wheel.check_fits(sandbox.target)
     name = _chosen(wheel, located)
-    dependencies = collect_dependencies(wheel, sandbox.target, sandbox.present, sandbox.progress)
+    dependencies = collect_dependencies(wheel, sandbox.target, sandbox.present, sandbox.progress, sandbox.requirements)
     versions = {item.name: item.version for item in map(WheelFile.read, dependencies)}
     files = wheel.files()
     facts = PluginFacts(

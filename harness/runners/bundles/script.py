@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import keyword
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from harness.choices import Adapter
 from harness.core.reading import foreign
@@ -17,6 +21,11 @@ from harness.runners.bundles.installed import pack
 from harness.runners.bundles.notebook import MAX_BYTES, export
 from harness.runners.bundles.packing import PURE, unlearner_metadata
 from harness.runners.images.build_context import package_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found,unused-ignore]
 
 PACKAGE = "harness_script"
 ENTRY_MODULE = "entry"
@@ -39,7 +48,8 @@ def explained():
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"{{error}}. Of a single file only the file itself is in the sandbox. If it needs a neighbouring file or a "
-            "dependency, make a package of it: harness new --from " + {file!r},
+            "package, make a package of it: harness new --from " + {file!r} + ". Packages alone: --require FILE, or a block "
+            "# /// script with dependencies in the file.",
             name=error.name,
         ) from error
 
@@ -60,12 +70,14 @@ class Script:
         code: source code of the module.
         function: function to run.
         notes: sentences on what was chosen and changed, for the report.
+        requires: dependencies that the file states in its inline metadata.
     """
 
     file: str
     code: bytes
     function: ScriptFunction
     notes: tuple[str, ...]
+    requires: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -104,7 +116,30 @@ def read_script(spec: PluginSpec, adapter: Adapter) -> Script:
         f"{path.name}: the function {function.name} (line {function.line}) is called by the adapter {function.adapter}, which "
         f"gives it {FORMS[function.adapter]}; chosen by {how}."
     )
-    return Script(path.name, code, function, (note, *notes))
+    return Script(path.name, code, function, (note, *notes), inline_dependencies(code, path.name))
+
+
+def inline_dependencies(code: bytes, file: str) -> tuple[str, ...]:
+    """Return the dependencies in a script's inline metadata, a block of comments from ``# /// script`` to ``# ///`` (PEP 723).
+
+    Raises:
+        PluginPackagingError: the block is not valid.
+    """
+    lines = code.decode("utf-8", errors="replace").splitlines()
+    starts = [number for number, line in enumerate(lines) if line.rstrip() == "# /// script"]
+    if not starts:
+        return ()
+    block = list(itertools.takewhile(lambda line: line.startswith("#"), lines[starts[0] + 1 :]))
+    ends = [number for number, line in enumerate(block) if line.rstrip() == "# ///"]
+    where = f"{file}, line {starts[0] + 1}: the block # /// script"
+    if len(starts) > 1 or not ends:
+        raise PluginPackagingError(f"{where} {'occurs twice' if len(starts) > 1 else 'has no end, # ///'}.")
+    with foreign(f"{where} is invalid", PluginPackagingError):
+        found = tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in block[: ends[-1]]))
+        listed = found.get("dependencies", [])
+        if not isinstance(listed, list):
+            raise TypeError("dependencies must be a list")
+        return tuple(str(Requirement(text)) for text in listed)
 
 
 def script_wheel(script: Script) -> Path:
@@ -123,7 +158,7 @@ def script_wheel(script: Script) -> Path:
         f"{PACKAGE}/{ENTRY_MODULE}.py": entry.encode(),
         f"{PACKAGE}/{ADAPTERS}.py": adapters_file(),
         f"{PACKAGE}/{script.module}.py": script.code,
-        **unlearner_metadata(distribution, version, {script.name: f"{PACKAGE}.{ENTRY_MODULE}"}),
+        **unlearner_metadata(distribution, version, {script.name: f"{PACKAGE}.{ENTRY_MODULE}"}, script.requires),
     }
     return pack(distribution, version, PURE, files)
 

@@ -11,7 +11,7 @@ from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.plugins.spec import PluginSpec
 from harness.runners.bundles import resolve
 from harness.runners.bundles.notebook import MAX_BYTES
-from harness.runners.bundles.script import read_script
+from harness.runners.bundles.script import inline_dependencies, read_script
 
 CODE = "raise SystemExit('imported')\n\n\ndef unlearning(net, retain):\n    return net\n"
 
@@ -76,3 +76,32 @@ def test_what_is_no_script_is_refused(tmp_path: Path) -> None:
             resolve(str(tmp_path / missing))
     with pytest.raises(PluginPackagingError, match="1 MiB"):
         resolve(str(_written(tmp_path, code="#" * (MAX_BYTES + 1))))
+
+
+@pytest.mark.parametrize(
+    ("block", "found"),
+    [
+        ("", ()),
+        ("# /// script\n# ///", ()),
+        ("# /// script\n# requires-python = '>=3.10'\n# dependencies = ['a', 'b>=1']\n# ///", ("a", "b>=1")),
+        ("# /// script\n#\n# dependencies = []\n# ///\n# more", ()),
+        ("# /// other\n# dependencies = 3\n# ///", ()),
+    ],
+)  # fmt: skip
+def test_the_inline_metadata_name_the_dependencies(block: str, found: tuple[str, ...]) -> None:
+    assert inline_dependencies(f"{block}\n\ndef f(): ...\n".encode(), "m.py") == found
+
+
+@pytest.mark.parametrize(
+    ("block", "fault"),
+    [
+        ("# /// script\n# dependencies = ['a']", "has no end"),
+        ("# /// script\n# ///\n\n# /// script\n# ///", "occurs twice"),
+        ("# /// script\n# dependencies = [\n# ///", "is invalid"),
+        ("# /// script\n# dependencies = ['a b c']\n# ///", "is invalid"),
+        ("# /// script\n# dependencies = 'torch'\n# ///", "is invalid"),
+    ],
+)
+def test_inline_metadata_that_cannot_be_read_are_named_with_their_line(block: str, fault: str) -> None:
+    with pytest.raises(PluginPackagingError, match=rf"m\.py, line 2: the block # /// script {fault}"):
+        inline_dependencies(f"#!/bin/python\n{block}\n".encode(), "m.py")

@@ -54,6 +54,17 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "toy").exists()
 
 
+def test_what_the_file_needs_is_in_the_package(tmp_path: Path) -> None:
+    block = "# /// script\n# dependencies = ['einops>=0.8']\n# ///\n"
+    (tmp_path / "toy.py").write_text(f"{block}def unlearning(net, retain):\n    return net\n")
+    result = CliRunner().invoke(cli, ["new", "--from", f"{tmp_path}/toy.py", "--dir", str(tmp_path)])
+
+    assert result.exit_code == 0, result.output
+    assert (
+        'dependencies = ["pluggy>=1.3", "torch>=2.4", "einops>=0.8"]' in (tmp_path / "toy/pyproject.toml").read_text()
+    )
+
+
 @pytest.mark.parametrize("arguments", [[], ["--from", "method"], ["toy", "--adapter", "kit", "--from", "x.whl"]])
 def test_a_package_needs_a_name_or_a_file(tmp_path: Path, arguments: list[str]) -> None:
     result = CliRunner().invoke(cli, ["new", *arguments, "--dir", str(tmp_path)])
