@@ -131,11 +131,20 @@ def list_command() -> None:
     """List the cached populations, trained and supplied."""
     from harness.cli.catalogue import _print_table
     from harness.core.cache import Cache
+    from harness.errors import CacheError
     from harness.references.supplied import Supplied
 
     supplied = Supplied()
+
+    def origin(folder: Path) -> tuple[int, str]:
+        try:
+            found = supplied.provenance(folder)
+        except CacheError:
+            return 0, "damaged"
+        return found.models, found.how
+
     trained = [(entry, len(entry.inputs.get("seeds", ())), "trained") for entry in Cache("references").entries()]
-    others = [(entry, supplied.find(entry.inputs, 1)) for entry in supplied.cache.entries()]
+    others = [(entry, *origin(entry.path)) for entry in supplied.cache.entries()]
     rows = [
         (
             str(entry.inputs.get("task", "?")),
@@ -147,7 +156,7 @@ def list_command() -> None:
             f"{entry.used:%Y-%m-%d %H:%M}",
             entry.key[:12],
         )
-        for entry, models, how in [*trained, *((one, note.models, note.how) for one, note in others if note)]
+        for entry, models, how in [*trained, *others]
     ]
     _print_table(("task", "role", "models", "origin", "device", "MiB", "last used (UTC)", "key"), rows)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+import numpy as np
+from annotated_types import Ge, Len, Predicate
+from pydantic import ConfigDict, TypeAdapter
 from safetensors.numpy import load_file
+from typing_extensions import TypedDict
 
 from harness.core.cache import ENTRY, file_sha256, key_of
 from harness.core.files import write_error
@@ -19,7 +22,7 @@ from harness.core.progress import Progress, Step
 from harness.core.reading import foreign
 from harness.errors import LibraryMissingError, OutputUnwritableError, PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
-from harness.references.populations import JOURNALS, ROLES, Chunk, References
+from harness.references.populations import JOURNALS, ROLES, Chunk, References, Role
 from harness.references.supplied import NOTE, Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS
 
@@ -27,6 +30,25 @@ INDEX = "populations.json"
 BLOCK_BYTES = 1 << 20
 MIB = 1 << 20
 REMOTE = "pip install 'unlearning-harness[remote]'"
+
+
+Shown = Annotated[str, Len(1, 200), Predicate(str.isprintable)]
+"""A text of a publisher that is printed."""
+
+
+class Inputs(TypedDict):
+    """What training a chunk depended on; with more keys, of some tasks."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]  # pydantic's own way
+
+    task: Shown
+    role: Role
+    seeds: Annotated[list[int], Len(1)]
+    torch: Shown
+    device: Shown
+    model: dict[str, Any]
+    recipe: dict[str, Any]
+    data: Any
 
 
 @dataclass(frozen=True)
@@ -40,10 +62,10 @@ class PublishedChunk:
         sizes: name -> size of each file, bytes.
     """
 
-    first: int
-    inputs: dict[str, Any]
+    first: Annotated[int, Ge(0)]
+    inputs: Inputs
     files: dict[str, str]
-    sizes: dict[str, int]
+    sizes: dict[str, Annotated[int, Ge(0)]]
 
     @property
     def folder(self) -> str:
@@ -62,10 +84,10 @@ class Published:
         chunks: of all populations.
     """
 
-    format: int
-    task: str
-    models: int
-    chunks: list[PublishedChunk]
+    format: Literal[1]
+    task: Shown
+    models: Annotated[int, Ge(1)]
+    chunks: Annotated[list[PublishedChunk], Len(1)]
 
 
 _INDEX = TypeAdapter(Published)
@@ -196,21 +218,29 @@ class _Place:
                 _check(chunk)
             return found
 
+    def _blocks(self, path: str) -> Iterator[bytes]:
+        """Yield a file's content; raise PopulationInvalidError if it cannot be read. Errors of the writer pass by."""
+        try:
+            with self.files.open(path, "rb") as source:
+                while block := source.read(BLOCK_BYTES):
+                    yield block
+        except Exception as error:  # each protocol's library raises its own
+            raise PopulationInvalidError(
+                f"{path} could not be read ({type(error).__name__}: {error}). What was read is kept: try again."
+            ) from error
+
     def read(self, chunk: PublishedChunk, folder: Path, meter: _Meter) -> None:
         """Copy the files of a chunk into ``folder`` and check them."""
         for name, digest in chunk.files.items():
             path, sha, left = f"{self.folder.rstrip('/')}/{chunk.folder}/{name}", hashlib.sha256(), chunk.sizes[name]
-            try:
-                with self.files.open(path, "rb") as source, (folder / name).open("wb") as file:
-                    while left >= 0 and (block := source.read(BLOCK_BYTES)):
-                        left -= len(block)
-                        sha.update(block)
-                        file.write(block)
-                        meter.add(len(block))
-            except Exception as error:  # each protocol's library raises its own
-                raise PopulationInvalidError(
-                    f"{path} could not be read ({type(error).__name__}: {error}). What was read is kept: try again."
-                ) from error
+            with (folder / name).open("wb") as file:
+                for block in self._blocks(path):
+                    left -= len(block)
+                    sha.update(block)
+                    file.write(block)
+                    meter.add(len(block))
+                    if left < 0:
+                        break
             if left or sha.hexdigest() != digest:
                 raise PopulationInvalidError(
                     f"{path} is not the file that was published: its digest differs. Ask its publisher."
@@ -220,14 +250,14 @@ class _Place:
 
 
 def _check(chunk: PublishedChunk) -> None:
-    """Raise ValueError if names could leave the folder, or if something is missing."""
+    """Raise ValueError if names could leave the folder, if something is missing, or if the chunk can have no key."""
+    key_of(chunk.inputs)
     allowed = {LOGITS, WEIGHTS}
     for name in chunk.files:
         if name not in allowed and not (Path(name).match(JOURNALS) and Path(name).name == name):
             raise ValueError(f"a file is named {name!r}")
-    missing = {"task", "role", "seeds", "torch", "device", "model", "recipe", "data"} - set(chunk.inputs)
-    if missing or LOGITS not in chunk.files or set(chunk.files) != set(chunk.sizes) or chunk.first < 0:
-        raise ValueError(f"a chunk is incomplete: {', '.join(sorted(missing)) or 'files or sizes'}")
+    if LOGITS not in chunk.files or set(chunk.files) != set(chunk.sizes):
+        raise ValueError("a chunk is incomplete: files or sizes")
 
 
 def _check_content(inputs: Mapping[str, Any], folder: Path) -> None:
@@ -240,6 +270,8 @@ def _check_content(inputs: Mapping[str, Any], folder: Path) -> None:
     for name, array in {**logits, **weights}.items():
         if array.shape[:1] != (models,):
             raise ValueError(f"{name} has shape {array.shape}, and there are {models} models")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
     if inputs["role"] == "original" and not weights:
         raise ValueError("originals have no weights")
 

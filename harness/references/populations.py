@@ -25,7 +25,7 @@ from harness.core.cache import Cache, key_of
 from harness.core.files import write_tensors
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
-from harness.errors import UsageError
+from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.queries import Pictures, QueryPlan, queries_in
@@ -224,6 +224,8 @@ class References:
         for chunk in self.chunks(role, models):
             folder, hit = self.folder(chunk)
             chunks.append(_read(folder, chunk.models))
+            if chunk.supplied is not None:
+                self._check_fit(chunks[-1], chunk)
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
             keys.append(key_of(chunk.key_inputs))
             hits.append(hit)
@@ -239,6 +241,23 @@ class References:
         seeds = member_seeds(self.task, role, models)
         told = tuple(dict.fromkeys(origins))
         return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries, told)
+
+    def _check_fit(self, found: Sequence[Mapping[str, NDArray[Any]]], chunk: Chunk) -> None:
+        """Raise PopulationInvalidError if the logits and weights of a supplied chunk are not of the task's data and network."""
+        from reference_models.networks.architectures import build_model
+
+        logits, weights = found
+        expected = {name: (len(self.data.split(name).labels), len(self.data.class_names)) for name in SPLITS}
+        shapes = {name: array.shape for name, array in weights.items()}
+        shapes |= {name: logits[name].shape for name in SPLITS}
+        if chunk.role == "original":
+            expected |= {name: tuple(tensor.shape) for name, tensor in build_model(self.spec, 0).state_dict().items()}
+        missing = set(self.queries.names) - set(queries_in(logits))
+        if missing or shapes != {name: (chunk.models, *shape) for name, shape in expected.items()}:
+            raise PopulationInvalidError(
+                f"The supplied {chunk.role} models are not of the data and network of {self.task.name}. Remove them: "
+                f"harness references prune --task {self.task.name}"
+            )
 
     def _missing(self, models: int) -> list[Chunk]:
         """Return the chunks to train.

@@ -68,12 +68,15 @@ class Supplied:
 
     def find(self, inputs: Mapping[str, Any], models: int) -> Provenance | None:
         """Return the provenance of the chunk for :func:`supplied_inputs` if it holds so many models, else None."""
-        note = self.cache.place(inputs) / NOTE
-        if not note.is_file():
-            return None
+        folder = self.cache.place(inputs)
+        found = self.provenance(folder) if (folder / NOTE).is_file() else None
+        return found if found is not None and found.models >= models else None
+
+    def provenance(self, folder: Path) -> Provenance:
+        """Return the provenance in a chunk's folder; raise CacheError if it is missing or damaged."""
+        note = folder / NOTE
         with foreign(f"{note} is damaged", CacheError, "Remove its folder, then import or pull again."):
-            found = _PROVENANCE.validate_json(note.read_bytes())
-        return found if found.models >= models else None
+            return _PROVENANCE.validate_json(note.read_bytes())
 
     def folder(self, inputs: Mapping[str, Any]) -> Path:
         """Return the verified folder of a chunk.

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +25,7 @@ from numpy.typing import NDArray
 
 from harness.choices import Design
 from harness.core.files import write_error
+from harness.core.reading import foreign, reason
 from harness.errors import OutputsInvalidError, OutputUnwritableError
 from harness.evaluation import SPLITS, Evidence, Population, Timings, phi
 from harness.tasks.yaml.wording import near_match, with_faults
@@ -37,8 +36,6 @@ SINGLE = ("class_names", "unlearned_from", "design", "seed")
 REQUIRED: tuple[Population, ...] = ("unlearned", "retrained")
 PAIR = ("true class", "other classes")
 """Names of the two classes of evidence that has phi alone."""
-
-_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -54,7 +51,7 @@ def read_outputs(path: Path) -> Evidence:
         files = {file.stem: file for file in sorted(path.glob("*.npy"))}
         if not files:
             raise OutputsInvalidError(f"{path} has no .npy files. See `harness score --help` for their names.")
-        found = _loaded(path, files, lambda name: np.load(files[name], mmap_mode="r", allow_pickle=False))
+        found = _loaded(str(path), files, lambda name: np.load(files[name], mmap_mode="r", allow_pickle=False))
     elif path.is_file():
         found = _unpacked(path)
     else:
@@ -64,27 +61,23 @@ def read_outputs(path: Path) -> Evidence:
 
 def _unpacked(path: Path) -> dict[str, Array]:
     """Return the arrays of an ``.npz`` file."""
-    with path.open("rb") as file:
-        try:
-            archive = np.load(file, allow_pickle=False)
-            names = archive.files
-        except (*_DAMAGED, AttributeError) as error:
-            advice = "Write one with numpy.savez, or pass a folder of .npy files."
-            raise OutputsInvalidError(f"{path} is not an .npz file. {advice}") from error
-        return _loaded(path, names, archive.__getitem__)
+    advice = "Write one with numpy.savez, or pass a folder of .npy files."
+    with foreign(f"{path} is not an .npz file", OutputsInvalidError, advice), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        return _loaded(str(path), archive.files, archive.__getitem__)
 
 
-def _loaded(path: Path, names: Iterable[str], load: Callable[[str], Array]) -> dict[str, Array]:
+def _loaded(place: str, names: Iterable[str], load: Callable[[str], Array]) -> dict[str, Array]:
     """Return the arrays by name; raise OutputsInvalidError with the names of all that cannot be read."""
     found: dict[str, Array] = {}
     faults: list[str] = []
     for name in names:
         try:
             found[name] = load(name)
-        except _DAMAGED as error:
-            faults.append(f"{name}: cannot be read: {error}")
+        except Exception as error:  # numpy, zipfile and other libraries' arrays raise many kinds
+            faults.append(f"{name}: cannot be read: {reason(error)}")
     if faults:
-        raise OutputsInvalidError(with_faults(str(path), faults))
+        raise OutputsInvalidError(with_faults(place, faults))
     return found
 
 
@@ -101,13 +94,27 @@ def evidence_of(arrays: Arrays, place: str = "the outputs") -> Evidence:
     Raises:
         OutputsInvalidError: they do not fit together; all faults are named.
     """
-    read = _Read(arrays)
+    read = _Read(_as_arrays(arrays, place))
     read.check_names()
     read.check_splits()
     read.check_populations()
     if read.faults:
         raise OutputsInvalidError(with_faults(place, read.faults))
-    return read.evidence()
+    with np.errstate(over="ignore", invalid="ignore"):  # evaluators warn of logits that are not finite
+        return read.evidence()
+
+
+def _as_arrays(values: Mapping[str, Any], place: str) -> dict[str, Array]:
+    """Return values as arrays by name: lists, numbers and tensors are converted, bytes are decoded as UTF-8."""
+
+    def load(name: str) -> Array:
+        array = np.asanyarray(values[name])
+        return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+    for name in values:
+        if not isinstance(name, str):
+            raise OutputsInvalidError(f"{place}: the name {name!r} is not a text.")
+    return _loaded(place, values, load)
 
 
 def arrays_of(evidence: Evidence) -> dict[str, Array]:
@@ -272,7 +279,11 @@ class _Read:
             self.faults.append(f"class_names: must be {self.classes or ''} texts".replace("  ", " "))
         if origins is not None:
             count, originals = self.models.get("unlearned"), self.models.get("original")
-            if origins.dtype.kind not in "iu" or origins.shape != (count,) or (count and int(origins.min()) < 0):
+            if (
+                origins.dtype.kind not in "iu"
+                or origins.shape != (count,)
+                or (count and not 0 <= int(origins.min()) <= int(origins.max()) <= np.iinfo(np.int64).max)
+            ):
                 self.faults.append(f"unlearned_from: must be {count} whole numbers, 0 for the first original")
             elif originals is not None and count and int(origins.max()) >= originals:
                 self.faults.append(f"unlearned_from: has {int(origins.max())}, and there are {originals} originals")

@@ -51,7 +51,9 @@ def examples_record(
     evaluators: Sequence[EvaluatorRecord] = (),
     pictures: Pictures = Pictures(),
 ) -> ExamplesRecord | None:
-    """Choose the forgotten examples to show; return None if a population is empty.
+    """Choose the forgotten examples to show; return None if a population is empty or not finite.
+
+    Only supplied outputs may hold values that are not finite, and evaluators warn of them.
 
     Args:
         evidence: logits of all populations.
@@ -60,7 +62,10 @@ def examples_record(
     """
     if not all(len(evidence.logits[name]["forget"]) for name in ("unlearned", "retrained", "control", "original")):
         return None
-    phi = _phi(evidence)
+    with np.errstate(invalid="ignore"):
+        phi = _phi(evidence)
+    if not all(np.isfinite(values).all() for values in phi.values()):
+        return None
     distances = {name: ks_distances(phi[name], phi["retrained"]) for name in ("unlearned", "control", "original")}
     single = Single.of(evaluators, len(evidence.labels["forget"]))
     order = _worst_first(distances["unlearned"], phi, single)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from harness.core.progress import SilentProgress
 from harness.errors import OutputsInvalidError, OutputUnwritableError
 from harness.evaluation import Evidence, phi
 from harness.library.calls import score
+from harness.runs.evaluators import digest
 from harness.runs.outputs import arrays_of, evidence_of, read_outputs, write_outputs
 from harness.runs.score_outputs import score as score_in
 
@@ -233,3 +235,40 @@ def test_evidence_is_of_the_arrays_themselves() -> None:
 
     found: Evidence = evidence_of(given)
     assert np.shares_memory(found.logits["original"]["forget"], given["original.forget.logits"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
+def test_logits_that_are_not_finite_are_reported(value: float, tmp_path: Path) -> None:
+    logits = outputs()["unlearned.forget.logits"].copy()
+    logits[0, 0] = value
+    report = score(outputs(unlearned__forget__logits=logits), output=tmp_path / "r")
+
+    assert not [record.error for record in report.evaluators if record.error]
+    assert report.examples is None or np.isfinite(value)
+    assert np.isfinite(value) or any("NaN" in text for text in report.warnings)
+
+
+def test_lists_numbers_bytes_and_tensors_are_read_as_arrays() -> None:
+    arrays = outputs(class_names=np.array(["é", "b", "c"]), seed=np.array(3), design=np.array("one-original"))
+    plain: Arrays = {name: value.tolist() for name, value in arrays.items() if not name.endswith(".logits")}
+    tensors = {name: torch.from_numpy(value) for name, value in arrays.items() if name.endswith(".logits")}
+    plain["class_names"] = np.array([name.encode() for name in plain["class_names"]])
+
+    assert digest(evidence_of(plain | tensors)) == digest(evidence_of(arrays))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("class_names", np.array([b"\xff", b"b", b"c"]), "class_names: cannot be read: 'utf-8' codec"),
+        ("unlearned_from", np.full(MODELS, 2**64 - 1, dtype=np.uint64), "unlearned_from: must be 5 whole numbers"),
+        ("unlearned.forget.logits", [[1.0], [1.0, 2.0]], "unlearned.forget.logits: cannot be read"),
+        (3, LOGITS, "the name 3 is not a text"),
+    ],
+)
+def test_what_is_no_array_is_named(name: Any, value: Any, fault: str) -> None:
+    without_originals = {key: array for key, array in outputs().items() if not key.startswith("original")}
+    with pytest.raises(OutputsInvalidError) as refused:
+        evidence_of({**without_originals, name: value})
+
+    assert fault in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -11,14 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
-from harness.core.cache import Cache, cache_root
+from harness.cli.root import cli
+from harness.core.cache import Cache, cache_root, file_sha256
+from harness.core.files import write_tensors
 from harness.core.progress import SilentProgress
 from harness.errors import (
     CacheError,
     HarnessError,
     LibraryMissingError,
+    NoSpaceError,
     OutputUnwritableError,
     PopulationInvalidError,
     UsageError,
@@ -26,7 +32,8 @@ from harness.errors import (
 from harness.references.exchange import INDEX, export, pull
 from harness.references.importing import import_populations
 from harness.references.populations import ROLES, References, prune
-from harness.references.supplied import Supplied
+from harness.references.supplied import NOTE, Supplied
+from harness.references.worker_pool import LOGITS
 from harness.tasks.task import JournalRequest, Split, Task, TaskData
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
@@ -373,3 +380,72 @@ def test_supplied_populations_are_pruned_with_trained_ones(published: Path, chec
     assert prune("another")[0] == 0
     assert prune("made-up")[0] == trained + supplied
     assert (cached("references"), cached("supplied")) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": 10**9},
+        {"seeds": "abc"},
+        {"seeds": []},
+        {"recipe": {"lr": float("nan")}},
+        {"role": "unlearned"},
+        {"task": "\x1b[2J"},
+        {"device": "cpu\nfine"},
+    ],
+)
+def test_odd_inputs_in_an_index_are_refused(published: Path, elsewhere: Callable[..., None], change: Any) -> None:
+    elsewhere()
+    _change(published / INDEX, lambda index: _first(index)["inputs"].update(change))
+    with pytest.raises(PopulationInvalidError, match="is damaged"):
+        pull(str(published), PROGRESS)
+
+    assert cached("supplied") == 0
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"models": -5}, {"chunks": []}, {"task": "\x1b[2J"}])
+def test_an_index_without_sense_is_refused(published: Path, change: dict[str, Any]) -> None:
+    _change(published / INDEX, lambda index: index.update(change))
+    with pytest.raises(PopulationInvalidError, match="is damaged"):
+        pull(str(published), PROGRESS)
+
+
+def test_a_full_disk_is_not_taken_for_an_unreadable_source(
+    published: Path, elsewhere: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    elsewhere()
+    monkeypatch.setattr("harness.core.cache.file_sha256", full)
+    with pytest.raises(NoSpaceError):
+        pull(str(published), PROGRESS)
+
+    assert cached("supplied") == 0
+
+
+def test_damaged_entries_are_listed(published: Path) -> None:
+    pull(str(published), PROGRESS)
+    first, second, *_ = Supplied().cache.entries()
+    (first.path / NOTE).write_text("{}")
+    (second.path / "entry.json").write_text("[" * 100_000)
+    listed = CliRunner().invoke(cli, ["references", "list"])
+
+    assert listed.exit_code == 0, listed.output
+    assert listed.output.count("damaged") == 1
+    assert first.key[:12] in listed.output
+    assert second.key[:12] in listed.output
+
+
+def test_models_of_other_data_are_refused_when_they_are_used(published: Path, elsewhere: Callable[..., None]) -> None:
+    def cut(index: dict[str, Any]) -> None:
+        for chunk in index["chunks"]:
+            path = published / _key(chunk) / LOGITS
+            write_tensors(path, {name: logits[:, :2] for name, logits in load_file(path).items()})
+            chunk["files"][LOGITS], chunk["sizes"][LOGITS] = file_sha256(path), path.stat().st_size
+
+    _change(published / INDEX, cut)
+    elsewhere()
+    pull(str(published), PROGRESS)
+    with pytest.raises(PopulationInvalidError, match="not of the data and network of made-up"):
+        references().populations(MODELS, PROGRESS)
