@@ -76,3 +76,13 @@ def test_what_is_no_script_is_refused(tmp_path: Path) -> None:
             resolve(str(tmp_path / missing))
     with pytest.raises(PluginPackagingError, match="1 MiB"):
         resolve(str(_written(tmp_path, code="#" * (MAX_BYTES + 1))))
+
+
+def test_code_in_another_encoding_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    path.write_bytes(b"# \xe9\n" + path.read_bytes())
+    with pytest.raises(PluginPackagingError, match=r"cannot be parsed: .*('utf-8'|encoding)"):
+        read_script(PluginSpec.parse(str(path)), "auto")
+
+    path.write_bytes(b"# coding: latin-1\n" + path.read_bytes())
+    assert read_script(PluginSpec.parse(str(path)), "auto").function.name
