@@ -103,8 +103,9 @@ def _called(node: ast.FunctionDef, functions: Functions, path: str, adapter: Ada
     if unknown or node.args.posonlyargs or not roles:
         raise PluginPackagingError(
             f"{path}: no adapter can call {_shown(node)}: it knows no value for {', '.join(unknown) or 'its parameters'}. "
-            f"Name the parameters as the hook does ({', '.join(HOOK_ARGUMENTS)}) or as the starting kit does (net, retain, "
-            "forget, validation), and give others a default; or pass --adapter kit or --adapter challenge to fill them by position."
+            f"Name the parameters as the hook does ({', '.join(HOOK_ARGUMENTS)}) or as the starting kit does "
+            "(net, retain, forget, validation), and give others a default; or pass --adapter kit or --adapter challenge to "
+            "fill them by position."
         )
     return ScriptFunction(node.name, node.lineno, chosen, roles)
 
