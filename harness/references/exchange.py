@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from annotated_types import Ge, Len, Predicate
@@ -16,19 +16,20 @@ from pydantic import ConfigDict, TypeAdapter
 from safetensors.numpy import load_file
 from typing_extensions import TypedDict
 
-from harness.core.cache import ENTRY, file_sha256, key_of
-from harness.core.files import write_error
+from harness.core.cache import file_sha256, key_of
+from harness.core.files import write_error, write_tensors
 from harness.core.progress import Progress, Step
 from harness.core.reading import foreign
 from harness.errors import LibraryMissingError, OutputUnwritableError, PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.populations import JOURNALS, ROLES, Chunk, References, Role
-from harness.references.supplied import NOTE, Provenance, Supplied, supplied_inputs
+from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS
 
 INDEX = "populations.json"
 BLOCK_BYTES = 1 << 20
 MIB = 1 << 20
+UNKNOWN = "unknown"
 REMOTE = "pip install 'unlearning-harness[remote]'"
 
 
@@ -123,14 +124,23 @@ def export(references: References, models: int, folder: Path, progress: Progress
 
 
 def _copy(references: References, chunk: Chunk, to: Path) -> PublishedChunk:
+    """Copy the models of a chunk; a supplied one may hold more, and was trained with what its provenance says."""
     source, _ = references.folder(chunk)
-    place = to / key_of(chunk.inputs)
+    inputs, found = dict(chunk.inputs), chunk.supplied
+    if found is not None:
+        inputs |= {"torch": found.torch or UNKNOWN, "device": found.device or UNKNOWN}
+    place = to / key_of(inputs)
     place.mkdir()
-    files = [path for path in sorted(source.iterdir()) if path.name not in (ENTRY, NOTE)]
+    journals = sorted(source.glob(JOURNALS))[: chunk.models]
+    files = [*(path for name in (LOGITS, WEIGHTS) if (path := source / name).exists()), *journals]
     for path in files:
-        shutil.copyfile(path, place / path.name)
+        if path.name in (LOGITS, WEIGHTS) and found is not None and found.models > chunk.models:
+            write_tensors(place / path.name, {name: array[: chunk.models] for name, array in load_file(path).items()})
+        else:
+            shutil.copyfile(path, place / path.name)
     digests = {path.name: file_sha256(place / path.name) for path in files}
-    return PublishedChunk(chunk.first, chunk.inputs, digests, {path.name: path.stat().st_size for path in files})
+    sizes = {path.name: (place / path.name).stat().st_size for path in files}
+    return PublishedChunk(chunk.first, cast(Inputs, inputs), digests, sizes)
 
 
 def pull(source: str, progress: Progress, supplied: Supplied | None = None) -> Published:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from harness.core.files import write_tensors
 from harness.core.progress import Progress
@@ -167,11 +166,15 @@ def _converted(paths: Sequence[Path], folder: Path) -> dict[Path, Path | str]:
 
 def _state(path: Path, converted: Mapping[Path, Path | str]) -> State:
     """Return the state in a checkpoint; raise ValueError if it has none."""
+    from safetensors.torch import load_file
+
     place = converted.get(path, path)
     if isinstance(place, str):
         raise ValueError(place)
     try:
-        return load_file(place)
+        tensors = load_file(place)
+        # NumPy knows neither bfloat16 nor float8
+        return {name: (one.float() if one.is_floating_point() else one).numpy() for name, one in tensors.items()}
     except Exception as error:  # the library raises its own kind for a damaged file
         raise ValueError(f"cannot be read: {error}") from error
 

@@ -247,7 +247,8 @@ class References:
         from reference_models.networks.architectures import build_model
 
         logits, weights = found
-        expected = {name: (len(self.data.split(name).labels), len(self.data.class_names)) for name in SPLITS}
+        classes = len(self.data.class_names)
+        expected: dict[str, tuple[int, ...]] = {name: (len(self.data.split(name).labels), classes) for name in SPLITS}
         shapes = {name: array.shape for name, array in weights.items()}
         shapes |= {name: logits[name].shape for name in SPLITS}
         if chunk.role == "original":

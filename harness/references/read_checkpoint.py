@@ -15,8 +15,8 @@ from typing import Any
 WRAPPED = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which training scripts store the state beside other things."""
 
-PREFIX = "module."
-"""What ``torch.nn.DataParallel`` puts before every name."""
+PREFIXES = ("_orig_mod.", "module.")
+"""What ``torch.compile`` and ``torch.nn.DataParallel`` put before every name."""
 
 
 def state_in(content: Any) -> dict[str, Any]:
@@ -35,8 +35,11 @@ def state_in(content: Any) -> dict[str, Any]:
     other = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if other:
         raise ValueError(f"{other[0]!r} is not a tensor; save model.state_dict()")
-    wrapped = all(str(name).startswith(PREFIX) for name in content)
-    return {str(name).removeprefix(PREFIX if wrapped else ""): tensor for name, tensor in content.items()}
+    state = {str(name): tensor for name, tensor in content.items()}
+    for prefix in (*PREFIXES, *PREFIXES):  # either may be outside
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
 
 
 def main(folder: str, sources: Sequence[str]) -> None:

@@ -449,3 +449,31 @@ def test_models_of_other_data_are_refused_when_they_are_used(published: Path, el
     pull(str(published), PROGRESS)
     with pytest.raises(PopulationInvalidError, match="not of the data and network of made-up"):
         references().populations(MODELS, PROGRESS)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", ""])
+def test_checkpoints_of_other_precision_or_wrapping_fit(checkpoints: Path, dtype: torch.dtype, prefix: str) -> None:
+    shutil.rmtree(checkpoints / "originals")
+    (checkpoints / "originals").mkdir()
+    for i, state in enumerate(states(3)):
+        changed = {prefix + name: tensor.to(dtype) for name, tensor in state.items()}
+        if prefix:
+            torch.save(changed, checkpoints / "originals" / f"{i}.pt")
+        else:
+            save_file(changed, checkpoints / "originals" / f"{i}.safetensors")
+
+    assert imported(checkpoints)[0].models == 3
+
+
+def test_a_part_of_an_imported_population_can_be_published_and_says_that_its_training_is_unknown(
+    checkpoints: Path, tmp_path: Path, elsewhere: Callable[..., None]
+) -> None:
+    imported(checkpoints)
+    export(references(), 1, tmp_path / "part", PROGRESS)
+    elsewhere()
+    pull(str(tmp_path / "part"), PROGRESS)
+    found = references().populations(1, PROGRESS)["original"]
+
+    assert len(found.logits["test"]) == 1
+    assert "torch unknown on unknown" in found.origins[0]

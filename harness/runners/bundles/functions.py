@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import decode_source
 
 from harness.choices import Adapter
 from harness.core.reading import foreign
@@ -88,7 +89,7 @@ def _functions(code: bytes, path: str) -> Functions:
     """Return the functions defined at the top level; of a repeated name the last one, as Python does."""
     with foreign(f"{path} cannot be parsed", PluginPackagingError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = ast.parse(code, path)
+        module = ast.parse(decode_source(code), path)
     return {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
 
 
@@ -99,11 +100,12 @@ def _called(node: ast.FunctionDef, functions: Functions, path: str, adapter: Ada
     if adapter not in ("auto", "hook") and not set(required) <= set(roles):
         roles = dict(zip(required, POSITIONS, strict=False))  # the user vouches for the form: by position
     unknown = [name for name in required if name not in roles]
-    if unknown or node.args.posonlyargs:
+    if unknown or node.args.posonlyargs or not roles:
         raise PluginPackagingError(
-            f"{path}: no adapter can call {_shown(node)}: it knows no value for {', '.join(unknown or ['/'])}. Name the "
-            f"parameters as the hook does ({', '.join(HOOK_ARGUMENTS)}) or as the starting kit does (net, retain, forget, "
-            "validation), and give others a default; or pass --adapter kit or --adapter challenge to fill them by position."
+            f"{path}: no adapter can call {_shown(node)}: it knows no value for {', '.join(unknown) or 'its parameters'}. "
+            f"Name the parameters as the hook does ({', '.join(HOOK_ARGUMENTS)}) or as the starting kit does "
+            "(net, retain, forget, validation), and give others a default; or pass --adapter kit or --adapter challenge to "
+            "fill them by position."
         )
     return ScriptFunction(node.name, node.lineno, chosen, roles)
 

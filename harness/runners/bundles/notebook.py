@@ -11,11 +11,17 @@ from collections.abc import Iterable
 from harness.core.reading import foreign
 from harness.errors import PluginPackagingError
 
-MAGIC = re.compile(r"\s*(?:[%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
+MAGIC = re.compile(r"\s*(?:[%!?]|[\w\s.,\[\]]+=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 """A line that IPython understands and Python does not: a magic, a shell command, a question."""
 CELL_MAGIC = "%%"
+LINE_END = re.compile("\r\n|\r|\n")
+"""The ends of lines for Python; ``str.splitlines`` knows more, which may be part of a string."""
 MAX_BYTES = 1 << 20
 """Most code in a single file or notebook."""
+MAX_MAGICS = 200
+"""Most groups of lines with magics in a cell, since the cell is parsed once for each."""
+MAX_CELLS = 20
+"""Most cells named in a sentence."""
 
 
 def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
@@ -34,7 +40,7 @@ def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
         content = json.loads(notebook)
         language = content["metadata"].get("language_info", {}).get("name", "python")
         cells = [_text(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
-    if language != "python":
+    if str(language).lower() not in ("python", "ipython"):
         raise PluginPackagingError(f"{path} is a notebook in {language!r}, not in Python.")
     if sum(map(len, cells)) > MAX_BYTES:
         raise PluginPackagingError(
@@ -54,7 +60,8 @@ def export(notebook: bytes, path: str) -> tuple[bytes, tuple[str, ...]]:
         notes.append(f"{path}: IPython's magics are commented out in {_cells(changed)}.")
     if dropped:
         notes.append(f"{path}: left out, because it begins with a cell magic ({CELL_MAGIC}): {_cells(dropped)}.")
-    return "\n\n".join(parts).encode(), tuple(notes)
+    with foreign(f"{path} has text that is not Unicode", PluginPackagingError):
+        return "\n\n".join(parts).encode(), tuple(notes)
 
 
 def _text(source: object) -> str:
@@ -67,17 +74,19 @@ def _without_magics(cell: str) -> str:
 
     Only lines at which Python's parser stops are replaced: elsewhere a line may begin with an operator or be part of a string.
     """
-    lines = cell.splitlines()
-    for _ in range(len(lines)):
+    lines = LINE_END.split(cell)
+    for _ in range(MAX_MAGICS):
         stop = _first_error(lines)
         if stop is None or not MAGIC.match(lines[stop]):
             break
-        magic = lines[stop].lstrip()
-        lines[stop] = f"{lines[stop].removesuffix(magic)}pass  # {magic}"
-        while lines[stop].endswith("\\") and stop + 1 < len(lines):  # a shell command goes on in the next line
+        while stop < len(lines) and MAGIC.match(lines[stop]):  # a line after a magic begins a statement, too
+            magic = lines[stop].lstrip()
+            lines[stop] = f"{lines[stop].removesuffix(magic)}pass  # {magic}"
+            while lines[stop].endswith("\\") and stop + 1 < len(lines):  # a shell command goes on in the next line
+                stop += 1
+                lines[stop] = f"# {lines[stop]}"
             stop += 1
-            lines[stop] = f"# {lines[stop]}"
-    return "\n".join(lines) if lines != cell.splitlines() else cell
+    return "\n".join(lines) if lines != LINE_END.split(cell) else cell
 
 
 def _first_error(lines: list[str]) -> int | None:
@@ -94,4 +103,6 @@ def _first_error(lines: list[str]) -> int | None:
 
 
 def _cells(numbers: Iterable[int]) -> str:
-    return "code cell " + ", ".join(map(str, numbers))
+    found = list(numbers)
+    rest = f" and {len(found) - MAX_CELLS} more" if len(found) > MAX_CELLS else ""
+    return "code cell " + ", ".join(map(str, found[:MAX_CELLS])) + rest

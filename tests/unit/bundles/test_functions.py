@@ -91,6 +91,7 @@ def test_a_named_adapter_fills_unknown_parameters_by_position() -> None:
         ("def unlearn(model, data): ...", None, "auto", PluginPackagingError,
          r"unlearn\(model, data\) in line 1: it knows no value for data"),
         ("def unlearn(net): ...", None, "hook", PluginPackagingError, "no value for net"),
+        ("def unlearn(*args): ...", None, "auto", PluginPackagingError, "no value for its parameters"),
         ("def f(a, b, c, d, e): ...", "f", "kit", PluginPackagingError, "no value for e"),
         ("def unlearn(:", None, "auto", PluginPackagingError, "cannot be parsed.*line 1"),
         ("x = '\0'", None, "auto", PluginPackagingError, "cannot be parsed"),

@@ -42,6 +42,8 @@ def test_code_cells_follow_one_another() -> None:
         ("!pip install \\\n    torch \\\n    numpy\nx = 1", "pass  # !pip install \\\n#     torch \\\n#     numpy\nx = 1"),
         ("files = !ls\nprint?", "pass  # files = !ls\npass  # print?"),
         ("%cd x\ny = '''\n%s\n!\n'''", "pass  # %cd x\ny = '''\n%s\n!\n'''"),
+        ("!ls\ny = 'a\u2028b\x0c'", "pass  # !ls\ny = 'a\u2028b\x0c'"),
+        ("a, b.c[0] = !ls", "pass  # a, b.c[0] = !ls"),
         ("%cd x\nz = (7\n% 4)", "pass  # %cd x\nz = (7\n% 4)"),
     ],
 )  # fmt: skip
@@ -72,6 +74,25 @@ def test_what_is_no_notebook_is_refused(content: bytes) -> None:
 def test_more_code_than_is_read_is_refused_whatever_the_outputs_size() -> None:
     with pytest.raises(PluginPackagingError, match="1 MiB of code"):
         export(_notebook("#" * MAX_BYTES, "#"), "a.ipynb")
+
+
+def test_thousands_of_magics_are_replaced_together_and_cells_are_counted() -> None:
+    code, notes = _exported("!ls\n" * 20_000, *["!ls"] * 24)
+
+    assert code.count("pass  # !ls") == 20_024
+    assert notes[0].endswith(
+        "code cell 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 5 more."
+    )
+
+
+def test_text_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(PluginPackagingError, match=r"a\.ipynb has text that is not Unicode"):
+        export(_notebook("x = '\ud800'"), "a.ipynb")
+
+
+@pytest.mark.parametrize("language", ["python", "Python", "ipython"])
+def test_any_spelling_of_python_is_read(language: str) -> None:
+    assert export(_notebook("x = 1", language_info={"name": language}), "a.ipynb")[0].endswith(b"x = 1\n")
 
 
 def test_a_notebook_in_another_language_is_refused() -> None:

@@ -105,3 +105,13 @@ def test_the_inline_metadata_name_the_dependencies(block: str, found: tuple[str,
 def test_inline_metadata_that_cannot_be_read_are_named_with_their_line(block: str, fault: str) -> None:
     with pytest.raises(PluginPackagingError, match=rf"m\.py, line 2: the block # /// script {fault}"):
         inline_dependencies(f"#!/bin/python\n{block}\n".encode(), "m.py")
+
+
+def test_code_in_another_encoding_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    path.write_bytes(b"# \xe9\n" + path.read_bytes())
+    with pytest.raises(PluginPackagingError, match=r"cannot be parsed: .*('utf-8'|encoding)"):
+        read_script(PluginSpec.parse(str(path)), "auto")
+
+    path.write_bytes(b"# coding: latin-1\n" + path.read_bytes())
+    assert read_script(PluginSpec.parse(str(path)), "auto").function.name
