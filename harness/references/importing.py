@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.files import write_tensors
+from harness.core.interpreter import module_command
 from harness.core.progress import Progress
 from harness.core.text import harmless
 from harness.errors import PopulationInvalidError, UsageError
@@ -147,7 +147,7 @@ def _converted(paths: Sequence[Path], folder: Path) -> dict[Path, Path | str]:
     """Convert pickled checkpoints in a process of their own; return the converted file of each, or why there is none."""
     if not paths:
         return {}
-    command = [sys.executable, "-m", "harness.references.read_checkpoint", str(folder), *map(str, paths)]
+    command = module_command("harness.references.read_checkpoint", str(folder), *map(str, paths))
     with tempfile.TemporaryFile("w+") as errors:
         try:
             ended = subprocess.run(
