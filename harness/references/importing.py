@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.files import write_tensors
+from harness.core.interpreter import module_command
 from harness.core.progress import Progress
 from harness.core.text import harmless
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
-from harness.references.populations import ROLES, References, Role
+from harness.references.populations import ROLES, Chunk, References, Role
 from harness.references.queries import answers
 from harness.references.supplied import Provenance, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS
@@ -88,16 +88,24 @@ def import_populations(
             "are needed: one half of them becomes the control."
         )
     states = _read_all(references, {role: paths[:models] for role, paths in files.items()}, progress)
-    found = []
+    found, built = [], []
     with progress.step("computing logits", models * len(ROLES)) as step:
         for role in ROLES:
             source = originals if role == "original" else control if role == "control" and control else retrained
             parts = []
             for chunk in references.chunks(role, models):
-                mine = states[role][chunk.first : chunk.first + chunk.models]
-                parts.append(_put(references, role, chunk.inputs, chunk.first, mine, source))
-                step.advance(len(mine))
+                mine = _stacked(states[role][chunk.first : chunk.first + chunk.models])
+                parts.append(_logits(references, mine))
+                built.append((chunk, mine, parts[-1], source))
+                step.advance(chunk.models)
             found.append(_summary(references, role, parts))
+    for (
+        chunk,
+        mine,
+        logits,
+        source,
+    ) in built:  # all at once: an import that was stopped must not be mixed with an earlier one
+        _put(references, chunk, mine, logits, source)
     return found
 
 
@@ -147,7 +155,7 @@ def _converted(paths: Sequence[Path], folder: Path) -> dict[Path, Path | str]:
     """Convert pickled checkpoints in a process of their own; return the converted file of each, or why there is none."""
     if not paths:
         return {}
-    command = [sys.executable, "-m", "harness.references.read_checkpoint", str(folder), *map(str, paths)]
+    command = module_command("harness.references.read_checkpoint", str(folder), *map(str, paths))
     with tempfile.TemporaryFile("w+") as errors:
         try:
             ended = subprocess.run(
@@ -204,30 +212,36 @@ def _fitted(state: State, expected: Mapping[str, NDArray[Any]]) -> State:
     return found
 
 
-def _put(
-    references: References, role: Role, inputs: Mapping[str, Any], first: int, states: Sequence[State], source: Path
-) -> dict[str, NDArray[np.float32]]:
-    """Compute the logits of a chunk and write it; return the logits."""
+def _stacked(states: Sequence[State]) -> State:
+    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _logits(references: References, stacked: State) -> dict[str, NDArray[np.float32]]:
+    """Compute the logits of a chunk on every split, and under the task's queries."""
     import torch
 
     from reference_models.training.prediction import stacked_logits
 
-    stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
     tensors = {name: torch.from_numpy(array) for name, array in stacked.items()}
     spec, device = references.spec, references.device
     logits: dict[str, NDArray[np.float32]] = {
         name: stacked_logits(spec, tensors, references.data.split(name).images, device=device) for name in SPLITS
     }
-    queries = answers(spec, tensors, references.query_pictures(), device)
+    return logits | answers(spec, tensors, references.query_pictures(), device)
+
+
+def _put(
+    references: References, chunk: Chunk, stacked: State, logits: Mapping[str, NDArray[np.float32]], source: Path
+) -> None:
+    """Write a chunk."""
 
     def build(folder: Path) -> None:
-        write_tensors(folder / LOGITS, {**logits, **queries})
-        if role == "original":
+        write_tensors(folder / LOGITS, logits)
+        if chunk.role == "original":
             write_tensors(folder / WEIGHTS, stacked)
 
-    origin = Provenance("imported", len(states), str(source.absolute()))
-    references.supplied.put(supplied_inputs(inputs, first), origin, build)
-    return logits
+    origin = Provenance("imported", chunk.models, str(source.absolute()))
+    references.supplied.put(supplied_inputs(chunk.inputs, chunk.first), origin, build)
 
 
 def _summary(references: References, role: Role, parts: Sequence[Mapping[str, NDArray[np.float32]]]) -> Imported:

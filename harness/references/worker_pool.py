@@ -6,7 +6,6 @@ import errno
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from harness.core.files import write_tensors
+from harness.core.interpreter import module_command
 from harness.core.pressure import oom_kills
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
@@ -121,7 +121,7 @@ class Worker:
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115  (see close)
         # Its own session, so that Ctrl-C reaches only this process, which then stops its workers.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "harness.references.worker"],
+            module_command("harness.references.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

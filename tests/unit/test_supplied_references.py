@@ -29,6 +29,7 @@ from harness.errors import (
     PopulationInvalidError,
     UsageError,
 )
+from harness.references import importing
 from harness.references.exchange import INDEX, export, pull
 from harness.references.importing import import_populations
 from harness.references.populations import ROLES, References, prune
@@ -477,3 +478,23 @@ def test_a_part_of_an_imported_population_can_be_published_and_says_that_its_tra
 
     assert len(found.logits["test"]) == 1
     assert "torch unknown on unknown" in found.origins[0]
+
+
+def test_an_import_that_is_stopped_leaves_the_earlier_one(checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported(checkpoints)
+    before = {entry.path: Supplied().provenance(entry.path) for entry in Supplied().cache.entries()}
+    shutil.copytree(checkpoints, checkpoints.with_name("second"))
+    computed = []
+
+    def stop(references: References, stacked: Any) -> Any:
+        computed.append(stacked)
+        if len(computed) == len(before):
+            raise KeyboardInterrupt
+        return logits(references, stacked)
+
+    logits = importing._logits
+    monkeypatch.setattr(importing, "_logits", stop)
+    with pytest.raises(KeyboardInterrupt):
+        imported(checkpoints.with_name("second"))
+
+    assert {entry.path: Supplied().provenance(entry.path) for entry in Supplied().cache.entries()} == before

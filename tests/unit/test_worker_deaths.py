@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.interpreter import module_command
 from harness.core.pressure import oom_kills
 from harness.errors import CacheError
 from harness.references import worker_pool as training
@@ -80,3 +81,11 @@ def test_the_kernel_counts_what_it_killed(tmp_path: Path, text: str, wanted: int
 
     assert oom_kills(tmp_path / "vmstat") == wanted
     assert oom_kills(tmp_path / "none") == 0
+
+
+def test_a_file_in_the_working_directory_is_not_imported_in_place_of_a_library(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('shadowed')")
+    command = module_command("harness.references.worker")
+    ended = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
