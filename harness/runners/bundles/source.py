@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from harness.core.cache import Cache, file_sha256
+from harness.core.interpreter import module_command
 from harness.core.reading import foreign
 from harness.errors import PluginPackagingError
 from harness.runners.bundles.build_program import PROGRAM
@@ -72,7 +73,7 @@ def build_on_host(source: Path, progress: Progress, version: str | None = None) 
     """
     files, variables = dict(source_files(source)), _version_variables(source, version)
     digests = {name: file_sha256(path) for name, path in files.items()}
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-input", "--disable-pip-version-check"]
+    command = module_command("pip", "wheel", "--no-deps", "--no-input", "--disable-pip-version-check")
 
     def build(folder: Path) -> None:
         progress(f"building a wheel of {source}")

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from harness.core.cache import Cache
+from harness.core.interpreter import module_command
 from harness.runners.engine.types import Progress, silent
 from harness.runners.wheels.target import PythonTarget
 from harness.runners.wheels.wheel import WheelFile
@@ -121,7 +121,7 @@ class _Download:
             run_pip([*self._command(pins.name, dependencies), "--", *requirements], self.progress)
 
     def _command(self, pins: str, dependencies: bool) -> list[str]:
-        command = [sys.executable, "-m", "pip", "download", "--dest", str(self.folder), "--constraint", pins]
+        command = module_command("pip", "download", "--dest", str(self.folder), "--constraint", pins)
         command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off", *self.target.pip_flags()]
         command += [] if dependencies else ["--no-deps"]
         return command + [f"--find-links={folder}" for folder in (*self.find_links, self.folder)]

@@ -214,6 +214,19 @@ def test_what_is_missing_is_collected_and_recorded(tmp_path: Path, monkeypatch: 
     assert (out / "harness_test_helper" / "__init__.py").is_file()
 
 
+def test_a_file_in_the_working_directory_is_not_taken_for_a_part_of_pip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('shadowed')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    path = write_wheel(tmp_path, metadata("Requires-Dist: harness-test-absent"))
+    with pytest.raises(PluginPackagingError, match="harness-test-absent") as told:
+        resolve(str(path))
+
+    assert "shadowed" not in str(told.value)
+
+
 def test_what_cannot_be_had_is_reported_with_pips_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     path = write_wheel(tmp_path, metadata("Requires-Dist: harness-test-absent"))
