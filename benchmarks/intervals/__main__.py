@@ -124,8 +124,8 @@ models count as the null too. The true mean and standard deviation are those of 
 ratio is uncertain by 1 / √(2 d) of itself. A *false alarm* is a difference of value and control, both
 from the null, above `smallest_visible`.
 
-No interval is given where none could be made right: for `lira` and `ks` below 16 models, for mean epsilons below 64, and where
-halves of the models cannot resolve a false positive rate.
+No interval is given where none could be made right: for `lira`, `ks` and `forgetting_quality` below 16 models, for mean
+epsilons below 64, and where halves of the models cannot resolve a false positive rate.
 
 ## Findings
 
