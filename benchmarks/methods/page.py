@@ -12,17 +12,18 @@ from benchmarks.pages import listed
 from harness.comparing import LoadedReport, compare
 from harness.comparing.comparison import TradeOff
 from harness.comparing.scatter import panels, scatter
+from harness.report.budget_words import amount
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.words import duration, plain
+from harness.report.words import plain
 
 INTRODUCTION = """\
 # The bundled methods, side by side
 
 <!-- Written by `python -m benchmarks.methods --write`; do not edit. -->
 
-Every method unlearned the same originals, through the same sandbox, within the same wall-clock limit, with the default
-hyper-parameters of the harness; nothing was tuned on `fashion-mnist`, while most defaults were chosen on `faces`. So the tables
+Every method unlearned the same originals, through the same sandbox, within the same limit of CPU seconds, with the default
+hyper-parameters of the harness; most were chosen on `faces` with an earlier network, and none on `fashion-mnist`. So the tables
 say what the methods do as shipped here, on small networks, and not what their authors' code does on ResNet-18;
 [as published, as shipped](#as-published-as-shipped) says where the two differ.
 
@@ -45,7 +46,7 @@ READING = """\
 - **before/after leakage**: how much of an attack's AUC the model *after* adds for somebody who has the model *before* and wants
   to know who was forgotten. Retraining leaks too (the control), the no-op nothing; above the control's is worse than retraining.
 - **retain**, **forget**, **test**: accuracies; as the control's is best.
-- **time a model**: median on the host's clock, import of the method included; **of retraining**: the same as a share.
+- **time a model**: median of the CPU seconds, import of the method left out; **of retraining**: the same as a share.
 - **finished**: a model that did not come back in time counts nowhere.
 
 The definitions are on [the evaluators' page](reference/evaluators.md), the methods on
@@ -74,8 +75,8 @@ def _section(name: str, reports: Mapping[str, Report], found: TradeOff | None, *
     facts = (
         f"{report.populations.original.size} originals, as many retrained models and controls; "
         f"{report.task.split_sizes['forget']} examples to forget, {report.task.split_sizes['retain']} to keep. Limit: "
-        f"{duration(limit.limit_s)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
-        f"({duration(limit.retrain_min_s or limit.retrain_median_s)}){unlimited}."
+        f"{amount(limit.limit_s, limit.clock)} a model, {100 * (limit.fraction or 0):.0f} % of retraining "
+        f"({amount(limit.retrain_min_s or limit.retrain_median_s, limit.clock)}){unlimited}."
     )
     lines = [f"## {name}\n", facts + "\n"]
     lines += [f"`{method}`: {journal_sentences(one)}\n" for method, one in reports.items() if method in NEEDS]

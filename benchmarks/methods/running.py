@@ -66,6 +66,7 @@ def report_of(method: str, setting: Setting, progress: Progress) -> Report:
         runner=setting.runner,
         output=str(folder),
         models=setting.models,
+        clock="cpu",  # other programs on the machine then change no limit
         budget_fraction=RETRAIN_FRACTION if method == UNLIMITED else None,
     )
     return pipeline.run(config, progress).report
