@@ -126,7 +126,7 @@ ratio is uncertain by 1 / √(2 d) of itself. A *false alarm* is a difference of
 from the null, above `smallest_visible`.
 
 No interval is given where none could be made right: for `lira`, `ks` and `forgetting_quality` below 16 models, for mean
-epsilons below 64, and where halves of the models cannot resolve a false positive rate.
+epsilons and cross-fitted values below 64, and where halves of the models cannot resolve a false positive rate.
 
 ## Findings
 

@@ -266,21 +266,27 @@ class References:
         Raises:
             UsageError: fewer models were imported; trained ones would be of another kind.
         """
-        if 0 < (imported := self.imported(models)) < models:
+        least, most = self._imported(models)
+        if least < most:
             raise UsageError(
-                f"{models} models of {self.task.name} were requested, and {imported} were imported. Pass --models {imported} or "
+                f"An import for {self.task.name} was interrupted. Repeat `harness references import`, or remove what it left: "
+                f"harness references prune --task {self.task.name}"
+            )
+        if 0 < least < models:
+            raise UsageError(
+                f"{models} models of {self.task.name} were requested, and {least} were imported. Pass --models {least} or "
                 "fewer, or import more with `harness references import`."
             )
         return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
 
-    def imported(self, models: int) -> int:
-        """Return how many of the first ``models`` models of every population were imported."""
+    def _imported(self, models: int) -> tuple[int, int]:
+        """Return the smallest and the largest number of imported models among those of each population."""
         counts = []
         for role in ROLES:
             chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
             found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
             counts.append(sum(one.models for one in found if one.how == "imported"))
-        return min(counts)
+        return min(counts), max(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
         missing = self._missing(models)

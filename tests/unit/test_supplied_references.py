@@ -306,6 +306,18 @@ def test_imported_models_are_never_mixed_with_trained_ones(checkpoints: Path) ->
         references().populations(MODELS + 1, PROGRESS)
 
 
+def test_an_import_that_was_killed_while_it_wrote_is_not_completed_by_training(checkpoints: Path) -> None:
+    imported(checkpoints)
+    cache = Supplied().cache
+    for entry in cache.entries():
+        if entry.inputs["role"] == "control":
+            cache.remove(entry)
+
+    with pytest.raises(UsageError, match="An import for made-up was interrupted"):
+        references().populations(MODELS, PROGRESS)
+    assert cached("references") == 0
+
+
 def test_all_checkpoints_that_do_not_fit_are_named_and_nothing_is_put_into_the_cache(checkpoints: Path) -> None:
     names = list(states(1)[0])
     renamed, small, whole, odd = states(4)

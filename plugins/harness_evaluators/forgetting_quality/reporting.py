@@ -15,7 +15,7 @@ from harness_evaluators.common.bootstrap import Resamples, Sampled
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import Analysis, Models
 from harness_evaluators.forgetting_quality import lower_bounds, rates
-from harness_evaluators.forgetting_quality.statistics import CROSS_FITTED, IN_SAMPLE, Row
+from harness_evaluators.forgetting_quality.statistics import CROSS_FITTED, IN_SAMPLE, MANY, Row
 from harness_evaluators.forgetting_quality.strongest_attack import AttackName
 
 Values = NDArray[np.float64]
@@ -26,10 +26,7 @@ _FAMILY: Mapping[AttackName, str] = {
     "official-grid": "the 2023 challenge's own grid of attacks",
     "exact": "all single thresholds and closed intervals",
 }
-MIN_FOR_MEANS = 64
-"""Fewest models for the interval of a mean epsilon: with fewer, chance separates single examples, and epsilon is capped there."""
-
-_FEW_FOR_MEANS = f"Without interval: a mean epsilon needs {MIN_FOR_MEANS} models per population."
+_FEW = f"Without interval: it needs {MANY} models per population."
 _TEXTS = {
     "f": "F by {family}: forgetting quality, mean over forgotten examples of points that halve with every 0.5 of epsilon; "
     "retraining itself stays far below 1, so read it beside the control.",
@@ -101,10 +98,14 @@ def rows(found: Mapping[AttackName, Mapping[str, Row]], resamples: Resamples) ->
 def _rows(statistic: str, found: Mapping[str, Row], resamples: Resamples) -> Rows:
     """Return one statistic, resampled."""
     statistics = {name: row.statistics[statistic] for name, row in found.items()}
-    few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MIN_FOR_MEANS
-    if statistic == "median_epsilon" or (statistic.startswith("mean") and few):
+    few = min(len(weights[0]) for weights in resamples.weights.values() if weights.size) < MANY
+    if statistic == "median_epsilon" or (_needs_many(statistic) and few):
         return control_and_noop.without_interval({name: one.value for name, one in statistics.items()})
     return control_and_noop.rows_of(statistics, resamples)
+
+
+def _needs_many(name: str) -> bool:
+    return name.startswith("mean") or name.endswith("_crossfit")
 
 
 def accuracy_ratios(models: Models, resamples: Resamples) -> Ratios | None:
@@ -144,7 +145,7 @@ def with_context(metric: Metric, text: str) -> Metric:
     limits = "" if metric.name.startswith(("mean", "median")) else _NOT_COMPARABLE
     note = metric.note
     if metric.interval is None and not note:
-        note = _FEW_FOR_MEANS if metric.name.startswith("mean") else half_samples.FEW
+        note = _FEW if _needs_many(metric.name) else half_samples.FEW
     return replace(metric, note=" ".join(part for part in (note, text, limits) if part))
 
 

@@ -20,6 +20,11 @@ Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
 Folds = NDArray[np.int64]
 
+MANY = 64
+"""Fewest models for an interval of mean epsilons and of cross-fitted values. With fewer, chance separates single examples, and a
+mean epsilon is capped there; and a fold of a half has so few models that its attacks are others than those of all models.
+"""
+
 _BLOCK = 100_000
 """Most logits converted to phi at once."""
 
@@ -87,14 +92,15 @@ def row(left: Values, right: Values, attack: AttackName, rng: np.random.Generato
 def _noise(both: Pool, sizes: tuple[int, int], attack: AttackName) -> Values | None:
     """Return deviations between halves of the models of points and epsilon of each of m examples, shape (HALVINGS, k, m).
 
-    k is 2, and 4 for the exact family: also those of cross-fitted attacks. The buckets are those of all models.
+    k is 2, and 4 for the exact family from MANY models on: also those of cross-fitted attacks. The buckets are those of all
+    models.
     """
 
     def of_half(*keep: Keep) -> Values:
         chosen = strongest_attack.codes(*keep)
         found = strongest_attack.strongest_of(both, chosen, attack, rates.DELTA, ends=False).epsilon
         values = _points_and_epsilon(found[None], min(sizes))
-        if attack == "official-grid":
+        if attack == "official-grid" or min(sizes) < MANY:
             return values
         folds = np.concatenate([np.cumsum(kept) % 2 for kept in keep])  # of equal sizes among the kept models
         crossed = _cross_fitted(both, chosen, attack, folds)

@@ -199,7 +199,11 @@ def test_a_value_has_an_interval_or_says_how_many_models_one_needs(
     gaussian: Make, models: int, f: bool, epsilon: bool
 ) -> None:
     result = evaluate(gaussian(1.0, n_models=models, n_examples=20))
-    for name, has_one, least in (("f_exact", f, 16), ("mean_epsilon_exact", epsilon, 64)):
+    for name, has_one, least in (
+        ("f_exact", f, 16),
+        ("mean_epsilon_exact", epsilon, 64),
+        ("f_exact_crossfit", epsilon, 64),
+    ):
         found = metric(result, name)
         assert (found.interval is not None) == has_one
         assert (f"needs {least} models" in found.note or f"need {least} models" in found.note) != has_one
