@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.program import TASK, Program, report_of
+from tests.program import POLL_S, TASK, Program, report_of
 
 # Small chunks and a slow method, so that there are many moments to be killed at.
 TRIAL_TASK = TASK.replace("chunk: 8", "chunk: 2").replace("models: 4", "models: 5")
@@ -113,7 +113,8 @@ class Chain:
         assert _lasting_processes(Path(self.program.environment["TMPDIR"])) == []
         reaped = self.program("reap")
         assert reaped.code == 0, reaped.err
-        assert leftovers(self.program, self.folder) == []
+        left = leftovers(self.program, self.folder)
+        assert not left, left
 
     def _begin(self) -> subprocess.Popen[str]:
         if (self.folder / "run.json").exists():
@@ -194,11 +195,18 @@ def random_chain(chain: Chain, seed: int, *, most: int) -> Chain:
 
 
 def leftovers(program: Program, run: Path) -> list[str]:
-    """Return the ids of processes and the paths of files that a program has left."""
+    """Return the ids of processes and the paths of files that a program has left.
+
+    The cache may be shared with other tests: what one of them is building there is gone when it has been built.
+    """
     scratch = Path(program.environment["TMPDIR"])
     cache = Path(program.environment["HARNESS_CACHE_DIR"])
-    files = [*scratch.glob("*harness*"), *cache.glob(f"*/??/.{'[0-9a-f]' * 64}-*"), *run.rglob(".*.tmp")]
-    return [*map(str, files), *_lasting_processes(scratch)]
+    files = [*scratch.glob("*harness*"), *run.rglob(".*.tmp")]
+    partial = set(cache.glob(f"*/??/.{'[0-9a-f]' * 64}-*"))
+    until = time.monotonic() + LAST_S
+    while (partial := {path for path in partial if path.exists()}) and time.monotonic() < until:
+        time.sleep(POLL_S)
+    return [*map(str, [*files, *partial]), *_lasting_processes(scratch)]
 
 
 def processes_of(scratch: Path) -> list[str]:
