@@ -162,14 +162,14 @@ def phi(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.fl
     Returns:
         shape (N, n), float64.
     """
-    z = np.asarray(logits, dtype=np.float64)
-    index = np.broadcast_to(labels[None, :, None], (z.shape[0], z.shape[1], 1))
-    true = np.take_along_axis(z, index, axis=2)[..., 0]
-    others = z.copy()
-    np.put_along_axis(others, index, -math.inf, axis=2)
-    top = others.max(axis=2, keepdims=True)
-    lse = np.log(np.exp(others - top).sum(axis=2)) + top[..., 0]
-    return np.asarray(true - lse)
+    found = np.empty(logits.shape[:2])
+    for model, out in zip(logits, found, strict=True):  # one at a time: in float64 a population may not fit into memory
+        others = np.array(model, dtype=np.float64)
+        true = np.take_along_axis(others, labels[:, None], axis=1)[:, 0]
+        np.put_along_axis(others, labels[:, None], -math.inf, axis=1)
+        top = others.max(axis=1, keepdims=True)
+        out[:] = true - (np.log(np.exp(others - top).sum(axis=1)) + top[:, 0])
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m benchmarks.intervals            # about half an hour of one core
+    python -m benchmarks.intervals            # more than a quarter of an hour of one core
     python -m benchmarks.intervals --quick    # less than a minute
     python -m benchmarks.intervals --write    # and docs/coverage.md, docs/coverage/*.csv
 """

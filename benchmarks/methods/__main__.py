@@ -7,7 +7,7 @@
     python -m benchmarks.methods --task my-task.yaml --method finetune --method scrub --models 16
 
 Runs are kept in ``--runs`` and not made again; a study that was stopped goes on where it was. With the reference models in the
-cache, most methods take about 25 s on two cores; the whole study took 26 minutes from an empty cache.
+cache, most methods take about 25 s on two cores; the whole study took 100 minutes from an empty cache, beside much other work.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def list_command() -> None:
 @click.confirmation_option("--yes", prompt="Remove cached populations? Trained ones can be trained again.")
 def prune_command(task: str | None) -> None:
     """Remove cached populations, trained and supplied."""
-    from harness.references.populations import prune
+    from harness.references.supplied import prune
 
     entries, size = prune(task)
     click.echo(f"Removed {entries} entries, {size / 2**20:.1f} MiB.")

@@ -12,6 +12,7 @@ from harness.leaderboard.finding import Entry
 from harness.leaderboard.words import failure_counts
 from harness.report.document import Report
 from harness.report.faults import fault, faulty
+from harness.report.records import SUPPLIED
 from harness.report.words import plain
 
 GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
@@ -57,6 +58,8 @@ def _excluded(report: Report, ranked_by: str) -> str:
     """Return why a run is not ranked regardless of its numbers; empty if it is."""
     if ranked_by.partition(".")[0] in faulty(report):
         return f"not ranked: {fault(report)}"
+    if report.plugin.origin == SUPPLIED:
+        return "not ranked: its outputs were supplied, not made here under a limit"
     if report.verdict.below_floor:
         return "not ranked: its accuracy is too far below that of retrained models"
     return ""

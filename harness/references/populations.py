@@ -201,7 +201,11 @@ class References:
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
         """Return the cache keys of a population's chunks, cached or not."""
-        return tuple(key_of(chunk.key_inputs) for chunk in self.chunks(role, models))
+        return tuple(self._key(chunk) for chunk in self.chunks(role, models))
+
+    def _key(self, chunk: Chunk) -> str:
+        """Return the key of a trained chunk, or the digest of a supplied one's content, since imports share a cache key."""
+        return key_of(chunk.inputs) if chunk.supplied is None else self.supplied.content_key(chunk.key_inputs)
 
     def holds(self, role: Role, models: int) -> bool:
         """Return True if the whole population is in the cache."""
@@ -227,7 +231,7 @@ class References:
             if chunk.supplied is not None:
                 self._check_fit(chunks[-1], chunk)
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
-            keys.append(key_of(chunk.key_inputs))
+            keys.append(self._key(chunk))
             hits.append(hit)
             origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
         logits: dict[str, NDArray[np.float32]] = {
@@ -395,16 +399,3 @@ def _read(folder: Path, models: int) -> tuple[dict[str, NDArray[np.float32]], di
     weights = folder / WEIGHTS
     found = load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
     return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]
-
-
-def prune(task: str | None) -> tuple[int, int]:
-    """Remove the populations of one task, trained and supplied, or of all tasks if ``task`` is None.
-
-    Returns:
-        Number of removed entries, and their size in bytes.
-    """
-    caches = Cache("references"), Supplied().cache
-    chosen = [(one, e) for one in caches for e in one.entries() if task is None or e.inputs.get("task") == task]
-    for cache, entry in chosen:
-        cache.remove(entry)
-    return len(chosen), sum(entry.size_bytes for _, entry in chosen)

@@ -1,15 +1,15 @@
 """Conversion of ``.pt`` checkpoints to safetensors, in a process of its own: ``python -m harness.references.read_checkpoint``.
 
 Checkpoints are read with ``weights_only=True``, which unpickles tensors and plain containers alone. The process of its own
-contains what a malformed file may do to memory. It gets a folder and the checkpoints as arguments, writes ``0.safetensors``,
-``1.safetensors``… there, and a line for each on standard output: empty, or why it cannot be read.
+contains what a malformed file may do to memory. Each line of input is a JSON list: a checkpoint, and the file to write. The
+answer is a line as well: empty, or why the checkpoint cannot be read.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net")
@@ -42,16 +42,16 @@ def state_in(content: Any) -> dict[str, Any]:
     return state
 
 
-def main(folder: str, sources: Sequence[str]) -> None:
-    """Convert the checkpoints ``sources``."""
+def main() -> None:
+    """Convert the checkpoints that standard input names."""
     import torch
     from safetensors.torch import save_file
 
-    for number, source in enumerate(sources):
+    for line in sys.stdin:
+        source, target = json.loads(line)
         try:
             state = state_in(torch.load(source, map_location="cpu", weights_only=True))
-            tensors = {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
-            save_file(tensors, Path(folder) / f"{number}.safetensors")
+            save_file({name: tensor.detach().clone().contiguous() for name, tensor in state.items()}, target)
             fault = ""
         except Exception as error:  # a damaged file may raise anything
             fault = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -60,4 +60,4 @@ def main(folder: str, sources: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main()

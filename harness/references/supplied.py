@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 from pydantic import TypeAdapter
 
-from harness.core.cache import Cache, key_of
+from harness.core.cache import ENTRY, Cache, key_of
 from harness.core.reading import foreign
 from harness.errors import CacheError
 
@@ -87,6 +87,13 @@ class Supplied:
         folder, _ = self.cache.get_or_build(inputs, _cannot_be_rebuilt)
         return folder
 
+    def content_key(self, inputs: Mapping[str, Any]) -> str:
+        """Return the SHA-256 of a chunk's content, which tells two populations of one task apart wherever they came from."""
+        place = self.cache.place(inputs) / ENTRY
+        with foreign(f"{place} is damaged", CacheError, "Remove its folder, then import or pull again."):
+            files = json.loads(place.read_bytes())["files"]
+            return key_of({name: digest for name, digest in files.items() if name != NOTE})
+
     def put(self, inputs: Mapping[str, Any], provenance: Provenance, build: Callable[[Path], None]) -> str:
         """Write a chunk, in place of an earlier one; return its key."""
 
@@ -100,3 +107,16 @@ class Supplied:
 
 def _cannot_be_rebuilt(_folder: Path) -> None:
     raise CacheError("A supplied population was damaged, and was removed. Import or pull it again.")
+
+
+def prune(task: str | None) -> tuple[int, int]:
+    """Remove the populations of one task, trained and supplied, or of all tasks if ``task`` is None.
+
+    Returns:
+        Number of removed entries, and their size in bytes.
+    """
+    caches = Cache("references"), Supplied().cache
+    chosen = [(one, e) for one in caches for e in one.entries() if task is None or e.inputs.get("task") == task]
+    for cache, entry in chosen:
+        cache.remove(entry)
+    return len(chosen), sum(entry.size_bytes for _, entry in chosen)

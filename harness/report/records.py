@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from harness.runners.base import Limits as Limits  # pydantic before 2.10 looks for inherited fields' types here
 from harness.runners.base import PluginFacts, RunnerFacts
 
+SUPPLIED = "outputs"
+"""Origin of a method whose outputs were supplied by its author, ``harness score``."""
+
 IsolationLevel = Literal["run", "model"]
 
 

@@ -30,6 +30,7 @@ from harness.report.document import (
     utc_now,
 )
 from harness.report.page import write_page
+from harness.report.records import SUPPLIED
 from harness.report.verdict import decide_verdict
 from harness.report.writing import write_report
 from harness.runners.base import Limits
@@ -124,9 +125,9 @@ def _unscored(evidence: Evidence, method: str, task: str, where: str, created: s
             value="",
             distribution="outputs",
             version="supplied",
-            origin="outputs",
+            origin=SUPPLIED,
             location=where,
-            digest=digest(evidence).hex(),
+            digest=_digest_of(evidence, "unlearned"),
         ),
         runner=RunnerRecord(name="none", isolation=f"none: {NOT_RUN}", requested=nothing, isolation_level="run"),
         hardware=hardware.describe(),
@@ -135,11 +136,23 @@ def _unscored(evidence: Evidence, method: str, task: str, where: str, created: s
         design=DesignRecord(name=evidence.design, originals=originals, repeats=max(1, len(models) // originals)),
         budget=BudgetRecord(limit_s=None, how="explicit", charged=NOT_RUN),
         populations=PopulationsRecord(
-            **{name: PopulationRecord(size=size) for name, size in sizes.items()}, failed_models=0
+            **{
+                name: PopulationRecord(size=size, cache_key=_digest_of(evidence, name) if size else None)
+                for name, size in sizes.items()
+            },
+            failed_models=0,
         ),
         models=models,
         evaluators=(),
     )
+
+
+def _digest_of(evidence: Evidence, population: str) -> str:
+    """Return the SHA-256 of one population's outputs: methods are compared only against the same reference models."""
+    outputs = {population: evidence.logits[population]}
+    queries = {query: {population: by[population]} for query, by in evidence.queries.items() if population in by}
+    rows = evidence.unlearned_from if population == "unlearned" else evidence.unlearned_from[:0]
+    return digest(replace(evidence, logits=outputs, queries=queries, unlearned_from=rows, timings=no_times(0))).hex()
 
 
 def _data_digest(evidence: Evidence) -> str:

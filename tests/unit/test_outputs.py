@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from harness.comparing import LoadedReport, compare
 from harness.core.progress import SilentProgress
-from harness.errors import OutputsInvalidError, OutputUnwritableError
+from harness.errors import NotComparableError, OutputsInvalidError, OutputUnwritableError
 from harness.evaluation import Evidence, phi
+from harness.leaderboard.rows import _excluded
 from harness.library.calls import score
 from harness.runs.evaluators import digest
 from harness.runs.outputs import arrays_of, evidence_of, read_outputs, write_outputs
@@ -196,6 +198,22 @@ def test_the_report_says_that_nothing_was_run(tmp_path: Path) -> None:
     assert report.folder == tmp_path / "r"
     assert "Outputs supplied; not run here" in (tmp_path / "r" / "report.html").read_text()
     assert "Time: not measured." in str(report)
+
+
+def test_methods_are_compared_against_the_same_reference_models_alone_and_never_ranked_with_runs(
+    tmp_path: Path,
+) -> None:
+    given = outputs()
+    theirs = {**given, "unlearned.forget.logits": given["unlearned.forget.logits"] + 1}
+    easier = {**given, "retrained.forget.logits": given["unlearned.forget.logits"]}
+    one, same, other = (
+        score(arrays, output=tmp_path / name, name=name, evaluators=["lira"])
+        for name, arrays in (("one", given), ("same", theirs), ("other", easier))
+    )
+    assert len(compare([LoadedReport(one), LoadedReport(same)]).methods) == 2
+    with pytest.raises(NotComparableError, match="reference models"):
+        compare([LoadedReport(one), LoadedReport(other)])
+    assert _excluded(one, "lira.auc") == "not ranked: its outputs were supplied, not made here under a limit"
 
 
 def test_without_control_and_originals_the_report_says_what_is_missing(tmp_path: Path) -> None:
