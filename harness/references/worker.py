@@ -17,8 +17,7 @@ import sys
 import threading
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
+from harness.core.tensors import map_tensors
 from harness.references.worker_pool import FINISHED, TrainingJob, train_into
 
 
@@ -40,7 +39,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         job = TrainingJob(**request["job"])
-        train_into(Path(request["folder"]), job, load_file(job.data_file), report)
+        train_into(Path(request["folder"]), job, map_tensors(Path(job.data_file)), report)
         answers.write(FINISHED)
         answers.flush()
 

@@ -1,13 +1,14 @@
-"""Registered network architectures; their input is normalised float32 of shape (n, C, H, W)."""
+"""Registered network architectures; they read pictures, normalised float32 of shape (n, C, H, W), and ``mlp`` any inputs."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -100,13 +101,9 @@ def _margin(side: int, patch: int) -> int:
     return (-side % patch + 1) // 2
 
 
-def mlp(
-    in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
-) -> nn.Module:
-    """Return fully connected layers of the ``hidden`` sizes with ReLU between them."""
-    return nn.Sequential(
-        nn.Flatten(), *_linear_layers([in_channels * image_size[0] * image_size[1], *hidden, n_classes])
-    )
+def mlp(input_shape: Sequence[int], n_classes: int, *, hidden: Sequence[int] = (128, 128)) -> nn.Module:
+    """Return fully connected layers of the ``hidden`` sizes with ReLU between them, for inputs of any shape."""
+    return nn.Sequential(nn.Flatten(), *_linear_layers([math.prod(input_shape), *hidden, n_classes]))
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
@@ -130,6 +127,12 @@ def find_architecture(name: str) -> Callable[..., nn.Module]:
     return factory
 
 
+def made(factory: Callable[..., nn.Module], given: Mapping[str, Any], options: Mapping[str, Any]) -> nn.Module:
+    """Return the network of a factory, called with those of ``given`` that its signature names, and all ``options``."""
+    named = {name: given[name] for name in inspect.signature(factory).parameters if name in given}
+    return factory(**named, **options)
+
+
 def build_model(spec: ModelSpec, seed: int | None) -> nn.Module:
     """Return the network of ``spec`` on the CPU, in training mode, without changing the global random state.
 
@@ -142,4 +145,4 @@ def build_model(spec: ModelSpec, seed: int | None) -> nn.Module:
         if seed is not None:
             # Not torch.manual_seed: that would also reseed the generators of every GPU.
             torch.default_generator.manual_seed(seed)
-        return factory(spec.in_channels, spec.image_size, spec.n_classes, **spec.architecture.options)
+        return made(factory, spec.arguments(), spec.architecture.options)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reference_models.networks.architectures import find_architecture
+from reference_models.networks.architectures import find_architecture, made
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 
 PREFIX = "constituents"
@@ -34,9 +34,11 @@ class Sharded(nn.Module):
 
 
 def sharded_network(
-    in_channels: int,
-    image_size: tuple[int, int],
+    input_shape: tuple[int, ...],
     n_classes: int,
+    in_channels: int | None = None,
+    image_size: tuple[int, int] | None = None,
+    vocabulary: int | None = None,
     *,
     shards: int,
     name: str,
@@ -44,7 +46,10 @@ def sharded_network(
 ) -> nn.Module:
     """Return a network of ``shards`` constituents of the architecture ``name``, initialised one after another."""
     factory = find_architecture(name)
-    return Sharded([factory(in_channels, image_size, n_classes, **options) for _ in range(shards)])
+    values = (input_shape, n_classes, in_channels, image_size, vocabulary)
+    names = ("input_shape", "n_classes", "in_channels", "image_size", "vocabulary")
+    given = {key: value for key, value in zip(names, values, strict=True) if value is not None}
+    return Sharded([made(factory, given, options) for _ in range(shards)])
 
 
 def constituent_spec(spec: ModelSpec) -> ModelSpec:

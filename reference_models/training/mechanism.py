@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from reference_models.networks.architectures import build_model
+from reference_models.networks.inputs import is_token
 from reference_models.networks.recipe import ModelSpec, model_spec_from_json
 from reference_models.training.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
 from reference_models.training.states import StackedState, stack_states
 
 PROBE_MEMBERS = 2
-PROBE_IMAGES = 3
+PROBE_EXAMPLES = 3
 PROBE_TOLERANCE = 1e-3
 RANDOM_LAYERS = (
     nn.Dropout,
@@ -63,14 +64,26 @@ def _choose(spec_json: str) -> Mechanism:
 def _agrees(spec: ModelSpec, mechanism: Mechanism) -> bool:
     """Return True if ``mechanism`` runs this architecture and computes what the loop computes."""
     state, template, cpu = initial_state(spec, range(PROBE_MEMBERS)), build_model(spec, None), torch.device("cpu")
-    shape = (PROBE_MEMBERS, PROBE_IMAGES, *spec.image_size, spec.in_channels)
-    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    inputs = probe_inputs(spec, PROBE_MEMBERS * PROBE_EXAMPLES).view(PROBE_MEMBERS, PROBE_EXAMPLES, *spec.input_shape)
+    if spec.is_picture:
+        inputs = inputs.movedim(-3, -1)
     with torch.no_grad():
         try:
-            found = ENSEMBLES[mechanism](spec, template, state, cpu).logits(images)
+            found = ENSEMBLES[mechanism](spec, template, state, cpu).logits(inputs)
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
             return False
-        return _close(found, LoopEnsemble(spec, template, state, cpu).logits(images))
+        return _close(found, LoopEnsemble(spec, template, state, cpu).logits(inputs))
+
+
+def probe_inputs(spec: ModelSpec, count: int) -> Tensor:
+    """Return ``count`` random examples as stored, shape (count, ...), always the same."""
+    generator, dtype = torch.Generator().manual_seed(0), getattr(torch, spec.dtype)
+    shape = (count, *spec.input_shape)
+    if is_token(dtype):
+        return torch.randint(0, spec.vocabulary or 2, shape, generator=generator).to(dtype)
+    if dtype == torch.uint8:
+        return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
+    return torch.randn(shape, generator=generator).to(dtype)
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

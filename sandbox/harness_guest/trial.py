@@ -1,4 +1,4 @@
-"""A dry run of a network: build it and train one step on random images, to find its errors before training.
+"""A dry run of a network: build it and train one step on random inputs, to find its errors before training.
 
 Host and guest both call it, since a network that works with one torch version may fail with another.
 """
@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.networks.architectures import build_model
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec
+from reference_models.training.mechanism import probe_inputs
 
 EXCHANGED = (
     torch.float64,
@@ -38,7 +40,7 @@ def try_network(spec: ModelSpec, batch_sizes: Iterable[int], device: str = "cpu"
 
     Args:
         spec: of the network.
-        batch_sizes: numbers of images.
+        batch_sizes: numbers of examples.
         device: "cpu" or "cuda".
 
     Raises:
@@ -76,12 +78,13 @@ def _check_state(model: nn.Module) -> None:
 
 def _pass(model: nn.Module, spec: ModelSpec, size: int, device: str) -> None:
     what = f"a batch of {size} {'example' if size == 1 else 'examples'}"
-    images = torch.randn(size, spec.in_channels, *spec.image_size, device=device)
+    stored = probe_inputs(spec, size).to(device)
+    inputs = normalise(stored, spec.mean, spec.std, len(spec.input_shape))
     labels = torch.zeros(size, dtype=torch.int64, device=device)
     model.train()
     with _layers(model) as entered:
         try:
-            logits = model(images)
+            logits = model(inputs)
         except (Exception, SystemExit) as error:
             where = f" in its layer {entered[-1]}" if entered else ""
             raise NetworkError(f"{what} fails{where}: {type(error).__name__}: {error}") from error

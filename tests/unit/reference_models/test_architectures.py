@@ -10,7 +10,7 @@ import torch
 from reference_specs import SPECS, spec_of
 
 from reference_models.networks.architectures import ARCHITECTURES, build_model, small_cnn
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.resnet import resnet18
 
 

@@ -12,7 +12,7 @@ from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
 
 from reference_models.networks.architectures import build_model
 from reference_models.networks.augmentation import augment
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, Recipe
 from reference_models.training.ensembles import Mechanism
 from reference_models.training.examples import Examples as ResidentExamples
