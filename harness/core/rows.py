@@ -75,7 +75,10 @@ Chunk: TypeAlias = NDArray[Any]
 
 
 def chunks(inputs: Inputs) -> Iterator[Chunk]:
-    """Yield all rows, a few megabytes at a time, as contiguous arrays."""
+    """Yield all rows, a few megabytes at a time, as contiguous arrays; a scalar is one row."""
+    if not inputs.shape:
+        yield np.ascontiguousarray(inputs)
+        return
     row_bytes = max(1, int(np.prod(inputs.shape[1:], dtype=np.int64)) * inputs.dtype.itemsize)
     step = max(1, CHUNK_BYTES // row_bytes)
     for start in range(0, len(inputs), step):

@@ -58,10 +58,19 @@ def load_data(task: Task) -> TaskData:
     if faults := [
         *_class_faults(data),
         *(fault for name in _SPLITS for fault in _split_faults(data, name)),
+        *_augmentation_faults(task, data),
         *_shared(data),
     ]:
         raise DatasetInvalidError(with_faults(f"The data of task {task.name}", faults))
     return data
+
+
+def _augmentation_faults(task: Task, data: TaskData) -> Iterator[str]:
+    if task.recipe.augment and len(data.retain.inputs.shape) != 4:
+        yield (
+            f"recipe.augment: {task.recipe.augment[0]} is for pictures, (n, C, H, W); inputs have the shape "
+            f"{data.retain.inputs.shape}: remove it (augment: [])"
+        )
 
 
 def _class_faults(data: TaskData) -> Iterator[str]:

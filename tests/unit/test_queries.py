@@ -48,6 +48,34 @@ def test_the_recipe_decides_which_augmentations_are_asked(recipe: Recipe, names:
     assert QueryPlan.from_json(plan.to_json()) == plan
 
 
+@pytest.mark.parametrize(
+    ("dtype", "names"),
+    [
+        ("float32", ("noise", "bfloat16")),
+        ("float64", ("noise", "bfloat16")),
+        ("bool", ("bfloat16",)),
+        ("int64", ("bfloat16",)),
+    ],
+)
+def test_inputs_that_are_no_numbers_on_a_scale_have_no_noise(dtype: str, names: tuple[str, ...]) -> None:
+    spec = ModelSpec(ArchitectureSpec("mlp"), (5,), 4, dtype=dtype, vocabulary=9 if dtype == "int64" else None)
+    inputs = np.arange(30).reshape(6, 5).astype(dtype)
+
+    pictures = QueryPlan.of(Recipe(), spec, "digest").pictures(spec, inputs)
+
+    assert tuple(pictures) == names
+    assert all(changed.dtype == inputs.dtype for changed in pictures.values())
+
+
+@pytest.mark.parametrize("std", [(), (2.0, 30.0)])
+def test_noise_of_floating_point_inputs_has_the_scale_of_each_column(std: tuple[float, ...]) -> None:
+    inputs = np.random.default_rng(1).standard_normal((4000, 2)) * [2.0, 30.0]
+
+    changed = noisy(inputs, std, 3) - inputs
+
+    np.testing.assert_allclose(changed.std(axis=0), 0.05 * np.array([2.0, 30.0]), rtol=0.05)
+
+
 def test_a_flip_is_the_recipes_and_its_own_inverse() -> None:
     expected = flip(channels_last(PICTURES), torch.ones(len(PICTURES), dtype=torch.bool))
 
