@@ -34,6 +34,8 @@ BUNDLED = (
     "fashion-mnist",
     "cifar10",
     "image-folder",
+    "digits",
+    "breast-cancer",
 )
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
