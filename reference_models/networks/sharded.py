@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reference_models.networks.architectures import find_architecture
+from reference_models.networks.architectures import find_architecture, made
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 
 PREFIX = "constituents"
@@ -44,10 +44,14 @@ def sharded_network(
 ) -> nn.Module:
     """Return a network of ``shards`` constituents of the architecture ``name``, initialised one after another."""
     factory = find_architecture(name)
-    return Sharded([factory(in_channels, image_size, n_classes, **options) for _ in range(shards)])
+    given = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
+    given["input_shape"] = (in_channels, *image_size)
+    return Sharded([made(factory, given, options) for _ in range(shards)])
 
 
 def constituent_spec(spec: ModelSpec) -> ModelSpec:
     """Return the specification of one constituent of a sharded network."""
     options = spec.architecture.options
-    return replace(spec, architecture=ArchitectureSpec(options["name"], options["options"]))
+    return replace(
+        spec, architecture=ArchitectureSpec(options["name"], options["options"], digest=spec.architecture.digest)
+    )
