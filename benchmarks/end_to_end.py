@@ -40,7 +40,7 @@ from harness.plugins.discovery import find_task
 from harness.runners.engine.client import Engine
 from harness.runners.images.listing import ensure_guest_image
 from harness.tasks.task import Task, TaskData
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, to_json
 
 SPLITS, PARTS = ("retain", "forget", "validation", "test"), ("images", "labels")

@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from harness.core.hardware import available_cores
 from reference_models.networks.architectures import build_model
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 from reference_models.training.loop import make_optimizer, set_learning_rate, train_chunk
 from reference_models.training.schedules import learning_rate
@@ -79,7 +79,7 @@ def make_case(name: str, n_images: int, epochs: int, chunk: int | None) -> Case:
     labels = rng.integers(0, 10, n_images)
     noisy = prototypes[labels] + rng.normal(0, 40, (n_images, channels, side, side))
     spec = ModelSpec(
-        ArchitectureSpec(architecture, options), channels, (side, side), 10, (0.5,) * channels, (0.3,) * channels
+        ArchitectureSpec(architecture, options), (channels, side, side), 10, (0.5,) * channels, (0.3,) * channels
     )
     recipe = replace(recipe, epochs=epochs, chunk=chunk or recipe.chunk)
     return Case(name, spec, recipe, noisy.clip(0, 255).astype(np.uint8), labels)

@@ -48,7 +48,7 @@ from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 
 RUN_ID = "sandbox-overhead"
-SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), 1, (28, 28), 10, (0.5,), (0.25,))
+SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), (1, 28, 28), 10, (0.5,), (0.25,))
 EXAMPLES = {"retain": 4000, "forget": 400, "validation": 400}
 LIMIT_S = 120.0
 PYTHON = "/opt/harness/bin/python"
@@ -69,11 +69,11 @@ import torch, safetensors.torch
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 data = safetensors.torch.load_file("/data/data.safetensors")
-model = build_model(ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), 1, (28, 28), 10, (0.5,), (0.25,)), 0)
+model = build_model(ModelSpec(ArchitectureSpec("mlp", {"hidden": [126]}), (1, 28, 28), 10, (0.5,), (0.25,)), 0)
 torch.save(model.state_dict(), "/tmp/original.pt")
 model.load_state_dict(torch.load("/tmp/original.pt"))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-images, labels = data["forget.images"][:64].float(), data["forget.labels"][:64]
+images, labels = data["forget.inputs"][:64].float(), data["forget.labels"][:64]
 torch.nn.functional.cross_entropy(model(images), labels).backward()
 optimizer.step()
 torch.save(model.state_dict(), "/tmp/unlearned.pt")
@@ -235,7 +235,7 @@ def prepared(engine: Engine) -> Iterator[Bench]:
         rng = np.random.default_rng(0)
         arrays: dict[str, Any] = {}
         for split, n_examples in EXAMPLES.items():
-            arrays[f"{split}.images"] = rng.integers(0, 256, (n_examples, 1, 28, 28), dtype=np.uint8)
+            arrays[f"{split}.inputs"] = rng.integers(0, 256, (n_examples, 1, 28, 28), dtype=np.uint8)
             arrays[f"{split}.labels"] = rng.integers(0, 10, n_examples)
         save_file(arrays, place / "data.safetensors")
         place.chmod(0o755)

@@ -56,7 +56,7 @@ def joined(first: Split, second: Split) -> Split:
     """Concatenate two splits, without subjects and true labels, which training does not use."""
     return Split(
         ids=np.concatenate([first.ids, second.ids]),
-        images=np.concatenate([first.images, second.images]),
+        inputs=np.concatenate([first.images, second.images]),
         labels=np.concatenate([first.labels, second.labels]),
     )
 

@@ -70,7 +70,7 @@ def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -
 
     They are queried as the task's other models are, with the same noise.
     """
-    plan = QueryPlan.of(task.recipe, data.digest())
+    plan = QueryPlan.of(task.recipe, task.model_spec(data), data.digest())
     own = References(level_task(task, level), level_data(data, level, task.seed), device=device, queries=plan)
     population = own.population("retrained", models)
     rows = {name: len(data.split(name)) for name in SPLITS}

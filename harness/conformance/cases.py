@@ -50,14 +50,14 @@ class Case:
         name, options = self.architecture, dict(self.options)
         if name == "probe":
             name, options = "harness_guest.probe_network:probe_network", {"hidden": [8], "digests": self._digests()}
-        return ModelSpec(ArchitectureSpec(name, options), CHANNELS, IMAGE_SIZE, N_CLASSES, (0.5,), (0.25,))
+        return ModelSpec(ArchitectureSpec(name, options), (CHANNELS, *IMAGE_SIZE), N_CLASSES, (0.5,), (0.25,))
 
     def original(self) -> State:
         """Return the state to unlearn; it is untrained, since no check depends on training."""
         return dict(_original(self))
 
     def arrays(self) -> Arrays:
-        """Return ``{split}.images``, shape (n, C, H, W), uint8, and ``{split}.labels``, shape (n,), int64."""
+        """Return ``{split}.inputs``, shape (n, C, H, W), uint8, and ``{split}.labels``, shape (n,), int64."""
         return _arrays(self.sizes)
 
     def data_file(self) -> Path:
@@ -66,13 +66,13 @@ class Case:
         def build(folder: Path) -> None:
             save_file(self.arrays(), folder / "data.safetensors")
 
-        folder, _ = Cache("conformance").get_or_build({"format": 1, "sizes": list(self.sizes)}, build)
+        folder, _ = Cache("conformance").get_or_build({"format": 2, "sizes": list(self.sizes)}, build)
         return folder / "data.safetensors"
 
     def _digests(self) -> dict[str, list[int]]:
         arrays = self.arrays()
         return {
-            split: [digest(torch.from_numpy(arrays[f"{split}.{part}"])) for part in ("images", "labels")]
+            split: [digest(torch.from_numpy(arrays[f"{split}.{part}"])) for part in ("inputs", "labels")]
             for split in SPLITS
         }
 
@@ -87,7 +87,7 @@ def _arrays(sizes: tuple[int, int, int]) -> Arrays:
     random = np.random.default_rng(0)
     arrays: Arrays = {}
     for split, n_examples in zip(SPLITS, sizes, strict=True):
-        arrays[f"{split}.images"] = random.integers(0, 256, (n_examples, CHANNELS, *IMAGE_SIZE), dtype=np.uint8)
+        arrays[f"{split}.inputs"] = random.integers(0, 256, (n_examples, CHANNELS, *IMAGE_SIZE), dtype=np.uint8)
         arrays[f"{split}.labels"] = random.integers(0, N_CLASSES, n_examples)
     return arrays
 
@@ -110,7 +110,7 @@ def outputs_are_finite(case: Case, state: State) -> bool:
     model = build_model(case.spec(), None)
     model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
     arrays = case.arrays()
-    images = np.concatenate([arrays[f"{split}.images"] for split in SPLITS])
+    inputs = np.concatenate([arrays[f"{split}.inputs"] for split in SPLITS])
     with torch.no_grad():
-        logits = model.eval()((torch.from_numpy(images) / 255 - 0.5) / 0.25)
+        logits = model.eval()((torch.from_numpy(inputs) / 255 - 0.5) / 0.25)
     return bool(logits.isfinite().all())

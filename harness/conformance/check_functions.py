@@ -119,10 +119,10 @@ def finite(trials: TrialRunner) -> str:
 
 @check("finite")
 def leaves_the_data_alone(trials: TrialRunner) -> str:
-    """Leave images and labels of all three splits unchanged."""
+    """Leave inputs and labels of all three splits unchanged."""
     changed = [split for split in SPLITS if trials.trial().seen[split] != 1]
     if changed:
-        advice = "Work on copies: images.clone(), labels.clone(). split.images and split.labels are not copies."
+        advice = "Work on copies: inputs.clone(), labels.clone(). split.inputs and split.labels are not copies."
         raise CheckFailed(f"changed: {', '.join(changed)}", advice)
     return ""
 

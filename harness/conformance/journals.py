@@ -40,13 +40,13 @@ def journal_file(case: Case) -> Path:
 
 def _record(case: Case, folder: Path) -> None:
     arrays, recipe = case.arrays(), replace(case.recipe, epochs=1)
-    images, labels = (
-        np.concatenate([arrays[f"{split}.{part}"] for split in ("retain", "forget")]) for part in ("images", "labels")
+    inputs, labels = (
+        np.concatenate([arrays[f"{split}.{part}"] for split in ("retain", "forget")]) for part in ("inputs", "labels")
     )
     initial = {name: torch.from_numpy(np.array(array))[None] for name, array in case.original().items()}
     plan = JournalPlan(case.sizes[0], "all")
     recorder = Recorder.of(folder, plan, recipe, len(labels), [SEED])
-    train_chunk(case.spec(), recipe, images, labels, [SEED], recorder=recorder, initial=initial)
+    train_chunk(case.spec(), recipe, inputs, labels, [SEED], recorder=recorder, initial=initial)
     _add_sharding(folder / journal_name(0), initial, len(labels))
 
 

@@ -9,13 +9,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError
 
@@ -55,15 +50,6 @@ def atomic_write_json(path: Path, value: Any) -> None:
         TypeError: ``value`` contains a type that JSON cannot represent.
     """
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as safetensors; not atomic, for folders that are renamed when they are complete.
-
-    Raises:
-        OSError: the disk is full, or the folder is not writable. The library's own writer hides which.
-    """
-    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def remove_partial_files(folder: Path) -> None:

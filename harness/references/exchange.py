@@ -17,9 +17,10 @@ from safetensors.numpy import load_file
 from typing_extensions import TypedDict
 
 from harness.core.cache import file_sha256, key_of
-from harness.core.files import write_error, write_tensors
+from harness.core.files import write_error
 from harness.core.progress import Progress, Step
 from harness.core.reading import foreign
+from harness.core.tensors import write_tensors
 from harness.errors import LibraryMissingError, OutputUnwritableError, PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.populations import JOURNALS, ROLES, Chunk, References, Role

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cache import cache_error, cache_root
-from harness.core.files import write_tensors
 from harness.core.progress import Progress
 from harness.core.reading import foreign
+from harness.core.tensors import write_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.checkpoints import CheckpointReader, State, checkpoints_in
@@ -168,7 +168,7 @@ def _logits(references: References, stacked: State) -> dict[str, Logits]:
     tensors = {name: torch.from_numpy(array) for name, array in stacked.items()}
     spec, device = references.spec, references.device
     logits: dict[str, Logits] = {
-        name: stacked_logits(spec, tensors, references.data.split(name).images, device=device) for name in SPLITS
+        name: stacked_logits(spec, tensors, references.data.split(name).inputs, device=device) for name in SPLITS
     }
     return logits | answers(spec, tensors, references.query_pictures(), device)
 

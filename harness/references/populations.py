@@ -22,16 +22,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from harness.core.cache import Cache, key_of
-from harness.core.files import write_tensors
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
+from harness.core.tensors import map_tensors, write_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.own_network import OwnNetwork
 from harness.references.queries import Pictures, QueryPlan, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
-from harness.references.worker_pool import LOGITS, WEIGHTS, OnStep, TrainingJob, Workers, train_into
+from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec, derive_seed, to_json
@@ -114,10 +114,16 @@ def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
 
 
 def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
-    """Write ``{split}.images`` (n, C, H, W) uint8 and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
+    """Write ``{split}.inputs`` (n, ...) and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
     splits = {name: data.split(name) for name in names}
-    images = {f"{name}.images": split.images for name, split in splits.items()}
-    write_tensors(path, images | {f"{name}.labels": split.labels for name, split in splits.items()})
+    inputs = {f"{name}.inputs": split.inputs for name, split in splits.items()}
+    write_tensors(path, inputs | {f"{name}.labels": split.labels for name, split in splits.items()})
+
+
+def write_examples(data: TaskData, path: Path) -> None:
+    """Write ``inputs`` and ``labels`` of all splits, one after another as in :data:`ORDER`, as safetensors."""
+    splits = [data.split(name) for name in ORDER]
+    write_tensors(path, {"inputs": [split.inputs for split in splits], "labels": [split.labels for split in splits]})
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ class References:
         self.cache = cache or Cache("references")
         self.supplied = supplied or Supplied()
         self._digest = data.digest()
-        self.queries = QueryPlan.of(task.recipe, self._digest) if queries is None else queries
+        self.queries = QueryPlan.of(task.recipe, self.spec, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -188,7 +194,7 @@ class References:
 
     def query_pictures(self) -> Pictures:
         """Return the forget set's pictures as modified by each query."""
-        return self.queries.pictures(self.spec, self.data.forget.images)
+        return self.queries.pictures(self.spec, np.asarray(self.data.forget.inputs[:]))
 
     def check_network(self) -> None:
         """Run a trial step of the network; see :func:`harness.tasks.own_architectures.check_network`."""
@@ -373,7 +379,8 @@ class References:
             data_file=str(self._data_file()),
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
-            splits=splits,
+            sizes={name: len(self.data.split(name)) for name in ORDER},
+            n_train=sum(len(self.data.split(name)) for name in splits),
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
@@ -382,14 +389,14 @@ class References:
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )
         if self.device.startswith("cuda"):
-            train_into(folder, job, load_file(job.data_file), on_step)
+            train_into(folder, job, map_tensors(Path(job.data_file)), on_step)
         else:
             workers.train(folder, job, on_step)
 
     def _data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
-            {"format": 1, "data": self._digest}, lambda to: write_splits(self.data, SPLITS, to / DATA_FILE)
+            {"format": 2, "data": self._digest}, lambda to: write_examples(self.data, to / DATA_FILE)
         )
         return folder / DATA_FILE
 

@@ -29,8 +29,8 @@ from reference_models.networks.recipe import Augmentation, ModelSpec, Recipe, de
 if TYPE_CHECKING:
     from reference_models.training.states import StackedState
 
-Pictures = Mapping[str, NDArray[np.uint8]]
-"""Query -> modified pictures, shape (n_forget, C, H, W)."""
+Pictures = Mapping[str, NDArray[Any]]
+"""Query -> modified inputs, shape (n_forget, ...)."""
 
 Logits = dict[str, NDArray[np.float32]]
 
@@ -63,13 +63,14 @@ class QueryPlan:
     definition: int = DEFINITION
 
     @classmethod
-    def of(cls, recipe: Recipe, data_digest: str) -> QueryPlan:
-        """Return the queries of a task.
+    def of(cls, recipe: Recipe, spec: ModelSpec, data_digest: str) -> QueryPlan:
+        """Return the queries of a task; token ids and booleans have no noise.
 
         The digest covers the test set, so a plugin cannot derive the noise from its own data.
         """
         augmented = tuple(name for kind, name in _AUGMENTED.items() if kind in recipe.augment)
-        return cls((*augmented, "noise", "bfloat16"), derive_seed("query noise", data_digest))
+        noise = ("noise",) if spec.dtype == "uint8" or spec.dtype.startswith("float") else ()
+        return cls((*augmented, *noise, "bfloat16"), derive_seed("query noise", data_digest))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> QueryPlan:
@@ -80,13 +81,13 @@ class QueryPlan:
         """Return a dict of JSON values."""
         return {**asdict(self), "names": list(self.names)}
 
-    def pictures(self, spec: ModelSpec, images: NDArray[np.uint8]) -> Pictures:
-        """Return ``images``, shape (n, C, H, W), as modified by each query."""
-        makers: dict[str, Callable[[], NDArray[np.uint8]]] = {
-            "flip": lambda: flipped(images),
-            "shift": lambda: shifted(images),
-            "noise": lambda: noisy(images, spec.std, self.noise_seed),
-            "bfloat16": lambda: images,
+    def pictures(self, spec: ModelSpec, inputs: NDArray[Any]) -> Pictures:
+        """Return ``inputs``, shape (n, ...), as modified by each query."""
+        makers: dict[str, Callable[[], NDArray[Any]]] = {
+            "flip": lambda: flipped(inputs),
+            "shift": lambda: shifted(inputs),
+            "noise": lambda: noisy(inputs, spec.std, self.noise_seed),
+            "bfloat16": lambda: inputs,
         }
         return {name: makers[name]() for name in self.names}
 
@@ -95,34 +96,46 @@ NO_QUERIES = QueryPlan(())
 """The plan of runs started by versions of the harness without queries."""
 
 
-def flipped(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def flipped(images: NDArray[Any]) -> NDArray[Any]:
     """Mirror images (n, C, H, W) left to right."""
     return np.ascontiguousarray(images[..., ::-1])
 
 
-def shifted(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shifted(images: NDArray[Any]) -> NDArray[Any]:
     """Move images (n, C, H, W) one pixel to the right; the first column becomes 0."""
     moved = np.zeros_like(images)
     moved[..., 1:] = images[..., :-1]
     return moved
 
 
-def noisy(images: NDArray[np.uint8], std: tuple[float, ...], seed: int) -> NDArray[np.uint8]:
-    """Add Gaussian noise, determined by the seed, to images (n, C, H, W).
+def noisy(inputs: NDArray[Any], std: tuple[float, ...], seed: int) -> NDArray[Any]:
+    """Add Gaussian noise, determined by the seed, to bytes or floating-point inputs (n, ...).
 
     Args:
-        images: the exact pictures.
-        std: standard deviation of each channel, for images scaled to [0, 1]. The noise has a standard deviation of
-            ``255 * std * NOISE_SD`` grey levels, but at least 1, since rounding would remove smaller noise.
+        inputs: the exact inputs.
+        std: standard deviation of each index of an example's first dimension, of bytes scaled to [0, 1]; if it is empty, that
+            of ``inputs``. The noise has a standard deviation of ``std * NOISE_SD``, for bytes at least 1 grey level, since
+            rounding would remove smaller noise.
         seed: seed of the noise.
     """
-    levels = np.maximum(1.0, 255 * NOISE_SD * np.array(std))[:, None, None]
+    levels = NOISE_SD * _spread(inputs, std).reshape(-1, *[1] * (inputs.ndim - 2))
     # NumPy may change Generator's streams between versions but never RandomState's, so cached populations stay comparable.
     random = np.random.RandomState(seed % 2**32)
-    changed = np.empty_like(images)
-    for row, image in enumerate(images):  # per image: float64 noise for all would take 8 times the pictures' memory
-        changed[row] = np.clip(np.rint(image + levels * random.standard_normal(image.shape)), 0, 255)
+    changed = np.empty_like(inputs)
+    if inputs.dtype == np.uint8:
+        levels = np.maximum(1.0, levels)
+    for row, one in enumerate(inputs):  # one by one: float64 noise for all would take 8 times the bytes' memory
+        values = one + levels * random.standard_normal(one.shape)
+        changed[row] = np.clip(np.rint(values), 0, 255) if inputs.dtype == np.uint8 else values
     return changed
+
+
+def _spread(inputs: NDArray[Any], std: tuple[float, ...]) -> NDArray[np.float64]:
+    """Return the standard deviation of the stored inputs, per index of an example's first dimension."""
+    if std:
+        return np.array(std) * (255 if inputs.dtype == np.uint8 else 1)
+    values = inputs.reshape(*inputs.shape[:2], -1)
+    return np.asarray(values.std(axis=(0, 2), dtype=np.float64))
 
 
 def rounded(state: StackedState) -> StackedState:
@@ -147,8 +160,8 @@ def answers(spec: ModelSpec, state: StackedState, pictures: Pictures, device: st
     from reference_models.training.prediction import stacked_logits
 
     return {
-        key(name): stacked_logits(spec, rounded(state) if name == "bfloat16" else state, images, device=device)
-        for name, images in pictures.items()
+        key(name): stacked_logits(spec, rounded(state) if name == "bfloat16" else state, inputs, device=device)
+        for name, inputs in pictures.items()
     }
 
 

@@ -17,8 +17,7 @@ import sys
 import threading
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
+from harness.core.tensors import map_tensors
 from harness.references.worker_pool import FINISHED, TrainingJob, train_into
 
 
@@ -42,7 +41,7 @@ def main() -> None:
         job = TrainingJob(**request["job"])
         if job.site is not None and job.site not in sys.path:
             sys.path.insert(0, job.site)
-        train_into(Path(request["folder"]), job, load_file(job.data_file), report)
+        train_into(Path(request["folder"]), job, map_tensors(Path(job.data_file)), report)
         answers.write(FINISHED)
         answers.flush()
 

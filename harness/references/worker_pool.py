@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from harness.core.files import write_tensors
 from harness.core.interpreter import module_command
 from harness.core.pressure import oom_kills
+from harness.core.tensors import write_tensors
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
 from harness.references.queries import QueryPlan, answers
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LOGITS = "logits.safetensors"
 WEIGHTS = "weights.safetensors"
+ORDER = ("retain", "forget", "validation", "test")
+"""Order of the splits in a data file; the training set of originals comes first, so that it is one array."""
 
 OnStep = Callable[[int, int], None]
 FINISHED = "finished\n"
@@ -40,10 +42,11 @@ class TrainingJob:
     """Arguments for training one chunk, as JSON values.
 
     Attributes:
-        data_file: safetensors file with ``{split}.images`` and ``{split}.labels`` of all four splits.
+        data_file: safetensors file with ``inputs`` and ``labels`` of all four splits, one after another.
         model: model specification as JSON.
         recipe: training recipe as JSON.
-        splits: splits to train on, in this order.
+        sizes: number of examples of each split, in the order of the file.
+        n_train: number of examples to train on, from the first.
         seeds: seed of each member.
         keep_weights: also write the weights.
         device: "cpu" or "cuda".
@@ -59,7 +62,8 @@ class TrainingJob:
     data_file: str
     model: dict[str, Any]
     recipe: dict[str, Any]
-    splits: list[str]
+    sizes: dict[str, int]
+    n_train: int
     seeds: list[int]
     keep_weights: bool
     device: str
@@ -77,14 +81,13 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
     from reference_models.training.prediction import stacked_logits
 
     spec = model_spec_from_json(job.model)
-    images = np.concatenate([arrays[f"{name}.images"] for name in job.splits])
-    labels = np.concatenate([arrays[f"{name}.labels"] for name in job.splits])
-    state = _trained(folder, job, images, labels, on_step)
+    inputs = dict(zip(job.sizes, np.split(arrays["inputs"], np.cumsum(list(job.sizes.values()))[:-1]), strict=True))
+    state = _trained(folder, job, arrays["inputs"][: job.n_train], arrays["labels"][: job.n_train], on_step)
     logits: dict[str, NDArray[Any]] = {
-        name: stacked_logits(spec, state, arrays[f"{name}.images"], device=job.device) for name in SPLITS
+        name: stacked_logits(spec, state, inputs[name], device=job.device) for name in SPLITS
     }
     if job.queries is not None:
-        pictures = QueryPlan.from_json(job.queries).pictures(spec, arrays["forget.images"])
+        pictures = QueryPlan.from_json(job.queries).pictures(spec, inputs["forget"])
         logits.update(answers(spec, state, pictures, job.device))
     write_tensors(folder / LOGITS, logits)
     if job.keep_weights:
@@ -92,7 +95,7 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
 
 
 def _trained(
-    folder: Path, job: TrainingJob, images: NDArray[np.uint8], labels: NDArray[np.int64], on_step: OnStep
+    folder: Path, job: TrainingJob, inputs: NDArray[Any], labels: NDArray[np.int64], on_step: OnStep
 ) -> StackedState:
     from reference_models.records.journal import JournalPlan, Recorder
     from reference_models.records.sisa import assign, train_sharded
@@ -103,12 +106,12 @@ def _trained(
         sharding = assign(job.keys, job.sisa_seed, *job.sisa)
         kept = folder if job.keep_weights else None
         return train_sharded(
-            spec, recipe, images, labels, sharding, job.seeds, device=job.device, on_step=on_step, journal_folder=kept
+            spec, recipe, inputs, labels, sharding, job.seeds, device=job.device, on_step=on_step, journal_folder=kept
         )
     recorder = None
     if job.journal is not None:
         recorder = Recorder.of(folder, JournalPlan(job.n_retain, job.journal), recipe, len(labels), job.seeds)
-    return train_chunk(spec, recipe, images, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
+    return train_chunk(spec, recipe, inputs, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
 
 
 LESS_MEMORY = "Close other programs, or reduce the recipe's `chunk`."

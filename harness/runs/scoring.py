@@ -27,7 +27,7 @@ def logits_of(
     from reference_models.training.prediction import stacked_logits
 
     state = {name: torch.from_numpy(np.array(array))[None] for name, array in weights.items()}
-    logits = {name: stacked_logits(spec, state, data.split(name).images, device=device)[0] for name in SPLITS}
+    logits = {name: stacked_logits(spec, state, data.split(name).inputs, device=device)[0] for name in SPLITS}
     return logits | {name: found[0] for name, found in answers(spec, state, queries, device).items()}
 
 

@@ -34,7 +34,7 @@ def guest_data(data: TaskData, digest: str) -> Path:
     def build(folder: Path) -> None:
         write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
 
-    folder, _ = Cache("inputs").get_or_build({"format": 1, "data": digest, "splits": list(GUEST_SPLITS)}, build)
+    folder, _ = Cache("inputs").get_or_build({"format": 2, "data": digest, "splits": list(GUEST_SPLITS)}, build)
     return folder / DATA_FILE
 
 

@@ -43,7 +43,8 @@ class Pictures:
         dataset: Any = task.definition.get("dataset")
         if not isinstance(dataset, dict) or dataset.get("kind") not in PUBLIC:
             return cls()
-        return cls("shown", data.forget.images) if drawable(data.forget.images.shape[1:]) else cls("size")
+        inputs = data.forget.inputs
+        return cls("shown", np.asarray(inputs[:])) if drawable(inputs.shape[1:]) else cls("size")
 
 
 def examples_record(

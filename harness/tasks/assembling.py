@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks import schema, splitting
 from harness.tasks.datasets import corrupting
 from harness.tasks.examples import Examples
+from harness.tasks.normalisation import statistics
 from harness.tasks.task import Split, TaskData
 from harness.tasks.yaml.wording import with_faults
 
@@ -31,7 +33,8 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
         DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
     """
     examples = read_examples(definition.dataset, base_dir)
-    train, validation, test = _held_out(examples, definition, base_dir)
+    held_out = _held_out(examples, definition, base_dir)
+    (train, validation, test), vocabulary = _encoded(examples, held_out)
     noise = definition.dataset
     if not isinstance(noise, schema.FacesDataset):
         n_classes = len(examples.class_names)
@@ -39,7 +42,8 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
     forget = _forget(train, definition.forget, examples.class_names, base_dir)
     retain_part, forget_part = splitting.part_forget(train, forget)
-    mean, std = _normalization(train, definition.normalization)
+    wanted = examples.normalise or definition.normalization is not None
+    mean, std = statistics(train, definition.normalization) if wanted else ((), ())
     return TaskData(
         retain=retain_part,
         forget=forget_part,
@@ -48,7 +52,17 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
         class_names=examples.class_names,
         mean=mean,
         std=std,
+        vocabulary=vocabulary,
     )
+
+
+def _encoded(examples: Examples, parts: tuple[Split, Split, Split]) -> tuple[tuple[Split, Split, Split], int | None]:
+    """Return (train, validation, test) with encoded inputs, and the number of token ids."""
+    if examples.fit is None:
+        return parts, examples.vocabulary
+    encoding = examples.fit(parts[0].inputs)
+    train, validation, test = (replace(part, inputs=encoding.apply(part.inputs)) for part in parts)
+    return (train, validation, test), encoding.vocabulary
 
 
 def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
@@ -82,7 +96,7 @@ def _sized(examples: Examples, dataset: schema.FashionMnistDataset | schema.Cifa
     test = examples.test
     if test is not None:
         test = splitting.subset(test, dataset.test_size, seed=dataset.seed, purpose="dataset.test_size")
-    return Examples(train=train, test=test, class_names=examples.class_names)
+    return replace(examples, train=train, test=test)
 
 
 def resolved(path: Path, base_dir: Path) -> Path:
@@ -161,34 +175,3 @@ def _ids_in(lines: list[str], path: Path) -> Iterator[str]:
             faults.append(f"line {number}: the id {error}")
     if faults:
         raise DatasetInvalidError(with_faults(f"forget.ids_file: {path}", faults))
-
-
-def _normalization(train: Split, given: schema.Normalization | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and standard deviation per channel of images scaled to [0, 1].
-
-    Both are computed from the training set (retain and forget) and used for every population, so that retrained models
-    differ from originals only in their training examples. Sums are exact (integers), so rounding does not depend on the
-    order of examples. A constant channel gets the standard deviation 1.
-    """
-    channels = train.images.shape[1]
-    if given is not None:
-        if len(given.mean) != channels or len(given.std) != channels:
-            raise DatasetInvalidError(
-                f"normalization: the images have {channels} channels; give as many means and stds"
-            )
-        return given.mean, given.std
-    counts = [np.bincount(train.images[:, channel].ravel(), minlength=256) for channel in range(channels)]
-    moments = [_moments(count) for count in counts]
-    if not any(std for _, std in moments):
-        raise DatasetInvalidError(
-            "all training images are constant: every pixel has the same value; use images that differ"
-        )
-    return tuple(mean for mean, _ in moments), tuple(std or 1.0 for _, std in moments)
-
-
-def _moments(histogram: NDArray[np.int64]) -> tuple[float, float]:
-    """Return mean and standard deviation of bytes / 255, given the histogram of the bytes."""
-    byte = np.arange(256, dtype=np.int64)
-    total, first, second = (int((histogram * byte**power).sum()) for power in (0, 1, 2))
-    variance = (total * second - first * first) / (total * total)
-    return first / total / 255, float(np.sqrt(variance)) / 255

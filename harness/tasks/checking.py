@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.bounds import FINITE, NumberError, Real, Whole
 from harness.core.keys import KeyTextError, key, look_alike, shown
+from harness.core.rows import chunks
 from harness.errors import DatasetInvalidError
-from harness.tasks.task import Split, Task, TaskData
+from harness.tasks.task import INPUT_DTYPES, TOKEN_DTYPES, Split, Task, TaskData
 from harness.tasks.yaml.wording import with_faults
 
 _SPLITS = ("retain", "forget", "validation", "test")
@@ -55,10 +58,19 @@ def load_data(task: Task) -> TaskData:
     if faults := [
         *_class_faults(data),
         *(fault for name in _SPLITS for fault in _split_faults(data, name)),
+        *_augmentation_faults(task, data),
         *_shared(data),
     ]:
         raise DatasetInvalidError(with_faults(f"The data of task {task.name}", faults))
     return data
+
+
+def _augmentation_faults(task: Task, data: TaskData) -> Iterator[str]:
+    if task.recipe.augment and len(data.retain.inputs.shape) != 4:
+        yield (
+            f"recipe.augment: {task.recipe.augment[0]} is for pictures, (n, C, H, W); inputs have the shape "
+            f"{data.retain.inputs.shape}: remove it (augment: [])"
+        )
 
 
 def _class_faults(data: TaskData) -> Iterator[str]:
@@ -69,13 +81,28 @@ def _class_faults(data: TaskData) -> Iterator[str]:
         yield f"class_names: {name!a} can be confused with {other!a}"
     if len(set(data.class_names)) != len(data.class_names):
         yield "class_names: a name occurs twice"
+    yield from _normalisation_faults(data)
+
+
+def _normalisation_faults(data: TaskData) -> Iterator[str]:
+    inputs = data.retain.inputs
+    token = str(inputs.dtype) in TOKEN_DTYPES
     for name, values in (("mean", data.mean), ("std", data.std)):
         if not all(isinstance(value, float) and math.isfinite(value) for value in values):
             yield f"{name}: must be finite numbers, found {values}"
-        if len(values) != data.retain.images.shape[1:2][0]:
-            yield f"{name}: {len(values)} numbers for {data.retain.images.shape[1]} channels"
+        if len(inputs.shape) > 1 and len(values) not in (0, inputs.shape[1]):
+            yield f"{name}: {len(values)} numbers for {inputs.shape[1]} channels or columns"
+        if values and token:
+            yield f"{name}: given for inputs of dtype {inputs.dtype}, which are token ids; leave it empty"
+    if len(data.mean) != len(data.std):
+        yield f"std: {len(data.std)} numbers, and mean has {len(data.mean)}"
     if any(value <= 0 for value in data.std):
         yield f"std: must be above 0, found {data.std}"
+    if token != (data.vocabulary is not None):
+        yield (
+            f"vocabulary: found {data.vocabulary} for inputs of dtype {inputs.dtype}; inputs of "
+            f"{', '.join(TOKEN_DTYPES)} need the number of token ids, others none"
+        )
 
 
 def _split_faults(data: TaskData, name: str) -> Iterator[str]:
@@ -83,11 +110,8 @@ def _split_faults(data: TaskData, name: str) -> Iterator[str]:
     size = len(split.labels)
     if size == 0:
         yield f"{name}: no examples"
-    shape, like = split.images.shape, data.retain.images.shape
-    if len(shape) != 4 or shape[1:] != like[1:]:
-        yield f"{name}.images: shape {shape}; must be (n, C, H, W), the same for all splits as for retain, {like}"
+    yield from _input_faults(data, name)
     for field, found, wanted in (
-        ("images", split.images.dtype, np.uint8),
         ("labels", split.labels.dtype, np.int64),
         ("true_labels", np.int64 if split.true_labels is None else split.true_labels.dtype, np.int64),
     ):
@@ -101,10 +125,45 @@ def _split_faults(data: TaskData, name: str) -> Iterator[str]:
     yield from _key_faults(f"{name}.subjects", [] if split.subjects is None else np.unique(split.subjects).tolist())
 
 
+def _input_faults(data: TaskData, name: str) -> Iterator[str]:
+    """Yield a fault for the shape, the type and each range of a split's inputs."""
+    inputs, like = data.split(name).inputs, data.retain.inputs
+    if len(inputs.shape) < 2 or 0 in inputs.shape[1:] or inputs.shape[1:] != like.shape[1:]:
+        yield f"{name}.inputs: shape {inputs.shape}; must be (n, ...), the same for all splits as for retain, {like.shape}"
+    if inputs.dtype != like.dtype:
+        yield f"{name}.inputs: dtype {inputs.dtype}; must be that of retain, {like.dtype}, since nothing is converted"
+    if str(inputs.dtype) not in INPUT_DTYPES:
+        yield f"{name}.inputs: dtype {inputs.dtype}; must be one of {', '.join(INPUT_DTYPES)}"
+        return
+    first = 0
+    for chunk in chunks(inputs):
+        wrong = _wrong_values(chunk, data.vocabulary)
+        if wrong.any():
+            row = int(np.argmax(wrong.reshape(len(chunk), -1).any(axis=1)))
+            example = shown(str(data.split(name).ids[first + row]))
+            what = (
+                "NaN or infinity"
+                if chunk.dtype.kind == "f"
+                else f"a token id outside 0 to {(data.vocabulary or 0) - 1}"
+            )
+            yield f"{name}.inputs: example {example} has {what}"
+            return
+        first += len(chunk)
+
+
+def _wrong_values(chunk: NDArray[Any], vocabulary: int | None) -> NDArray[np.bool_]:
+    """Return where floating-point inputs are not finite, and token ids are not in the vocabulary."""
+    if chunk.dtype.kind == "f":
+        return np.asarray(~np.isfinite(chunk))
+    if vocabulary is not None and chunk.dtype.kind == "i":
+        return np.asarray((chunk < 0) | (chunk >= vocabulary))
+    return np.zeros(0, dtype=np.bool_)
+
+
 def _lengths(split: Split, name: str, size: int) -> Iterator[str]:
     fields = {
         "ids": split.ids,
-        "images": split.images,
+        "inputs": split.inputs,
         "subjects": split.subjects,
         "true_labels": split.true_labels,
     }

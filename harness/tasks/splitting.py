@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,7 +179,7 @@ def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int
     labels = split.labels.copy()
     shift = np.random.RandomState(seed % 2**32).randint(1, n_classes, size=len(wrong))
     labels[wrong] = (labels[wrong] + shift) % n_classes
-    return Split(ids=split.ids, images=split.images, labels=labels, subjects=split.subjects)
+    return replace(split, labels=labels)
 
 
 def _subjects(split: Split, what: str) -> NDArray[np.str_]:

@@ -6,31 +6,64 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.rows import Inputs, chunks, taken
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, sharded
 
+TOKEN_DTYPES = ("int8", "int16", "int32", "int64")
+"""Types of inputs that are token ids; see :attr:`TaskData.vocabulary`."""
+INPUT_DTYPES = ("uint8", "bool", "float16", "float32", "float64", *TOKEN_DTYPES)
+"""Types of inputs, as NumPy names them; see :class:`reference_models.networks.recipe.ModelSpec` for what a network reads."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class Split:
     """Examples in a fixed order.
 
     Attributes:
         ids: shape (n,), str, unique within the task.
-        images: shape (n, C, H, W), uint8.
+        inputs: what the network reads of each example, shape (n, ...), of a type in :data:`INPUT_DTYPES`: pictures are uint8 of
+            shape (n, C, H, W).
         labels: shape (n,), int64.
         subjects: person or object that each example shows, shape (n,), str; None if the data has no subjects.
         true_labels: classes before the task corrupted ``labels``, shape (n,), int64; None if it did not.
     """
 
     ids: NDArray[np.str_]
-    images: NDArray[np.uint8]
+    inputs: Inputs
     labels: NDArray[np.int64]
-    subjects: NDArray[np.str_] | None = None
-    true_labels: NDArray[np.int64] | None = None
+    subjects: NDArray[np.str_] | None
+    true_labels: NDArray[np.int64] | None
+
+    def __init__(
+        self,
+        ids: NDArray[np.str_],
+        inputs: Inputs | None = None,
+        labels: NDArray[np.int64] | None = None,
+        subjects: NDArray[np.str_] | None = None,
+        true_labels: NDArray[np.int64] | None = None,
+        *,
+        images: Inputs | None = None,
+    ) -> None:
+        """Set the attributes; ``images`` is another name of ``inputs``."""
+        if (inputs is None) == (images is None) or labels is None:
+            raise TypeError("Split takes ids, inputs (or images) and labels")
+        vars(self).update(
+            ids=ids,
+            inputs=images if inputs is None else inputs,
+            labels=labels,
+            subjects=subjects,
+            true_labels=true_labels,
+        )
+
+    @property
+    def images(self) -> Any:
+        """Return the inputs; another name of them, for pictures."""
+        return self.inputs
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,7 +72,7 @@ class Split:
         """Return the examples at ``index``, in that order."""
         return Split(
             ids=self.ids[index],
-            images=self.images[index],
+            inputs=taken(self.inputs, index),
             labels=self.labels[index],
             subjects=None if self.subjects is None else self.subjects[index],
             true_labels=None if self.true_labels is None else self.true_labels[index],
@@ -53,7 +86,9 @@ class TaskData:
     Attributes:
         retain, forget, validation, test: the splits.
         class_names: one name per class.
-        mean, std: normalisation per channel, for images scaled to [0, 1].
+        mean, std: normalisation per index of an example's first dimension (channel or column); bytes are scaled to [0, 1]
+            before. Empty if inputs are not normalised.
+        vocabulary: number of token ids in inputs that are whole numbers; None for other inputs.
     """
 
     retain: Split
@@ -61,8 +96,9 @@ class TaskData:
     validation: Split
     test: Split
     class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    vocabulary: int | None = None
 
     @property
     def n_classes(self) -> int:
@@ -79,18 +115,19 @@ class TaskData:
         return found
 
     def digest(self) -> str:
-        """Return the SHA-256 of all data that a result may depend on: ids, images, labels, order, normalisation."""
+        """Return the SHA-256 of all data that a result may depend on: ids, inputs, labels, order, normalisation."""
         sha = hashlib.sha256()
         for name in ("retain", "forget", "validation", "test"):
             split = self.split(name)
-            sha.update(f"{name}:{split.images.shape}:".encode())
+            sha.update(f"{name}:{split.inputs.dtype}:{split.inputs.shape}:".encode())
             sha.update("\0".join(split.ids.tolist()).encode())
-            sha.update(np.ascontiguousarray(split.images).data)
+            for chunk in chunks(split.inputs):
+                sha.update(chunk.data)
             sha.update(np.ascontiguousarray(split.labels).data)
             if split.true_labels is not None:
                 sha.update(b"true:")
                 sha.update(np.ascontiguousarray(split.true_labels).data)
-        sha.update(repr((self.class_names, self.mean, self.std)).encode())
+        sha.update(repr((self.class_names, self.mean, self.std, self.vocabulary)).encode())
         return sha.hexdigest()
 
 
@@ -187,12 +224,13 @@ class Task:
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """Return the network's specification for this data."""
-        _, channels, height, width = data.retain.images.shape
+        inputs = data.retain.inputs
         return ModelSpec(
             architecture=self.architecture if self.sisa is None else sharded(self.architecture, self.sisa.shards),
-            in_channels=channels,
-            image_size=(height, width),
+            input_shape=tuple(inputs.shape[1:]),
             n_classes=data.n_classes,
             mean=data.mean,
             std=data.std,
+            dtype=str(inputs.dtype),
+            vocabulary=data.vocabulary,
         )

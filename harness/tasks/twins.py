@@ -1,7 +1,8 @@
-"""Detection of duplicates and near-duplicates (twins) across splits, by image content.
+"""Detection of duplicates and near-duplicates (twins) across splits, by the content of inputs.
 
-If an image to be forgotten has a twin in the retain set, retrained models have learned it too, and no method can forget it. If a
-held-out image has a twin in the training set, it measures memory instead of generalisation.
+If an example to be forgotten has a twin in the retain set, retrained models have learned it too, and no method can forget it. If
+a held-out example has a twin in the training set, it measures memory instead of generalisation. Near-duplicates are searched
+among pictures alone: distances of other inputs have no common scale.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
+from harness.core.rows import Inputs, chunks, taken
 from harness.tasks.task import Split, TaskData
 
 NEAR = 0.1
@@ -42,8 +44,8 @@ class Twins:
     Attributes:
         split: split of the counted examples.
         twin_in: split of their twins.
-        equal: number of examples with an equal image there.
-        near: number of examples with a nearly equal image there, and no equal one.
+        equal: number of examples with equal inputs there.
+        near: number of examples with a nearly equal picture there, and no equal one.
         other_label: number of these examples with another label than the twin found.
         pairs: ids of the first few examples, each with its twin's id.
     """
@@ -63,13 +65,16 @@ class Twins:
 
 @dataclass(frozen=True)
 class _Side:
-    """An index of a split's images: ``first`` maps an image's hash to its first example; ``unique`` lists these."""
+    """An index of a split: ``first`` maps the hash of inputs to the first example with them; ``unique`` lists these.
+
+    ``means`` are the block means of the unique pictures; None for other inputs.
+    """
 
     split: Split
     hashes: list[bytes]
     first: dict[bytes, int]
     unique: NDArray[np.int64]
-    means: NDArray[np.float32]
+    means: NDArray[np.float32] | None
 
 
 def find_twins(data: TaskData) -> tuple[Twins, ...]:
@@ -84,15 +89,18 @@ def find_twins(data: TaskData) -> tuple[Twins, ...]:
 
 
 def _side(split: Split) -> _Side:
-    hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in split.images]
+    hashes = [
+        hashlib.blake2b(row.tobytes(), digest_size=16).digest() for chunk in chunks(split.inputs) for row in chunk
+    ]
     first: dict[bytes, int] = {}
     for index, digest in enumerate(hashes):
         first.setdefault(digest, index)
     unique = np.asarray(list(first.values()), dtype=np.int64)
-    return _Side(split, hashes, first, unique, _block_means(split.images[unique]))
+    means = _block_means(taken(split.inputs, unique)) if len(split.inputs.shape) == 4 else None
+    return _Side(split, hashes, first, unique, means)
 
 
-def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _block_means(images: Inputs) -> NDArray[np.float32]:
     """Return the means over a grid of 4x4 blocks, each times the root of its size, shape (n, C * 16).
 
     Their Euclidean distance is at most that of the images (Cauchy-Schwarz, block by block).
@@ -102,7 +110,7 @@ def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     sizes = np.diff([*rows, height])[:, None] * np.diff([*columns, width])[None, :]
     found = np.empty((count, channels, *sizes.shape), dtype=np.float32)
     for start in range(0, count, _ROWS):
-        sums = np.add.reduceat(images[start : start + _ROWS], rows, axis=2, dtype=np.uint32)
+        sums = np.add.reduceat(images[start : start + _ROWS], rows, axis=2, dtype=np.float64)
         found[start : start + _ROWS] = np.add.reduceat(sums, columns, axis=3) / np.sqrt(sizes)
     return found.reshape(count, -1)
 
@@ -112,15 +120,14 @@ def _cuts(length: int) -> NDArray[np.int64]:
 
 
 def _deviation(splits: list[Split]) -> float:
-    """Return the root of the mean squared Euclidean distance of an image from the mean image."""
+    """Return the root of the mean squared Euclidean distance of inputs from the mean of all."""
     total = sum(len(split) for split in splits)
-    sums, squares = np.zeros(splits[0].images.shape[1:], dtype=np.int64), 0.0
+    sums, squares = np.zeros(splits[0].inputs.shape[1:]), 0.0
     for split in splits:
-        for start in range(0, len(split), _ROWS):
-            chunk = split.images[start : start + _ROWS]
-            sums += chunk.sum(axis=0, dtype=np.int64)
-            histogram = np.bincount(chunk.ravel(), minlength=256)
-            squares += float(histogram @ np.arange(256, dtype=np.float64) ** 2)
+        for chunk in chunks(split.inputs):
+            values = chunk.astype(np.float64)
+            sums += values.sum(axis=0)
+            squares += float(np.vdot(values, values))
     return float(np.sqrt(max(0.0, squares / total - float(((sums / total) ** 2).sum()))))
 
 
@@ -146,7 +153,7 @@ def _near(here: _Side, there: _Side, radius: float) -> Iterator[tuple[int, int]]
     from scipy.spatial import cKDTree
 
     lone = [row for row, index in enumerate(here.unique) if here.hashes[index] not in there.first]
-    if not lone or radius == 0:
+    if not lone or radius == 0 or here.means is None or there.means is None:
         return
     near, found = cKDTree(there.means).query(
         here.means[lone], k=min(_CANDIDATES, len(there.unique)), distance_upper_bound=radius
@@ -157,7 +164,7 @@ def _near(here: _Side, there: _Side, radius: float) -> Iterator[tuple[int, int]]
     for position in np.flatnonzero(np.isfinite(near[:, 0])).tolist():
         index = int(here.unique[lone[position]])
         candidates = there.unique[found[position][np.isfinite(near[position])]]
-        difference = there.split.images[candidates].astype(np.float64) - here.split.images[index]
+        difference = there.split.inputs[candidates].astype(np.float64) - here.split.inputs[index]
         distance = np.sqrt((difference**2).sum(axis=(1, 2, 3)))
         best = int(distance.argmin())
         if distance[best] <= radius:
@@ -180,7 +187,7 @@ def twin_warnings(twins: tuple[Twins, ...], sizes: dict[str, int]) -> list[str]:
 def _warning(twins: Twins, size: int) -> str:
     label = f", {twins.other_label} of them with another label" if twins.other_label else ""
     shown = ", ".join(f"{example!r} = {twin!r}" for example, twin in twins.pairs.items())
-    counts = f"{twins.equal} equal and {twins.near} nearly equal images{label}; e.g. {shown}"
+    counts = f"{twins.equal} equal and {twins.near} nearly equal{label}; e.g. {shown}"
     if (twins.split, twins.twin_in) == ("forget", "retain"):
         return (
             f"{twins.total} of {size} examples to forget have a TWIN IN THE RETAIN SET ({counts}). They CANNOT BE FORGOTTEN: "

@@ -40,7 +40,7 @@ def subset(split: Any, positions: Tensor) -> Any:
     """Return a split of the examples at ``positions``, int64."""
     chosen = copy.copy(split)
     where = positions.to(split.labels.device)
-    chosen.images, chosen.labels = split.images[where], split.labels[where]
+    chosen.inputs, chosen.labels = split.inputs[where], split.labels[where]
     return chosen
 
 

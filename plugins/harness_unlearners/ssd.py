@@ -78,7 +78,7 @@ def shuffled(split: Any) -> Any:
 def together(retain: Any, forget: Any) -> Any:
     """Return a split with the examples of ``retain`` followed by those of ``forget``."""
     whole = copy.copy(retain)
-    whole.images = torch.cat([retain.images, forget.images])
+    whole.inputs = torch.cat([retain.inputs, forget.inputs])
     whole.labels = torch.cat([retain.labels, forget.labels])
     return whole
 

@@ -1,4 +1,4 @@
-"""Registered network architectures; their input is normalised float32 of shape (n, C, H, W)."""
+"""Registered network architectures; they read pictures, normalised float32 of shape (n, C, H, W), and ``mlp`` any inputs."""
 
 from __future__ import annotations
 
@@ -107,13 +107,9 @@ def _margin(side: int, patch: int) -> int:
     return (-side % patch + 1) // 2
 
 
-def mlp(
-    in_channels: int, image_size: tuple[int, int], n_classes: int, *, hidden: Sequence[int] = (128, 128)
-) -> nn.Module:
-    """Return fully connected layers of the ``hidden`` sizes with ReLU between them."""
-    return nn.Sequential(
-        nn.Flatten(), *_linear_layers([in_channels * image_size[0] * image_size[1], *hidden, n_classes])
-    )
+def mlp(input_shape: Sequence[int], n_classes: int, *, hidden: Sequence[int] = (128, 128)) -> nn.Module:
+    """Return fully connected layers of the ``hidden`` sizes with ReLU between them, for inputs of any shape."""
+    return nn.Sequential(nn.Flatten(), *_linear_layers([math.prod(input_shape), *hidden, n_classes]))
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
@@ -162,6 +158,8 @@ def made(factory: Callable[..., nn.Module], given: Mapping[str, Any], options: M
     except (TypeError, ValueError):  # some callables have none
         parameters = MappingProxyType({})
     named = {name: given[name] for name, one in parameters.items() if name in given and one.kind in BY_NAME}
+    if not named and not set(POSITIONAL) <= set(given):
+        raise ValueError(f"its signature names none of {', '.join(given)}, which describe inputs that are no pictures")
     if not named:
         return factory(*(given[name] for name in POSITIONAL), **options)
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
@@ -193,13 +191,11 @@ def build_model(spec: ModelSpec, seed: int | None) -> nn.Module:
     """
     architecture = spec.architecture
     factory = find_architecture(architecture.name)
-    given = {"in_channels": spec.in_channels, "image_size": spec.image_size, "n_classes": spec.n_classes}
-    given["input_shape"] = (spec.in_channels, *spec.image_size)
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             # Not torch.manual_seed: that would also reseed the generators of every GPU.
             torch.default_generator.manual_seed(seed)
-        model = made(factory, given, architecture.options)
+        model = made(factory, spec.arguments(), architecture.options)
     if seed is not None and architecture.init and isinstance(model, nn.Module):
         load_initial(model, architecture.init[seed % len(architecture.init)], architecture.init_except)
     return model

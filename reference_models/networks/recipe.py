@@ -100,21 +100,54 @@ def sharded(architecture: ArchitectureSpec, shards: int) -> ArchitectureSpec:
 class ModelSpec:
     """An architecture and the shape of its data: the arguments for building the module.
 
+    The network reads float32: uint8 inputs are scaled to [0, 1], bool to 0 and 1; with ``mean`` and ``std`` they, and
+    floating-point inputs, become (x - mean) / std. Other integers are token ids, which it reads as int64.
+
     Attributes:
         architecture: the architecture.
-        in_channels: image channels C.
-        image_size: height and width in pixels (H, W).
+        input_shape: shape of one example: (C, H, W) for pictures.
         n_classes: number of logits.
-        mean: per channel, of images scaled to [0, 1]; the input is (x / 255 - mean) / std.
-        std: per channel, like ``mean``.
+        mean: of each index of an example's first dimension (channel or column); empty for no normalisation.
+        std: like ``mean``.
+        dtype: of the stored inputs, as NumPy names it.
+        vocabulary: number of token ids; None if inputs are no token ids.
     """
 
     architecture: ArchitectureSpec
-    in_channels: int
-    image_size: tuple[int, int]
+    input_shape: tuple[int, ...]
     n_classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    dtype: str = "uint8"
+    vocabulary: int | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """Return True if examples have three dimensions, (C, H, W)."""
+        return len(self.input_shape) == 3 and self.vocabulary is None
+
+    @property
+    def in_channels(self) -> int:
+        """Return the channels of pictures; raise ValueError for other inputs."""
+        return self._picture()[0]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Return height and width of pictures in pixels; raise ValueError for other inputs."""
+        return self._picture()[1:]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what a factory can be given, by the names of its parameters."""
+        given: dict[str, Any] = {"input_shape": self.input_shape, "n_classes": self.n_classes}
+        if self.is_picture:
+            given |= {"in_channels": self.in_channels, "image_size": self.image_size}
+        return given if self.vocabulary is None else given | {"vocabulary": self.vocabulary}
+
+    def _picture(self) -> tuple[int, int, int]:
+        if not self.is_picture:
+            raise ValueError(f"inputs are no pictures: an example has the shape {self.input_shape}, not (C, H, W)")
+        channels, height, width = self.input_shape
+        return channels, height, width
 
 
 def to_json(value: Recipe | ArchitectureSpec | ModelSpec) -> dict[str, Any]:
@@ -136,14 +169,14 @@ def architecture_from_json(data: Mapping[str, Any]) -> ArchitectureSpec:
 
 def model_spec_from_json(data: Mapping[str, Any]) -> ModelSpec:
     """Return the model specification that :func:`to_json` wrote."""
-    height, width = data["image_size"]
     return ModelSpec(
         architecture=architecture_from_json(data["architecture"]),
-        in_channels=data["in_channels"],
-        image_size=(height, width),
+        input_shape=tuple(data["input_shape"]),
         n_classes=data["n_classes"],
         mean=tuple(data["mean"]),
         std=tuple(data["std"]),
+        dtype=data["dtype"],
+        vocabulary=data["vocabulary"],
     )
 
 

@@ -34,9 +34,11 @@ class Sharded(nn.Module):
 
 
 def sharded_network(
-    in_channels: int,
-    image_size: tuple[int, int],
+    input_shape: tuple[int, ...],
     n_classes: int,
+    in_channels: int | None = None,
+    image_size: tuple[int, int] | None = None,
+    vocabulary: int | None = None,
     *,
     shards: int,
     name: str,
@@ -44,8 +46,9 @@ def sharded_network(
 ) -> nn.Module:
     """Return a network of ``shards`` constituents of the architecture ``name``, initialised one after another."""
     factory = find_architecture(name)
-    given = {"in_channels": in_channels, "image_size": image_size, "n_classes": n_classes}
-    given["input_shape"] = (in_channels, *image_size)
+    values = (input_shape, n_classes, in_channels, image_size, vocabulary)
+    names = ("input_shape", "n_classes", "in_channels", "image_size", "vocabulary")
+    given = {key: value for key, value in zip(names, values, strict=True) if value is not None}
     return Sharded([made(factory, given, options) for _ in range(shards)])
 
 

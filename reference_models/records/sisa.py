@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,7 @@ def stage_recipe(recipe: Recipe, n_slices: int) -> Recipe:
 def train_sharded(
     spec: ModelSpec,
     recipe: Recipe,
-    images: NDArray[np.uint8],
+    inputs: NDArray[Any],
     labels: NDArray[np.int64],
     sharding: Sharding,
     seeds: Sequence[int],
@@ -87,7 +88,7 @@ def train_sharded(
     Args:
         spec: the sharded network.
         recipe: recipe of a training on all examples; see :func:`stage_recipe`.
-        images: shape (n, C, H, W), uint8.
+        inputs: shape (n, ...), as ``spec`` describes them.
         labels: shape (n,), int64.
         sharding: shard and slice of these examples; stages without examples are skipped.
         seeds: seed of each member.
@@ -112,7 +113,7 @@ def train_sharded(
                 trained = train_chunk(
                     constituent_spec(spec),
                     steps.recipe,
-                    images[rows],
+                    inputs[rows],
                     labels[rows],
                     own_seeds,
                     device=device,

@@ -10,10 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from reference_models.networks.images import Normaliser
+from reference_models.networks.inputs import Normaliser, normalise
 from reference_models.networks.recipe import ModelSpec
 from reference_models.training.examples import Examples
-from reference_models.training.grouped import grouped_module, is_members_first, load_members, members_of
+from reference_models.training.grouped import (
+    UnsupportedLayerError,
+    grouped_module,
+    is_members_first,
+    load_members,
+    members_of,
+)
 from reference_models.training.losses import summed_loss
 from reference_models.training.sampling import Batch
 from reference_models.training.states import StackedState, member_state, n_members, on_cpu, stack_states
@@ -25,8 +31,8 @@ Mechanism = Literal["grouped", "vmap", "loop"]
 class Ensemble(Protocol):
     """K models, with weights on one device."""
 
-    def logits(self, images: Tensor) -> Tensor:
-        """Return float32 outputs (K, B, n_classes) in training mode, for uint8 images (K, B, H, W, C)."""
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Return float32 outputs (K, B, n_classes) in training mode, for stored inputs (K, B, ...); pictures (K, B, H, W, C)."""
         ...
 
     def gradients(self, examples: Examples, batch: Batch) -> None:
@@ -45,7 +51,7 @@ class Ensemble(Protocol):
 class _Differentiated:
     """A base class that computes gradients by autograd."""
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
         raise NotImplementedError
 
@@ -57,7 +63,7 @@ class _Differentiated:
         """See :class:`Ensemble`."""
         for parameter in self.parameters():
             parameter.grad = None
-        loss = summed_loss(self.logits(examples.pictures(batch)), examples.targets(batch), examples.recipe)
+        loss = summed_loss(self.logits(examples.drawn(batch)), examples.targets(batch), examples.recipe)
         loss.backward()  # type: ignore[no-untyped-call]
 
 
@@ -65,18 +71,23 @@ class GroupedEnsemble(_Differentiated):
     """An ensemble in one K-fold module (:mod:`reference_models.training.grouped`)."""
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
-        self._k, self._template = n_members(state), template
+        self._k, self._template, self._spec = n_members(state), template, spec
         self._members_first = is_members_first(template)
+        if not spec.is_picture and not (self._members_first and len(spec.input_shape) == 1):
+            raise UnsupportedLayerError("only pictures and vectors have a K-fold form")
         self._module = grouped_module(template, self._k).to(device)
         load_members(self._module, state)
-        self._normaliser = Normaliser(spec.mean, spec.std, device)
+        self._normaliser = _picture_normaliser(spec, device)
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
+        if not self._spec.is_picture:
+            vectors: Tensor = self._module(normalise(inputs, self._spec.mean, self._spec.std, dims=1))
+            return vectors
         if self._members_first:
-            out: Tensor = self._module(self._normaliser.channels_last(images))
+            out: Tensor = self._module(self._normaliser.channels_last(inputs))
             return out
-        out = self._module(self._normaliser.channels_side_by_side(images))
+        out = self._module(self._normaliser.channels_side_by_side(inputs))
         return out.view(len(out), self._k, -1).transpose(0, 1)
 
     def parameters(self) -> Iterator[Tensor]:
@@ -96,11 +107,27 @@ corrupted, and the process crashes or hangs some time later.
 """
 
 
-def planes(pictures: Tensor, module: nn.Module) -> Tensor:
-    """Return images (..., h, w, C) as (..., C, h, w); copy them only if ``module`` has narrow convolutions."""
-    values = pictures.movedim(-1, -3)
+def _picture_normaliser(spec: ModelSpec, device: torch.device) -> Normaliser:
+    return Normaliser(spec.mean, spec.std, getattr(torch, spec.dtype), device)
+
+
+def planes(inputs: Tensor, module: nn.Module, spec: ModelSpec) -> Tensor:
+    """Return pictures (..., h, w, C) as (..., C, h, w); copy them only if ``module`` has narrow convolutions.
+
+    Other inputs are returned as they are.
+    """
+    if not spec.is_picture:
+        return inputs
+    values = inputs.movedim(-1, -3)
     narrow = any(isinstance(part, nn.Conv2d) and part.out_channels < NARROW for part in module.modules())
     return values.contiguous() if narrow else values
+
+
+def read_inputs(inputs: Tensor, module: nn.Module, spec: ModelSpec) -> Tensor:
+    """Return what ordinary modules read, for stored inputs (..., B, ...); pictures (..., B, H, W, C) become (..., B, C, H, W)."""
+    if not spec.is_picture:
+        return normalise(inputs, spec.mean, spec.std, dims=len(spec.input_shape))
+    return planes(_picture_normaliser(spec, inputs.device).channels_last(inputs), module, spec)
 
 
 class VmapEnsemble(_Differentiated):
@@ -112,15 +139,15 @@ class VmapEnsemble(_Differentiated):
         own = {name: tensor.detach().to(device, copy=True) for name, tensor in state.items()}
         self._buffers = {name: tensor for name, tensor in own.items() if name not in trained}
         self._parameters = {name: tensor.requires_grad_() for name, tensor in own.items() if name in trained}
-        self._normaliser = Normaliser(spec.mean, spec.std, device)
+        self._spec = spec
 
-    def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-        out: Tensor = functional_call(self._module, (parameters, buffers), (images,))
+    def _one(self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        out: Tensor = functional_call(self._module, (parameters, buffers), (inputs,))
         return out
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = planes(self._normaliser.channels_last(images), self._module)
+        values = read_inputs(inputs, self._module, self._spec)
         out: Tensor = vmap(self._one)(self._parameters, self._buffers, values)
         return out
 
@@ -142,11 +169,11 @@ class LoopEnsemble(_Differentiated):
         for member, module in enumerate(self._modules):
             module.load_state_dict(member_state(state, member))
             module.to(device)
-        self._normaliser = Normaliser(spec.mean, spec.std, device)
+        self._spec = spec
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor) -> Tensor:
         """See :class:`Ensemble`."""
-        values = planes(self._normaliser.channels_last(images), self._modules[0])
+        values = read_inputs(inputs, self._modules[0], self._spec)
         return torch.stack([module(own) for module, own in zip(self._modules, values, strict=True)])
 
     def parameters(self) -> Iterator[Tensor]:

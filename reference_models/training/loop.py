@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reference_models.networks.architectures import build_model
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
 from reference_models.training.ensembles import Ensemble, Mechanism, planes
 from reference_models.training.examples import Examples
@@ -46,7 +46,7 @@ OnStep = Callable[[int, int], None]
 def train_chunk(
     spec: ModelSpec,
     recipe: Recipe,
-    images: NDArray[np.uint8],
+    inputs: NDArray[Any],
     labels: NDArray[np.int64],
     seeds: Sequence[int],
     *,
@@ -65,7 +65,7 @@ def train_chunk(
     Args:
         spec: the network.
         recipe: training recipe; ``recipe.chunk`` is ignored.
-        images: shape (n, C, H, W), uint8.
+        inputs: shape (n, ...), as ``spec`` describes them.
         labels: shape (n,), int64, in 0..n_classes - 1.
         seeds: seed of each member.
         device: training device, which also holds the examples.
@@ -80,11 +80,11 @@ def train_chunk(
     Raises:
         ValueError: if there are no seeds, shapes do not match, the architecture is unknown, or one step needs more examples.
     """
-    _check(spec, images, labels, seeds)
+    _check(spec, inputs, labels, seeds)
     mechanism = mechanism or choose_mechanism(spec)
     if mechanism == "loop":
-        return _train_in_turn(spec, recipe, images, labels, seeds, torch.device(device), on_step, recorder, initial)
-    examples = Examples(images, labels, recipe, torch.device(device))
+        return _train_in_turn(spec, recipe, inputs, labels, seeds, torch.device(device), on_step, recorder, initial)
+    examples = Examples(inputs, labels, recipe, torch.device(device), spec)
     total_steps = recipe.epochs * steps_per_epoch(recipe, len(labels))
     with reproducible():
         ensemble = make_ensemble(spec, initial or initial_state(spec, seeds), device, mechanism)
@@ -102,7 +102,7 @@ def train_chunk(
 def train_one(
     spec: ModelSpec,
     recipe: Recipe,
-    images: NDArray[np.uint8],
+    inputs: NDArray[Any],
     labels: NDArray[np.int64],
     seed: int,
     device: torch.device | str = "cpu",
@@ -114,8 +114,8 @@ def train_one(
 
     Random layers draw from the global generators, which are seeded from ``seed`` and restored after training.
     """
-    _check(spec, images, labels, [seed])
-    examples = Examples(images, labels, recipe, torch.device(device))
+    _check(spec, inputs, labels, [seed])
+    examples = Examples(inputs, labels, recipe, torch.device(device), spec)
     total_steps = recipe.epochs * steps_per_epoch(recipe, len(labels))
     model = build_model(spec, seed)
     if initial is not None:
@@ -125,12 +125,12 @@ def train_one(
     with reproducible(), torch.random.fork_rng():
         torch.manual_seed(derive_seed("member", "layers", seed))
         for step, batch in enumerate(member_batches(recipe, len(labels), seed)):
-            inputs = normalise(planes(examples.pictures(batch), model), spec.mean, spec.std)
+            read = normalise(planes(examples.drawn(batch), model, spec), spec.mean, spec.std, len(spec.input_shape))
             targets = examples.targets(batch)
             optimizer.zero_grad()
             set_learning_rate(optimizer, learning_rate(recipe, step, total_steps))
             with recorded(recorder, step, lambda: _alone(model)):
-                F.cross_entropy(model(inputs), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
+                F.cross_entropy(model(read), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             if on_step is not None:
                 on_step(step + 1, total_steps)
@@ -195,10 +195,10 @@ def recorded(recorder: Recorder | None, step: int, state: Callable[[], StackedSt
         recorder.after(step, state)
 
 
-def _check(spec: ModelSpec, images: NDArray[np.uint8], labels: NDArray[np.int64], seeds: Sequence[int]) -> None:
-    shape = (len(labels), spec.in_channels, *spec.image_size)
-    if images.shape != shape or images.dtype != np.uint8:
-        raise ValueError(f"images must be uint8 of shape {shape}, not {images.dtype} of shape {images.shape}")
+def _check(spec: ModelSpec, inputs: NDArray[Any], labels: NDArray[np.int64], seeds: Sequence[int]) -> None:
+    shape = (len(labels), *spec.input_shape)
+    if inputs.shape != shape or inputs.dtype != spec.dtype:
+        raise ValueError(f"inputs must be {spec.dtype} of shape {shape}, not {inputs.dtype} of shape {inputs.shape}")
     if len(seeds) == 0:
         raise ValueError("there are no seeds; pass one seed per model")
 
@@ -210,7 +210,7 @@ def _alone(model: nn.Module) -> StackedState:
 def _train_in_turn(
     spec: ModelSpec,
     recipe: Recipe,
-    images: NDArray[np.uint8],
+    inputs: NDArray[Any],
     labels: NDArray[np.int64],
     seeds: Sequence[int],
     device: torch.device,
@@ -227,5 +227,5 @@ def _train_in_turn(
 
         own = None if recorder is None else recorder.only(member)
         begun = None if initial is None else member_state(initial, member)
-        states.append(train_one(spec, recipe, images, labels, seed, device, report, own, begun))
+        states.append(train_one(spec, recipe, inputs, labels, seed, device, report, own, begun))
     return stack_states(states)

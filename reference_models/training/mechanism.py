@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from reference_models.networks.architectures import build_model
+from reference_models.networks.inputs import is_token, normalise
 from reference_models.networks.recipe import ModelSpec, model_spec_from_json
 from reference_models.networks.traits import draws_random_numbers, entered_layers, tied_weights
 from reference_models.training.ensembles import ENSEMBLES, Ensemble, LoopEnsemble, Mechanism
 from reference_models.training.states import StackedState, stack_states
 
 PROBE_MEMBERS = 2
-PROBE_IMAGES = 3
+PROBE_EXAMPLES = 3
 PROBE_TOLERANCE = 1e-3
 DATA_DEPENDENT = ("data-dependent control flow", "vmap: It looks like you're calling .item()", "dynamic shape")
 """Parts of the messages with which ``torch.func.vmap`` refuses Python code that depends on the values of tensors."""
@@ -69,7 +70,8 @@ def _choose(spec_json: str) -> Choice:
     template = build_model(spec, None)
     if (tied := tied_weights(template)) is not None:
         return Choice("loop", f"its weights {tied[0]!r} and {tied[1]!r} are one tensor")
-    if draws_random_numbers(build_model(spec, None), _probe(spec)[0].movedim(-1, 1) / 255):
+    read = normalise(probe_inputs(spec, PROBE_EXAMPLES), spec.mean, spec.std, len(spec.input_shape))
+    if draws_random_numbers(build_model(spec, None), read):
         return Choice("loop", "it draws random numbers, e.g. for dropout, which must not depend on other models")
     frozen = [name for name, parameter in template.named_parameters() if not parameter.requires_grad]
     if ":" in spec.architecture.name or frozen:
@@ -84,32 +86,39 @@ def _choose(spec_json: str) -> Choice:
     return Choice("grouped")
 
 
-def _probe(spec: ModelSpec) -> Tensor:
-    """Return random images (K, B, H, W, C), uint8."""
-    shape = (PROBE_MEMBERS, PROBE_IMAGES, *spec.image_size, spec.in_channels)
-    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-
-
 def _refusal(spec: ModelSpec, mechanism: Mechanism) -> str:
     """Return why ``mechanism`` cannot be used; empty if it runs this architecture and computes what the loop computes."""
     state, template, cpu = initial_state(spec, range(PROBE_MEMBERS)), build_model(spec, None), torch.device("cpu")
-    images = _probe(spec)
+    inputs = probe_inputs(spec, PROBE_MEMBERS * PROBE_EXAMPLES).view(PROBE_MEMBERS, PROBE_EXAMPLES, *spec.input_shape)
+    if spec.is_picture:
+        inputs = inputs.movedim(-3, -1)
     with torch.no_grad(), entered_layers(template) as entered:
         try:
             ensemble = ENSEMBLES[mechanism](spec, template, state, cpu)
-            found, after = ensemble.logits(images), ensemble.state()
+            found, after = ensemble.logits(inputs), ensemble.state()
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
             where = f"in its layer {entered[-1]}: " if entered else ""
             return f"they cannot be computed together: {where}{str(error).strip().splitlines()[0]}"
     with torch.no_grad():
         loop = LoopEnsemble(spec, build_model(spec, None), state, cpu)
-        alone = loop.logits(images)
+        alone = loop.logits(inputs)
         if not _close(found, alone):
             return "computed together, its models give other outputs than each by itself"
         differ = (name for name, one in loop.state().items() if not _close(after[name].float(), one.float()))
         if (name := next(differ, None)) is not None:
             return f"computed together, its models have another {name!r} after a step than each by itself"
     return ""
+
+
+def probe_inputs(spec: ModelSpec, count: int) -> Tensor:
+    """Return ``count`` random examples as stored, shape (count, ...), always the same."""
+    generator, dtype = torch.Generator().manual_seed(0), getattr(torch, spec.dtype)
+    shape = (count, *spec.input_shape)
+    if is_token(dtype):
+        return torch.randint(0, spec.vocabulary or 2, shape, generator=generator).to(dtype)
+    if dtype == torch.uint8:
+        return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
+    return torch.randn(shape, generator=generator).to(dtype)
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

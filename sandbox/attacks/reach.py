@@ -115,7 +115,7 @@ def write_through_own_memory(retain):
         memory.seek(tensor.data_ptr())
         memory.write(bytes(64))
     with safe_open(f"/proc/self/fd/{KEPT[0]}", framework="pt") as file:
-        if not file.get_tensor("retain.images").flatten()[:64].any():
+        if not file.get_tensor("retain.inputs").flatten()[:64].any():
             reached("the data file has changed")
 
 

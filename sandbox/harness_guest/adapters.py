@@ -20,8 +20,8 @@ hookimpl = pluggy.HookimplMarker("harness")
 class Examples(Dataset[Any]):
     """The examples of a split in CPU memory, where worker processes of a ``DataLoader`` can read them.
 
-    Item ``i`` is (image, label), or with ``ids`` a dict of "image", "age_group" (the label) and "image_id". Images are float32
-    of shape (C, H, W), normalised for the network; labels and ids are ints.
+    Item ``i`` is (input, label), or with ``ids`` a dict of "image", "age_group" (the label) and "image_id". Inputs are what the
+    network reads, for pictures float32 of shape (C, H, W); labels and ids are ints.
 
     Args:
         split: ``retain``, ``forget`` or ``validation``, as passed to the hook.
@@ -30,7 +30,7 @@ class Examples(Dataset[Any]):
 
     def __init__(self, split: Any, ids: Sequence[int] | None = None) -> None:
         self._split, self._ids = split, ids
-        self._images, self._labels = split.images.cpu(), split.labels.tolist()
+        self._inputs, self._labels = split.inputs.cpu(), split.labels.tolist()
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -39,15 +39,15 @@ class Examples(Dataset[Any]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return the examples of a batch; a ``DataLoader`` calls this, and one call normalises all of its images."""
+        """Return the examples of a batch; a ``DataLoader`` calls this, and one call normalises all of its inputs."""
         self._split.meter.draw(len(indices))
-        images = self._split.normalised(self._images[torch.as_tensor(indices)])
+        inputs = self._split.normalised(self._inputs[torch.as_tensor(indices)])
         labels = [self._labels[index] for index in indices]
         if self._ids is None:
-            return list(zip(images, labels, strict=True))
+            return list(zip(inputs, labels, strict=True))
         return [
             {"image": image, "age_group": label, "image_id": self._ids[index]}
-            for image, label, index in zip(images, labels, indices, strict=True)
+            for image, label, index in zip(inputs, labels, indices, strict=True)
         ]
 
 

@@ -224,8 +224,8 @@ def _load(
     model.load_state_dict(read_state(path_of(files.weights)), strict=True)
     normalisation = Normalisation(spec.mean, spec.std)
     splits = {
-        name: SplitData(images.to(device), labels.to(device), spec.n_classes, normalisation, meter)
-        for name, (images, labels) in read_splits(path_of(files.data)).items()
+        name: SplitData(inputs.to(device), labels.to(device), spec.n_classes, normalisation, meter)
+        for name, (inputs, labels) in read_splits(path_of(files.data)).items()
     }
     seed_everything(job.seed)
     return splits

@@ -32,8 +32,7 @@ def digest(tensor: Tensor) -> int:
 
 
 def probe_network(
-    in_channels: int,
-    image_size: tuple[int, int],
+    input_shape: Sequence[int],
     n_classes: int,
     *,
     hidden: Sequence[int],
@@ -42,10 +41,10 @@ def probe_network(
     """Return a small fully connected probe network.
 
     Args:
-        in_channels, image_size, n_classes, hidden: see :func:`reference_models.networks.architectures.mlp`.
-        digests: split -> expected digests of its images and labels.
+        input_shape, n_classes, hidden: see :func:`reference_models.networks.architectures.mlp`.
+        digests: split -> expected digests of its inputs and labels.
     """
-    return ProbeNetwork(mlp(in_channels, image_size, n_classes, hidden=hidden), digests)
+    return ProbeNetwork(mlp(input_shape, n_classes, hidden=hidden), digests)
 
 
 class ProbeNetwork(nn.Sequential):
@@ -71,7 +70,7 @@ class ProbeNetwork(nn.Sequential):
     def _look(self) -> list[float]:
         # type(), not isinstance(), which would call __class__ of foreign objects, and some of these raise.
         splits = [thing for thing in gc.get_objects() if type(thing) is SplitData]
-        found = {(digest(split.images), digest(split.labels)) for split in splits}
+        found = {(digest(split.inputs), digest(split.labels)) for split in splits}
         devices = {split.labels.device for split in splits} | {tensor.device for tensor in self.parameters()}
         return [
             float(any(module.training for module in self.modules())),

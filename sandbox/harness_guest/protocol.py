@@ -12,7 +12,7 @@ kind        direction  payload
 ==========  =========  ==========================================================================================
 HELLO       to guest   :class:`Hello`: instructions for all models: model specification, plugin, ...
 READY       to host    {"torch", "python", "device", "threads", "pid1", "isolation"}: torch imported
-DATA        to guest   the splits, once, after READY: ``{split}.images`` (uint8, n C H W) and ``{split}.labels`` (int64, n)
+DATA        to guest   the splits, once, after READY: ``{split}.inputs`` (n, ...) and ``{split}.labels`` (int64, n)
                        for retain, forget and validation
 MODEL       to guest   :class:`Job`; a WEIGHTS frame with the original's state follows, and then, if the job announces one,
                        a JOURNAL frame of exactly that length: the record of its training
@@ -43,7 +43,7 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 MAGIC = b"UH"
 HEADER = struct.Struct(">2sBQ")
 LOG_HEADER = struct.Struct(">QQ")

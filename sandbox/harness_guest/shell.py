@@ -211,7 +211,7 @@ class Names:
 
     def banner(self) -> str:
         """Return a description of the names, to be printed at the start."""
-        shape = " x ".join(map(str, next(iter(self.splits.values())).images.shape[1:]))
+        shape = " x ".join(map(str, next(iter(self.splits.values())).inputs.shape[1:]))
         sizes = ", ".join(f"{name} ({len(split)})" for name, split in self.splits.items())
         lines = [
             f"  model                {type(self.model).__name__}, {_count(self.model)} parameters, in eval mode",

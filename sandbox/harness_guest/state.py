@@ -28,9 +28,9 @@ class OutputTooLargeError(Exception):
 
 
 def read_splits(path: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return images (n, C, H, W) uint8 and labels (n,) int64 of each split, memory-mapped."""
+    """Return inputs (n, ...) and labels (n,) int64 of each split, memory-mapped."""
     with safe_open(path, framework="pt") as file:
-        return {name: (file.get_tensor(f"{name}.images"), file.get_tensor(f"{name}.labels")) for name in SPLITS}
+        return {name: (file.get_tensor(f"{name}.inputs"), file.get_tensor(f"{name}.labels")) for name in SPLITS}
 
 
 def read_state(path: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A dry run of a network: build it and train one step on random images, to find its errors before training.
+"""A dry run of a network: build it and train one step on random inputs, to find its errors before training.
 
 Host and guest both call it, since a network that works with one torch version may fail with another.
 """
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from reference_models.networks.architectures import build_model
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec
 from reference_models.networks.traits import entered_layers
+from reference_models.training.mechanism import probe_inputs
 
 EXCHANGED = (
     torch.float64,
@@ -40,7 +42,7 @@ def try_network(spec: ModelSpec, batch_sizes: Iterable[int], device: str = "cpu"
 
     Args:
         spec: of the network.
-        batch_sizes: numbers of images.
+        batch_sizes: numbers of examples.
         device: "cpu" or "cuda".
 
     Raises:
@@ -100,15 +102,15 @@ def _check_left_out(model: nn.Module, spec: ModelSpec) -> None:
             )
 
 
-def _images(spec: ModelSpec, size: int, device: str) -> Tensor:
-    return torch.randn(size, spec.in_channels, *spec.image_size, device=device)
+def _inputs(spec: ModelSpec, size: int, device: str) -> Tensor:
+    return normalise(probe_inputs(spec, size).to(device), spec.mean, spec.std, len(spec.input_shape))
 
 
 def _pass(model: nn.Module, spec: ModelSpec, size: int, device: str) -> None:
     what = f"a batch of {size} {'example' if size == 1 else 'examples'}"
     labels = torch.zeros(size, dtype=torch.int64, device=device)
     model.train()
-    logits = _checked_logits(model, spec, _images(spec, size, device), what)
+    logits = _checked_logits(model, spec, _inputs(spec, size, device), what)
     try:
         F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
     except (Exception, SystemExit) as error:
@@ -126,20 +128,20 @@ def _evaluate(model: nn.Module, spec: ModelSpec, device: str) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     what = "a batch of 2 examples in evaluation mode"
     with torch.no_grad():
-        _checked_logits(model, spec, _images(spec, 2, device), what)
+        _checked_logits(model, spec, _inputs(spec, 2, device), what)
     for name, value in model.state_dict().items():
         if not torch.equal(value, before[name]):
             raise NetworkError(f"{name!r} changes in {what}; only training may change a network's state")
 
 
-def _checked_logits(model: nn.Module, spec: ModelSpec, images: Tensor, what: str) -> Tensor:
+def _checked_logits(model: nn.Module, spec: ModelSpec, inputs: Tensor, what: str) -> Tensor:
     with entered_layers(model) as entered, _non_finite(model) as at_fault:
         try:
-            logits = model(images)
+            logits = model(inputs)
         except (Exception, SystemExit) as error:
             where = f" in its layer {entered[-1]}" if entered else ""
             raise NetworkError(f"{what} fails{where}: {type(error).__name__}: {error}") from error
-    shape = (len(images), spec.n_classes)
+    shape = (len(inputs), spec.n_classes)
     if not isinstance(logits, Tensor):
         raise NetworkError(f"it returns a {type(logits).__name__} for {what}; it must return logits of shape {shape}")
     if tuple(logits.shape) != shape:

@@ -36,7 +36,7 @@ from tests.program import TASK, Program
 from tests.wheels import write_wheel
 
 SMALL = Limits(memory_mib=2048, pids=128, cpus=1.0, tmpfs_mib=64, shm_mib=64)
-SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
+SPEC = ModelSpec(ArchitectureSpec("mlp", {}), (1, 8, 8), 4, (0.5,), (0.25,))
 
 HEADER = """
 import pluggy
@@ -93,7 +93,7 @@ def write_data(path: Path) -> Path:
     generator = np.random.default_rng(0)
     arrays: dict[str, Any] = {}
     for split in ("retain", "forget", "validation"):
-        arrays[f"{split}.images"] = generator.integers(0, 256, (32, 1, *SPEC.image_size), dtype=np.uint8)
+        arrays[f"{split}.inputs"] = generator.integers(0, 256, (32, *SPEC.input_shape), dtype=np.uint8)
         arrays[f"{split}.labels"] = generator.integers(0, SPEC.n_classes, 32)
     save_file(arrays, path)
     path.chmod(0o600)

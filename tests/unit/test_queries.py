@@ -23,7 +23,7 @@ from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 from reference_models.training.mechanism import initial_state
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8), dtype=np.uint8)
-SPEC = ModelSpec(ArchitectureSpec("small-cnn", {"width": 8}), 3, (8, 8), 4, (0.5,) * 3, (0.25, 0.2, 0.1))
+SPEC = ModelSpec(ArchitectureSpec("small-cnn", {"width": 8}), (3, 8, 8), 4, (0.5,) * 3, (0.25, 0.2, 0.1))
 BOTH = Recipe(augment=("crop-pad-4", "horizontal-flip"))
 
 
@@ -41,11 +41,39 @@ def channels_last(images: NDArray[np.uint8]) -> torch.Tensor:
     ],
 )
 def test_the_recipe_decides_which_augmentations_are_asked(recipe: Recipe, names: tuple[str, ...]) -> None:
-    plan = QueryPlan.of(recipe, "digest")
+    plan = QueryPlan.of(recipe, SPEC, "digest")
 
     assert plan.names == names
     assert tuple(plan.pictures(SPEC, PICTURES)) == names
     assert QueryPlan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("dtype", "names"),
+    [
+        ("float32", ("noise", "bfloat16")),
+        ("float64", ("noise", "bfloat16")),
+        ("bool", ("bfloat16",)),
+        ("int64", ("bfloat16",)),
+    ],
+)
+def test_inputs_that_are_no_numbers_on_a_scale_have_no_noise(dtype: str, names: tuple[str, ...]) -> None:
+    spec = ModelSpec(ArchitectureSpec("mlp"), (5,), 4, dtype=dtype, vocabulary=9 if dtype == "int64" else None)
+    inputs = np.arange(30).reshape(6, 5).astype(dtype)
+
+    pictures = QueryPlan.of(Recipe(), spec, "digest").pictures(spec, inputs)
+
+    assert tuple(pictures) == names
+    assert all(changed.dtype == inputs.dtype for changed in pictures.values())
+
+
+@pytest.mark.parametrize("std", [(), (2.0, 30.0)])
+def test_noise_of_floating_point_inputs_has_the_scale_of_each_column(std: tuple[float, ...]) -> None:
+    inputs = np.random.default_rng(1).standard_normal((4000, 2)) * [2.0, 30.0]
+
+    changed = noisy(inputs, std, 3) - inputs
+
+    np.testing.assert_allclose(changed.std(axis=0), 0.05 * np.array([2.0, 30.0]), rtol=0.05)
 
 
 def test_a_flip_is_the_recipes_and_its_own_inverse() -> None:
@@ -66,12 +94,12 @@ def test_a_shift_is_a_crop_of_the_recipe_by_one_pixel() -> None:
 
 def test_noise_is_the_same_for_the_same_data_and_its_deviation_is_that_of_the_input_scale() -> None:
     grey = np.full((20, 3, 32, 32), 128, dtype=np.uint8)
-    seed = QueryPlan.of(BOTH, "a").noise_seed
+    seed = QueryPlan.of(BOTH, SPEC, "a").noise_seed
     changed = noisy(grey, SPEC.std, seed)
     change = changed.astype(float) - grey
 
-    np.testing.assert_array_equal(noisy(grey, SPEC.std, QueryPlan.of(Recipe(), "a").noise_seed), changed)
-    assert (noisy(grey, SPEC.std, QueryPlan.of(BOTH, "b").noise_seed) != changed).mean() > 0.5
+    np.testing.assert_array_equal(noisy(grey, SPEC.std, QueryPlan.of(Recipe(), SPEC, "a").noise_seed), changed)
+    assert (noisy(grey, SPEC.std, QueryPlan.of(BOTH, SPEC, "b").noise_seed) != changed).mean() > 0.5
     rounding = 1 / 12  # variance of rounding to whole levels
     expected = np.sqrt((255 * NOISE_SD * np.array(SPEC.std)) ** 2 + rounding)
     np.testing.assert_allclose(change.std((0, 2, 3)), expected, rtol=0.02)
@@ -89,7 +117,7 @@ def test_noise_stays_in_range_and_is_left_where_the_data_hardly_varies() -> None
 
 def test_a_change_of_what_the_queries_show_needs_another_definition() -> None:
     """Cached populations and stored models are compared by ``DEFINITION``: raise it together with this digest."""
-    plan = QueryPlan.of(BOTH, "digest")
+    plan = QueryPlan.of(BOTH, SPEC, "digest")
     shown = b"".join(np.ascontiguousarray(images).tobytes() for images in plan.pictures(SPEC, PICTURES).values())
 
     assert (plan.definition, hashlib.sha256(shown).hexdigest()[:16]) == (1, "188e50a69a98f9d6")

@@ -15,7 +15,9 @@ from harness.errors import CacheError
 from harness.references import worker_pool as training
 from harness.references.worker_pool import TrainingJob, Worker
 
-JOB = TrainingJob(data_file="nowhere", model={}, recipe={}, splits=[], seeds=[], keep_weights=False, device="cpu")
+JOB = TrainingJob(
+    data_file="nowhere", model={}, recipe={}, sizes={}, n_train=0, seeds=[], keep_weights=False, device="cpu"
+)
 
 
 def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str:

@@ -27,7 +27,7 @@ from harness.runners.session.weights import State
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 
-SPEC = ModelSpec(ArchitectureSpec("mlp", {}), 1, (8, 8), 4, (0.5,), (0.25,))
+SPEC = ModelSpec(ArchitectureSpec("mlp", {}), (1, 8, 8), 4, (0.5,), (0.25,))
 EXAMPLES = 32
 LIMITS = Limits(memory_mib=768, pids=64, cpus=1.0, tmpfs_mib=64, shm_mib=64, log_bytes=1 << 17)
 """Tight, so that attacks are fast and a machine that does not enforce the limits is not harmed."""
@@ -122,7 +122,7 @@ def _data_file() -> Path:
         random = np.random.default_rng(0)
         arrays: dict[str, Any] = {}
         for split in ("retain", "forget", "validation"):
-            arrays[f"{split}.images"] = random.integers(0, 256, (EXAMPLES, 1, *SPEC.image_size), dtype=np.uint8)
+            arrays[f"{split}.inputs"] = random.integers(0, 256, (EXAMPLES, *SPEC.input_shape), dtype=np.uint8)
             arrays[f"{split}.labels"] = random.integers(0, SPEC.n_classes, EXAMPLES)
         save_file(arrays, folder / "data.safetensors")
 

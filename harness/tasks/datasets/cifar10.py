@@ -94,7 +94,7 @@ def _split(part: str, images: NDArray[np.uint8], labels: NDArray[Any], where: st
             f"{where}: {part} has label {labels.max()}; the highest class is {len(CLASS_NAMES) - 1}"
         )
     ids = np.asarray([f"{part}-{index:05d}" for index in range(len(labels))], dtype=np.str_)
-    return Split(ids=ids, images=np.ascontiguousarray(images), labels=labels.astype(np.int64))
+    return Split(ids=ids, inputs=np.ascontiguousarray(images), labels=labels.astype(np.int64))
 
 
 def _through_torchvision(root: Path, places: list[Path], *, download: bool) -> Examples:

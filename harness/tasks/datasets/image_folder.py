@@ -234,7 +234,7 @@ def _examples(rows: list[_Row], images: NDArray[np.uint8], class_names: tuple[st
     number = {name: index for index, name in enumerate(class_names)}
     return Split(
         ids=np.asarray([row.id for row in rows], dtype=np.str_),
-        images=images,
+        inputs=images,
         labels=np.asarray([number[row.label] for row in rows], dtype=np.int64),
         subjects=np.asarray([row.subject for row in rows], dtype=np.str_) if rows[0].subject else None,
     )

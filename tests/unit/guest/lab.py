@@ -18,7 +18,7 @@ from harness_guest.protocol import Hello
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe, to_json
 
-SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [8]}), 1, (6, 6), 3, (0.5,), (0.25,))
+SPEC = ModelSpec(ArchitectureSpec("mlp", {"hidden": [8]}), (1, 6, 6), 3, (0.5,), (0.25,))
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.05, augment=("horizontal-flip",))
 SIZES = {"retain": 40, "forget": 8, "validation": 0}
 HEAD_BYTES = 2048
@@ -44,7 +44,7 @@ def write_data(path: Path) -> Path:
     rng = np.random.default_rng(0)
     arrays: dict[str, Any] = {}
     for name, n_examples in SIZES.items():
-        arrays[f"{name}.images"] = rng.integers(0, 256, (n_examples, 1, 6, 6), dtype=np.uint8)
+        arrays[f"{name}.inputs"] = rng.integers(0, 256, (n_examples, 1, 6, 6), dtype=np.uint8)
         arrays[f"{name}.labels"] = rng.integers(0, 3, n_examples)
     safetensors.numpy.save_file(arrays, path)
     return path

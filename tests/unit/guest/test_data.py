@@ -167,3 +167,46 @@ def test_a_batch_that_the_limit_does_not_allow_is_refused_and_not_counted() -> N
     _ = data[0]
     with pytest.raises(LimitReachedError):
         _ = data[1]
+
+
+VECTORS = torch.randn(10, 3, generator=torch.manual_seed(0), dtype=torch.float64)
+TOKENS = torch.randint(0, 50, (10, 6), generator=torch.manual_seed(0), dtype=torch.int32)
+
+
+def test_vectors_are_normalised_by_column() -> None:
+    data = SplitData(VECTORS, torch.zeros(10, dtype=torch.int64), 2, Normalisation((1.0, 2.0, 3.0), (0.5, 1.0, 2.0)))
+    expected = ((VECTORS - torch.tensor([1.0, 2.0, 3.0])) / torch.tensor([0.5, 1.0, 2.0])).float()
+
+    (inputs, _), (one, _) = next(iter(data.loader(batch_size=10))), data[4]
+
+    torch.testing.assert_close(inputs, expected)
+    torch.testing.assert_close(one, expected[4])
+    assert data.images is data.inputs
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype", "read"),
+    [
+        (TOKENS, torch.int64, TOKENS.long()),
+        (VECTORS, torch.float32, VECTORS.float()),
+        (VECTORS > 0, torch.float32, (VECTORS > 0).float()),
+        (TOKENS.to(torch.uint8), torch.float32, TOKENS / 255),
+    ],
+    ids=["tokens", "vectors", "booleans", "bytes"],
+)
+def test_without_normalisation_inputs_are_read_as_they_are(
+    stored: torch.Tensor, dtype: torch.dtype, read: torch.Tensor
+) -> None:
+    data = SplitData(stored, torch.zeros(10, dtype=torch.int64), 2, Normalisation())
+
+    inputs, _ = next(iter(data.loader(batch_size=10)))
+
+    assert inputs.dtype == dtype
+    torch.testing.assert_close(inputs, read)
+
+
+def test_only_pictures_can_be_augmented() -> None:
+    data = SplitData(VECTORS, torch.zeros(10, dtype=torch.int64), 2, Normalisation())
+
+    with pytest.raises(ValueError, match=r"horizontal-flip' is for pictures; an example has the shape \(3,\)"):
+        data.loader(augment=["horizontal-flip"])

@@ -17,7 +17,7 @@ Examples: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 def spec_of(name: str, **options: Any) -> ModelSpec:
     """Return a specification for 16x16 RGB images of four classes."""
-    return ModelSpec(ArchitectureSpec(name, options), 3, (16, 16), 4, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
+    return ModelSpec(ArchitectureSpec(name, options), (3, 16, 16), 4, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25))
 
 
 SPECS = {

@@ -10,7 +10,8 @@ import torch
 from reference_specs import SPECS, spec_of
 
 from reference_models.networks.architectures import ARCHITECTURES, build_model, small_cnn
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
+from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
 from reference_models.networks.resnet import resnet18
 
 
@@ -33,7 +34,7 @@ def test_building_leaves_the_global_random_state_alone() -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("image_size", [(8, 8), (32, 32), (28, 20)])
 def test_architectures_take_pictures_of_any_size(name: str, image_size: tuple[int, int]) -> None:
-    model = ARCHITECTURES[name](1, image_size, 5)
+    model = build_model(ModelSpec(ArchitectureSpec(name), (1, *image_size), 5), 0)
 
     assert model(torch.zeros(2, 1, *image_size)).shape == (2, 5)
 

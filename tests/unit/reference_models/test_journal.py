@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 
 from reference_models.networks.architectures import build_model
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import Recipe
 from reference_models.records.journal import (
     JournalPlan,

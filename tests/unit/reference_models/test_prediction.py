@@ -6,7 +6,7 @@ import torch
 from reference_specs import SPECS, Examples, spec_of
 
 from reference_models.networks.architectures import build_model
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import Recipe
 from reference_models.training.loop import train_chunk
 from reference_models.training.mechanism import initial_state

@@ -19,7 +19,7 @@ from reference_models.training.prediction import stacked_logits
 from reference_models.training.states import StackedState
 
 BASE = ArchitectureSpec("small-cnn", {"width": 2, "norm": "batch"})
-SPEC = ModelSpec(sharded(BASE, 2), 1, (16, 16), 3, (0.5,), (0.25,))
+SPEC = ModelSpec(sharded(BASE, 2), (1, 16, 16), 3, (0.5,), (0.25,))
 RECIPE = Recipe(epochs=3, batch_size=8, lr=0.05)
 SEEDS = [1, 2]
 N_EXAMPLES = 48

@@ -119,7 +119,7 @@ def test_a_chunk_has_the_tensors_of_one_model_with_a_member_dimension(examples: 
 
 
 def test_pictures_of_another_shape_are_refused(examples: Examples) -> None:
-    with pytest.raises(ValueError, match="images must be uint8 of shape"):
+    with pytest.raises(ValueError, match="inputs must be uint8 of shape"):
         train_chunk(SPECS["mlp"], RECIPE, examples[0][:, :1], examples[1], (1,))
 
 

@@ -12,7 +12,7 @@ from reference_specs import SPECS, Examples, assert_close, assert_steps_agree
 
 from reference_models.networks.architectures import build_model
 from reference_models.networks.augmentation import augment
-from reference_models.networks.images import normalise
+from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, Recipe
 from reference_models.training.ensembles import Mechanism
 from reference_models.training.examples import Examples as ResidentExamples
@@ -83,7 +83,7 @@ def test_every_step_equals_the_plain_step_from_the_same_state(
     spec, recipe = SPECS[name], RECIPES[optimizer_name]
     ensemble = make_ensemble(spec, initial_state(spec, SEEDS), "cpu", mechanism)
     optimizer = make_optimizer(recipe, ensemble.parameters(), fused=True)
-    resident = ResidentExamples(*examples, recipe, torch.device("cpu"))
+    resident = ResidentExamples(*examples, recipe, torch.device("cpu"), spec)
     streams = [member_batches(recipe, len(examples[1]), seed) for seed in SEEDS]
 
     for _, batch in zip(range(STEPS), population_batches(recipe, len(examples[1]), SEEDS), strict=False):

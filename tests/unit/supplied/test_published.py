@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from harness.cli.root import cli
 from harness.core.cache import cache_root, file_sha256
-from harness.core.files import write_tensors
+from harness.core.tensors import write_tensors
 from harness.errors import (
     CacheError,
     HarnessError,

@@ -94,7 +94,7 @@ def test_normalisation_does_not_depend_on_who_is_forgotten(folder: Path) -> None
 
 
 def test_given_normalisation_must_fit_the_channels(folder: Path) -> None:
-    with pytest.raises(DatasetInvalidError, match="have 1 channels; give as many"):
+    with pytest.raises(DatasetInvalidError, match="has 1 channels or columns; give as many"):
         load(folder, more="normalization: {mean: [0, 0, 0], std: [1, 1, 1]}")
 
 
@@ -112,7 +112,7 @@ def test_pictures_that_show_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(write_pictures(tmp_path / "pictures", colours=False))
     text = "extends: image-folder\ndataset: {directory: pictures, size: 8}\n"
 
-    with pytest.raises(DatasetInvalidError, match="all training images are constant"):
+    with pytest.raises(DatasetInvalidError, match="all training inputs are constant"):
         task_from_text(text, "mine.yaml", tmp_path).load()
 
 

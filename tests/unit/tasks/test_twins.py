@@ -54,6 +54,29 @@ def test_an_equal_picture_is_found_in_every_pair_of_splits(pair: tuple[str, str]
     assert sum(one.total for one in twins.values()) == 2
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_])
+def test_equal_vectors_are_found_and_near_ones_are_no_twins(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    splits = {
+        name: Split(
+            np.asarray([f"{name}-{index}" for index in range(size)]),
+            (rng.integers(0, 2, (size, 40)) if dtype is np.bool_ else 100 * rng.standard_normal((size, 40))).astype(
+                dtype
+            ),
+            np.zeros(size, np.int64),
+        )
+        for name, size in SIZES.items()
+    }
+    data = TaskData(**splits, class_names=("a", "b"))
+    data.forget.inputs[3] = data.retain.inputs[7]
+    data.forget.inputs[4] = data.retain.inputs[8]
+    data.forget.inputs[4, :1] = ~data.forget.inputs[4, :1] if dtype is np.bool_ else data.forget.inputs[4, :1] + 1
+
+    assert [(one.split, one.twin_in, one.pairs) for one in find_twins(data) if one.total] == [
+        ("forget", "retain", {"forget-3": "retain-7"})
+    ]
+
+
 def test_a_copy_that_was_compressed_again_is_nearly_equal() -> None:
     data = made()
     stream = io.BytesIO()
@@ -91,7 +114,7 @@ def test_every_example_with_the_same_picture_is_counted() -> None:
 
 def test_pictures_that_are_all_the_same_are_equal_and_not_nearly_so() -> None:
     data = made()
-    same = {name: replace(data.split(name), images=np.full_like(data.split(name).images, 9)) for name in SIZES}
+    same = {name: replace(data.split(name), inputs=np.full_like(data.split(name).images, 9)) for name in SIZES}
 
     twins = found(replace(data, **same))
 

@@ -35,7 +35,7 @@ METHODS = ("noop", "retrain", *BUDGETED)
 
 def spec(name: str = "mlp", side: int = 6, **options: Any) -> ModelSpec:
     """Of a network for grey pictures of three classes."""
-    return ModelSpec(ArchitectureSpec(name, options), 1, (side, side), N_CLASSES, (0.5,), (0.25,))
+    return ModelSpec(ArchitectureSpec(name, options), (1, side, side), N_CLASSES, (0.5,), (0.25,))
 
 
 MLP = spec(hidden=[8])

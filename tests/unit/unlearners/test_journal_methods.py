@@ -30,8 +30,7 @@ CNN = spec("small-cnn", side=12, width=2, norm="batch")
 MLP = spec(hidden=[8])
 SHARDED = ModelSpec(
     sharded(ArchitectureSpec("mlp", {"hidden": [8]}), 3),
-    MLP.in_channels,
-    MLP.image_size,
+    MLP.input_shape,
     MLP.n_classes,
     MLP.mean,
     MLP.std,

@@ -149,7 +149,7 @@ def test_retrain_s_schedule_is_the_references(schedule: str) -> None:
 
 def test_a_new_model_has_the_architecture_s_own_initialisation_and_fresh_buffers() -> None:
     """ResNet-18 initialises its convolutions itself; resetting layers one by one would give another distribution."""
-    spec = ModelSpec(ArchitectureSpec("resnet18", {"width": 8}), 3, (8, 8), 10, (0.5,) * 3, (0.25,) * 3)
+    spec = ModelSpec(ArchitectureSpec("resnet18", {"width": 8}), (3, 8, 8), 10, (0.5,) * 3, (0.25,) * 3)
     about = context(spec=spec)
     torch.manual_seed(3)
     first, second = about.new_model(), about.new_model()

@@ -57,7 +57,7 @@ def faces_examples(
     names = np.array([f"p{person:04d}" for person in range(persons)])
     ids = np.array([f"{name}-{picture:02d}" for name in names for picture in range(pictures)])
     labels = _corrupt(age_group(ages), label_noise, streams[3])
-    return Split(ids=ids, images=images, labels=labels, subjects=names[owner])
+    return Split(ids=ids, inputs=images, labels=labels, subjects=names[owner])
 
 
 def age_group(ages: NDArray[np.float32]) -> NDArray[np.int64]:

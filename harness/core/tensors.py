@@ -1,0 +1,103 @@
+"""Safetensors files of arrays: written a few megabytes at a time, and mapped into memory instead of being read.
+
+The library's own writer and reader hold a whole file in memory; the format (https://github.com/huggingface/safetensors) is eight
+bytes of header length, a header in JSON, and the values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.rows import Inputs, chunks
+
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+"""Names of types in the format -> NumPy's names; other types cannot be mapped."""
+_NAMES = {numpy: name for name, numpy in DTYPES.items()}
+_METADATA = "__metadata__"
+
+
+class TensorFileError(ValueError):
+    """The file is no safetensors file that can be mapped; the message says why."""
+
+
+def write_tensors(path: Path, arrays: Mapping[str, Inputs | list[Inputs]]) -> None:
+    """Write arrays as safetensors; not atomic, for folders that are renamed when they are complete.
+
+    Args:
+        path: the new file.
+        arrays: name -> array, or a list of arrays, which are joined along their first dimension.
+
+    Raises:
+        OSError: the disk is full, or the folder is not writable.
+    """
+    parts = {name: found if isinstance(found, list) else [found] for name, found in arrays.items()}
+    # Wide types first, so that every array begins at a multiple of its type's size.
+    order = sorted(parts, key=lambda name: (-parts[name][0].dtype.itemsize, name))
+    header: dict[str, Any] = {}
+    end = 0
+    for name in order:
+        first = parts[name][0]
+        shape = first.shape if len(parts[name]) == 1 else (sum(map(len, parts[name])), *first.shape[1:])
+        begin, end = end, end + math.prod(shape) * first.dtype.itemsize
+        header[name] = {"dtype": _NAMES[first.dtype.name], "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            for part in parts[name]:
+                for chunk in chunks(part):
+                    file.write(chunk.data)
+
+
+def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file, mapped into memory; writing to them does not change the file.
+
+    Raises:
+        TensorFileError: the file is damaged, or has a type that NumPy lacks.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        size = path.stat().st_size
+        if not 0 < length <= size - 8:
+            raise TensorFileError("its header is longer than the file")
+        try:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError) as error:
+            raise TensorFileError(f"its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise TensorFileError("its header is no JSON object")
+    return {name: _mapped(path, name, entry, length + 8, size) for name, entry in header.items() if name != _METADATA}
+
+
+def _mapped(path: Path, name: str, entry: Any, start: int, size: int) -> NDArray[Any]:
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), map(int, entry["data_offsets"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TensorFileError(f"the entry of {name!r} in its header is damaged") from error
+    if dtype not in DTYPES:
+        raise TensorFileError(f"{name!r} has dtype {dtype}; these can be read: {', '.join(DTYPES)}")
+    kind = np.dtype(DTYPES[dtype])
+    if begin < 0 or min(shape, default=0) < 0 or end - begin != math.prod(shape) * kind.itemsize or start + end > size:
+        raise TensorFileError(f"{name!r} is not wholly in it; it is cut off or damaged")
+    if begin == end:
+        return np.empty(shape, kind)
+    return np.memmap(path, kind, "c", start + begin, shape)
