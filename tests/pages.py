@@ -1,7 +1,7 @@
 """Pages with commands: what a reader types, and what is shown of the answer.
 
 A block ``console`` holds lines that begin with ``$`` and what they print; ``...`` stands for what is left out. Another word
-behind ``console`` says what a command needs: ``sandbox`` or ``upload``.
+behind ``console`` says what a command needs: ``sandbox``, ``upload``, or a library that may not be there.
 """
 
 from __future__ import annotations

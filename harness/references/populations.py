@@ -28,10 +28,11 @@ from harness.core.tensors import map_tensors, write_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.journals import check, job_fields, key_inputs
+from harness.references.own_network import OwnNetwork
 from harness.references.queries import Pictures, QueryPlan, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
-from harness.tasks.own_architectures import check_network, source_digest
+from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec, derive_seed, to_json
 
@@ -103,8 +104,13 @@ def device_kind(device: str) -> str:
 
 
 def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
-    """Return the members' seeds; seed i depends only on the task's seed, the role and i."""
-    return tuple(derive_seed("member", task.seed, role, index) for index in range(models))
+    """Return the members' seeds; seed i depends only on the task's seed, the role, i and the number of files of initial weights.
+
+    Of n files, member i begins with that of number i modulo n, since :func:`build_model` takes that of its seed modulo n.
+    """
+    n = max(1, len(task.architecture.init))
+    seeds = (derive_seed("member", task.seed, role, index) for index in range(models))
+    return tuple(seed - seed % n + index % n for index, seed in enumerate(seeds))
 
 
 def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
@@ -157,6 +163,7 @@ class References:
         cache: cache of populations; default: the user's.
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact pictures; default: the task's.
+        own: the code and initial weights of the task's network, if they have been looked up.
     """
 
     def __init__(
@@ -168,16 +175,17 @@ class References:
         cache: Cache | None = None,
         supplied: Supplied | None = None,
         queries: QueryPlan | None = None,
+        own: OwnNetwork | None = None,
     ) -> None:
-        self.task = task
+        self.own = own or OwnNetwork.of(task)
+        self.task = task = self.own.task
         self.data = data
         self.spec: ModelSpec = task.model_spec(data)
         self.device = device
+        self._site = self.own.site_here()
         self.cache = cache or Cache("references")
         self.supplied = supplied or Supplied()
         self._digest = data.digest()
-        own = source_digest(task)
-        self._own = {} if own is None else {"network": own}
         self.queries = QueryPlan.of(task.recipe, self.spec, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
@@ -303,6 +311,7 @@ class References:
         if not missing:
             return
         self.check_network()
+        self._tell_mechanism(progress)
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
         total = epochs * sum(chunk.models for chunk in missing)
@@ -323,6 +332,13 @@ class References:
                 pool.shutdown(wait=False, cancel_futures=True)
                 workers.stop()
                 raise
+
+    def _tell_mechanism(self, progress: Progress) -> None:
+        """Tell the user if models of a network of their own are trained one after another, and why."""
+        from reference_models.training.mechanism import choice
+
+        if self.spec.architecture.digest and (why := choice(self.spec).reason):
+            progress.notice(f"The models of {self.task.architecture.name} are trained one after another: {why}.")
 
     def chunks(self, role: Role, models: int) -> Iterator[Chunk]:
         """Yield the chunks of a population. Imported ones are preferred to trained ones, and these to pulled ones."""
@@ -354,7 +370,6 @@ class References:
                     "code": training_code_digest(records=bool(recorded)),
                     **recorded,
                     **({"queries": self.queries.to_json()} if self.queries.names else {}),
-                    **self._own,
                 },
             )
 
@@ -369,6 +384,7 @@ class References:
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
+            site=None if self._site is None else str(self._site),
             queries=self.queries.to_json(),
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )

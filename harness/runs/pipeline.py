@@ -45,7 +45,6 @@ from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.worst_examples import Pictures, examples_record
-from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task
 from harness.tasks.twins import find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
@@ -279,9 +278,9 @@ class _Job:
             "cores": found.cores,
             "device": [device_kind(found.device), hardware.cpu_model()],
         }
-        network = source_digest(self.task)
-        if network is not None:
-            identity["network"] = network
+        network = found.references.task.architecture
+        if network.digest or network.init:
+            identity["network"] = [network.digest, *network.init]
         before = self.begun.get("identity")
         if before is None:
             self.begun["identity"] = identity

@@ -39,7 +39,7 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     examples = read_examples(definition.dataset, base_dir)
     held_out = _held_out(examples, definition, base_dir)
     (train, validation, test), vocabulary = _encoded(examples, held_out)
-    if reason := misfits(_kind(train, vocabulary), definition.architecture.name, definition.recipe.augment):
+    if reason := misfits(_kind(train, vocabulary), definition.architecture.network, definition.recipe.augment):
         raise DatasetInvalidError(reason)
     noise = definition.dataset
     if not isinstance(noise, schema.FacesDataset):

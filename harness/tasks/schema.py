@@ -7,52 +7,14 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from harness.core.bounds import NumberError, Whole
+from harness.tasks.architectures import ArchitectureSection
 from harness.tasks.fitting import Kind, misfits
 from harness.tasks.yaml.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
-from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import Recipe
 
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
 MOST_FACES = 1_000_000
-MOST_LAYERS = 100
-SIZE = Whole(1, 65_536)
-ARCHITECTURES = {
-    "patch-cnn": ("patches", "width", "hidden", "norm"),
-    "small-cnn": ("width", "norm"),
-    "resnet18": ("width",),
-    "mlp": ("hidden",),
-    "embedding-bag": ("width", "hidden"),
-}
-LISTS = ("hidden", "patches")
-
-
-def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
-    if ":" in value.name:
-        return value
-    if value.name not in ARCHITECTURES:
-        known = [*ARCHITECTURES, "package.module:factory"]
-        raise ValueError(f"name {value.name!r} is unknown{near_match(value.name, known)}; allowed: {listed(known)}")
-    options = ARCHITECTURES[value.name]
-    for option, given in value.options.items():
-        if option not in options:
-            raise ValueError(
-                f"options of {value.name} have no {option!r}{near_match(option, options)}; allowed: {listed(options)}"
-            )
-        _check_option(option, given)
-    return value
-
-
-def _check_option(option: str, given: object) -> None:
-    sizes = given if option in LISTS else [given] if option == "width" else []
-    if not isinstance(sizes, (list, tuple)) or len(sizes) > MOST_LAYERS:
-        raise ValueError(f"options.{option} must be a list of at most {MOST_LAYERS} whole numbers, as in [128, 128]")
-    for size in sizes:
-        try:
-            SIZE.check(size)
-        except NumberError as error:
-            raise ValueError(f"options.{option} {error}") from error
 
 
 def _check_recipe(value: Recipe) -> Recipe:
@@ -385,7 +347,7 @@ class TaskFile(Section):
     corrupt: Corrupt | None = None
     splits: Splits = Splits()
     normalization: Normalization | None = None
-    architecture: Annotated[ArchitectureSpec, AfterValidator(_check_architecture)] = ArchitectureSpec()
+    architecture: ArchitectureSection = ArchitectureSection()
     recipe: Annotated[Recipe, AfterValidator(_check_recipe)] = Recipe()
     journal: Annotated[JournalSection | None, BeforeValidator(_journal)] = None
     sisa: SisaSection | None = None
@@ -397,7 +359,7 @@ class TaskFile(Section):
     @model_validator(mode="after")
     def _network_reads_inputs(self) -> TaskFile:
         kind = inputs_of(self.dataset)
-        if kind is not None and (reason := misfits(kind, self.architecture.name, self.recipe.augment)):
+        if kind is not None and (reason := misfits(kind, self.architecture.network, self.recipe.augment)):
             raise ValueError(reason)
         return self
 
@@ -407,6 +369,12 @@ class TaskFile(Section):
             raise ValueError(
                 "sisa has its own journal, with the network before every stage; remove journal ('journal: false')"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> TaskFile:
+        if self.sisa is not None and self.architecture.init is not None:
+            raise ValueError("sisa trains its constituents from scratch; remove init from architecture, or remove sisa")
         return self
 
     @model_validator(mode="after")

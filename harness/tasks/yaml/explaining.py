@@ -9,9 +9,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from harness.tasks import schema
+from harness.tasks.architectures import ArchitectureSection
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 _UNIONS = {"forget": schema.Forget, "corrupt": schema.Corrupt}
@@ -23,7 +24,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "budget": schema.BudgetSection,
     "margins": schema.MarginsSection,
     "recipe": Recipe,
-    "architecture": ArchitectureSpec,
+    "architecture": ArchitectureSection,
 }
 _SHOWN = 60
 
