@@ -51,6 +51,7 @@ def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) 
     text = _text(detail, path, value)
     if detail["type"] == "value_error":
         path = _first_word(text, path, value)
+        text = text.removeprefix(".".join(map(str, path)) + ": ")
     return Problem(line_of(lines, path), path, text)
 
 
