@@ -25,6 +25,7 @@ ARCHITECTURES = {
     "small-cnn": ("width", "norm"),
     "resnet18": ("width",),
     "mlp": ("hidden",),
+    "embedding-bag": ("width", "hidden"),
 }
 LISTS = ("hidden", "patches")
 LIBRARIES = ("torchvision", "timm")
