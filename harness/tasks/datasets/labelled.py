@@ -126,7 +126,7 @@ def _keys(cells: Sequence[str], what: str, faults: Faults) -> NDArray[np.str_]:
     for text, earlier in look_alike(filter(None, places)).items():
         faults.add(
             places[text],
-            f"the {what} {text!a} can be confused with {earlier!a} ({faults.place(places[earlier])}); "
+            f"the {what} {text!a} can be confused with {earlier!a} on {faults.place(places[earlier])}; "
             "write both in the same way",
         )
     return np.asarray([normal[text] for text in cells], dtype=np.str_)
@@ -143,8 +143,14 @@ def _ids(cells: Sequence[str], faults: Faults) -> NDArray[np.str_]:
             faults.add(row, f"the id {error}")
             continue
         if (earlier := first.setdefault(found[-1], row)) != row:
-            faults.add(row, f"the id {shown(text)} occurs twice; the first is at {faults.place(earlier)}")
+            faults.add(row, _twice(text, cells[earlier], faults.place(earlier)))
     return np.asarray(found, dtype=np.str_)
+
+
+def _twice(text: str, earlier: str, place: str) -> str:
+    if text == earlier:
+        return f"the id {shown(text)} occurs twice; the first is on {place}"
+    return f"the id {text!a} is {earlier!a} on {place} in another Unicode form; rename one of the two"
 
 
 def _trained_on(cells: Sequence[str] | None, count: int, faults: Faults) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness.tasks import schema
 from harness.tasks.architectures import ArchitectureSection
+from harness.tasks.datasets.installed import installed_kinds
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
 from harness.tasks.yaml.wording import listed, near_match
 from reference_models.networks.recipe import Recipe
@@ -64,9 +65,8 @@ def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
         return f"this key is missing{_choices(path, value)}"
     if kind == "union_tag_invalid":
         found = str(context["tag"])
-        allowed = tags(str(path[0]))
-        installed = ", or the name of an installed dataset" if path[0] == "dataset" else ""
-        return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}{installed}"
+        allowed = [*tags(str(path[0])), *(installed_kinds() if path[0] == "dataset" else ())]
+        return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}"
     if kind == "literal_error":
         return _not_among(detail["input"], str(context["expected"]))
     if kind in ("too_short", "too_long"):

@@ -125,7 +125,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "too few cells": (HEAD + "3,u\n", {}, "line 4: 2 cells, and the header has 3"),
     "empty label": (HEAD + "3,u,\n4,u,\n", {}, "line 4: the label is empty; give a name; and in 1 more row"),
-    "an id twice": ("id,x,label\nk,1,a\nk,2,b\n", {}, "line 3: the id 'k' occurs twice; the first is at line 2"),
+    "an id twice": ("id,x,label\nk,1,a\nk,2,b\n", {}, "line 3: the id 'k' occurs twice; the first is on line 2"),
     "one class": ("x,label\n1,a\n2,a\n", {}, "all labels are 'a'"),
     "unknown split": ("x,split,label\n1,,a\n2,val,b\n", {}, "line 3: found split 'val'; allowed: train, test"),
     "nothing but labels": ("label\na\nb\n", {}, "no column is left as a feature"),
