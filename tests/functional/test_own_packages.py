@@ -123,7 +123,8 @@ def test_models_begin_with_the_files_in_turn_here_and_in_the_guest(program: Prog
     unlearner = REINITIALISE.replace(
         "    model.load", "    assert set(context.new_model()[1].bias.tolist()) in ({0.0}, {1.0})\n    model.load"
     )
-    architecture = '{package: ./package, factory: "flat_net:net", init: [0.safetensors, 1.safetensors], init_except: ["1.weight", "3."]}'
+    files = '[0.safetensors, 1.safetensors], init_except: ["1.weight", "3."]'
+    architecture = f'{{package: ./package, factory: "flat_net:net", init: {files}}}'
 
     ended = run(program, tmp_path, architecture, make_wheel(tmp_path, unlearner))
 
