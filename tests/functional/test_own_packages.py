@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.program import TASK, Ended, Program, make_wheel, report_of
+from tests.unit.guest import networks
 from tests.wheels import write_wheel
 
 NETWORK = """
@@ -36,6 +37,15 @@ import pluggy
 @pluggy.HookimplMarker("harness")
 def unlearn(model, context):
     model.load_state_dict(context.new_model().state_dict())
+"""
+FOR_FACES = """
+
+class Rows(Attention):
+    def forward(self, x):
+        return super().forward(x[:, :, :6, :6])
+
+
+NETWORKS.update(AttentionDropout=lambda: Rows(0.5))
 """
 ARCHITECTURE = "{name: small-cnn, options: {width: 8}}"
 
@@ -129,6 +139,15 @@ def test_models_begin_with_the_files_in_turn_here_and_in_the_guest(program: Prog
     ended = run(program, tmp_path, architecture, make_wheel(tmp_path, unlearner))
 
     assert len(done(ended, tmp_path)["init"]) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["Tied", "Frozen", "Branching", "Counting", "Constants", "AttentionDropout"])
+def test_an_unusual_network_is_trained_unlearned_and_judged(program: Program, tmp_path: Path, kind: str) -> None:
+    source = Path(networks.__file__).read_text().replace("N_CLASSES = 3", "N_CLASSES = 10")
+    write_package(tmp_path / "package", source.replace("N_INPUTS = 36", "N_INPUTS = 3072") + FOR_FACES)
+    architecture = f'{{package: ./package, factory: "flat_net:network", options: {{kind: {kind}}}}}'
+
+    done(run(program, tmp_path, architecture, "finetune"), tmp_path)
 
 
 def test_why_models_are_trained_one_after_another_is_told_once(program: Program, tmp_path: Path) -> None:
