@@ -32,8 +32,7 @@ from harness.tasks.architectures import WHEEL, located, requirement_of
 from harness.tasks.own_architectures import module_files
 from harness.tasks.task import Task
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.initial import FOLDER
-from reference_models.networks.libraries import LIBRARIES
+from reference_models.networks.recipe import INITIAL_WEIGHTS, LIBRARIES
 
 SITES, SITE = "architectures", "site"
 
@@ -72,7 +71,7 @@ class OwnNetwork:
         with _as_fault_of(task):
             wheel = _wheel(task)
         code = replace(asked, package=None, init=order, digest=_digest(wheel, modules))
-        placed = {f"{FOLDER}/{digest}": path for digest, path in zip(order, weights, strict=True)}
+        placed = {f"{INITIAL_WEIGHTS}/{digest}": path for digest, path in zip(order, weights, strict=True)}
         own = cls(replace(task, architecture=code), wheel, modules, placed)
         names = own._checked_modules() if asked.package is not None else frozenset[str]()
         site = _site(own._wheels(None, None, silent), placed)

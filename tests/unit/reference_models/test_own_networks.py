@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reference_models.networks.architectures import build_model
-from reference_models.networks.initial import FOLDER
-from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.networks.recipe import INITIAL_WEIGHTS, ArchitectureSpec, ModelSpec, Recipe
 from reference_models.training.loop import train_chunk, train_one
 from reference_models.training.mechanism import choice
 from reference_models.training.states import StackedState, member_state
@@ -126,7 +125,7 @@ class Files:
     """Files of initial weights where networks are built."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / FOLDER
+        self.folder = folder / INITIAL_WEIGHTS
         self.folder.mkdir()
 
     def write(self, name: str, state: dict[str, torch.Tensor]) -> None:
