@@ -20,6 +20,7 @@ TYPED = re.compile(r"(?:sudo |[A-Z_]+=\S+ )*(?:harness|python|pip|tox|pytest|mkd
 SEPARATORS = ("&&", "||", "|", ";")
 
 WALKED = {
+    "docs/how-to/bring-your-own-data.md": "tests/functional/test_pages.py",
     "docs/how-to/bring-your-own-network.md": "tests/functional/test_pages.py",
     "docs/how-to/from-kaggle.md": "tests/functional/test_pages.py",
     "docs/how-to/score-outputs.md": "tests/functional/test_pages.py",

@@ -1,4 +1,4 @@
-"""Small tasks for the checks: random images and untrained networks, a few milliseconds each."""
+"""Small tasks for the checks: random inputs and untrained networks, a few milliseconds each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
 
 Arrays = dict[str, NDArray[Any]]
 SPLITS = ("retain", "forget", "validation")
-CHANNELS, IMAGE_SIZE, N_CLASSES = 1, (8, 8), 4
+PICTURE, N_CLASSES = (1, 8, 8), 4
 RECIPE = Recipe(epochs=10, batch_size=16, lr=0.02, weight_decay=0.0)
 ENDLESS = replace(RECIPE, epochs=100_000)
 """Recipe that takes minutes even on these networks, for methods that run the recipe's epochs."""
@@ -37,6 +37,9 @@ class Case:
         options: options of the architecture, as (name, value) pairs.
         sizes: numbers of examples of retain, forget and validation.
         recipe: training recipe passed to the plugin; the original is not trained.
+        shape: shape of an example.
+        dtype: of the inputs: "uint8", "float32" or "int64".
+        vocabulary: number of token ids, for inputs of "int64".
     """
 
     name: str
@@ -44,21 +47,25 @@ class Case:
     options: tuple[tuple[str, Any], ...] = ()
     sizes: tuple[int, int, int] = (64, 16, 16)
     recipe: Recipe = RECIPE
+    shape: tuple[int, ...] = PICTURE
+    dtype: str = "uint8"
+    vocabulary: int | None = None
 
     def spec(self) -> ModelSpec:
         """Return the architecture and the shape of the data."""
         name, options = self.architecture, dict(self.options)
         if name == "probe":
             name, options = "harness_guest.probe_network:probe_network", {"hidden": [8], "digests": self._digests()}
-        return ModelSpec(ArchitectureSpec(name, options), (CHANNELS, *IMAGE_SIZE), N_CLASSES, (0.5,), (0.25,))
+        mean, std = ((0.5,), (0.25,)) if self.dtype == "uint8" else ((), ())
+        return ModelSpec(ArchitectureSpec(name, options), self.shape, N_CLASSES, mean, std, self.dtype, self.vocabulary)
 
     def original(self) -> State:
         """Return the state to unlearn; it is untrained, since no check depends on training."""
         return dict(_original(self))
 
     def arrays(self) -> Arrays:
-        """Return ``{split}.inputs``, shape (n, C, H, W), uint8, and ``{split}.labels``, shape (n,), int64."""
-        return _arrays(self.sizes)
+        """Return ``{split}.inputs``, shape (n, ...), and ``{split}.labels``, shape (n,), int64."""
+        return _arrays(self.sizes, self.shape, self.dtype, self.vocabulary)
 
     def data_file(self) -> Path:
         """Return the cached safetensors file of the arrays, which a guest reads."""
@@ -66,7 +73,8 @@ class Case:
         def build(folder: Path) -> None:
             save_file(self.arrays(), folder / "data.safetensors")
 
-        folder, _ = Cache("conformance").get_or_build({"format": 2, "sizes": list(self.sizes)}, build)
+        content = {"sizes": self.sizes, "shape": self.shape, "dtype": self.dtype, "vocabulary": self.vocabulary}
+        folder, _ = Cache("conformance").get_or_build({"format": 2, **content}, build)
         return folder / "data.safetensors"
 
     def _digests(self) -> dict[str, list[int]]:
@@ -83,11 +91,15 @@ def _original(case: Case) -> State:
 
 
 @functools.cache
-def _arrays(sizes: tuple[int, int, int]) -> Arrays:
+def _arrays(sizes: tuple[int, int, int], shape: tuple[int, ...], dtype: str, vocabulary: int | None) -> Arrays:
     random = np.random.default_rng(0)
     arrays: Arrays = {}
     for split, n_examples in zip(SPLITS, sizes, strict=True):
-        arrays[f"{split}.inputs"] = random.integers(0, 256, (n_examples, CHANNELS, *IMAGE_SIZE), dtype=np.uint8)
+        inputs = (n_examples, *shape)
+        if dtype == "float32":
+            arrays[f"{split}.inputs"] = random.standard_normal(inputs, np.float32)
+        else:
+            arrays[f"{split}.inputs"] = random.integers(0, vocabulary or 256, inputs, dtype=dtype)
         arrays[f"{split}.labels"] = random.integers(0, N_CLASSES, n_examples)
     return arrays
 
@@ -99,9 +111,10 @@ EMPTY_VALIDATION = replace(SMALL_CNN, name="small-cnn with an empty validation s
 # One more than a multiple of every usual batch size; BatchNorm over a single 1x1 image has no variance.
 LEFT_OVER = replace(RESNET18, name="resnet18 with one example left over", sizes=(129, 65, 16))
 FORGET_ONE = Case("a forget set of one", sizes=(64, 1, 16))
+VECTORS = Case("vectors", "mlp", (("hidden", (8,)),), shape=(12,), dtype="float32")
 LONG = Case("a long recipe", recipe=ENDLESS)
 
-SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE)
+SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE, VECTORS)
 """Cases that a conforming plugin runs, except the long one."""
 
 

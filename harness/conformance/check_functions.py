@@ -15,6 +15,7 @@ from harness.conformance.cases import (
     MLP,
     RESNET18,
     SMALL_CNN,
+    VECTORS,
     Case,
     outputs_are_finite,
 )
@@ -202,6 +203,16 @@ def one_left_over(trials: TrialRunner) -> str:
 def empty_validation_set(trials: TrialRunner) -> str:
     """Accept an empty validation set."""
     _finished(trials, EMPTY_VALIDATION, "Check len(validation) before loading a batch of it or dividing by it.")
+    return ""
+
+
+@check("finite")
+def vectors(trials: TrialRunner) -> str:
+    """Unlearn on vectors of numbers, or raise NotImplementedError with the reason."""
+    outcome = trials.trial(VECTORS).outcome
+    if outcome.evidence.error_type == "NotImplementedError" and outcome.evidence.error_message:
+        raise NotApplicable(outcome.evidence.error_message)
+    _finished(trials, VECTORS, "Take inputs of any shape from the loaders; do not index channels, rows or columns.")
     return ""
 
 

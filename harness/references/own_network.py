@@ -19,8 +19,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from harness.core.cache import Cache, cache_root, file_sha256, key_of
+from harness.core.metadata import find_installed, installed_versions
 from harness.errors import LibraryMissingError, PluginPackagingError, TaskInvalidError
-from harness.plugins.metadata import find_installed, installed_versions
 from harness.runners.bundles.dependencies import collect_dependencies
 from harness.runners.bundles.installed import repack_installed
 from harness.runners.bundles.source import build_on_host

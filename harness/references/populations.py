@@ -7,15 +7,13 @@ a larger population reuses the chunks of a smaller one. An entry has the logits 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from importlib import resources
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +22,11 @@ from safetensors.numpy import load_file
 from harness.core.cache import Cache, key_of
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
-from harness.core.tensors import map_tensors, write_tensors
+from harness.core.tensors import map_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
+from harness.references.data_files import DATA_FILE, write_examples
+from harness.references.identity import ROLES, Role, device_kind, member_seeds, training_code_digest
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.own_network import OwnNetwork
 from harness.references.queries import Pictures, QueryPlan, queries_in
@@ -34,12 +34,9 @@ from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
-from reference_models.networks.recipe import ModelSpec, derive_seed, to_json
+from reference_models.networks.recipe import ModelSpec, to_json
 
-Role = Literal["original", "retrained", "control"]
-ROLES: tuple[Role, ...] = ("original", "retrained", "control")
 JOURNALS = "journal-*.safetensors"
-DATA_FILE = "data.safetensors"
 
 
 @dataclass(frozen=True)
@@ -76,54 +73,6 @@ class Population:
         """Return the state of one model, name -> array."""
         # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
         return {name: np.array(stack[index]) for name, stack in self.weights.items()}
-
-
-@lru_cache(maxsize=2)
-def training_code_digest(*, records: bool = True) -> str:
-    """Return the SHA-256 of the training code, so that a change of it is a cache miss.
-
-    Args:
-        records: include the code of journals and SISA, which does not affect tasks without them.
-    """
-    sha = hashlib.sha256()
-    for name in ("networks", "training", *(["records"] if records else [])):
-        folder = Path(str(resources.files("reference_models"))) / name
-        for file in sorted(folder.rglob("*.py")):
-            sha.update(file.relative_to(folder.parent).as_posix().encode())
-            sha.update(file.read_bytes())
-    return sha.hexdigest()
-
-
-def device_kind(device: str) -> str:
-    """Return the hardware that numerical results depend on: the GPU's model, or the CPU's vector instruction set."""
-    import torch
-
-    if device.startswith("cuda"):
-        return str(torch.cuda.get_device_name(device))
-    return f"cpu {torch.backends.cpu.get_cpu_capability()}"
-
-
-def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
-    """Return the members' seeds; seed i depends only on the task's seed, the role, i and the number of files of initial weights.
-
-    Of n files, member i begins with that of number i modulo n, since :func:`build_model` takes that of its seed modulo n.
-    """
-    n = max(1, len(task.architecture.init))
-    seeds = (derive_seed("member", task.seed, role, index) for index in range(models))
-    return tuple(seed - seed % n + index % n for index, seed in enumerate(seeds))
-
-
-def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
-    """Write ``{split}.inputs`` (n, ...) and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
-    splits = {name: data.split(name) for name in names}
-    inputs = {f"{name}.inputs": split.inputs for name, split in splits.items()}
-    write_tensors(path, inputs | {f"{name}.labels": split.labels for name, split in splits.items()})
-
-
-def write_examples(data: TaskData, path: Path) -> None:
-    """Write ``inputs`` and ``labels`` of all splits, one after another as in :data:`ORDER`, as safetensors."""
-    splits = [data.split(name) for name in ORDER]
-    write_tensors(path, {"inputs": [split.inputs for split in splits], "labels": [split.labels for split in splits]})
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from harness.errors import (
     SandboxError,
 )
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
-from harness.references.populations import Population, device_kind, training_code_digest
+from harness.references.populations import Population
 from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report

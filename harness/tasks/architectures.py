@@ -25,6 +25,7 @@ ARCHITECTURES = {
     "small-cnn": ("width", "norm"),
     "resnet18": ("width",),
     "mlp": ("hidden",),
+    "embedding-bag": ("width", "hidden"),
 }
 LISTS = ("hidden", "patches")
 KNOWN = (*ARCHITECTURES, "package.module:factory", *(f"{name}:NAME" for name in LIBRARIES))

@@ -35,6 +35,8 @@ BUNDLED = (
     "fashion-mnist",
     "cifar10",
     "image-folder",
+    "digits",
+    "breast-cancer",
 )
 ARCHITECTURE = "architecture"
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}

@@ -112,8 +112,36 @@ def mlp(input_shape: Sequence[int], n_classes: int, *, hidden: Sequence[int] = (
     return nn.Sequential(nn.Flatten(), *_linear_layers([math.prod(input_shape), *hidden, n_classes]))
 
 
+class EmbeddingBag(nn.Module):
+    """Mean of the embeddings of an example's tokens, padding (id 0) left out, and linear layers with ReLU between them.
+
+    Args:
+        vocabulary: number of token ids.
+        width: size of an embedding.
+        sizes: widths of the linear layers, the number of logits last.
+    """
+
+    def __init__(self, vocabulary: int, width: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.layers = nn.Sequential(*_linear_layers([width, *sizes]))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (n, classes), for token ids, shape (n, ...)."""
+        tokens = tokens.flatten(1)
+        present = (tokens != 0).to(self.embedding.weight.dtype).unsqueeze(-1)
+        total = (self.embedding(tokens) * present).sum(dim=1)
+        found: torch.Tensor = self.layers(total / present.sum(dim=1).clamp(min=1))
+        return found
+
+
+def embedding_bag(vocabulary: int, n_classes: int, *, width: int = 32, hidden: Sequence[int] = (32,)) -> nn.Module:
+    """Return a network for texts as token ids; see :class:`EmbeddingBag`."""
+    return EmbeddingBag(vocabulary, width, [*hidden, n_classes])
+
+
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
+    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp, "embedding-bag": embedding_bag}
 )
 """Factories by name: ``factory(in_channels, image_size, n_classes, **options)``."""
 

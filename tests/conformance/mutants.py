@@ -84,6 +84,14 @@ MUTANTS = {
             images, labels = next(iter(validation.loader(16)))
             print(cross_entropy(model(images), labels))
         """,
+    "vectors": """
+        @hookimpl
+        def unlearn(model, retain, forget):
+            train(model, retain)
+            dark = forget.inputs.flatten(2).float().mean(2)[:, 0]
+            for parameter in model.parameters():
+                parameter.data *= 1 - 1e-6 * dark.mean()
+        """,
     "forget-set-of-one": """
         @hookimpl
         def unlearn(model, retain, forget):

@@ -138,6 +138,20 @@ def test_a_method_that_draws_nothing_is_called_deterministic_and_passes(stand: S
     assert finding.detail.startswith("deterministic")
 
 
+def test_a_method_that_says_it_is_for_pictures_alone_is_not_tried_on_vectors(stand: Stand) -> None:
+    source = """
+        @hookimpl
+        def unlearn(model, retain):
+            if retain.inputs.dim() != 4:
+                raise NotImplementedError("flips pictures")
+            train(model, retain)
+        """
+
+    finding = stand.examination(source).finding("vectors")
+
+    assert (finding.status, finding.detail) == ("skipped", "flips pictures")
+
+
 def test_what_builds_on_a_failed_check_is_skipped_and_names_it(stand: Stand) -> None:
     finding = stand.examination(MUTANTS["loads"]).finding("quiet")
 

@@ -101,7 +101,7 @@ def test_a_copy_of_a_forgotten_picture_is_warned_of_and_counted(program: Program
     assert built.err.index("1 of 1 examples to forget") < built.err.index("training reference models")
     assert ended.code == 0, ended.err
     shown = " ".join((ended.out + ended.err).split())
-    assert "1 of 1 examples to forget have a TWIN IN THE RETAIN SET (1 equal and 0 nearly equal images, 1" in shown
+    assert "1 of 1 examples to forget have a TWIN IN THE RETAIN SET (1 equal and 0 nearly equal, 1" in shown
     report = report_of(program.folder / "out")
     assert report["task"]["twins"][0] == {
         "split": "forget",

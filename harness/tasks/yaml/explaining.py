@@ -15,7 +15,7 @@ from harness.tasks.yaml.wording import listed, near_match
 from reference_models.networks.recipe import Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
-_UNIONS = {"dataset": schema.Dataset, "forget": schema.Forget, "corrupt": schema.Corrupt}
+_UNIONS = {"forget": schema.Forget, "corrupt": schema.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -64,7 +64,8 @@ def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
     if kind == "union_tag_invalid":
         found = str(context["tag"])
         allowed = tags(str(path[0]))
-        return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}"
+        installed = ", or the name of an installed dataset" if path[0] == "dataset" else ""
+        return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}{installed}"
     if kind == "literal_error":
         return _not_among(detail["input"], str(context["expected"]))
     if kind in ("too_short", "too_long"):
@@ -110,10 +111,15 @@ def _choices(path: KeyPath, value: Json) -> str:
 
 
 def _first_word(text: str, path: KeyPath, value: Json) -> KeyPath:
-    """Return the path of the key with which a recipe's own message begins, else ``path``."""
-    word = text.split(" ", 1)[0]
-    section = _at(value, path)
-    return (*path, word) if isinstance(section, dict) and word in section else path
+    """Return the path of the key with which a section's own message begins, as in ``recipe.augment:``, else ``path``."""
+    found = path
+    first = text.split(" ", 1)[0]
+    for word in first.rstrip(":").split(".") if "." in first else [first]:
+        section = _at(value, found)
+        if not isinstance(section, dict) or word not in section:
+            break
+        found = (*found, word)
+    return found
 
 
 def _at(value: Json, path: KeyPath) -> Json:
@@ -144,11 +150,13 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
     section = str(path[0])
     if section in _TAGS:
         tag = _at(value, (section, _TAGS[section]))
-        return _fields(_variants(section)[str(tag)])
+        return _fields(_variants(section).get(str(tag), schema.PluginDataset))
     return _fields(_SECTIONS[section])
 
 
 def _variants(section: str) -> dict[str, type[BaseModel]]:
+    if section == "dataset":
+        return dict(schema.DATASETS)
     union = get_args(_UNIONS[section])[0]
     return {get_args(model.model_fields[_TAGS[section]].annotation)[0]: model for model in get_args(union)}
 

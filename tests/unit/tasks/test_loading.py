@@ -146,7 +146,7 @@ FAULTS = {
         14,
         [
             "name 'resnet' is unknown; did you mean 'resnet18'?",
-            "patch-cnn, small-cnn, resnet18, mlp, package.module:factory",
+            "patch-cnn, small-cnn, resnet18, mlp, embedding-bag, package.module:factory",
         ],
     ),
     "unknown network option": (
