@@ -32,8 +32,7 @@ from harness.tasks.architectures import WHEEL, located, requirement_of
 from harness.tasks.own_architectures import module_files
 from harness.tasks.task import Task
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.initial import FOLDER
-from reference_models.networks.libraries import LIBRARIES
+from reference_models.networks.recipe import INITIAL_WEIGHTS, LIBRARIES
 
 SITES, SITE = "architectures", "site"
 
@@ -47,12 +46,14 @@ class OwnNetwork:
         wheel: of the package, or of the library, that has the factory; None if there is none.
         modules: files of an importable factory's module, by their paths in a site.
         weights: files of initial weights, by their paths in a site.
+        here: the site for this process and its workers; None if they need none.
     """
 
     task: Task
     wheel: WheelFile | None
     modules: Mapping[str, Path]
     weights: Mapping[str, Path]
+    here: Path | None = None
 
     @classmethod
     def of(cls, task: Task) -> OwnNetwork:
@@ -70,22 +71,18 @@ class OwnNetwork:
         with _as_fault_of(task):
             wheel = _wheel(task)
         code = replace(asked, package=None, init=order, digest=_digest(wheel, modules))
-        placed = {f"{FOLDER}/{digest}": path for digest, path in zip(order, weights, strict=True)}
+        placed = {f"{INITIAL_WEIGHTS}/{digest}": path for digest, path in zip(order, weights, strict=True)}
         own = cls(replace(task, architecture=code), wheel, modules, placed)
         names = own._checked_modules() if asked.package is not None else frozenset[str]()
-        site = own.site_here()
+        site = _site(own._wheels(None, None, silent), placed)
         if site is not None or modules:
             import_from(site, names)
-        return own
+        return replace(own, here=site)
 
     @property
     def package(self) -> str | None:
         """Return distribution and version of the package or library, e.g. "my-vit 1.0"; None without one."""
         return None if self.wheel is None else f"{self.wheel.name} {self.wheel.version}"
-
-    def site_here(self) -> Path | None:
-        """Return the site for this process and its workers; None if they need none."""
-        return _site(self._wheels(PythonTarget.current(), _installed_here(), silent), self.weights)
 
     def site(
         self,
@@ -103,16 +100,20 @@ class OwnNetwork:
         Raises:
             TaskInvalidError: the package or its dependencies are not available for this Python.
         """
-        found = _installed_here() if present is None else present
-        wheels = self._wheels(python or PythonTarget.current(), found, progress)
-        return _site(wheels, {**self.modules, **self.weights})
+        return _site(self._wheels(python, present, progress), {**self.modules, **self.weights})
 
-    def _wheels(self, python: PythonTarget, present: Mapping[str, str], progress: Progress) -> tuple[Path, ...]:
-        if self.wheel is None or (self.wheel.name in LIBRARIES and self.wheel.name in present):
+    def _wheels(
+        self, python: PythonTarget | None, present: Mapping[str, str] | None, progress: Progress
+    ) -> tuple[Path, ...]:
+        """Return the wheels that a Python lacks, by default this one, dependencies first."""
+        if self.wheel is None:
+            return ()
+        target, found = python or PythonTarget.current(), _installed_here() if present is None else present
+        if self.wheel.name in LIBRARIES and self.wheel.name in found:
             return ()
         with _as_fault_of(self.task):
-            self.wheel.check_fits(python)
-            return (*collect_dependencies(self.wheel, python, present, progress), self.wheel.path)
+            self.wheel.check_fits(target)
+            return (*collect_dependencies(self.wheel, target, found, progress), self.wheel.path)
 
     def _checked_modules(self) -> frozenset[str]:
         """Return the names of the package's top-level modules.

@@ -131,7 +131,6 @@ class References:
         self.data = data
         self.spec: ModelSpec = task.model_spec(data)
         self.device = device
-        self._site = self.own.site_here()
         self.cache = cache or Cache("references")
         self.supplied = supplied or Supplied()
         self._digest = data.digest()
@@ -333,7 +332,7 @@ class References:
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
-            site=None if self._site is None else str(self._site),
+            site=None if self.own.here is None else str(self.own.here),
             queries=self.queries.to_json(),
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )

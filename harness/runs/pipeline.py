@@ -226,7 +226,7 @@ class _Job:
             self._same_as_before(found)
             references.check_journals(self.models, found.runner.facts.requested.memory_mib)
             queries = references.query_pictures()
-            if found.architecture is not None or found.facts.origin != "bundled":
+            if found.own_network or found.facts.origin != "bundled":
                 check_in_guest(UnlearningSetup.of(found, untrained(references), queries))
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
@@ -280,7 +280,7 @@ class _Job:
             "device": [device_kind(found.device), hardware.cpu_model()],
         }
         network = found.references.task.architecture
-        if network.digest or network.init:
+        if found.own_network:
             identity["network"] = [network.digest, *network.init]
         before = self.begun.get("identity")
         if before is None:

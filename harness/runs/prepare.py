@@ -51,6 +51,11 @@ class Prepared:
         """Return the network's specification."""
         return self.references.spec
 
+    @property
+    def own_network(self) -> bool:
+        """Return True if the network is not built in, or begins with weights of the task."""
+        return bool(self.references.task.architecture.digest or self.references.task.architecture.init)
+
 
 def prepare(
     config: RunConfig, task: Task, runners: RunnerFactory, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)

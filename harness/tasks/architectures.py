@@ -15,7 +15,7 @@ from harness.core.bounds import NumberError, Whole
 from harness.core.reading import reason
 from harness.tasks.yaml.fields import Section
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.recipe import ArchitectureSpec
+from reference_models.networks.recipe import LIBRARIES, ArchitectureSpec
 
 MOST_LAYERS = 100
 SIZE = Whole(1, 65_536)
@@ -28,7 +28,6 @@ ARCHITECTURES = {
     "embedding-bag": ("width", "hidden"),
 }
 LISTS = ("hidden", "patches")
-LIBRARIES = ("torchvision", "timm")
 KNOWN = (*ARCHITECTURES, "package.module:factory", *(f"{name}:NAME" for name in LIBRARIES))
 FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 Text: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import TaskInvalidError
-from harness.tasks.architectures import LIBRARIES
 from harness.tasks.task import Task, TaskData
 from harness.tasks.yaml.wording import near_match
-from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from reference_models.networks.recipe import LIBRARIES, ArchitectureSpec, ModelSpec, Recipe
 
 LEFT_OUT = frozenset({"__pycache__", ".git"})
 PRESENT = frozenset({"reference_models", "torch", *LIBRARIES})  # installed in every sandbox, or bundled for it
@@ -47,7 +46,7 @@ def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:
     if spec is None:
         raise TaskInvalidError(
             f"The task {task.name!r}: the architecture {task.architecture.name!r} cannot be imported: there is no module "
-            f"{name!r}{near_match(name, LIBRARIES)}. Install its package, or add its folder to PYTHONPATH."
+            f"{name!r}{near_match(name, list(LIBRARIES))}. Install its package, or add its folder to PYTHONPATH."
         )
     places = [Path(place) for place in spec.submodule_search_locations or ()]
     if not places:

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from reference_models.networks.initial import load_initial
-from reference_models.networks.libraries import LIBRARIES, library_factory
+from reference_models.networks.libraries import library_factory
 from reference_models.networks.naming import near_match
-from reference_models.networks.recipe import ModelSpec
+from reference_models.networks.recipe import LIBRARIES, ModelSpec
 from reference_models.networks.resnet import resnet18
 
 Norm = Literal["none", "batch", "group"]

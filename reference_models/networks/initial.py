@@ -1,7 +1,7 @@
 """Initial weights from files, for fine-tuning.
 
-The files lie in a folder :data:`FOLDER` of an entry of ``sys.path``, beside the modules of a task's own network, so that they are
-found in the same way wherever a network is built: on the host, in its workers, and in a guest.
+The files lie in a folder :data:`INITIAL_WEIGHTS` of an entry of ``sys.path``, beside the modules of a task's own network, so that
+they are found in the same way wherever a network is built: on the host, in its workers, and in a guest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from reference_models.networks.naming import near_match
+from reference_models.networks.recipe import INITIAL_WEIGHTS
 
-FOLDER = "harness-initial-weights"
 MOST_FAULTS = 10
 
 
@@ -25,7 +25,7 @@ def load_initial(model: nn.Module, name: str, left_out: Sequence[str]) -> None:
 
     Args:
         model: the network.
-        name: of a safetensors file in :data:`FOLDER`.
+        name: of a safetensors file in :data:`INITIAL_WEIGHTS`.
         left_out: beginnings of names of tensors that stay as they are.
 
     Raises:
@@ -46,7 +46,7 @@ def load_initial(model: nn.Module, name: str, left_out: Sequence[str]) -> None:
 
 def _place(name: str) -> Path:
     for entry in sys.path:
-        place = Path(entry) / FOLDER / name
+        place = Path(entry) / INITIAL_WEIGHTS / name
         if place.is_file():
             return place
     raise ValueError(f"there is no file of initial weights {name} beside the network's modules")

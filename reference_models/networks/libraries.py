@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from reference_models.networks.naming import near_match
-
-LIBRARIES: Mapping[str, str] = MappingProxyType({"torchvision": "vision", "timm": "timm"})
-"""Library -> extra of this project that installs it."""
+from reference_models.networks.recipe import LIBRARIES
 
 
 def library_factory(library: str, name: str) -> Callable[..., nn.Module]:

@@ -6,7 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
+
+LIBRARIES: Mapping[str, str] = MappingProxyType({"torchvision": "vision", "timm": "timm"})
+"""Libraries whose networks can be named, and the extra of this project that installs each."""
+INITIAL_WEIGHTS = "harness-initial-weights"
+"""Folder of files of initial weights, in an entry of ``sys.path``; see :mod:`reference_models.networks.initial`."""
 
 Augmentation = Literal["horizontal-flip", "crop-pad-4"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -92,7 +93,8 @@ def _refusal(spec: ModelSpec, mechanism: Mechanism) -> str:
     inputs = probe_inputs(spec, PROBE_MEMBERS * PROBE_EXAMPLES).view(PROBE_MEMBERS, PROBE_EXAMPLES, *spec.input_shape)
     if spec.is_picture:
         inputs = inputs.movedim(-3, -1)
-    with torch.no_grad(), entered_layers(template) as entered:
+    with torch.no_grad(), entered_layers(template) as entered, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on operators that are computed member by member
         try:
             ensemble = ENSEMBLES[mechanism](spec, template, state, cpu)
             found, after = ensemble.logits(inputs), ensemble.state()

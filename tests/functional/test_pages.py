@@ -21,11 +21,10 @@ import pytest
 
 from harness.report.document import VerdictLevel
 from tests.environment import Environment, make_environment
-from tests.pages import LEFT_OUT, Step, blocks, missing, steps
+from tests.pages import FILE, LEFT_OUT, Step, blocks, missing, steps
 from tests.program import TASK
 from tests.shown import BLOCK, ROOT, WALKED, commands
 
-FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
 TINY = "tiny.yaml"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
 ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
