@@ -184,6 +184,25 @@ def test_a_plugin_that_fails_is_told_with_its_distribution(install: Install, sou
     assert words in str(caught.value)
 
 
+def test_examples_that_cannot_be_split_are_told_field_by_field(install: Install) -> None:
+    odd = (
+        ROWS.replace("labels=np.arange(n) % 2", "labels=[0] * n")
+        .replace("ids=ids", "ids=ids[1:]")
+        .replace('("no', '["no')
+    )
+    install("odd-dist", "1.0", {GROUP: {"my-rows": "odd_rows:rows"}}, {"odd_rows.py": odd.replace('yes")', 'yes"]')})
+
+    with pytest.raises(PluginLoadError, match=r"my-rows' of odd-dist 1\.0 returns has 3 faults") as caught:
+        task("dataset: {kind: my-rows, options: {n: 8}}\narchitecture: {name: mlp}\n").load()
+
+    for words in (
+        "class_names: found ['no', 'yes']",
+        "train.ids: 7 for 8 inputs",
+        "train.labels: found list; must be a one",
+    ):
+        assert words in str(caught.value)
+
+
 def test_two_plugins_of_one_name_are_refused_with_both_named(install: Install) -> None:
     for name in ("one", "two"):
         install(f"{name}-dist", "1.0", {GROUP: {"my-rows": f"{name}_module:rows"}}, {f"{name}_module.py": ROWS})
