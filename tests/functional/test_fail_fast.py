@@ -93,3 +93,14 @@ def test_force_replaces_a_run_and_nothing_else(program: Program, finished: Path,
     (tmp_path / "other" / "thesis.tex").touch()
     assert program(*order, tmp_path / "other").code == 40
     assert (tmp_path / "other" / "thesis.tex").exists()
+
+
+def test_an_option_that_the_plugin_does_not_declare_is_refused_before_anything_runs(
+    program: Program, wheel: Callable[[str], Path], tmp_path: Path
+) -> None:
+    plugin = wheel('HARNESS_OPTIONS = {"rate": 0.1}\nraise SystemExit("imported on the host")\n')
+    ended = program(*RUN, "--plugin", plugin, "--set", "rat=1", "--output", "r")
+
+    assert ended.code == 2
+    assert "has no option 'rat'. Did you mean 'rate'?" in " ".join(ended.err.split())
+    assert not (tmp_path / "r").exists()
