@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,12 +32,24 @@ def test_building_leaves_the_global_random_state_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "embedding-bag"])
 @pytest.mark.parametrize("image_size", [(8, 8), (32, 32), (28, 20)])
 def test_architectures_take_pictures_of_any_size(name: str, image_size: tuple[int, int]) -> None:
     model = build_model(ModelSpec(ArchitectureSpec(name), (1, *image_size), 5), 0)
 
     assert model(torch.zeros(2, 1, *image_size)).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("embedding-bag", (1, 8, 8), "it is a network for token ids; inputs of shape (1, 8, 8) have no vocabulary"),
+        ("small-cnn", (5,), "it is a network for pictures; inputs of shape (5,) have no in_channels"),
+    ],
+)
+def test_a_network_for_other_inputs_says_so(name: str, shape: tuple[int, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        build_model(ModelSpec(ArchitectureSpec(name), shape, 5), 0)
 
 
 def test_the_small_cnn_has_the_cost_it_claims() -> None:
