@@ -103,6 +103,8 @@ class RunConfig:
         int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
     ] = 8192
     keep_weights: Annotated[bool, Option("Keep every unlearned model's weights in the run folder.")] = False
+    keep_going: Annotated[bool, Option("Run all models, even if the first three fail alike.")] = False
+    force: Annotated[bool, Option("Replace the run that the output folder contains.")] = False
     debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
         False
     )
