@@ -34,11 +34,8 @@ from harness.runners.bundles.dependencies import read_requirements
 from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
-<<<<<<< HEAD
 from harness.runners.wheels.target import PythonTarget
-=======
 from harness.runners.wheels.wheel import WheelFile
->>>>>>> flow
 from harness.runs.config import RunConfig
 from harness.runs.reaping import reap_guest_folders
 
