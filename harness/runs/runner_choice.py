@@ -26,6 +26,7 @@ from harness.errors import (
 from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.options import check_options
 from harness.plugins.spec import PluginSpec
+from harness.report.words import PLAIN_PROCESS
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
 from harness.runners.bundles.declared import ready_options, wheel_options
@@ -93,7 +94,7 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
                 "or pass `--runner process` if you trust its code with this account."
             ) from error
         reason = str(error).splitlines()[0]
-        notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
+        notice = f"{PLAIN_PROCESS}, because Docker is not available: {reason}"
         progress.notice(notice)
         return _process(config, progress, told, notice)
 
@@ -142,7 +143,7 @@ def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
 
     if not no_isolation and not _bundled(config.plugin):
-        no_isolation = "The plugin ran as a plain process, without isolation."
+        no_isolation = f"{PLAIN_PROCESS}."
     return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
 
 
