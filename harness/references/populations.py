@@ -226,7 +226,7 @@ class References:
                 f"harness references prune --task {self.task.name}"
             )
 
-    def _missing(self, models: int) -> list[Chunk]:
+    def missing(self, models: int) -> list[Chunk]:
         """Return the chunks to train.
 
         Raises:
@@ -255,7 +255,7 @@ class References:
         return min(counts), max(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
-        missing = self._missing(models)
+        missing = self.missing(models)
         if not missing:
             return
         self.check_network()
