@@ -18,6 +18,7 @@ from harness.cli import (
     images,
     leaderboard,
     logs,
+    ls,
     new,
     reap,
     references,
@@ -70,6 +71,7 @@ def cli() -> None:
 
     \b
     harness run --plugin finetune      get a first result; downloads nothing
+    harness ls                         list your runs and their verdicts
     harness plugins                    list the installed methods
     harness doctor                     check this machine
     """
@@ -78,6 +80,7 @@ def cli() -> None:
 for command in (
     *runs.COMMANDS,
     *logs.COMMANDS,
+    *ls.COMMANDS,
     *reap.COMMANDS,
     *catalogue.COMMANDS,
     *images.COMMANDS,

@@ -56,6 +56,8 @@ def run(
     memory_mib: int = 8192,
     keep_weights: bool = False,
     workers: int = 1,
+    tags: Sequence[str] = (),
+    note: str = "",
     progress: ShownProgress = None,
 ) -> RunReport:
     """Run an unlearning plugin on a task and report, as ``harness run`` does; the report's ``folder`` is the run folder.
@@ -92,6 +94,8 @@ def run(
         memory_mib: of a guest, MiB.
         keep_weights: keep every model's unlearned weights in the run folder.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
+        tags: words to find the run by, see ``harness ls``.
+        note: a sentence about the run.
         progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error like the command
             line; or an implementation of :class:`harness.core.progress.Progress`.
 
@@ -113,7 +117,7 @@ def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
         options[name] = options[name] if options[name] is None else os.fspath(options[name])
     if "," in (options["torch"] or ""):
         raise UsageError("harness.run takes one version of torch: call it once for each.")
-    config = RunConfig(**{**options, "evaluators": _names(options["evaluators"], "evaluators")})
+    config = RunConfig(**{**options, **{name: _names(options[name], name) for name in ("evaluators", "tags")}})
     with _shown(progress) as drawn:
         result = pipeline.run(config, drawn)
     return RunReport.of(result.report, result.folder)

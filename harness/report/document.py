@@ -239,6 +239,8 @@ class Report(Record):
     times: TimesRecord | None = Field(None, description="Breakdown of the models' time; null in older reports.")
     cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of everything taken from a cache.")
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
+    tags: tuple[str, ...] = Field((), description="Tags that the run was started with.")
+    note: str = Field("", description="Note that the run was started with.")
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:

@@ -33,6 +33,7 @@ from harness.runs.budget import Limit
 RUN = "run.json"
 INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
+LOCK = ".lock"
 DAMAGED_RUN = "Restore it from a backup, or run the plugin again."
 INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 
@@ -121,7 +122,7 @@ class RunStore:
         """
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self.folder / ".lock", wait=False))
+                stack.enter_context(locked(self.folder / LOCK, wait=False))
             except HeldError:
                 raise UsageError(f"Another process is using {self.folder}. Wait until it ends, or stop it.") from None
             except OSError as error:
