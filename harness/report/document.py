@@ -268,8 +268,10 @@ class Report(Record):
         """Return the evaluator's record, or None if it is missing."""
         return next((one for one in self.evaluators if one.name == name), None)
 
-    def metric(self, evaluator: str, name: str) -> Metric | None:
-        """Return a metric of an evaluator, or None if either is missing."""
+    def metric(self, evaluator: str, name: str | None = None) -> Metric | None:
+        """Return a metric, as ``metric("lira.auc")`` or ``metric("lira", "auc")``; None if it is missing."""
+        if name is None:
+            return self.named(evaluator)
         found = self.evaluator(evaluator)
         return None if found is None else found.metric(name)
 
