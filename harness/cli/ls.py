@@ -74,7 +74,7 @@ def _print(shown: Sequence[RunEntry], found: int, folder: Path) -> None:
     if shown:
         target.print(Text(f"{'run':<{width}}  {'verdict or state':<{OUTCOME_CHARS}}  begun (UTC)", "bold"))
     for name, one in zip(names, shown, strict=True):
-        word, style = _outcome(one)
+        word, style = outcome_words(one)
         begun = one.created[:DATE_CHARS].replace("T", " ")
         start = f"{name:<{width}}" if len(name) <= width else f"{name}\n{'':<{width}}"  # a path is never cut
         target.print(
@@ -90,7 +90,7 @@ def _print(shown: Sequence[RunEntry], found: int, folder: Path) -> None:
     target.print(Text(f"{end}: {listed}." if listed else f"{end}."), soft_wrap=True)
 
 
-def _outcome(one: RunEntry) -> tuple[str, str]:
+def outcome_words(one: RunEntry) -> tuple[str, str]:
     """Return the verdict of a finished run or the state of another, with its style."""
     from harness.report.words import VERDICT_TONE, VERDICT_WORDS
 
