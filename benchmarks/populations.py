@@ -20,7 +20,8 @@ from benchmarks.answers import Answers, Labels, Logits, Values, with_phi
 from harness.core.progress import Progress
 from harness.evaluation import phi
 from harness.plugins.discovery import find_task
-from harness.references.populations import ROLES, References
+from harness.references.identity import ROLES
+from harness.references.populations import References
 
 SHIFT, SHIFT_SPREAD = 1.4, 0.8
 WRONG, WRONG_NOISE = 1.5, 0.8

@@ -1,7 +1,7 @@
 """Pages with commands: what a reader types, and what is shown of the answer.
 
 A block ``console`` holds lines that begin with ``$`` and what they print; ``...`` stands for what is left out. Another word
-behind ``console`` says what a command needs: ``sandbox`` or ``upload``.
+behind ``console`` says what a command needs: ``sandbox``, ``upload``, or a library that may not be there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
 LEFT_OUT = "..."
 
 
@@ -39,6 +40,15 @@ def steps(page: Path) -> list[Step]:
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks in a language."""
     return [match[3] for match in BLOCK.finditer(page.read_text()) if match[1] == language]
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Write the files that a page shows, blocks that begin with a comment of a path, into a folder."""
+    for match in BLOCK.finditer(page.read_text()):
+        if match[1] != "console" and (named := FILE.match(match[3])):
+            path = folder / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(match[3])
 
 
 def missing(step: Step, printed: str) -> str | None:

@@ -20,6 +20,8 @@ TYPED = re.compile(r"(?:sudo |[A-Z_]+=\S+ )*(?:harness|python|pip|tox|pytest|mkd
 SEPARATORS = ("&&", "||", "|", ";")
 
 WALKED = {
+    "docs/how-to/bring-your-own-data.md": "tests/functional/test_pages.py",
+    "docs/how-to/bring-your-own-network.md": "tests/functional/test_pages.py",
     "docs/how-to/from-kaggle.md": "tests/functional/test_pages.py",
     "docs/how-to/score-outputs.md": "tests/functional/test_pages.py",
     "docs/how-to/share-reference-models.md": "tests/functional/test_pages.py",

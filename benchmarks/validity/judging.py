@@ -14,7 +14,7 @@ from benchmarks.validity.levels import LEVELS
 from benchmarks.validity.populations import Trained
 from harness.evaluation import SPLITS, Evidence, Metric
 from harness.plugins.discovery import LoadedEvaluator
-from harness.references.populations import ROLES
+from harness.references.identity import ROLES
 
 Readings = Mapping[str, Metric]
 """Forgetting metrics by "evaluator.metric"."""

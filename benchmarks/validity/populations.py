@@ -12,7 +12,8 @@ from benchmarks.validity.levels import LEVELS, Level, level_data, level_task
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.evaluation import SPLITS
-from harness.references.populations import ROLES, Population, References
+from harness.references.identity import ROLES
+from harness.references.populations import Population, References
 from harness.references.queries import QueryPlan
 from harness.tasks.task import Task, TaskData
 

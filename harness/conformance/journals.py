@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from harness.conformance.cases import Case
 from harness.core.cache import Cache
-from harness.references.populations import training_code_digest
+from harness.references.identity import training_code_digest
 from reference_models.networks.recipe import to_json
 from reference_models.records.journal import JournalPlan, Recorder, journal_name
 from reference_models.training.loop import train_chunk

@@ -1,4 +1,4 @@
-"""Installed plugins: their metadata, loading the trusted kinds (evaluators, tasks, exporters), calling exporters.
+"""Installed plugins: loading the trusted kinds (evaluators, tasks, exporters), calling exporters.
 
 Unlearners are found here and never imported: they run in the sandbox.
 """

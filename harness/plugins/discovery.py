@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.keys import KeyTextError, key, shown
+from harness.core.metadata import plugin_points, read_installed
 from harness.errors import (
     DuplicatePluginError,
     EvaluatorError,
@@ -23,7 +24,6 @@ from harness.errors import (
     TaskNotFoundError,
 )
 from harness.plugins.first_import import how_it_ends
-from harness.plugins.metadata import plugin_points, read_installed
 from harness_guest.entry_points import normal
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from harness.core.reading import foreign
 from harness.core.tensors import write_tensors
 from harness.errors import LibraryMissingError, OutputUnwritableError, PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
-from harness.references.populations import JOURNALS, ROLES, Chunk, References, Role
+from harness.references.identity import ROLES, Role
+from harness.references.populations import JOURNALS, Chunk, References
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS
 

@@ -19,7 +19,8 @@ from harness.core.tensors import write_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.checkpoints import CheckpointReader, State, checkpoints_in
-from harness.references.populations import ROLES, Chunk, References, Role
+from harness.references.identity import ROLES, Role
+from harness.references.populations import Chunk, References
 from harness.references.queries import answers
 from harness.references.supplied import Provenance, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS

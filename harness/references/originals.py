@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.core.progress import Progress
-from harness.references.populations import Population, References, member_seeds
+from harness.references.identity import member_seeds
+from harness.references.populations import Population, References
 from reference_models.networks.architectures import build_model
 
 

@@ -7,15 +7,13 @@ a larger population reuses the chunks of a smaller one. An entry has the logits 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from importlib import resources
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +22,21 @@ from safetensors.numpy import load_file
 from harness.core.cache import Cache, key_of
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
-from harness.core.tensors import map_tensors, write_tensors
+from harness.core.tensors import map_tensors
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
+from harness.references.data_files import DATA_FILE, write_examples
+from harness.references.identity import ROLES, Role, device_kind, member_seeds, training_code_digest
 from harness.references.journals import check, job_fields, key_inputs
+from harness.references.own_network import OwnNetwork
 from harness.references.queries import Pictures, QueryPlan, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
-from harness.tasks.own_architectures import check_network, source_digest
+from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
-from reference_models.networks.recipe import ModelSpec, derive_seed, to_json
+from reference_models.networks.recipe import ModelSpec, to_json
 
-Role = Literal["original", "retrained", "control"]
-ROLES: tuple[Role, ...] = ("original", "retrained", "control")
 JOURNALS = "journal-*.safetensors"
-DATA_FILE = "data.safetensors"
 
 
 @dataclass(frozen=True)
@@ -75,49 +73,6 @@ class Population:
         """Return the state of one model, name -> array."""
         # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
         return {name: np.array(stack[index]) for name, stack in self.weights.items()}
-
-
-@lru_cache(maxsize=2)
-def training_code_digest(*, records: bool = True) -> str:
-    """Return the SHA-256 of the training code, so that a change of it is a cache miss.
-
-    Args:
-        records: include the code of journals and SISA, which does not affect tasks without them.
-    """
-    sha = hashlib.sha256()
-    for name in ("networks", "training", *(["records"] if records else [])):
-        folder = Path(str(resources.files("reference_models"))) / name
-        for file in sorted(folder.rglob("*.py")):
-            sha.update(file.relative_to(folder.parent).as_posix().encode())
-            sha.update(file.read_bytes())
-    return sha.hexdigest()
-
-
-def device_kind(device: str) -> str:
-    """Return the hardware that numerical results depend on: the GPU's model, or the CPU's vector instruction set."""
-    import torch
-
-    if device.startswith("cuda"):
-        return str(torch.cuda.get_device_name(device))
-    return f"cpu {torch.backends.cpu.get_cpu_capability()}"
-
-
-def member_seeds(task: Task, role: Role, models: int) -> tuple[int, ...]:
-    """Return the members' seeds; seed i depends only on the task's seed, the role and i."""
-    return tuple(derive_seed("member", task.seed, role, index) for index in range(models))
-
-
-def write_splits(data: TaskData, names: Sequence[str], path: Path) -> None:
-    """Write ``{split}.inputs`` (n, ...) and ``{split}.labels`` (n,) int64 of the named splits as safetensors."""
-    splits = {name: data.split(name) for name in names}
-    inputs = {f"{name}.inputs": split.inputs for name, split in splits.items()}
-    write_tensors(path, inputs | {f"{name}.labels": split.labels for name, split in splits.items()})
-
-
-def write_examples(data: TaskData, path: Path) -> None:
-    """Write ``inputs`` and ``labels`` of all splits, one after another as in :data:`ORDER`, as safetensors."""
-    splits = [data.split(name) for name in ORDER]
-    write_tensors(path, {"inputs": [split.inputs for split in splits], "labels": [split.labels for split in splits]})
 
 
 @dataclass(frozen=True)
@@ -157,6 +112,7 @@ class References:
         cache: cache of populations; default: the user's.
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact pictures; default: the task's.
+        own: the code and initial weights of the task's network, if they have been looked up.
     """
 
     def __init__(
@@ -168,16 +124,16 @@ class References:
         cache: Cache | None = None,
         supplied: Supplied | None = None,
         queries: QueryPlan | None = None,
+        own: OwnNetwork | None = None,
     ) -> None:
-        self.task = task
+        self.own = own or OwnNetwork.of(task)
+        self.task = task = self.own.task
         self.data = data
         self.spec: ModelSpec = task.model_spec(data)
         self.device = device
         self.cache = cache or Cache("references")
         self.supplied = supplied or Supplied()
         self._digest = data.digest()
-        own = source_digest(task)
-        self._own = {} if own is None else {"network": own}
         self.queries = QueryPlan.of(task.recipe, self.spec, self._digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
@@ -303,6 +259,7 @@ class References:
         if not missing:
             return
         self.check_network()
+        self._tell_mechanism(progress)
         epochs = self.task.recipe.epochs
         at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
         total = epochs * sum(chunk.models for chunk in missing)
@@ -323,6 +280,13 @@ class References:
                 pool.shutdown(wait=False, cancel_futures=True)
                 workers.stop()
                 raise
+
+    def _tell_mechanism(self, progress: Progress) -> None:
+        """Tell the user if models of a network of their own are trained one after another, and why."""
+        from reference_models.training.mechanism import choice
+
+        if self.spec.architecture.digest and (why := choice(self.spec).reason):
+            progress.notice(f"The models of {self.task.architecture.name} are trained one after another: {why}.")
 
     def chunks(self, role: Role, models: int) -> Iterator[Chunk]:
         """Yield the chunks of a population. Imported ones are preferred to trained ones, and these to pulled ones."""
@@ -354,7 +318,6 @@ class References:
                     "code": training_code_digest(records=bool(recorded)),
                     **recorded,
                     **({"queries": self.queries.to_json()} if self.queries.names else {}),
-                    **self._own,
                 },
             )
 
@@ -369,6 +332,7 @@ class References:
             seeds=list(seeds),
             keep_weights=role == "original",
             device=self.device,
+            site=None if self.own.here is None else str(self.own.here),
             queries=self.queries.to_json(),
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )

@@ -39,6 +39,8 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         job = TrainingJob(**request["job"])
+        if job.site is not None and job.site not in sys.path:
+            sys.path.insert(0, job.site)
         train_into(Path(request["folder"]), job, map_tensors(Path(job.data_file)), report)
         answers.write(FINISHED)
         answers.flush()

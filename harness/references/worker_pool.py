@@ -56,6 +56,7 @@ class TrainingJob:
         keys: with ``sisa``, key of each training example, in order, that determines its shard and slice.
         sisa_seed: with ``sisa``, seed of the assignment.
         queries: query plan as JSON; None for no queries.
+        site: folder with the task's own network, see :mod:`harness.references.own_network`; None if there is none.
     """
 
     data_file: str
@@ -72,6 +73,7 @@ class TrainingJob:
     keys: list[str] = field(default_factory=list)
     sisa_seed: int = 0
     queries: dict[str, Any] | None = None
+    site: str | None = None
 
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:

@@ -103,6 +103,10 @@ class ArchitectureRecord(Record):
 
     name: str = Field(description="Registered name, or import path of a factory.")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="Keyword arguments of the factory.")
+    package: str | None = Field(
+        None, description="Distribution and version that has the factory; null: none was named."
+    )
+    init: tuple[str, ...] = Field((), description="SHA-256 of each file of initial weights.")
 
 
 class SeedsRecord(Record):

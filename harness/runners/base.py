@@ -121,7 +121,7 @@ class GuestSetup:
         deadline_s: seconds from now after which any later run may reap the guest as orphaned.
         cores: core numbers to pin the guest to; None for no pinning.
         gpus: devices of this guest, in the form of ``--gpus``; None for the runner's default.
-        architecture: folder with the task's own architecture module (host path); None if the task has none.
+        architecture: folder with the code and initial weights of the task's own network (host path); None if it has none.
         files: name -> host path of read-only files for ``harness shell``.
     """
 

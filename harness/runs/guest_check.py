@@ -35,9 +35,9 @@ def check_in_guest(setup: UnlearningSetup) -> None:
     """
     facts = setup.facts
     stranger = facts.origin != "bundled"
-    if setup.architecture is None and not stranger:
+    if not setup.own_network and not stranger:
         return
-    sizes = () if setup.architecture is None else batch_sizes(setup.task.recipe, setup.data)
+    sizes = batch_sizes(setup.task.recipe, setup.data) if setup.own_network else ()
     try:
         with setup.session(setup.runner, facts, {}, CHECK_S, setup.core_sets[0], try_batches=sizes) as session:
             session.greet()

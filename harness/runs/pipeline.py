@@ -24,8 +24,9 @@ from harness.errors import (
     SandboxError,
 )
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
-from harness.references.populations import Population, device_kind, training_code_digest
+from harness.references.populations import Population
 from harness.report.document import Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
@@ -45,7 +46,6 @@ from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.worst_examples import Pictures, examples_record
-from harness.tasks.own_architectures import source_digest
 from harness.tasks.task import Task
 from harness.tasks.twins import find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
@@ -226,7 +226,7 @@ class _Job:
             self._same_as_before(found)
             references.check_journals(self.models, found.runner.facts.requested.memory_mib)
             queries = references.query_pictures()
-            if found.architecture is not None or found.facts.origin != "bundled":
+            if found.own_network or found.facts.origin != "bundled":
                 check_in_guest(UnlearningSetup.of(found, untrained(references), queries))
         with self._phase("references"):
             populations = references.populations(self.models, self.progress)
@@ -279,9 +279,9 @@ class _Job:
             "cores": found.cores,
             "device": [device_kind(found.device), hardware.cpu_model()],
         }
-        network = source_digest(self.task)
-        if network is not None:
-            identity["network"] = network
+        network = found.references.task.architecture
+        if found.own_network:
+            identity["network"] = [network.digest, *network.init]
         before = self.begun.get("identity")
         if before is None:
             self.begun["identity"] = identity

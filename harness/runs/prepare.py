@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import hardware
+from harness.references.own_network import OwnNetwork
 from harness.references.populations import References
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
@@ -13,7 +14,6 @@ from harness.runs.config import RunConfig
 from harness.runs.placement import unpinned
 from harness.runs.runner_choice import RunnerFactory
 from harness.tasks.checking import load_data
-from harness.tasks.own_architectures import carried
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec
 
@@ -27,7 +27,7 @@ class Prepared:
         task, data: the task and its data.
         runner, facts: the plugin's runner and metadata.
         references: the task's reference models, on ``device``.
-        architecture: folder with the module of the task's own network; None if it has none.
+        architecture: folder with the code and initial weights of the task's own network; None if it has none.
         device: the host's device for logits.
         cores: number of cores of a guest.
         run_id: for labels of containers.
@@ -51,6 +51,11 @@ class Prepared:
         """Return the network's specification."""
         return self.references.spec
 
+    @property
+    def own_network(self) -> bool:
+        """Return True if the network is not built in, or begins with weights of the task."""
+        return bool(self.references.task.architecture.digest or self.references.task.architecture.init)
+
 
 def prepare(
     config: RunConfig, task: Task, runners: RunnerFactory, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
@@ -60,12 +65,15 @@ def prepare(
     Raises:
         HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
-    architecture = carried(task)
-    data = load_data(task)
+    own = OwnNetwork.of(task)  # before any data is loaded
+    data = load_data(own.task)
     runner, facts = runners.runner_for(config.plugin)
     device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
-    references = References(task, data, device=device)
+    references = References(task, data, device=device, own=own)
+    architecture = own.site(runners.python, runners.present)
     if not runner.pins:
         core_sets = unpinned(core_sets)
-    return Prepared(config, task, data, runner, facts, references, architecture, device, cores, run_id, core_sets)
+    return Prepared(
+        config, references.task, data, runner, facts, references, architecture, device, cores, run_id, core_sets
+    )

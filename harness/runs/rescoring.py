@@ -12,7 +12,8 @@ from harness.core.progress import Progress
 from harness.errors import ResumeMismatchError, UsageError
 from harness.evaluation import Evidence
 from harness.plugins.discovery import choose_evaluators
-from harness.references.populations import ROLES, Population, References
+from harness.references.identity import ROLES
+from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES
 from harness.report.document import EvaluatorRecord, Report, utc_now
 from harness.report.faults import faulty

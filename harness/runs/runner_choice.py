@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from harness.runners.bundles.dependencies import read_requirements
 from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
+from harness.runners.wheels.target import PythonTarget
 from harness.runs.config import RunConfig
 from harness.runs.reaping import reap_guest_folders
 
@@ -44,10 +45,14 @@ class RunnerFactory:
     Attributes:
         runner_for: returns a plugin's runner and metadata; raises PluginPackagingError and the like, or ImageBuildError.
         notices: notices about the choice of runner, for the report.
+        python: Python of the guests; None for this one.
+        present: canonical name -> version of each distribution in the guests' image; None for this environment.
     """
 
     runner_for: Callable[[str], tuple[Runner, PluginFacts]]
     notices: tuple[str, ...] = ()
+    python: PythonTarget | None = None
+    present: Mapping[str, str] | None = None
 
     def retrain_runner(self) -> tuple[Runner, PluginFacts]:
         """Return a runner for the bundled ``retrain``, and its metadata."""
@@ -120,7 +125,7 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
         limits = config.limits(hardware.available_cores())
         return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
 
-    return RunnerFactory(runner_for, notices)
+    return RunnerFactory(runner_for, notices, guest.target, guest.packages)
 
 
 def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:

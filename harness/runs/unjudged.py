@@ -6,7 +6,6 @@ It contains everything else that a report needs, so that an interrupted run can 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from harness._version import __version__
@@ -81,7 +80,12 @@ def begun_report(
             source=task.source,
             twins=tuple(twins),
         ),
-        architecture=ArchitectureRecord(**asdict(task.architecture)),
+        architecture=ArchitectureRecord(
+            name=task.architecture.name,
+            options=dict(task.architecture.options),
+            package=found.references.own.package,
+            init=task.architecture.init,
+        ),
         recipe=to_json(task.recipe),
         plugin=PluginRecord.from_facts(found.facts, config.options),
         runner=RunnerRecord.from_facts(found.runner.facts, config.isolation),

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.core.cache import Cache
 from harness.core.hardware import cuda_device
-from harness.references.populations import DATA_FILE, Population, write_splits
+from harness.references.data_files import DATA_FILE, write_splits
+from harness.references.populations import Population
 from harness.references.queries import Pictures
 from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.cores import CoreSet

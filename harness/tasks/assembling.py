@@ -14,9 +14,13 @@ from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks import schema, splitting
 from harness.tasks.datasets import corrupting
 from harness.tasks.examples import Examples
+from harness.tasks.fitting import Kind, misfits
 from harness.tasks.normalisation import statistics
 from harness.tasks.task import Split, TaskData
 from harness.tasks.yaml.wording import with_faults
+
+PICTURE_DIMS = 4
+"""Dimensions of pictures (n, C, H, W)."""
 
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
@@ -35,6 +39,8 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     examples = read_examples(definition.dataset, base_dir)
     held_out = _held_out(examples, definition, base_dir)
     (train, validation, test), vocabulary = _encoded(examples, held_out)
+    if reason := misfits(_kind(train, vocabulary), definition.architecture.network, definition.recipe.augment):
+        raise DatasetInvalidError(reason)
     noise = definition.dataset
     if not isinstance(noise, schema.FacesDataset):
         n_classes = len(examples.class_names)
@@ -56,6 +62,12 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     )
 
 
+def _kind(train: Split, vocabulary: int | None) -> Kind:
+    if vocabulary is not None:
+        return "tokens"
+    return "pictures" if len(train.inputs.shape) == PICTURE_DIMS else "numbers"
+
+
 def _encoded(examples: Examples, parts: tuple[Split, Split, Split]) -> tuple[tuple[Split, Split, Split], int | None]:
     """Return (train, validation, test) with encoded inputs, and the number of token ids."""
     if examples.fit is None:
@@ -69,19 +81,58 @@ def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
     """Return a dataset's examples at the requested size; import the dataset's module only here."""
     if isinstance(dataset, schema.FacesDataset):
         return _faces(dataset)
+    if isinstance(dataset, schema.FashionMnistDataset):
+        from harness.tasks.datasets.fashion_mnist import fashion_mnist_examples
+
+        directory = _directory(dataset.directory, base_dir)
+        return _sized(fashion_mnist_examples(directory, download=dataset.download), dataset)
+    if isinstance(dataset, schema.Cifar10Dataset):
+        from harness.tasks.datasets.cifar10 import cifar10_examples
+
+        directory = _directory(dataset.directory, base_dir)
+        return _sized(cifar10_examples(directory, download=dataset.download), dataset)
     if isinstance(dataset, schema.ImageFolderDataset):
         from harness.tasks.datasets.image_folder import image_folder_examples
 
         labels, directory = resolved(dataset.labels, base_dir), _directory(dataset.directory, base_dir)
         return image_folder_examples(directory, labels, size=dataset.size, grey=dataset.grey)
-    directory = _directory(dataset.directory, base_dir)
-    if isinstance(dataset, schema.FashionMnistDataset):
-        from harness.tasks.datasets.fashion_mnist import fashion_mnist_examples
+    if isinstance(dataset, schema.ScikitLearnDataset):
+        from harness.tasks.datasets.scikit_learn import scikit_learn_examples
 
-        return _sized(fashion_mnist_examples(directory, download=dataset.download), dataset)
-    from harness.tasks.datasets.cifar10 import cifar10_examples
+        return scikit_learn_examples(dataset.name)
+    if isinstance(dataset, schema.PluginDataset):
+        from harness.tasks.datasets.installed import plugin_examples
 
-    return _sized(cifar10_examples(directory, download=dataset.download), dataset)
+        return plugin_examples(dataset.kind, dataset.options, base_dir)
+    return _users_own(dataset, base_dir)
+
+
+def _users_own(
+    dataset: schema.ArraysDataset | schema.TableDataset | schema.TextDataset | schema.HuggingfaceDataset, base_dir: Path
+) -> Examples:
+    """Return the examples of a user's own file or folder."""
+    if isinstance(dataset, schema.ArraysDataset):
+        from harness.tasks.datasets.arrays import array_examples
+
+        path = resolved(dataset.file, base_dir)
+        return array_examples(path, normalise=dataset.normalise, vocabulary=dataset.vocabulary)
+    from harness.tasks.datasets.columns import KeyColumns
+
+    keys = KeyColumns(dataset.label, dataset.id, dataset.subject, dataset.split)
+    if isinstance(dataset, schema.TableDataset):
+        from harness.tasks.datasets.table import table_examples
+
+        columns = dataset.model_dump(include={"numeric", "categorical", "ignore", "missing"})
+        return table_examples(resolved(dataset.file, base_dir), keys, **columns)
+    if isinstance(dataset, schema.TextDataset):
+        from harness.tasks.datasets.text import text_examples
+
+        sizes = {"length": dataset.length, "vocabulary": dataset.vocabulary}
+        return text_examples(resolved(dataset.file, base_dir), keys, column=dataset.text, **sizes)
+    from harness.tasks.datasets.huggingface import Reading, saved_examples
+
+    reading = dataset.model_dump(include=set(Reading.__dataclass_fields__))
+    return saved_examples(resolved(dataset.directory, base_dir), keys, Reading(**reading))
 
 
 def _faces(dataset: schema.FacesDataset) -> Examples:

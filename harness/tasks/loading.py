@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
 from harness.tasks import schema
+from harness.tasks.architectures import file_faults
 from harness.tasks.task import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
 from harness.tasks.yaml.explaining import explain
 from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
@@ -34,7 +35,10 @@ BUNDLED = (
     "fashion-mnist",
     "cifar10",
     "image-folder",
+    "digits",
+    "breast-cancer",
 )
+ARCHITECTURE = "architecture"
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -70,6 +74,9 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
         definition = schema.TaskFile.model_validate_json(to_json(document.value), strict=True)
     except ValidationError as error:
         raise _invalid(source, explain(error, document.value, document.lines)) from error
+    keys = (((ARCHITECTURE, key), fault) for key, fault in file_faults(definition.architecture, base_dir))
+    if faults := [Problem(line_of(document.lines, key), key, fault) for key, fault in keys]:
+        raise _invalid(source, faults)
     return _task(definition, source, base_dir)
 
 
@@ -114,7 +121,9 @@ def _extend(document: Document) -> None:
 def _merged(section: str, base: Json, own: Json) -> Json:
     if not isinstance(base, dict) or not isinstance(own, dict):
         return own
-    tag = _TAGS.get(section, "name" if section == "architecture" else "")
+    if section == ARCHITECTURE and {"package", "factory"} & (set(own) | set(base)):
+        return own
+    tag = _TAGS.get(section, "name" if section == ARCHITECTURE else "")
     if tag and own.get(tag, base.get(tag)) != base.get(tag):
         return own
     if section == "forget" and own:
@@ -127,7 +136,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         name=definition.name,
         description=definition.description,
         load=functools.partial(_load, definition, base_dir),
-        architecture=definition.architecture,
+        architecture=definition.architecture.spec(),
         recipe=definition.recipe,
         models=definition.models,
         budget=Budget(fraction=definition.budget.fraction, measurements=definition.budget.measurements),

@@ -1,69 +1,41 @@
-"""User-defined architectures: checked before training, and copied into the sandbox.
+"""User-defined architectures: checked before training, and the files of those that are importable.
 
 ``package.module:factory`` names code on this machine, which the user trusts. The top-level module or package is copied as it is
-on disk. Its imports other than torch, NumPy and the standard library are not available in the sandbox.
+on disk. Its imports other than torch, NumPy and the standard library are not available in the sandbox. A package that is named
+in the task brings its dependencies: :mod:`harness.references.own_network`.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.cache import Cache, file_sha256, key_of
 from harness.errors import TaskInvalidError
 from harness.tasks.task import Task, TaskData
-from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
+from harness.tasks.yaml.wording import near_match
+from reference_models.networks.recipe import LIBRARIES, ArchitectureSpec, ModelSpec, Recipe
 
 LEFT_OUT = frozenset({"__pycache__", ".git"})
-PRESENT = frozenset({"reference_models", "torch"})  # installed in every sandbox
+PRESENT = frozenset({"reference_models", "torch", *LIBRARIES})  # installed in every sandbox, or bundled for it
 MAX_BYTES = 100 << 20
 
 
 def own_module(architecture: ArchitectureSpec) -> str | None:
-    """Return the top-level module of a user-defined architecture; None for a built-in architecture."""
+    """Return the top-level module of an importable architecture; None for one that is built in, of a library or in a package."""
     module, colon, _ = architecture.name.partition(":")
     top = module.partition(".")[0]
-    return top if colon and top not in PRESENT else None
+    return top if colon and top not in PRESENT and architecture.package is None else None
 
 
-def carried(task: Task) -> Path | None:
-    """Copy the task's architecture module into a cache folder and return it; None for a built-in architecture.
-
-    Raises:
-        TaskInvalidError: if the module does not exist, is too large, or is not a file or package folder.
-    """
-    name = own_module(task.architecture)
-    if name is None:
-        return None
-    files = {str(path): place for path, place in _files(name, task)}
-    digests = _digests(files)
-
-    def build(folder: Path) -> None:
-        for path, place in files.items():
-            target = folder / "site" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place, target)
-        for place in (folder / "site", *(folder / "site").rglob("*")):  # the sandbox's user differs from this one
-            place.chmod(0o755 if place.is_dir() else 0o644)
-
-    folder, _ = Cache("architectures").get_or_build({"format": 1, "module": name, "files": digests}, build)
-    return folder / "site"
-
-
-def source_digest(task: Task) -> str | None:
-    """Return a digest of the user-defined architecture's source, for cache keys; None for a built-in architecture.
+def module_files(task: Task) -> dict[str, Path]:
+    """Return the files of an importable architecture's top-level module, by their paths in the folder that travels.
 
     Raises:
-        TaskInvalidError: as :func:`carried`.
+        TaskInvalidError: the module does not exist, is too large, or is not a file or package folder.
     """
     name = own_module(task.architecture)
-    return None if name is None else key_of(_digests({str(path): place for path, place in _files(name, task)}))
-
-
-def _digests(files: Mapping[str, Path]) -> dict[str, str]:
-    return {path: file_sha256(place) for path, place in files.items()}
+    return {} if name is None else {str(path): place for path, place in _files(name, task)}
 
 
 def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:
@@ -74,7 +46,7 @@ def _files(name: str, task: Task) -> Sequence[tuple[Path, Path]]:
     if spec is None:
         raise TaskInvalidError(
             f"The task {task.name!r}: the architecture {task.architecture.name!r} cannot be imported: there is no module "
-            f"{name!r}. Install its package, or add its folder to PYTHONPATH."
+            f"{name!r}{near_match(name, list(LIBRARIES))}. Install its package, or add its folder to PYTHONPATH."
         )
     places = [Path(place) for place in spec.submodule_search_locations or ()]
     if not places:
@@ -131,7 +103,10 @@ def refusal(task: Task, why: str, where: str) -> str:
             "in the recipe."
         )
     if "No module named" in why:
-        advice = " Only the architecture's own module, torch, NumPy and the standard library are in the sandbox."
+        advice = (
+            " Beside torch, NumPy and the standard library, the sandbox has the architecture's own module, or its package and "
+            "the dependencies that the package declares."
+        )
     return (
         f"The task {task.name!r}: the network {task.architecture.name!r} failed a trial step {where} before training: "
         f"{why}.{advice}"

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from harness.core.bounds import NumberError, Whole
+from harness.tasks.architectures import ArchitectureSection
+from harness.tasks.fitting import Kind, misfits
 from harness.tasks.yaml.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
-from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import Recipe
 
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
 MOST_FACES = 1_000_000
-MOST_LAYERS = 100
-SIZE = Whole(1, 65_536)
-ARCHITECTURES = {
-    "patch-cnn": ("patches", "width", "hidden", "norm"),
-    "small-cnn": ("width", "norm"),
-    "resnet18": ("width",),
-    "mlp": ("hidden",),
-}
-LISTS = ("hidden", "patches")
-
-
-def _check_architecture(value: ArchitectureSpec) -> ArchitectureSpec:
-    if ":" in value.name:
-        return value
-    if value.name not in ARCHITECTURES:
-        known = [*ARCHITECTURES, "package.module:factory"]
-        raise ValueError(f"name {value.name!r} is unknown{near_match(value.name, known)}; allowed: {listed(known)}")
-    options = ARCHITECTURES[value.name]
-    for option, given in value.options.items():
-        if option not in options:
-            raise ValueError(
-                f"options of {value.name} have no {option!r}{near_match(option, options)}; allowed: {listed(options)}"
-            )
-        _check_option(option, given)
-    return value
-
-
-def _check_option(option: str, given: object) -> None:
-    sizes = given if option in LISTS else [given] if option == "width" else []
-    if not isinstance(sizes, (list, tuple)) or len(sizes) > MOST_LAYERS:
-        raise ValueError(f"options.{option} must be a list of at most {MOST_LAYERS} whole numbers, as in [128, 128]")
-    for size in sizes:
-        try:
-            SIZE.check(size)
-        except NumberError as error:
-            raise ValueError(f"options.{option} {error}") from error
 
 
 def _check_recipe(value: Recipe) -> Recipe:
@@ -59,6 +23,11 @@ def _check_recipe(value: Recipe) -> Recipe:
         if getattr(value, name) > most:
             raise ValueError(f"{name} must be at most {most:g}, not {getattr(value, name):g}")
     return value
+
+
+Column: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
+Vocabulary: TypeAlias = Annotated[int, Field(ge=2, le=10_000_000)]
+Length: TypeAlias = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class FacesDataset(Section):
@@ -116,9 +85,138 @@ class ImageFolderDataset(Section):
     seed: Seed = 0
 
 
+class ArraysDataset(Section):
+    """Named arrays: an .npz file, a folder of .npy files, or a safetensors file."""
+
+    kind: Literal["arrays"]
+    file: Path
+    normalise: bool | None = None
+    vocabulary: Vocabulary | None = None
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+
+class TableDataset(Section):
+    """A CSV or Parquet file of numeric and categorical columns."""
+
+    kind: Literal["table"]
+    file: Path
+    label: Column = "label"
+    id: Column | None = None
+    subject: Column | None = None
+    split: Column | None = None
+    numeric: tuple[Column, ...] = ()
+    categorical: tuple[Column, ...] = ()
+    ignore: tuple[Column, ...] = ()
+    missing: tuple[str, ...] = ()
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+
+class TextDataset(Section):
+    """A CSV or Parquet file of texts."""
+
+    kind: Literal["text"]
+    file: Path
+    text: Column = "text"
+    label: Column = "label"
+    id: Column | None = None
+    subject: Column | None = None
+    split: Column | None = None
+    length: Length = 64
+    vocabulary: Vocabulary = 5000
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+
+class HuggingfaceDataset(Section):
+    """A data set that the library ``datasets`` has saved on disk."""
+
+    kind: Literal["huggingface"]
+    directory: Path
+    image: Column | None = None
+    text: Column | None = None
+    features: tuple[Column, ...] = ()
+    label: Column = "label"
+    id: Column | None = None
+    subject: Column | None = None
+    split: Column | None = None
+    size: Annotated[int, Field(ge=4, le=1024)] = 32
+    grey: bool = False
+    length: Length = 64
+    vocabulary: Vocabulary = 5000
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_input(self) -> HuggingfaceDataset:
+        if (self.image is not None) + (self.text is not None) + bool(self.features) != 1:
+            raise ValueError("dataset needs one of image, text and features: the column, or columns, of the inputs")
+        return self
+
+
+class ScikitLearnDataset(Section):
+    """A data set that is part of scikit-learn."""
+
+    kind: Literal["scikit-learn"]
+    name: Literal["digits", "breast-cancer", "wine", "iris"]
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+
+class PluginDataset(Section):
+    """A dataset of an installed plugin; ``kind`` is the name of its entry point in the group ``harness.datasets``."""
+
+    kind: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    label_noise: Noise = 0.0
+    seed: Seed = 0
+
+
+PLUGIN = "plugin"
+"""Tag of :class:`PluginDataset`; no value of ``kind``."""
+
+
+def kind_of(value: object) -> str | None:
+    """Return the tag of a dataset section: its ``kind`` if that is bundled or unknown, :data:`PLUGIN` if it is installed."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    if not isinstance(kind, str) or kind in DATASETS:
+        return None if kind is None else str(kind)
+    from harness.tasks.datasets.installed import installed_kinds
+
+    return PLUGIN if kind in installed_kinds() else kind
+
+
 Dataset: TypeAlias = Annotated[
-    FacesDataset | FashionMnistDataset | Cifar10Dataset | ImageFolderDataset, Field(discriminator="kind")
+    Annotated[FacesDataset, Tag("faces")]
+    | Annotated[FashionMnistDataset, Tag("fashion-mnist")]
+    | Annotated[Cifar10Dataset, Tag("cifar10")]
+    | Annotated[ImageFolderDataset, Tag("image-folder")]
+    | Annotated[ArraysDataset, Tag("arrays")]
+    | Annotated[TableDataset, Tag("table")]
+    | Annotated[TextDataset, Tag("text")]
+    | Annotated[HuggingfaceDataset, Tag("huggingface")]
+    | Annotated[ScikitLearnDataset, Tag("scikit-learn")]
+    | Annotated[PluginDataset, Tag(PLUGIN)],
+    Discriminator(kind_of),
 ]
+DATASETS: dict[str, type[Section]] = {
+    tag.tag: model for model, tag in map(get_args, get_args(get_args(Dataset)[0])) if tag.tag != PLUGIN
+}
+"""Bundled kinds of datasets, with their keys."""
+
+
+def inputs_of(dataset: Dataset) -> Kind | None:
+    """Return what inputs a dataset has; None if that is known only once it is read."""
+    if isinstance(dataset, TableDataset):
+        return "numbers"
+    if isinstance(dataset, TextDataset) or (isinstance(dataset, HuggingfaceDataset) and dataset.text is not None):
+        return "tokens"
+    if isinstance(dataset, ScikitLearnDataset):
+        return "pictures" if dataset.name == "digits" else "numbers"
+    if isinstance(dataset, HuggingfaceDataset):
+        return "pictures" if dataset.image is not None else None
+    return None if isinstance(dataset, ArraysDataset | PluginDataset) else "pictures"
 
 
 class ForgetRandom(SomeAmount):
@@ -249,7 +347,7 @@ class TaskFile(Section):
     corrupt: Corrupt | None = None
     splits: Splits = Splits()
     normalization: Normalization | None = None
-    architecture: Annotated[ArchitectureSpec, AfterValidator(_check_architecture)] = ArchitectureSpec()
+    architecture: ArchitectureSection = ArchitectureSection()
     recipe: Annotated[Recipe, AfterValidator(_check_recipe)] = Recipe()
     journal: Annotated[JournalSection | None, BeforeValidator(_journal)] = None
     sisa: SisaSection | None = None
@@ -259,11 +357,24 @@ class TaskFile(Section):
     seed: Seed = 0
 
     @model_validator(mode="after")
+    def _network_reads_inputs(self) -> TaskFile:
+        kind = inputs_of(self.dataset)
+        if kind is not None and (reason := misfits(kind, self.architecture.network, self.recipe.augment)):
+            raise ValueError(reason)
+        return self
+
+    @model_validator(mode="after")
     def _one_record(self) -> TaskFile:
         if self.journal is not None and self.sisa is not None:
             raise ValueError(
                 "sisa has its own journal, with the network before every stage; remove journal ('journal: false')"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> TaskFile:
+        if self.sisa is not None and self.architecture.init is not None:
+            raise ValueError("sisa trains its constituents from scratch; remove init from architecture, or remove sisa")
         return self
 
     @model_validator(mode="after")

@@ -185,8 +185,8 @@ def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int
 def _subjects(split: Split, what: str) -> NDArray[np.str_]:
     if split.subjects is None:
         raise DatasetInvalidError(
-            f"{what}: this data has no subjects; choose by another key, or add subjects (the column 'subject' of "
-            "image-folder's CSV)"
+            f"{what}: this data has no subjects; choose by another key, or add subjects: a column 'subject' of a "
+            "CSV, or an array 'subjects'"
         )
     return split.subjects
 

@@ -28,15 +28,17 @@ def kernels(model: nn.Module) -> list[Tensor]:
 def last_layers(model: nn.Module, k: int) -> list[str]:
     """Return the names of the modules with parameters in the last ``k`` layers.
 
-    A layer is a convolution or linear layer together with everything registered after it and before the next one (its norm).
+    A layer is a convolution, linear layer or embedding together with everything registered after it and before the next one (its
+    norm).
 
     Raises:
         ValueError: the network has fewer layers, or ``k`` is 0.
     """
-    layers = weight_layers(model)
+    kinds = (_ConvNd, nn.Linear, nn.Embedding, nn.EmbeddingBag)
+    layers = [name for name, module in model.named_modules() if isinstance(module, kinds)]
     if not 1 <= k <= len(layers):
         raise ValueError(f"option 'k' must be from 1 to the network's {len(layers)} layers, not {k}")
-    first = list(layers)[-k]
+    first = layers[-k]
     owners = [name for name, module in model.named_modules() if any(True for _ in module.parameters(recurse=False))]
     return owners[owners.index(first) :]
 

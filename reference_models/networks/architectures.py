@@ -6,6 +6,7 @@ import importlib
 import inspect
 import itertools
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
@@ -13,10 +14,15 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from reference_models.networks.recipe import ModelSpec
+from reference_models.networks.initial import load_initial
+from reference_models.networks.libraries import library_factory
+from reference_models.networks.naming import near_match
+from reference_models.networks.recipe import LIBRARIES, ModelSpec
 from reference_models.networks.resnet import resnet18
 
 Norm = Literal["none", "batch", "group"]
+POSITIONAL = ("in_channels", "image_size", "n_classes")
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def _norm_layer(norm: Norm, channels: int) -> nn.Module:
@@ -106,30 +112,97 @@ def mlp(input_shape: Sequence[int], n_classes: int, *, hidden: Sequence[int] = (
     return nn.Sequential(nn.Flatten(), *_linear_layers([math.prod(input_shape), *hidden, n_classes]))
 
 
+class EmbeddingBag(nn.Module):
+    """Mean of the embeddings of an example's tokens, padding (id 0) left out, and linear layers with ReLU between them.
+
+    Args:
+        vocabulary: number of token ids.
+        width: size of an embedding.
+        sizes: widths of the linear layers, the number of logits last.
+    """
+
+    def __init__(self, vocabulary: int, width: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.layers = nn.Sequential(*_linear_layers([width, *sizes]))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (n, classes), for token ids, shape (n, ...)."""
+        tokens = tokens.flatten(1)
+        present = (tokens != 0).to(self.embedding.weight.dtype).unsqueeze(-1)
+        total = (self.embedding(tokens) * present).sum(dim=1)
+        found: torch.Tensor = self.layers(total / present.sum(dim=1).clamp(min=1))
+        return found
+
+
+def embedding_bag(vocabulary: int, n_classes: int, *, width: int = 32, hidden: Sequence[int] = (32,)) -> nn.Module:
+    """Return a network for texts as token ids; see :class:`EmbeddingBag`."""
+    return EmbeddingBag(vocabulary, width, [*hidden, n_classes])
+
+
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp}
+    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp, "embedding-bag": embedding_bag}
 )
 """Factories by name: ``factory(in_channels, image_size, n_classes, **options)``."""
 
 
 def find_architecture(name: str) -> Callable[..., nn.Module]:
-    """Return a registered factory, or import ``package.module:factory``; raise ValueError if there is no such factory."""
+    """Return the factory of this name: registered, of a library, or imported as ``package.module:factory``.
+
+    Raises:
+        ValueError: there is no such factory, or it cannot be imported.
+    """
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     module_name, colon, attribute = name.partition(":")
     if not colon:
         known = ", ".join(sorted(ARCHITECTURES))
         raise ValueError(f"no architecture {name!r}: take one of {known}, or package.module:factory")
+    if module_name in LIBRARIES:
+        return library_factory(module_name, attribute)
     try:
-        factory: Callable[..., nn.Module] = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+        module = importlib.import_module(module_name)
+        factory: Callable[..., nn.Module] = getattr(module, attribute)
+    except AttributeError as error:
+        near = [one for one, value in vars(sys.modules.get(module_name, object)).items() if callable(value)]
+        raise ValueError(
+            f"the architecture {name!r} cannot be imported: {error}{near_match(attribute, near)}"
+        ) from error
+    except ImportError as error:
         raise ValueError(f"the architecture {name!r} cannot be imported: {error}") from error
     return factory
 
 
 def made(factory: Callable[..., nn.Module], given: Mapping[str, Any], options: Mapping[str, Any]) -> nn.Module:
-    """Return the network of a factory, called with those of ``given`` that its signature names, and all ``options``."""
-    named = {name: given[name] for name in inspect.signature(factory).parameters if name in given}
+    """Return the network of a factory, called with those of ``given`` that its signature names, and all ``options``.
+
+    A factory that names none of them is called as ``factory(in_channels, image_size, n_classes, **options)``.
+
+    Raises:
+        ValueError: an option or a required parameter is not one of those.
+    """
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # some callables have none
+        parameters = MappingProxyType({})
+    named = {name: given[name] for name, one in parameters.items() if name in given and one.kind in BY_NAME}
+    if not named and not set(POSITIONAL) <= set(given):
+        raise ValueError(f"its signature names none of {', '.join(given)}, which describe inputs that are no pictures")
+    if not named:
+        return factory(*(given[name] for name in POSITIONAL), **options)
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return factory(**named, **options)
+    allowed = [name for name, one in parameters.items() if name not in given and one.kind in BY_NAME]
+    for option in options:
+        if option not in allowed:
+            shown = ", ".join(allowed) or "none"
+            raise ValueError(f"there is no option {option!r}{near_match(option, allowed)}; allowed: {shown}")
+    for name in allowed:
+        if parameters[name].default is inspect.Parameter.empty and name not in options:
+            raise ValueError(
+                f"its parameter {name!r}{near_match(name, list(given))} has no value: set it in options. Without options a "
+                f"factory is given {', '.join(given)}, those that it names"
+            )
     return factory(**named, **options)
 
 
@@ -138,11 +211,19 @@ def build_model(spec: ModelSpec, seed: int | None) -> nn.Module:
 
     Args:
         spec: architecture and the shape of its data.
-        seed: seed of the initialisation; None if the weights will be overwritten.
+        seed: seed of the initialisation; None if the weights will be overwritten. It also chooses one of several files of
+            initial weights: that of number ``seed`` modulo their number.
+
+    Raises:
+        ValueError: there is no such factory, or the initial weights are not those of its network.
     """
-    factory = find_architecture(spec.architecture.name)
+    architecture = spec.architecture
+    factory = find_architecture(architecture.name)
     with torch.random.fork_rng(devices=[]):
         if seed is not None:
             # Not torch.manual_seed: that would also reseed the generators of every GPU.
             torch.default_generator.manual_seed(seed)
-        return made(factory, spec.arguments(), spec.architecture.options)
+        model = made(factory, spec.arguments(), architecture.options)
+    if seed is not None and architecture.init and isinstance(model, nn.Module):
+        load_initial(model, architecture.init[seed % len(architecture.init)], architecture.init_except)
+    return model

@@ -6,7 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
+
+LIBRARIES: Mapping[str, str] = MappingProxyType({"torchvision": "vision", "timm": "timm"})
+"""Libraries whose networks can be named, and the extra of this project that installs each."""
+INITIAL_WEIGHTS = "harness-initial-weights"
+"""Folder of files of initial weights, in an entry of ``sys.path``; see :mod:`reference_models.networks.initial`."""
 
 Augmentation = Literal["horizontal-flip", "crop-pad-4"]
 
@@ -64,17 +70,27 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """An architecture: a key of :data:`reference_models.networks.architectures.ARCHITECTURES`, or ``package.module:factory``.
+    """An architecture, as a task names it or as networks are built from it.
 
     Attributes:
-        name: registered name or import path of a callable ``factory(in_channels, image_size, n_classes, **options)``.
+        name: key of :data:`reference_models.networks.architectures.ARCHITECTURES`, ``torchvision:NAME``, ``timm:NAME``, or
+            ``package.module:factory``.
         options: keyword arguments of the factory; JSON values.
+        package: in a task, the package that has the factory: a path, a wheel or ``NAME==VERSION``; None if it is importable.
+        init: files of initial weights. In a task, paths; to build a network, names in a folder of
+            :mod:`reference_models.networks.initial`.
+        init_except: beginnings of names of tensors that ``init`` leaves as the factory made them.
+        digest: SHA-256 of the code that ``name`` is imported from; empty for a network of :mod:`reference_models`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     name: str = "small-cnn"
     options: Mapping[str, Any] = field(default_factory=dict)
+    package: str | None = None
+    init: tuple[str, ...] = ()
+    init_except: tuple[str, ...] = ()
+    digest: str = ""
 
 
 SHARDED = "reference_models.networks.sharded:sharded_network"
@@ -83,7 +99,7 @@ SHARDED = "reference_models.networks.sharded:sharded_network"
 def sharded(architecture: ArchitectureSpec, shards: int) -> ArchitectureSpec:
     """Return the architecture of a network of ``shards`` constituents; see :mod:`reference_models.records.sisa`."""
     options = {"shards": shards, "name": architecture.name, "options": dict(architecture.options)}
-    return ArchitectureSpec(SHARDED, options)
+    return ArchitectureSpec(SHARDED, options, digest=architecture.digest)
 
 
 @dataclass(frozen=True)
@@ -151,10 +167,16 @@ def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
     return Recipe(**{**data, "augment": tuple(data.get("augment", ()))})
 
 
+def architecture_from_json(data: Mapping[str, Any]) -> ArchitectureSpec:
+    """Return the architecture that :func:`to_json` wrote."""
+    lists = {name: tuple(data.get(name, ())) for name in ("init", "init_except")}
+    return ArchitectureSpec(**{**data, **lists})
+
+
 def model_spec_from_json(data: Mapping[str, Any]) -> ModelSpec:
     """Return the model specification that :func:`to_json` wrote."""
     return ModelSpec(
-        architecture=ArchitectureSpec(**data["architecture"]),
+        architecture=architecture_from_json(data["architecture"]),
         input_shape=tuple(data["input_shape"]),
         n_classes=data["n_classes"],
         mean=tuple(data["mean"]),

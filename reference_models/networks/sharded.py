@@ -55,4 +55,6 @@ def sharded_network(
 def constituent_spec(spec: ModelSpec) -> ModelSpec:
     """Return the specification of one constituent of a sharded network."""
     options = spec.architecture.options
-    return replace(spec, architecture=ArchitectureSpec(options["name"], options["options"]))
+    return replace(
+        spec, architecture=ArchitectureSpec(options["name"], options["options"], digest=spec.architecture.digest)
+    )

@@ -135,7 +135,7 @@ class VmapEnsemble(_Differentiated):
 
     def __init__(self, spec: ModelSpec, template: nn.Module, state: StackedState, device: torch.device) -> None:
         self._module, self._names = copy.deepcopy(template).to(device), list(state)
-        trained = {name for name, _ in template.named_parameters()}
+        trained = {name for name, parameter in template.named_parameters() if parameter.requires_grad}
         own = {name: tensor.detach().to(device, copy=True) for name, tensor in state.items()}
         self._buffers = {name: tensor for name, tensor in own.items() if name not in trained}
         self._parameters = {name: tensor.requires_grad_() for name, tensor in own.items() if name in trained}

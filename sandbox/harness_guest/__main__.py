@@ -153,7 +153,9 @@ def prepare(hello: Hello) -> Prepared:
     # Threads that spin while they wait make training ten times slower as soon as a core is shared or a quota is in force.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if hello.architecture_path is not None:
-        sys.path.append(str(Path(hello.architecture_path).resolve()))
+        sys.path.insert(
+            0, str(Path(hello.architecture_path).resolve())
+        )  # the task's, even if another version is installed
     import torch
 
     import harness_guest.spawn  # -- so that no model's process has to import them

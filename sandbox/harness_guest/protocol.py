@@ -96,8 +96,8 @@ class Hello:
         threads: torch's threads in a model's process.
         options: the user's ``--set`` options for the plugin.
         log_head_bytes, log_tail_bytes: bytes of output kept per model.
-        architecture_path: folder appended to ``sys.path`` from which the network's module is imported; None for a network of
-            :mod:`reference_models`.
+        architecture_path: folder put first on ``sys.path``, with the network's code and initial weights; None for a network
+            of :mod:`reference_models`.
         try_batches: before READY the network does a forward and a backward pass of batches of these sizes, in a separate
             process; a failure is REFUSED with reason "model".
         version: version of this protocol.

@@ -1,13 +1,17 @@
 """Pages are carried out as their readers would, without network and without Docker, and what they show is compared.
 
-``first-run.md``, ``from-kaggle.md``, ``define-a-task.md``, ``score-outputs.md``, ``share-reference-models.md`` and
-``write-an-evaluator.md`` are walked through from top to bottom: a block that begins with a comment of a path is a file, a block
-``console`` is typed. The commands of all other pages that no test of their own carries out are one session, on a small task.
+``first-run.md``, ``bring-your-own-data.md``, ``bring-your-own-network.md``, ``from-kaggle.md``, ``define-a-task.md``,
+``score-outputs.md``, ``share-reference-models.md`` and ``write-an-evaluator.md`` are walked through from top to bottom: a block
+that begins with a comment of a path is a file, a block ``console`` is typed. What needs a library that cannot be imported is
+left out, with a warning. The commands of all other pages that no test of their own carries out are one session, on a small task.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +21,10 @@ import pytest
 
 from harness.report.document import VerdictLevel
 from tests.environment import Environment, make_environment
-from tests.pages import LEFT_OUT, Step, blocks, missing, steps
+from tests.pages import FILE, LEFT_OUT, Step, blocks, missing, steps
 from tests.program import TASK
 from tests.shown import BLOCK, ROOT, WALKED, commands
 
-FILE = re.compile(r"# ([\w/.-]+\.\w+)\n")
 TINY = "tiny.yaml"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
 ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
@@ -68,6 +71,18 @@ def written_or_typed(page: Path) -> Iterator[tuple[str, str] | Step]:
             yield named[1], text
 
 
+class LeftOutWarning(UserWarning):
+    """A step of a page needs what is not here; shown at the end of a test run."""
+
+
+def lacking(library: str) -> str:
+    """Return why a library cannot be imported; empty if it can."""
+    program = f"import {library}"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return "" if ended.returncode == 0 else ended.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.filterwarnings("default::tests.functional.test_pages.LeftOutWarning")
 @pytest.mark.parametrize("page", [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name])
 def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     page: str, tmp_path: Path, shared_cache: Path
@@ -76,6 +91,9 @@ def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     seen = 0
     for part in written_or_typed(ROOT / page):
         if isinstance(part, Step):
+            if part.needs and (why := lacking(part.needs)):
+                warnings.warn(f"{page}: not carried out: {part.command}: {why}", LeftOutWarning, stacklevel=1)
+                continue
             printed = reader.type(part.command)
             assert missing(part, printed) is None, f"{part.command}\n{printed}"
             seen += len(part.shown)

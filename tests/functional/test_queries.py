@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 from harness.cli.runs import NO_MODEL_FINISHED
 from harness.errors import ResumeMismatchError
 from harness.plugins.discovery import find_task
-from harness.references.populations import ROLES, References
+from harness.references.identity import ROLES
+from harness.references.populations import References
 from harness.references.queries import NO_QUERIES, key
 from harness.report.writing import load_report
 from tests.program import NO_DOCKER, TASK, Program, report_of

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.metadata import find_installed, installed_versions
 from harness.errors import DuplicatePluginError, PluginNotFoundError, PluginPackagingError
 from harness.plugins.discovery import UNLEARNERS, damaged_distributions, find_plugins, find_unlearner
-from harness.plugins.metadata import find_installed, installed_versions
 from harness.runners.bundles import resolve
 from tests.unit.bundles.wheels import write_wheel
 

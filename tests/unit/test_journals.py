@@ -11,8 +11,9 @@ import pytest
 
 from harness.core.cache import take_rebuilt
 from harness.errors import DatasetInvalidError, TaskInvalidError
+from harness.references.identity import ROLES, member_seeds, training_code_digest
 from harness.references.journals import expected_bytes, journal_record
-from harness.references.populations import ROLES, Population, References, member_seeds, training_code_digest
+from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES
 from harness.tasks.task import JournalRequest, SisaRequest, Split, Task, TaskData
 from reference_models.networks.recipe import ArchitectureSpec, Recipe

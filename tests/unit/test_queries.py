@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import SPLITS
-from harness.references.populations import ROLES, Population, References
+from harness.references.identity import ROLES
+from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES, NOISE_SD, QueryPlan, answers, flipped, key, noisy, rounded, shifted
 from harness.runs.budget import Limit
 from harness.runs.scoring import logits_of, make_evidence

@@ -18,7 +18,7 @@ from benchmarks.validity.levels import LEVELS, NOOP, RETRAIN, level_data, level_
 from benchmarks.validity.populations import Trained
 from benchmarks.validity.study import Study, study
 from harness.evaluation import Direction, Interval, Metric
-from harness.references.populations import member_seeds
+from harness.references.identity import member_seeds
 from harness.tasks.task import Split, Task, TaskData
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
 

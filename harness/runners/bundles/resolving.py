@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.choices import Adapter
+from harness.core.metadata import find_installed, installed_versions
 from harness.errors import PluginNotFoundError, PluginPackagingError
 from harness.plugins.discovery import (
     OWN_DISTRIBUTION,
@@ -25,7 +26,6 @@ from harness.plugins.discovery import (
     find_unlearner,
     refuse_name,
 )
-from harness.plugins.metadata import find_installed, installed_versions
 from harness.plugins.spec import CHOICE, PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts
 from harness.runners.bundles.dependencies import collect_dependencies

@@ -1,1 +1,1 @@
-"""Data sets: the drawn faces, CIFAR-10, Fashion-MNIST, and pictures in a folder."""
+"""Datasets: generated faces, CIFAR-10, Fashion-MNIST, scikit-learn's, files of a user's own, and functions of plugins."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,10 @@ _TIFF_EXTRA, _TIFF_UNSPECIFIED = 338, 0
 _BMP_DROPPED = ("BGRX", "BGR;15", "BGR;16")
 
 
-def read_picture(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
-    """Return the image, rotated by its EXIF orientation and resized to a square; shape (1 or 3, size, size), uint8.
+def read_picture(source: Path | bytes, *, size: int, grey: bool) -> NDArray[np.uint8]:
+    """Return the image of a file or of a file's content, rotated by its EXIF orientation and resized to a square.
+
+    Its shape is (1 or 3, size, size), uint8.
 
     Raises:
         DatasetMissingError: Pillow is not installed.
@@ -57,8 +60,11 @@ def read_picture(path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as opened:
-                return _pixels(opened, path, size=size, grey=grey)
+            with source.open("rb") if isinstance(source, Path) else BytesIO(source) as stream:
+                header = stream.read(_PNG_DEPTH_BYTE + 1)
+                stream.seek(0)
+                with Image.open(stream) as opened:
+                    return _pixels(opened, header, size=size, grey=grey)
         except (FileNotFoundError, _RefusedError):
             raise
         except Exception as error:  # decoders raise any exception for damaged files
@@ -69,10 +75,10 @@ class _RefusedError(ValueError):
     """A valid image that is not supported."""
 
 
-def _pixels(opened: Image.Image, path: Path, *, size: int, grey: bool) -> NDArray[np.uint8]:
+def _pixels(opened: Image.Image, header: bytes, *, size: int, grey: bool) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
-    if faults := list(_faults(opened, path)):
+    if faults := list(_faults(opened, header)):
         raise _RefusedError(f"is not supported: {'; '.join(faults)}")
     upright = ImageOps.exif_transpose(opened)
     if _has_alpha(upright):  # fully opaque, else it would be a fault
@@ -83,11 +89,11 @@ def _pixels(opened: Image.Image, path: Path, *, size: int, grey: bool) -> NDArra
     return pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _faults(image: Image.Image, path: Path) -> Iterator[str]:
+def _faults(image: Image.Image, header: bytes) -> Iterator[str]:
     """Yield every reason why an image is not supported, each with advice."""
     if image.format not in FORMATS:
         yield f"its format is {image.format}; save it as one of {listed(FORMATS)}"
-    bits = _bits(image, path)
+    bits = _bits(image, header)
     if bits > MAX_BITS:
         yield f"it has {bits} bits per channel; save it with {MAX_BITS}"
     if image.mode not in MODES:
@@ -99,11 +105,10 @@ def _faults(image: Image.Image, path: Path) -> Iterator[str]:
         yield f"a share of {share:.2g} of its pixels is transparent; save it without alpha, on a background"
 
 
-def _bits(image: Image.Image, path: Path) -> int:
+def _bits(image: Image.Image, header: bytes) -> int:
     """Return the bits per channel in the file, which Pillow's mode does not always show."""
     if image.format == "PNG":
-        with path.open("rb") as stream:
-            return stream.read(_PNG_DEPTH_BYTE + 1)[_PNG_DEPTH_BYTE]
+        return header[_PNG_DEPTH_BYTE]
     if image.format == "TIFF":
         return max(_tiff(image, _TIFF_BITS) or (1,))
     if image.mode.startswith("I;16") or (image.format == "PPM" and _ppm_maximum(image) > OPAQUE):

@@ -9,12 +9,14 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from harness.tasks import schema
+from harness.tasks.architectures import ArchitectureSection
+from harness.tasks.datasets.installed import installed_kinds
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
 from harness.tasks.yaml.wording import listed, near_match
-from reference_models.networks.recipe import ArchitectureSpec, Recipe
+from reference_models.networks.recipe import Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
-_UNIONS = {"dataset": schema.Dataset, "forget": schema.Forget, "corrupt": schema.Corrupt}
+_UNIONS = {"forget": schema.Forget, "corrupt": schema.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -23,7 +25,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "budget": schema.BudgetSection,
     "margins": schema.MarginsSection,
     "recipe": Recipe,
-    "architecture": ArchitectureSpec,
+    "architecture": ArchitectureSection,
 }
 _SHOWN = 60
 
@@ -50,6 +52,7 @@ def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) 
     text = _text(detail, path, value)
     if detail["type"] == "value_error":
         path = _first_word(text, path, value)
+        text = text.removeprefix(".".join(map(str, path)) + ": ")
     return Problem(line_of(lines, path), path, text)
 
 
@@ -62,7 +65,7 @@ def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
         return f"this key is missing{_choices(path, value)}"
     if kind == "union_tag_invalid":
         found = str(context["tag"])
-        allowed = tags(str(path[0]))
+        allowed = [*tags(str(path[0])), *(installed_kinds() if path[0] == "dataset" else ())]
         return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}"
     if kind == "literal_error":
         return _not_among(detail["input"], str(context["expected"]))
@@ -109,10 +112,15 @@ def _choices(path: KeyPath, value: Json) -> str:
 
 
 def _first_word(text: str, path: KeyPath, value: Json) -> KeyPath:
-    """Return the path of the key with which a recipe's own message begins, else ``path``."""
-    word = text.split(" ", 1)[0]
-    section = _at(value, path)
-    return (*path, word) if isinstance(section, dict) and word in section else path
+    """Return the path of the key with which a section's own message begins, as in ``recipe.augment:``, else ``path``."""
+    found = path
+    first = text.split(" ", 1)[0]
+    for word in first.rstrip(":").split(".") if "." in first else [first]:
+        section = _at(value, found)
+        if not isinstance(section, dict) or word not in section:
+            break
+        found = (*found, word)
+    return found
 
 
 def _at(value: Json, path: KeyPath) -> Json:
@@ -143,11 +151,13 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
     section = str(path[0])
     if section in _TAGS:
         tag = _at(value, (section, _TAGS[section]))
-        return _fields(_variants(section)[str(tag)])
+        return _fields(_variants(section).get(str(tag), schema.PluginDataset))
     return _fields(_SECTIONS[section])
 
 
 def _variants(section: str) -> dict[str, type[BaseModel]]:
+    if section == "dataset":
+        return dict(schema.DATASETS)
     union = get_args(_UNIONS[section])[0]
     return {get_args(model.model_fields[_TAGS[section]].annotation)[0]: model for model in get_args(union)}
 

@@ -64,6 +64,7 @@ CASES: dict[str, tuple[ModelSpec, Mechanism]] = {
     "sequences": (spec("test_other_inputs:sequences", (5, 3)), "vmap"),
     "floating-point pictures": (spec("small-cnn", (2, 12, 12), mean=(0.5, 1.0), std=(2.0, 0.5)), "grouped"),
     "pictures of half precision, not normalised": (spec("patch-cnn", (2, 12, 12), "float16"), "grouped"),
+    "texts": (spec("embedding-bag", (9,), "int32", vocabulary=30), "vmap"),
     "token ids": (spec("test_other_inputs:words", (9,), "int32", vocabulary=30), "vmap"),
 }
 

@@ -27,7 +27,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.references.exchange import INDEX, export, pull
-from harness.references.populations import ROLES
+from harness.references.identity import ROLES
 from harness.references.supplied import NOTE, Supplied
 from harness.references.worker_pool import LOGITS
 from tests.unit.supplied.worlds import MODELS, PROGRESS, cached, references

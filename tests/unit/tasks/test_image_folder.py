@@ -81,17 +81,17 @@ def test_rows_of_split_test_are_the_official_test_part(tmp_path: Path) -> None:
 HEAD = "file,label,subject,split\n"
 ROW = "a/00.png,cat,p,train\n"
 FAULTS = {
-    "no file column": ("name,label\n", "line 1: no column 'file'"),
-    "nothing at all": ("", "line 1: no column 'file'; found nothing"),
-    "unknown column": ("file,label,subjekt\n", "line 1: unknown column 'subjekt'; did you mean 'subject'"),
-    "column twice": ("file,label,label\n", "line 1: duplicate column"),
+    "no file column": ("name,label\nx,y\n", "line 1: no column 'file'"),
+    "nothing at all": ("", "has no rows below its header"),
+    "unknown column": ("file,label,subjekt\nx,y,z\n", "line 1: unknown column 'subjekt'; did you mean 'subject'"),
+    "column twice": ("file,label,label\nx,y,z\n", "line 1: a column's name is empty or occurs twice"),
     "no rows": (HEAD, "has no rows below its header"),
-    "too few cells": (HEAD + ROW + "b/01.png,dog\n", "line 3: the number of cells differs"),
-    "too many cells": (HEAD + ROW + "b/01.png,dog,p,train,x\n", "line 3: the number of cells differs"),
-    "empty label": (HEAD + ROW + "b/01.png, ,p,train\n", "line 3: the cell 'label' is empty"),
-    "empty subject": (HEAD + ROW + "b/01.png,dog,,train\n", "line 3: the cell 'subject' is empty"),
+    "too few cells": (HEAD + ROW + "b/01.png,dog\n", "line 3: 2 cells, and the header has 4"),
+    "too many cells": (HEAD + ROW + "b/01.png,dog,p,train,x\n", "line 3: 5 cells, and the header has 4"),
+    "empty label": (HEAD + ROW + "b/01.png, ,p,train\n", "line 3: the label is empty"),
+    "empty subject": (HEAD + ROW + "b/01.png,dog,,train\n", "line 3: the subject is empty"),
     "unknown split": (HEAD + ROW + "b/01.png,dog,p,val\n", "line 3: found split 'val'; allowed: train, test"),
-    "file twice": (HEAD + ROW + ROW, "line 3: 'a/00.png' occurs twice; the first is on line 2"),
+    "file twice": (HEAD + ROW + ROW, "line 3: the id 'a/00.png' occurs twice; the first is on line 2"),
     "label in test alone": (
         HEAD + ROW + "b/01.png,dog,p,\na/02.png,dogg,p,test\n",
         "line 4: unknown label 'dogg'; did you mean 'dog'",
@@ -106,7 +106,7 @@ FAULTS = {
         r"line 3: '\.\./secret\.png' is outside the dataset directory",
     ),
     "out by root": (HEAD + ROW + "/etc/hostname,dog,p,\n", "line 3: '/etc/hostname' is outside the dataset directory"),
-    "broken quotes": (HEAD + 'a/00.png,"cat"x,p,\n', "cannot be read as a UTF-8 CSV"),
+    "broken quotes": (HEAD + 'a/00.png,"cat"x,p,\n', "line 2: cannot be read as a CSV"),
 }
 
 
@@ -141,7 +141,7 @@ def test_a_picture_cut_short_is_refused(tmp_path: Path) -> None:
 def test_a_csv_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes("file,label\na.png,K\xe4fer\n".encode("latin-1"))
 
-    with pytest.raises(DatasetInvalidError, match="UTF-8 CSV"):
+    with pytest.raises(DatasetInvalidError, match="is no UTF-8 text"):
         image_folder_examples(tmp_path, tmp_path / "labels.csv", size=8)
 
 
@@ -198,7 +198,9 @@ def test_two_files_whose_names_differ_in_their_unicode_form_are_refused(tmp_path
     (tmp_path / "a/00.png").rename(tmp_path / "\u00e9.png")
     (tmp_path / "b/01.png").rename(tmp_path / "e\u0301.png")
 
-    with pytest.raises(DatasetInvalidError, match=r"line 3: 'e\\u0301\.png' is '\\xe9\.png' on line 2 in another"):
+    with pytest.raises(
+        DatasetInvalidError, match=r"line 3: the id 'e\\u0301\.png' is '\\xe9\.png' on line 2 in another"
+    ):
         read(tmp_path, "file,label\n\u00e9.png,x\ne\u0301.png,y\n")
 
 
@@ -242,6 +244,6 @@ def test_a_label_that_is_refused_is_one_fault_however_often_it_stands(tmp_path: 
     csv = write_pictures(tmp_path).replace(",owl,", ",owl\u200b,") + "c.png,cat,person 9\n"
 
     with pytest.raises(
-        DatasetInvalidError, match=r"has 2 faults:\n  line 4: .*U\+200B .*; and on 7 more lines\n  line 26:"
+        DatasetInvalidError, match=r"has 2 faults:\n  line 4: .*U\+200B .*; and in 7 more rows\n  line 26:"
     ):
         read(tmp_path, csv)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TaskInvalidError
-from harness.tasks import schema
+from harness.tasks import architectures, schema
 from harness.tasks.bundled import harness_tasks
 from harness.tasks.loading import BUNDLED, load_task, task_from_text
 from reference_models.networks.architectures import ARCHITECTURES
@@ -146,7 +146,7 @@ FAULTS = {
         14,
         [
             "name 'resnet' is unknown; did you mean 'resnet18'?",
-            "patch-cnn, small-cnn, resnet18, mlp, package.module:factory",
+            "patch-cnn, small-cnn, resnet18, mlp, embedding-bag, package.module:factory",
         ],
     ),
     "unknown network option": (
@@ -369,7 +369,7 @@ def test_known_architectures_and_options_are_those_of_reference_models() -> None
         for name, factory in ARCHITECTURES.items()
     }
 
-    assert found == schema.ARCHITECTURES
+    assert found == architectures.ARCHITECTURES
 
 
 def test_cifar10_is_the_starting_kits_task() -> None:

@@ -181,8 +181,8 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         image_folder_examples(tmp_path, labels, size=SIDE)
 
     text = str(caught.value)
-    assert "labels.csv has 6 faults:" in text
-    assert re.findall(r"^  line (\d+)", text, re.MULTILINE) == ["2", "3", "4", "5", "6", "7"]
+    assert "labels.csv has 7 faults:" in text
+    assert re.findall(r"^  line (\d+)", text, re.MULTILINE) == ["2", "3", "3", "4", "5", "6", "7"]
 
 
 def test_a_message_stays_readable_if_everything_is_wrong(tmp_path: Path) -> None:

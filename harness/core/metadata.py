@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness_guest.entry_points import Point, normal, parse
@@ -45,18 +46,19 @@ class Damaged:
         return f"{self.place}: {self.reason}. Reinstall its distribution, or remove the folder."
 
 
-def read_installed(having: str = "") -> tuple[list[Installed], list[Damaged]]:
-    """Return the distributions on ``sys.path``, and the damaged ones.
+def read_installed(having: str = "", path: Sequence[str] | None = None) -> tuple[list[Installed], list[Damaged]]:
+    """Return the distributions on ``path``, by default ``sys.path``, and the damaged ones.
 
     Of several with the same name (PEP 503) the first counts, as for imports.
 
     Args:
         having: return only distributions with an entry point in a group with this prefix; "" for all. Skipping the others saves
             reading their metadata, which takes most of the time.
+        path: folders to search; None for ``sys.path``.
     """
     found: dict[str, Installed] = {}
     damaged: list[Damaged] = []
-    for distribution in importlib.metadata.distributions():
+    for distribution in importlib.metadata.distributions(path=list(sys.path if path is None else path)):
         try:
             points, faults = parse(distribution.read_text(ENTRY_POINTS) or "")
             damaged += [Damaged(_place(distribution), fault) for fault in faults]
@@ -86,9 +88,9 @@ def find_installed(name: str) -> Installed | None:
     return next((one for one in read_installed()[0] if one.canonical == wanted), None)
 
 
-def installed_versions() -> dict[str, str]:
-    """Return canonical name -> version of all distributions that have a version."""
-    return {one.canonical: one.version for one in read_installed()[0] if one.version != UNKNOWN}
+def installed_versions(path: Sequence[str] | None = None) -> dict[str, str]:
+    """Return canonical name -> version of all distributions that have a version, on ``path`` or by default ``sys.path``."""
+    return {one.canonical: one.version for one in read_installed(path=path)[0] if one.version != UNKNOWN}
 
 
 UNKNOWN = "unknown"
