@@ -68,5 +68,6 @@ def report_of(method: str, setting: Setting, progress: Progress) -> Report:
         models=setting.models,
         clock="cpu",  # other programs on the machine then change no limit
         budget_fraction=RETRAIN_FRACTION if method == UNLIMITED else None,
+        keep_going=True,  # the page tells how many of all models came back
     )
     return pipeline.run(config, progress).report

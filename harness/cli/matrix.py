@@ -35,7 +35,12 @@ def refuse_export(exporters: Sequence[str]) -> None:
 
 
 def resume_versions(
-    folder: Path, exporters: Sequence[str], workers: int | None = None, failed_as: str | None = None
+    folder: Path,
+    exporters: Sequence[str],
+    workers: int | None = None,
+    failed_as: str | None = None,
+    *,
+    keep_going: bool = False,
 ) -> bool:
     """Resume a run with several torch versions; return False if ``folder`` contains a single run."""
     from harness.core.progress_bars import RichProgress
@@ -47,6 +52,8 @@ def resume_versions(
     refuse_export(exporters)
     if failed_as is not None:
         raise UsageError("--failed-as needs a single run; pass it to `harness evaluate` for each folder in this one.")
+    if keep_going:
+        raise UsageError("--keep-going needs a single run; pass it to `harness resume` for a folder in this one.")
     with RichProgress() as progress:
         results = resume_matrix(folder, progress, workers)
     _show(results)

@@ -57,16 +57,22 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--workers", type=int, help="New number of parallel models, each with as many cores as before.")
 @failed_as_option
+@click.option("--keep-going", is_flag=True, help="Run all models, although the first three failed alike.")
 @export_option
-def resume_command(folder: Path, workers: int | None, failed_as: FailedAs | None, exporters: tuple[str, ...]) -> None:
-    """Continue the interrupted run in FOLDER without repeating finished models."""
+def resume_command(
+    folder: Path, workers: int | None, failed_as: FailedAs | None, keep_going: bool, exporters: tuple[str, ...]
+) -> None:
+    """Continue the interrupted run in FOLDER without repeating models that have ended.
+
+    A run that stopped because its first three models failed alike continues only with --keep-going.
+    """
     from harness.cli.matrix import resume_versions
     from harness.library.calls import resume
 
-    if resume_versions(folder, exporters, workers, failed_as):
+    if resume_versions(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
     _check(exporters)
-    _show(resume(folder, workers=workers, failed_as=failed_as, progress="rich"), exporters)
+    _show(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)
 
 
 @click.command("evaluate", short_help="Evaluate a finished or interrupted run again, without unlearning.")

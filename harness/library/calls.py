@@ -53,6 +53,8 @@ def run(
     cpus: int | None = None,
     memory_mib: int = 8192,
     keep_weights: bool = False,
+    keep_going: bool = False,
+    force: bool = False,
     workers: int = 1,
     tags: Sequence[str] = (),
     note: str = "",
@@ -91,6 +93,8 @@ def run(
         cpus: cores of a guest; None for all that this process may use, divided evenly among workers.
         memory_mib: of a guest, MiB.
         keep_weights: keep every model's unlearned weights in the run folder.
+        keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
+        force: replace the run that ``output`` contains.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
         tags: words to find the run by, see ``harness ls``.
         note: a sentence about the run.
@@ -127,6 +131,7 @@ def resume(
     *,
     workers: int | None = None,
     failed_as: FailedAs | None = None,
+    keep_going: bool = False,
     progress: ShownProgress = "auto",
 ) -> RunReport:
     """Continue an interrupted run, as ``harness resume`` does; finished models are not repeated.
@@ -135,6 +140,7 @@ def resume(
         folder: of the run.
         workers: models at the same time from now on, each with as many cores as before; None for as many as before.
         failed_as: see :func:`run`; None for the run's own.
+        keep_going: run all models from now on, although the first three failed alike; False for the run's own.
         progress: see :func:`run`.
 
     Raises:
@@ -143,7 +149,7 @@ def resume(
     from harness.runs import pipeline
 
     with shown(progress) as drawn:
-        result = pipeline.resume(Path(folder), drawn, workers, failed_as)
+        result = pipeline.resume(Path(folder), drawn, workers, failed_as, keep_going=keep_going)
     return RunReport.of(result.report, result.folder)
 
 

@@ -109,6 +109,8 @@ class RunConfig:
         tuple[str, ...], Option("A tag to find the run by, see `harness ls`; may be repeated.", flag="--tag")
     ] = ()
     note: Annotated[str, Option("A sentence about the run, shown by `harness ls`.", metavar="TEXT")] = ""
+    keep_going: Annotated[bool, Option("Run all models, even if the first three fail alike.")] = False
+    force: Annotated[bool, Option("Replace the run that the output folder contains.")] = False
     debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
         False
     )

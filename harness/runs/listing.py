@@ -22,7 +22,7 @@ from harness.runs.store import BEGUN, LOCK, RUN, RunStore
 
 State = Literal["finished", "failed", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = get_args(State)
-_SHOWN_APART = ("plugin", "task", "output", "options", "tags", "note", "debug")
+_SHOWN_APART = ("plugin", "task", "output", "options", "tags", "note", "debug", "keep_going", "force")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,16 +117,32 @@ def run(config: RunConfig, progress: Progress) -> RunResult:
     config = config.with_absolute_paths()
     plan = _check(config, progress)
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, plan.task.name)
-    store = RunStore.create(folder)
+    store = RunStore.create(folder, replace=config.force)
     begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
     if (kept := task_to_keep(plan.task, folder)) is not None:
         begun["task"] = kept
-    store.write_run(begun)
-    return _stoppable(plan, store, begun, progress)
+    with _given_back(store):
+        store.write_run(begun)
+        return _stoppable(plan, store, begun, progress, new=True)
+
+
+@contextmanager
+def _given_back(store: RunStore) -> Iterator[None]:
+    """Context manager: delete the run folder if the block raises before any model was begun."""
+    try:
+        yield
+    except BaseException:
+        store.give_back()
+        raise
 
 
 def resume(
-    folder: Path, progress: Progress, workers: int | None = None, failed_as: FailedAs | None = None
+    folder: Path,
+    progress: Progress,
+    workers: int | None = None,
+    failed_as: FailedAs | None = None,
+    *,
+    keep_going: bool = False,
 ) -> RunResult:
     """Continue an interrupted run without repeating models that have ended.
 
@@ -135,6 +151,7 @@ def resume(
         progress: receives progress messages.
         workers: new number of workers, each with as many cores as before; None for no change.
         failed_as: how failed models count from now on; None for no change.
+        keep_going: run all models from now on, even if the first ones failed alike; False for no change.
 
     Raises:
         RunNotFoundError: the folder contains no run.
@@ -147,6 +164,8 @@ def resume(
         config = replace(config, workers=workers, cpus=begun.get("identity", {}).get("cores", config.cpus))
     if failed_as is not None:
         config = replace(config, failed_as=failed_as)
+    if keep_going:
+        config = replace(config, keep_going=True)
     begun["config"] = config.to_json()  # stored once the run's lock is acquired
     task = kept_task(begun, config, folder)
     if edited(task, config):
@@ -177,7 +196,9 @@ def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
     return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
 
 
-def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progress: Progress) -> RunResult:
+def _stoppable(
+    plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progress: Progress, *, new: bool = False
+) -> RunResult:
     if free_mib(store.folder) < MIN_FREE_MIB:
         raise NoSpaceError(
             f"Only {free_mib(store.folder)} MiB are free on the disk of {store.folder}; a run needs {MIN_FREE_MIB}. "
@@ -188,13 +209,17 @@ def _stoppable(plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progres
             store.write_run(begun)
             return _Job(plan, store, dict(begun), progress).finish()
     except KeyboardInterrupt:
-        raise InterruptedRunError(
-            f"Stopped. Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
-        ) from None
+        raise InterruptedRunError(f"Stopped. {_how_to_go_on(store, new=new)}") from None
     except (SandboxError, NoSpaceError) as error:
-        raise type(error)(
-            f"{error}\nFinished models are stored in {store.folder}; continue with: harness resume {store.folder}"
-        ) from error
+        raise type(error)(f"{error}\n{_how_to_go_on(store, new=new)}") from error
+
+
+def _how_to_go_on(store: RunStore, *, new: bool) -> str:
+    if new and not store.begun():
+        return (
+            "No model was begun, so no run folder is left; trained reference models are cached. Run the command again."
+        )
+    return f"Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
 
 
 class _Job:

@@ -13,6 +13,7 @@ from harness.errors import SandboxError
 from harness.runners.session.session import IMPORT_LIMIT_S, Session
 from harness.runners.session.weights import same_weights
 from harness.runs.budget import Limit
+from harness.runs.fail_fast import FailFast
 from harness.runs.remeasuring import Remeasuring
 from harness.runs.scoring import logits_of, torch_threads
 from harness.runs.store import RunStore
@@ -64,14 +65,19 @@ def unlearn_all(
     """Unlearn every model without an outcome; store each outcome before its worker starts the next model.
 
     A failure of the sandbox is no evidence about the plugin, so a resumed run repeats these models. ``between`` is called after
-    each model except the last.
+    each model except the last. Unless the run is to keep going, it stops when its first models fail alike.
+
+    Returns:
+        the outcomes of all models, by index; if the run stopped early, of those that have ended.
     """
-    finished = {i: outcome for i, outcome in store.finished().items() if outcome.status is not Status.INFRA_ERROR}
+    ended = store.finished()
+    finished = {i: outcome for i, outcome in ended.items() if outcome.status is not Status.INFRA_ERROR}
     plan = setup.config.plan(len(setup.originals.seeds))
     models = len(plan)
     seconds = models * (limit.deadline_s + IMPORT_LIMIT_S + 60.0)
     queue = Queue(index for index in range(models) if index not in finished)
     infra = InfraErrors()
+    fail_fast = None if setup.config.keep_going else FailFast(queue, finished.values())
     with progress.step(f"unlearning with {setup.facts.name}", models) as step:
         step.advance(len(finished))
 
@@ -79,12 +85,15 @@ def unlearn_all(
             finished[index] = _unlearn_one(setup, session, index, plan[index], limit, store)
             step.advance()
             infra.count(finished[index])
+            if fail_fast is not None:
+                fail_fast.count(finished[index])
             if between is not None and len(queue):
                 between.after_model(session.core_set)
 
         with setup.sessions(setup.runner, setup.facts, setup.config.options, seconds, queue) as sessions:
             share_out(queue, sessions, setup.core_sets, work, lambda: None if between is None else between.stop())
-    return [finished[index] for index in range(models)]
+    ended |= finished
+    return [ended[index] for index in sorted(ended)]
 
 
 def _unlearn_one(

@@ -6,6 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -23,14 +24,17 @@ from harness.errors import (
     UsageError,
 )
 from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
+from harness.plugins.options import check_options
 from harness.plugins.spec import PluginSpec
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
+from harness.runners.bundles.declared import ready_options, wheel_options
 from harness.runners.bundles.dependencies import read_requirements
 from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
 from harness.runners.process import ProcessRunner
 from harness.runners.wheels.target import PythonTarget
+from harness.runners.wheels.wheel import WheelFile
 from harness.runs.config import RunConfig
 from harness.runs.reaping import reap_guest_folders
 
@@ -113,14 +117,7 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"image for {plugin}", None) as step:
-            bundle = resolve(
-                plugin,
-                engine=engine,
-                guest=guest,
-                progress=step.tell,
-                adapter=config.adapter,
-                requirements=_requirements(config, plugin),
-            )
+            bundle = _resolved(config, plugin, engine=engine, guest=guest, progress=step.tell)
             image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
         limits = config.limits(hardware.available_cores())
         return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
@@ -140,19 +137,22 @@ def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"preparing {plugin}", None) as step:
-            bundle = resolve(
-                plugin,
-                allow_host_build=True,
-                progress=step.tell,
-                adapter=config.adapter,
-                requirements=_requirements(config, plugin),
-            )
+            bundle = _resolved(config, plugin, allow_host_build=True, progress=step.tell)
         limits = config.limits(hardware.available_cores())
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
 
     if not no_isolation and not _bundled(config.plugin):
         no_isolation = "The plugin ran as a plain process, without isolation."
     return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
+
+
+def _resolved(config: RunConfig, plugin: str, **how: Any) -> PluginBundle:
+    """Return the bundle of a plugin; raise UsageError if the user's options are not those that the plugin declares."""
+    bundle = resolve(plugin, adapter=config.adapter, requirements=_requirements(config, plugin), **how)
+    if plugin == config.plugin and bundle.facts.origin != "script":  # a script's are checked when it is read
+        declared = wheel_options(WheelFile.read(bundle.wheels[-1]), bundle.facts.name)
+        check_options(declared, config.options, bundle.facts.name)
+    return bundle
 
 
 def _requirements(config: RunConfig, plugin: str) -> tuple[Requirement, ...]:
@@ -166,16 +166,22 @@ def _requirements(config: RunConfig, plugin: str) -> tuple[Requirement, ...]:
 
 
 def _check_plugin(config: RunConfig) -> tuple[str, ...]:
-    """Return the notices on a script. Raise, before anything is built, if the plugin does not exist or a script is unusable."""
+    """Return the notices on a script.
+
+    Raise, before anything is built, if the plugin does not exist, a script is unusable, or an option is not among those that the
+    plugin declares (checked later for a plugin that must be built or fetched first).
+    """
     _requirements(config, config.plugin)
     spec = PluginSpec.parse(config.plugin)
-    if spec.kind == "script":
-        return read_script(spec, config.adapter).notes
-    if spec.is_path and not spec.path.exists():
+    if spec.is_path and spec.kind != "script" and not spec.path.exists():
         raise PluginNotFoundError(f"There is no wheel or source directory at {spec.text!r}.")
     if spec.kind == "name" and not spec.path.is_dir():
         find_unlearner(spec.text)
-    return ()
+    if config.options:
+        check_options(
+            ready_options(spec, config.adapter), config.options, spec.path.name if spec.is_path else spec.text
+        )
+    return read_script(spec, config.adapter).notes if spec.kind == "script" else ()
 
 
 def _check_torch_is_installed(asked: str | None) -> None:

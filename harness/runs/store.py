@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,9 +32,11 @@ from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, Ru
 from harness.runs.budget import Limit
 
 RUN = "run.json"
+MATRIX = "matrix.json"
+"""File in a folder with a run for each of several versions of torch."""
+LOCK = ".lock"
 INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
-LOCK = ".lock"
 DAMAGED_RUN = "Restore it from a backup, or run the plugin again."
 INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 
@@ -51,9 +54,46 @@ def _plain(name: str) -> str:
 
 def _content(folder: Path) -> str:
     """Return what a non-empty run folder contains, and advice."""
-    if (folder / RUN).exists():
-        return f"a run. Choose another folder with --output, or continue the run with `harness resume {folder}`."
-    return "other files. Choose another folder with --output."
+    if _is_run(folder):
+        return (
+            f"a run. Choose another folder with --output, continue the run with `harness resume {folder}`, or replace it "
+            "with --force."
+        )
+    return "other files than a run. Choose another folder with --output."
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RUN).exists() or (folder / MATRIX).exists()
+
+
+def _clear(folder: Path) -> None:
+    """Delete the run in a folder.
+
+    Raises:
+        UsageError: if another process is using it.
+    """
+    try:
+        with _held(folder):
+            for place in folder.iterdir():
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                else:
+                    place.unlink()
+    except OSError as error:
+        raise _with_advice(error, folder) from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder for a ``with`` block; see :meth:`RunStore.held`."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / LOCK, wait=False))
+        except HeldError:
+            raise UsageError(f"Another process is using {folder}. Wait until it ends, or stop it.") from None
+        except OSError as error:
+            raise _with_advice(error, folder) from error
+        yield
 
 
 def _with_advice(error: OSError | HarnessError, folder: Path) -> HarnessError:
@@ -81,23 +121,28 @@ def new_folder(folder: Path) -> Path:
 class RunStore:
     """A run folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, made_folder: bool = False) -> None:
         self.folder = folder
+        self._made_folder = made_folder
 
     @classmethod
-    def create(cls, folder: Path) -> RunStore:
-        """Create a new run folder.
+    def create(cls, folder: Path, *, replace: bool = False) -> RunStore:
+        """Create a new run folder; with ``replace``, delete the run that it contains.
 
         Raises:
             OutputUnwritableError: if it cannot be created or is not empty.
             NoSpaceError: if the disk is full.
+            UsageError: if another process is using the run to replace.
         """
+        if replace and _is_run(folder):
+            _clear(folder)
+        made = not folder.exists()
         new_folder(folder)
         try:
             (folder / "models").mkdir()
         except OSError as error:
             raise _with_advice(error, folder) from error
-        return cls(folder)
+        return cls(folder, made_folder=made)
 
     @classmethod
     def open(cls, folder: Path) -> RunStore:
@@ -120,15 +165,20 @@ class RunStore:
             UsageError: if another process holds the lock.
             NoSpaceError, OutputUnwritableError: if the lock file cannot be created.
         """
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(self.folder / LOCK, wait=False))
-            except HeldError:
-                raise UsageError(f"Another process is using {self.folder}. Wait until it ends, or stop it.") from None
-            except OSError as error:
-                raise _with_advice(error, self.folder) from error
+        with _held(self.folder):
             remove_partial_files(self.folder)
             yield
+
+    def give_back(self) -> None:
+        """Delete the run if no model was begun; keep the folder itself if it existed before, and files of others."""
+        if self.begun():
+            return
+        with suppress(OSError):  # what cannot be deleted must not hide why the run ended
+            for name in (RUN, BEGUN, LOCK):
+                (self.folder / name).unlink(missing_ok=True)
+            (self.folder / "models").rmdir()
+            if self._made_folder:
+                self.folder.rmdir()
 
     def write_run(self, content: Mapping[str, Any]) -> None:
         """Write the requested options and what they were resolved to."""

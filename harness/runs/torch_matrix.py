@@ -19,9 +19,7 @@ from harness.plugins.discovery import find_task
 from harness.report.writing import REPORT_NAME, load_report
 from harness.runs.config import RunConfig
 from harness.runs.pipeline import RunResult, resume, run
-from harness.runs.store import RUN, RunStore, default_run_folder
-
-MATRIX = "matrix.json"
+from harness.runs.store import MATRIX, RUN, RunStore, default_run_folder
 
 
 def torch_versions(text: str) -> tuple[str, ...]:
@@ -59,7 +57,7 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
         )
     config = replace(config, runner="docker").with_absolute_paths()
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
-    (RunStore.create(folder).folder / "models").rmdir()
+    (RunStore.create(folder, replace=config.force).folder / "models").rmdir()
     atomic_write_json(folder / MATRIX, {"format": 1, "torch": list(versions), "config": config.to_json()})
     return _go_on(folder, config, versions, progress)
 

@@ -36,6 +36,7 @@ from harness.report.verdict import decide_verdict
 from harness.report.writing import REPORT_NAME, load_report
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
+from harness.runs.fail_fast import failed_alike, stop_warning
 from harness.runs.prepare import Prepared
 from harness.runs.store import BEGUN, RunStore
 from harness.tasks.task import Task
@@ -121,13 +122,15 @@ def filled(
         report: result of :func:`begun_report`.
         begun: content of ``run.json``.
         config, limit: options and limit of the run.
-        outcomes: outcomes of all models, by index.
+        outcomes: outcomes of all models that have ended, by index.
         cores: number of cores of a guest.
     """
     models = tuple(outcomes)
     times = times_record(models, config.workers, cores)
     budget = budget_record(limit, times, tuple(begun.get("remeasured_s", ())))
-    seeds = tuple(derive_seed("unlearn", config.seed, index) for index in range(len(models)))
+    seeds = tuple(derive_seed("unlearn", config.seed, model.index) for model in models)
+    planned = report.design.originals * report.design.repeats
+    noticed = (*unchanged_warnings(outcomes), *busy_warnings(budget), *stop_warning(len(models), planned))
     changes: dict[str, Any] = {
         "finished": utc_now(),
         "status": run_status(models),
@@ -137,14 +140,19 @@ def filled(
         "models": models,
         "times": times,
         "phases": {name: round(seconds, 3) for name, seconds in begun.get("phases", {}).items()},
-        "warnings": tuple(dict.fromkeys([*report.warnings, *unchanged_warnings(outcomes), *busy_warnings(budget)])),
+        "warnings": tuple(dict.fromkeys([*report.warnings, *noticed])),
     }
     return Report.model_validate({**dict(report), **changes})
 
 
 def all_outcomes(store: RunStore, config: RunConfig, task: Task) -> list[ModelOutcome]:
-    """Return the outcomes of all models of a run, by index; a model that has not ended gets ``infra_error``."""
+    """Return the outcomes of all models of a run, by index; a model that has not ended gets ``infra_error``.
+
+    Of a run that stopped because its first models failed alike, only the models that have ended are returned.
+    """
     ended = store.finished()
+    if not config.keep_going and failed_alike(ended.values()):
+        return [ended[index] for index in sorted(ended)]
     return [
         ended.get(index)
         or ModelOutcome(

@@ -1,81 +1,72 @@
-"""Parsing of a method's options; a misspelt option is an error, not a silent default."""
+"""Parsing of a method's options; a misspelt option is an error, not a silent default.
+
+Each method declares its options in ``HARNESS_OPTIONS`` (docs/reference/unlearners.md has the form). The host checks the user's
+options by it before anything runs; here they are checked again, because a method may run elsewhere.
+
+A default may be relative to the original's training: ``"0.5 x recipe.lr"``, or ``"recipe.batch_size, at least 64"``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
+import re
+from collections.abc import Mapping
 from typing import Any
 
-NO_CHOICES: Mapping[str, Sequence[str]] = MappingProxyType({})
+RELATIVE = re.compile(
+    r"(?:(?P<factor>[\d.]+)(?:/(?P<divisor>\d+))? x )?recipe\.(?P<field>\w+)(?:, at least (?P<least>\d+))?"
+)
 
 
 def read_options(
-    given: Mapping[str, Any],
-    defaults: Mapping[str, float],
-    shares: Collection[str] = (),
-    positive: Collection[str] = (),
-    choices: Mapping[str, Sequence[str]] = NO_CHOICES,
+    given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]], recipe: Any = None
 ) -> dict[str, Any]:
-    """Return ``defaults`` and the first of all ``choices``, overridden by the user's options.
-
-    An option whose default is an int accepts integers >= 0, any other numeric option numbers >= 0.
+    """Return the value of every declared option: the user's, else the default.
 
     Args:
         given: the user's options.
-        defaults: every known numeric option.
-        shares: names of options that may be at most 1.
-        positive: names of options that must be above 0; ``batch_size`` always must.
-        choices: allowed words per non-numeric option; the first is the default.
+        declared: every known option: ``type`` ("number" or "whole") with ``default`` and bounds, or ``choices``.
+        recipe: how the original was trained; needed for relative defaults.
 
     Raises:
         ValueError: an unknown option or an invalid value; the message names the option and the allowed values.
     """
-    unknown = sorted(set(given) - {*defaults, *choices})
+    unknown = sorted(set(given) - set(declared))
     if unknown:
-        known = ", ".join(sorted({*defaults, *choices})) or "none"
-        raise ValueError(f"unknown option {unknown[0]!r}; known options: {known}")
-    options = {name: _read(name, given.get(name, default), default) for name, default in defaults.items()}
-    above_0 = {"batch_size", *positive}
-    for name, number in options.items():
-        if name in shares and number > 1:
-            raise ValueError(f"option {name!r} is a share: it must be at most 1, not {number!r}")
-        if name in above_0 and number == 0:
-            raise ValueError(f"option {name!r} must be above 0")
-    return {**options, **{name: _choose(name, given.get(name, words[0]), words) for name, words in choices.items()}}
-
-
-def training_defaults(recipe: Any, *, lr: float, epochs: float) -> dict[str, float]:
-    """Return ``lr``, ``epochs`` and ``batch_size`` of a short training, relative to the original's.
-
-    The batch size is the recipe's, which its learning rate suits, but at least 64.
-
-    Args:
-        recipe: how the original was trained.
-        lr: factor on the recipe's learning rate.
-        epochs: share of the recipe's epochs; at least one epoch.
-    """
+        raise ValueError(f"unknown option {unknown[0]!r}; known options: {', '.join(sorted(declared)) or 'none'}")
     return {
-        "lr": lr * recipe.lr,
-        "epochs": max(1, int(epochs * recipe.epochs)),
-        "batch_size": max(64, recipe.batch_size),
+        name: _read(name, given[name], option) if name in given else _default(option, recipe)
+        for name, option in declared.items()
     }
 
 
-def _choose(name: str, value: Any, words: Sequence[str]) -> str:
-    if value not in words:
-        raise ValueError(f"option {name!r} must be one of {', '.join(words)}, not {value!r}")
-    return str(value)
+def _default(option: Mapping[str, Any], recipe: Any) -> Any:
+    if "choices" in option:
+        return option["choices"][0]
+    relative = RELATIVE.fullmatch(option["default"]) if isinstance(option["default"], str) else None
+    if relative is None:
+        return option["default"]
+    value = float(relative["factor"] or 1) / float(relative["divisor"] or 1) * getattr(recipe, relative["field"])
+    return max(int(relative["least"] or 1), int(value)) if option["type"] == "whole" else value
 
 
-def _read(name: str, value: Any, default: float) -> float:
+def _read(name: str, value: Any, option: Mapping[str, Any]) -> Any:
+    if "choices" in option:
+        if value not in option["choices"]:
+            raise ValueError(f"option {name!r} must be one of {', '.join(option['choices'])}, not {value!r}")
+        return str(value)
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"option {name!r} must be a number, not {value!r}") from None
-    if not 0 <= number < float("inf"):
-        raise ValueError(f"option {name!r} must be at least 0 and finite, not {value!r}")
-    if isinstance(default, int):
-        if number != int(number):
-            raise ValueError(f"option {name!r} must be a whole number, not {value!r}")
-        return int(number)
-    return number
+    least, most = option.get("least", 0), option.get("most", float("inf"))
+    if not least <= number < float("inf"):
+        raise ValueError(f"option {name!r} must be at least {least} and finite, not {value!r}")
+    if number > most:
+        raise ValueError(f"option {name!r} must be at most {most}, not {value!r}")
+    if "above" in option and number <= option["above"]:
+        raise ValueError(f"option {name!r} must be above {option['above']}, not {value!r}")
+    if option["type"] != "whole":
+        return number
+    if number != int(number):
+        raise ValueError(f"option {name!r} must be a whole number, not {value!r}")
+    return int(number)

@@ -20,10 +20,17 @@ from torch import nn
 
 from harness_unlearners._clock import Clock
 from harness_unlearners._journal import recompute_statistics, shift_parameters, updates_of
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cosine, recipe_optimizer, restored, train_on
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "strength": {"type": "number", "least": 0, "default": 1.0},
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.12 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size"},
+}
 
 
 @hookimpl
@@ -33,9 +40,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     Options: ``strength`` (1) of the subtraction, ``lr`` (the recipe's, with cosine decay), ``epochs`` (0.12 x the recipe's),
     ``batch_size`` (the recipe's).
     """
-    defaults = training_defaults(context.recipe, lr=1.0, epochs=0.12)
-    defaults |= {"strength": 1.0, "batch_size": context.recipe.batch_size}
-    options = read_options(context.options, defaults)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     journal, clock = updates_of(context), Clock(context)
     if not clock.allows_step():
         return

@@ -27,7 +27,14 @@ from harness_unlearners._training import divergence, forward, frozen_copy, resto
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-REDUCTIONS = ("examples", "entries")
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": 0.002},
+    "epochs": {"type": "whole", "least": 0, "default": "0.2 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": 64},
+    "share": {"type": "number", "least": 0, "most": 1, "default": 0.3},
+    "temperature": {"type": "number", "above": 0, "default": 1.0},
+    "reduction": {"choices": ["examples", "entries"]},
+}
 
 
 @hookimpl
@@ -37,11 +44,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     Options: ``lr`` (2e-3), ``epochs`` (0.2 x the recipe's), ``batch_size`` (64), ``share`` of the retain set (0.3),
     ``temperature`` (1), ``reduction`` of the loss (examples; or entries).
     """
-    epochs = max(1, int(0.2 * context.recipe.epochs))
-    defaults = {"lr": 2e-3, "epochs": epochs, "batch_size": 64, "share": 0.3, "temperature": 1.0}
-    options = read_options(
-        context.options, defaults, shares=["share"], positive=["temperature"], choices={"reduction": REDUCTIONS}
-    )
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     good, bad = frozen_copy(model), frozen_copy(context.new_model())
     optimizer = torch.optim.Adam(model.parameters(), lr=options["lr"])
     sizes = options["batch_size"], options["epochs"], options["share"]

@@ -19,10 +19,16 @@ import torch
 from torch import nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cosine, recipe_optimizer, restored, train_on
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+}
 
 
 @hookimpl
@@ -31,7 +37,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
     Options: ``lr`` (1 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64).
     """
-    options = read_options(context.options, training_defaults(context.recipe, lr=1.0, epochs=0.1))
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
     transpose_kernels(model)
     with restored(model):

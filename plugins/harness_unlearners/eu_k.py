@@ -21,11 +21,18 @@ import torch
 from torch import nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cosine, recipe_optimizer, restored, train_on
 from harness_unlearners._weights import last_layers, train_only
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "1/3 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "k": {"type": "whole", "least": 0, "default": 2},
+}
 
 
 @hookimpl
@@ -34,8 +41,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
     Options: ``k`` (2), ``lr`` (1 x the recipe's), ``epochs`` (1/3 x the recipe's), ``batch_size`` (the recipe's, at least 64).
     """
-    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=1 / 3), "k": 2}
-    options = read_options(context.options, defaults)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     names = last_layers(model, options.pop("k"))
     reset(model, context.new_model(), names)
     with restored(model):

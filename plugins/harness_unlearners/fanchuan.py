@@ -27,10 +27,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock, endless
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cosine, forward, recipe_optimizer, restored, set_lr, take_step, train_on
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.4 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "4/30 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "uniform_lr": {"type": "number", "least": 0, "default": "0.5 x recipe.lr"},
+    "contrast_lr": {"type": "number", "least": 0, "default": "0.03 x recipe.lr"},
+    "weight_decay": {"type": "number", "least": 0, "default": "2 x recipe.weight_decay"},
+    "temperature": {"type": "number", "above": 0, "default": 1.15},
+}
 
 
 @hookimpl
@@ -41,7 +51,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     recipe's), ``weight_decay`` of the repair (2 x the recipe's), ``epochs`` (4/30 x the recipe's), ``batch_size`` (the recipe's,
     at least 64), ``temperature`` (1.15).
     """
-    options = read_options(context.options, defaults(context.recipe), positive=["temperature"])
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     batch_size, epochs, recipe = options["batch_size"], options["epochs"], context.recipe
     contrasting = recipe_optimizer(model.parameters(), recipe, options["contrast_lr"], weight_decay=0.0)
     repairing = recipe_optimizer(model.parameters(), recipe, options["lr"], options["weight_decay"])
@@ -57,12 +67,6 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
                     kept = forward(model, next(others)[0])
                 take_step(contrasting, contrast(forward(model, images), kept, options["temperature"]))
             train_on(model, retain, clock, repairing, epochs=1, batch_size=batch_size)
-
-
-def defaults(recipe: Any) -> dict[str, float]:
-    """Return the method's options for models trained by ``recipe``."""
-    rates = {"uniform_lr": 0.5 * recipe.lr, "contrast_lr": 0.03 * recipe.lr, "weight_decay": 2 * recipe.weight_decay}
-    return {**training_defaults(recipe, lr=0.4, epochs=4 / 30), **rates, "temperature": 1.15}
 
 
 def blur(model: nn.Module, forget: Any, clock: Clock, optimizer: torch.optim.Optimizer, batch_size: int) -> None:

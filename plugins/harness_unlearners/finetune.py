@@ -12,7 +12,11 @@ from harness_unlearners._training import fine_tune
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"lr": 0.02, "epochs": 1, "batch_size": 64}
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": 0.02},
+    "epochs": {"type": "whole", "least": 0, "default": 1},
+    "batch_size": {"type": "whole", "least": 1, "default": 64},
+}
 
 
 @hookimpl
@@ -21,5 +25,5 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
     Options: ``lr`` (0.02), ``epochs`` (1), ``batch_size`` (64).
     """
-    options = read_options(context.options, DEFAULTS)
+    options = read_options(context.options, HARNESS_OPTIONS)
     fine_tune(model, retain, context, **options)

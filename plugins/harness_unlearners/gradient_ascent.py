@@ -17,10 +17,17 @@ import pluggy
 from torch import nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import capped_cross_entropy, forward, recipe_optimizer, restored, take_step
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.01 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.5 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "max_loss": {"type": "number", "least": 0, "default": 10.0},
+}
 
 
 @hookimpl
@@ -30,8 +37,7 @@ def unlearn(model: nn.Module, forget: Any, context: Any) -> None:
     Options: ``lr`` (0.01 x the recipe's), ``epochs`` over the forget set (0.5 x the recipe's), ``batch_size`` (the recipe's, at
     least 64), ``max_loss`` (10 nats an example).
     """
-    defaults = {**training_defaults(context.recipe, lr=0.01, epochs=0.5), "max_loss": 10.0}
-    options = read_options(context.options, defaults)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options["lr"], weight_decay=0.0)
     with restored(model):
         model.eval()

@@ -18,10 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cross_entropy, recipe_optimizer, restored, train_on
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.4 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "gamma": {"type": "number", "least": 0, "default": 0.01},
+}
 
 
 @hookimpl
@@ -31,8 +38,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     Options: ``lr`` (0.4 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``gamma``
     (0.01).
     """
-    defaults = {**training_defaults(context.recipe, lr=0.4, epochs=0.1), "gamma": 0.01}
-    options = read_options(context.options, defaults)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
     gamma = options.pop("gamma")
     n_steps = options["epochs"] * len(retain.loader(batch_size=options["batch_size"]))

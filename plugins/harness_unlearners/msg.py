@@ -28,13 +28,20 @@ import torch
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import recipe_optimizer, restored, train_on, triangle
 from harness_unlearners._weights import gradients, kernels, replace_where, selected
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-CHOICES = {"init": ("architecture", "he")}
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "5/30 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "share": {"type": "number", "least": 0, "most": 1, "default": 0.3},
+    "slowdown": {"type": "number", "least": 0, "most": 1, "default": 0.1},
+    "init": {"choices": ["architecture", "he"]},
+}
 
 
 @hookimpl
@@ -44,8 +51,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     Options: ``lr`` (1 x the recipe's), ``epochs`` (1/6 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
     (0.3), ``slowdown`` (0.1), ``init`` of fresh weights (architecture; or he).
     """
-    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=5 / 30), "share": 0.3, "slowdown": 0.1}
-    options = read_options(context.options, defaults, shares=["share", "slowdown"], choices=CHOICES)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     init, share, slowdown = options.pop("init"), options.pop("share"), options.pop("slowdown")
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
     weights, clock = kernels(model), Clock(context)

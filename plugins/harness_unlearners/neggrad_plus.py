@@ -20,10 +20,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Batch, Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import capped_cross_entropy, forward, recipe_optimizer, restored, take_step
 
 hookimpl = pluggy.HookimplMarker("harness")
+
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.4 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "alpha": {"type": "number", "least": 0, "most": 1, "default": 0.8},
+    "max_loss": {"type": "number", "least": 0, "default": 10.0},
+}
 
 
 @hookimpl
@@ -33,8 +41,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     Options: ``lr`` (0.4 x the recipe's), ``epochs`` over the retain set (0.1 x the recipe's), ``batch_size`` (the recipe's, at
     least 64), ``alpha`` (0.8), ``max_loss`` (10 nats an example).
     """
-    defaults = {**training_defaults(context.recipe, lr=0.4, epochs=0.1), "alpha": 0.8, "max_loss": 10.0}
-    options = read_options(context.options, defaults, shares=["alpha"])
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options["lr"])
     with restored(model):
         model.train()

@@ -13,7 +13,12 @@ from harness_unlearners._weights import add_relative_noise
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"sigma": 0.3, "lr": 0.02, "epochs": 1, "batch_size": 64}
+HARNESS_OPTIONS = {
+    "sigma": {"type": "number", "least": 0, "default": 0.3},
+    "lr": {"type": "number", "least": 0, "default": 0.02},
+    "epochs": {"type": "whole", "least": 0, "default": 1},
+    "batch_size": {"type": "whole", "least": 1, "default": 64},
+}
 
 
 @hookimpl
@@ -22,6 +27,6 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
     Options: ``sigma`` (0.3), and of the repair ``lr`` (0.02), ``epochs`` (1), ``batch_size`` (64).
     """
-    options = read_options(context.options, DEFAULTS)
+    options = read_options(context.options, HARNESS_OPTIONS)
     add_relative_noise(model.parameters(), options.pop("sigma"))
     fine_tune(model, retain, context, **options)

@@ -10,8 +10,10 @@ from harness_unlearners._options import read_options
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {}
+
 
 @hookimpl
 def unlearn(context: Any) -> None:
     """Do nothing. No options."""
-    read_options(context.options, {})
+    read_options(context.options, HARNESS_OPTIONS)

@@ -29,6 +29,10 @@ from harness_unlearners._training import forward, learning_rate, recipe_optimize
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+HARNESS_OPTIONS = {
+    "strength": {"type": "number", "least": 0, "default": 1.0},
+}
+
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
@@ -36,7 +40,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
 
     Options: ``strength`` (1): factor on the recipe's learning rate for the cleaned batches.
     """
-    options = read_options(context.options, {"strength": 1.0})
+    options = read_options(context.options, HARNESS_OPTIONS)
     journal, clock = updates_of(context), Clock(context)
     if not clock.allows_step():
         return

@@ -14,6 +14,8 @@ from harness_unlearners._training import forward, learning_rate, recipe_optimize
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {}
+
 
 @hookimpl
 def unlearn(retain: Any, context: Any) -> nn.Module:
@@ -21,7 +23,7 @@ def unlearn(retain: Any, context: Any) -> nn.Module:
 
     If the originals were trained in shards and slices, so is this model.
     """
-    read_options(context.options, {})
+    read_options(context.options, HARNESS_OPTIONS)
     recipe = context.recipe
     model: nn.Module = context.new_model()
     model.train()

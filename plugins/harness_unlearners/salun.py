@@ -21,15 +21,23 @@ import torch
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._relabelling import any_labels, train_relabelled, wrong_labels
 from harness_unlearners._training import recipe_optimizer, restored
 from harness_unlearners._weights import gradients, replace_where, selected
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.3 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "share": {"type": "number", "least": 0, "most": 1, "default": 0.5},
+    "labels": {"choices": ["wrong", "any"]},
+    "order": {"choices": ["together", "forget_first"]},
+}
+
 LABELS = {"wrong": wrong_labels, "any": any_labels}
-CHOICES = {"labels": tuple(LABELS), "order": ("together", "forget_first")}
 
 
 @hookimpl
@@ -39,8 +47,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     Options: ``lr`` (0.3 x the recipe's), ``epochs`` (0.1 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
     of the weights (0.5), ``labels`` of forget examples (wrong; or any), ``order`` of an epoch (together; or forget_first).
     """
-    defaults = {**training_defaults(context.recipe, lr=0.3, epochs=0.1), "share": 0.5}
-    options = read_options(context.options, defaults, shares=["share"], choices=CHOICES)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     relabel = LABELS[options.pop("labels")]
     how = {"relabel": relabel, "forget_first": options.pop("order") == "forget_first"}
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]

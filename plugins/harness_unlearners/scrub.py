@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import (
     cross_entropy,
     divergence,
@@ -36,8 +36,20 @@ from harness_unlearners._training import (
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"alpha": 0.1, "gamma": 1.0, "temperature": 4.0, "max_share": 0.6, "max_loss": 10.0, "decay": 1.0}
-CHOICES = {"optimizer": ("recipe", "adam")}
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "0.5 x recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "alpha": {"type": "number", "least": 0, "default": 0.1},
+    "gamma": {"type": "number", "least": 0, "default": 1.0},
+    "temperature": {"type": "number", "above": 0, "default": 4.0},
+    "max_share": {"type": "number", "least": 0, "most": 1, "default": 0.6},
+    "max_loss": {"type": "number", "least": 0, "default": 10.0},
+    "decay": {"type": "number", "least": 0, "most": 1, "default": 1.0},
+    "weight_decay": {"type": "number", "least": 0, "default": "recipe.weight_decay"},
+    "optimizer": {"choices": ["recipe", "adam"]},
+}
+
 MILESTONES = (0.5, 0.8, 0.9)
 """Shares of the epochs after which the learning rate is multiplied by ``decay``."""
 
@@ -50,11 +62,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
     (0.1), ``gamma`` (1), ``temperature`` (4), ``max_share`` (0.6), ``max_loss`` (10), ``optimizer`` (recipe; or adam),
     ``weight_decay`` (the recipe's), ``decay`` of the learning rate after 0.5, 0.8 and 0.9 of the epochs (1).
     """
-    defaults = {**training_defaults(context.recipe, lr=0.5, epochs=0.1), **DEFAULTS}
-    defaults["weight_decay"] = context.recipe.weight_decay
-    options = read_options(
-        context.options, defaults, shares=["max_share", "decay"], positive=["temperature"], choices=CHOICES
-    )
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     alpha: float = options["alpha"]
     gamma: float = options["gamma"]
     temperature: float = options["temperature"]

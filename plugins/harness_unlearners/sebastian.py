@@ -30,14 +30,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import frozen_copy, recipe_optimizer, restored, train_on
 from harness_unlearners._weights import replace_where, selected, weight_layers
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"share": 0.4, "class_power": 0.1}
-CHOICES = {"biases": ("prune", "keep")}
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "3.2/30 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "share": {"type": "number", "least": 0, "most": 1, "default": 0.4},
+    "class_power": {"type": "number", "least": 0, "default": 0.1},
+    "biases": {"choices": ["prune", "keep"]},
+}
 
 
 @hookimpl
@@ -47,8 +53,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     Options: ``lr`` (1 x the recipe's), ``epochs`` (3.2/30 x the recipe's), ``batch_size`` (the recipe's, at least 64), ``share``
     (0.4), ``class_power`` (0.1), ``biases`` (prune; or keep).
     """
-    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=3.2 / 30), **DEFAULTS}
-    options = read_options(context.options, defaults, shares=["share"], choices=CHOICES)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     original = frozen_copy(model)
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options.pop("lr"))
     weights = class_weights(retain.labels, context.n_classes, options.pop("class_power"))

@@ -34,14 +34,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness_unlearners._clock import Clock
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._training import cosine, forward, recipe_optimizer, restored, set_lr, take_step
 from harness_unlearners._weights import add_relative_noise, kernels
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"sigma": 0.6, "last_sigma": 0.005, "minor_weight": 0.5}
-CHOICES = {"layers": ("all", "named"), "scale": ("relative", "absolute"), "weighting": ("batch", "example")}
+HARNESS_OPTIONS = {
+    "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
+    "epochs": {"type": "whole", "least": 0, "default": "4/30 x recipe.epochs"},
+    "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},
+    "sigma": {"type": "number", "least": 0, "default": 0.6},
+    "last_sigma": {"type": "number", "least": 0, "default": 0.005},
+    "minor_weight": {"type": "number", "least": 0, "most": 1, "default": 0.5},
+    "layers": {"choices": ["all", "named"]},
+    "scale": {"choices": ["relative", "absolute"]},
+    "weighting": {"choices": ["batch", "example"]},
+}
 
 
 @hookimpl
@@ -52,8 +61,7 @@ def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     (0.6), ``last_sigma`` (0.005), ``minor_weight`` (0.5), ``layers`` (all; or named), ``scale`` (relative; or absolute),
     ``weighting`` (batch; or example).
     """
-    defaults = {**training_defaults(context.recipe, lr=1.0, epochs=4 / 30), **DEFAULTS}
-    options = read_options(context.options, defaults, shares=["minor_weight"], choices=CHOICES)
+    options = read_options(context.options, HARNESS_OPTIONS, context.recipe)
     epochs, batch_size = options["epochs"], options["batch_size"]
     optimizer = recipe_optimizer(model.parameters(), context.recipe, options["lr"])
     weights = class_weights(retain, context, options["minor_weight"])

@@ -26,11 +26,13 @@ from harness_unlearners._training import restored
 
 hookimpl = pluggy.HookimplMarker("harness")
 
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {}
+
 
 @hookimpl
 def unlearn(model: nn.Module, retain: Any, context: Any) -> None:
     """Retrain the affected shards from their last clean checkpoints."""
-    read_options(context.options, {})
+    read_options(context.options, HARNESS_OPTIONS)
     sharding = sharding_of(context)
     clock = Clock(context)
     first = first_stages(sharding, len(retain))

@@ -41,8 +41,12 @@ from harness_unlearners._weights import gradients
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-DEFAULTS = {"alpha": 20.0, "lambda": 1.0, "batch_size": 64}
-BATCHES = ("mixed", "in_turn")
+HARNESS_OPTIONS = {
+    "alpha": {"type": "number", "least": 0, "default": 20.0},
+    "lambda": {"type": "number", "least": 0, "default": 1.0},
+    "batch_size": {"type": "whole", "least": 1, "default": 64},
+    "batches": {"choices": ["mixed", "in_turn"]},
+}
 
 
 @hookimpl
@@ -51,7 +55,7 @@ def unlearn(model: nn.Module, retain: Any, forget: Any, context: Any) -> None:
 
     Options: ``alpha`` (20), ``lambda`` (1), ``batch_size`` (64), ``batches`` (mixed; or in_turn).
     """
-    options = read_options(context.options, DEFAULTS, choices={"batches": BATCHES})
+    options = read_options(context.options, HARNESS_OPTIONS)
     weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
     clock = Clock(context)
     forget = shuffled(forget)

@@ -130,6 +130,28 @@ def _locate(spec: PluginSpec, sandbox: Sandbox) -> _Located:
     return _installed(spec.text, sandbox)
 
 
+def ready_wheel(spec: PluginSpec) -> tuple[WheelFile, str] | None:
+    """Return a plugin's own wheel and its entry point if the plugin needs neither a build nor a download; else None.
+
+    Raises:
+        HarnessError: as :func:`resolve`.
+    """
+    if spec.kind == "wheel":
+        if not spec.path.is_file():
+            raise PluginNotFoundError(f"There is no wheel at {spec.path}.")
+        located = _Located(spec.path.resolve(), "wheel", spec.text, spec.choice)
+    elif spec.kind == "name" and any(found.name == spec.text for found in find_plugins(UNLEARNERS)):
+        distribution = find_installed(find_unlearner(spec.text).distribution)
+        bundled = distribution is not None and canonicalize_name(distribution.name) == OWN_DISTRIBUTION
+        if distribution is None or (not bundled and editable_source(distribution.distribution) is not None):
+            return None
+        located = _installed(spec.text, None)
+    else:
+        return None
+    wheel = WheelFile.read(located.wheel)
+    return wheel, _chosen(wheel, located)
+
+
 def _fetched(requirement: Requirement, sandbox: Sandbox) -> Path:
     sandbox.progress(f"downloading {requirement}")
     try:
@@ -157,7 +179,8 @@ def _built(source: Path, sandbox: Sandbox, version: str | None = None) -> Path:
     return build_on_host(source.resolve(), sandbox.progress, version)
 
 
-def _installed(name: str, sandbox: Sandbox) -> _Located:
+def _installed(name: str, sandbox: Sandbox | None) -> _Located:
+    """Return an installed plugin's wheel; ``sandbox`` builds that of an editable one."""
     found = find_unlearner(name)
     installed = find_installed(found.distribution)
     if installed is None:
@@ -168,7 +191,7 @@ def _installed(name: str, sandbox: Sandbox) -> _Located:
         points = {plugin.name: plugin.value for plugin in find_plugins(UNLEARNERS) if plugin.bundled}
         return _Located(pack_bundled(distribution, points), "bundled", label, name)
     source = editable_source(distribution)
-    if source is not None:
+    if source is not None and sandbox is not None:
         return _Located(_built(source, sandbox, found.version), "editable", str(source), name)
     return _Located(repack_installed(distribution), "installed", label, name)
 

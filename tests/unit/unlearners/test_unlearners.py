@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import torch
 from torch import nn
 
 from harness_unlearners import retrain
-from harness_unlearners._options import read_options, training_defaults
+from harness_unlearners._options import read_options
 from harness_unlearners._weights import add_relative_noise
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
@@ -30,6 +32,9 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
         run(name, build_model(MLP, 0), context({"learning_rate": 1}))
 
 
+EPOCHS = {"epochs": {"type": "whole", "default": 1}}
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -42,33 +47,44 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
 )
 def test_a_bad_value_is_refused_with_the_option_s_name(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"'epochs' must be .*{message.removeprefix('must be ')}"):
-        read_options({"epochs": value}, {"epochs": 1})
+        read_options({"epochs": value}, EPOCHS)
 
 
 def test_options_may_be_texts_and_keep_their_type() -> None:
-    assert read_options({"lr": "0.5", "epochs": "3"}, {"lr": 0.1, "epochs": 1, "size": 2}) == {
-        "lr": 0.5,
-        "epochs": 3,
-        "size": 2,
+    declared = {"lr": {"type": "number", "default": 0.1}, **EPOCHS, "size": {"type": "whole", "default": 2}}
+
+    assert read_options({"lr": "0.5", "epochs": "3"}, declared) == {"lr": 0.5, "epochs": 3, "size": 2}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "value", "message"),
+    [({"most": 1}, 1.5, r"'alpha' must be at most 1, not 1\.5"), ({"above": 0}, 0, "'alpha' must be above 0, not 0")],
+)
+def test_a_value_out_of_bounds_is_refused(bounds: dict[str, float], value: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_options({"alpha": value}, {"alpha": {"type": "number", "default": 0.5, **bounds}})
+
+
+def test_defaults_may_be_in_proportion_to_the_recipe() -> None:
+    declared = {
+        "lr": {"type": "number", "default": "0.5 x recipe.lr"},
+        "epochs": {"type": "whole", "default": "3/30 x recipe.epochs"},
+        "batch_size": {"type": "whole", "default": "recipe.batch_size, at least 64"},
+        "order": {"choices": ["mixed", "in_turn"]},
     }
+    large, small = Recipe(epochs=30, batch_size=128, lr=0.1), Recipe(epochs=4, batch_size=8, lr=0.1)
+
+    assert read_options({}, declared, large) == {"lr": 0.05, "epochs": 3, "batch_size": 128, "order": "mixed"}
+    assert read_options({}, declared, small) == {"lr": 0.05, "epochs": 1, "batch_size": 64, "order": "mixed"}
 
 
-def test_a_share_above_one_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'alpha' is a share: it must be at most 1, not 1\.5"):
-        read_options({"alpha": 1.5}, {"alpha": 0.5}, shares=["alpha"])
+@pytest.mark.parametrize("name", METHODS)
+def test_declared_options_are_those_of_the_docstring(name: str) -> None:
+    module = importlib.import_module(f"harness_unlearners.{name}")
+    _, _, told = (module.unlearn.__doc__ or "").partition("Options: ")
+    named = {word for word in re.findall(r"``(\w+)``", told) if word != "recipe"}
 
-
-@pytest.mark.parametrize("name", ["temperature", "batch_size"])
-def test_what_must_be_positive_may_not_be_zero(name: str) -> None:
-    with pytest.raises(ValueError, match="above 0"):
-        read_options({name: 0}, {name: 1}, positive=["temperature"])
-
-
-def test_training_defaults_are_in_proportion_to_the_recipe() -> None:
-    recipe = Recipe(epochs=30, batch_size=128, lr=0.1)
-
-    assert training_defaults(recipe, lr=0.5, epochs=0.1) == {"lr": 0.05, "epochs": 3, "batch_size": 128}
-    assert training_defaults(Recipe(epochs=4, batch_size=8), lr=1.0, epochs=0.1)["epochs"] == 1
+    assert set(module.HARNESS_OPTIONS) == named
 
 
 def test_finetune_takes_the_steps_of_plain_sgd() -> None:
