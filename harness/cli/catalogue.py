@@ -35,9 +35,19 @@ def _print_damaged() -> None:
     _print_faults(damaged_distributions())
 
 
-@click.command("plugins", short_help="List the installed unlearners.")
-def plugins_command() -> None:
-    """List the installed unlearners. Only metadata is read; no plugin is imported."""
+@click.command("plugins", short_help="List the installed unlearners, or show one.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document; needs NAME.")
+def plugins_command(name: str | None, as_json: bool) -> None:
+    """List the installed unlearners. With NAME, show one: its package, description, and options with defaults.
+
+    NAME is a plugin's name, or the path of a .py file, notebook or wheel. Only metadata and source text are read; no plugin is
+    imported.
+    """
+    if name is not None:
+        _print_one_plugin(name, as_json)
+        return
+    _needs_name(as_json)
     from harness.plugins.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
 
     plugins = find_plugins(UNLEARNERS)
@@ -48,6 +58,18 @@ def plugins_command() -> None:
     )
     _print_faults(ambiguous(name, group) for name, group in doubled.items())
     _print_damaged()
+
+
+def _print_one_plugin(name: str, as_json: bool) -> None:
+    from harness.cli.plugin_page import plugin_json, print_plugin
+    from harness.core.printing import console
+    from harness.runners.bundles.describing import describe
+
+    found = describe(name)
+    if as_json:
+        click.echo(plugin_json(found), nl=False)
+    else:
+        print_plugin(found, name, console())
 
 
 @click.command("tasks", short_help="List the tasks, or show one.")

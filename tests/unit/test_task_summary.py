@@ -116,8 +116,8 @@ def test_a_picture_is_two_pixels_a_character() -> None:
     lines = half_blocks(picture)
 
     assert [line.plain for line in lines] == ["▀" * 16] * 8
-    assert {str(span.style) for span in lines[0].spans} == {"#ffffff on #000000"}
-    assert {str(span.style) for span in lines[1].spans} == {"#000000 on #000000"}
+    assert {str(span.style) for span in lines[0].spans} == {"rgb(255,255,255) on rgb(0,0,0)"}
+    assert {str(span.style) for span in lines[1].spans} == {"rgb(0,0,0) on rgb(0,0,0)"}
 
 
 def test_pictures_are_drawn_only_where_there_are_colours(task: Task) -> None:
