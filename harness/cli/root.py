@@ -24,6 +24,7 @@ from harness.cli import (
     reap,
     references,
     runs,
+    sharing,
     shell,
     system,
 )
@@ -92,6 +93,7 @@ for command in (
     *diff.COMMANDS,
     *leaderboard.COMMANDS,
     *export.COMMANDS,
+    *sharing.COMMANDS,
     *new.COMMANDS,
     *system.COMMANDS,
 ):
