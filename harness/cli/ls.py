@@ -83,7 +83,7 @@ def _print(shown: Sequence[RunEntry], found: int, folder: Path) -> None:
         whole = one.state == "damaged"
         details = Text(_details(one, common), "dim", no_wrap=not whole, overflow="fold" if whole else "ellipsis")
         target.print(Padding(details, (0, 0, 0, 2), expand=False))
-    counts = Counter(one.state for one in shown)
+    counts = Counter[str](one.state for one in shown)
     listed = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     of = f" of {found}" if len(shown) < found else ""
     end = f"{len(shown)}{of} {'run' if found == 1 else 'runs'} in {harmless(str(folder))}"

@@ -209,12 +209,12 @@ def _metrics(runs: Sequence[RunEntry], reports: Sequence[Report]) -> tuple[list[
     changes = []
     for name in dict.fromkeys((*shown[0], *shown[1])):
         first, second = (found.get(name) for found in shown)
-        values = [_value(found) for found in (first, second)]
-        if values[0] != values[1]:
+        one, other = _value(first), _value(second)
+        if one != other:
             full = (first or second or ("",))[0]
             difference = remarks.get(full)
             remark = "" if difference is None else difference.mark or NOT_SIGNIFICANT
-            changes.append(Change("outcome", name, *values, remark))
+            changes.append(Change("outcome", name, one, other, remark))
     return changes, notices
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.core.outcomes import ModelOutcome
@@ -113,7 +112,7 @@ def to_pandas(reports: Report | Iterable[Report]) -> pandas.DataFrame:
     return _frame(rows, {**RUN_COLUMNS, **dict.fromkeys(options), **METRIC_COLUMNS})
 
 
-def pandas_module() -> ModuleType:
+def pandas_module() -> Any:
     """Return pandas; raise LibraryMissingError if it is not installed."""
     try:
         import pandas

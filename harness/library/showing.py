@@ -62,7 +62,7 @@ def notebook_display() -> Callable[..., Any] | None:
         return None
     from IPython.display import display  # of the kernel that runs this code
 
-    return display  # type: ignore[no-any-return]
+    return display
 
 
 class _Markup:

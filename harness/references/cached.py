@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.core.cache import Cache, CacheEntry, key_of
 from harness.errors import CacheError
+from harness.references.identity import ROLES
 from harness.references.supplied import Supplied
 
 OF_A_CHUNK = ("seeds", "first")
 """Inputs in which the chunks of one population differ."""
-ROLE_ORDER = {"original": 0, "retrained": 1, "control": 2}
 UNKNOWN = "?"
 
 
@@ -50,7 +50,8 @@ def cached_populations() -> list[CachedPopulation]:
     for group, one in _chunks():
         known = found.get(group)
         found[group] = one if known is None else _together(known, one)
-    return sorted(found.values(), key=lambda one: (one.task, ROLE_ORDER.get(one.role, 3), one.made))
+    order = {str(role): place for place, role in enumerate(ROLES)}
+    return sorted(found.values(), key=lambda one: (one.task, order.get(one.role, len(order)), one.made))
 
 
 def _chunks() -> Iterator[tuple[str, CachedPopulation]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import HarnessError
@@ -54,16 +54,12 @@ def _comment(report: Report) -> Iterator[str]:
     yield f"verdict: {VERDICT_WORDS[report.verdict.level]}, {report.finished_models} of {len(report.models)} models"
     yield plain(f"method: {plugin.distribution} {plugin.version}, SHA-256 {plugin.digest}; options {_options(report)}")
     yield f"data: SHA-256 {report.task.data_digest}"
-    keys = ", ".join(f"{name} {one.cache_key or 'unknown'}" for name, one in _reference_populations(report))
+    populations = {"originals": made.original, "retrained": made.retrained, "control": made.control}
+    keys = ", ".join(f"{name} {one.cache_key or 'unknown'}" for name, one in populations.items())
     yield f"reference models: {made.retrained.size} retrained, {made.control.size} controls; keys {plain(keys)}"
     yield plain(f"sandbox: {report.runner.name}, image {report.runner.image or 'none'}, torch {report.runner.torch}")
     if others := _other_sources(report):
         yield plain(f"metrics also rest on: {'; '.join(others)}")
-
-
-def _reference_populations(report: Report) -> Iterable[tuple[str, object]]:
-    made = report.populations
-    return (("originals", made.original), ("retrained", made.retrained), ("control", made.control))
 
 
 def _options(report: Report) -> str:

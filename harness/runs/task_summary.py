@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from harness.core.cache import Cache
 from harness.core.hardware import gpu_names
+from harness.core.reading import foreign
 from harness.core.text import harmless
-from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.references.populations import ROLES, References
+from harness.errors import DatasetInvalidError, DatasetMissingError, TaskInvalidError
+from harness.references.identity import ROLES
+from harness.references.populations import References
 from harness.runs.budget import Measurement
 from harness.tasks.checking import load_data
 from harness.tasks.task import Task, TaskData
@@ -99,7 +101,11 @@ class TaskSummary:
 
 
 def summarise(task: Task) -> TaskSummary:
-    """Return the summary of a task; nothing is trained."""
+    """Return the summary of a task; nothing is trained.
+
+    Raises:
+        TaskInvalidError, LibraryMissingError: its network cannot be built.
+    """
     try:
         data = load_data(task)
     except (DatasetMissingError, DatasetInvalidError) as error:
@@ -136,7 +142,8 @@ def _subjects(data: TaskData) -> int | None:
 def _parameters(references: References) -> int:
     from reference_models.networks.architectures import build_model
 
-    return sum(one.numel() for one in build_model(references.spec, 0).parameters() if one.requires_grad)
+    with foreign(f"The network of {references.task.name} cannot be built", TaskInvalidError):
+        return sum(one.numel() for one in build_model(references.spec, 0).parameters() if one.requires_grad)
 
 
 def _cached(references: References) -> CachedReferences:

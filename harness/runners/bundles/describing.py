@@ -87,8 +87,10 @@ def _installed(spec: PluginSpec) -> PluginSummary:
     point = find_unlearner(spec.text)
     one = find_installed(point.distribution)
     metadata = None if one is None else one.distribution.metadata
-    links = () if metadata is None else tuple(_links(metadata.get_all("Project-URL") or [], metadata.get("Home-page")))
-    about = "" if metadata is None else " ".join(str(metadata.get("Summary") or "").split())[:MAX_SUMMARY_CHARS]
+    fields = {name: metadata[name] for name in ("Summary", "Home-page") if metadata is not None and name in metadata}
+    addresses = [] if metadata is None else metadata.get_all("Project-URL") or []
+    links = tuple(_links([str(one) for one in addresses], str(fields.get("Home-page") or "")))
+    about = " ".join(str(fields.get("Summary") or "").split())[:MAX_SUMMARY_CHARS]
     file, code = _installed_code(spec, point.value)
     return PluginSummary(
         point.name,
@@ -117,11 +119,11 @@ def _installed_code(spec: PluginSpec, value: str) -> tuple[str, bytes]:
     return "", b""
 
 
-def _links(entries: list[str], home: object) -> list[tuple[str, str]]:
+def _links(entries: list[str], home: str) -> list[tuple[str, str]]:
     """Return labels and addresses from the fields Project-URL and Home-page."""
-    pairs = [tuple(part.strip() for part in str(entry).partition(",")[::2]) for entry in entries]
-    found = [(label, address) for label, address in pairs if address]
-    return found or ([("Home-page", str(home))] if home and home != "UNKNOWN" else [])
+    pairs = [entry.partition(",") for entry in entries]
+    found = [(label.strip(), address.strip()) for label, _, address in pairs if address.strip()]
+    return found or ([("Home-page", home)] if home and home != "UNKNOWN" else [])
 
 
 def docstring(code: bytes) -> str:
