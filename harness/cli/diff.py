@@ -36,14 +36,14 @@ def diff_command(first: Path, second: Path, as_json: bool) -> None:
 def _print(made: RunDiff) -> None:
     from rich.text import Text
 
-    from harness.cli.ls import outcome_words
     from harness.core.printing import console
     from harness.report.words import plain
+    from harness.runs.run_words import outcome
 
     target = console()
     for mark, one in zip("AB", made.runs, strict=True):
         target.print(
-            Text(plain(f"{mark}  {one.folder}: {one.plugin} on {one.task}, {outcome_words(one)[0]}")), soft_wrap=True
+            Text(plain(f"{mark}  {one.folder}: {one.plugin} on {one.task}, {outcome(one)[0]}")), soft_wrap=True
         )
     for title, changes in (("Inputs", made.inputs), ("Outcome", made.outcome)):
         target.print()

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from harness.runs.listing import RunEntry
 
 STATES = ("finished", "failed", "running", "interrupted", "damaged")
-STATE_STYLES = {"failed": "red", "running": "cyan", "interrupted": "yellow", "damaged": "bold red"}
 OUTCOME_CHARS, DATE_CHARS = 21, 16
-TONE_STYLES = {"good": "green", "fair": "cyan", "open": "yellow", "bad": "red"}
+TONE_STYLES = {"good": "green", "fair": "cyan", "open": "yellow", "bad": "red", "running": "bold cyan"}
 
 
 @click.command("ls", short_help="List the runs in a folder.")
@@ -65,20 +64,22 @@ def _print(shown: Sequence[RunEntry], found: int, folder: Path) -> None:
 
     from harness.core.printing import console
     from harness.core.text import harmless
+    from harness.runs import run_words
 
     target = console()
     names = [harmless(str(one.folder)) for one in shown]
     most = target.width - OUTCOME_CHARS - DATE_CHARS - 4
     width = max([3, *(len(name) for name in names if len(name) <= most)])
-    common = _common([one.settings for one in shown if one.settings])
+    common = run_words.common([one.settings for one in shown if one.settings])
     if shown:
         target.print(Text(f"{'run':<{width}}  {'verdict or state':<{OUTCOME_CHARS}}  begun (UTC)", "bold"))
     for name, one in zip(names, shown, strict=True):
-        word, style = outcome_words(one)
+        word, tone = run_words.outcome(one)
         begun = one.created[:DATE_CHARS].replace("T", " ")
         start = f"{name:<{width}}" if len(name) <= width else f"{name}\n{'':<{width}}"  # a path is never cut
         target.print(
-            Text.assemble(start, "  ", (f"{word:<{OUTCOME_CHARS}}", style), f"  {begun}".rstrip()), soft_wrap=True
+            Text.assemble(start, "  ", (f"{word:<{OUTCOME_CHARS}}", TONE_STYLES[tone]), f"  {begun}".rstrip()),
+            soft_wrap=True,
         )
         whole = one.state == "damaged"
         details = Text(_details(one, common), "dim", no_wrap=not whole, overflow="fold" if whole else "ellipsis")
@@ -90,46 +91,21 @@ def _print(shown: Sequence[RunEntry], found: int, folder: Path) -> None:
     target.print(Text(f"{end}: {listed}." if listed else f"{end}."), soft_wrap=True)
 
 
-def outcome_words(one: RunEntry) -> tuple[str, str]:
-    """Return the verdict of a finished run or the state of another, with its style."""
-    from harness.report.words import VERDICT_TONE, VERDICT_WORDS
-
-    if one.state == "finished" and one.verdict is not None:
-        return VERDICT_WORDS[one.verdict], TONE_STYLES[VERDICT_TONE[one.verdict]]
-    done = f", {one.ended} of {one.models or '?'}" if one.state in ("running", "interrupted") else ""
-    return f"{one.state}{done}", STATE_STYLES[one.state]
-
-
-def _common(settings: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-    """Return the settings that all of several runs share, which need not be repeated for each."""
-    if len(settings) < 2:
-        return {}
-    first, *others = settings
-    return {name: value for name, value in first.items() if all(one.get(name) == value for one in others)}
-
-
 def _details(one: RunEntry, common: Mapping[str, object]) -> str:
     """Return method, task, tags, options, failures and note of a run on one line."""
     from harness.report.words import plain
+    from harness.runs import run_words
 
-    own = {name: value for name, value in one.settings.items() if name not in common}
-    failed = one.ended - one.returned
     parts = [
         " on ".join(part for part in (one.plugin, one.task) if part),
         *(f"#{tag}" for tag in one.tags),
-        *(f"{name}={_value(value)}" for name, value in one.options.items()),
-        f"{failed} of {one.ended} failed: {one.reason}" if failed else "",
+        *run_words.options(one),
+        run_words.failures(one),
         one.reason if one.state == "damaged" else "",
         one.note,
-        *(name if value is True else f"{name} {_value(value)}" for name, value in own.items()),
+        *run_words.settings(one, common),
     ]
     return ", ".join(plain(part) for part in parts if part)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(_value, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @click.command("note", short_help="Tag runs, and write a note on them.")

@@ -27,6 +27,7 @@ from harness.cli import (
     sharing,
     shell,
     system,
+    view,
 )
 from harness.cli.faults import fault_message
 from harness.cli.streams import OutputError, make_tolerant
@@ -83,6 +84,7 @@ for command in (
     *runs.COMMANDS,
     *logs.COMMANDS,
     *ls.COMMANDS,
+    *view.COMMANDS,
     *reap.COMMANDS,
     *catalogue.COMMANDS,
     *images.COMMANDS,
