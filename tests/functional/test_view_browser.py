@@ -71,7 +71,7 @@ def test_the_page_of_a_run_counts_its_models_while_it_is_open(browser: Browser, 
 def test_words_filter_the_runs_and_stay_after_a_refresh(browser: Browser, server: ViewServer, runs: Path) -> None:
     browser.open(server.url)
     browser.script(
-        "const f = document.getElementById('filter'); f.value = '#paper lr'; f.dispatchEvent(new Event('input'))"
+        "const f = document.getElementById('filter'); f.value = '#paper epochs'; f.dispatchEvent(new Event('input'))"
     )
     assert browser.texts(ROWS) == ["20260131-120000-finetune-faces"]
 

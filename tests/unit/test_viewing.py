@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,6 +176,17 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
     from harness.viewing import pages
 
     assert "harness run --plugin finetune" in pages.list_page(tmp_path, {})
+
+
+def test_the_command_prints_its_address_and_ends_with_ctrl_c(runs: Path) -> None:
+    command = [sys.executable, "-m", "harness", "view", str(runs)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 -- loopback
+            assert "1 finished" in answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
 
 
 def test_a_missing_folder_and_a_taken_port_are_errors(tmp_path: Path) -> None:
