@@ -63,10 +63,10 @@ def leaderboard_command(
     """
     from harness.comparing.trade_off import UTILITY
     from harness.errors import ReportInvalidError
-    from harness.leaderboard import check_target, find_reports, rank_all, words, write_site
-    from harness.leaderboard.building import TITLE
-    from harness.leaderboard.excluding import exclude
-    from harness.leaderboard.public import Commitments, has_secrets, published
+    from harness.leaderboards import check_target, find_reports, rank_all, words, write_site
+    from harness.leaderboards.building import TITLE
+    from harness.leaderboards.excluding import exclude
+    from harness.leaderboards.public import Commitments, has_secrets, published
 
     check_target(site)
     found = find_reports(folders)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from harness.cli.root import cli
 from harness.core.outcomes import Evidence, LogCapture
 from harness.errors import OutputUnwritableError
-from harness.leaderboard.public import Commitments
+from harness.leaderboards.public import Commitments
 from harness.report.document import Report
 from tests.unit.comparing.samples import report
 from tests.unit.leaderboard.ground import files_of, save

@@ -22,7 +22,7 @@ from typing import Any
 from harness.core.files import write_error
 from harness.core.outcomes import Evidence, ModelOutcome
 from harness.errors import OutputUnwritableError
-from harness.leaderboard.finding import Found, find_reports, whole_report
+from harness.leaderboards.finding import Found, find_reports, whole_report
 from harness.report.document import PopulationRecord, Report, SeedsRecord, TaskRecord
 from harness.report.records import PluginRecord
 from harness.report.results import EvaluatorRecord

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.leaderboard.finding import Entry, Found
+from harness.leaderboards.finding import Entry, Found
 from harness.tasks.yaml.wording import listed
 
 FORM = "RUN=REASON, with the id or the folder of a run"

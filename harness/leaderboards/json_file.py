@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from harness.leaderboard import words
-from harness.leaderboard.board import Board, Leaderboard, Row
-from harness.leaderboard.rows import row_facts
+from harness.leaderboards import words
+from harness.leaderboards.board import Board, Leaderboard, Row
+from harness.leaderboards.rows import row_facts
 
 VERSION = "1"
 

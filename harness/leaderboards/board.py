@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.comparing.comparison import TradeOff
-from harness.leaderboard.excluding import Excluded
-from harness.leaderboard.finding import Skipped
+from harness.leaderboards.excluding import Excluded
+from harness.leaderboards.finding import Skipped
 from harness.report.document import Report
 
 Ends = tuple[float, float]
