@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     )
     from harness.library.frames import to_pandas
     from harness.library.result import RunReport
+    from harness.library.several import check, compare, leaderboard
 
 __all__ = [
     "HarnessError",
     "RunReport",
     "__version__",
+    "check",
+    "compare",
     "errors",
     "evaluate",
     "export",
+    "leaderboard",
     "load_report",
     "load_reports",
     "outputs",
@@ -46,8 +50,11 @@ __all__ = [
 _HOMES = {
     "HarnessError": "harness.errors",
     "RunReport": "harness.library.result",
+    "check": "harness.library.several",
+    "compare": "harness.library.several",
     "evaluate": "harness.library.calls",
     "export": "harness.library.calls",
+    "leaderboard": "harness.library.several",
     "load_report": "harness.library.calls",
     "load_reports": "harness.library.calls",
     "outputs": "harness.library.calls",
@@ -71,4 +78,5 @@ if not TYPE_CHECKING:  # or a misspelled name would have every type
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """Return the names of the library alone, without modules that happen to be imported."""
+    return sorted(__all__)

@@ -32,6 +32,7 @@ SHARING = {
     "browser": (
         "tests/functional/test_browser",
         "tests/functional/test_leaderboard_browser",
+        "tests/functional/test_view_browser",
         "tests/unit/report/test_report_browser",
     ),
     "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),

@@ -26,6 +26,7 @@ WALKED = {
     "docs/how-to/score-outputs.md": "tests/functional/test_pages.py",
     "docs/how-to/share-reference-models.md": "tests/functional/test_pages.py",
     "docs/how-to/define-a-task.md": "tests/functional/test_pages.py",
+    "docs/how-to/keep-many-runs.md": "tests/functional/test_pages.py",
     "docs/how-to/write-an-evaluator.md": "tests/functional/test_pages.py",
     "docs/tutorials/first-run.md": "tests/functional/test_pages.py",
     "docs/how-to/debug-an-unlearner.md": "tests/functional/test_debugging_page.py",

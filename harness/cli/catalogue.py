@@ -35,9 +35,19 @@ def _print_damaged() -> None:
     _print_faults(damaged_distributions())
 
 
-@click.command("plugins", short_help="List the installed unlearners.")
-def plugins_command() -> None:
-    """List the installed unlearners. Only metadata is read; no plugin is imported."""
+@click.command("plugins", short_help="List the installed unlearners, or show one.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document; needs NAME.")
+def plugins_command(name: str | None, as_json: bool) -> None:
+    """List the installed unlearners. With NAME, show one: its package, description, and options with defaults.
+
+    NAME is a plugin's name, or the path of a .py file, notebook or wheel. Only metadata and source text are read; no plugin is
+    imported.
+    """
+    if name is not None:
+        _print_one_plugin(name, as_json)
+        return
+    _needs_name(as_json)
     from harness.plugins.discovery import UNLEARNERS, ambiguous, duplicates, find_plugins
 
     plugins = find_plugins(UNLEARNERS)
@@ -50,9 +60,31 @@ def plugins_command() -> None:
     _print_damaged()
 
 
-@click.command("tasks", short_help="List the tasks.")
-def tasks_command() -> None:
-    """List the tasks and those that cannot be used."""
+def _print_one_plugin(name: str, as_json: bool) -> None:
+    from harness.cli.plugin_page import plugin_json, print_plugin
+    from harness.core.printing import console
+    from harness.runners.bundles.describing import describe
+
+    found = describe(name)
+    if as_json:
+        click.echo(plugin_json(found), nl=False)
+    else:
+        print_plugin(found, name, console())
+
+
+@click.command("tasks", short_help="List the tasks, or show one.")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document; needs NAME.")
+def tasks_command(name: str | None, as_json: bool) -> None:
+    """List the tasks and those that cannot be used. With NAME, show one of them; nothing is trained.
+
+    NAME is a task's name or the path of a YAML file. Shown are its data with an example of each class, its network, what
+    retraining costs as far as it was measured on this machine, and which reference models are cached.
+    """
+    if name is not None:
+        _print_one_task(name, as_json)
+        return
+    _needs_name(as_json)
     from harness.plugins.discovery import load_tasks
 
     loaded, broken = load_tasks()
@@ -62,6 +94,26 @@ def tasks_command() -> None:
     )
     _print_faults(plugin.reason for plugin in broken)
     _print_damaged()
+
+
+def _print_one_task(name: str, as_json: bool) -> None:
+    from harness.cli.task_page import print_task, task_json
+    from harness.core.printing import console
+    from harness.plugins.discovery import find_task
+    from harness.runs.task_summary import summarise
+
+    summary = summarise(find_task(name))
+    if as_json:
+        click.echo(task_json(summary), nl=False)
+    else:
+        print_task(summary, console())
+
+
+def _needs_name(as_json: bool) -> None:
+    from harness.errors import UsageError
+
+    if as_json:
+        raise UsageError("--json needs a NAME; without it, only a table is printed.")
 
 
 @click.command("evaluators", short_help="List the evaluators.")

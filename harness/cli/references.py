@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from harness.references.populations import References
 
 
@@ -127,38 +129,46 @@ def _references(task: str, device: str | None) -> References:
 
 
 @references_group.command("list")
-def list_command() -> None:
-    """List the cached populations, trained and supplied."""
+@click.option("--task", help="Only populations of this task.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def list_command(task: str | None, as_json: bool) -> None:
+    """List the cached populations, trained and supplied: models, size, age, time since the last use, and who made them."""
+    from datetime import datetime, timezone
+
     from harness.cli.catalogue import _print_table
-    from harness.core.cache import Cache
-    from harness.errors import CacheError
-    from harness.references.supplied import Supplied
+    from harness.core.cache import cache_root
+    from harness.references.cached import cached_populations, populations_json
 
-    supplied = Supplied()
-
-    def origin(folder: Path) -> tuple[int, str]:
-        try:
-            found = supplied.provenance(folder)
-        except CacheError:
-            return 0, "damaged"
-        return found.models, found.how
-
-    trained = [(entry, len(entry.inputs.get("seeds", ())), "trained") for entry in Cache("references").entries()]
-    others = [(entry, *origin(entry.path)) for entry in supplied.cache.entries()]
+    found = [one for one in cached_populations() if task in (None, one.task)]
+    if as_json:
+        click.echo(populations_json(found), nl=False)
+        return
+    now = datetime.now(timezone.utc)
     rows = [
         (
-            str(entry.inputs.get("task", "?")),
-            str(entry.inputs.get("role", "?")),
-            str(models),
-            how,
-            str(entry.inputs.get("device", "")),
-            f"{entry.size_bytes / 2**20:.1f}",
-            f"{entry.used:%Y-%m-%d %H:%M}",
-            entry.key[:12],
+            one.task,
+            one.role,
+            str(one.models),
+            f"{one.size_bytes / 2**20:.1f}",
+            _age(now - one.made),
+            _age(now - one.used),
+            one.origin,
         )
-        for entry, models, how in [*trained, *others]
+        for one in found
     ]
-    _print_table(("task", "role", "models", "origin", "device", "MiB", "last used (UTC)", "key"), rows)
+    if rows:
+        _print_table(("task", "role", "models", "MiB", "made", "used", "origin"), rows)
+    total = sum(one.size_bytes for one in found)
+    tasks = len({one.task for one in found})
+    counted = f"{len(found)} {'population' if len(found) == 1 else 'populations'} of {tasks} {'task' if tasks == 1 else 'tasks'}"
+    click.echo(f"{counted}, {total / 2**20:.1f} MiB in {cache_root()}.")
+
+
+def _age(passed: timedelta) -> str:
+    """Return a time span in its largest unit, e.g. "5 min"; 0 for one in the future, e.g. of a clock that was wrong."""
+    seconds = max(0, int(passed.total_seconds()))
+    units = (("d", 86_400), ("h", 3_600), ("min", 60))
+    return next((f"{seconds // size} {name}" for name, size in units if seconds >= size), f"{seconds} s")
 
 
 @references_group.command("prune")

@@ -14,16 +14,20 @@ from harness.cli import (
     catalogue,
     check,
     compare,
+    diff,
     export,
     images,
     leaderboard,
     logs,
+    ls,
     new,
     reap,
     references,
     runs,
+    sharing,
     shell,
     system,
+    view,
 )
 from harness.cli.faults import fault_message
 from harness.cli.streams import OutputError, make_tolerant
@@ -70,6 +74,7 @@ def cli() -> None:
 
     \b
     harness run --plugin finetune      get a first result; downloads nothing
+    harness ls                         list your runs and their verdicts
     harness plugins                    list the installed methods
     harness doctor                     check this machine
     """
@@ -78,6 +83,8 @@ def cli() -> None:
 for command in (
     *runs.COMMANDS,
     *logs.COMMANDS,
+    *ls.COMMANDS,
+    *view.COMMANDS,
     *reap.COMMANDS,
     *catalogue.COMMANDS,
     *images.COMMANDS,
@@ -85,8 +92,10 @@ for command in (
     *check.COMMANDS,
     *shell.COMMANDS,
     *compare.COMMANDS,
+    *diff.COMMANDS,
     *leaderboard.COMMANDS,
     *export.COMMANDS,
+    *sharing.COMMANDS,
     *new.COMMANDS,
     *system.COMMANDS,
 ):

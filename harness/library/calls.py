@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from harness.core.progress import Progress, SilentProgress
-from harness.errors import RunNotFoundError, UsageError
+from harness.errors import HarnessError, RunNotFoundError, UsageError
+from harness.library.showing import ShownProgress, shown
 
 from .result import RunReport
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
-ShownProgress = Progress | Literal["rich"] | None
 _log = logging.getLogger("harness")
 
 
@@ -58,7 +56,9 @@ def run(
     keep_going: bool = False,
     force: bool = False,
     workers: int = 1,
-    progress: ShownProgress = None,
+    tags: Sequence[str] = (),
+    note: str = "",
+    progress: ShownProgress = "auto",
 ) -> RunReport:
     """Run an unlearning plugin on a task and report, as ``harness run`` does; the report's ``folder`` is the run folder.
 
@@ -96,8 +96,11 @@ def run(
         keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
         force: replace the run that ``output`` contains.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
-        progress: None shows nothing and sends notices to the logger "harness"; "rich" draws on standard error like the command
-            line; or an implementation of :class:`harness.core.progress.Progress`.
+        tags: words to find the run by, see ``harness ls``.
+        note: a sentence about the run.
+        progress: "auto" shows bars in a notebook, and on standard error if that is a terminal; "rich" draws on standard error
+            like the command line; None shows nothing and sends notices to the logger "harness", as does "auto" in any other
+            place; or an implementation of :class:`harness.core.progress.Progress`.
 
     Raises:
         HarnessError: an invalid argument or a broken engine; the subclass names the cause.
@@ -117,8 +120,8 @@ def _run(options: dict[str, Any], progress: ShownProgress) -> RunReport:
         options[name] = options[name] if options[name] is None else os.fspath(options[name])
     if "," in (options["torch"] or ""):
         raise UsageError("harness.run takes one version of torch: call it once for each.")
-    config = RunConfig(**{**options, "evaluators": _names(options["evaluators"], "evaluators")})
-    with _shown(progress) as drawn:
+    config = RunConfig(**{**options, **{name: names_given(options[name], name) for name in ("evaluators", "tags")}})
+    with shown(progress) as drawn:
         result = pipeline.run(config, drawn)
     return RunReport.of(result.report, result.folder)
 
@@ -129,7 +132,7 @@ def resume(
     workers: int | None = None,
     failed_as: FailedAs | None = None,
     keep_going: bool = False,
-    progress: ShownProgress = None,
+    progress: ShownProgress = "auto",
 ) -> RunReport:
     """Continue an interrupted run, as ``harness resume`` does; finished models are not repeated.
 
@@ -145,7 +148,7 @@ def resume(
     """
     from harness.runs import pipeline
 
-    with _shown(progress) as drawn:
+    with shown(progress) as drawn:
         result = pipeline.resume(Path(folder), drawn, workers, failed_as, keep_going=keep_going)
     return RunReport.of(result.report, result.folder)
 
@@ -155,7 +158,7 @@ def evaluate(
     evaluators: Sequence[str] = (),
     *,
     failed_as: FailedAs | None = None,
-    progress: ShownProgress = None,
+    progress: ShownProgress = "auto",
 ) -> RunReport:
     """Evaluate a run again, as ``harness evaluate`` does, without unlearning; of an interrupted run, the finished models.
 
@@ -172,8 +175,8 @@ def evaluate(
     """
     from harness.runs.rescoring import rejudge
 
-    with _shown(progress) as drawn:
-        result = rejudge(Path(folder), _names(evaluators, "evaluators"), drawn, failed_as)
+    with shown(progress) as drawn:
+        result = rejudge(Path(folder), names_given(evaluators, "evaluators"), drawn, failed_as)
     return RunReport.of(result.report, result.folder)
 
 
@@ -184,7 +187,7 @@ def score(
     name: str | None = None,
     task: str | None = None,
     evaluators: Sequence[str] = (),
-    progress: ShownProgress = None,
+    progress: ShownProgress = "auto",
 ) -> RunReport:
     """Evaluate outputs that were computed elsewhere, as ``harness score`` does.
 
@@ -204,14 +207,14 @@ def score(
 
     given = outputs if isinstance(outputs, Mapping) else Path(outputs)
     folder = None if output is None else Path(output)
-    with _shown(progress) as drawn:
-        chosen = _names(evaluators, "evaluators")
+    with shown(progress) as drawn:
+        chosen = names_given(evaluators, "evaluators")
         result = score_outputs.score(given, folder, chosen, drawn, method=name, task=task)
     return RunReport.of(result.report, result.folder)
 
 
 def outputs(
-    folder: PathLike, path: PathLike | None = None, *, progress: ShownProgress = None
+    folder: PathLike, path: PathLike | None = None, *, progress: ShownProgress = "auto"
 ) -> dict[str, NDArray[Any]]:
     """Return the outputs of a run's models as arrays that :func:`score` takes, as ``harness outputs`` writes them.
 
@@ -228,7 +231,7 @@ def outputs(
     from harness.runs.outputs import arrays_of, write_outputs
     from harness.runs.rescoring import outputs_of
 
-    with _shown(progress) as drawn:
+    with shown(progress) as drawn:
         evidence = outputs_of(Path(folder), drawn)
     if path is not None:
         write_outputs(evidence, Path(path))
@@ -254,19 +257,38 @@ def load_report(path: PathLike) -> RunReport:
     return RunReport.of(report, place.parent if place.name == writing.REPORT_NAME else None)
 
 
-def load_reports(folder: PathLike) -> list[RunReport]:
+def load_reports(folder: PathLike, *, strict: bool = False) -> list[RunReport]:
     """Read all reports under a folder, e.g. ``runs``, at any depth, sorted by the start of their runs.
 
-    Raises:
-        RunNotFoundError: there is none.
-        ReportInvalidError: a file is not a report of this schema version; the message names it.
-    """
-    from harness.report.writing import REPORT_NAME
+    A file that is not a report is skipped, and named with the reason on the logger "harness". Hidden folders, sites of
+    leaderboards and links to folders are left out.
 
-    files = sorted(Path(folder).rglob(REPORT_NAME))
-    if not files:
-        raise RunNotFoundError(f"There is no {REPORT_NAME} under {folder}. Pass the folder that contains run folders.")
-    return sorted(map(load_report, files), key=lambda report: (report.created, report.run_id))
+    Args:
+        folder: searched at any depth.
+        strict: raise an error for the first file that is not a report.
+
+    Raises:
+        RunNotFoundError: there is no readable report; the message has the reasons.
+        ReportInvalidError: only if ``strict``: a file is not a report of this schema version; the message names it.
+    """
+    from harness.runs.folders import report_files
+
+    found, bad = [], []
+    for file in report_files(Path(folder)):
+        try:
+            found.append(load_report(file))
+        except HarnessError as error:
+            if strict:
+                raise
+            bad.append(str(error))
+    if not found:
+        reasons = "".join(f"\n{text}" for text in bad)
+        raise RunNotFoundError(
+            f"There is no readable report.json under {folder}. Pass the folder that contains run folders.{reasons}"
+        )
+    for text in bad:
+        _log.warning("Skipped: %s", text)
+    return sorted(found, key=lambda report: (report.created, report.run_id))
 
 
 def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
@@ -285,7 +307,7 @@ def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
     """
     from harness.plugins.exporters import choose_exporters, export_run
 
-    chosen = choose_exporters(_names(exporters, "exporters"))
+    chosen = choose_exporters(names_given(exporters, "exporters"))
     if not chosen:
         raise UsageError("Name at least one exporter; `harness exporters` lists the installed ones.")
     given = report if isinstance(report, RunReport) else load_report(report)
@@ -294,30 +316,8 @@ def export(report: RunReport | PathLike, *exporters: str) -> list[str]:
     return export_run(given, given.folder, chosen)
 
 
-def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
+def names_given(names: Sequence[str], what: str) -> tuple[str, ...]:
+    """Return the names; raise UsageError if they are one text instead of a list."""
     if isinstance(names, str):
         raise UsageError(f"{what} must be a list of names, not the text {names!r}: write [{names!r}].")
     return tuple(names)
-
-
-class _LoggedProgress(SilentProgress):
-    """A progress display that draws nothing and logs notices."""
-
-    def notice(self, text: str) -> None:
-        """Log the notice."""
-        _log.warning("%s", text)
-
-
-@contextmanager
-def _shown(progress: ShownProgress) -> Iterator[Progress]:
-    if progress is None:
-        yield _LoggedProgress()
-    elif progress == "rich":
-        from harness.core.progress_bars import RichProgress
-
-        with RichProgress() as bars:
-            yield bars
-    elif isinstance(progress, str):
-        raise UsageError(f'progress is None, "rich" or an object with the methods of a Progress, not {progress!r}.')
-    else:
-        yield progress

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import PrivateAttr
 
 from harness.report.document import Report
+from harness.runs.marks import read_marks
 
 if TYPE_CHECKING:
     import pandas
@@ -29,8 +30,13 @@ class RunReport(Report):
 
     @classmethod
     def of(cls, report: Report, folder: Path | None) -> RunReport:
-        """Return the report with its run folder; None if it has none."""
-        made = cls.model_construct(**dict(report))
+        """Return the report with its run folder (None if it has none), and with the tags and the note that the folder has.
+
+        Raises:
+            RunNotFoundError: the folder's tags and note are damaged.
+        """
+        marks = None if folder is None else read_marks(folder)
+        made = cls.model_construct(**{**dict(report), **({} if marks is None else vars(marks))})
         made._folder = folder
         return made
 

@@ -111,7 +111,7 @@ class References:
         device: training device, "cpu" or "cuda".
         cache: cache of populations; default: the user's.
         supplied: populations that were not trained here; default: the user's.
-        queries: queries of the models besides the exact pictures; default: the task's.
+        queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
     """
 

@@ -247,6 +247,8 @@ class Report(Record):
     times: TimesRecord | None = Field(None, description="Breakdown of the models' time; null in older reports.")
     cache_keys: dict[str, str] = Field(default_factory=dict, description="Keys of everything taken from a cache.")
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
+    tags: tuple[str, ...] = Field((), description="Tags that the run was started with.")
+    note: str = Field("", description="Note that the run was started with.")
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:
@@ -274,8 +276,10 @@ class Report(Record):
         """Return the evaluator's record, or None if it is missing."""
         return next((one for one in self.evaluators if one.name == name), None)
 
-    def metric(self, evaluator: str, name: str) -> Metric | None:
-        """Return a metric of an evaluator, or None if either is missing."""
+    def metric(self, evaluator: str, name: str | None = None) -> Metric | None:
+        """Return a metric, as ``metric("lira.auc")`` or ``metric("lira", "auc")``; None if it is missing."""
+        if name is None:
+            return self.named(evaluator)
         found = self.evaluator(evaluator)
         return None if found is None else found.metric(name)
 

@@ -83,6 +83,18 @@ def load_report(path: Path) -> Report:
         return _parsed(document, file)
 
 
+def parsed_report(raw: bytes, file: Path) -> Report:
+    """Parse the bytes of a report's file: quickly by its pydantic model, and on failure by the schema, for its error message.
+
+    Raises:
+        RunNotFoundError, ReportInvalidError: see :func:`load_report`.
+    """
+    try:
+        return Report.model_validate_json(raw, strict=True)
+    except (ValidationError, RecursionError):
+        return load_report(file)
+
+
 def _parsed(document: Any, file: Path) -> Report:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:

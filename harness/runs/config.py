@@ -15,6 +15,7 @@ from harness.core.reading import foreign
 from harness.errors import UsageError
 from harness.plugins.spec import PluginSpec
 from harness.runners.base import Limits
+from harness.runs.marks import checked_note, checked_tags
 
 WEEK_S = 7 * 24 * 3600.0
 MOST_MODELS = 10_000
@@ -56,6 +57,7 @@ class RunConfig:
         evaluators: names; empty for all.
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
+        tags, note: help to find the run again; no result depends on them.
         debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
@@ -106,6 +108,10 @@ class RunConfig:
         int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
     ] = 8192
     keep_weights: Annotated[bool, Option("Keep every unlearned model's weights in the run folder.")] = False
+    tags: Annotated[
+        tuple[str, ...], Option("A tag to find the run by, see `harness ls`; may be repeated.", flag="--tag")
+    ] = ()
+    note: Annotated[str, Option("A sentence about the run, shown by `harness ls`.", metavar="TEXT")] = ""
     keep_going: Annotated[bool, Option("Run all models, even if the first three fail alike.")] = False
     force: Annotated[bool, Option("Replace the run that the output folder contains.")] = False
     debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
@@ -124,6 +130,8 @@ class RunConfig:
             )
         if self.adapter != "auto" and PluginSpec.parse(self.plugin).kind != "script":
             raise UsageError("--adapter is for a single file (--plugin method.py); other plugins implement the hook.")
+        object.__setattr__(self, "tags", checked_tags(self.tags))
+        checked_note(self.note)
         self._check_numbers()
         if self.repeats > 1 and self.design == "one-original":
             raise UsageError(

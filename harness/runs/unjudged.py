@@ -103,6 +103,8 @@ def begun_report(
         evaluators=(),
         cache_keys=cache_keys(populations, limit),
         warnings=tuple(dict.fromkeys(warnings)),
+        tags=config.tags,
+        note=config.note,
     )
 
 

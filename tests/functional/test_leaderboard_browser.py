@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.leaderboard import find_reports, rank_all
-from harness.leaderboard.board import Number
-from harness.leaderboard.page import page_text
+from harness.leaderboards import find_reports, rank_all
+from harness.leaderboards.board import Number
+from harness.leaderboards.page import page_text
 from tests.browser import Browser, Site, served
 from tests.unit.comparing.samples import report
 from tests.unit.leaderboard.ground import runner, saved, site_of

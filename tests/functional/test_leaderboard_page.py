@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.leaderboard import building, json_file
+from harness.leaderboards import building, json_file
 from tests.program import Program
 from tests.unit.comparing.samples import metric, records
 from tests.unit.leaderboard.ground import saved, site_of

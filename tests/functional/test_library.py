@@ -204,6 +204,7 @@ def test_the_notebook_runs_in_a_real_kernel_and_shows_its_report_as_a_table(prog
     pages = ["".join(data.get("text/html", "")) for data in shown]
     assert any("<strong>finetune</strong>" in page and "Nothing done (no-op)" in page for page in pages)
     assert sum("<table" in page and "dataframe" in page for page in pages) == 3
+    assert any('<progress aria-label="unlearning with finetune"' in page for page in pages), pages
 
 
 def test_the_notebook_is_kept_without_outputs() -> None:

@@ -16,9 +16,9 @@ import pytest
 from harness.core import pressure
 from harness.core.cache import Cache
 from harness.core.outcomes import Evidence, ModelOutcome, Status
+from harness.core.site_marker import is_site, marker_text
 from harness.errors import HarnessError, RunNotFoundError
-from harness.leaderboard import find_reports
-from harness.leaderboard.marker import is_site, marker_text
+from harness.leaderboards import find_reports
 from harness.report.writing import load_report, report_text
 from harness.runners.bundles.source import build_requirements
 from harness.runners.engine.answers import container_state, engine_info, image_info

@@ -13,7 +13,7 @@ from harness.comparing import LoadedReport, compare
 from harness.core.progress import SilentProgress
 from harness.errors import NotComparableError, OutputsInvalidError, OutputUnwritableError
 from harness.evaluation import Evidence, phi
-from harness.leaderboard.rows import _excluded
+from harness.leaderboards.rows import _excluded
 from harness.library.calls import score
 from harness.runs.evaluators import digest
 from harness.runs.outputs import arrays_of, evidence_of, read_outputs, write_outputs

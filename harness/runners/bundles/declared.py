@@ -29,9 +29,24 @@ def wheel_options(wheel: WheelFile, name: str) -> Declared | None:
     Raises:
         PluginPackagingError: the wheel is damaged, or the declaration is invalid.
     """
-    stem = wheel.entry_points[name].partition(":")[0].strip().replace(".", "/")
-    places = (f"{stem}.py", f"{stem}/__init__.py")
+    module = module_code(wheel, name)
+    return None if module is None else read_declaration(module[1], f"{wheel.name} {wheel.version}, {module[0]}")
+
+
+def module_code(wheel: WheelFile, name: str) -> tuple[str, bytes] | None:
+    """Return file name and source code of an entry point's module; None if the wheel has no source of it.
+
+    Raises:
+        PluginPackagingError: the wheel is damaged.
+    """
+    places = module_files(wheel.entry_points[name])
     for content in wheel.contents():
         if content.name in places and content.size <= MAX_MODULE_BYTES:
-            return read_declaration(content.file.read(), f"{wheel.name} {wheel.version}, {content.name}")
+            return content.name, content.file.read()
     return None
+
+
+def module_files(value: str) -> tuple[str, str]:
+    """Return the files that may hold the module of an entry point's value, relative to the root of its distribution."""
+    stem = value.partition(":")[0].strip().replace(".", "/")
+    return f"{stem}.py", f"{stem}/__init__.py"

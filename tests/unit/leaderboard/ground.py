@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.leaderboard import Found, Leaderboard, find_reports, rank_all, write_site
+from harness.leaderboards import Found, Leaderboard, find_reports, rank_all, write_site
 from harness.report.document import Report
 from harness.report.records import RunnerRecord
 from harness.report.writing import write_report

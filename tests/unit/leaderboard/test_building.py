@@ -9,10 +9,10 @@ import pytest
 
 from harness.core.outcomes import Status
 from harness.errors import UsageError
-from harness.leaderboard import Board, Row, find_reports, rank_all, words
-from harness.leaderboard.building import MAX_DRAWN
-from harness.leaderboard.page import page_text
-from harness.leaderboard.rows import row_facts
+from harness.leaderboards import Board, Row, find_reports, rank_all, words
+from harness.leaderboards.building import MAX_DRAWN
+from harness.leaderboards.page import page_text
+from harness.leaderboards.rows import row_facts
 from harness.report.document import DesignRecord
 from tests.unit.comparing.samples import metric, records, report
 from tests.unit.leaderboard.ground import board_of, runner, saved

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ReportInvalidError, RunNotFoundError
-from harness.leaderboard import find_reports
-from harness.leaderboard.finding import whole_report
+from harness.leaderboards import find_reports
+from harness.leaderboards.finding import whole_report
 from harness.report.writing import load_report
 from tests.unit.comparing.samples import report
 from tests.unit.leaderboard.ground import save, saved, site_of

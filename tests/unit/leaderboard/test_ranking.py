@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.leaderboard.board import Number
-from harness.leaderboard.ranking import ends_of, ranks
+from harness.leaderboards.board import Number
+from harness.leaderboards.ranking import ends_of, ranks
 
 ENDS = st.tuples(st.floats(-1, 1), st.floats(0, 1)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from harness.cli.root import cli
 from harness.core.files import write_error
 from harness.errors import NoSpaceError, OutputUnwritableError, ReportInvalidError, SiteOccupiedError
-from harness.leaderboard import find_reports, rank_all, write_site
+from harness.leaderboards import find_reports, rank_all, write_site
 from harness.report.page import render_page
 from tests.markup import Tags
 from tests.unit.comparing.samples import metric, report

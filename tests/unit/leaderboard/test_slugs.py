@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.leaderboard.slugs import slugs
+from harness.leaderboards.slugs import slugs
 from tests.unit.leaderboard.ground import HOSTILE
 
 

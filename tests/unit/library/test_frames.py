@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -79,3 +80,42 @@ def test_one_report_may_stand_for_many() -> None:
     pytest.importorskip("pandas")
 
     assert len(harness.to_pandas(of())) == len(of().to_pandas())
+
+
+def test_every_metric_has_a_name_of_its_own() -> None:
+    pytest.importorskip("pandas")
+    frame = of().to_pandas()
+
+    assert frame["name"].is_unique
+    assert "lira.auc" in set(frame["name"])
+    assert list(frame["name"]) == list(frame["evaluator"] + "." + frame["metric"])
+
+
+def test_options_and_tags_of_each_run_are_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    made = of(tags=("a", "b"), note="why")
+    other = made.model_copy(
+        update={"plugin": replace(made.plugin, options={"lr": 0.1, "layers": [1, 2], "value": 7}), "tags": ()}
+    )
+    frame = harness.to_pandas([made, other])
+    first, second = (frame[frame["tags"] == tags].iloc[0] for tags in ("a,b", ""))
+
+    assert {name for name in frame.columns if name.startswith("options.")} == {
+        *("options.epochs", "options.lr", "options.layers", "options.value")
+    }
+    assert frame["options.lr"].dtype == "float64"
+    assert (first["options.epochs"], second["options.lr"], second["options.layers"]) == (1, 0.1, "[1, 2]")
+    assert pandas.isna(first["options.lr"])
+    assert first["value"] == made.evaluators[0].metrics[0].value
+
+
+def test_one_generator_of_reports_is_read_once() -> None:
+    pytest.importorskip("pandas")
+
+    assert len(harness.to_pandas(one for one in [of(), of()])) == 2 * len(of().to_pandas())
+
+
+def test_a_metric_is_found_by_its_full_name() -> None:
+    assert of().metric("lira.auc") == of().metric("lira", "auc") is not None
+    assert of().metric("lira.nothing") is None
+    assert of().metric("lira") is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.comparing import LoadedReport, compare
-from harness.leaderboard import find_reports, rank_all
+from harness.leaderboards import find_reports, rank_all
 from harness.report.document import Report
 from harness.report.faults import LAST_FAULTY, fault, faulty
 from harness.report.writing import write_report

@@ -33,7 +33,7 @@ recipe:
   augment: [horizontal-flip]
 """
 
-SCALARS = ("schema_version", "name", "description", "models", "seed")
+SCALARS = ("schema_version", "name", "description", "models", "seed", "secret")
 FAULTS = {
     "unknown top-level key": (
         GOOD + "split: {}\n",

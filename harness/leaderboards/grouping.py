@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.comparing.comparability import shared
 from harness.evaluation import Metric
-from harness.leaderboard.finding import Entry
+from harness.leaderboards.finding import Entry
 from harness.report.document import Report
 
 

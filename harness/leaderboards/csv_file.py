@@ -6,9 +6,9 @@ import json
 from operator import methodcaller
 
 from harness.comparing.csv_table import Field, csv_of
-from harness.leaderboard import words
-from harness.leaderboard.board import Board, Leaderboard, Number, Row
-from harness.leaderboard.rows import row_facts
+from harness.leaderboards import words
+from harness.leaderboards.board import Board, Leaderboard, Number, Row
+from harness.leaderboards.rows import row_facts
 
 COLUMNS = (
     *("task", "board", "rank", "rank_last", "method", "plugin", "distribution", "version", "options"),

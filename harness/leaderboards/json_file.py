@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from harness.leaderboard import words
-from harness.leaderboard.board import Board, Leaderboard, Row
-from harness.leaderboard.rows import row_facts
+from harness.leaderboards import words
+from harness.leaderboards.board import Board, Leaderboard, Row
+from harness.leaderboards.rows import row_facts
 
 VERSION = "1"
 
@@ -23,6 +23,8 @@ def json_text(leaderboard: Leaderboard) -> str:
         "utility": leaderboard.utility,
         "boards": [_board(board) for board in leaderboard.boards],
         "skipped": [asdict(one) for one in leaderboard.skipped],
+        "excluded": [asdict(one) for one in leaderboard.excluded],
+        "public": leaderboard.public,
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 

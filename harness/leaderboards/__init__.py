@@ -3,10 +3,10 @@
 ``find_reports(folders)`` reads all reports, ``rank_all(...)`` builds a :class:`Leaderboard`, ``write_site(...)`` writes the site.
 """
 
-from harness.leaderboard.board import Board, Leaderboard, Row
-from harness.leaderboard.building import rank_all
-from harness.leaderboard.finding import Entry, Found, Skipped, find_reports
-from harness.leaderboard.site import check_target, write_site
+from harness.leaderboards.board import Board, Leaderboard, Row
+from harness.leaderboards.building import rank_all
+from harness.leaderboards.finding import Entry, Found, Skipped, find_reports
+from harness.leaderboards.site import check_target, write_site
 
 __all__ = [
     "Board",

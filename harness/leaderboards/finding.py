@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from harness.core.outcomes import Evidence, LogCapture
 from harness.errors import HarnessError, ReportInvalidError, RunNotFoundError
-from harness.leaderboard.marker import is_site
 from harness.report.document import Report
 from harness.report.words import plain
-from harness.report.writing import REPORT_NAME, load_report
+from harness.report.writing import parsed_report
+from harness.runs.folders import report_files
 
 NEEDED_ARRAYS = "position_interval_"
 REASON_CHARS = 300
@@ -92,7 +89,7 @@ def whole_report(entry: Entry) -> tuple[Report, bytes]:
     raw = entry.path.read_bytes()
     if hashlib.sha256(raw).hexdigest() != entry.digest:
         raise ReportInvalidError(f"{entry.path} changed while the leaderboard was built. Run the command again.")
-    return _parsed(raw, entry.path), raw
+    return parsed_report(raw, entry.path), raw
 
 
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
@@ -102,36 +99,21 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
         if not folder.exists():
             raise RunNotFoundError(f"There is no folder {folder}. Pass folders that contain finished runs.")
         root = folder.resolve()
-        for path in [root] if root.is_file() else _below(root):
+        for path in [root] if root.is_file() else report_files(root):
             if path not in seen:
                 seen.add(path)
                 yield path, plain((Path(root.name) / path.relative_to(root)).as_posix())
 
 
-def _below(root: Path) -> Iterator[Path]:
-    for place, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith(".") and not is_site(Path(place, name)))
-        if REPORT_NAME in files and Path(place, REPORT_NAME).is_file():
-            yield Path(place, REPORT_NAME)
-
-
 def _entry(path: Path) -> Entry:
     raw = path.read_bytes()
-    report = _parsed(raw, path)
+    report = parsed_report(raw, path)
     shown = [report.plugin.options, report.recipe, report.architecture.options]
     try:
         json.dumps(shown, allow_nan=False)
     except ValueError as error:
         raise ReportInvalidError("One of its options is NaN or infinite.") from error
     return Entry(_slim(report), path, hashlib.sha256(raw).hexdigest())
-
-
-def _parsed(raw: bytes, path: Path) -> Report:
-    """Parse a report: quickly by its pydantic model, and on failure by the schema, for its error message."""
-    try:
-        return Report.model_validate_json(raw, strict=True)
-    except (ValidationError, RecursionError):
-        return load_report(path)
 
 
 def _slim(report: Report) -> Report:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import harness.report
 from harness.comparing.scatter import scatters
-from harness.leaderboard import words
-from harness.leaderboard.board import Leaderboard
-from harness.leaderboard.rows import device, isolation_words, row_facts
+from harness.leaderboards import words
+from harness.leaderboards.board import Leaderboard
+from harness.leaderboards.rows import device, isolation_words, row_facts
 from harness.report.page import policy_source, render
 from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
 

@@ -11,12 +11,12 @@ from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
 from harness.comparing.trade_off import UTILITY, check_names, forgetting_metric, frontier, trade_off
 from harness.evaluation import Metric
-from harness.leaderboard.board import Board, Column, Ends, Leaderboard, Row
-from harness.leaderboard.finding import Entry, Found
-from harness.leaderboard.grouping import Group, group, shown_metrics
-from harness.leaderboard.ranking import ends_of, ranks
-from harness.leaderboard.rows import make_row
-from harness.leaderboard.slugs import slugs
+from harness.leaderboards.board import Board, Column, Ends, Leaderboard, Row
+from harness.leaderboards.finding import Entry, Found
+from harness.leaderboards.grouping import Group, group, shown_metrics
+from harness.leaderboards.ranking import ends_of, ranks
+from harness.leaderboards.rows import make_row
+from harness.leaderboards.slugs import slugs
 from harness.report.words import label, originals_text, plain
 
 TITLE = "Unlearning leaderboard"

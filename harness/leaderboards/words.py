@@ -6,7 +6,7 @@ from collections import Counter
 
 from harness.comparing.comparability import torch_of
 from harness.evaluation import Interval
-from harness.leaderboard.board import Board, Column, Leaderboard, Number, Row
+from harness.leaderboards.board import Board, Column, Leaderboard, Number, Row
 from harness.report.document import Report
 from harness.report.words import STATUS_WORDS, interval, plain, position_text
 

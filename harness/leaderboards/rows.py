@@ -7,9 +7,9 @@ from typing import Any
 
 from harness.comparing.comparability import machine, run_facts
 from harness.comparing.trade_off import position_ends, seconds_per_model, way_to_perfect
-from harness.leaderboard.board import Number, Row
-from harness.leaderboard.finding import Entry
-from harness.leaderboard.words import failure_counts
+from harness.leaderboards.board import Number, Row
+from harness.leaderboards.finding import Entry
+from harness.leaderboards.words import failure_counts
 from harness.report.document import Report
 from harness.report.faults import fault, faulty
 from harness.report.records import SUPPLIED

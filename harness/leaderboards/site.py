@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core.files import write_error
+from harness.core.site_marker import MARKER_NAME, listed_files, marker_text
 from harness.errors import SiteOccupiedError
-from harness.leaderboard import words
-from harness.leaderboard.board import Leaderboard
-from harness.leaderboard.csv_file import csv_text
-from harness.leaderboard.finding import Entry, whole_report
-from harness.leaderboard.json_file import json_text
-from harness.leaderboard.marker import MARKER_NAME, listed_files, marker_text
-from harness.leaderboard.page import page_text
+from harness.leaderboards import words
+from harness.leaderboards.board import Leaderboard
+from harness.leaderboards.csv_file import csv_text
+from harness.leaderboards.finding import Entry, whole_report
+from harness.leaderboards.json_file import json_text
+from harness.leaderboards.page import page_text
 from harness.report.page import render_page
 
 INDEX = "index.html"

@@ -6,7 +6,7 @@ import bisect
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.leaderboard.board import Ends, Number, Ranked
+from harness.leaderboards.board import Ends, Number, Ranked
 
 
 def ranks(intervals: Sequence[Ends | None]) -> list[Ranked | None]:
