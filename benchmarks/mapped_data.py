@@ -1,11 +1,11 @@
 """Memory that a run takes for a large data set of kind ``arrays``, compared with the size of the data.
 
-A folder of .npy files is written, and ``harness run`` trains and judges two models on it. Ten times a second, the memory of the host,
-its training workers and its guest is read from /proc: their own (anonymous) and shared memory; pages of mapped files are not counted,
-since the kernel drops them when it needs the memory. The guest's is not on the host's side of a container: it holds retain, forget and
-validation set once. Printed are the peaks and their ratio to the size of ``inputs``; ``numpy.load`` of the file has the ratio 1::
+A folder of .npy files is written, and ``harness run`` trains and judges two models on it. Ten times a second, the memory of the
+host, its training workers and its guest is read from /proc: their own (anonymous) and shared memory. Pages of mapped files are
+not counted, since the kernel drops them when it needs the memory. The guest holds retain, forget and validation set once. Printed
+are the peaks, and their ratio to the size of ``inputs``; a program that reads the file with ``numpy.load`` has at least 1::
 
-    python benchmarks/mapped_data.py               # 2 GiB, about 4 minutes, 8 GiB of disk
+    python benchmarks/mapped_data.py               # 2 GiB of data, 3 minutes, 8 GiB of disk
     python benchmarks/mapped_data.py --mib 256
 """
 

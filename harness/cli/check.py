@@ -29,6 +29,7 @@ def check_command(plugin: str, adapter: Adapter, runner: RunnerName, pairs: tupl
 
     Exits with 4 if a check fails; skipped checks do not count.
     """
+    from harness.conformance.check_functions import CHECKS
     from harness.conformance.running import Examination, opened
     from harness.core.progress_bars import RichProgress
     from harness.runs.config import parse_options
@@ -36,9 +37,9 @@ def check_command(plugin: str, adapter: Adapter, runner: RunnerName, pairs: tupl
     with (
         RichProgress() as progress,
         opened(plugin, runner, parse_options(pairs), progress, adapter) as bench,
-        progress.step(f"checking {bench.facts.name}", None),
+        progress.step(f"checking {bench.facts.name}", len(CHECKS)) as step,
     ):
-        findings = Examination(bench).findings()
+        findings = Examination(bench).findings(step)
     _print(findings)
     if any(finding.status == "fail" for finding in findings):
         raise SystemExit(DOCTOR_FOUND_FAULTS)

@@ -30,8 +30,9 @@ export_option = click.option(
 
 @click.command("run", short_help="Run an unlearning plugin on a task and report.")
 @config_options()
+@click.option("--dry-run", is_flag=True, help="Check everything and show the plan; train and run nothing.")
 @export_option
-def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool, **options: Any) -> None:
+def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool, dry_run: bool, **options: Any) -> None:
     """Run an unlearning plugin on a task and report.
 
     Trains the reference models (once; they are cached), measures the retraining time, runs the plugin on every original model
@@ -41,11 +42,19 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
 
     With several versions of torch, the run folder has an ordinary run for each, and the output shows which numbers changed
     significantly. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
+
+    With --dry-run, the options, the plugin, the task and its data are checked, and the plan is shown: which models are cached,
+    the expected time (from earlier runs on this machine), memory and disk, and whether a verdict is possible. The exit code is
+    that of the first fault. Packages that would have to be built or downloaded are not looked into.
     """
     from harness.library.calls import run
     from harness.runs.config import parse_options
 
     several = "," in (options["torch"] or "")
+    if dry_run:
+        _check(exporters)
+        _show_plan({**options, "options": parse_options(pairs), "debug": debug})
+        return
     if debug or several:
         _run_otherwise({**options, "options": parse_options(pairs)}, exporters, debug)
         return
@@ -155,6 +164,32 @@ def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: b
         debug_command(options)
     else:
         run_versions(options.pop("torch"), options)
+
+
+def _show_plan(options: dict[str, Any]) -> None:
+    """Check a run without starting it, and print its plan; of several versions of torch, that of each."""
+    from rich.table import Table
+
+    from harness.core.printing import console
+    from harness.core.progress_bars import RichProgress
+    from harness.report.words import plain
+    from harness.runs.config import RunConfig
+    from harness.runs.dry_run import dry_run
+    from harness.runs.torch_matrix import torch_versions
+
+    versions = torch_versions(options["torch"]) if "," in (options["torch"] or "") else ()
+    config = RunConfig(**{**options, "torch": None if versions else options["torch"]})
+    with RichProgress() as progress:
+        plan = dry_run(config, progress)
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for name, text in plan.rows():
+        table.add_row(name, plain(text))
+    if versions:
+        table.add_row("Versions", f"torch {', '.join(versions)}: unlearning and scoring are repeated for each")
+    title = f"{plain(config.plugin)} on {plain(plan.task.name)}; nothing was trained or run."
+    console().print(title, markup=False, highlight=False)
+    console().print(table)
+    click.echo("Times are those of earlier runs on this machine; what was never done here is unknown.")
 
 
 def _check(exporters: Sequence[str]) -> None:

@@ -112,9 +112,10 @@ EMPTY_VALIDATION = replace(SMALL_CNN, name="small-cnn with an empty validation s
 LEFT_OVER = replace(RESNET18, name="resnet18 with one example left over", sizes=(129, 65, 16))
 FORGET_ONE = Case("a forget set of one", sizes=(64, 1, 16))
 VECTORS = Case("vectors", "mlp", (("hidden", (8,)),), shape=(12,), dtype="float32")
+TOKENS = Case("token ids", "embedding-bag", (("width", 4), ("hidden", (8,))), shape=(6,), dtype="int64", vocabulary=20)
 LONG = Case("a long recipe", recipe=ENDLESS)
 
-SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE, VECTORS)
+SHORT_CASES = (MLP, EMPTY_VALIDATION, LEFT_OVER, FORGET_ONE, VECTORS, TOKENS)
 """Cases that a conforming plugin runs, except the long one."""
 
 

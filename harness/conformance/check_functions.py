@@ -15,6 +15,7 @@ from harness.conformance.cases import (
     MLP,
     RESNET18,
     SMALL_CNN,
+    TOKENS,
     VECTORS,
     Case,
     outputs_are_finite,
@@ -209,10 +210,22 @@ def empty_validation_set(trials: TrialRunner) -> str:
 @check("finite")
 def vectors(trials: TrialRunner) -> str:
     """Unlearn on vectors of numbers, or raise NotImplementedError with the reason."""
-    outcome = trials.trial(VECTORS).outcome
-    if outcome.evidence.error_type == "NotImplementedError" and outcome.evidence.error_message:
-        raise NotApplicable(outcome.evidence.error_message)
-    _finished(trials, VECTORS, "Take inputs of any shape from the loaders; do not index channels, rows or columns.")
+    return _other_inputs(trials, VECTORS, "Take inputs of any shape from the loaders; do not index channels or rows.")
+
+
+@check("vectors")
+def token_ids(trials: TrialRunner) -> str:
+    """Unlearn on token ids, whole numbers that an embedding reads, or raise NotImplementedError with the reason."""
+    return _other_inputs(
+        trials, TOKENS, "Pass inputs to the model as they come from the loaders; do not compute with them."
+    )
+
+
+def _other_inputs(trials: TrialRunner, case: Case, advice: str) -> str:
+    evidence = trials.trial(case).outcome.evidence
+    if evidence.error_type == "NotImplementedError" and evidence.error_message:
+        raise NotApplicable(evidence.error_message)
+    _finished(trials, case, advice)
     return ""
 
 

@@ -12,7 +12,7 @@ from harness.conformance.check import CheckFailed, Finding, NotApplicable
 from harness.conformance.check_functions import CHECKS
 from harness.conformance.trial_runner import TrialRunner
 from harness.core import hardware
-from harness.core.progress import Progress
+from harness.core.progress import Progress, Step
 from harness.runners.base import Runner
 from harness.runs.config import RunConfig
 from harness.runs.runner_choice import choose_runners
@@ -62,11 +62,18 @@ class Examination:
             self._findings[name] = self._look(name)
         return self._findings[name]
 
-    def findings(self) -> list[Finding]:
-        """Return the findings of all checks, in order."""
-        if self.finding("finite").status == "ok":
-            self._bench.warm_up()
-        return [self.finding(name) for name in CHECKS]
+    def findings(self, step: Step | None = None) -> list[Finding]:
+        """Return the findings of all checks, in order; ``step`` is told the name of each and counts them."""
+        found = []
+        for name in CHECKS:
+            if step is not None:
+                step.tell(name)
+            found.append(self.finding(name))
+            if name == "finite" and found[-1].status == "ok":
+                self._bench.warm_up()
+            if step is not None:
+                step.advance()
+        return found
 
     def _look(self, name: str) -> Finding:
         check = CHECKS[name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.comparing.comparison import TradeOff
+from harness.leaderboards.excluding import Excluded
 from harness.leaderboards.finding import Skipped
 from harness.report.document import Report
 
@@ -137,6 +138,8 @@ class Leaderboard:
         utility: the metric on the x axis of the plots.
         boards: sorted by task, then by number of ranked runs, most first.
         skipped: skipped files.
+        excluded: runs that the organiser has taken from it.
+        public: reports are public ones, without secrets.
     """
 
     title: str
@@ -144,6 +147,8 @@ class Leaderboard:
     utility: str
     boards: tuple[Board, ...]
     skipped: tuple[Skipped, ...]
+    excluded: tuple[Excluded, ...] = ()
+    public: bool = False
 
     @property
     def rows(self) -> tuple[Row, ...]:

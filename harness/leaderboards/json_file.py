@@ -23,6 +23,8 @@ def json_text(leaderboard: Leaderboard) -> str:
         "utility": leaderboard.utility,
         "boards": [_board(board) for board in leaderboard.boards],
         "skipped": [asdict(one) for one in leaderboard.skipped],
+        "excluded": [asdict(one) for one in leaderboard.excluded],
+        "public": leaderboard.public,
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 

@@ -161,7 +161,7 @@ def import_from(site: Path | None, modules: frozenset[str] = frozenset()) -> Non
 
 
 def _is_site(entry: str) -> bool:
-    return Path(entry).is_relative_to(cache_root() / SITES)
+    return Path(entry).is_relative_to((cache_root() / SITES).resolve())
 
 
 def _installed_here() -> dict[str, str]:

@@ -111,7 +111,7 @@ class References:
         device: training device, "cpu" or "cuda".
         cache: cache of populations; default: the user's.
         supplied: populations that were not trained here; default: the user's.
-        queries: queries of the models besides the exact pictures; default: the task's.
+        queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
     """
 
@@ -226,7 +226,7 @@ class References:
                 f"harness references prune --task {self.task.name}"
             )
 
-    def _missing(self, models: int) -> list[Chunk]:
+    def missing(self, models: int) -> list[Chunk]:
         """Return the chunks to train.
 
         Raises:
@@ -255,7 +255,7 @@ class References:
         return min(counts), max(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
-        missing = self._missing(models)
+        missing = self.missing(models)
         if not missing:
             return
         self.check_network()

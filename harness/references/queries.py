@@ -1,7 +1,7 @@
-"""Queries besides the exact picture: fixed changes of the forget set's pictures or of the weights, the same for all models.
+"""Queries besides the exact inputs: fixed changes of the forget set's inputs or of the weights, the same for all models.
 
-A method could hide memorisation from an attack that uses only the exact pictures, or keep the original's weights in low-order
-bits that do not affect exact pictures. Therefore every model's logits on the forget set are also computed under these queries:
+A method could hide memorisation from an attack that uses only the exact inputs, or keep the original's weights in low-order
+bits that do not affect exact inputs. Therefore every model's logits on the forget set are also computed under these queries:
 
 ============  ===========================================  =============================================================
 query         used if                                      change
@@ -9,9 +9,9 @@ query         used if                                      change
 ``flip``      the recipe augments by "horizontal-flip"     each picture is mirrored left to right
 ``shift``     the recipe augments by "crop-pad-4"          each picture is moved one pixel to the right; the free column
                                                            is 0, as the recipe's crop pads
-``noise``     always                                       Gaussian noise of standard deviation ``NOISE_SD``, the same
-                                                           noise for all models, rounded and clipped to 0 to 255
-``bfloat16``  always                                       the weights are rounded to bfloat16; the pictures are exact
+``noise``     inputs are bytes or floating-point numbers   Gaussian noise of standard deviation ``NOISE_SD``, the same
+                                                           noise for all models; bytes are rounded and clipped
+``bfloat16``  always                                       the weights are rounded to bfloat16; the inputs are exact
 ============  ===========================================  =============================================================
 """
 

@@ -208,6 +208,10 @@ class VerdictRecord(Record):
         description="Retain or test accuracy is so far below that of retrained models that the run is not ranked.",
     )
 
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return self.sentence
+
 
 class Report(Record):
     """The JSON document of one run."""

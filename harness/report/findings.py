@@ -21,6 +21,9 @@ SURE_LEVEL = 0.01
 """Level of the test-set test where it alone rules out memory of the forget set: stricter, because at 5 % one run in twenty
 would lose real memory to a false alarm."""
 
+LEAST_TESTED = 4
+"""Fewest models for any test of a difference; the evaluators' own."""
+
 LEAST_MODELS = 16
 """Fewest models for equivalence."""
 

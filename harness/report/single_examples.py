@@ -12,7 +12,7 @@ from harness.report.words import number, plain
 NAME_CHARS = 60
 NO_PICTURES = {
     "shown": "",
-    "private": "The task's pictures are private and are not part of the report.",
+    "private": "A user's own pictures, and inputs that are no pictures, are not part of the report.",
     "size": "The task's pictures are too large for a report, or do not have one or three channels.",
 }
 

@@ -1,4 +1,4 @@
-"""The terminal summary of a run, for readers who do not know the metrics; it fits into 80 columns."""
+"""The terminal summary of a run, the result first; it fits into 80 columns."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
-from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
 from harness.report.words import (
+    PLAIN_PROCESS,
     VERDICT_TONE,
     VERDICT_WORDS,
     WANTED,
     FailureGroup,
     failures,
+    gathered,
     gist,
     headlines,
     interval,
@@ -33,6 +34,8 @@ from harness.report.words import (
 )
 from harness_guest.texts import shortened
 
+MAX_WARNINGS = 3
+"""Most lines of warnings on the terminal."""
 MAX_ERROR_CHARS = 300
 """Longest error of an evaluator on the terminal."""
 
@@ -44,14 +47,12 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    warned = ((twin_sentence(report), "bold red"), (undependable_sentence(report), "bold yellow"))
-    sentences = (model_sentence(report), phase_sentence(report), journal_sentences(report))
-    used = ((used_sentence(report), ""), (slow_sentence(report), "yellow"), *((text, "") for text in sentences))
-    parts: list[RenderableType] = [_title(report), *_lines(warned), _measured(report), Text()]
-    parts += [_table(report), Text(), _explanations(report)]
+    used = ((used_sentence(report), ""), (slow_sentence(report), "yellow"), (journal_sentences(report), ""))
+    parts: list[RenderableType] = [_title(report), _verdict(report), *_warnings(report), Text()]
+    if report.status != "failed":
+        parts += [_measured(report), Text(), _table(report), *_missing(report), Text()]
     parts += [_statuses(report), *_lines(used), _isolation(report)]
-    parts += [*_warnings(report), Text()]
-    parts += [_verdict(report)] + ([] if run_dir is None else [Text(), _where(run_dir)])
+    parts += [] if run_dir is None else [_where(run_dir)]
     return Group(*parts)
 
 
@@ -100,16 +101,11 @@ def _row(evaluator: str, metric: Metric) -> tuple[Text | str, ...]:
     )
 
 
-def _explanations(report: Report) -> RenderableType:
-    lines = [_explanation(name, metric) for name, metric in headlines(report)]
-    broken = [Text(f"{plain(one.name)} failed: {_one_line(one.error)}") for one in report.evaluators if one.error]
-    return Padding(Group(*lines, *broken), (0, 0, 1, 2), style="dim")
-
-
-def _explanation(evaluator: str, metric: Metric) -> Text:
-    # With a number, one truncated line is enough (the page has it all); without one, the note must be readable in full.
-    text = f"{label(evaluator, metric)}: {gist(metric)}"
-    return Text(text) if metric.value is None else Text(text, no_wrap=True, overflow="ellipsis")
+def _missing(report: Report) -> list[RenderableType]:
+    """Return why a metric has no value, and the errors of evaluators; the page explains all metrics."""
+    texts = [f"{label(name, metric)}: {gist(metric)}" for name, metric in headlines(report) if metric.value is None]
+    texts += [f"{plain(one.name)} failed: {_one_line(one.error)}" for one in report.evaluators if one.error]
+    return [Padding(Group(*map(Text, texts)), (1, 0, 0, 2), style="dim")] if texts else []
 
 
 def _one_line(error: str) -> str:
@@ -123,7 +119,11 @@ def _one_line(error: str) -> str:
 def _statuses(report: Report) -> RenderableType:
     finished, all_models = report.finished_models, len(report.models)
     noop = " The others count as their originals (--failed-as noop)." if report.populations.substituted else ""
-    head = Text(f"Models: {finished} of {all_models} finished.{noop}", "green" if finished == all_models else "yellow")
+    rest = report.design.originals * report.design.repeats - all_models if report.status == "failed" else 0
+    stopped = f" The run stopped early; {rest} not started (--keep-going)." if rest > 0 else ""
+    head = Text(
+        f"Models: {finished} of {all_models} finished.{stopped}{noop}", "green" if finished == all_models else "yellow"
+    )
     return Group(head, *(_failure(group) for group in failures(report.models)))
 
 
@@ -140,13 +140,23 @@ def _isolation(report: Report) -> Text:
 
 
 def _warnings(report: Report) -> list[RenderableType]:
+    """Return at most three lines, each the beginning of a warning; the page has all of them in full."""
     aside = _aside(report)
-    shown: list[RenderableType] = [
-        Text(plain(f"Warning: {text}"), "yellow") for text in report.warnings if text not in aside
-    ]
-    count = sum(text in aside for text in report.warnings)
-    many = "1 more warning is" if count == 1 else f"{count} more warnings are"
-    return shown + ([Text(f"{many} about metrics not shown here; see report.html.", "dim")] if count else [])
+    told = [text for text in report.warnings if not text.startswith(PLAIN_PROCESS)]
+    loud = [text for text in told if text not in aside]
+    shown = [twin_sentence(report), undependable_sentence(report), *gathered(loud)]
+    texts = list(dict.fromkeys(_first_sentence(text) for text in shown if text))
+    hidden = len(told) - len(loud)
+    kept = texts if len(texts) + (hidden > 0) <= MAX_WARNINGS else texts[: MAX_WARNINGS - 1]
+    lines = [Text(f"Warning: {text}", "bold yellow", no_wrap=True, overflow="ellipsis") for text in kept]
+    count = len(texts) - len(kept) + hidden
+    more = f"{count} more warning{'s' if count > 1 else ''}: see report.html."
+    return [*lines, Text(more, "yellow")] if count else [*lines]
+
+
+def _first_sentence(text: str) -> str:
+    """Return the beginning of a text up to the first full stop, without it."""
+    return plain(text).partition(". ")[0].removesuffix(".")
 
 
 def _aside(report: Report) -> set[str]:

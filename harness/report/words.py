@@ -18,6 +18,8 @@ NOTHING = "–"
 MAX_DETAIL_CHARS = 600
 """Longest error message of a failed model that is shown; longer ones lose their middle, since remedies come last."""
 
+PLAIN_PROCESS = "The plugin ran as a plain process, without isolation"
+"""Beginning of a warning that the summary need not repeat beside the line on the runner."""
 UNITLESS = ("", "ratio")
 WANTED = {
     "higher": "higher",
@@ -144,7 +146,7 @@ class FailureGroup:
         words: the cause in words.
         models: the models.
         advice: to the plugin's author; from the first model.
-        detail: the plugin's error in one line, if any; from the first model.
+        detail: the error in one line, if any, or what was observed of a failed sandbox; from the first model.
     """
 
     status: Status
@@ -176,14 +178,23 @@ def failures(models: Iterable[ModelOutcome]) -> list[FailureGroup]:
 
 def _group(members: list[ModelOutcome]) -> FailureGroup:
     first = members[0]
-    found = (first.evidence.error_type, first.evidence.error_message)
     return FailureGroup(
         status=first.status,
         words=STATUS_WORDS[first.status],
         models=tuple(members),
         advice=plain(first.advice),
-        detail=shortened(plain(": ".join(part for part in found if part)), MAX_DETAIL_CHARS),
+        detail=shortened(plain(_detail(first)), MAX_DETAIL_CHARS),
     )
+
+
+def _detail(outcome: ModelOutcome) -> str:
+    """Return the error behind a failure; without one, what was observed of the sandbox, if it failed."""
+    seen = outcome.evidence
+    error = ": ".join(part for part in (seen.error_type, seen.error_message) if part)
+    if error or outcome.status is not Status.INFRA_ERROR:
+        return error
+    ended = "" if seen.guest_exit_code is None else f"the guest ended with exit status {seen.guest_exit_code}"
+    return "; ".join(part for part in (ended, *seen.notes) if part)
 
 
 def gist(metric: Metric) -> str:

@@ -19,6 +19,9 @@ from harness.runs.marks import checked_note, checked_tags
 
 WEEK_S = 7 * 24 * 3600.0
 MOST_MODELS = 10_000
+MOST_COUNTED = 10**15
+MODELS_EACH = 4
+"""Models for each of ``--models``: original, retrained, control and unlearned."""
 TIME_LIMIT_S = Real(0, WEEK_S, above=True)
 TIME_LIMIT_STEPS = Real(0, 1e12, above=True)
 SEED = Whole(0, 2**63 - 1)
@@ -158,7 +161,7 @@ class RunConfig:
             try:
                 object.__setattr__(self, name, bounds.check(value))
             except NumberError as error:
-                raise UsageError(f"{option.flag} {error}.") from error
+                raise UsageError(f"{option.flag} {error}.{_effort(name, value)}") from error
         total = self.repeats * (self.models or 1)
         if total > MOST_MODELS:
             raise UsageError(f"--models times --repeats must be at most {MOST_MODELS}, not {total}.")
@@ -205,6 +208,15 @@ class RunConfig:
 
         with foreign("the stored options are damaged", UsageError, "Begin the run again."):
             return TypeAdapter(cls).validate_python(data)
+
+
+def _effort(name: str, value: object) -> str:
+    """Return what an absurd number of models would take; empty for other options and values."""
+    if name not in ("models", "repeats") or not isinstance(value, int) or not MOST_MODELS < value < MOST_COUNTED:
+        return ""
+    models = value * (MODELS_EACH if name == "models" else 1)
+    years = models / (365.25 * 24 * 3600)
+    return f" That would be {models:,} models to train and unlearn: {years:,.1f} years at one second each."
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from harness.choices import FailedAs
 from harness.core import hardware
 from harness.core.cache import key_of, take_rebuilt
 from harness.core.files import free_mib
+from harness.core.history import History
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import (
@@ -23,11 +24,12 @@ from harness.errors import (
     ResumeMismatchError,
     SandboxError,
 )
+from harness.evaluation import Evidence
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
 from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
 from harness.references.populations import Population
-from harness.report.document import Report, RunnerRecord, utc_now
+from harness.report.document import EvaluatorRecord, Report, RunnerRecord, utc_now
 from harness.report.page import write_page
 from harness.report.writing import report_text, write_report
 from harness.runners.cores import CoreSet
@@ -37,7 +39,8 @@ from harness.runs.config import RunConfig
 from harness.runs.evaluators import evaluate, limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
-from harness.runs.placement import plan_core_sets
+from harness.runs.placement import gpus_to_share, plan_core_sets
+from harness.runs.plan import Plan, Work, make_plan
 from harness.runs.prepare import Prepared, prepare
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
@@ -97,7 +100,7 @@ class Phases:
 
 
 @dataclass(frozen=True)
-class RunPlan:
+class RunInputs:
     """The inputs of a run, after all checks that are possible before long work."""
 
     config: RunConfig
@@ -174,7 +177,7 @@ def resume(
     return _stoppable(plan, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunPlan:
+def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunInputs:
     """Check everything that can be checked before long work.
 
     Args:
@@ -183,21 +186,17 @@ def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> R
         task: the task of a resumed run, which ignores missing evaluators; None for a new run with the task in ``config``.
     """
     begun, task = task is not None, task or find_task(config.task)
-    core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), _gpus_to_share(config))
+    core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
     limit_in_force_s()
     evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
     runners = choose_runners(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is excluded: {plugin.reason}")
-    return RunPlan(config, task, evaluators, broken, runners, core_sets)
-
-
-def _gpus_to_share(config: RunConfig) -> tuple[str, ...]:
-    return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
+    return RunInputs(config, task, evaluators, broken, runners, core_sets)
 
 
 def _stoppable(
-    plan: RunPlan, store: RunStore, begun: Mapping[str, Any], progress: Progress, *, new: bool = False
+    plan: RunInputs, store: RunStore, begun: Mapping[str, Any], progress: Progress, *, new: bool = False
 ) -> RunResult:
     if free_mib(store.folder) < MIN_FREE_MIB:
         raise NoSpaceError(
@@ -225,7 +224,7 @@ def _how_to_go_on(store: RunStore, *, new: bool) -> str:
 class _Job:
     """A run in progress: its phases in order."""
 
-    def __init__(self, plan: RunPlan, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+    def __init__(self, plan: RunInputs, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
         self.plan, self.store, self.begun, self.progress = plan, store, begun, progress
         self.config, self.task = plan.config, plan.task
         self.models = plan.config.models or plan.task.models
@@ -251,30 +250,61 @@ class _Job:
             self._same_as_before(found)
             references.check_journals(self.models, found.runner.facts.requested.memory_mib)
             queries = references.query_pictures()
+            network = untrained(references)
+            work = Work.of(self.config, references, found.runner.facts.name)
+            plan = make_plan(self.config, self.task, references, work, network)
+            plan.check()
+            self._tell(plan)
             if found.own_network or found.facts.origin != "bundled":
-                check_in_guest(UnlearningSetup.of(found, untrained(references), queries))
-        with self._phase("references"):
+                check_in_guest(UnlearningSetup.of(found, network, queries))
+        history = History()
+        with self._phase("references") as spent:
             populations = references.populations(self.models, self.progress)
+        if plan.to_train:
+            history.add("train", work.training, spent() / plan.to_train)
         setup = UnlearningSetup.of(found, populations["original"], queries)
-        with self._phase("budget"):
+        with self._phase("budget") as spent:
             limit = self._limit(setup)
+        if limit.retrain_min_s is not None:
+            history.add("retraining", work.retraining, limit.retrain_min_s)
+            if not limit.from_cache:
+                history.add("measure", work.retraining, spent())
         origins = [text for population in populations.values() for text in population.origins]
         broken = [left_out(plugin.reason) for plugin in self.plan.broken]
         warnings = [*self.plan.runners.notices, *doubled, *origins, *broken]
         report = begun_report(self.begun, found, twins, populations, limit, warnings)
         self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
-        with self.phases("unlearn"):
+        before = len(self.store.finished())
+        with self._phase("unlearn") as spent:
             runners, keep = self.plan.runners, self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
-        return self._judge(found, populations, limit, outcomes, report)
+        finished = any(outcome.status.finished for outcome in outcomes)
+        if finished and len(outcomes) > before:
+            for inputs in (work.unlearning, work.unlearning_with):
+                history.add("unlearn", inputs, spent() / (len(outcomes) - before))
+        with self._phase("evaluate") as spent:
+            evidence, records = self._evaluate(found, populations, limit, outcomes)
+        if finished:
+            history.add("score", work.scoring, spent() / self.models)
+        return self._report(found, limit, outcomes, report, evidence, records)
+
+    def _tell(self, plan: Plan) -> None:
+        """Tell the user what a new run will do, if it is long, and which verdicts are out of reach."""
+        if self.store.begun():
+            return
+        if plan.is_long:
+            self.progress.notice(plan.sentence())
+        if notice := plan.verdict_notice():
+            self.progress.notice(notice)
 
     @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        """Time a phase that uses the cache, and report damaged cache entries after it."""
+    def _phase(self, name: str) -> Iterator[Callable[[], float]]:
+        """Time a phase that uses the cache, and report damaged cache entries after it; yield a function of its seconds so far."""
+        began = time.monotonic()
         try:
             with self.phases(name):
-                yield
+                yield lambda: time.monotonic() - began
         finally:
             for text in take_rebuilt():
                 self.progress.notice(text)
@@ -319,21 +349,30 @@ class _Job:
                 "be comparable. Undo the change, or start a new run."
             )
 
-    def _judge(
+    def _evaluate(
         self,
         found: Prepared,
         populations: Mapping[str, Population],
         limit: Limit,
         outcomes: list[ModelOutcome],
+    ) -> tuple[Evidence, Sequence[EvaluatorRecord]]:
+        config = self.config
+        evidence = run_evidence(
+            self.task, found.data, populations, limit, outcomes, self.store, config.design, config.failed_as
+        )
+        finished = len(evidence.unlearned_from)
+        return evidence, evaluate(self.plan.evaluators, evidence, self.progress) if finished else ()
+
+    def _report(
+        self,
+        found: Prepared,
+        limit: Limit,
+        outcomes: list[ModelOutcome],
         report: Report,
+        evidence: Evidence,
+        records: Sequence[EvaluatorRecord],
     ) -> RunResult:
         config, task = self.config, self.task
-        with self.phases("evaluate"):
-            evidence = run_evidence(
-                task, found.data, populations, limit, outcomes, self.store, config.design, config.failed_as
-            )
-            finished = len(evidence.unlearned_from)
-            records = evaluate(self.plan.evaluators, evidence, self.progress) if finished else ()
         report = filled(report, self.begun, config, limit, outcomes, found.cores)
         changes = {
             "runner": RunnerRecord.from_facts(found.runner.facts, config.isolation),  # complete after the first guest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.core import hardware
 from harness.errors import GpuUnavailableError, UsageError
 from harness.runners.cores import CoreSet
 from harness.runners.engine.gpus import parse_gpus
@@ -36,6 +37,11 @@ def plan_core_sets(
     spare = tuple(cores[workers * each :])
     ahead = min(_warm_at_once(len(spare), each, workers), _room(config, memory_mib))
     return tuple(CoreSet(mine, spare, device, ahead) for mine, device in zip(own, _devices(config, gpus), strict=True))
+
+
+def gpus_to_share(config: RunConfig) -> tuple[str, ...]:
+    """Return the UUIDs of the machine's GPUs if several workers may use them."""
+    return hardware.gpu_uuids() if config.workers > 1 and config.gpus != "none" else ()
 
 
 def unpinned(core_sets: Sequence[CoreSet]) -> tuple[CoreSet, ...]:

@@ -66,14 +66,33 @@ def prepare(
         HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
     own = OwnNetwork.of(task)  # before any data is loaded
-    data = load_data(own.task)
+    references = load_references(config, task, own)
     runner, facts = runners.runner_for(config.plugin)
-    device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
-    references = References(task, data, device=device, own=own)
     architecture = own.site(runners.python, runners.present)
     if not runner.pins:
         core_sets = unpinned(core_sets)
     return Prepared(
-        config, references.task, data, runner, facts, references, architecture, device, cores, run_id, core_sets
+        config,
+        references.task,
+        references.data,
+        runner,
+        facts,
+        references,
+        architecture,
+        references.device,
+        cores,
+        run_id,
+        core_sets,
     )
+
+
+def load_references(config: RunConfig, task: Task, own: OwnNetwork | None = None) -> References:
+    """Load the task's data and return its reference models, none of them trained yet.
+
+    Raises:
+        HarnessError: the task's network or data is invalid or unavailable.
+    """
+    own = own or OwnNetwork.of(task)
+    device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
+    return References(task, load_data(own.task), device=device, own=own)

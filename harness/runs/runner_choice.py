@@ -17,6 +17,7 @@ from harness.core.progress import Progress
 from harness.errors import (
     DockerUnavailableError,
     GpuUnavailableError,
+    HarnessError,
     ImageBuildError,
     PluginNotFoundError,
     RunnerRefusedError,
@@ -26,6 +27,7 @@ from harness.errors import (
 from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.options import check_options
 from harness.plugins.spec import PluginSpec
+from harness.report.words import PLAIN_PROCESS
 from harness.runners.base import PluginBundle, PluginFacts, Runner
 from harness.runners.bundles import materialise, resolve
 from harness.runners.bundles.declared import ready_options, wheel_options
@@ -74,6 +76,54 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         GpuUnavailableError: if GPUs were requested and there are none.
         UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
     """
+    told = _checked(config, progress)
+    if config.runner == "process":
+        return _process(config, progress, told)
+    try:
+        return _docker(config, progress, told)
+    except (DockerUnavailableError, ImageBuildError) as error:
+        notice = _without_docker(config, error)
+        progress.notice(notice)
+        return _process(config, progress, told, notice)
+
+
+def check_runner(config: RunConfig, progress: Progress) -> str:
+    """Check what :func:`choose_runners` checks, but start no container, and build and remove nothing.
+
+    Returns:
+        name of the runner that a run would use.
+
+    Raises:
+        HarnessError: as :func:`choose_runners`.
+    """
+    from harness.runners.docker import known_runtime
+    from harness.runners.engine.client import Engine
+
+    _checked(config, progress)
+    if config.runner != "process":
+        try:
+            known_runtime(config.runtime, Engine.connect().info())
+            return "docker"
+        except DockerUnavailableError as error:
+            progress.notice(_without_docker(config, error))
+    _device(config)
+    return "process"
+
+
+def _without_docker(config: RunConfig, error: HarnessError) -> str:
+    """Return the notice on a run that falls back to a process; raise if it must not."""
+    if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
+        raise error  # the process runner would silently ignore these options
+    if not _bundled(config.plugin):
+        raise RunnerRefusedError(
+            f"{error}\n{config.plugin!r} is a third-party plugin and would run without isolation. Fix the error above, "
+            "or pass `--runner process` if you trust its code with this account."
+        ) from error
+    return f"{PLAIN_PROCESS}, because Docker is not available: {str(error).splitlines()[0]}"
+
+
+def _checked(config: RunConfig, progress: Progress) -> tuple[str, ...]:
+    """Check what is independent of the engine; show and return the notices on a script."""
     told = _check_plugin(config)
     for notice in told:
         progress.notice(notice)
@@ -81,21 +131,7 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         parse_gpus(config.gpus)
     if config.runner == "process":
         _check_torch_is_installed(config.torch)
-        return _process(config, progress, told)
-    try:
-        return _docker(config, progress, told)
-    except (DockerUnavailableError, ImageBuildError) as error:
-        if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
-            raise  # the process runner would silently ignore these options
-        if not _bundled(config.plugin):
-            raise RunnerRefusedError(
-                f"{error}\n{config.plugin!r} is a third-party plugin and would run without isolation. Fix the error above, "
-                "or pass `--runner process` if you trust its code with this account."
-            ) from error
-        reason = str(error).splitlines()[0]
-        notice = f"The plugin ran as a plain process, without isolation, because Docker is not available: {reason}"
-        progress.notice(notice)
-        return _process(config, progress, told, notice)
+    return told
 
 
 def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> RunnerFactory:
@@ -128,12 +164,7 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
 def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:
     """Return the factory of runners that start plain processes; remove orphaned guest folders."""
     reap_guest_folders()
-    device = "cpu" if _gpus(config) == "none" else "cuda"
-    if device == "cuda" and not hardware.gpu_names():
-        raise GpuUnavailableError(
-            f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
-            "for details, or pass --gpus none to run on the CPU."
-        )
+    device = _device(config)
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"preparing {plugin}", None) as step:
@@ -142,7 +173,7 @@ def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no
         return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
 
     if not no_isolation and not _bundled(config.plugin):
-        no_isolation = "The plugin ran as a plain process, without isolation."
+        no_isolation = f"{PLAIN_PROCESS}."
     return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
 
 
@@ -196,6 +227,17 @@ def _check_torch_is_installed(asked: str | None) -> None:
 
 def _bundled(plugin: str) -> bool:
     return any(found.bundled for found in find_plugins(UNLEARNERS) if found.name == plugin)
+
+
+def _device(config: RunConfig) -> str:
+    """Return the device of the process runner; raise GpuUnavailableError if GPUs were requested and there are none."""
+    device = "cpu" if _gpus(config) == "none" else "cuda"
+    if device == "cuda" and not hardware.gpu_names():
+        raise GpuUnavailableError(
+            f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
+            "for details, or pass --gpus none to run on the CPU."
+        )
+    return device
 
 
 def _gpus(config: RunConfig) -> str:

@@ -86,7 +86,9 @@ def debug(config: RunConfig, progress: Progress) -> Debugged:
         InterruptedRunError: Ctrl-C.
     """
     if not sys.stdin.isatty():
-        raise UsageError("--pdb needs a terminal, but standard input is not a terminal.")
+        raise UsageError(
+            "--pdb needs a terminal; it does not work in a pipe or a notebook. Run the same command in a terminal."
+        )
     if config.output is not None:
         raise UsageError("--pdb writes no run folder, because nothing is scored; leave --output out.")
     opened = open_shell(config, progress)

@@ -111,11 +111,16 @@ def new_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
+        check_new_folder(folder)
     except OSError as error:
         raise _with_advice(error, folder) from error
     return folder
+
+
+def check_new_folder(folder: Path, *, replace: bool = False) -> None:
+    """Raise OutputUnwritableError unless a run can be created in a folder: missing, empty, or with a run to ``replace``."""
+    if folder.exists() and not (replace and _is_run(folder)) and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputUnwritableError(f"{folder} already contains {_content(folder)}")
 
 
 class RunStore:

@@ -18,7 +18,7 @@ from harness.tasks.architectures import file_faults
 from harness.tasks.task import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
 from harness.tasks.yaml.explaining import explain
 from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
-from harness.tasks.yaml.wording import listed, near_match
+from harness.tasks.yaml.wording import closest, listed, near_match
 
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
@@ -66,14 +66,15 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
             fault.
     """
     document = parse(text)
-    if not document.problems:
-        _extend(document)
-    if document.problems:
+    if document.problems or not _extend(document):
         raise _invalid(source, document.problems)
     try:
         definition = schema.TaskFile.model_validate_json(to_json(document.value), strict=True)
     except ValidationError as error:
-        raise _invalid(source, explain(error, document.value, document.lines)) from error
+        problems = [*document.problems, *explain(error, document.value, document.lines)]
+        raise _invalid(source, sorted(problems, key=lambda problem: problem.line)) from error
+    if document.problems:
+        raise _invalid(source, document.problems)
     keys = (((ARCHITECTURE, key), fault) for key, fault in file_faults(definition.architecture, base_dir))
     if faults := [Problem(line_of(document.lines, key), key, fault) for key, fault in keys]:
         raise _invalid(source, faults)
@@ -100,22 +101,25 @@ def _invalid(source: str, problems: list[Problem]) -> TaskInvalidError:
     return TaskInvalidError(f"The task file {source} has {count}:{lines}")
 
 
-def _extend(document: Document) -> None:
-    """Add missing keys from the bundled task that a file extends.
+def _extend(document: Document) -> bool:
+    """Add missing keys from the bundled task that a file extends; return False if the base is unknown.
 
     Sections are merged key by key. A section with another ``kind``, ``by``, ``how`` or architecture ``name`` than the base's
-    replaces it.
+    replaces it. A misspelt base is a problem; the closest one is then used, so that the file's other faults are found as well.
     """
     if "extends" not in document.value:
-        return
+        return True
     name = document.value.pop("extends")
     if not isinstance(name, str) or name not in BUNDLED:
         guess = near_match(name, BUNDLED) if isinstance(name, str) else ""
         text = f"found {name!r}{guess}; allowed: {listed(BUNDLED)}"
         document.problems.append(Problem(line_of(document.lines, ("extends",)), ("extends",), text))
-        return
+        name = closest(name, BUNDLED) if isinstance(name, str) else None
+        if name is None:
+            return False
     base = parse(bundled_file(name).read_text(encoding="utf-8")).value
     document.value = {**base, **{key: _merged(key, base.get(key), own) for key, own in document.value.items()}}
+    return True
 
 
 def _merged(section: str, base: Json, own: Json) -> Json:

@@ -355,6 +355,7 @@ class TaskFile(Section):
     budget: BudgetSection = BudgetSection()
     margins: MarginsSection = MarginsSection()
     seed: Seed = 0
+    secret: bool = False
 
     @model_validator(mode="after")
     def _network_reads_inputs(self) -> TaskFile:

@@ -17,9 +17,7 @@ RELATIVE = re.compile(
 )
 
 
-def read_options(
-    given: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]], recipe: Any = None
-) -> dict[str, Any]:
+def read_options(given: Mapping[str, Any], declared: Mapping[str, Any], recipe: Any = None) -> dict[str, Any]:
     """Return the value of every declared option: the user's, else the default.
 
     Args:

@@ -19,8 +19,8 @@ def weight_layers(model: nn.Module) -> dict[str, _ConvNd | nn.Linear]:
 
 
 def kernels(model: nn.Module) -> list[Tensor]:
-    """Return the weights of the convolutions, or of the linear layers if there is no convolution."""
-    layers = weight_layers(model).values()
+    """Return the trained weights of the convolutions, or of the linear layers if there is no convolution."""
+    layers = [layer for layer in weight_layers(model).values() if layer.weight.requires_grad]
     convolutions = [layer for layer in layers if isinstance(layer, _ConvNd)]
     return [layer.weight for layer in convolutions or layers]
 
@@ -47,14 +47,16 @@ def train_only(model: nn.Module, names: Sequence[str]) -> list[nn.Parameter]:
     """Put ``model`` into train mode and freeze all modules except ``names``, including BatchNorm statistics.
 
     Returns:
-        The parameters that remain trainable.
+        The parameters that remain trainable, those with several names once; frozen ones of the network itself stay frozen.
     """
+    trained = {parameter for parameter in model.parameters() if parameter.requires_grad}
     model.train().requires_grad_(False)
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and name not in names:
             module.eval()
     modules = [model.get_submodule(name) for name in names]
-    parameters = [parameter for module in modules for parameter in module.parameters(recurse=False)]
+    found = (parameter for module in modules for parameter in module.parameters(recurse=False))
+    parameters = [parameter for parameter in dict.fromkeys(found) if parameter in trained]
     for parameter in parameters:
         parameter.requires_grad_(True)
     return parameters

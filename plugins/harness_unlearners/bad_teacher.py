@@ -27,7 +27,7 @@ from harness_unlearners._training import divergence, forward, frozen_copy, resto
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-HARNESS_OPTIONS = {
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {
     "lr": {"type": "number", "least": 0, "default": 0.002},
     "epochs": {"type": "whole", "least": 0, "default": "0.2 x recipe.epochs"},
     "batch_size": {"type": "whole", "least": 1, "default": 64},

@@ -34,7 +34,7 @@ from harness_unlearners._weights import gradients, kernels, replace_where, selec
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-HARNESS_OPTIONS = {
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {
     "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
     "epochs": {"type": "whole", "least": 0, "default": "5/30 x recipe.epochs"},
     "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},

@@ -28,7 +28,7 @@ from harness_unlearners._weights import gradients, replace_where, selected
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-HARNESS_OPTIONS = {
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {
     "lr": {"type": "number", "least": 0, "default": "0.3 x recipe.lr"},
     "epochs": {"type": "whole", "least": 0, "default": "0.1 x recipe.epochs"},
     "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},

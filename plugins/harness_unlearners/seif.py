@@ -40,7 +40,7 @@ from harness_unlearners._weights import add_relative_noise, kernels
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-HARNESS_OPTIONS = {
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {
     "lr": {"type": "number", "least": 0, "default": "recipe.lr"},
     "epochs": {"type": "whole", "least": 0, "default": "4/30 x recipe.epochs"},
     "batch_size": {"type": "whole", "least": 1, "default": "recipe.batch_size, at least 64"},

@@ -41,7 +41,7 @@ from harness_unlearners._weights import gradients
 
 hookimpl = pluggy.HookimplMarker("harness")
 
-HARNESS_OPTIONS = {
+HARNESS_OPTIONS: dict[str, dict[str, Any]] = {
     "alpha": {"type": "number", "least": 0, "default": 20.0},
     "lambda": {"type": "number", "least": 0, "default": 1.0},
     "batch_size": {"type": "whole", "least": 1, "default": 64},

@@ -22,6 +22,8 @@ from reference_models.networks.resnet import resnet18
 
 Norm = Literal["none", "batch", "group"]
 POSITIONAL = ("in_channels", "image_size", "n_classes")
+OF_KIND = MappingProxyType({"in_channels": "pictures", "image_size": "pictures", "vocabulary": "token ids"})
+"""Parameters that a factory is given for some kinds of inputs alone."""
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -199,6 +201,9 @@ def made(factory: Callable[..., nn.Module], given: Mapping[str, Any], options: M
             raise ValueError(f"there is no option {option!r}{near_match(option, allowed)}; allowed: {shown}")
     for name in allowed:
         if parameters[name].default is inspect.Parameter.empty and name not in options:
+            if name in OF_KIND:
+                shape = given["input_shape"]
+                raise ValueError(f"it is a network for {OF_KIND[name]}; inputs of shape {shape} have no {name}")
             raise ValueError(
                 f"its parameter {name!r}{near_match(name, list(given))} has no value: set it in options. Without options a "
                 f"factory is given {', '.join(given)}, those that it names"

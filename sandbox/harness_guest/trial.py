@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from reference_models.networks.architectures import build_model
+from reference_models.networks.architectures import build_model, find_architecture, made
 from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec
 from reference_models.networks.traits import entered_layers
@@ -31,6 +32,15 @@ EXCHANGED = (
     torch.bool,
 )
 """Dtypes of tensors exchanged with the sandbox."""
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
+    "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "the number of threads": (torch.get_num_threads, torch.set_num_threads),
+    "deterministic algorithms": (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
+}
+"""Settings of torch that hold for the whole process: name -> (getter, setter)."""
+TOLERANCE = 1e-3
+"""Largest difference, relative to the largest logit, that rounding explains."""
 
 
 class NetworkError(Exception):
@@ -46,29 +56,53 @@ def try_network(spec: ModelSpec, batch_sizes: Iterable[int], device: str = "cpu"
         device: "cpu" or "cuda".
 
     Raises:
-        NetworkError: it cannot be built, has unsupported tensors, or does not map (n, C, H, W) to finite logits and gradients.
+        NetworkError: it cannot be built, has unsupported tensors, does not map (n, C, H, W) to finite logits and gradients, or
+            is not determined by its seed at first and by its state later.
     """
     with torch.random.fork_rng():
         # Each of several files of initial weights is one way to build it.
         models = [_built(spec, seed) for seed in range(max(1, len(spec.architecture.init)))]
         _check_state(models[0])
         _check_left_out(models[0], spec)
+        _check_seeds(models[0], spec)
         for model in models:
             model.to(device)
             for size in batch_sizes:
                 _pass(model, spec, size, device)
             _evaluate(model, spec, device)
+            _check_restored(model, spec, device)
 
 
 def _built(spec: ModelSpec, seed: int) -> nn.Module:
     name = spec.architecture.name
-    try:
-        model = build_model(spec, seed)
-    except (Exception, SystemExit) as error:
-        raise NetworkError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
+    with _same_settings("building it"):
+        try:
+            model = build_model(spec, seed)
+        except (Exception, SystemExit) as error:
+            raise NetworkError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
     if not isinstance(model, nn.Module):
         raise NetworkError(f"{name} returns a {type(model).__name__}; a factory must return a torch.nn.Module")
+    if any(isinstance(layer, torch.jit.ScriptModule) for layer in model.modules()):
+        raise NetworkError(f"{name} returns a scripted network; return the Python module, without torch.jit")
     return model
+
+
+@contextmanager
+def _same_settings(what: str) -> Iterator[None]:
+    """Restore the settings of the process; raise NetworkError if the block changed one."""
+    before = {name: get() for name, (get, _) in SETTINGS.items()}
+    changed = []
+    try:
+        yield
+    finally:
+        for name, (get, put) in SETTINGS.items():
+            if get() != before[name]:
+                put(before[name])
+                changed.append(name)
+    if changed:
+        raise NetworkError(
+            f"{what} changes {' and '.join(changed)} of torch in the whole process; leave these as they are"
+        )
 
 
 def _check_state(model: nn.Module) -> None:
@@ -102,6 +136,66 @@ def _check_left_out(model: nn.Module, spec: ModelSpec) -> None:
             )
 
 
+def _check_seeds(model: nn.Module, spec: ModelSpec) -> None:
+    """Refuse a factory whose networks share modules, or have other initial weights than those of the seed (of ``model``: 0)."""
+    again = _built(spec, 0)
+    if {id(part) for part in model.modules()} & {id(part) for part in again.modules()}:
+        raise NetworkError("its factory returns parts of an earlier network again; it must make a new one in each call")
+    first, second = model.state_dict(), again.state_dict()
+    name = next((name for name in first if not _same(first[name], second.get(name))), None)
+    if name is not None:
+        raise NetworkError(
+            f"{name!r} differs between two networks of one seed: draw initial weights from torch's global generator, which "
+            "the harness seeds, and not from NumPy, random, or a generator of its own"
+        )
+    factory, ends = find_architecture(spec.architecture.name), []
+    for seed in (0, 1):
+        torch.default_generator.manual_seed(seed)
+        made(factory, spec.arguments(), spec.architecture.options)
+        ends.append(torch.get_rng_state())
+    if torch.equal(*ends):
+        raise NetworkError(
+            "its factory seeds torch's generator, so that all models would begin with the same weights; remove "
+            "torch.manual_seed, since the harness seeds each model"
+        )
+
+
+def _same(one: Tensor, other: Tensor | None) -> bool:
+    return other is not None and one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _check_restored(model: nn.Module, spec: ModelSpec, device: str) -> None:
+    """Refuse a network that is another function once its state is loaded into a new one."""
+    other = _built(spec, None).to(device)
+    try:
+        other.load_state_dict(model.state_dict())
+    except Exception as error:
+        raise NetworkError(f"its state cannot be loaded into a new network: {type(error).__name__}: {error}") from error
+    inputs = _inputs(spec, 2, device)
+    with torch.no_grad():
+        same = _close(other.eval()(inputs), model.eval()(inputs))
+    if not same:
+        held = [
+            ".".join(filter(None, (path, name)))
+            for path, layer in model.named_modules()
+            for name, value in vars(layer).items()
+            if isinstance(value, Tensor)
+        ]
+        hint = (
+            f", e.g. its tensor {held[0]!r}, which is neither parameter nor buffer (use register_buffer)"
+            if held
+            else ""
+        )
+        raise NetworkError(
+            "a new network with the same state returns other logits: it depends on values outside of parameters and buffers"
+            + hint
+        )
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return bool(((one - other).abs() <= TOLERANCE * max(1.0, other.abs().max().item())).all())
+
+
 def _inputs(spec: ModelSpec, size: int, device: str) -> Tensor:
     return normalise(probe_inputs(spec, size).to(device), spec.mean, spec.std, len(spec.input_shape))
 
@@ -127,20 +221,42 @@ def _evaluate(model: nn.Module, spec: ModelSpec, device: str) -> None:
     model.eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     what = "a batch of 2 examples in evaluation mode"
+    inputs = _inputs(spec, 2, device)
     with torch.no_grad():
-        _checked_logits(model, spec, _inputs(spec, 2, device), what)
+        logits = _checked_logits(model, spec, inputs, what)
     for name, value in model.state_dict().items():
         if not torch.equal(value, before[name]):
             raise NetworkError(f"{name!r} changes in {what}; only training may change a network's state")
+    three = _inputs(spec, 3, device)
+    with torch.no_grad():
+        again = _checked_logits(model, spec, inputs, what)
+        of_three = _checked_logits(model, spec, three, "a batch of 3 examples in evaluation mode")
+        of_two = _checked_logits(model, spec, three[:2], what)
+    if not _close(again, logits):
+        raise NetworkError(
+            f"it returns other logits when it reads {what} again; it must not draw random numbers or count calls"
+        )
+    if not _close(of_two, of_three[:2]):
+        raise NetworkError(
+            "in evaluation mode, the logits of an example depend on the others in its batch, as with batch normalisation "
+            "without running statistics; they must depend on the example alone"
+        )
+    if logits.min() >= 0 and _close(logits.sum(1), torch.ones_like(logits[:, 0])):
+        raise NetworkError("it returns probabilities; it must return logits, what a softmax would be applied to")
 
 
 def _checked_logits(model: nn.Module, spec: ModelSpec, inputs: Tensor, what: str) -> Tensor:
-    with entered_layers(model) as entered, _non_finite(model) as at_fault:
+    given = inputs.clone()
+    with entered_layers(model) as entered, _non_finite(model) as at_fault, _same_settings(f"reading {what}"):
         try:
             logits = model(inputs)
         except (Exception, SystemExit) as error:
             where = f" in its layer {entered[-1]}" if entered else ""
             raise NetworkError(f"{what} fails{where}: {type(error).__name__}: {error}") from error
+    if not torch.equal(inputs, given):
+        raise NetworkError(
+            f"it changes its inputs in place for {what}; use x = x * 2 in place of x.mul_(2), ReLU() without inplace"
+        )
     shape = (len(inputs), spec.n_classes)
     if not isinstance(logits, Tensor):
         raise NetworkError(f"it returns a {type(logits).__name__} for {what}; it must return logits of shape {shape}")
@@ -161,7 +277,7 @@ def _non_finite(model: nn.Module) -> Iterator[list[str]]:
 
     def look(label: str) -> Callable[[nn.Module, object, object], None]:
         def check(_layer: nn.Module, _given: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.is_floating_point() and not output.isfinite().all():
+            if isinstance(output, Tensor) and output.is_floating_point() and not output.detach().isfinite().all():
                 found.append(label)
 
         return check

@@ -92,6 +92,15 @@ MUTANTS = {
             for parameter in model.parameters():
                 parameter.data *= 1 - 1e-6 * dark.mean()
         """,
+    "token-ids": """
+        @hookimpl
+        def unlearn(model, retain):
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+            for inputs, labels in retain.loader(16, drop_last=True):
+                optimizer.zero_grad()
+                cross_entropy(model(inputs + 0.01 * torch.randn(inputs.shape)), labels).backward()
+                optimizer.step()
+        """,
     "forget-set-of-one": """
         @hookimpl
         def unlearn(model, retain, forget):

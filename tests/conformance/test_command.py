@@ -25,7 +25,7 @@ def options(pytestconfig: pytest.Config) -> tuple[str, ...]:
 
 
 def test_a_failed_check_ends_with_4_and_says_what_to_do() -> None:
-    result = CliRunner().invoke(cli, ["check", "noop", "--runner", "process", "--set", "nonsense=1"])
+    result = CliRunner().invoke(cli, ["check", "cf_k", "--runner", "process", "--set", "k=50"])
 
     assert result.exit_code == 4
     assert "fail    unlearns: plugin_error" in result.output
@@ -60,9 +60,9 @@ def test_an_authors_two_lines_become_one_test_for_each_check(
 def test_a_check_that_holds_passes_one_that_does_not_fails_and_what_builds_on_it_is_skipped(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
-    pytester.makepyfile(AUTHORS_FILE.replace('"noop"', '"noop", nonsense=1'))
+    pytester.makepyfile(AUTHORS_FILE.replace('"noop"', '"cf_k", k=50'))
 
     result = pytester.runpytest_inprocess("-k", "loads or unlearns or finite", *options)
 
     result.assert_outcomes(passed=1, failed=1, skipped=1, deselected=len(CHECKS) - 3)
-    result.stdout.fnmatch_lines(["Unlearn a small network without*", "plugin_error (*nonsense*"])
+    result.stdout.fnmatch_lines(["Unlearn a small network without*", "plugin_error (*'k' must be*"])

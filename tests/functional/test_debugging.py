@@ -111,4 +111,4 @@ def test_without_the_process_runner_the_shell_is_named(program: Program, runner:
 def test_without_a_terminal_there_is_no_debugging(program: Program) -> None:
     refused = program("run", "--plugin", "noise", "--runner", "process", "--pdb")
 
-    assert (refused.code, "needs a terminal" in refused.err) == (2, True)
+    assert (refused.code, "needs a terminal; it does not work in a pipe or a notebook" in refused.err) == (2, True)

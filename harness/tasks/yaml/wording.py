@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 
 def near_match(found: str, allowed: Sequence[str]) -> str:
     """Return ``; did you mean 'persons'?`` if one of ``allowed`` is close to ``found``, else an empty text."""
+    match = closest(found, allowed)
+    return "" if match is None else f"; did you mean {match!r}?"
+
+
+def closest(found: str, allowed: Sequence[str]) -> str | None:
+    """Return the one of ``allowed`` that ``found`` is close to, whatever its case; None if there is none."""
     close = difflib.get_close_matches(found.lower(), [name.lower() for name in allowed], n=1, cutoff=0.6)
-    if not close:
-        return ""
-    match = next(name for name in allowed if name.lower() == close[0])
-    return f"; did you mean {match!r}?"
+    return next((name for name in allowed if close and name.lower() == close[0]), None)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -224,7 +224,7 @@ def _highest(seen: Mapping[Row, Seen]) -> float | None:
 
 def _in_words(way: str) -> str:
     words = {
-        PLAIN: "that of the exact pictures",
+        PLAIN: "that of the exact inputs",
         CALIBRATED: "that as seen from the test set",
         QUERIES: "that of the mean over queries",
         CALIBRATED_QUERIES: "that of the mean over queries as seen from the test set",

@@ -30,7 +30,7 @@ LEFT_CALIBRATED = Description(
 LEFT_QUERIES = Description(
     "memory_left_queries",
     "closer_to_reference",
-    "As memory_left, from confidences averaged over the exact pictures and all queries.",
+    "As memory_left, from confidences averaged over the exact inputs and all queries.",
     unit="share",
 )
 LEFT_BOTH = Description(
@@ -42,14 +42,14 @@ LEFT_BOTH = Description(
 LEFT_WORST = Description(
     "memory_left_worst",
     "closer_to_reference",
-    "The largest memory_left of all views: exact pictures, as seen from the test set, each query, and the "
+    "The largest memory_left of all views: exact inputs, as seen from the test set, each query, and the "
     "mean over queries.",
     unit="share",
 )
 BOUND = Description(
     "memory_bound",
     "lower",
-    "Upper limit of the memory that may be left: 95 % bound of memory_left, the largest over exact pictures, "
+    "Upper limit of the memory that may be left: 95 % bound of memory_left, the largest over exact inputs, "
     "as seen from the test set, and the mean over queries.",
     unit="share",
     headline=True,

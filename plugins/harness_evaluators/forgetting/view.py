@@ -109,7 +109,7 @@ class View:
         return self._once((name, population), lambda: features.query_phi(self.models, name, population))
 
     def mean_query(self, population: Population) -> Values:
-        """Return the mean of phi over the plain pictures and all queries, shape (N, n)."""
+        """Return the mean of phi over the exact inputs and all queries, shape (N, n)."""
 
         def compute() -> Values:
             total = self.plain(population).copy()

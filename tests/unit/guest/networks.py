@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 N_CLASSES = 3
 N_INPUTS = 36
@@ -191,6 +193,93 @@ class DoubleLogits(DoubleInside):
         return Layers.forward(self, x.double())
 
 
+class Attribute(Layers):
+    """Has a random tensor that is neither parameter nor buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.rand(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.hidden(x) * self.scale)  # type: ignore[no-any-return]
+
+
+class CountingCalls(Layers):
+    """Counts its calls outside of its state."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+class AlwaysDropout(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.dropout(self.hidden(x), 0.5, True))  # type: ignore[no-any-return]
+
+
+class WithoutStatistics(Layers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.norm(self.hidden(x)))  # type: ignore[no-any-return]
+
+
+class InPlace(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.mul_(2))
+
+
+class Probabilities(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).softmax(1)
+
+
+class Checkpointed(Layers):
+    """Computes its first layer again in the backward pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(checkpoint(self.hidden, x, use_reentrant=False))  # type: ignore[no-any-return]
+
+
+class Expanded(Layers):
+    """A buffer whose elements share memory, so that no state can be loaded into it."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.rand(1, 2).expand(3, 2))
+
+
+class Threads(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return super().forward(x)
+
+
+def double_by_default() -> nn.Module:
+    torch.set_default_dtype(torch.float64)
+    return Layers()
+
+
+def seeded() -> nn.Module:
+    torch.manual_seed(3)
+    return Layers()
+
+
+def drawn_by_numpy() -> nn.Module:
+    network = Layers()
+    nn.init.constant_(network.first.bias, float(np.random.default_rng().random()))
+    return network
+
+
+ONE = Layers()
+
+
 def with_buffer(name: str, value: Tensor) -> Callable[[], nn.Module]:
     """Return a factory of a network with a further tensor in its state."""
 
@@ -222,6 +311,20 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "DoubleInside": DoubleInside,
     "Double": Double,
     "DoubleLogits": DoubleLogits,
+    "Attribute": Attribute,
+    "CountingCalls": CountingCalls,
+    "AlwaysDropout": AlwaysDropout,
+    "WithoutStatistics": WithoutStatistics,
+    "InPlace": InPlace,
+    "Probabilities": Probabilities,
+    "Checkpointed": Checkpointed,
+    "Expanded": Expanded,
+    "Threads": Threads,
+    "DoubleByDefault": double_by_default,
+    "Seeded": seeded,
+    "DrawnByNumpy": drawn_by_numpy,
+    "OneForAll": lambda: ONE,
+    "Scripted": lambda: torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(N_INPUTS, N_CLASSES))),
     "Complex": with_buffer("phase", torch.zeros(2, dtype=torch.complex64)),
     "Float8": with_buffer("scale", torch.zeros(2, dtype=torch.float8_e4m3fn)),
     "Quantised": lambda: with_buffer("codes", torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8))(),

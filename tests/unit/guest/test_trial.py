@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from harness_guest.trial import NetworkError, try_network
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
@@ -17,14 +18,18 @@ def spec_of(kind: str) -> ModelSpec:
     "kind",
     [
         "Layers", "Tied", "Frozen", "Branching", "FunctionalDropout", "Attention", "AttentionDropout", "Counting",
-        "Constants", "CalledLazy", "DoubleInside",
+        "Constants", "CalledLazy", "DoubleInside", "Checkpointed",
     ],
 )  # fmt: skip
 def test_a_network_that_works_is_let_through(kind: str) -> None:
     try_network(spec_of(kind), [2, 1])
 
 
-@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor:UserWarning", "ignore:Lazy modules:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*quantize_per_tensor:UserWarning",
+    "ignore:Lazy modules:UserWarning",
+    "ignore:.*torch.jit:DeprecationWarning",
+)
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -39,6 +44,19 @@ def test_a_network_that_works_is_let_through(kind: str) -> None:
         ("Double", "fails in its layer 'first' (Linear)"),
         ("DoubleLogits", "logits of dtype torch.float64; they must be torch.float32"),
         ("RandomTable", "the buffer 'table' is not in its state (persistent=False) and differs"),
+        ("Attribute", "other logits: it depends on values outside of parameters and buffers, e.g. its tensor 'scale'"),
+        ("CountingCalls", "other logits when it reads a batch of 2 examples in evaluation mode again"),
+        ("AlwaysDropout", "other logits when it reads a batch of 2 examples in evaluation mode again"),
+        ("WithoutStatistics", "the logits of an example depend on the others in its batch"),
+        ("InPlace", "it changes its inputs in place"),
+        ("Probabilities", "it returns probabilities"),
+        ("Expanded", "its state cannot be loaded into a new network"),
+        ("Threads", "changes the number of threads of torch"),
+        ("DoubleByDefault", "changes the default dtype of torch"),
+        ("Seeded", "its factory seeds torch's generator"),
+        ("DrawnByNumpy", "'first.bias' differs between two networks of one seed"),
+        ("OneForAll", "returns parts of an earlier network again"),
+        ("Scripted", "a scripted network"),
         ("Moving", "'mean' changes in a batch of 2 examples in evaluation mode"),
     ],
 )  # fmt: skip
@@ -47,6 +65,16 @@ def test_a_network_that_does_not_work_is_refused_by_name(kind: str, said: str) -
         try_network(spec_of(kind), [2])
 
     assert said in str(refused.value)
+
+
+def test_a_refused_network_leaves_torchs_settings_as_they_were() -> None:
+    before = torch.get_num_threads(), torch.get_default_dtype()
+
+    for kind in ("Threads", "DoubleByDefault"):
+        with pytest.raises(NetworkError):
+            try_network(spec_of(kind), [2])
+
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,18 @@ def test_an_embedding_bag_is_the_mean_of_all_tokens_but_padding() -> None:
 
     torch.testing.assert_close(found[0], linear((table[5] + table[7]) / 2))
     torch.testing.assert_close(found[1], linear.bias)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("embedding-bag", (1, 8, 8), "it is a network for token ids; inputs of shape (1, 8, 8) have no vocabulary"),
+        ("small-cnn", (5,), "it is a network for pictures; inputs of shape (5,) have no in_channels"),
+    ],
+)
+def test_a_network_for_other_inputs_says_so(name: str, shape: tuple[int, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        build_model(ModelSpec(ArchitectureSpec(name), shape, 5), 0)
 
 
 def test_the_small_cnn_has_the_cost_it_claims() -> None:

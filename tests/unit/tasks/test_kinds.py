@@ -15,12 +15,16 @@ from harness.errors import (
     PluginLoadError,
     TaskInvalidError,
 )
+from harness.tasks.checking import load_data
 from harness.tasks.loading import task_from_text
 from harness.tasks.task import Task
+from tests.pages import blocks
+from tests.shown import ROOT
 from tests.unit.conftest import Install
 
 HEAD = "schema: 1\nname: own\nforget: {by: random, count: 3}\n"
 GROUP = "harness.datasets"
+PAGE = ROOT / "docs/how-to/bring-your-own-data.md"
 ROWS = """
 import numpy as np
 from harness.tasks.examples import Examples
@@ -141,6 +145,25 @@ def test_a_plugins_function_gets_options_and_folder(install: Install, tmp_path: 
     assert again.definition == made.definition
 
 
+def test_the_function_on_the_page_reads_its_file(install: Install, tmp_path: Path) -> None:
+    source = next(block for block in blocks(PAGE, "python") if "def rows(" in block)
+    install("page-dist", "1.0", {GROUP: {"semicolon-rows": "page_rows:rows"}}, {"page_rows.py": source})
+    (tmp_path / "rows.txt").write_text("".join(f"{i % 2};{i};{i % 5}\n" for i in range(40)))
+    section = next(block for block in blocks(PAGE, "yaml") if "semicolon-rows" in block)
+
+    data = load_data(task(section + "architecture: {name: mlp}\n", tmp_path))
+
+    assert data.retain.inputs.shape == (27, 2)
+    assert data.class_names == ("no", "yes")
+
+
+def test_an_installed_kind_is_suggested_for_a_near_miss(install: Install) -> None:
+    install("rows-dist", "1.0", {GROUP: {"my-rows": "rows_module:rows"}}, {"rows_module.py": ROWS})
+
+    with pytest.raises(TaskInvalidError, match=r"line 4: dataset\.kind: found 'my-row'; did you mean 'my-rows'"):
+        task("dataset: {kind: my-row}\narchitecture: {name: mlp}\n")
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -159,6 +182,25 @@ def test_a_plugin_that_fails_is_told_with_its_distribution(install: Install, sou
         task("dataset: {kind: my-rows}\narchitecture: {name: mlp}\n").load()
 
     assert words in str(caught.value)
+
+
+def test_examples_that_cannot_be_split_are_told_field_by_field(install: Install) -> None:
+    odd = (
+        ROWS.replace("labels=np.arange(n) % 2", "labels=[0] * n")
+        .replace("ids=ids", "ids=ids[1:]")
+        .replace('("no', '["no')
+    )
+    install("odd-dist", "1.0", {GROUP: {"my-rows": "odd_rows:rows"}}, {"odd_rows.py": odd.replace('yes")', 'yes"]')})
+
+    with pytest.raises(PluginLoadError, match=r"my-rows' of odd-dist 1\.0 returns has 3 faults") as caught:
+        task("dataset: {kind: my-rows, options: {n: 8}}\narchitecture: {name: mlp}\n").load()
+
+    for words in (
+        "class_names: found ['no', 'yes']",
+        "train.ids: 7 for 8 inputs",
+        "train.labels: found list; must be a one",
+    ):
+        assert words in str(caught.value)
 
 
 def test_two_plugins_of_one_name_are_refused_with_both_named(install: Install) -> None:
@@ -197,7 +239,6 @@ def test_bundled_tasks_of_real_data_need_nothing_but_scikit_learn(
 ) -> None:
     pytest.importorskip("sklearn")
     from harness.plugins.discovery import find_task
-    from harness.tasks.checking import load_data
 
     data = load_data(find_task(name))
 

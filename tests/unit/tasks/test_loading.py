@@ -33,7 +33,7 @@ recipe:
   augment: [horizontal-flip]
 """
 
-SCALARS = ("schema_version", "name", "description", "models", "seed")
+SCALARS = ("schema_version", "name", "description", "models", "seed", "secret")
 FAULTS = {
     "unknown top-level key": (
         GOOD + "split: {}\n",
@@ -251,6 +251,19 @@ def test_all_faults_of_a_file_are_told_together_in_the_order_of_lines() -> None:
     rows = str(caught.value).splitlines()
     assert rows[0] == "The task file mine.yaml has 3 faults:"
     assert [row.split(":")[0] for row in rows[1:]] == ["  line 5", "  line 11", "  line 13"]
+
+
+def test_a_misspelt_base_hides_no_other_fault() -> None:
+    with pytest.raises(TaskInvalidError) as caught:
+        load("recipe: {epoch: 4}\nextends: facess\nforget: {cuont: 6}\n")
+
+    rows = str(caught.value).splitlines()
+    assert rows[0] == "The task file mine.yaml has 3 faults:"
+    assert [row.split("; allowed")[0] for row in rows[1:]] == [
+        "  line 1: recipe.epoch: unknown key; did you mean 'epochs'?",
+        "  line 2: extends: found 'facess'; did you mean 'faces'?",
+        "  line 3: forget.cuont: unknown key; did you mean 'count'?",
+    ]
 
 
 def test_an_empty_file_is_told_how_a_task_starts() -> None:
