@@ -77,22 +77,23 @@ def load_report(path: Path) -> Report:
         raise RunNotFoundError(
             f"There is no report at {file} ({error.strerror}). Pass the folder of a finished run."
         ) from error
-    with foreign(f"{file} is not JSON", ReportInvalidError):
-        document = json.loads(raw)
-    with foreign(f"{file} is not a report", ReportInvalidError):
-        return _parsed(document, file)
+    return parsed_report(raw, file)
 
 
 def parsed_report(raw: bytes, file: Path) -> Report:
     """Parse the bytes of a report's file: quickly by its pydantic model, and on failure by the schema, for its error message.
 
     Raises:
-        RunNotFoundError, ReportInvalidError: see :func:`load_report`.
+        ReportInvalidError: they are not a report of this schema version.
     """
     try:
         return Report.model_validate_json(raw, strict=True)
     except (ValidationError, RecursionError):
-        return load_report(file)
+        pass  # the schema names the place of the fault
+    with foreign(f"{file} is not JSON", ReportInvalidError):
+        document = json.loads(raw)
+    with foreign(f"{file} is not a report", ReportInvalidError):
+        return _parsed(document, file)
 
 
 def _parsed(document: Any, file: Path) -> Report:
