@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -61,12 +59,10 @@ def leaderboard_command(
 
     Exits with 46 if SITE exists and is not a leaderboard, with 43 if no report can be read.
     """
-    from harness.comparing.trade_off import UTILITY
     from harness.errors import ReportInvalidError
-    from harness.leaderboards import check_target, find_reports, rank_all, words, write_site
-    from harness.leaderboards.building import TITLE
-    from harness.leaderboards.excluding import exclude
-    from harness.leaderboards.public import Commitments, has_secrets, published
+    from harness.leaderboards import check_target, find_reports, words
+    from harness.leaderboards.making import default_key, make_leaderboard
+    from harness.leaderboards.site import INDEX
 
     check_target(site)
     found = find_reports(folders)
@@ -76,16 +72,18 @@ def leaderboard_command(
         raise ReportInvalidError(
             f"{len(found.skipped)} reports cannot be used and --strict was given; nothing was written. Remove or repair them."
         )
-    kept, gone = exclude(found, excluded)
-    is_public = has_secrets(found) if public is None else public
-    with contextlib.ExitStack() as stack:
-        if is_public:
-            place = key or site.with_name(f"{site.resolve().name}.key")
-            kept = stack.enter_context(published(kept, Commitments.of_file(place)))
-        ranked = rank_all(kept, ranked_by=ranked_by, utility=utility or UTILITY, title=title or TITLE)
-        made = replace(ranked, excluded=gone, public=is_public)
-        index = write_site(made, kept.entries, site)
-    click.echo(f"{index}: {words.counted(made)}{f'; public, with the key {place}' if is_public else ''}")
+    made = make_leaderboard(
+        found,
+        site,
+        ranked_by=ranked_by,
+        utility=utility,
+        title=title,
+        public=public,
+        key=key,
+        excluded=excluded,
+    )
+    secret = f"; public, with the key {key or default_key(site)}" if made.public else ""
+    click.echo(f"{site / INDEX}: {words.counted(made)}{secret}")
 
 
 COMMANDS = (leaderboard_command,)

@@ -152,6 +152,9 @@ def leaderboard(
     rank_by: str | None = None,
     utility: str = UTILITY,
     title: str | None = None,
+    public: bool | None = None,
+    key: PathLike | None = None,
+    exclude: Mapping[str, str] | None = None,
 ) -> RunLeaderboard:
     """Rank all finished runs below folders, as ``harness leaderboard`` does.
 
@@ -161,22 +164,32 @@ def leaderboard(
         rank_by: metric to rank by; None for ``forgetting.memory_left_worst``.
         utility: metric on the other axis of the plots.
         title: of the page; None for the default.
+        public: leave seeds, example ids, task definitions, paths and output of plugins out of the site; None: if a task has
+            ``secret: true``.
+        key: file with the key of a public site's commitments; None for ``SITE.key`` beside the site.
+        exclude: run id or folder -> reason, for runs to take from the tables.
 
     Raises:
         RunNotFoundError: a folder does not exist or has no readable report.
         SiteOccupiedError: ``site`` exists and is not a leaderboard.
         UsageError: no report has a metric that was requested by name.
     """
-    from harness.leaderboards import check_target, find_reports, rank_all, write_site
-    from harness.leaderboards.building import TITLE
+    from harness.leaderboards import check_target, find_reports
+    from harness.leaderboards.making import make_leaderboard
 
     target = None if site is None else Path(site)
     if target is not None:
         check_target(target)
-    found = find_reports([Path(folder) for folder in folders])
-    made = rank_all(found, ranked_by=rank_by, utility=utility, title=title or TITLE)
-    if target is not None:
-        write_site(made, found.entries, target)
+    made = make_leaderboard(
+        find_reports([Path(folder) for folder in folders]),
+        target,
+        ranked_by=rank_by,
+        utility=utility,
+        title=title,
+        public=public,
+        key=None if key is None else Path(key),
+        excluded=[f"{run}={reason}" for run, reason in (exclude or {}).items()],
+    )
     return RunLeaderboard(**vars(made))
 
 

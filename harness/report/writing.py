@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,8 @@ def parsed_report(raw: bytes, file: Path) -> Report:
     Raises:
         ReportInvalidError: they are not a report of this schema version.
     """
-    try:
+    with suppress(ValidationError, RecursionError):  # the schema names the place of the fault
         return Report.model_validate_json(raw, strict=True)
-    except (ValidationError, RecursionError):
-        pass  # the schema names the place of the fault
     with foreign(f"{file} is not JSON", ReportInvalidError):
         document = json.loads(raw)
     with foreign(f"{file} is not a report", ReportInvalidError):

@@ -54,6 +54,8 @@ def secret(name: str, auc: float, **definition: Any) -> Report:
                 }
             ),
             "models": models,
+            "tags": (CANARY,),
+            "note": CANARY,
             "evaluators": (
                 made.evaluators[0].model_copy(update={"metrics": metrics, "warnings": (CANARY,)}),
                 *made.evaluators[1:],

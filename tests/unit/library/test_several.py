@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ import harness
 from harness.errors import NotComparableError, SiteOccupiedError, UsageError
 from harness.library.several import CheckResult
 from tests.unit.comparing.samples import report
-from tests.unit.leaderboard.ground import saved
+from tests.unit.leaderboard.ground import files_of, save, saved
 
 WRONG = """
 import pluggy
@@ -80,6 +81,29 @@ def test_a_leaderboard_needs_no_site_and_names_what_it_skips(runs: list[Path], t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
     with pytest.raises(SiteOccupiedError):
         harness.leaderboard(tmp_path / "runs", site=runs[0])
+
+
+def test_a_site_of_a_secret_task_is_public_unless_one_says_otherwise(tmp_path: Path) -> None:
+    made = report("scrub", 0.6, note="kept for us")
+    secret = made.task.model_copy(update={"definition": {"secret": True, "seed": 731234567}})
+    save(tmp_path / "runs", "scrub", made.model_copy(update={"task": secret}))
+
+    def written(name: str, **options: Any) -> bytes:
+        ranking = harness.leaderboard(tmp_path / "runs", site=tmp_path / name, **options)
+        assert ranking.public is (options.get("public") is not False)
+        return b"".join(files_of(tmp_path / name).values())
+
+    for word in (b"731234567", b"kept for us"):
+        assert word not in written("site")
+        assert word in written("open", public=False)
+    assert (tmp_path / "site.key").exists()
+
+
+def test_runs_are_taken_from_a_leaderboard_with_a_reason(runs: list[Path], tmp_path: Path) -> None:
+    made = harness.leaderboard(tmp_path / "runs", exclude={"run-scrub": "its author asked for it"})
+
+    assert [row.label for row in made.rows] == ["finetune"]
+    assert [one.reason for one in made.excluded] == ["its author asked for it"]
 
 
 def test_a_leaderboard_is_a_table(runs: list[Path]) -> None:
