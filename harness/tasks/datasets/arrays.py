@@ -207,11 +207,12 @@ def _values(array: Array) -> list[Any]:
         DatasetInvalidError: it has text with numbers that are no characters.
     """
     try:
-        return array.tolist()
+        values: list[Any] = array.tolist()
     except (SystemError, ValueError) as error:
         raise DatasetInvalidError(
             f"an array of text is damaged: {reason(error)}; write it again with numpy.save"
         ) from error
+    return values
 
 
 def _labels(labels: Array, names: tuple[str, ...] | None, faults: Faults) -> list[str]:
