@@ -88,9 +88,10 @@ def tasks_command(name: str | None, as_json: bool) -> None:
     from harness.plugins.discovery import load_tasks
 
     loaded, broken = load_tasks()
+    others = {entry.task.name: f" ({entry.found.provider})" for entry in loaded if not entry.found.bundled}
     _print_table(
-        ("name", "distribution", "version", "description"),
-        ((e.task.name, e.found.distribution, e.found.version, e.task.description) for e in loaded),
+        ("name", "description"),
+        ((task.name, f"{task.description}{others.get(task.name, '')}") for task in (entry.task for entry in loaded)),
     )
     _print_faults(plugin.reason for plugin in broken)
     _print_damaged()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 from click.testing import CliRunner
@@ -26,6 +27,16 @@ def test_no_column_of_a_listing_is_lost(monkeypatch: pytest.MonkeyPatch, columns
     assert "gradient_ascent" in words
     assert "unlearning-harness" in words
     assert "harness_unlearners.cf_k" in words
+
+
+def test_tasks_fit_80_columns_in_a_few_lines_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(cli, ["tasks"]).output.splitlines()
+    begun = [index for index, line in enumerate(lines) if line[:1].strip()] + [len(lines)]
+
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert max(end - begin for begin, end in itertools.pairwise(begun)) <= 3
+    assert "unlearning-harness" not in "".join(lines)
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "80"])
