@@ -73,7 +73,9 @@ def _clear(folder: Path) -> None:
         UsageError: if another process is using it.
     """
     try:
-        with _held(folder):
+        with ExitStack() as stack:
+            for place in (folder, *(file.parent for file in folder.glob(f"*/{RUN}"))):  # a matrix has runs below it
+                stack.enter_context(_held(place))
             for place in folder.iterdir():
                 if place.is_dir() and not place.is_symlink():
                     shutil.rmtree(place)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.core.outcomes import Evidence, LogCapture, ModelOutcome, Status
-from harness.errors import OutputUnwritableError, RunNotFoundError
-from harness.runs.store import INTERRUPTED, RunStore, default_run_folder
+from harness.errors import OutputUnwritableError, RunNotFoundError, UsageError
+from harness.runs.store import INTERRUPTED, MATRIX, RUN, RunStore, default_run_folder
 
 OUTCOME = ModelOutcome(
     index=3,
@@ -130,3 +130,17 @@ def test_the_default_folder_is_always_directly_below_runs(plugin: str) -> None:
 
     assert folder.parent == Path("runs")
     assert ".." not in folder.name
+
+
+@pytest.mark.parametrize("below", ["", "torch-2.4.1"])
+def test_a_run_that_is_in_use_is_not_replaced(tmp_path: Path, below: str) -> None:
+    (tmp_path / MATRIX).write_text("{}")
+    used = RunStore.create(tmp_path / "torch-2.4.1") if below else RunStore(tmp_path)
+    used.write_run({})
+
+    with used.held(), pytest.raises(UsageError, match="Another process is using"):
+        RunStore.create(tmp_path, replace=True)
+
+    assert (used.folder / RUN).exists()
+    RunStore.create(tmp_path, replace=True)
+    assert [place.name for place in tmp_path.iterdir()] == ["models"]
