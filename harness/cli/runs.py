@@ -189,7 +189,7 @@ def _show_plan(options: dict[str, Any]) -> None:
     title = f"{plain(config.plugin)} on {plain(plan.task.name)}; nothing was trained or run."
     console().print(title, markup=False, highlight=False)
     console().print(table)
-    click.echo("Times are those of earlier runs on this machine; what was never done here is unknown.")
+    click.echo("Times are those of earlier runs on this machine.")
 
 
 def _check(exporters: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ _REFUSED = {
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Default-ignorable characters of other categories: joiners, fillers and variation selectors."""
 _WHOLE = re.compile(r"[-+]?[0-9]+")
+_WHOLE_VALUE = re.compile(r"([-+]?[0-9]+)([.]0*)?")
 _SHOWN = 60
 
 
@@ -85,13 +86,14 @@ def look_alike(names: Iterable[str]) -> Mapping[str, str]:
     """Return a mapping from each name that can be confused with an earlier name to that name.
 
     Two names can be confused if they are equal in Unicode's NFKC (``1`` and a full-width ``1``), or are the same whole
-    number (``1`` and ``01``).
+    number (``1``, ``01`` and ``1.0``).
     """
     first: dict[str | int, str] = {}
     found = {}
     for name in dict.fromkeys(names):
         plain = unicodedata.normalize("NFKC", name)
-        earlier = first.setdefault(int(plain) if _WHOLE.fullmatch(plain) else plain, name)
+        whole = _WHOLE_VALUE.fullmatch(plain)
+        earlier = first.setdefault(int(whole[1]) if whole else plain, name)
         if earlier != name:
             found[name] = earlier
     return found

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
 from harness.core.rows import Inputs, chunks
 
@@ -74,30 +75,28 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         TensorFileError: the file is damaged, or has a type that NumPy lacks.
         OSError: it cannot be read.
     """
+    if not path.stat().st_size:
+        raise TensorFileError("it is empty")
+    try:
+        # Maps the file without reading it, and refuses offsets that overlap, leave gaps or do not fit shape and dtype.
+        with safe_open(path, framework="numpy"):
+            pass
+    except SafetensorError as error:
+        raise TensorFileError(f"it is cut off or damaged: {error}") from error
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        size = path.stat().st_size
-        if not 0 < length <= size - 8:
-            raise TensorFileError("its header is longer than the file")
-        try:
-            header = json.loads(file.read(length))
-        except (ValueError, RecursionError) as error:
-            raise TensorFileError(f"its header is no JSON: {error}") from error
-    if not isinstance(header, dict):
-        raise TensorFileError("its header is no JSON object")
-    return {name: _mapped(path, name, entry, length + 8, size) for name, entry in header.items() if name != _METADATA}
+        header = json.loads(file.read(length))
+    return {name: _mapped(path, name, entry, length + 8) for name, entry in header.items() if name != _METADATA}
 
 
-def _mapped(path: Path, name: str, entry: Any, start: int, size: int) -> NDArray[Any]:
-    try:
-        dtype, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), map(int, entry["data_offsets"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise TensorFileError(f"the entry of {name!r} in its header is damaged") from error
+def _mapped(path: Path, name: str, entry: Any, start: int) -> NDArray[Any]:
+    dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if dtype not in DTYPES:
         raise TensorFileError(f"{name!r} has dtype {dtype}; these can be read: {', '.join(DTYPES)}")
     kind = np.dtype(DTYPES[dtype])
-    if begin < 0 or min(shape, default=0) < 0 or end - begin != math.prod(shape) * kind.itemsize or start + end > size:
-        raise TensorFileError(f"{name!r} is not wholly in it; it is cut off or damaged")
-    if begin == end:
-        return np.empty(shape, kind)
-    return np.memmap(path, kind, "c", start + begin, shape)
+    try:
+        if begin == end:
+            return np.empty(shape, kind)
+        return np.memmap(path, kind, "c", start + begin, shape)
+    except ValueError as error:  # more dimensions, or larger ones, than NumPy has
+        raise TensorFileError(f"{name!r} has the shape {list(shape)}: {error}") from error

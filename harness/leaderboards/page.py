@@ -11,9 +11,9 @@ import harness.report
 from harness.comparing.scatter import scatters
 from harness.leaderboards import words
 from harness.leaderboards.board import Leaderboard
-from harness.leaderboards.rows import device, isolation_words, row_facts
+from harness.leaderboards.rows import VARYING, alike, device, isolation_words, row_facts
 from harness.report.page import policy_source, render
-from harness.report.words import VERDICT_WORDS, WANTED, plain, spanned
+from harness.report.words import VERDICT_TONE, VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
 STYLES = ("page.css", "compare.css", "leaderboard.css")
@@ -32,6 +32,9 @@ def page_text(leaderboard: Leaderboard) -> str:
         spanned=spanned,
         row_facts=row_facts,
         levels=VERDICT_WORDS,
+        tones=VERDICT_TONE,
+        VARYING=VARYING,
+        alike_in=alike,
         wanted=WANTED,
         style=style,
         script=script,

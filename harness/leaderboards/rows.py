@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.comparing.comparability import machine, run_facts
 from harness.comparing.trade_off import position_ends, seconds_per_model, way_to_perfect
-from harness.leaderboards.board import Number, Row
+from harness.leaderboards.board import Board, Number, Row
 from harness.leaderboards.finding import Entry
 from harness.leaderboards.words import failure_counts
 from harness.report.document import Report
@@ -15,6 +15,14 @@ from harness.report.faults import fault, faulty
 from harness.report.records import SUPPLIED
 from harness.report.words import plain
 
+VARYING = (
+    ("isolation", "Isolation", "text", "asc", ""),
+    ("torch", "torch", "text", "desc", ""),
+    ("device", "Device", "text", "asc", ""),
+    ("limit", "Limit", "number", "asc", "n"),
+    ("version", "Version", "text", "asc", ""),
+)
+"""Columns that a board has only if its runs differ in them: key, name, kind of values, first direction of sorting, class."""
 GUESTS = {"run": "one guest for all models", "model": "a guest per model"}
 
 
@@ -52,6 +60,19 @@ def row_facts(row: Row) -> dict[str, Any]:
         "python": report.runner.python or "",
         "warnings": [text for text in (fault(report), *report.warnings) if text],
     }
+
+
+def alike(board: Board) -> dict[str, str]:
+    """Return what all runs of a board share, by the keys of :data:`VARYING`."""
+    facts = [row_facts(row) for row in board.rows]
+    texts = {
+        "isolation": [one["isolation"] for one in facts],
+        "torch": [one["torch"] for one in facts],
+        "device": [f"{one['device']}, {one['machine']}" for one in facts],
+        "limit": [one["limit"].partition(" (")[0] for one in facts],
+        "version": [one["version"] for one in facts],
+    }
+    return {key: found[0] for key, found in texts.items() if len(set(found)) == 1}
 
 
 def _excluded(report: Report, ranked_by: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cache import cache_error, cache_root
+from harness.core.locks import HeldError, locked
 from harness.core.progress import Progress
 from harness.core.reading import foreign
 from harness.core.tensors import write_tensors
@@ -27,6 +29,8 @@ from harness.references.worker_pool import LOGITS, WEIGHTS
 from harness.tasks.yaml.wording import with_faults
 
 Logits = NDArray[np.float32]
+STAGING = "importing"
+"""Folder of the cache directory in which an import is prepared."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def import_populations(
     sources = {"original": originals, "retrained": retrained, "control": control or retrained}
     with (
         CheckpointReader(_expected(references)) as reader,
-        tempfile.TemporaryDirectory(dir=_cache_folder()) as staged,
+        _staging() as staged,
     ):
         _check(reader, references.task.name, chosen, progress)
         found, written = [], []
@@ -98,7 +102,7 @@ def import_populations(
                     paths = chosen[role][chunk.first : chunk.first + chunk.models]
                     with foreign("a checkpoint changed while it was imported", PopulationInvalidError):
                         states = [reader.read(path) for path in paths]
-                    folder = Path(staged) / f"{role}-{chunk.first}"
+                    folder = staged / f"{role}-{chunk.first}"
                     parts.append(_stage(references, chunk, states, folder))
                     written.append((chunk, folder))
                     step.advance(chunk.models)
@@ -117,14 +121,33 @@ def _expected(references: References) -> State:
     return {name: tensor.numpy() for name, tensor in build_model(references.spec, 0).state_dict().items()}
 
 
-def _cache_folder() -> Path:
-    """Return the cache directory, made if it is missing: staged files are moved from it, not copied."""
-    folder = cache_root()
+@contextmanager
+def _staging() -> Iterator[Path]:
+    """Yield an empty folder beside the cache's entries, so that files are moved, not copied; one import at a time has it."""
+    folder = cache_root() / STAGING
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder.with_suffix(".lock")):
+            shutil.rmtree(folder, ignore_errors=True)  # of an import that was killed
+            folder.mkdir()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise cache_error(folder, error) from error
-    return folder
+
+
+def remove_staged(root: Path, *, dry_run: bool = False) -> list[Path]:
+    """Delete and return the folder that a killed import left, unless an import is running."""
+    folder = root / STAGING
+    if not folder.is_dir():
+        return []
+    with suppress(HeldError, OSError), locked(folder.with_suffix(".lock"), wait=False):
+        if not dry_run:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [folder]
+    return []
 
 
 def _check(reader: CheckpointReader, task: str, files: Mapping[str, Sequence[Path]], progress: Progress) -> None:

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness.core.cache import Cache, cache_root, file_sha256, key_of
 from harness.core.metadata import find_installed, installed_versions
 from harness.errors import LibraryMissingError, PluginPackagingError, TaskInvalidError
+from harness.plugins.discovery import OWN_DISTRIBUTION
 from harness.runners.bundles.dependencies import collect_dependencies
 from harness.runners.bundles.installed import repack_installed
 from harness.runners.bundles.source import build_on_host
@@ -134,6 +136,10 @@ class OwnNetwork:
                 f"{where} has no module {wanted!r} for the factory {name!r}{near_match(wanted, sorted(names))}; it has: "
                 f"{listed(sorted(names)) or 'none'}."
             )
+        if self.wheel.name in _needed():
+            raise TaskInvalidError(
+                f"{where} has the name of a library that the harness itself needs. Rename it in its pyproject.toml."
+            )
         providers = importlib.metadata.packages_distributions()
         for module in sorted(names):
             others = {canonicalize_name(other) for other in providers.get(module, ())} - {self.wheel.name}
@@ -141,6 +147,28 @@ class OwnNetwork:
                 other = "Python's standard library" if module in sys.stdlib_module_names else sorted(others)[0]
                 raise TaskInvalidError(f"{where} has a module {module!r}, which {other} also has. Rename the module.")
         return names
+
+
+def _needed() -> frozenset[str]:
+    """Return the names of the harness and of the distributions that it and these need, as far as they are installed."""
+    found: set[str] = set()
+    names = [OWN_DISTRIBUTION]
+    while names:
+        name = names.pop()
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            lines = importlib.metadata.requires(name) or ()
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        requirements = map(Requirement, lines)
+        names += [
+            canonicalize_name(one.name)
+            for one in requirements
+            if one.marker is None or one.marker.evaluate({"extra": ""})
+        ]
+    return frozenset(found)
 
 
 def import_from(site: Path | None, modules: frozenset[str] = frozenset()) -> None:

@@ -1,6 +1,7 @@
 """What a run will do, how long it will take and what it needs, before any of it begins.
 
-Durations are those of earlier runs of the same work on this machine (:mod:`harness.core.history`); without any they are unknown.
+Durations are those of earlier runs of the same work on this machine (:mod:`harness.core.history`). Without any, that of training
+is estimated from a trial step, and the others are unknown.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from harness.report.verdict import FULL_POWER
 from harness.report.words import duration
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
+from harness.runs.trial_step import estimated_training_s
 from harness.tasks.task import Task
 from reference_models.networks.recipe import to_json
 
@@ -84,6 +86,7 @@ class Plan:
         unlearnings: number of models to unlearn.
         to_train: number of reference models that are not in the cache.
         train_s, measure_s, unlearn_s, score_s: expected wall-clock seconds; None if unknown.
+        trial: ``train_s`` is an estimate from a trial step, not from earlier training.
         limit: expected limit of a model; None if unknown.
         cache_mib, run_mib: what the run will write.
         host_mib: memory of the host for weights and outputs of all models.
@@ -102,6 +105,7 @@ class Plan:
     cache_mib: float
     run_mib: float
     host_mib: float
+    trial: bool = False
 
     @property
     def _parts_s(self) -> tuple[float | None, ...]:
@@ -154,7 +158,7 @@ class Plan:
         """Return the plan in one line, for a run that begins."""
         references = f"{len(ROLES) * self.models} reference models"
         if self.to_train:
-            references += f", {self.to_train} to train ({_about(self.train_s)})"
+            references += f", {self.to_train} to train ({self._training()})"
         else:
             references += " from the cache"
         return (
@@ -166,7 +170,7 @@ class Plan:
         """Yield a name and a text for each part of the plan, for ``--dry-run``."""
         cached = len(ROLES) * self.models - self.to_train
         yield "Models", f"{self.models} a population, {self.unlearnings} to unlearn"
-        yield "References", f"{cached} cached, {self.to_train} to train: {_about(self.train_s)}"
+        yield "References", f"{cached} cached, {self.to_train} to train: {self._training()}"
         yield "Limit", self._limit()
         yield "Unlearning", f"{_about(self.unlearn_s)}{self._most()}"
         yield "Scoring", _about(self.score_s)
@@ -177,6 +181,9 @@ class Plan:
         free = _mib(free_mib(cache_root()))
         yield "Disk", f"{_mib(self.cache_mib)} in the cache ({free} free), {_mib(self.run_mib)} in the run folder"
         yield "Verdict", self.verdict_notice() or f"possible with {self.models} models"
+
+    def _training(self) -> str:
+        return f"{_about(self.train_s)}{', by a trial step' if self.trial else ''}"
 
     def _limit(self) -> str:
         config = self.config
@@ -223,6 +230,8 @@ def make_plan(
         known = [each for one in inputs if (each := history.expected(kind, one)) is not None]
         return 0.0 if not units else units * known[0] if known else None
 
+    train_s = expected("train", to_train, work.training)
+    trial = train_s is None
     limit = _limit(config, task, history.expected("retraining", work.retraining))
     measured = config.time_limit_s is not None or limit is not None
     sizes = _Sizes.of(references, network)
@@ -232,13 +241,14 @@ def make_plan(
         models=models,
         unlearnings=unlearnings,
         to_train=to_train,
-        train_s=expected("train", to_train, work.training),
+        train_s=estimated_training_s(references, to_train) if train_s is None else train_s,
         measure_s=0.0 if measured else history.expected("measure", work.retraining),
         unlearn_s=expected("unlearn", unlearnings, work.unlearning_with, work.unlearning),
         score_s=expected("score", models, work.scoring),
         limit=limit,
         cache_mib=sizes.cache_mib(to_train, len(ROLES) * models),
         run_mib=unlearnings * (sizes.outputs + (sizes.weights if config.keep_weights else 0)) / MIB,
+        trial=trial,
         host_mib=(models * (len(ROLES) * sizes.outputs + sizes.weights) + unlearnings * sizes.outputs) / MIB,
     )
 

@@ -42,16 +42,19 @@ class Reaped:
 
 
 def reap_all(*, dry_run: bool = False) -> Reaped:
-    """Remove orphaned containers, guest folders and processes, incomplete cache entries and build contexts.
+    """Remove orphaned containers, guest folders and processes, incomplete cache entries, build contexts and imports.
 
     Args:
         dry_run: only list them.
     """
+    from harness.references.importing import remove_staged
+
     containers, notes = reap_containers(dry_run=dry_run)
     folders = [f"temporary folder {folder}" for folder in reap_guest_folders(dry_run=dry_run)]
     entries = [f"incomplete cache entry {folder}" for folder in remove_abandoned(dry_run=dry_run)]
     contexts = [f"image build context {file}" for file in reap_build_contexts(cache_root(), dry_run=dry_run)]
-    return Reaped((*containers, *folders, *entries, *contexts), tuple(notes))
+    imports = [f"staged import {folder}" for folder in remove_staged(cache_root(), dry_run=dry_run)]
+    return Reaped((*containers, *folders, *entries, *contexts, *imports), tuple(notes))
 
 
 def reap_containers(*, dry_run: bool = False) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_serializer, model_
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from harness.core.bounds import NumberError, Whole
+from harness.core.keys import shown
 from harness.core.reading import reason
 from harness.tasks.yaml.fields import Section
 from harness.tasks.yaml.wording import listed, near_match
@@ -127,20 +128,39 @@ def requirement_of(package: str) -> Requirement | None:
 
 
 def located(text: str, base_dir: Path) -> Path:
-    """Return a path in a task file, resolved against the file's folder; ``~`` is the home directory."""
-    return base_dir / Path(text).expanduser()
+    """Return a path in a task file, resolved against the file's folder; ``~`` is the home directory.
+
+    Raises:
+        ValueError: no file can have this path, or there is no such user; the message says why.
+    """
+    try:
+        found = base_dir / Path(text).expanduser()
+        found.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"the path {shown(text)} cannot be used: {reason(error)}") from error
+    return found
 
 
 def file_faults(section: ArchitectureSection, base_dir: Path) -> Iterator[tuple[str, str]]:
     """Yield (key, fault) for each file that the section names and that cannot be used."""
     if section.package is not None:
-        fault = _package_fault(section.package, base_dir)
+        fault = _fault(_package_fault, section.package, base_dir)
         if fault:
             yield "package", fault
     for text in section.init or ():
-        fault = _weights_fault(text, base_dir)
+        fault = _fault(_weights_fault, text, base_dir)
         if fault:
             yield "init", fault
+
+
+def _fault(check: Callable[[str, Path], str], text: str, base_dir: Path) -> str:
+    """Return the fault of a path that ``check`` finds; empty if there is none."""
+    try:
+        return check(text, base_dir)
+    except ValueError as error:  # of located
+        return str(error)
 
 
 def _package_fault(package: str, base_dir: Path) -> str:

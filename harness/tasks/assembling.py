@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.keys import KeyTextError, key
+from harness.core.keys import KeyTextError, key, shown
+from harness.core.reading import reason
+from harness.core.rows import Inputs, chunks
 from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks import schema, splitting
 from harness.tasks.datasets import corrupting
@@ -45,6 +47,10 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     if not isinstance(noise, schema.FacesDataset):
         n_classes = len(examples.class_names)
         train = splitting.with_label_noise(train, noise.label_noise, n_classes=n_classes, seed=noise.seed)
+    if _constant(train.inputs):
+        raise DatasetInvalidError(
+            "all training inputs are constant: every example is the same, and nothing can be learned; use other inputs"
+        )
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
     forget = _forget(train, definition.forget, examples.class_names, base_dir)
     retain_part, forget_part = splitting.part_forget(train, forget)
@@ -60,6 +66,12 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
         std=std,
         vocabulary=vocabulary,
     )
+
+
+def _constant(inputs: Inputs) -> bool:
+    """Return True if all examples have the same inputs."""
+    first = inputs[:1]
+    return all(np.array_equal(chunk, np.broadcast_to(first, chunk.shape)) for chunk in chunks(inputs))
 
 
 def _kind(train: Split, vocabulary: int | None) -> Kind:
@@ -151,8 +163,17 @@ def _sized(examples: Examples, dataset: schema.FashionMnistDataset | schema.Cifa
 
 
 def resolved(path: Path, base_dir: Path) -> Path:
-    """Return ``path`` resolved against the task file's folder; ``~`` is the home directory."""
-    return base_dir / path.expanduser()
+    """Return ``path`` resolved against the task file's folder; ``~`` is the home directory.
+
+    Raises:
+        DatasetMissingError: no file can have this path, or there is no such user.
+    """
+    try:
+        found = base_dir / path.expanduser()
+        found.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DatasetMissingError(f"the path {shown(str(path))} cannot be used: {reason(error)}") from error
+    return found
 
 
 def _directory(path: Path | None, base_dir: Path) -> Path | None:

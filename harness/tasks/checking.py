@@ -17,6 +17,13 @@ from harness.tasks.task import INPUT_DTYPES, TOKEN_DTYPES, Split, Task, TaskData
 from harness.tasks.yaml.wording import with_faults
 
 _SPLITS = ("retain", "forget", "validation", "test")
+_LARGEST = float(np.finfo(np.float32).max)
+_WRONG = {
+    "f": f"NaN, infinity, or a number beyond {_LARGEST:.1e}, the largest of float32, which networks read",
+    "i": "a token id outside 0 to {}",
+    "b": "a truth value that is neither 0 nor 1 in the file",
+}
+"""Kind of a dtype -> what :func:`_wrong_values` finds."""
 
 
 _TASK_NUMBERS: tuple[tuple[str, Whole | Real], ...] = (
@@ -141,20 +148,18 @@ def _input_faults(data: TaskData, name: str) -> Iterator[str]:
         if wrong.any():
             row = int(np.argmax(wrong.reshape(len(chunk), -1).any(axis=1)))
             example = shown(str(data.split(name).ids[first + row]))
-            what = (
-                "NaN or infinity"
-                if chunk.dtype.kind == "f"
-                else f"a token id outside 0 to {(data.vocabulary or 0) - 1}"
-            )
-            yield f"{name}.inputs: example {example} has {what}"
+            yield f"{name}.inputs: example {example} has {_WRONG[chunk.dtype.kind].format((data.vocabulary or 0) - 1)}"
             return
         first += len(chunk)
 
 
 def _wrong_values(chunk: NDArray[Any], vocabulary: int | None) -> NDArray[np.bool_]:
-    """Return where floating-point inputs are not finite, and token ids are not in the vocabulary."""
+    """Return where floating-point inputs are not finite as float32, and token ids are not in the vocabulary."""
     if chunk.dtype.kind == "f":
-        return np.asarray(~np.isfinite(chunk))
+        fine = np.abs(chunk) <= _LARGEST if chunk.dtype.itemsize > 4 else np.isfinite(chunk)
+        return np.asarray(~fine)
+    if chunk.dtype == np.bool_:
+        return np.asarray(chunk.view(np.uint8) > 1)
     if vocabulary is not None and chunk.dtype.kind == "i":
         return np.asarray((chunk < 0) | (chunk >= vocabulary))
     return np.zeros(0, dtype=np.bool_)

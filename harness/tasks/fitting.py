@@ -16,7 +16,16 @@ READS: dict[str, tuple[Kind, ...]] = {
 }
 """Bundled architecture -> what it reads."""
 _WORDS = {"pictures": "pictures (C, H, W)", "numbers": "numbers that are no pictures", "tokens": "token ids"}
-_ADVICE = {"pictures": "small-cnn, patch-cnn, resnet18 or mlp", "numbers": "mlp", "tokens": "embedding-bag"}
+_ADVICE = {
+    "pictures": "small-cnn, patch-cnn, resnet18 or mlp",
+    "numbers": "mlp",
+    "tokens": "embedding-bag",
+}
+_MORE = {
+    "pictures": "",
+    "numbers": ". Pictures need a dimension of channels, as inputs[:, None] has for grey ones",
+    "tokens": ". Whole numbers other than uint8 are token ids: store measured or counted ones as float32",
+}
 
 
 def misfits(kind: Kind, architecture: str | None, augment: Sequence[str]) -> str:
@@ -33,6 +42,6 @@ def misfits(kind: Kind, architecture: str | None, augment: Sequence[str]) -> str
     if kind not in reads:
         return (
             f"architecture.name: {architecture} reads {' or '.join(_WORDS[one] for one in reads)}, and the inputs of this task "
-            f"are {_WORDS[kind]}; use {_ADVICE[kind]}, or a network of your own"
+            f"are {_WORDS[kind]}; use {_ADVICE[kind]}, or a network of your own{_MORE[kind]}"
         )
     return ""

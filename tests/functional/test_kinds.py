@@ -45,7 +45,7 @@ def _wrong_cell(folder: Path) -> Path:
 
 BAD = {
     "an array cut off": (_cut, 23, "series, inputs: cannot be read, it is cut off or damaged"),
-    "infinity": (_not_finite, 23, "example '00041' has NaN or infinity"),
+    "infinity": (_not_finite, 23, "example '00041' has NaN, infinity"),
     "no number": (_wrong_cell, 23, "rows.csv, line 7: column 'y': 'much' is no finite number"),
     "no file": (
         lambda folder: _other(text_task(folder), "notes.csv", "note.csv"),

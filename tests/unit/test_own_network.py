@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import TaskInvalidError
 from harness.references.own_network import OwnNetwork, import_from
 from harness.runners.wheels.target import PythonTarget
 from harness.tasks.task import Task, TaskData
@@ -77,3 +78,15 @@ def test_a_guest_gets_the_dependencies_that_it_lacks_and_this_process_those_that
     assert {path.name for path in here.glob("*.py")} == {f"{MODULE}.py", "odd_helper.py"}
     assert {path.name for path in has_both.glob("*.py")} == {f"{MODULE}.py"}
     assert own.site() == here  # a guest in this environment lacks what this process lacks, though it has the site now
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "unlearning-harness"])
+def test_a_package_by_the_name_of_a_library_of_the_harness_is_refused(name: str, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, name, {MODULE: "", "numpy": ""}, {})
+    own = Task("odd", "", no_data, ArchitectureSpec(f"{MODULE}:net", package=wheel.name), Recipe(), folder=tmp_path)
+    library = sys.modules["numpy"]
+
+    with pytest.raises(TaskInvalidError, match="has the name of a library that the harness itself needs"):
+        OwnNetwork.of(own)
+
+    assert sys.modules["numpy"] is library

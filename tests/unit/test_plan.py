@@ -46,6 +46,12 @@ def test_a_plan_names_every_part_with_its_time() -> None:
     )
 
 
+def test_training_that_was_never_done_here_is_estimated() -> None:
+    estimated = replace(PLAN, trial=True)
+
+    assert dict(estimated.rows())["References"] == "32 cached, 64 to train: about 1 min 30 s, by a trial step"
+
+
 def test_a_part_without_history_is_unknown_and_the_total_a_lower_bound() -> None:
     assert rows(unlearn_s=None)["Unlearning"] == "time unknown"
     assert rows(unlearn_s=None)["Total"] == "more than 2 min 02 s"

@@ -23,7 +23,11 @@ REQUIRED = ("inputs", "labels")
 NAMES = (*REQUIRED, "ids", "subjects", "split", "class_names")
 MOST_NPZ_BYTES = 2**30
 """Largest .npz file, unpacked; the members of larger ones could not be mapped."""
+MOST_IDS = 10_000_000
+"""Largest number of token ids, as in the task file's ``dataset.vocabulary``."""
+NPY = b"\x93NUMPY"
 _PICTURE = 4
+_CHANNELS_LAST = (1, 3, 4)
 
 Array = NDArray[Any]
 
@@ -62,7 +66,7 @@ def _read(path: Path) -> dict[str, Array]:
             raise DatasetInvalidError(
                 f"{path} has no .npy files; save {listed(f'{name}.npy' for name in REQUIRED)} there"
             )
-        return _loaded(path, files, lambda name: np.load(files[name], mmap_mode="r", allow_pickle=False))
+        return _loaded(path, files, lambda name: _mapped(files[name]))
     if not path.is_file():
         raise DatasetMissingError(
             f"dataset.file: there is no file or folder {str(path)!r}; write its path relative to the task file"
@@ -78,6 +82,14 @@ def _read(path: Path) -> dict[str, Array]:
         f"dataset.file: {str(path)!r} is neither an .npz nor a .safetensors file, nor a folder of .npy files "
         f"({listed(f'{name}.npy' for name in NAMES)}); name one of these"
     )
+
+
+def _mapped(file: Path) -> Array:
+    """Return the array of an .npy file; numpy.load would also return the archive that a renamed .npz file is."""
+    with file.open("rb") as stream:
+        if stream.read(len(NPY)) != NPY:
+            raise ValueError("it does not begin as numpy.save writes it")
+    return np.load(file, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
 
 def _unpacked(path: Path) -> dict[str, Array]:
@@ -100,11 +112,15 @@ def _loaded(path: Path, names: Iterable[str], load: Callable[[str], Array]) -> d
     found, faults = {}, []
     for name in names:
         try:
-            found[name] = load(name)
+            array = load(name)
+            if not isinstance(array, np.ndarray):
+                raise ValueError("it does not begin as numpy.save writes it")
+            found[name] = array
         except Exception as error:  # numpy and zipfile raise many kinds for damaged files
             advice = (
-                "it stores Python objects, which are never read; convert it, as in numpy.asarray(values, dtype='float32')"
-                if "allow_pickle" in str(error)
+                "it stores Python objects, which are never read; convert it, as in numpy.asarray(values, dtype='float32') or "
+                "values.astype(str)"
+                if "allow_pickle" in str(error) or "Python objects" in str(error)
                 else f"cannot be read, it is cut off or damaged: {reason(error)}"
             )
             faults.append(f"{name}: {advice}")
@@ -126,6 +142,11 @@ def _shape_faults(arrays: Mapping[str, Array]) -> Iterable[str]:
     inputs = arrays.get("inputs")
     if inputs is not None and (inputs.ndim < 2 or 0 in inputs.shape):
         yield f"inputs: shape {inputs.shape}; must be (n, ...), one example per row and at least one value in each"
+    if inputs is not None and _has_channels_last(inputs):
+        yield (
+            f"inputs: pictures of shape {inputs.shape}; must be (n, channels, height, width), as inputs.transpose(0, 3, 1, 2) "
+            "is. Other data than pictures: store them as float32"
+        )
     for name, array in arrays.items():
         if name not in ("inputs", *NAMES) or name == "inputs":
             continue
@@ -133,6 +154,16 @@ def _shape_faults(arrays: Mapping[str, Array]) -> Iterable[str]:
             yield f"{name}: shape {array.shape}; must have one dimension, as {name}.reshape(-1) has"
         elif name != "class_names" and inputs is not None and inputs.ndim and len(array) != len(inputs):
             yield f"{name}: {len(array)} entries for {len(inputs)} rows of inputs"
+
+
+def _has_channels_last(inputs: Array) -> bool:
+    """Return True for bytes whose last dimension is a number of channels and whose second one is none."""
+    return (
+        inputs.dtype == np.uint8
+        and inputs.ndim == _PICTURE
+        and inputs.shape[3] in _CHANNELS_LAST
+        and inputs.shape[1] > max(_CHANNELS_LAST)
+    )
 
 
 def _type_faults(arrays: Mapping[str, Array]) -> Iterable[str]:
@@ -150,11 +181,12 @@ def _type_faults(arrays: Mapping[str, Array]) -> Iterable[str]:
         ("class_names", "U", "text"),
     ):
         if name in arrays and arrays[name].dtype.kind not in kinds:
-            yield f"{name}: dtype {arrays[name].dtype}; must be {words}"
+            advice = f"{name}.astype(str)" if arrays[name].dtype.kind == "S" else f"{name}.astype('int64')"
+            yield f"{name}: dtype {arrays[name].dtype}; must be {words}, as {advice} is"
 
 
 def _cells(arrays: Mapping[str, Array], faults: Faults) -> Cells:
-    names = tuple(arrays["class_names"].tolist()) if "class_names" in arrays else None
+    names = tuple(_values(arrays["class_names"])) if "class_names" in arrays else None
     return Cells(
         label=_labels(arrays["labels"], names, faults),
         id=_texts(arrays.get("ids")),
@@ -165,20 +197,36 @@ def _cells(arrays: Mapping[str, Array], faults: Faults) -> Cells:
 
 
 def _texts(array: Array | None) -> list[str] | None:
-    return None if array is None else [str(value) for value in array.tolist()]
+    return None if array is None else [str(value) for value in _values(array)]
+
+
+def _values(array: Array) -> list[Any]:
+    """Return the values of an array of any kind.
+
+    Raises:
+        DatasetInvalidError: it has text with numbers that are no characters.
+    """
+    try:
+        values: list[Any] = array.tolist()
+    except (SystemError, ValueError) as error:
+        raise DatasetInvalidError(
+            f"an array of text is damaged: {reason(error)}; write it again with numpy.save"
+        ) from error
+    return values
 
 
 def _labels(labels: Array, names: tuple[str, ...] | None, faults: Faults) -> list[str]:
     """Return labels as text; numbers are positions in ``names`` if these are given."""
     if labels.dtype.kind == "U":
-        return [str(text) for text in labels.tolist()]
+        return [str(text) for text in _values(labels)]
     numbers = [int(number) for number in labels.tolist()]
     if names is None:
         return [str(number) for number in numbers]
     for row, number in enumerate(numbers):
         if not 0 <= number < len(names):
             faults.add(row, f"the label {number} is no position in class_names; allowed: 0 to {len(names) - 1}")
-    return [names[number] if 0 <= number < len(names) else "" for number in numbers]
+    faults.refuse()
+    return [names[number] for number in numbers]
 
 
 def _splits(split: Array | None, faults: Faults) -> list[str] | None:
@@ -198,4 +246,12 @@ def vocabulary_of(inputs: Inputs, given: int | None = None) -> int | None:
                 f"dataset.vocabulary: inputs of dtype {inputs.dtype} are no token ids, as {listed(TOKEN_DTYPES)} are; remove it"
             )
         return None
-    return given or max(int(chunk.max()) for chunk in chunks(inputs)) + 1
+    least, most = 0, 0
+    for chunk in chunks(inputs):
+        least, most = min(least, int(chunk.min())), max(most, int(chunk.max()))
+    if least < 0 or (given is None and most >= MOST_IDS):
+        raise DatasetInvalidError(
+            f"inputs: from {least} to {most}; whole numbers other than uint8 are token ids, 0 to at most {MOST_IDS - 1}. "
+            "Store numbers that were measured or counted as float32, as in inputs.astype('float32')"
+        )
+    return given or most + 1

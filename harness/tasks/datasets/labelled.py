@@ -19,6 +19,8 @@ from harness.tasks.yaml.wording import listed, near_match, with_faults
 
 PARTS = ("train", "test")
 """What a row can belong to: the training set, or the official test set."""
+MOST_SPARSE_CLASSES = 20
+"""Classes of which the average one may have fewer than two training examples."""
 
 
 class Faults:
@@ -85,6 +87,11 @@ def labelled(inputs: Inputs, cells: Cells, faults: Faults, **options: Any) -> Ex
     ids = np.asarray([f"{row:05d}" for row in range(len(labels))]) if cells.id is None else _ids(cells.id, faults)
     subjects = None if cells.subject is None else _keys(cells.subject, "subject", faults)
     train = _trained_on(cells.split, len(labels), faults)
+    if not train.any():
+        faults.refuse()
+        raise DatasetInvalidError(
+            f"{faults.file}: no row belongs to the training set; leave 'split' empty or set it to 'train'"
+        )
     names = ordered(labels[train].tolist()) if cells.class_names is None else cells.class_names
     rule = (
         "a test example's label must occur in the training set, which has"
@@ -93,9 +100,11 @@ def labelled(inputs: Inputs, cells: Cells, faults: Faults, **options: Any) -> Ex
     )
     numbers = _numbers(labels, names, rule, faults)
     faults.refuse()
-    if not train.any():
+    if cells.class_names is None and len(names) > max(MOST_SPARSE_CLASSES, np.count_nonzero(train) // 2):
         raise DatasetInvalidError(
-            f"{faults.file}: no row belongs to the training set; leave 'split' empty or set it to 'train'"
+            f"{faults.file}: {len(names)} different labels in {np.count_nonzero(train)} training examples, e.g. "
+            f"{listed(map(shown, names[:3]))}: name the column of a class, or turn numbers into few classes. Arrays may have "
+            "class_names"
         )
     if len(found := set(labels[train].tolist())) == 1:
         raise DatasetInvalidError(f"{faults.file}: all labels are {found.pop()!r}; at least two classes are needed")

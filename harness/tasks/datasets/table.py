@@ -17,6 +17,7 @@ from harness.tasks.datasets.columns import (
     Numbers,
     Source,
     cells_of,
+    doubtful,
     number_of,
     numbers,
     read_columns,
@@ -72,9 +73,15 @@ def table_examples(
     grouped = [name for name in source.names if name in categorical or as_numbers.get(name) is False]
     if not measured and not grouped:
         raise DatasetInvalidError(f"{path}: no column is left as a feature besides {', '.join(columns.values())}")
+    source.faults.refuse()
     parts = [numbers(source, name, absent) for name in measured]
     parts += [_codes(source, name, absent, listed=name in categorical) for name in grouped]
     cells = cells_of(source, columns)
+    for row, text in enumerate(cells.label):
+        if text in missing:
+            source.faults.add(
+                row, f"the label {shown(text)} is a missing value (dataset.missing); remove the row, or give its class"
+            )
     encode = partial(fit, n_numeric=len(measured))
     return labelled(np.stack(parts, axis=1), cells, source.faults, normalise=False, fit=encode)
 
@@ -87,7 +94,18 @@ def _refuse_two_roles(names: Sequence[str]) -> None:
 
 def _all_numbers(source: Source, name: str, absent: frozenset[str]) -> bool:
     known = source.numeric(name)
-    return all(text in absent or number_of(text) is not None for text in source.texts(name)) if known is None else known
+    if known is not None:
+        return known
+    texts = source.texts(name)
+    if all(text in absent or number_of(text) is not None for text in texts):
+        return True
+    if (row := doubtful(texts, absent)) is not None:
+        source.faults.add(
+            row,
+            f"column {name!r}: {shown(texts[row])} is neither a number, as 1234.5 is, nor surely a category: rewrite it (a date "
+            "as a number of days), list such texts in dataset.missing, or the column in dataset.categorical or dataset.ignore",
+        )
+    return False
 
 
 def _codes(source: Source, name: str, absent: frozenset[str], *, listed: bool) -> Numbers:

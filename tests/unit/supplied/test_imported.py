@@ -12,6 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from harness.core.cache import cache_root
+from harness.core.locks import locked
 from harness.errors import (
     PopulationInvalidError,
     UsageError,
@@ -116,6 +118,22 @@ def test_an_import_that_was_killed_while_it_wrote_is_not_completed_by_training(c
     with pytest.raises(UsageError, match="An import for made-up was interrupted"):
         references().populations(MODELS, PROGRESS)
     assert cached("references") == 0
+
+
+def test_what_a_killed_import_has_staged_is_removed_by_the_next_one_and_by_reaping(checkpoints: Path) -> None:
+    left = cache_root() / importing.STAGING / "original-0"
+    left.mkdir(parents=True)
+    with locked(left.parent.with_suffix(".lock")):
+        assert importing.remove_staged(cache_root()) == []
+    assert importing.remove_staged(cache_root(), dry_run=True) == [left.parent]
+    assert left.exists()
+    assert importing.remove_staged(cache_root()) == [left.parent]
+    assert not left.exists()
+
+    left.mkdir(parents=True)
+    imported(checkpoints)
+
+    assert not left.parent.exists()
 
 
 def test_all_checkpoints_that_do_not_fit_are_named_and_nothing_is_put_into_the_cache(checkpoints: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,14 @@ def test_negative_token_ids_and_values_that_are_not_finite_are_refused_with_thei
     wrong = INPUTS.copy()
     wrong[7, 1] = np.nan
     for inputs, net, words in (
-        (wrong, "mlp", "example '00007' has NaN or infinity"),
-        (INPUTS.astype(int) - 1, "embedding-bag", "example '00000' has a token id outside 0 to 34"),
+        (wrong, "mlp", "example '00007' has NaN, infinity"),
+        (
+            INPUTS.astype(int) - 1,
+            "embedding-bag",
+            "inputs: from -1 to 34; whole numbers other than uint8 are token ids",
+        ),
+        (INPUTS.astype(np.float64) * 1e300, "mlp", "a number beyond 3.4e.38"),
+        (np.ones_like(INPUTS), "mlp", "all training inputs are constant"),
     ):
         write(tmp_path, {**GOOD, "inputs": inputs})
         with pytest.raises(DatasetInvalidError, match=words):
@@ -215,3 +222,46 @@ def test_what_is_no_file_of_arrays_is_told(tmp_path: Path) -> None:
 def test_a_vocabulary_of_inputs_that_are_no_token_ids_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetInvalidError, match=r"dataset\.vocabulary: inputs of dtype float32 are no token ids"):
         read(tmp_path, GOOD, vocabulary=5)
+
+
+@pytest.mark.parametrize("name", ["inputs", "labels"])
+def test_a_file_of_another_format_by_the_name_of_an_array_is_refused(name: str, tmp_path: Path) -> None:
+    folder = write(tmp_path, {**GOOD}, "folder")
+    np.savez(tmp_path / "other.npz", x=np.ones(3))
+    (folder / f"{name}.npy").write_bytes((tmp_path / "other.npz").read_bytes())
+
+    with pytest.raises(DatasetInvalidError, match=f"{name}: cannot be read"):
+        array_examples(folder)
+
+
+def test_text_in_an_archive_is_no_array(tmp_path: Path) -> None:
+    path = write(tmp_path, {**GOOD})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("ids.npy", "hello")
+
+    with pytest.raises(DatasetInvalidError, match="ids: cannot be read"):
+        array_examples(path)
+
+
+def test_text_of_numbers_that_are_no_characters_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, {**GOOD, "labels": np.resize(["a", "b"], N)}, "folder")
+    damaged = (folder / "labels.npy").read_bytes()
+    (folder / "labels.npy").write_bytes(damaged[:-4] + b"\xff" * 4)
+
+    with pytest.raises(DatasetInvalidError, match="an array of text is damaged"):
+        array_examples(folder)
+
+
+def test_pictures_with_channels_last_are_refused(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
+
+    with pytest.raises(DatasetInvalidError, match=r"as inputs.transpose\(0, 3, 1, 2\) is"):
+        array_examples(write(tmp_path, {**GOOD, "inputs": pictures}))
+
+
+@pytest.mark.parametrize("file", ["~nobody-of-this-name/data.npz", "a" * 300 + ".npz"])
+def test_a_path_that_no_file_can_have_is_refused(file: str, tmp_path: Path) -> None:
+    text = f"schema: 1\nname: own\ndataset: {{kind: arrays, file: '{file}'}}\nforget: {{by: random, count: 2}}\n"
+
+    with pytest.raises(DatasetMissingError, match="cannot be used"):
+        task_from_text(text, "own.yaml", tmp_path).load()

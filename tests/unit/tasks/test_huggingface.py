@@ -96,7 +96,7 @@ def test_a_task_of_it_is_split_as_any_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"text": "texts"}, r"dataset\.text: .*saved has no column 'texts'; did you mean 'text'.; it has text"),
+        ({"text": "texts"}, r"dataset\.text: .*saved has no column 'texts'; did you mean 'text'.; it has 'text'"),
         ({"text": "text", "label": "lable"}, r"dataset\.label: .*no column 'lable'; did you mean 'label'"),
         ({"image": "text"}, "the column 'text' of .* has no pictures"),
         ({"features": ("ragged",)}, "the column 'ragged' of .* lists of numbers of one length"),

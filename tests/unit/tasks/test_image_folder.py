@@ -84,7 +84,7 @@ FAULTS = {
     "no file column": ("name,label\nx,y\n", "line 1: no column 'file'"),
     "nothing at all": ("", "has no rows below its header"),
     "unknown column": ("file,label,subjekt\nx,y,z\n", "line 1: unknown column 'subjekt'; did you mean 'subject'"),
-    "column twice": ("file,label,label\nx,y,z\n", "line 1: a column's name is empty or occurs twice"),
+    "column twice": ("file,label,label\nx,y,z\n", "header: the column '(x|label)' occurs twice"),
     "no rows": (HEAD, "has no rows below its header"),
     "too few cells": (HEAD + ROW + "b/01.png,dog\n", "line 3: 2 cells, and the header has 4"),
     "too many cells": (HEAD + ROW + "b/01.png,dog,p,train,x\n", "line 3: 5 cells, and the header has 4"),

@@ -121,7 +121,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "a number too much": (
         MANY,
         {},
-        "line 52: column 'x' has 120 distinct values and is not numeric, since 'NA' is no number",
+        "line 52: column 'x': 'NA' is neither a number",
     ),
     "too few cells": (HEAD + "3,u\n", {}, "line 4: 2 cells, and the header has 3"),
     "empty label": (HEAD + "3,u,\n4,u,\n", {}, "line 4: the label is empty; give a name; and in 1 more row"),
@@ -129,7 +129,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "one class": ("x,label\n1,a\n2,a\n", {}, "all labels are 'a'"),
     "unknown split": ("x,split,label\n1,,a\n2,val,b\n", {}, "line 3: found split 'val'; allowed: train, test"),
     "nothing but labels": ("label\na\nb\n", {}, "no column is left as a feature"),
-    "a column twice": ("x,x,label\n1,2,a\n", {}, "line 1: a column's name is empty or occurs twice"),
+    "a column twice": ("x,x,label\n1,2,a\n", {}, "header: the column '(x|label)' occurs twice"),
     "no rows": ("x,label\n", {}, "no rows below its header"),
     "nothing": ("", {}, "no rows|no column"),
     "broken quotes": ('x,label\n1,"a"b\n', {}, "line 2: cannot be read as a CSV"),
@@ -180,4 +180,84 @@ def test_without_pyarrow_parquet_names_what_to_install(tmp_path: Path, monkeypat
     (tmp_path / "rows.parquet").write_bytes(b"PAR1")
 
     with pytest.raises(DatasetMissingError, match=r"pip install 'unlearning-harness\[parquet\]'"):
+        table_examples(tmp_path / "rows.parquet", KeyColumns("label"))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("NA", "'NA'"),
+        ('"1,234"', "'1,234'"),
+        ('"3,5"', "'3,5'"),
+        ("40%", "'40%'"),
+        ("nan", "'nan'"),
+        ("1e39", "'1e39'"),
+        ("2024-01-31", "'2024-01-31'"),
+        ("31.1.2024", "'31.1.2024'"),
+    ],
+)
+def test_a_column_that_may_be_numeric_must_be_listed(tmp_path: Path, value: str, shown: str) -> None:
+    text = "size,label\n1,yes\n2,no\n" + f"{value},yes\n"
+
+    with pytest.raises(DatasetInvalidError, match=rf"line 4: column 'size': {shown} is neither a number"):
+        read(tmp_path, text)
+
+    assert encoded(read(tmp_path, text, categorical=["size"]), [0, 1, 2], [0])[0].count(1) == 1
+
+
+def test_a_few_numbers_among_categories_leave_a_column_categorical(tmp_path: Path) -> None:
+    found = read(tmp_path, "doors,label\n2,yes\nfew,no\nmany,yes\n")
+
+    assert encoded(found, [0, 1, 2], [0, 1]) == [[1, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (",age,label\n0,1,yes\n1,2,no\n", "header: column 1 has no name"),
+        ("age,label,age\n1,yes,1\n2,no,2\n", "header: the column 'age' occurs twice"),
+        ("age;label\n1;yes\n2;no\n", "separated by semicolons"),
+        ('age,label\n"1,yes\n2,no\n', "A quotation mark on an earlier line is not closed"),
+        ("age,label\n" + "".join(f"{i},{i / 7}\n" for i in range(50)), "50 different labels in 50 training examples"),
+        ("age,label\n1,1\n2,1.0\n3,2\n", "'1.0' can be confused with '1'"),
+    ],
+)
+def test_a_file_that_is_not_what_it_seems_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DatasetInvalidError, match=said):
+        read(tmp_path, text)
+
+
+def test_a_missing_value_is_no_label(tmp_path: Path) -> None:
+    with pytest.raises(DatasetInvalidError, match="line 4: the label 'NA' is a missing value"):
+        read(tmp_path, "age,label\n1,yes\n2,no\n3,NA\n", missing=["NA"])
+
+
+def test_names_of_columns_are_equal_in_every_unicode_form(tmp_path: Path) -> None:
+    found = read(tmp_path, "cafe\u0301,label\n1,yes\n2,no\n", numeric=["caf\u00e9"])
+
+    assert encoded(found, [0, 1], [0, 1]) == [[-1], [1]]
+
+
+def test_a_cell_may_be_longer_than_the_csv_modules_limit(tmp_path: Path) -> None:
+    found = read(tmp_path, f"age,note,label\n1,{'x' * 200_000},yes\n2,y,no\n", ignore=["note"])
+
+    assert len(found.train.labels) == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"when": ["2024-01-31", "2024-02-01"], "label": ["a", "b"]}, "column 'when'"),
+        ({"parts": [[1, 2], [3]], "label": ["a", "b"]}, "each value of the column 'parts' is a list"),
+    ],
+)
+def test_parquet_columns_of_dates_and_lists_are_refused(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table(columns)
+    if "when" in columns:
+        table = table.set_column(0, "when", table["when"].cast(pyarrow.date32()))
+    parquet.write_table(table, tmp_path / "rows.parquet")
+
+    with pytest.raises(DatasetInvalidError, match=said):
         table_examples(tmp_path / "rows.parquet", KeyColumns("label"))
