@@ -10,12 +10,14 @@ from pathlib import Path
 import cli_reference
 import hook_reference
 import notebook_page
+import python_reference
 import report_reference
 
 DOCS = Path(__file__).parents[1]
 PAGES = {
     "reference/cli.md": cli_reference.page,
     "reference/hooks.md": hook_reference.page,
+    "reference/python.md": python_reference.page,
     "reference/report.md": report_reference.page,
     "tutorials/notebook.md": notebook_page.page,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from typing import Any
 
 import click
 import pytest
+
+import harness
 
 GENERATE = Path(__file__).parents[2] / "docs" / "generate"
 SPECIFICATIONS = '''
@@ -115,3 +118,16 @@ def test_commands_options_and_arguments_are_told(cli_reference: Any) -> None:
         "## harness toys\n\nToys.\n\n### harness toys open\n\nOpen BOXES.\n\n```text\nOne by one.\n```\n\n"
         "| option | meaning |\n| --- | --- |\n| `BOXES...` | (argument) |\n| `--size` | Small \\| large. [default: 3] |\n"
     )
+
+
+def test_the_python_reference_has_every_function_with_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(GENERATE))
+    text = importlib.import_module("python_reference").page()
+
+    for name in harness.__all__:
+        thing = getattr(harness, name)
+        if inspect.isfunction(thing):
+            section = text.split(f"### harness.{name}\n")[1].split("\n### ")[0]
+            assert all(parameter in section for parameter in inspect.signature(thing).parameters), name
+    assert "#### RunReport.models_to_pandas" in text
+    assert "**`RunReport.folder`** (property)" in text
