@@ -92,7 +92,7 @@ class TaskRecord(Record):
     data_digest: str = Field(description="SHA-256 of all data that a result can depend on.")
     split_sizes: dict[str, int] = Field(description="Examples per split: retain, forget, validation, test.")
     class_names: tuple[str, ...] = Field(description="One name per class.")
-    source: str = Field("", description="Where the task was defined: a file or a distribution.")
+    source: str = Field("", description="Where the task was defined: the name of a file or of a distribution.")
     twins: tuple[Twins, ...] | None = Field(
         None, description="Examples that occur in two splits, for every pair of splits; null: not checked."
     )

@@ -6,6 +6,7 @@ It contains everything else that a report needs, so that an interrupted run can 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness._version import __version__
@@ -78,7 +79,7 @@ def begun_report(
             data_digest=data.digest(),
             split_sizes=data.sizes(),
             class_names=data.class_names,
-            source=task.source,
+            source=Path(task.source).name,  # a folder's path would tell who ran it
             twins=tuple(twins),
         ),
         architecture=ArchitectureRecord(

@@ -80,6 +80,7 @@ def _check_names(found: ArchitectureSection) -> None:
         library, colon, _ = found.name.partition(":")
         if colon and library not in LIBRARIES and not FACTORY.fullmatch(found.name):
             raise ValueError(f"name {found.name!r} must be like package.module:factory")
+        _check_module(found.name)
         return
     if found.package is None and found.factory is None:
         return
@@ -91,6 +92,14 @@ def _check_names(found: ArchitectureSection) -> None:
         raise ValueError('package needs factory: "module:function", the function that returns the network')
     if not FACTORY.fullmatch(found.factory):
         raise ValueError(f'factory {found.factory!r} must be "module:function", as in my_package.networks:my_network')
+    _check_module(found.factory)
+
+
+def _check_module(name: str) -> None:
+    if name.partition(":")[0].partition(".")[0] == "__main__":
+        raise ValueError(
+            f"{name!r}: every Python program has a module __main__ of its own; move the network into a module"
+        )
 
 
 def _check_known(name: str, options: dict[str, JsonValue]) -> None:
@@ -206,6 +215,8 @@ def _weights_fault(text: str, base_dir: Path) -> str:
 def _sibling(path: Path) -> str:
     """Return a hint at a file of a similar name in the same folder."""
     parent = path.parent
+    if path.exists():
+        return " but a file" if path.is_file() else " but a folder"
     try:
         return near_match(path.name, sorted(other.name for other in parent.iterdir()))
     except OSError:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import itertools
 import math
+import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -164,7 +165,7 @@ def find_architecture(name: str) -> Callable[..., nn.Module]:
         return library_factory(module_name, attribute)
     try:
         module = importlib.import_module(module_name)
-        factory: Callable[..., nn.Module] = getattr(module, attribute)
+        factory: Callable[..., nn.Module] = operator.attrgetter(attribute)(module)
     except AttributeError as error:
         near = [one for one, value in vars(sys.modules.get(module_name, object)).items() if callable(value)]
         raise ValueError(
@@ -172,6 +173,10 @@ def find_architecture(name: str) -> Callable[..., nn.Module]:
         ) from error
     except ImportError as error:
         raise ValueError(f"the architecture {name!r} cannot be imported: {error}") from error
+    if not callable(factory):
+        raise ValueError(
+            f"{name!r} is a {type(factory).__name__}; it must be a function or a class that returns a network"
+        )
     return factory
 
 

@@ -34,6 +34,12 @@ def load_initial(model: nn.Module, name: str, left_out: Sequence[str]) -> None:
     path = _place(name)
     state: dict[str, Tensor] = model.state_dict()
     wanted = {key: value for key, value in state.items() if not key.startswith(tuple(left_out))}
+    for beginning in left_out:
+        if not any(key.startswith(beginning) for key in state):
+            layers = sorted({f"{key.rpartition('.')[0]}." for key in state if "." in key})
+            raise ValueError(
+                f"init_except: no tensor of the network begins with {beginning!r}{near_match(beginning, layers)}"
+            )
     faults = list(_faults(path, wanted, tuple(left_out)))
     if faults:
         more = f"; and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else ""

@@ -91,3 +91,7 @@ def test_a_table_is_unlearned_and_its_forgotten_rows_are_in_the_report(program: 
     report = report_of(tmp_path / "out")
     assert {model["status"] for model in report["models"]} == {"ok"}
     assert report["task"]["split_sizes"]["forget"] == 12
+    assert report["task"]["source"] == table_task(tmp_path).name
+    assert [
+        name for name in ("report.json", "report.html") if str(tmp_path) in (tmp_path / "out" / name).read_text()
+    ] == []

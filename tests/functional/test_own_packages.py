@@ -250,6 +250,8 @@ LINE = "line 7: architecture."
             ["'1.weight' of the network is not in the file", "'3.weight' has shape (7, 4) in the file", "init_except: [3.]"],
         ),
         (good, '{package: ./package, factory: "flat_net:net", init_except: ["3."]}', [LINE + "init_except:", "needs init"]),
+        (good, '{package: ./package, factory: "__main__:net"}', [LINE + "factory:", "a module __main__ of its own"]),
+        (weights, '{package: ./head.safetensors, factory: "flat_net:net"}', [LINE + "package: there is no folder", "but a file"]),
         (good, "{name: mlp, package: ./package}", [LINE + "name:", "name cannot stand beside package"]),
     ],
 )  # fmt: skip

@@ -337,3 +337,13 @@ def network(n_classes: int, *, kind: str) -> nn.Module:
     """Return a network of a kind."""
     assert n_classes == N_CLASSES
     return NETWORKS[kind]()
+
+
+class Made:
+    """A factory as an attribute of a class."""
+
+    @staticmethod
+    def network(n_classes: int) -> nn.Module:
+        """Return the simplest network."""
+        assert n_classes == N_CLASSES
+        return Layers()

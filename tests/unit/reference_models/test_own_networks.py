@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reference_models.networks.architectures import build_model
+from reference_models.networks.architectures import build_model, find_architecture
 from reference_models.networks.recipe import INITIAL_WEIGHTS, ArchitectureSpec, ModelSpec, Recipe
 from reference_models.training.loop import train_chunk, train_one
 from reference_models.training.mechanism import choice
 from reference_models.training.states import StackedState, member_state
+from tests.unit.guest.networks import N_CLASSES, Layers
 
 SEEDS = (11, 12, 13)
 RECIPE = Recipe(epochs=2, batch_size=8, lr=0.05, schedule="constant")
@@ -179,3 +180,20 @@ def test_every_tensor_of_a_file_that_does_not_fit_is_named(files: Files) -> None
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="no file of initial weights absent"):
         build_model(spec_of("Layers", init=("absent",)), 1)
+
+
+def test_a_beginning_in_init_except_that_no_tensor_has_is_refused(files: Files) -> None:
+    files.write("0", build_model(spec_of("Layers"), 100).state_dict())
+
+    with pytest.raises(
+        ValueError, match=r"init_except: no tensor of the network begins with 'lats\.'; did you mean 'last\.'"
+    ):
+        build_model(spec_of("Layers", init=("0",), init_except=("lats.",)), 1)
+
+
+def test_a_factory_may_be_an_attribute_of_a_class_and_must_be_callable() -> None:
+    factory = find_architecture("tests.unit.guest.networks:Made.network")
+
+    assert isinstance(factory(N_CLASSES), Layers)
+    with pytest.raises(ValueError, match="is a int; it must be a function"):
+        find_architecture("tests.unit.guest.networks:N_CLASSES")
