@@ -35,11 +35,11 @@ def test_the_names_are_what_the_hook_gets(program: Program, task: Path) -> None:
         "print(plugin.__name__, unlearn is plugin.unlearn, list(inspect.signature(unlearn).parameters)[0])\n"
         "print(context.time_limit_s, type(context).__name__)\n"
     )
-    ended = _shell(program, task, code, "--set", "std=0.5", "--time-limit", "7")
+    ended = _shell(program, task, code, "--set", "sigma=0.5", "--time-limit", "7")
 
     assert ended.code == 0, ended.err
     assert ended.out.splitlines() == [
-        "144 36 24 False [('std', 0.5)]",
+        "144 36 24 False [('sigma', 0.5)]",
         "harness_unlearners.noise True model",
         "7.0 Context",
     ]
