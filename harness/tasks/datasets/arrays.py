@@ -76,7 +76,7 @@ def _read(path: Path) -> dict[str, Array]:
     if path.suffix == ".safetensors":
         try:
             return map_tensors(path)
-        except TensorFileError as error:
+        except (TensorFileError, OSError) as error:
             raise DatasetInvalidError(f"{path}: {error}") from error
     raise DatasetInvalidError(
         f"dataset.file: {str(path)!r} is neither an .npz nor a .safetensors file, nor a folder of .npy files "
