@@ -73,7 +73,7 @@ def try_network(spec: ModelSpec, batch_sizes: Iterable[int], device: str = "cpu"
             _check_restored(model, spec, device)
 
 
-def _built(spec: ModelSpec, seed: int) -> nn.Module:
+def _built(spec: ModelSpec, seed: int | None) -> nn.Module:
     name = spec.architecture.name
     with _same_settings("building it"):
         try:
