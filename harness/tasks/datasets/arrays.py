@@ -207,7 +207,7 @@ def _values(array: Array) -> list[Any]:
         DatasetInvalidError: it has text with numbers that are no characters.
     """
     try:
-        return array.tolist()
+        return list(array.tolist())
     except (SystemError, ValueError) as error:
         raise DatasetInvalidError(
             f"an array of text is damaged: {reason(error)}; write it again with numpy.save"
