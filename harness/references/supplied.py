@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from annotated_types import Ge
 from pydantic import TypeAdapter
@@ -46,10 +47,15 @@ class Provenance:
     def sentence(self) -> str:
         """Return it as a sentence for reports."""
         if self.how == "imported":
-            return f"Reference models were imported from {self.source}, not trained here."
-        return (
-            f"Reference models were pulled from {self.source}, trained there with torch {self.torch} on {self.device}."
-        )
+            return f"Reference models were imported from {self._place()}, not trained here."
+        return f"Reference models were pulled from {self._place()}, trained there with torch {self.torch} on {self.device}."
+
+    def _place(self) -> str:
+        """Return the source as others may read it: a folder's name, or a URL without user, password and query."""
+        url = urlsplit(self.source)
+        if "://" not in self.source:
+            return Path(self.source).name
+        return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
 
 
 _PROVENANCE = TypeAdapter(Provenance)

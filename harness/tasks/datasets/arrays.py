@@ -76,7 +76,7 @@ def _read(path: Path) -> dict[str, Array]:
     if path.suffix == ".safetensors":
         try:
             return map_tensors(path)
-        except TensorFileError as error:
+        except (TensorFileError, OSError) as error:
             raise DatasetInvalidError(f"{path}: {error}") from error
     raise DatasetInvalidError(
         f"dataset.file: {str(path)!r} is neither an .npz nor a .safetensors file, nor a folder of .npy files "
@@ -207,12 +207,11 @@ def _values(array: Array) -> list[Any]:
         DatasetInvalidError: it has text with numbers that are no characters.
     """
     try:
-        values: list[Any] = array.tolist()
+        return list(array.tolist())
     except (SystemError, ValueError) as error:
         raise DatasetInvalidError(
             f"an array of text is damaged: {reason(error)}; write it again with numpy.save"
         ) from error
-    return values
 
 
 def _labels(labels: Array, names: tuple[str, ...] | None, faults: Faults) -> list[str]:

@@ -229,7 +229,8 @@ class _Csv:
 
 
 def _decoded(path: Path) -> str:
-    content = path.read_bytes()
+    with foreign(f"{path} cannot be read", DatasetInvalidError):
+        content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -28,7 +28,7 @@ from harness.errors import (
 )
 from harness.references.exchange import INDEX, export, pull
 from harness.references.identity import ROLES
-from harness.references.supplied import NOTE, Supplied
+from harness.references.supplied import NOTE, Provenance, Supplied
 from harness.references.worker_pool import LOGITS
 from tests.unit.supplied.worlds import MODELS, PROGRESS, cached, references
 
@@ -51,7 +51,7 @@ def test_a_pulled_population_is_used_on_another_machine_and_nothing_is_trained(
         assert (
             there[role]
             .origins[0]
-            .startswith(f"Reference models were pulled from {published}, trained there with torch")
+            .startswith(f"Reference models were pulled from {published.name}, trained there with torch")
         )
         assert here[role].origins == ()
 
@@ -249,3 +249,16 @@ def test_models_of_other_data_are_refused_when_they_are_used(published: Path, el
     pull(str(published), PROGRESS)
     with pytest.raises(PopulationInvalidError, match="not of the data and network of made-up"):
         references().populations(MODELS, PROGRESS)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("/home/ann/secret/published", "published"),
+        ("published", "published"),
+        ("https://ann:word@models.example/faces?token=abc", "https://models.example/faces"),
+        ("s3://bucket/faces", "s3://bucket/faces"),
+    ],
+)
+def test_a_report_tells_neither_folders_nor_passwords_of_the_source(source: str, shown: str) -> None:
+    assert f" from {shown}, trained there " in Provenance("pulled", 2, source, "2.4", "cpu").sentence()

@@ -261,3 +261,8 @@ def test_parquet_columns_of_dates_and_lists_are_refused(tmp_path: Path, columns:
 
     with pytest.raises(DatasetInvalidError, match=said):
         table_examples(tmp_path / "rows.parquet", KeyColumns("label"))
+
+
+def test_a_file_that_the_system_does_not_let_be_read_is_refused() -> None:
+    with pytest.raises(DatasetInvalidError, match="/proc/self/mem cannot be read"):
+        table_examples(Path("/proc/self/mem"), KeyColumns("label"))
