@@ -80,7 +80,7 @@ def _check_names(found: ArchitectureSection) -> None:
         library, colon, _ = found.name.partition(":")
         if colon and library not in LIBRARIES and not FACTORY.fullmatch(found.name):
             raise ValueError(f"name {found.name!r} must be like package.module:factory")
-        _check_module(found.name)
+        _check_module("name", found.name)
         return
     if found.package is None and found.factory is None:
         return
@@ -92,13 +92,13 @@ def _check_names(found: ArchitectureSection) -> None:
         raise ValueError('package needs factory: "module:function", the function that returns the network')
     if not FACTORY.fullmatch(found.factory):
         raise ValueError(f'factory {found.factory!r} must be "module:function", as in my_package.networks:my_network')
-    _check_module(found.factory)
+    _check_module("factory", found.factory)
 
 
-def _check_module(name: str) -> None:
+def _check_module(key: str, name: str) -> None:
     if name.partition(":")[0].partition(".")[0] == "__main__":
         raise ValueError(
-            f"{name!r}: every Python program has a module __main__ of its own; move the network into a module"
+            f"{key} {name!r}: every Python program has a module __main__ of its own; move the network into a module"
         )
 
 

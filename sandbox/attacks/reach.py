@@ -69,7 +69,7 @@ def other_splits():
         n_bytes = sum(file.get_tensor(name).nbytes for name in names)
         said = file.metadata()
     header = 8 + int.from_bytes(os.pread(KEPT[0], 8, 0), "little")
-    if names != {f"{split}.{part}" for split in SPLITS for part in ("images", "labels")}:
+    if names != {f"{split}.{part}" for split in SPLITS for part in ("inputs", "labels")}:
         reached(f"{path} contains {sorted(names)}")
     if said or path.stat().st_size != header + n_bytes:
         reached(f"{path} has {path.stat().st_size - header - n_bytes} extra bytes, and the metadata {said}")

@@ -150,7 +150,9 @@ def test_a_network_of_ones_own_travels_into_the_container_and_what_it_lacks_ther
     assert [model["status"] for model in report_of(tmp_path / "net")["models"]] == ["ok", "ok"]
     assert ended["lacking"].code == 21
     assert "No module named 'rich'" in ended["lacking"].err
-    assert "torch, NumPy and the standard library are in the sandbox" in ended["lacking"].err.replace("\n", " ")
+    assert "Beside torch, NumPy and the standard library, the sandbox has the architecture's own module" in ended[
+        "lacking"
+    ].err.replace("\n", " ")
     assert "training reference models" not in ended["lacking"].err
 
 

@@ -224,7 +224,7 @@ def test_a_measurement_without_waiting_on_a_busy_machine_is_told_everywhere(
 
     ended = program("resume", run)
 
-    assert ended.out.splitlines()[1].startswith("Times are not dependable: retraining was measured on a busy machine")
+    assert "Times are not dependable: retraining was measured on a busy machine" in " ".join(ended.out.split())
     assert "Times are not dependable" in (run / "report.html").read_text()
     compared = program("compare", run, finished)
     assert "times are not dependable" in " ".join(compared.out.split())

@@ -52,7 +52,8 @@ def saved_examples(directory: Path, keys: KeyColumns, reading: Reading) -> Examp
         DatasetInvalidError: it cannot be read, a column is missing, or a row is invalid.
     """
     source = _Saved(directory, with_split=keys.split is None)
-    cells = source.named(cells_of(source, keys.found(source)), keys.label)
+    columns = keys.found(source)
+    cells = source.named(cells_of(source, columns), keys.label)
     if reading.text is not None:
         require(source, reading.text, "dataset.text")
         texts = source.texts(reading.text)
@@ -60,8 +61,14 @@ def saved_examples(directory: Path, keys: KeyColumns, reading: Reading) -> Examp
     if reading.image is not None:
         require(source, reading.image, "dataset.image")
         return labelled(source.pictures(reading.image, size=reading.size, grey=reading.grey), cells, source.faults)
+    taken = set(columns.values())
     for name in reading.features:
         require(source, name, "dataset.features")
+        if name in taken:
+            raise DatasetInvalidError(
+                f"dataset.features: the column {name!r} is named twice, or is the label, id, subject or split; leave it out"
+            )
+        taken.add(name)
     inputs = source.features(reading.features)
     return labelled(inputs, cells, source.faults, normalise=False, vocabulary=vocabulary_of(inputs))
 

@@ -81,6 +81,16 @@ def test_features_keep_their_shape_and_type_or_are_joined(tmp_path: Path) -> Non
     assert joined.class_names == ("False", "True")
 
 
+@pytest.mark.parametrize("features", [("x", "x"), ("x", "label"), ("label",), ("id",)])
+def test_a_feature_that_is_named_twice_or_is_the_label_is_refused(tmp_path: Path, features: tuple[str, ...]) -> None:
+    save(tmp_path, {"x": [1.0, 2.0, 3.0], "label": [0, 1, 0], "id": ["a", "b", "c"]})
+
+    with pytest.raises(
+        DatasetInvalidError, match=rf"dataset.features: the column '{features[-1]}' is named twice, or is the label"
+    ):
+        read(tmp_path, features=features)
+
+
 def test_a_task_of_it_is_split_as_any_other(tmp_path: Path) -> None:
     save(tmp_path, {"x": [[float(i), 1.0] for i in range(40)], "label": [i % 2 for i in range(40)]})
     text = (
