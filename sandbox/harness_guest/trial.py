@@ -84,6 +84,9 @@ def _built(spec: ModelSpec, seed: int | None) -> nn.Module:
         raise NetworkError(f"{name} returns a {type(model).__name__}; a factory must return a torch.nn.Module")
     if any(isinstance(layer, torch.jit.ScriptModule) for layer in model.modules()):
         raise NetworkError(f"{name} returns a scripted network; return the Python module, without torch.jit")
+    # By its name: importing torch's compiler takes seconds.
+    if any(type(layer).__name__ == "OptimizedModule" for layer in model.modules()):
+        raise NetworkError(f"{name} returns a compiled network; return the module itself, without torch.compile")
     return model
 
 

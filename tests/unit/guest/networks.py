@@ -325,6 +325,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "DrawnByNumpy": drawn_by_numpy,
     "OneForAll": lambda: ONE,
     "Scripted": lambda: torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(N_INPUTS, N_CLASSES))),
+    "Compiled": lambda: torch.compile(nn.Sequential(nn.Flatten(), nn.Linear(N_INPUTS, N_CLASSES))),
     "Complex": with_buffer("phase", torch.zeros(2, dtype=torch.complex64)),
     "Float8": with_buffer("scale", torch.zeros(2, dtype=torch.float8_e4m3fn)),
     "Quantised": lambda: with_buffer("codes", torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8))(),

@@ -57,6 +57,7 @@ def test_a_network_that_works_is_let_through(kind: str) -> None:
         ("DrawnByNumpy", "'first.bias' differs between two networks of one seed"),
         ("OneForAll", "returns parts of an earlier network again"),
         ("Scripted", "a scripted network"),
+        ("Compiled", "a compiled network"),
         ("Moving", "'mean' changes in a batch of 2 examples in evaluation mode"),
     ],
 )  # fmt: skip
