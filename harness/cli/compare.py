@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -47,13 +48,14 @@ def compare_command(
     """Compare finished runs; the first is the baseline.
 
     RUN is a run's folder, a report.json, or a folder of runs. Differences are marked only if they exceed their uncertainty.
-    Runs that are not comparable are rejected, with the reason.
+    Runs that are not comparable are rejected, with the reason. Runs on several tasks make a table for each task; a file takes the
+    runs on one task.
 
     The file name - is standard output; the table is then not printed.
 
     Exits with 54 if the runs cannot be compared.
     """
-    from harness.comparing import compare, is_drift, load_reports, print_comparison
+    from harness.comparing import by_task, compare, is_drift, load_reports, print_comparison
     from harness.comparing import drift as compare_drift
     from harness.comparing.exporting import FORMATS, STDOUT, check_targets, write
     from harness.comparing.trade_off import UTILITY
@@ -65,21 +67,25 @@ def compare_command(
         raise UsageError("--fail-on-drift and --no-drift contradict each other; pass only one of them.")
     reports = load_reports(runs)
     check_targets([path for _, path in targets], reports)
+    compared = partial(
+        compare, metrics=metrics, everything=everything, forgetting=forgetting, utility=utility or UTILITY
+    )
+    groups = by_task(reports)
     if drift or fail_on_drift or (drift is None and len(reports) > 1 and is_drift(reports)):
-        made = compare_drift(reports, metrics=metrics, everything=everything)
+        made = [compare_drift(reports, metrics=metrics, everything=everything)]
+    elif len(groups) > 1 and not targets and any(len(group) > 1 for group in groups.values()):
+        made = [compared(group) for group in groups.values() if len(group) > 1]
+        for task, group in groups.items():
+            if len(group) == 1:
+                click.echo(f"Not compared: the only run on {task}, {group[0].folder}.", err=True)
     else:
-        made = compare(
-            reports,
-            metrics=metrics,
-            everything=everything,
-            forgetting=forgetting,
-            utility=utility or UTILITY,
-        )
+        made = [compared(reports)]
     for kind, path in targets:
-        write(made, kind, path)
+        write(made[0], kind, path)
     if STDOUT not in [path for _, path in targets]:
-        print_comparison(made)
-    if fail_on_drift and made.marked:
+        for one in made:
+            print_comparison(one)
+    if fail_on_drift and made[0].marked:
         raise SystemExit(DRIFT_FOUND)
 
 

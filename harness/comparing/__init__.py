@@ -4,7 +4,7 @@
 :class:`Comparison`, which :func:`print_comparison` shows and :mod:`harness.comparing.exporting` writes.
 """
 
-from harness.comparing.building import compare, drift, is_drift
+from harness.comparing.building import by_task, compare, drift, is_drift
 from harness.comparing.comparison import Cell, Comparison, Difference, Method, Row
 from harness.comparing.loading import LoadedReport, load_reports
 from harness.comparing.table import print_comparison
@@ -16,6 +16,7 @@ __all__ = [
     "LoadedReport",
     "Method",
     "Row",
+    "by_task",
     "compare",
     "drift",
     "is_drift",

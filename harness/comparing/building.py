@@ -70,6 +70,14 @@ def is_drift(reports: Sequence[LoadedReport]) -> bool:
     return len(methods) == 1 and alike and len({torch_of(one.report) for one in reports}) == len(reports)
 
 
+def by_task(reports: Sequence[LoadedReport]) -> dict[str, list[LoadedReport]]:
+    """Return the reports by the name of their task, in the order in which they were given."""
+    groups: dict[str, list[LoadedReport]] = {}
+    for one in reports:
+        groups.setdefault(one.report.task.name, []).append(one)
+    return groups
+
+
 def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Method]:
     if len(reports) < 2:
         raise UsageError(

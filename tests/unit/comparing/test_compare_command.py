@@ -48,6 +48,33 @@ def test_a_folder_of_runs_will_do(runs: list[Path]) -> None:
     assert "better ▲ 0.600" in call(runs[0].parent).output
 
 
+def on_task(name: str, **runs: float) -> dict[str, LoadedReport]:
+    def moved(one: LoadedReport) -> LoadedReport:
+        task = one.report.task.model_copy(update={"name": name})
+        return LoadedReport(one.report.model_copy(update={"task": task}), one.folder)
+
+    return {f"{name}-{method}": moved(loaded(method, auc)) for method, auc in runs.items()}
+
+
+def test_runs_on_several_tasks_have_a_table_for_each_task(runs: list[Path], tmp_path: Path) -> None:
+    more = saved(tmp_path / "more", **on_task("digits", finetune=0.7, scrub=0.8), **on_task("rows", ssd=0.6))
+
+    ended = call(*runs, *more)
+
+    assert ended.exit_code == 0
+    assert ended.stdout.index("2 methods on faces") < ended.stdout.index("2 methods on digits")
+    assert "on rows" not in ended.stdout
+    assert f"Not compared: the only run on rows, {more[-1]}." in ended.stderr
+
+
+def test_runs_that_are_each_the_only_one_on_their_task_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    more = saved(tmp_path / "more", **on_task("digits", finetune=0.7))
+
+    assert call(runs[0], *more).exit_code == NotComparableError.exit_code
+    assert call(*runs, *more, "--csv", tmp_path / "c.csv").exit_code == NotComparableError.exit_code
+    assert not (tmp_path / "c.csv").exists()
+
+
 def test_all_documents_are_written_and_the_table_shown(runs: list[Path], tmp_path: Path) -> None:
     names = {"-o": "c.html", "--csv": "c.csv", "--latex": "c.tex", "--json": "c.json"}
     options = [part for option, name in names.items() for part in (option, tmp_path / name)]
