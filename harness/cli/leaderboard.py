@@ -65,6 +65,7 @@ def leaderboard_command(
     from harness.leaderboards.site import INDEX
 
     check_target(site)
+    key = key or default_key(site)  # now: afterwards, the working directory may be a site that was replaced
     found = find_reports(folders)
     for one in found.skipped:
         click.echo(f"Skipped: {one.source}: {one.reason}", err=True)
@@ -82,7 +83,7 @@ def leaderboard_command(
         key=key,
         excluded=excluded,
     )
-    secret = f"; public, with the key {key or default_key(site)}" if made.public else ""
+    secret = f"; public, with the key {key}" if made.public else ""
     click.echo(f"{site / INDEX}: {words.counted(made)}{secret}")
 
 

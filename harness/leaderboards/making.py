@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.comparing.trade_off import UTILITY
+from harness.errors import UsageError
 from harness.leaderboards.board import Leaderboard
 from harness.leaderboards.building import TITLE, rank_all
 from harness.leaderboards.excluding import exclude
@@ -44,7 +45,7 @@ def make_leaderboard(
     is_public = site is not None and (has_secrets(found) if public is None else public)
     with contextlib.ExitStack() as stack:
         if site is not None and is_public:
-            kept = stack.enter_context(published(kept, Commitments.of_file(key or default_key(site))))
+            kept = stack.enter_context(published(kept, Commitments.of_file(_key_file(site, key))))
         ranked = rank_all(kept, ranked_by=ranked_by, utility=utility or UTILITY, title=title or TITLE)
         made = replace(ranked, excluded=gone, public=is_public)
         if site is not None:
@@ -54,4 +55,14 @@ def make_leaderboard(
 
 def default_key(site: Path) -> Path:
     """Return the file of the key that belongs to a site, beside its folder."""
-    return site.with_name(f"{site.resolve().name}.key")
+    place = site.resolve()
+    return place.with_name(f"{place.name}.key")
+
+
+def _key_file(site: Path, key: Path | None) -> Path:
+    """Return the file of the key; raise UsageError if it would be published with the site."""
+    if key is not None and key.resolve().is_relative_to(site.resolve()):
+        raise UsageError(
+            f"The key {key} would be published, since it lies in the site {site}. Name a file outside of it."
+        )
+    return key or default_key(site)

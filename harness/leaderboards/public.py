@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,14 +44,8 @@ class Commitments:
         Raises:
             OutputUnwritableError: the file cannot be read or written, or has no key.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise write_error(path, error) from error
+        if not path.exists():
+            _write_key(path)
         try:
             key = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except (OSError, ValueError) as error:
@@ -66,6 +60,21 @@ class Commitments:
         """Return the commitment to a JSON value, 64 hexadecimal digits."""
         text = json.dumps(value, sort_keys=True).encode()
         return hmac.new(self.key, text, hashlib.sha256).hexdigest()
+
+
+def _write_key(path: Path) -> None:
+    """Write a new key, whole or not at all; keep the one of another process that was quicker."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def has_secrets(found: Found) -> bool:

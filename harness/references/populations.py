@@ -133,8 +133,8 @@ class References:
         self.device = device
         self.cache = cache or Cache("references")
         self.supplied = supplied or Supplied()
-        self._digest = data.digest()
-        self.queries = QueryPlan.of(task.recipe, self.spec, self._digest) if queries is None else queries
+        self.data_digest: str = data.digest()
+        self.queries = QueryPlan.of(task.recipe, self.spec, self.data_digest) if queries is None else queries
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -309,7 +309,7 @@ class References:
                     "format": 1,
                     "task": self.task.name,
                     "role": role,
-                    "data": self._digest,
+                    "data": self.data_digest,
                     "model": to_json(self.spec),
                     "recipe": to_json(self.task.recipe),
                     "seeds": list(seeds[start : start + self.task.recipe.chunk]),
@@ -344,7 +344,7 @@ class References:
     def _data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
-            {"format": 2, "data": self._digest}, lambda to: write_examples(self.data, to / DATA_FILE)
+            {"format": 2, "data": self.data_digest}, lambda to: write_examples(self.data, to / DATA_FILE)
         )
         return folder / DATA_FILE
 

@@ -323,7 +323,7 @@ class _Job:
         """Record the inputs of the result; on resuming, raise if they have changed."""
         identity = {
             "task": key_of(self.task.definition),
-            "data": found.data.digest(),
+            "data": found.references.data_digest,
             "recipe": to_json(self.task.recipe),
             "plugin": found.facts.digest,
             "runner": found.runner.facts.name,

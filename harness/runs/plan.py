@@ -57,7 +57,7 @@ class Work:
     def of(cls, config: RunConfig, references: References, runner: str) -> Work:
         """Return the work of a run by the runner of this name."""
         training = {
-            "data": references.data.digest(),
+            "data": references.data_digest,
             "model": to_json(references.spec),
             "recipe": to_json(references.task.recipe),
             "device": device_kind(references.device),

@@ -128,7 +128,7 @@ def _inputs(
         queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
     )
     models = config.models or task.models
-    _check(report, data, references, models, folder)
+    _check(report, references, models, folder)
     populations = references.populations(models, progress)
     for text in take_rebuilt():
         progress.notice(text)
@@ -151,9 +151,9 @@ def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> 
     return asked
 
 
-def _check(report: Report, data: TaskData, references: References, models: int, folder: Path) -> None:
+def _check(report: Report, references: References, models: int, folder: Path) -> None:
     """Raise ResumeMismatchError unless data and reference models are the run's; otherwise numbers would not be comparable."""
-    changed = ["the task's data"] if data.digest() != report.task.data_digest else []
+    changed = ["the task's data"] if references.data_digest != report.task.data_digest else []
     keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
     if not changed and known != keys:

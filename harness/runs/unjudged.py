@@ -76,7 +76,7 @@ def begun_report(
             name=task.name,
             description=task.description,
             definition=dict(task.definition),
-            data_digest=data.digest(),
+            data_digest=found.references.data_digest,
             split_sizes=data.sizes(),
             class_names=data.class_names,
             source=Path(task.source).name,  # a folder's path would tell who ran it

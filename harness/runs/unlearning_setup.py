@@ -56,7 +56,7 @@ class UnlearningSetup(Prepared):
     @classmethod
     def of(cls, found: Prepared, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
         """Return the setup for these originals."""
-        data_file = guest_data(found.data, found.data.digest())
+        data_file = guest_data(found.data, found.references.data_digest)
         return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {})
 
     def judge_device_of(self, core_set: CoreSet) -> str:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from harness.cli.root import cli
 from harness.core.outcomes import Evidence, LogCapture
-from harness.errors import OutputUnwritableError
+from harness.errors import OutputUnwritableError, UsageError
 from harness.leaderboards.public import Commitments
 from harness.report.document import Report
 from tests.unit.comparing.samples import report
@@ -122,6 +122,30 @@ def test_the_key_is_its_owners_alone_and_lies_outside_the_site(runs: Path, tmp_p
     key = tmp_path / "site.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.read_bytes().strip() not in everything(files)
+
+
+def test_the_key_of_the_working_directory_lies_beside_it(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    monkeypatch.chdir(tmp_path / "site")
+
+    built(runs, Path(), "--public")
+
+    assert (tmp_path / "site.key").is_file()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_key_that_would_be_published_is_refused(runs: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+
+    result = CliRunner().invoke(
+        cli, ["leaderboard", str(runs), "-o", str(site), "--public", "--key", str(site / "key")]
+    )
+
+    assert result.exit_code == UsageError.exit_code
+    assert "would be published" in result.output
+    assert not site.exists()
 
 
 def test_a_task_that_is_marked_as_secret_is_public_by_default(tmp_path: Path) -> None:

@@ -27,25 +27,6 @@ RECIPE = Recipe(epochs=1, batch_size=20, lr=0.05)
 SEEDS = (1, 2, 3)
 
 
-class Words(nn.Module):
-    """The mean of embeddings, and a linear layer."""
-
-    def __init__(self, vocabulary: int, n_classes: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, 8)
-        self.head = nn.Linear(8, n_classes)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(n, length) to (n, n_classes)."""
-        out: Tensor = self.head(self.embedding(tokens).mean(1))
-        return out
-
-
-def words(vocabulary: int, n_classes: int) -> nn.Module:
-    """Return a network of token ids."""
-    return Words(vocabulary, n_classes)
-
-
 def sequences(input_shape: Sequence[int], n_classes: int) -> nn.Module:
     """Return a network of sequences of vectors, whose layer sees all steps of a sequence."""
     length, width = input_shape
@@ -65,7 +46,7 @@ CASES: dict[str, tuple[ModelSpec, Mechanism]] = {
     "floating-point pictures": (spec("small-cnn", (2, 12, 12), mean=(0.5, 1.0), std=(2.0, 0.5)), "grouped"),
     "pictures of half precision, not normalised": (spec("patch-cnn", (2, 12, 12), "float16"), "grouped"),
     "texts": (spec("embedding-bag", (9,), "int32", vocabulary=30), "vmap"),
-    "token ids": (spec("test_other_inputs:words", (9,), "int32", vocabulary=30), "vmap"),
+    "token ids": (spec("embedding-bag", (9,), "int32", vocabulary=30), "vmap"),
 }
 
 

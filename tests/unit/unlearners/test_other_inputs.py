@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from harness_guest.data import Normalisation, SplitData
 from reference_models.networks.architectures import build_model
@@ -13,28 +12,11 @@ from tests.unit.unlearners.bench import BUDGETED, N_CLASSES, context, distance, 
 
 SPECS = {
     "vectors": ModelSpec(ArchitectureSpec("mlp", {"hidden": [8]}), (7,), N_CLASSES, dtype="float32"),
-    "tokens": ModelSpec(ArchitectureSpec(f"{__name__}:words"), (5,), N_CLASSES, dtype="int32", vocabulary=20),
+    "tokens": ModelSpec(
+        ArchitectureSpec("embedding-bag", {"width": 8, "hidden": []}), (5,), N_CLASSES, dtype="int32", vocabulary=20
+    ),
 }
 OPTIONS = {"ssd": {"alpha": 0.5}}
-
-
-class Words(nn.Module):
-    """The mean of embeddings, and a linear layer."""
-
-    def __init__(self, vocabulary: int, n_classes: int) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, 8)
-        self.head = nn.Linear(8, n_classes)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(n, length) to (n, n_classes)."""
-        out: Tensor = self.head(self.embedding(tokens).mean(1))
-        return out
-
-
-def words(vocabulary: int, n_classes: int) -> nn.Module:
-    """Return a network of token ids."""
-    return Words(vocabulary, n_classes)
 
 
 def split(kind: str, n_examples: int, seed: int) -> SplitData:
