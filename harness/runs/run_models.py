@@ -116,7 +116,7 @@ def _unlearn_one(
     began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
         outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
-        if setup.config.keep_weights:
+        if setup.config.keep_weights or setup.probes:
             store.keep_weights(index, weights)
         with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
             logits = logits_of(setup.spec, weights, setup.data, setup.judge_device_of(session.core_set), setup.queries)

@@ -3,7 +3,7 @@
 - ``run.json``: the requested options and what they were resolved to, including the task.
 - ``begun.json``: the report without models, written when the first model starts.
 - ``models/0007/``: a folder per model. ``attempts.json`` is written before each attempt, ``logits.safetensors`` and then
-  ``outcome.json`` at its end.
+  ``outcome.json`` at its end; ``weights.safetensors`` if they are kept, or until the probes, ``probe-*.safetensors``, are there.
 - ``report.json`` and ``report.html``: written at the end.
 """
 
@@ -32,6 +32,7 @@ from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, Ru
 from harness.runs.budget import Limit
 
 RUN = "run.json"
+WEIGHTS = "weights.safetensors"
 MATRIX = "matrix.json"
 """File in a folder with a run for each of several versions of torch."""
 LOCK = ".lock"
@@ -234,8 +235,28 @@ class RunStore:
         self._write_json(folder / "outcome.json", asdict(outcome))
 
     def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Write a model's unlearned weights, for ``--keep-weights``."""
-        self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
+        """Write a model's unlearned weights, for ``--keep-weights`` and for probes."""
+        self._model(index)
+        self._write(self.weights_file(index), save(dict(weights)))
+
+    def drop_weights(self) -> None:
+        """Delete all unlearned weights."""
+        for index in self._indices(WEIGHTS):
+            self.weights_file(index).unlink(missing_ok=True)
+
+    def weights_file(self, index: int) -> Path:
+        """Return the place of a model's unlearned weights."""
+        return self._place(index) / WEIGHTS
+
+    def probe_file(self, index: int, probe: str) -> Path:
+        """Return the place of what a probe computed from a model's unlearned weights."""
+        return self._place(index) / f"probe-{probe}.safetensors"
+
+    def probed(self, index: int, probe: str) -> dict[str, NDArray[Any]]:
+        """Return what a probe computed from a model's unlearned weights; the first axis has length 1."""
+        file = self.probe_file(index, probe)
+        with _damage_reported(file):
+            return load(file.read_bytes())
 
     def finished(self) -> dict[int, ModelOutcome]:
         """Return the outcomes of models that have ended, by index.

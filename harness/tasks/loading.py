@@ -150,14 +150,15 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
         folder=base_dir,
+        evaluators=definition.evaluators,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
     )
 
 
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
-    """Return the definition as JSON values, without ``journal`` and ``sisa`` if the task has none."""
+    """Return the definition as JSON values, without ``journal``, ``sisa`` and ``evaluators`` if the task has none."""
     values = definition.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in values.items() if value is not None or key not in ("journal", "sisa")}
+    return {key: value for key, value in values.items() if value or key not in ("journal", "sisa", "evaluators")}
 
 
 def _load(definition: schema.TaskFile, base_dir: Path) -> TaskData:

@@ -205,6 +205,7 @@ class Task:
         definition: the task as plain JSON values, for the report.
         source: origin of the task: a file or a distribution.
         folder: base of relative paths in ``definition``; None for a task without a file.
+        evaluators: names of evaluators to use besides the default ones.
     """
 
     name: str
@@ -221,6 +222,7 @@ class Task:
     sisa: SisaRequest | None = None
     margins: Margins = field(default_factory=Margins)
     folder: Path | None = None
+    evaluators: tuple[str, ...] = ()
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """Return the network's specification for this data."""
