@@ -44,7 +44,7 @@ def run_evidence(
     """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
     evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
-    return replace(evidence, probes=probed or {})
+    return evidence if probed is None else replace(evidence, probes=probed.arrays, unprobed=probed.reasons)
 
 
 def assemble(

@@ -206,6 +206,7 @@ class Task:
         source: origin of the task: a file or a distribution.
         folder: base of relative paths in ``definition``; None for a task without a file.
         evaluators: names of evaluators to use besides the default ones.
+        layers: names of modules of the network whose outputs are compared; empty for those of bundled networks.
     """
 
     name: str
@@ -223,6 +224,7 @@ class Task:
     margins: Margins = field(default_factory=Margins)
     folder: Path | None = None
     evaluators: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """Return the network's specification for this data."""
