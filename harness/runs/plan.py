@@ -103,13 +103,13 @@ class Plan:
     train_s: float | None
     measure_s: float | None
     unlearn_s: float | None
-    probe_s: float | None
     score_s: float | None
     limit: Limit | None
     cache_mib: float
     run_mib: float
     host_mib: float
     probes: tuple[str, ...] = ()
+    probe_s: float = 0.0
     trial: bool = False
 
     @property
