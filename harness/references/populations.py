@@ -53,6 +53,7 @@ class Population:
         from_cache: all chunks were cache hits.
         queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
         origins: where chunks that were not trained here came from, a sentence each.
+        kept: of models that an earlier request of a stream returned, the plugin's state for each; None where it kept none.
     """
 
     role: Role
@@ -64,6 +65,7 @@ class Population:
     journals: tuple[Path, ...] = ()
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    kept: tuple[NDArray[np.uint8] | None, ...] = ()
 
     def journal(self, index: int) -> Path | None:
         """Return the training journal of one model; None if there is none."""
@@ -113,6 +115,9 @@ class References:
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
+
+    Attributes:
+        roles: populations that are trained: all three, or two for a later request of a stream.
     """
 
     def __init__(
@@ -135,6 +140,8 @@ class References:
         self.supplied = supplied or Supplied()
         self.data_digest: str = data.digest()
         self.queries = QueryPlan.of(task.recipe, self.spec, self.data_digest) if queries is None else queries
+        later = task.request is not None and task.request.number > 1
+        self.roles: tuple[Role, ...] = ROLES[1:] if later else ROLES
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -149,14 +156,15 @@ class References:
         check_network(self.task, self.spec, self.data)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
-        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
+        """Return the populations of ``models`` members each; train chunks that are missing in the cache.
 
+        A later request of a stream has no originals: it begins with the models that the request before returned.
         On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
-        with progress.step("reading reference models", len(ROLES)) as step:
+        with progress.step("reading reference models", len(self.roles)) as step:
             found: dict[str, Population] = {}
-            for role in ROLES:
+            for role in self.roles:
                 found[role] = self.population(role, models)
                 step.advance()
         return found
@@ -243,12 +251,12 @@ class References:
                 f"{models} models of {self.task.name} were requested, and {least} were imported. Pass --models {least} or "
                 "fewer, or import more with `harness references import`."
             )
-        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
+        return [chunk for role in self.roles for chunk in self.chunks(role, models) if not self._held(chunk)]
 
     def _imported(self, models: int) -> tuple[int, int]:
         """Return the smallest and the largest number of imported models among those of each population."""
         counts = []
-        for role in ROLES:
+        for role in self.roles:
             chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
             found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
             counts.append(sum(one.models for one in found if one.how == "imported"))

@@ -16,6 +16,10 @@ from harness.runs.prepare import load_references
 from harness.runs.probing import names_of_run, probes_for
 from harness.runs.runner_choice import check_runner
 from harness.runs.store import check_new_folder
+from harness.runs.streams import check_options
+from harness.tasks.checking import load_data
+from harness.tasks.loading import request_task
+from harness.tasks.task import Request
 
 
 def dry_run(config: RunConfig, progress: Progress) -> Plan:
@@ -28,6 +32,10 @@ def dry_run(config: RunConfig, progress: Progress) -> Plan:
     """
     config = config.with_absolute_paths()
     task = find_task(config.task)
+    if task.deletions:
+        check_options(config, task)
+        load_data(task)
+        task = request_task(task, Request(1, task.deletions))
     plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
     limit_in_force_s()
     evaluators, _ = choose_evaluators(names_of_run(config, task))
