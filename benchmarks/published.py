@@ -166,7 +166,9 @@ def resnet18(folder: Path, row: Published) -> Ours:
     part, _, what = row.quantity.partition("_")
     logits, labels = _logits(found, folder.parent / "cifar10")
     chosen = (labels == forgotten_class(row.item)) == (part == "forget")
-    return Ours(_accuracy(logits[chosen], labels[chosen]) if what == "accuracy" else _loss(logits[chosen], labels[chosen]))
+    return Ours(
+        _accuracy(logits[chosen], labels[chosen]) if what == "accuracy" else _loss(logits[chosen], labels[chosen])
+    )
 
 
 def forgotten_class(name: str) -> int | None:

@@ -29,7 +29,7 @@ READ_S = 120.0
 State = dict[str, NDArray[Any]]
 
 OTHER_NAMES = ((r"\.shortcut\.", ".downsample."), (r"^linear\.", "fc."))
-"""Patterns of layer names in kuangliu's ResNets for CIFAR, which have many public copies, and torchvision's names, which we use."""
+"""Patterns of layer names in kuangliu's ResNets for CIFAR, which have many public copies, and our names for these layers."""
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

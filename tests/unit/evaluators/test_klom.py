@@ -161,7 +161,9 @@ def test_the_released_estimate_does_not_scale_the_floor_and_can_be_negative() ->
     assert released.divergences(ones, zeros)[0] == 0  # nothing is left of the unlearned side
     assert released.divergences(half, half)[0] == 0
     assert released.divergences(np.full((3, 1), 2.0), np.full((3, 1), 2.0))[0] == pytest.approx(0, abs=1e-12)
-    assert released.divergences(np.array([[0.0], [200.0]]), np.array([[0.0], [100.0]]))[0] == pytest.approx(0, abs=1e-12)
+    assert released.divergences(np.array([[0.0], [200.0]]), np.array([[0.0], [100.0]]))[0] == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 def _by_loop(left: np.ndarray, right: np.ndarray) -> float:
