@@ -90,6 +90,7 @@ class Plan:
         limit: expected limit of a model; None if unknown.
         cache_mib, run_mib: what the run will write.
         host_mib: memory of the host for weights and outputs of all models.
+        choice: what the choice of the forget set by models takes; empty if there is nothing to choose.
     """
 
     config: RunConfig
@@ -106,6 +107,7 @@ class Plan:
     run_mib: float
     host_mib: float
     trial: bool = False
+    choice: str = ""
 
     @property
     def _parts_s(self) -> tuple[float | None, ...]:
@@ -169,6 +171,8 @@ class Plan:
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield a name and a text for each part of the plan, for ``--dry-run``."""
         cached = len(ROLES) * self.models - self.to_train
+        if self.choice:
+            yield "Forget set", self.choice
         yield "Models", f"{self.models} a population, {self.unlearnings} to unlearn"
         yield "References", f"{cached} cached, {self.to_train} to train: {self._training()}"
         yield "Limit", self._limit()
@@ -209,6 +213,8 @@ def make_plan(
     work: Work,
     network: Population,
     history: History | None = None,
+    *,
+    choice: str = "",
 ) -> Plan:
     """Return the plan of a run. Nothing is trained, and no sandbox is started.
 
@@ -216,6 +222,7 @@ def make_plan(
         config, task, references, work: of the run.
         network: an untrained model of the task, for its size.
         history: durations of earlier runs; default: the user's.
+        choice: what the choice of the forget set by models takes, a sentence.
 
     Raises:
         UsageError: another number of models was imported.
@@ -249,6 +256,7 @@ def make_plan(
         cache_mib=sizes.cache_mib(to_train, len(ROLES) * models),
         run_mib=unlearnings * (sizes.outputs + (sizes.weights if config.keep_weights else 0)) / MIB,
         trial=trial,
+        choice=choice,
         host_mib=(models * (len(ROLES) * sizes.outputs + sizes.weights) + unlearnings * sizes.outputs) / MIB,
     )
 

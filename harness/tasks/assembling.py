@@ -18,7 +18,7 @@ from harness.tasks.datasets import corrupting
 from harness.tasks.examples import Examples
 from harness.tasks.fitting import Kind, misfits
 from harness.tasks.normalisation import statistics
-from harness.tasks.task import Split, TaskData
+from harness.tasks.task import Split, TaskData, Undivided
 from harness.tasks.yaml.wording import with_faults
 
 PICTURE_DIMS = 4
@@ -27,6 +27,21 @@ PICTURE_DIMS = 4
 
 def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
     """Return a task's data, deterministic for the same definition and files.
+
+    Args:
+        definition: a valid task file.
+        base_dir: base of relative paths in it.
+
+    Raises:
+        DatasetMissingError: the data is not on this machine; the message names the expected path.
+        DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
+    """
+    whole = undivided(definition, base_dir)
+    return splitting.divided(whole, _forget(whole.train, definition.forget, whole.class_names, base_dir))
+
+
+def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
+    """Return a task's data before the forget set is chosen.
 
     Only training labels are corrupted, since held-out examples are split off before.
 
@@ -52,13 +67,10 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
             "all training inputs are constant: every example is the same, and nothing can be learned; use other inputs"
         )
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
-    forget = _forget(train, definition.forget, examples.class_names, base_dir)
-    retain_part, forget_part = splitting.part_forget(train, forget)
     wanted = examples.normalise or definition.normalization is not None
     mean, std = statistics(train, definition.normalization) if wanted else ((), ())
-    return TaskData(
-        retain=retain_part,
-        forget=forget_part,
+    return Undivided(
+        train=train,
         validation=validation,
         test=test,
         class_names=examples.class_names,
@@ -218,6 +230,8 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
     if isinstance(rule, schema.ForgetCorrupted):
         return corrupting.corrupted_examples(train)
+    if isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+        raise DatasetInvalidError(f"forget.by: {rule.by}: the forget set is not known before it is chosen by models")
     return splitting.forget_ids(train, _ids(rule, base_dir))
 
 
