@@ -25,6 +25,7 @@ from harness.report.budget_words import (
     undependable_sentence,
     used_sentence,
 )
+from harness.report.choice_words import choice_sentence
 from harness.report.deaths import evidence_lines, printed
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
@@ -89,6 +90,7 @@ def render_page(report: Report) -> str:
         status_words=words.STATUS_WORDS,
         model_columns=MODEL_COLUMNS,
         journal=journal_sentences(report),
+        choice=choice_sentence(report.task.chosen),
         twins=twin_sentence(report),
         undependable=undependable_sentence(report),
         failed=failed_sentence(report),
