@@ -311,6 +311,7 @@ def address() -> str:
 
 def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
+    gc.disable()  # as a guest does while it imports
     for name in (*LIBRARIES, *OWN):
         import_module(name)
     for found in pkgutil.walk_packages(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
@@ -324,6 +325,7 @@ def _serve(place: str) -> None:
     for module, name, value in stand_in():
         setattr(module, name, value)
     gc.collect()
+    gc.enable()
     gc.freeze()  # else the first collection of every fork copies all pages
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
