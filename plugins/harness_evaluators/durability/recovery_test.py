@@ -4,11 +4,12 @@ Two numbers of each model count under a condition: its excess (mean confidence o
 the change, and the gain of the excess by the change. Memory that comes back shows in both. A gain alone would also be seen of
 models that were over-forgotten and return to what retrained models answer; an excess alone, of models that had it before.
 
-Both are replaced by their ranks over all models, and compared by their means, as z-values. The statistic of a condition is the
-smaller z; that of the test is the largest over conditions. Its null distribution comes from permutations of the models: after
-perfect unlearning, unlearned, retrained and control models are exchangeable, whatever the conditions do. So the test is exact at
-any number of models, and the largest of many conditions costs no further correction. Source: Westfall and Young,
-"Resampling-Based Multiple Testing" (1993), chapter 2.
+Each is replaced by its rank over all models, and compared by its mean. The largest mean rank over all conditions has a null
+distribution from permutations of the models: after perfect unlearning, unlearned, retrained and control models are exchangeable,
+whatever the conditions do. So both tests are exact at any number of models, and the largest of many conditions costs no further
+correction. The p-value of a condition is the larger of the two, and that of the whole test the smallest over conditions. Source:
+Westfall and Young, "Resampling-Based Multiple Testing" (1993), chapter 2; Berger, "Multiparameter hypothesis testing and
+acceptance sampling" (1982) for the larger of two p-values.
 """
 
 from __future__ import annotations
@@ -50,13 +51,16 @@ def test(found: Sequence[Condition], row: str, references: Sequence[str], rng: n
     gain = after - _columns([one.before for one in found], names)
     compared = len(found[0].after[row].excess)
     labels = _labels(compared, len(after), rng)
-    z = np.minimum(labels @ _centred_ranks(after), labels @ _centred_ranks(gain))
-    largest = z.max(axis=1)
-    by_condition = (largest[:, None] >= z[:1] - ROUNDING).mean(axis=0)
-    # Of equally extreme conditions, the one with the largest difference of means after the change.
+    by_condition = np.maximum(*(_family_wise(labels @ _centred_ranks(side)) for side in (after, gain)))
+    # Of equally significant conditions, the one with the largest difference of means after the change.
     differences = after[:compared].mean(axis=0) - after[compared:].mean(axis=0)
-    strongest = int(np.where(z[0] >= largest[0] - ROUNDING, differences, -np.inf).argmax())
+    strongest = int(np.where(by_condition <= by_condition.min(), differences, -np.inf).argmax())
     return Recovery(float(by_condition[strongest]), by_condition, strongest)
+
+
+def _family_wise(sums: Values) -> Values:
+    """Return the family-wise p-value of each column, from its sum (row 0) and those under each permutation (max-T)."""
+    return np.asarray((sums.max(axis=1)[:, None] >= sums[:1] - ROUNDING).mean(axis=0))
 
 
 def _columns(found: Sequence[Mapping[str, Answers]], names: Sequence[str]) -> Values:

@@ -33,7 +33,7 @@ BEFORE = Description(
 def memory(condition: str) -> Description:
     """Return the description of the memory after a condition."""
     return Description(
-        f"{condition}_memory",
+        f"memory_{condition}",
         "closer_to_reference",
         f"As memory_before, after {described(condition)}.",
         unit="share",
@@ -43,7 +43,7 @@ def memory(condition: str) -> Description:
 def gain(condition: str) -> Description:
     """Return the description of the gain of confidence under a condition."""
     return Description(
-        f"{condition}_gain",
+        f"gain_{condition}",
         "closer_to_reference",
         f"Change of the mean confidence (phi) on the forget set by {described(condition)}.",
     )
@@ -52,7 +52,7 @@ def gain(condition: str) -> Description:
 def accuracy_gain(condition: str) -> Description:
     """Return the description of the gain of accuracy under a condition."""
     return Description(
-        f"{condition}_accuracy_gain",
+        f"accuracy_gain_{condition}",
         "closer_to_reference",
         f"Change of the accuracy on the forget set by {described(condition)}.",
         unit="share",
