@@ -23,6 +23,7 @@ failed_as_option = click.option(
     type=click.Choice(["missing", "noop"]),
     help="Exclude failed models, or count each as its original.",
 )
+EVALUATOR_HELP = "Only this evaluator, `default` or `all`; may be repeated.  [default: default]"
 export_option = click.option(
     "--export", "exporters", multiple=True, help="Export the finished run with this exporter; may be repeated."
 )
@@ -96,7 +97,7 @@ def resume_command(
 
 @click.command("evaluate", short_help="Evaluate a finished or interrupted run again, without unlearning.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
+@click.option("--evaluator", "evaluators", multiple=True, help=EVALUATOR_HELP)
 @failed_as_option
 @export_option
 def evaluate_command(
@@ -120,7 +121,7 @@ def evaluate_command(
 )
 @click.option("--name", help="Name of the method.  [default: the file's name]")
 @click.option("--task", help="Name of the task.")
-@click.option("--evaluator", "evaluators", multiple=True, help="Only this evaluator; may be repeated.  [default: all]")
+@click.option("--evaluator", "evaluators", multiple=True, help=EVALUATOR_HELP)
 @export_option
 def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> None:
     """Evaluate OUTPUTS of models that were trained and unlearned elsewhere.

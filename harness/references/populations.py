@@ -2,7 +2,7 @@
 
 A population is built in chunks of the recipe's size. Each chunk is one cache entry: a killed build loses at most one chunk, and
 a larger population reuses the chunks of a smaller one. An entry has the logits on every split and under every query
-(:mod:`harness.references.queries`) and, for originals, the weights, which the unlearner needs.
+(:mod:`harness.references.queries`), and the weights: the unlearner needs those of the originals, probes those of all.
 """
 
 from __future__ import annotations
@@ -171,9 +171,9 @@ class References:
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
         """Return the cache keys of a population's chunks, cached or not."""
-        return tuple(self._key(chunk) for chunk in self.chunks(role, models))
+        return tuple(self.key(chunk) for chunk in self.chunks(role, models))
 
-    def _key(self, chunk: Chunk) -> str:
+    def key(self, chunk: Chunk) -> str:
         """Return the key of a trained chunk, or the digest of a supplied one's content, since imports share a cache key."""
         return key_of(chunk.inputs) if chunk.supplied is None else self.supplied.content_key(chunk.key_inputs)
 
@@ -189,7 +189,7 @@ class References:
         if chunk.supplied is not None:
             return self.supplied.folder(chunk.key_inputs), True
         with nullcontext(workers) if workers else Workers() as crew:
-            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or _ignore, crew)
+            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or ignore, crew)
             return self.cache.get_or_build(chunk.inputs, build)
 
     def population(self, role: Role, models: int) -> Population:
@@ -197,11 +197,11 @@ class References:
         chunks, keys, hits, journals, origins = [], [], [], [], []
         for chunk in self.chunks(role, models):
             folder, hit = self.folder(chunk)
-            chunks.append(_read(folder, chunk.models))
+            chunks.append(_read(folder, chunk.models, weights=role == "original"))
             if chunk.supplied is not None:
                 self._check_fit(chunks[-1], chunk)
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
-            keys.append(self._key(chunk))
+            keys.append(self.key(chunk))
             hits.append(hit)
             origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
         logits: dict[str, NDArray[np.float32]] = {
@@ -269,7 +269,7 @@ class References:
         self.check_network()
         self._tell_mechanism(progress)
         epochs = self.task.recipe.epochs
-        at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
+        at_once = self.at_once(len(missing))
         total = epochs * sum(chunk.models for chunk in missing)
         with (
             Workers() as workers,
@@ -279,7 +279,7 @@ class References:
             step.tell("model epochs")
 
             def train(chunk: Chunk) -> None:
-                self.folder(chunk, _EpochCounter(step, chunk.models * epochs), workers)
+                self.folder(chunk, UnitCounter(step, chunk.models * epochs), workers)
 
             try:
                 for future in as_completed([pool.submit(train, chunk) for chunk in missing]):
@@ -288,6 +288,10 @@ class References:
                 pool.shutdown(wait=False, cancel_futures=True)
                 workers.stop()
                 raise
+
+    def at_once(self, jobs: int) -> int:
+        """Return how many of so many jobs are done in parallel: one per core, or one at a time on a GPU."""
+        return 1 if self.device.startswith("cuda") else min(available_cores(), jobs)
 
     def _tell_mechanism(self, progress: Progress) -> None:
         """Tell the user if models of a network of their own are trained one after another, and why."""
@@ -314,7 +318,7 @@ class References:
             yield (
                 start,
                 {
-                    "format": 1,
+                    "format": 2,
                     "task": self.task.name,
                     "role": role,
                     "data": self.data_digest,
@@ -332,13 +336,12 @@ class References:
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
         splits = ["retain", "forget"] if role == "original" else ["retain"]
         job = TrainingJob(
-            data_file=str(self._data_file()),
+            data_file=str(self.data_file()),
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
             sizes={name: len(self.data.split(name)) for name in ORDER},
             n_train=sum(len(self.data.split(name)) for name in splits),
             seeds=list(seeds),
-            keep_weights=role == "original",
             device=self.device,
             site=None if self.own.here is None else str(self.own.here),
             queries=self.queries.to_json(),
@@ -347,9 +350,9 @@ class References:
         if self.device.startswith("cuda"):
             train_into(folder, job, map_tensors(Path(job.data_file)), on_step)
         else:
-            workers.train(folder, job, on_step)
+            workers.work(folder, job, on_step)
 
-    def _data_file(self) -> Path:
+    def data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
             {"format": 2, "data": self.data_digest}, lambda to: write_examples(self.data, to / DATA_FILE)
@@ -357,24 +360,26 @@ class References:
         return folder / DATA_FILE
 
 
-def _ignore(done: int, total: int) -> None:
+def ignore(done: int, total: int) -> None:
     """Ignore progress: a no-op callback."""
 
 
-class _EpochCounter:
-    """Callback that converts training steps into whole model epochs on a progress bar."""
+class UnitCounter:
+    """Callback that converts steps into whole units, e.g. model epochs, on a progress bar."""
 
-    def __init__(self, step: Step, epochs: int) -> None:
-        self._step, self._epochs, self._reported = step, epochs, 0
+    def __init__(self, step: Step, units: int) -> None:
+        self._step, self._units, self._reported = step, units, 0
 
     def __call__(self, done: int, total: int) -> None:
-        reached = self._epochs * done // total
+        """Advance the bar."""
+        reached = self._units * done // total
         self._step.advance(reached - self._reported)
         self._reported = reached
 
 
-def _read(folder: Path, models: int) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
-    """Return logits and weights of the first models of a chunk."""
-    weights = folder / WEIGHTS
-    found = load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
+def _read(
+    folder: Path, models: int, *, weights: bool
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    """Return logits and, if asked for, weights of the first models of a chunk."""
+    found = load_file(folder / LOGITS), load_file(folder / WEIGHTS) if weights else {}
     return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.choices import Design, FailedAs
@@ -12,6 +13,7 @@ from harness.references.populations import Population
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
+from harness.runs.probing import Probed
 from harness.runs.scoring import forget_rows, make_evidence
 from harness.runs.store import RunStore
 from harness.tasks.deletions import data_of, rows_of
@@ -29,6 +31,7 @@ def run_evidence(
     store: RunStore,
     design: Design,
     failed_as: FailedAs,
+    probed: Probed | None = None,
 ) -> Evidence:
     """Return the evidence of a run's models; without a row of unlearned models if none finished.
 
@@ -39,13 +42,15 @@ def run_evidence(
         store: contains the finished models' logits.
         design: which originals were unlearned.
         failed_as: how failed models count.
+        probed: what probes computed; None without probes.
     """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
     rows = rows_of(data, task.request)
     if not isinstance(rows, slice):
         data = data_of(data, task.request)
         unlearned = {index: forget_rows(logits, rows) for index, logits in unlearned.items()}
-    return make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
+    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
+    return replace(evidence, probes=probed or {})
 
 
 def assemble(

@@ -13,6 +13,7 @@ from harness.runs.evaluators import limit_in_force_s
 from harness.runs.placement import gpus_to_share, plan_core_sets
 from harness.runs.plan import Plan, Work, make_plan
 from harness.runs.prepare import load_references
+from harness.runs.probing import names_of_run, probes_for
 from harness.runs.runner_choice import check_runner
 from harness.runs.store import check_new_folder
 from harness.runs.streams import check_options
@@ -37,12 +38,13 @@ def dry_run(config: RunConfig, progress: Progress) -> Plan:
         task = request_task(task, Request(1, task.deletions))
     plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
     limit_in_force_s()
-    choose_evaluators(config.evaluators)
+    evaluators, _ = choose_evaluators(names_of_run(config, task))
     runner = check_runner(config, progress)
     if config.output:
         check_new_folder(Path(config.output), replace=config.force)
     references = load_references(config, task)
     references.check_journals(config.models or task.models, config.memory_mib)
-    plan = make_plan(config, task, references, Work.of(config, references, runner), untrained(references))
+    work, network = Work.of(config, references, runner), untrained(references)
+    plan = make_plan(config, task, references, work, network, probes_for(evaluators))
     plan.check()
     return plan

@@ -27,6 +27,7 @@ from harness.errors import (
 )
 from harness.evaluation import Evidence
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.probes.probe import Probe
 from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
 from harness.references.populations import Population
@@ -43,6 +44,7 @@ from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import gpus_to_share, plan_core_sets
 from harness.runs.plan import Plan, Work, make_plan
 from harness.runs.prepare import Prepared, prepare
+from harness.runs.probing import names_of_run, probe_run, probes_for
 from harness.runs.requests import populations_of
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
@@ -111,6 +113,7 @@ class RunInputs:
     broken: Sequence[BrokenPlugin]
     runners: RunnerFactory
     core_sets: tuple[CoreSet, ...] = (CoreSet(),)
+    probes: tuple[Probe, ...] = ()
 
 
 def run(config: RunConfig, progress: Progress, task: Task | None = None) -> RunResult:
@@ -201,11 +204,12 @@ def _check(config: RunConfig, progress: Progress, task: Task, *, begun: bool) ->
     """
     core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
     limit_in_force_s()
-    evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
+    evaluators, broken = choose_evaluators(names_of_run(config, task), without_missing=begun)
+    probes = probes_for(evaluators)
     runners = choose_runners(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is excluded: {plugin.reason}")
-    return RunInputs(config, task, evaluators, broken, runners, core_sets)
+    return RunInputs(config, task, evaluators, broken, runners, core_sets, probes)
 
 
 def _stoppable(
@@ -265,7 +269,7 @@ class _Job:
             queries = references.query_pictures()
             network = untrained(references)
             work = Work.of(self.config, references, found.runner.facts.name)
-            plan = make_plan(self.config, self.task, references, work, network)
+            plan = make_plan(self.config, self.task, references, work, network, self.plan.probes)
             plan.check()
             self._tell(plan)
             if found.own_network or found.facts.origin != "bundled":
@@ -275,7 +279,7 @@ class _Job:
             populations = populations_of(references, self.models, self.progress, self.store.folder)
         if plan.to_train:
             history.add("train", work.training, spent() / plan.to_train)
-        setup = UnlearningSetup.of(found, populations["original"], queries)
+        setup = UnlearningSetup.of(found, populations["original"], queries, probes=bool(self.plan.probes))
         with self._phase("budget") as spent:
             limit = self._limit(setup)
         if limit.retrain_min_s is not None:
@@ -369,9 +373,22 @@ class _Job:
         limit: Limit,
         outcomes: list[ModelOutcome],
     ) -> tuple[Evidence, Sequence[EvaluatorRecord]]:
-        config = self.config
+        config, store = self.config, self.store
+        probed = probe_run(
+            self.plan.probes, found.references, self.models, outcomes, store, config.failed_as, self.progress
+        )
+        if not config.keep_weights:
+            store.drop_weights()
         evidence = run_evidence(
-            self.task, found.references.data, populations, limit, outcomes, self.store, config.design, config.failed_as
+            self.task,
+            found.references.data,
+            populations,
+            limit,
+            outcomes,
+            store,
+            config.design,
+            config.failed_as,
+            probed,
         )
         finished = len(evidence.unlearned_from)
         return evidence, evaluate(self.plan.evaluators, evidence, self.progress) if finished else ()

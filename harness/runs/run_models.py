@@ -118,7 +118,7 @@ def _unlearn_one(
     if outcome.status.finished and weights is not None:
         kept = weights.pop(STATE, None)
         outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
-        if setup.config.keep_weights:
+        if setup.config.keep_weights or setup.probes:
             store.keep_weights(index, weights, kept)
         with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
             logits = logits_of(

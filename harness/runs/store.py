@@ -3,7 +3,7 @@
 - ``run.json``: the requested options and what they were resolved to, including the task.
 - ``begun.json``: the report without models, written when the first model starts.
 - ``models/0007/``: a folder per model. ``attempts.json`` is written before each attempt, ``logits.safetensors`` and then
-  ``outcome.json`` at its end.
+  ``outcome.json`` at its end; ``weights.safetensors`` if they are kept, or until the probes, ``probe-*.safetensors``, are there.
 - ``report.json`` and ``report.html``: written at the end.
 """
 
@@ -244,10 +244,24 @@ class RunStore:
             self._write(folder / "logits.safetensors", save(dict(logits)))
         self._write_json(folder / "outcome.json", asdict(outcome))
 
+    def weights_file(self, index: int) -> Path:
+        """Return the place of a model's unlearned weights."""
+        return self._place(index) / WEIGHTS
+
+    def probe_file(self, index: int, probe: str) -> Path:
+        """Return the place of what a probe computed from a model's unlearned weights."""
+        return self._place(index) / f"probe-{probe}.safetensors"
+
+    def probed(self, index: int, probe: str) -> dict[str, NDArray[Any]]:
+        """Return what a probe computed from a model's unlearned weights; the first axis has length 1."""
+        file = self.probe_file(index, probe)
+        with _damage_reported(file):
+            return load(file.read_bytes())
+
     def keep_weights(
         self, index: int, weights: Mapping[str, NDArray[Any]], kept: NDArray[np.uint8] | None = None
     ) -> None:
-        """Write a model's unlearned weights, for ``--keep-weights``, and the state that the plugin keeps for the next request."""
+        """Write a model's unlearned weights, and the state that the plugin keeps for the next request of a stream."""
         folder = self._model(index)
         if kept is None:
             (folder / PLUGIN_STATE).unlink(missing_ok=True)

@@ -48,18 +48,22 @@ class UnlearningSetup(Prepared):
         originals: the models to unlearn.
         data_file: result of :func:`guest_data`.
         queries: inputs of every query of a returned model; empty for none.
+        probes: whether probes need the weights of returned models.
     """
 
     originals: Population
     data_file: Path
     queries: Pictures
+    probes: bool = False
 
     @classmethod
-    def of(cls, found: Prepared, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
+    def of(
+        cls, found: Prepared, originals: Population, queries: Pictures | None = None, *, probes: bool = False
+    ) -> UnlearningSetup:
         """Return the setup for these originals."""
         request = None if found.task.request is None else found.task.request.number
         data_file = guest_data(found.data, found.references.data_digest, request)
-        return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {})
+        return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {}, probes=probes)
 
     def judge_device_of(self, core_set: CoreSet) -> str:
         """Return the device for a worker's logits: never a GPU on which another worker measures."""

@@ -41,7 +41,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
-_OPTIONAL = ("journal", "sisa", "forget", "deletions")
+_OPTIONAL = ("journal", "sisa", "forget", "deletions", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -156,6 +156,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
         folder=base_dir,
+        evaluators=definition.evaluators,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
         deletions=len(definition.deletions or ()),
     )
@@ -171,7 +172,7 @@ def request_task(task: Task, request: Request) -> Task:
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
     """Return the definition as JSON values, without the keys of :data:`_OPTIONAL` that the task lacks."""
     values = definition.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in values.items() if value is not None or key not in _OPTIONAL}
+    return {key: value for key, value in values.items() if value or key not in _OPTIONAL}
 
 
 def _load(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:

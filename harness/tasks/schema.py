@@ -356,6 +356,7 @@ class TaskFile(Section):
     models: Annotated[int, Field(ge=2, le=10_000)] = 32
     budget: BudgetSection = BudgetSection()
     margins: MarginsSection = MarginsSection()
+    evaluators: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
     seed: Seed = 0
     secret: bool = False
 
