@@ -79,6 +79,8 @@ def probe_run(
         chosen = [one for one in outcomes if probe.models is None or one.index < probing.covered(models)]
         to_probe = [_to_probe(store, probing.name, one) for one in chosen if one.status.finished]
         why = probe.refuses(references.task)
+        if references.task.request is not None:
+            why = "a request of a stream begins with models that are no reference models"
         if not why and any(not one.results.exists() and not one.weights.exists() for one in to_probe):
             why = "the run did not keep the weights of its models; run it with --keep-weights, or with the evaluator"
         if not why:
