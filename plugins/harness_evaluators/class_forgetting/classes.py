@@ -63,7 +63,7 @@ def nearest(retrained: Logits, labels: Labels, classes: Classes) -> Labels:
         classes: of the run.
     """
     shares = [remaining_shares(retrained[:, labels == label], classes).mean(axis=(0, 1)) for label in classes.forgotten]
-    return classes.remaining[np.argmax(shares, axis=1)]
+    return np.asarray(classes.remaining[np.argmax(shares, axis=1)])
 
 
 def remaining_shares(logits: Logits, classes: Classes) -> Values:
