@@ -43,10 +43,10 @@ def class_forgetting() -> Picture:
 
 def joint() -> Picture:
     """Draw whole models that differ together, and in no example alone."""
-    random = seeded(18)
-    common = draws(random, 24)
-    ours = [(x + random.normalvariate(0, 0.3), x + random.normalvariate(0, 0.3)) for x in common]
-    theirs = list(zip(draws(random, 24), draws(random, 24), strict=True))
+    random = seeded(19)
+    common = draws(random, 36)
+    ours = [(x + random.normalvariate(0, 0.15), x + random.normalvariate(0, 0.15)) for x in common]
+    theirs = list(zip(draws(random, 36), draws(random, 36), strict=True))
     picture = started(
         "Whole models",
         "Each example alone looks the same; together they give the models away.",
