@@ -30,6 +30,7 @@ from harness.report.deaths import evidence_lines, printed
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
 from harness.report.single_examples import NO_PICTURES, safe_picture, single_examples, why_none
+from harness.report.strata import strata_of
 from harness.report.svg.figures import figures
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
@@ -78,6 +79,7 @@ def render_page(report: Report) -> str:
         printed=printed(report),
         printed_shown=PRINTED_SHOWN,
         figures=figures(report),
+        strata=strata_of(report),
         examples=shown,
         safe_picture=safe_picture,
         no_examples=why_none(report),
