@@ -220,7 +220,7 @@ def memorisation(confidences: Sequence[Values], groups: Sequence[Index]) -> Valu
     """
     totals = np.sum([one.sum(axis=0) for one in confidences], axis=0)
     models = sum(map(len, confidences))
-    found = np.empty_like(totals)
+    found: NDArray[np.float64] = np.empty_like(totals)
     for one, group in zip(confidences, groups, strict=True):
         without = one[:, group].sum(axis=0)
         found[group] = (totals[group] - without) / (models - len(one)) - without / len(one)

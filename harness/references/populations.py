@@ -2,7 +2,7 @@
 
 A population is built in chunks of the recipe's size. Each chunk is one cache entry: a killed build loses at most one chunk, and
 a larger population reuses the chunks of a smaller one. An entry has the logits on every split and under every query
-(:mod:`harness.references.queries`) and, for originals, the weights, which the unlearner needs.
+(:mod:`harness.references.queries`), and the weights: the unlearner needs those of the originals, probes those of all.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Population:
         from_cache: all chunks were cache hits.
         queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
         origins: where chunks that were not trained here came from, a sentence each.
+        kept: of models that an earlier request of a stream returned, the plugin's state for each; None where it kept none.
     """
 
     role: Role
@@ -64,6 +65,7 @@ class Population:
     journals: tuple[Path, ...] = ()
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    kept: tuple[NDArray[np.uint8] | None, ...] = ()
 
     def journal(self, index: int) -> Path | None:
         """Return the training journal of one model; None if there is none."""
@@ -113,6 +115,9 @@ class References:
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
+
+    Attributes:
+        roles: populations that are trained: all three, or two for a later request of a stream.
     """
 
     def __init__(
@@ -135,6 +140,8 @@ class References:
         self.supplied = supplied or Supplied()
         self.data_digest: str = data.digest()
         self.queries = QueryPlan.of(task.recipe, self.spec, self.data_digest) if queries is None else queries
+        later = task.request is not None and task.request.number > 1
+        self.roles: tuple[Role, ...] = ROLES[1:] if later else ROLES
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -149,23 +156,24 @@ class References:
         check_network(self.task, self.spec, self.data)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
-        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
+        """Return the populations of ``models`` members each; train chunks that are missing in the cache.
 
+        A later request of a stream has no originals: it begins with the models that the request before returned.
         On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
-        with progress.step("reading reference models", len(ROLES)) as step:
+        with progress.step("reading reference models", len(self.roles)) as step:
             found: dict[str, Population] = {}
-            for role in ROLES:
+            for role in self.roles:
                 found[role] = self.population(role, models)
                 step.advance()
         return found
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
         """Return the cache keys of a population's chunks, cached or not."""
-        return tuple(self._key(chunk) for chunk in self.chunks(role, models))
+        return tuple(self.key(chunk) for chunk in self.chunks(role, models))
 
-    def _key(self, chunk: Chunk) -> str:
+    def key(self, chunk: Chunk) -> str:
         """Return the key of a trained chunk, or the digest of a supplied one's content, since imports share a cache key."""
         return key_of(chunk.inputs) if chunk.supplied is None else self.supplied.content_key(chunk.key_inputs)
 
@@ -182,7 +190,7 @@ class References:
         if chunk.supplied is not None:
             return self.supplied.folder(chunk.key_inputs), True
         with nullcontext(workers) if workers else Workers() as crew:
-            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or _ignore, crew)
+            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or ignore, crew)
             return self.cache.get_or_build(chunk.inputs, build)
 
     def population(self, role: Role, models: int) -> Population:
@@ -190,11 +198,11 @@ class References:
         chunks, keys, hits, journals, origins = [], [], [], [], []
         for chunk in self.chunks(role, models):
             folder, hit = self.folder(chunk)
-            chunks.append(_read(folder, chunk.models))
+            chunks.append(_read(folder, chunk.models, weights=role == "original"))
             if chunk.supplied is not None:
                 self._check_fit(chunks[-1], chunk)
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
-            keys.append(self._key(chunk))
+            keys.append(self.key(chunk))
             hits.append(hit)
             origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
         logits: dict[str, NDArray[np.float32]] = {
@@ -244,12 +252,12 @@ class References:
                 f"{models} models of {self.task.name} were requested, and {least} were imported. Pass --models {least} or "
                 "fewer, or import more with `harness references import`."
             )
-        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self.is_held(chunk)]
+        return [chunk for role in self.roles for chunk in self.chunks(role, models) if not self.is_held(chunk)]
 
     def _imported(self, models: int) -> tuple[int, int]:
         """Return the smallest and the largest number of imported models among those of each population."""
         counts = []
-        for role in ROLES:
+        for role in self.roles:
             chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
             found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
             counts.append(sum(one.models for one in found if one.how == "imported"))
@@ -257,6 +265,10 @@ class References:
 
     def _train_missing(self, models: int, progress: Progress) -> None:
         train_chunks([(self, chunk) for chunk in self.missing(models)], progress, "training reference models")
+
+    def at_once(self, jobs: int) -> int:
+        """Return how many of so many jobs are done in parallel: one per core, or one at a time on a GPU."""
+        return 1 if self.device.startswith("cuda") else min(available_cores(), jobs)
 
     def tell_mechanism(self, progress: Progress) -> None:
         """Tell the user if models of a network of their own are trained one after another, and why."""
@@ -283,7 +295,7 @@ class References:
             yield (
                 start,
                 {
-                    "format": 1,
+                    "format": 2,
                     "task": self.task.name,
                     "role": role,
                     "data": self.data_digest,
@@ -301,13 +313,12 @@ class References:
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
         splits = ["retain", "forget"] if role == "original" else ["retain"]
         job = TrainingJob(
-            data_file=str(self._data_file()),
+            data_file=str(self.data_file()),
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
             sizes={name: len(self.data.split(name)) for name in ORDER},
             n_train=sum(len(self.data.split(name)) for name in splits),
             seeds=list(seeds),
-            keep_weights=role == "original",
             device=self.device,
             site=None if self.own.here is None else str(self.own.here),
             queries=self.queries.to_json(),
@@ -316,9 +327,9 @@ class References:
         if self.device.startswith("cuda"):
             train_into(folder, job, map_tensors(Path(job.data_file)), on_step)
         else:
-            workers.train(folder, job, on_step)
+            workers.work(folder, job, on_step)
 
-    def _data_file(self) -> Path:
+    def data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
             {"format": 2, "data": self.data_digest}, lambda to: write_examples(self.data, to / DATA_FILE)
@@ -341,13 +352,16 @@ def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress,
     first, _ = wanted[0]
     first.tell_mechanism(progress)
     epochs = first.task.recipe.epochs
-    at_once = 1 if first.device.startswith("cuda") else min(available_cores(), len(wanted))
     total = epochs * sum(chunk.models for _, chunk in wanted)
-    with Workers() as workers, progress.step(description, total) as step, ThreadPoolExecutor(at_once) as pool:
+    with (
+        Workers() as workers,
+        progress.step(description, total) as step,
+        ThreadPoolExecutor(first.at_once(len(wanted))) as pool,
+    ):
         step.tell("model epochs")
 
         def train(references: References, chunk: Chunk) -> None:
-            references.folder(chunk, _EpochCounter(step, chunk.models * epochs), workers)
+            references.folder(chunk, UnitCounter(step, chunk.models * epochs), workers)
 
         try:
             for future in as_completed([pool.submit(train, *one) for one in wanted]):
@@ -358,24 +372,26 @@ def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress,
             raise
 
 
-def _ignore(done: int, total: int) -> None:
+def ignore(done: int, total: int) -> None:
     """Ignore progress: a no-op callback."""
 
 
-class _EpochCounter:
-    """Callback that converts training steps into whole model epochs on a progress bar."""
+class UnitCounter:
+    """Callback that converts steps into whole units, e.g. model epochs, on a progress bar."""
 
-    def __init__(self, step: Step, epochs: int) -> None:
-        self._step, self._epochs, self._reported = step, epochs, 0
+    def __init__(self, step: Step, units: int) -> None:
+        self._step, self._units, self._reported = step, units, 0
 
     def __call__(self, done: int, total: int) -> None:
-        reached = self._epochs * done // total
+        """Advance the bar."""
+        reached = self._units * done // total
         self._step.advance(reached - self._reported)
         self._reported = reached
 
 
-def _read(folder: Path, models: int) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
-    """Return logits and weights of the first models of a chunk."""
-    weights = folder / WEIGHTS
-    found = load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
+def _read(
+    folder: Path, models: int, *, weights: bool
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    """Return logits and, if asked for, weights of the first models of a chunk."""
+    found = load_file(folder / LOGITS), load_file(folder / WEIGHTS) if weights else {}
     return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]

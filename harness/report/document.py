@@ -37,6 +37,7 @@ __all__ = [
     "PopulationRecord",
     "PopulationsRecord",
     "Report",
+    "RequestRecord",
     "RunStatus",
     "RunnerRecord",
     "SeedsRecord",
@@ -201,6 +202,13 @@ class PopulationsRecord(Record):
     )
 
 
+class RequestRecord(Record):
+    """The request of a stream that a run answered: it unlearned the models that the request before returned."""
+
+    number: int = Field(ge=1, description="Number of the request, from 1.")
+    total: int = Field(ge=2, description="Number of requests of the stream.")
+
+
 class VerdictRecord(Record):
     """The result in words; :mod:`harness.report.verdict` documents the rule."""
 
@@ -253,6 +261,9 @@ class Report(Record):
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
     tags: tuple[str, ...] = Field((), description="Tags that the run was started with.")
     note: str = Field("", description="Note that the run was started with.")
+    request: RequestRecord | None = Field(
+        None, description="The request of a stream that was answered; null: the task is no stream."
+    )
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:

@@ -16,6 +16,7 @@ from harness.runs.forget_choice import with_forget_set
 from harness.runs.placement import unpinned
 from harness.runs.runner_choice import RunnerFactory
 from harness.tasks.checking import load_data
+from harness.tasks.deletions import data_of
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec
 
@@ -26,7 +27,7 @@ class Prepared:
 
     Attributes:
         config: the user's options.
-        task, data: the task and its data.
+        task, data: the task and its data; at a request of a stream, the forget set is what this request deletes.
         runner, facts: the plugin's runner and metadata.
         references: the task's reference models, on ``device``.
         architecture: folder with the code and initial weights of the task's own network; None if it has none.
@@ -83,7 +84,7 @@ def prepare(
     return Prepared(
         config,
         references.task,
-        references.data,
+        data_of(references.data, task.request),
         runner,
         facts,
         references,

@@ -15,6 +15,7 @@ from harness.core.rows import Inputs, chunks
 from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks import schema, splitting
 from harness.tasks.datasets import corrupting
+from harness.tasks.deletions import deletion_numbers
 from harness.tasks.examples import Examples
 from harness.tasks.fitting import Kind, misfits
 from harness.tasks.normalisation import statistics
@@ -25,19 +26,25 @@ PICTURE_DIMS = 4
 """Dimensions of pictures (n, C, H, W)."""
 
 
-def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
+def assemble(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:
     """Return a task's data, deterministic for the same definition and files.
 
     Args:
         definition: a valid task file.
         base_dir: base of relative paths in it.
+        requests: of a stream, the number of requests whose examples are the forget set; None for all.
 
     Raises:
         DatasetMissingError: the data is not on this machine; the message names the expected path.
         DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
     """
     whole = undivided(definition, base_dir)
-    return splitting.divided(whole, _forget(whole.train, definition.forget, whole.class_names, base_dir))
+    numbers = deletion_numbers(
+        whole.train, definition.rules, lambda some, rule: _forget(some, rule, whole.class_names, base_dir)
+    )
+    forget = np.flatnonzero((numbers > 0) & (numbers <= (requests or len(definition.rules))))
+    found = splitting.divided(whole, forget)
+    return found if definition.deletions is None else replace(found, requests=numbers[forget])
 
 
 def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
@@ -48,6 +55,7 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
     Args:
         definition: a valid task file.
         base_dir: base of relative paths in it.
+        requests: of a stream, how many requests, from the first one, delete; None for all.
 
     Raises:
         DatasetMissingError: the data is not on this machine; the message names the expected path.
@@ -211,12 +219,13 @@ def _held_out(examples: Examples, definition: schema.TaskFile, base_dir: Path) -
 
 def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -> NDArray[np.bool_] | None:
     """Return a mask of examples that must be trained on, because the forget rule names them or their subject."""
-    forget = definition.forget
-    if isinstance(forget, schema.ForgetIds):
-        return np.isin(pool.ids, np.asarray(_ids(forget, base_dir), dtype=np.str_))
-    if isinstance(forget, schema.ForgetSubject) and forget.subjects is not None and pool.subjects is not None:
-        return np.isin(pool.subjects, np.asarray(forget.subjects, dtype=np.str_))
-    return None
+    found = []
+    for rule in definition.rules:
+        if isinstance(rule, schema.ForgetIds):
+            found.append(np.isin(pool.ids, np.asarray(_ids(rule, base_dir), dtype=np.str_)))
+        if isinstance(rule, schema.ForgetSubject) and rule.subjects is not None and pool.subjects is not None:
+            found.append(np.isin(pool.subjects, np.asarray(rule.subjects, dtype=np.str_)))
+    return np.any(found, axis=0) if found else None
 
 
 def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], base_dir: Path) -> splitting.Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from harness.tasks.task import (
     ForgetChoice,
     JournalRequest,
     Margins,
+    Request,
     SisaRequest,
     Task,
     TaskData,
@@ -41,6 +43,7 @@ BUNDLED = (
     "faces-class",
     "faces-journal",
     "faces-sisa",
+    "faces-stream",
     "fashion-mnist",
     "cifar10",
     "image-folder",
@@ -48,6 +51,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
+_OPTIONAL = ("journal", "sisa", "forget", "deletions", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -127,6 +131,9 @@ def _extend(document: Document) -> bool:
         if name is None:
             return False
     base = parse(bundled_file(name).read_text(encoding="utf-8")).value
+    for own, other in (("forget", "deletions"), ("deletions", "forget")):
+        if own in document.value and other not in document.value:
+            base.pop(other, None)
     document.value = {**base, **{key: _merged(key, base.get(key), own) for key, own in document.value.items()}}
     return True
 
@@ -159,9 +166,18 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
         folder=base_dir,
+        evaluators=definition.evaluators,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
+        deletions=len(definition.deletions or ()),
         choice=_choice(definition, base_dir),
     )
+
+
+def request_task(task: Task, request: Request) -> Task:
+    """Return the task of one request of a stream: the task whose forget set is what this and all earlier requests delete."""
+    definition = schema.TaskFile.model_validate_json(to_json(task.definition), strict=True)
+    load = functools.partial(_load, definition, task.folder or Path(), request.number)
+    return replace(task, request=request, load=load)
 
 
 def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
@@ -175,15 +191,15 @@ def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
 
 
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
-    """Return the definition as JSON values, without ``journal`` and ``sisa`` if the task has none."""
+    """Return the definition as JSON values, without the keys of :data:`_OPTIONAL` that the task lacks."""
     values = definition.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in values.items() if value is not None or key not in ("journal", "sisa")}
+    return {key: value for key, value in values.items() if value or key not in _OPTIONAL}
 
 
-def _load(definition: schema.TaskFile, base_dir: Path) -> TaskData:
+def _load(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:
     from harness.tasks.assembling import assemble
 
-    return assemble(definition, base_dir)
+    return assemble(definition, base_dir, requests)
 
 
 def _load_undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:

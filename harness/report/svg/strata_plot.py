@@ -23,7 +23,8 @@ def strata_figure(report: Report) -> Figure | Missing:
         return missing(TITLE, report, STRATA)
     caption = (
         f"AUC of the likelihood-ratio attack on {len(strata)} groups of forgotten examples, by how much the originals remember "
-        "them. A method that forgets only what was hardly remembered rises to the right; perfect unlearning looks like the control."
+        "them. A method that forgets only what was hardly remembered rises to the right; perfect unlearning looks like the "
+        "control."
     )
     if strata[0].auc_interval is not None:
         caption += " Whiskers: 95 %, over models."
