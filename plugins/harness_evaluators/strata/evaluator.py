@@ -185,6 +185,7 @@ def _arrays(
 ) -> dict[str, Values]:
     """Return each statistic by stratum, least memorised first, with the ends of its interval for unlearned models."""
     memory = statistics["memory"]["unlearned"]
+    bounds = {_name(about): about.bounds for about in ALL}
     arrays = {
         "memory_per_stratum": np.array([one.value for one in memory]),
         "examples_per_stratum": np.bincount(np.arange(examples) * strata // examples).astype(np.float64),
@@ -195,7 +196,7 @@ def _arrays(
             continue
         for row, one in values.items():
             arrays[f"{name}_per_stratum_{row}"] = one
-            sampled = [resamples.linear(row, each).interval() for each in by_row[row]]
+            sampled = [resamples.linear(row, each).interval(bounds[name]) for each in by_row[row]]
             ends = [(one.low, one.high) for one in sampled if one is not None]
             if len(ends) == strata:
                 arrays[f"{name}_interval_per_stratum_{row}"] = np.array(ends).T

@@ -46,6 +46,7 @@ def test_what_is_left_shows_in_its_own_stratum_alone() -> None:
     found = metric(result, "auc_most_memorised")
     assert found.interval is not None
     assert found.interval.low > 0.6
+    assert result.arrays["auc_interval_per_stratum_unlearned"].max() <= 1
     assert found.position is not None
     assert found.position < 0.3
 
