@@ -24,6 +24,7 @@ from harness_evaluators import (
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
@@ -43,6 +44,7 @@ EVERY = (
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)
