@@ -134,6 +134,12 @@ def shared(report: Report) -> dict[str, object]:
     return {fact.name: fact.read(report) for fact in (*MUST_AGREE, REFERENCES)}
 
 
+def does_nothing(report: Report) -> bool:
+    """Return True if all finished models came back unchanged: such a run is a reference, not a method."""
+    known = [model.unchanged for model in report.models if model.status.finished and model.unchanged is not None]
+    return all(known) if known else report.plugin.name == "noop"  # older reports do not say
+
+
 def torch_of(report: Report) -> str:
     """Return the plugin's version of torch; the host's if the runner does not report it; empty if unknown."""
     return report.runner.torch or report.libraries.get("torch", "")

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from harness.errors import EvaluatorError
 from harness.probes.features import FEATURES
 from harness.probes.probe import Probe
+from harness.probes.recovery import RECOVERY
 
-PROBES: Mapping[str, Probe] = MappingProxyType({one.name: one for one in (FEATURES,)})
+PROBES: Mapping[str, Probe] = MappingProxyType({one.name: one for one in (FEATURES, RECOVERY)})
 
 
 def probes_of(names: Iterable[str], asked_by: str) -> tuple[Probe, ...]:

@@ -19,6 +19,7 @@ from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecor
 from harness.report.records import IsolationLevel, JournalRecord, PluginRecord, Record, RunnerRecord
 from harness.report.results import EvaluatorRecord
 from harness.report.times import SpreadRecord, TimesRecord
+from harness.tasks.task import ChosenForget
 from harness.tasks.twins import Twins
 
 __all__ = [
@@ -96,6 +97,9 @@ class TaskRecord(Record):
     source: str = Field("", description="Where the task was defined: the name of a file or of a distribution.")
     twins: tuple[Twins, ...] | None = Field(
         None, description="Examples that occur in two splits, for every pair of splits; null: not checked."
+    )
+    chosen: ChosenForget | None = Field(
+        None, description="How models chose the forget set, and their scores; null: the task names it."
     )
 
 

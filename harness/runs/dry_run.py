@@ -8,11 +8,13 @@ from harness.core import hardware
 from harness.core.progress import Progress
 from harness.plugins.discovery import choose_evaluators, find_task
 from harness.references.originals import untrained
+from harness.references.own_network import OwnNetwork
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import limit_in_force_s
+from harness.runs.forget_choice import planned_forget_set
 from harness.runs.placement import gpus_to_share, plan_core_sets
 from harness.runs.plan import Plan, Work, make_plan
-from harness.runs.prepare import load_references
+from harness.runs.prepare import host_device, load_references
 from harness.runs.probing import names_of_run, probes_for
 from harness.runs.runner_choice import check_runner
 from harness.runs.store import check_new_folder
@@ -42,9 +44,10 @@ def dry_run(config: RunConfig, progress: Progress) -> Plan:
     runner = check_runner(config, progress)
     if config.output:
         check_new_folder(Path(config.output), replace=config.force)
-    references = load_references(config, task)
+    own, choice = planned_forget_set(OwnNetwork.of(task), host_device(config), progress)
+    references = load_references(config, own)
     references.check_journals(config.models or task.models, config.memory_mib)
     work, network = Work.of(config, references, runner), untrained(references)
-    plan = make_plan(config, task, references, work, network, probes_for(evaluators))
+    plan = make_plan(config, task, references, work, network, probes_for(evaluators), choice=choice)
     plan.check()
     return plan

@@ -258,7 +258,8 @@ class _Job:
     def finish(self) -> RunResult:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
+            runners, run_id = self.plan.runners, self.begun["run_id"]
+            found = prepare(self.config, self.task, runners, run_id, self.progress, self.plan.core_sets)
             data, references = found.data, found.references
             twins = find_twins(data)
             doubled = twin_warnings(twins, data.sizes())
@@ -293,7 +294,7 @@ class _Job:
         self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
         before = len(self.store.finished())
         with self._phase("unlearn") as spent:
-            runners, keep = self.plan.runners, self._keep_remeasured
+            keep = self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
         finished = any(outcome.status.finished for outcome in outcomes)

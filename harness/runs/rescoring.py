@@ -12,6 +12,7 @@ from harness.core.progress import Progress
 from harness.errors import ResumeMismatchError, UsageError
 from harness.evaluation import Evidence
 from harness.plugins.discovery import DEFAULT, EVALUATORS, choose_evaluators, find_plugins
+from harness.references.own_network import OwnNetwork
 from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES
 from harness.report.document import EvaluatorRecord, Report, utc_now
@@ -22,6 +23,7 @@ from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_o
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import evaluate
+from harness.runs.forget_choice import with_forget_set
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
 from harness.runs.probing import probe_run, probes_for
@@ -124,11 +126,14 @@ def _inputs(
     Raises:
         ResumeMismatchError: if they differ from the run's.
     """
-    data = load_data(task)
+    device = "cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+    own = with_forget_set(OwnNetwork.of(task), device, progress)
+    data = load_data(own.task)
     references = References(
-        task,
+        own.task,
         data,
-        device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+        device=device,
+        own=own,
         queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
     )
     models = config.models or task.models

@@ -83,6 +83,7 @@ def begun_report(
             class_names=data.class_names,
             source=Path(task.source).name,  # a folder's path would tell who ran it
             twins=tuple(twins),
+            chosen=task.chosen,
         ),
         architecture=ArchitectureRecord(
             name=task.architecture.name,

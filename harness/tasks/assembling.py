@@ -19,7 +19,7 @@ from harness.tasks.deletions import deletion_numbers
 from harness.tasks.examples import Examples
 from harness.tasks.fitting import Kind, misfits
 from harness.tasks.normalisation import statistics
-from harness.tasks.task import Split, TaskData
+from harness.tasks.task import Split, TaskData, Undivided
 from harness.tasks.yaml.wording import with_faults
 
 PICTURE_DIMS = 4
@@ -28,6 +28,27 @@ PICTURE_DIMS = 4
 
 def assemble(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:
     """Return a task's data, deterministic for the same definition and files.
+
+    Args:
+        definition: a valid task file.
+        base_dir: base of relative paths in it.
+        requests: of a stream, the number of requests whose examples are the forget set; None for all.
+
+    Raises:
+        DatasetMissingError: the data is not on this machine; the message names the expected path.
+        DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
+    """
+    whole = undivided(definition, base_dir)
+    numbers = deletion_numbers(
+        whole.train, definition.rules, lambda some, rule: _forget(some, rule, whole.class_names, base_dir)
+    )
+    forget = np.flatnonzero((numbers > 0) & (numbers <= (requests or len(definition.rules))))
+    found = splitting.divided(whole, forget)
+    return found if definition.deletions is None else replace(found, requests=numbers[forget])
+
+
+def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
+    """Return a task's data before the forget set is chosen.
 
     Only training labels are corrupted, since held-out examples are split off before.
 
@@ -54,23 +75,16 @@ def assemble(definition: schema.TaskFile, base_dir: Path, requests: int | None =
             "all training inputs are constant: every example is the same, and nothing can be learned; use other inputs"
         )
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
-    numbers = deletion_numbers(
-        train, definition.rules, lambda some, rule: _forget(some, rule, examples.class_names, base_dir)
-    )
-    forget = np.flatnonzero((numbers > 0) & (numbers <= (requests or len(definition.rules))))
-    retain_part, forget_part = splitting.part_forget(train, forget)
     wanted = examples.normalise or definition.normalization is not None
     mean, std = statistics(train, definition.normalization) if wanted else ((), ())
-    return TaskData(
-        retain=retain_part,
-        forget=forget_part,
+    return Undivided(
+        train=train,
         validation=validation,
         test=test,
         class_names=examples.class_names,
         mean=mean,
         std=std,
         vocabulary=vocabulary,
-        requests=None if definition.deletions is None else numbers[forget],
     )
 
 
@@ -225,6 +239,8 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
     if isinstance(rule, schema.ForgetCorrupted):
         return corrupting.corrupted_examples(train)
+    if isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+        raise DatasetInvalidError(f"forget.by: {rule.by}: the forget set is not known before it is chosen by models")
     return splitting.forget_ids(train, _ids(rule, base_dir))
 
 

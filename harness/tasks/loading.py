@@ -16,7 +16,17 @@ from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
 from harness.tasks import schema
 from harness.tasks.architectures import file_faults
-from harness.tasks.task import Budget, JournalRequest, Margins, Request, SisaRequest, Task, TaskData
+from harness.tasks.task import (
+    Budget,
+    ForgetChoice,
+    JournalRequest,
+    Margins,
+    Request,
+    SisaRequest,
+    Task,
+    TaskData,
+    Undivided,
+)
 from harness.tasks.yaml.explaining import explain
 from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
 from harness.tasks.yaml.wording import closest, listed, near_match
@@ -159,6 +169,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         evaluators=definition.evaluators,
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
         deletions=len(definition.deletions or ()),
+        choice=_choice(definition, base_dir),
     )
 
 
@@ -167,6 +178,16 @@ def request_task(task: Task, request: Request) -> Task:
     definition = schema.TaskFile.model_validate_json(to_json(task.definition), strict=True)
     load = functools.partial(_load, definition, task.folder or Path(), request.number)
     return replace(task, request=request, load=load)
+
+
+def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
+    """Return how models choose the forget set; None if the definition names it."""
+    rule = definition.forget
+    if not isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+        return None
+    example = rule.example if isinstance(rule, schema.ForgetSimilar) else None
+    load = functools.partial(_load_undivided, definition, base_dir)
+    return ForgetChoice(rule.by, rule.amount or 0, rule.seed, rule.models, example, load)
 
 
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
@@ -179,3 +200,9 @@ def _load(definition: schema.TaskFile, base_dir: Path, requests: int | None = No
     from harness.tasks.assembling import assemble
 
     return assemble(definition, base_dir, requests)
+
+
+def _load_undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
+    from harness.tasks.assembling import undivided
+
+    return undivided(definition, base_dir)

@@ -29,6 +29,8 @@ def _check_recipe(value: Recipe) -> Recipe:
 Column: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
 Vocabulary: TypeAlias = Annotated[int, Field(ge=2, le=10_000_000)]
 Length: TypeAlias = Annotated[int, Field(ge=1, le=65_536)]
+FirstModels: TypeAlias = Annotated[int, Field(ge=8, le=10_000, multiple_of=4)]
+"""Models in all four groups of a first population; each group needs two or more."""
 
 
 class FacesDataset(Section):
@@ -266,8 +268,24 @@ class ForgetCorrupted(Section):
     by: Literal["corrupted"]
 
 
+class ForgetScored(SomeAmount):
+    """The examples with the highest, or lowest, score by models that are trained for this choice."""
+
+    by: Literal["memorised", "easy", "influential"]
+    models: FirstModels = 32
+
+
+class ForgetSimilar(SomeAmount):
+    """One example and those that models trained for this choice treat most like it."""
+
+    by: Literal["similar"]
+    example: Name | None = None
+    models: FirstModels = 32
+
+
 Forget: TypeAlias = Annotated[
-    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted, Field(discriminator="by")
+    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted | ForgetScored | ForgetSimilar,
+    Field(discriminator="by"),
 ]
 
 
@@ -374,8 +392,9 @@ class TaskFile(Section):
                 "deletions cannot be combined with journal or sisa, which record the training of the originals: later requests "
                 "are made to other models; remove journal and sisa"
             )
-        if any(isinstance(rule, ForgetCorrupted) for rule in self.deletions or ()):
-            raise ValueError("deletions cannot be by: corrupted; use forget, or name the examples with by: ids")
+        unfit = (ForgetCorrupted, ForgetScored, ForgetSimilar)
+        if other := next((rule for rule in self.deletions or () if isinstance(rule, unfit)), None):
+            raise ValueError(f"deletions cannot be by: {other.by}; use forget, or name the examples with by: ids")
         return self
 
     @model_validator(mode="after")

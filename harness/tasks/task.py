@@ -152,6 +152,68 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Undivided:
+    """A task's data before its training set is divided into retain and forget set; attributes as of :class:`TaskData`."""
+
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    vocabulary: int | None = None
+
+
+ScoredBy = Literal["memorised", "easy", "similar", "influential"]
+
+
+@dataclass(frozen=True)
+class ForgetChoice:
+    """A forget set that is chosen by scores of models; see :mod:`harness.references.choosing`.
+
+    Attributes:
+        by: the score.
+        amount: number of examples (an int) or fraction of the training set (a float).
+        seed: of the models and of the order of equal scores.
+        models: number of models to train for the choice.
+        example: with ``similar``, id of the example whose neighbours are chosen; None for one drawn by the seed.
+        load: reads or generates the data.
+    """
+
+    by: ScoredBy
+    amount: float
+    seed: int
+    models: int
+    example: str | None
+    load: Callable[[], Undivided]
+
+
+@dataclass(frozen=True)
+class ChosenForget:
+    """How a forget set was chosen by scores of models, and the scores.
+
+    Attributes:
+        by: the score: memorised, easy, similar or influential.
+        models: number of models that were trained for the choice.
+        among: number of training examples.
+        lowest: lowest score in the forget set.
+        mean: mean score in the forget set.
+        highest: highest score in the forget set.
+        others_mean: mean score of the other training examples.
+        example: with similar, id of the example whose neighbours were chosen.
+    """
+
+    by: ScoredBy
+    models: int
+    among: int
+    lowest: float
+    mean: float
+    highest: float
+    others_mean: float
+    example: str | None = None
+
+
+@dataclass(frozen=True)
 class Budget:
     """The time limit of a method, relative to retraining.
 
@@ -230,6 +292,8 @@ class Task:
             its requests delete.
         request: the request of a stream that this task is; its forget set is what this and all earlier requests delete. None
             for a whole stream, and for other tasks.
+        choice: how the forget set is still to be chosen; ``load`` then raises an error. None if it is known.
+        chosen: how the forget set was chosen by models; None if it was not.
     """
 
     name: str
@@ -249,6 +313,8 @@ class Task:
     evaluators: tuple[str, ...] = ()
     deletions: int = 0
     request: Request | None = None
+    choice: ForgetChoice | None = None
+    chosen: ChosenForget | None = None
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """Return the network's specification for this data."""

@@ -63,7 +63,8 @@ def nearest(retrained: Logits, labels: Labels, classes: Classes) -> Labels:
         classes: of the run.
     """
     shares = [remaining_shares(retrained[:, labels == label], classes).mean(axis=(0, 1)) for label in classes.forgotten]
-    return classes.remaining[np.argmax(shares, axis=1)]
+    found: NDArray[np.int64] = classes.remaining[np.argmax(shares, axis=1)]
+    return found
 
 
 def remaining_shares(logits: Logits, classes: Classes) -> Values:
