@@ -186,10 +186,20 @@ def _durability(report: Report) -> tuple[str, Metric | None]:
     if not found or found[0].position is None:
         return "", None
     metric, name = found[0], f"{DURABILITY}.{found[0].name}"
-    ends = position_ends(report, name)
+    ends = position_ends(report, name) or _on_the_scale(metric)
     place = None if ends is None else Interval(*forgotten_ends(*ends))
     value = 1 - abs(1 - metric.position) if metric.position is not None else None
     return name, Metric(metric.name, value, "higher", metric.description, "share", place, control=1.0, noop=0.0)
+
+
+def _on_the_scale(metric: Metric) -> Ends | None:
+    """Return a metric's interval between no-op (0) and control (1); None if it is unknown."""
+    if metric.interval is None or metric.noop is None or metric.control is None or metric.noop == metric.control:
+        return None
+    low, high = sorted(
+        (metric.noop - end) / (metric.noop - metric.control) for end in (metric.interval.low, metric.interval.high)
+    )
+    return low, high
 
 
 def _lines(curve: BudgetCurve) -> list[Line]:

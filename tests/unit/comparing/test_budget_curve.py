@@ -54,6 +54,16 @@ def test_durability_is_shown_where_it_was_measured() -> None:
     assert 'class="spot durability"' in curve_svg(curve)
 
 
+def test_durability_has_the_interval_of_its_metric_on_the_scale_from_noop_to_control() -> None:
+    found = Metric(
+        "regained", 0.2, "lower", "", "share", Interval(0.1, 0.4), control=0.0, noop=1.0, position=0.8, headline=True
+    )
+    durable = budget_curve([_under(0.1, 0.8, evaluators=(evaluator("durability", found),))]).points[0].durability
+
+    assert durable is not None
+    assert durable.interval == Interval(pytest.approx(0.6), pytest.approx(0.9))
+
+
 def test_a_curve_is_written_as_json_and_page(tmp_path: Path) -> None:
     write_curve(CURVE, tmp_path)
 
