@@ -159,9 +159,7 @@ def test_broken_models_cannot_dominate_a_mean() -> None:
         changed = np.array(arrays["bits_4/forget"])
         changed[number] = broken
         arrays["bits_4/forget"] = changed
-    found = durability.evaluate(
-        replace(evidence, probes={"recovery": {**evidence.probes["recovery"], "control": arrays}})
-    )
+    found = durability.evaluate(replace(evidence, probes={"recovery": {**evidence.probes["recovery"], "control": arrays}}))
     assert_well_formed(found)
     assert abs(metric(found, "gain_bits_4").control or 0.0) < SURE
 
