@@ -25,6 +25,7 @@ from harness.core.room import room
 from harness.core.tensors import map_tensors, read_row
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
+from harness.probes.features import check_layers
 from harness.references.data_files import DATA_FILE, write_examples
 from harness.references.identity import ROLES, Role, device_kind, member_seeds, training_code_digest
 from harness.references.journals import check, job_fields, key_inputs
@@ -155,8 +156,12 @@ class References:
         return self.queries.pictures(self.spec, np.asarray(self.data.forget.inputs[:]))
 
     def check_network(self) -> None:
-        """Run a trial step of the network; see :func:`harness.tasks.own_architectures.check_network`."""
+        """Run a trial step of the network and of the layers that the task names.
+
+        See :func:`harness.tasks.own_architectures.check_network` and :func:`harness.probes.features.check_layers`.
+        """
         check_network(self.task, self.spec, self.data)
+        check_layers(self.task, self.spec)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """Return the populations of ``models`` members each; train chunks that are missing in the cache.
