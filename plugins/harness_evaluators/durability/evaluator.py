@@ -66,7 +66,11 @@ def evaluate(analysis: Analysis) -> Result:
         metrics.append(_share(texts.memory(one.name), shares[one.name]))
         metrics += [_gain(about(one.name), one, of, resamples) for about, of in GAINS]
     arrays = {"condition_p": tests["unlearned"].by_condition}
-    return Result(tuple(metrics), arrays, control_and_noop.warnings("durability", models, {} if before is None else {texts.REGAINED: before}))
+    return Result(
+        tuple(metrics),
+        arrays,
+        control_and_noop.warnings("durability", models, {} if before is None else {texts.REGAINED: before}),
+    )
 
 
 def _phi(answers: Answers) -> Values:
