@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = frozenset({"meta", "br", "img", "input", "link"})
+VOID = frozenset({"meta", "br", "img", "input", "link", "wbr"})
 
 
 class Tags(HTMLParser):

@@ -105,7 +105,7 @@ def _picture(found: TradeOff | None) -> str:
     if not svg:
         return ""
     folder = resources.files("harness.report")
-    style = "\n".join((folder / name).read_text() for name in ("page.css", "compare.css"))
+    style = "\n".join((folder / name).read_text() for name in ("plots.css", "compare.css"))
     light = style.split("@media (prefers-color-scheme: dark)", 1)
     rules = light[0] + light[1].split("}\n}\n", 1)[1].split("@media", 1)[0]
     opened, rest = svg.split(">", 1)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from functools import partial
 from pathlib import Path
 
 import cli_reference
 import hook_reference
+import metrics_page
 import notebook_page
 import python_reference
 import report_reference
+
+from harness.report.glossary import ENTRIES
 
 DOCS = Path(__file__).parents[1]
 PAGES = {
     "reference/cli.md": cli_reference.page,
     "reference/hooks.md": hook_reference.page,
+    "reference/metrics.md": metrics_page.page,
+    **{f"{metrics_page.FOLDER}/{one.anchor}.svg": partial(metrics_page.picture, one.anchor) for one in ENTRIES},
     "reference/python.md": python_reference.page,
     "reference/report.md": report_reference.page,
     "tutorials/notebook.md": notebook_page.page,

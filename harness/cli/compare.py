@@ -48,8 +48,8 @@ def compare_command(
     """Compare finished runs; the first is the baseline.
 
     RUN is a run's folder, a report.json, or a folder of runs. Differences are marked only if they exceed their uncertainty.
-    Runs that are not comparable are rejected, with the reason. Runs on several tasks make a table for each task; a file takes the
-    runs on one task.
+    Runs that are not comparable are rejected, with the reason. Runs on several tasks make a table for each task, on the
+    page, too; the other files take the runs on one task.
 
     The file name - is standard output; the table is then not printed.
 
@@ -73,7 +73,11 @@ def compare_command(
     groups = by_task(reports)
     if drift or fail_on_drift or (drift is None and len(reports) > 1 and is_drift(reports)):
         made = [compare_drift(reports, metrics=metrics, everything=everything)]
-    elif len(groups) > 1 and not targets and any(len(group) > 1 for group in groups.values()):
+    elif (
+        len(groups) > 1
+        and {kind for kind, _ in targets} <= {"html"}
+        and any(len(group) > 1 for group in groups.values())
+    ):
         made = [compared(group) for group in groups.values() if len(group) > 1]
         for task, group in groups.items():
             if len(group) == 1:
@@ -81,7 +85,7 @@ def compare_command(
     else:
         made = [compared(reports)]
     for kind, path in targets:
-        write(made[0], kind, path)
+        write(made, kind, path)
     if STDOUT not in [path for _, path in targets]:
         for one in made:
             print_comparison(one)

@@ -41,6 +41,9 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
 
     Exits with 3 if the plugin returned no model; the report contains the reason.
 
+    If the task has several requests (deletions), each is a run below the run folder, on the models that the plugin returned at
+    the request before; summary.json and summary.html compare them.
+
     With several versions of torch, the run folder has an ordinary run for each, and the output shows which numbers changed
     significantly. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
 
@@ -48,6 +51,7 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     the expected time (from earlier runs on this machine), memory and disk, and whether a verdict is possible. The exit code is
     that of the first fault. Packages that would have to be built or downloaded are not looked into.
     """
+    from harness.cli.requests import run_requests, stream_task
     from harness.library.calls import run
     from harness.runs.config import parse_options
 
@@ -55,6 +59,9 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     if dry_run:
         _check(exporters)
         _show_plan({**options, "options": parse_options(pairs), "debug": debug})
+        return
+    if not several and stream_task(options["task"]):
+        run_requests({**options, "options": parse_options(pairs), "debug": debug}, exporters)
         return
     if debug or several:
         _run_otherwise({**options, "options": parse_options(pairs)}, exporters, debug)
@@ -77,9 +84,12 @@ def resume_command(
     A run that stopped because its first three models failed alike continues only with --keep-going.
     """
     from harness.cli.matrix import resume_versions
+    from harness.cli.requests import resume_requests
     from harness.library.calls import resume
 
     if resume_versions(folder, exporters, workers, failed_as, keep_going=keep_going):
+        return
+    if resume_requests(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
     _check(exporters)
     _show(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)
@@ -183,6 +193,8 @@ def _show_plan(options: dict[str, Any]) -> None:
     with RichProgress() as progress:
         plan = dry_run(config, progress)
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    if requests := plan.task.deletions:
+        table.add_row("Requests", f"{requests}, one after the other; the plan is that of the first")
     for name, text in plan.rows():
         table.add_row(name, plain(text))
     if versions:

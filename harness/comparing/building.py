@@ -34,7 +34,7 @@ def compare(
     """Compare methods; the first report is the baseline.
 
     Args:
-        reports: two or more.
+        reports: two or more; of the others, runs that do nothing come last.
         metrics: names such as "lira.auc"; empty for the headline metrics.
         everything: all metrics.
         forgetting: the plotted metric of forgetting, on its scale from no-op to control; None for
@@ -45,7 +45,7 @@ def compare(
         NotComparableError: the runs are not comparable; the message says why and what to do.
         UsageError: fewer than two reports, or a metric that none of them has.
     """
-    runs = _labelled(reports, "methods")
+    runs = _labelled([reports[0], *sorted(reports[1:], key=_is_idle)] if reports else [], "methods")
     made = _compared(runs, "methods", metrics, everything)
     return replace(
         made, trade_off=trade_off(runs, forgetting or forgetting_metric([one.report for one in runs]), utility)
@@ -76,6 +76,10 @@ def by_task(reports: Sequence[LoadedReport]) -> dict[str, list[LoadedReport]]:
     for one in reports:
         groups.setdefault(one.report.task.name, []).append(one)
     return groups
+
+
+def _is_idle(one: LoadedReport) -> bool:
+    return comparability.does_nothing(one.report)
 
 
 def _labelled(reports: Sequence[LoadedReport], kind: Kind) -> list[Method]:

@@ -20,7 +20,7 @@ from harness.report.writing import REPORT_NAME
 Format = Literal["html", "csv", "latex", "json"]
 FORMATS: tuple[Format, ...] = ("html", "csv", "latex", "json")
 STDOUT = Path("-")
-_TEXTS: Mapping[Format, Callable[[Comparison], str]] = {
+_TEXTS: Mapping[Format, Callable[..., str]] = {
     "html": page_text,
     "csv": csv_text,
     "latex": latex_text,
@@ -28,14 +28,14 @@ _TEXTS: Mapping[Format, Callable[[Comparison], str]] = {
 }
 
 
-def write(comparison: Comparison, kind: Format, path: Path) -> None:
-    """Write the comparison to ``path``, or to standard output if it is ``-``.
+def write(made: Sequence[Comparison], kind: Format, path: Path) -> None:
+    """Write comparisons to ``path``, or to standard output if it is ``-``; all formats but HTML take one.
 
     Raises:
         NoSpaceError: the disk is full; an older file stays unchanged.
         OutputUnwritableError: the folder does not exist or is not writable.
     """
-    text = _TEXTS[kind](comparison)
+    text = _TEXTS[kind](*made)
     if path == STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()

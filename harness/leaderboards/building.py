@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from harness.comparing.comparability import shown
+from harness.comparing.comparability import does_nothing, shown
 from harness.comparing.comparison import Method, TradeOff
 from harness.comparing.labels import labels
 from harness.comparing.loading import LoadedReport
@@ -17,7 +17,8 @@ from harness.leaderboards.grouping import Group, group, shown_metrics
 from harness.leaderboards.ranking import ends_of, ranks
 from harness.leaderboards.rows import make_row
 from harness.leaderboards.slugs import slugs
-from harness.report.words import label, originals_text, plain
+from harness.report.glossary import title_of
+from harness.report.words import originals_text, plain
 
 TITLE = "Unlearning leaderboard"
 MAX_DRAWN = 24
@@ -71,7 +72,7 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
         shared={**one.facts, "data (digest)": first.task.data_digest, "metrics": dict(sorted(one.meanings.items()))},
         apart=tuple(_apart(one, groups)),
         columns=tuple(columns),
-        rows=tuple(sorted(rows, key=_order)),
+        rows=tuple(_ordered(rows)),
         trade_off=_trade_off(
             [Method(name, entry.report) for name, entry in zip(names, entries, strict=True)],
             drawn,
@@ -80,6 +81,21 @@ def _board(one: Group, groups: Sequence[Group], slug_of: Mapping[str, str], rank
         ),
         drawn=len(drawn),
     )
+
+
+def _ordered(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, best first; a run that does nothing follows the methods that are not clearly better or worse."""
+    ordered = sorted(rows, key=_order)
+    made = [row for row in ordered if not does_nothing(row.report)]
+    for idle in (row for row in ordered if does_nothing(row.report)):
+        made.insert(1 + max((place for place, row in enumerate(made) if not _below(row, idle)), default=-1), idle)
+    return made
+
+
+def _below(row: Row, other: Row) -> bool:
+    """Return True if a row has a lower value than another one, and not the same rank."""
+    tied = row.rank is not None and other.rank is not None and row.rank.first == other.rank.first
+    return not tied and _order(row)[:2] > _order(other)[:2]
 
 
 def _order(row: Row) -> tuple[bool, float, str, str, str]:
@@ -94,7 +110,7 @@ def _columns(entries: Sequence[Entry], always: Sequence[str]) -> list[Column]:
     for entry in entries:
         for evaluator, name, metric in shown_metrics(entry.report, always):
             records.setdefault(name, []).append(metric)
-            names.setdefault(name, label(evaluator, metric))
+            names.setdefault(name, title_of(evaluator, metric))
     ordered = sorted(records, key=lambda name: name != always[0])
     return [_column(name, names[name], records[name]) for name in ordered]
 

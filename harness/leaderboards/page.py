@@ -5,6 +5,7 @@ The page's Content-Security-Policy allows only this script and this style, by di
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import harness.report
@@ -12,11 +13,13 @@ from harness.comparing.scatter import scatters
 from harness.leaderboards import words
 from harness.leaderboards.board import Leaderboard
 from harness.leaderboards.rows import VARYING, alike, device, isolation_words, row_facts
+from harness.report.glossary import entries_of
 from harness.report.page import policy_source, render
+from harness.report.status_words import chips
 from harness.report.words import VERDICT_TONE, VERDICT_WORDS, WANTED, plain, spanned
 
 TEMPLATE = "leaderboard.html.j2"
-STYLES = ("page.css", "compare.css", "leaderboard.css")
+STYLES = ("plots.css", "page.css", "compare.css", "leaderboard.css")
 SCRIPT = "leaderboard.js"
 
 
@@ -35,12 +38,22 @@ def page_text(leaderboard: Leaderboard) -> str:
         tones=VERDICT_TONE,
         VARYING=VARYING,
         alike_in=alike,
+        chips=chips,
+        entries=entries_of(_metrics(leaderboard)),
         wanted=WANTED,
         style=style,
         script=script,
         policy=f"default-src 'none'; script-src {policy_source(script)}; style-src {policy_source(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'",
     )
+
+
+def _metrics(leaderboard: Leaderboard) -> Iterator[tuple[str, str]]:
+    """Yield evaluator and name of each metric that is shown."""
+    for board in leaderboard.boards:
+        for column in board.columns:
+            evaluator, _, name = column.name.partition(".")
+            yield evaluator, name
 
 
 def _asset(name: str) -> str:

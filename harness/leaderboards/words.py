@@ -86,6 +86,12 @@ def ends(found: Number, unit: str) -> str:
     return interval(Interval(found.low, found.high), "share" if unit == "share" else "").removesuffix(" %")
 
 
+def divided(board: Board, utility: str) -> tuple[list[Column], list[Column]]:
+    """Return the metric of utility, which the table always shows, and the others, which it shows on demand."""
+    first = [column for column in board.columns if column.name == utility]
+    return first, [column for column in board.columns if column.name != utility]
+
+
 def first_direction(column: Column) -> str:
     """Return the initial sort direction of a column: better first, if that is defined."""
     return FIRST_DIRECTION.get(column.direction, "desc")

@@ -53,6 +53,7 @@ class Population:
         from_cache: all chunks were cache hits.
         queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
         origins: where chunks that were not trained here came from, a sentence each.
+        kept: of models that an earlier request of a stream returned, the plugin's state for each; None where it kept none.
     """
 
     role: Role
@@ -64,6 +65,7 @@ class Population:
     journals: tuple[Path, ...] = ()
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    kept: tuple[NDArray[np.uint8] | None, ...] = ()
 
     def journal(self, index: int) -> Path | None:
         """Return the training journal of one model; None if there is none."""
@@ -113,6 +115,9 @@ class References:
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
+
+    Attributes:
+        roles: populations that are trained: all three, or two for a later request of a stream.
     """
 
     def __init__(
@@ -135,6 +140,8 @@ class References:
         self.supplied = supplied or Supplied()
         self.data_digest: str = data.digest()
         self.queries = QueryPlan.of(task.recipe, self.spec, self.data_digest) if queries is None else queries
+        later = task.request is not None and task.request.number > 1
+        self.roles: tuple[Role, ...] = ROLES[1:] if later else ROLES
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -149,14 +156,15 @@ class References:
         check_network(self.task, self.spec, self.data)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
-        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
+        """Return the populations of ``models`` members each; train chunks that are missing in the cache.
 
+        A later request of a stream has no originals: it begins with the models that the request before returned.
         On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
-        with progress.step("reading reference models", len(ROLES)) as step:
+        with progress.step("reading reference models", len(self.roles)) as step:
             found: dict[str, Population] = {}
-            for role in ROLES:
+            for role in self.roles:
                 found[role] = self.population(role, models)
                 step.advance()
         return found
@@ -171,9 +179,10 @@ class References:
 
     def holds(self, role: Role, models: int) -> bool:
         """Return True if the whole population is in the cache."""
-        return all(self._held(chunk) for chunk in self.chunks(role, models))
+        return all(self.is_held(chunk) for chunk in self.chunks(role, models))
 
-    def _held(self, chunk: Chunk) -> bool:
+    def is_held(self, chunk: Chunk) -> bool:
+        """Return True if a chunk is in the cache or was supplied."""
         return chunk.supplied is not None or self.cache.holds(chunk.inputs)
 
     def folder(self, chunk: Chunk, on_step: OnStep | None = None, workers: Workers | None = None) -> tuple[Path, bool]:
@@ -243,49 +252,25 @@ class References:
                 f"{models} models of {self.task.name} were requested, and {least} were imported. Pass --models {least} or "
                 "fewer, or import more with `harness references import`."
             )
-        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
+        return [chunk for role in self.roles for chunk in self.chunks(role, models) if not self.is_held(chunk)]
 
     def _imported(self, models: int) -> tuple[int, int]:
         """Return the smallest and the largest number of imported models among those of each population."""
         counts = []
-        for role in ROLES:
+        for role in self.roles:
             chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
             found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
             counts.append(sum(one.models for one in found if one.how == "imported"))
         return min(counts), max(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
-        missing = self.missing(models)
-        if not missing:
-            return
-        self.check_network()
-        self._tell_mechanism(progress)
-        epochs = self.task.recipe.epochs
-        at_once = self.at_once(len(missing))
-        total = epochs * sum(chunk.models for chunk in missing)
-        with (
-            Workers() as workers,
-            progress.step("training reference models", total) as step,
-            ThreadPoolExecutor(at_once) as pool,
-        ):
-            step.tell("model epochs")
-
-            def train(chunk: Chunk) -> None:
-                self.folder(chunk, UnitCounter(step, chunk.models * epochs), workers)
-
-            try:
-                for future in as_completed([pool.submit(train, chunk) for chunk in missing]):
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                workers.stop()
-                raise
+        train_chunks([(self, chunk) for chunk in self.missing(models)], progress, "training reference models")
 
     def at_once(self, jobs: int) -> int:
         """Return how many of so many jobs are done in parallel: one per core, or one at a time on a GPU."""
         return 1 if self.device.startswith("cuda") else min(available_cores(), jobs)
 
-    def _tell_mechanism(self, progress: Progress) -> None:
+    def tell_mechanism(self, progress: Progress) -> None:
         """Tell the user if models of a network of their own are trained one after another, and why."""
         from reference_models.training.mechanism import choice
 
@@ -350,6 +335,41 @@ class References:
             {"format": 2, "data": self.data_digest}, lambda to: write_examples(self.data, to / DATA_FILE)
         )
         return folder / DATA_FILE
+
+
+def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress, description: str) -> None:
+    """Train chunks of the populations of one network and recipe, on a CPU one per core in parallel.
+
+    Args:
+        wanted: chunks, each with its populations.
+        progress: shows the epochs.
+        description: of the work, for the progress bar.
+    """
+    if not wanted:
+        return
+    for references in dict.fromkeys(references for references, _ in wanted):
+        references.check_network()
+    first, _ = wanted[0]
+    first.tell_mechanism(progress)
+    epochs = first.task.recipe.epochs
+    total = epochs * sum(chunk.models for _, chunk in wanted)
+    with (
+        Workers() as workers,
+        progress.step(description, total) as step,
+        ThreadPoolExecutor(first.at_once(len(wanted))) as pool,
+    ):
+        step.tell("model epochs")
+
+        def train(references: References, chunk: Chunk) -> None:
+            references.folder(chunk, UnitCounter(step, chunk.models * epochs), workers)
+
+        try:
+            for future in as_completed([pool.submit(train, *one) for one in wanted]):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            workers.stop()
+            raise
 
 
 def ignore(done: int, total: int) -> None:

@@ -66,6 +66,7 @@
       board.sorted = [...board.rows].sort(rule);
       board.body.replaceChildren(...board.sorted.map(({ row }) => row));
       board.order = order;
+      if (head.classList.contains("extra")) board.section.querySelector("details.extras").open = true;
     }
     for (const one of board.heads) one.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", way === "asc" ? "ascending" : "descending");
@@ -114,8 +115,9 @@
     for (const head of heads) {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.querySelector("span").childNodes);
-      head.replaceChildren(button);
+      const words = head.querySelector("span");
+      button.append(...words.childNodes);
+      words.replaceWith(button);
       button.addEventListener("click", () => {
         const current = head.getAttribute("aria-sort");
         const turned = current === "ascending" ? "desc" : current === "descending" ? "asc" : head.dataset.first;

@@ -25,11 +25,15 @@ from harness.report.budget_words import (
     undependable_sentence,
     used_sentence,
 )
+from harness.report.choice_words import choice_sentence
 from harness.report.deaths import evidence_lines, printed
 from harness.report.document import Report
+from harness.report.glossary import entries_of, entry_of, title_of
 from harness.report.journal_words import journal_sentences
 from harness.report.single_examples import NO_PICTURES, safe_picture, single_examples, why_none
+from harness.report.status_words import chip, chips
 from harness.report.svg.figures import figures
+from harness.report.svg.glossary_pictures import picture_of
 from harness.report.time_words import model_sentence, phase_sentence
 from harness.report.twin_words import twin_sentence
 
@@ -89,11 +93,14 @@ def render_page(report: Report) -> str:
         status_words=words.STATUS_WORDS,
         model_columns=MODEL_COLUMNS,
         journal=journal_sentences(report),
+        choice=choice_sentence(report.task.chosen),
         twins=twin_sentence(report),
         undependable=undependable_sentence(report),
         failed=failed_sentence(report),
         too_slow=slow_sentence(report),
         used=used_sentence(report),
+        statuses=chips(report.models),
+        entries=entries_of((one.name, metric.name) for one in report.evaluators for metric in one.metrics),
     )
 
 
@@ -135,6 +142,7 @@ def _environment() -> jinja2.Environment:
         pretty=_pretty,
         origin=words.originals_text,
     )
+    environment.globals.update(entry_of=entry_of, title_of=title_of, picture_of=picture_of, chip_of=chip)
     environment.globals["label"] = words.label
     environment.globals.update(phase_sentence=phase_sentence, model_sentence=model_sentence)
     return environment

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
+from harness.report.choice_words import choice_sentence
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
 from harness.report.twin_words import twin_sentence
@@ -47,7 +48,12 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    used = ((used_sentence(report), ""), (slow_sentence(report), "yellow"), (journal_sentences(report), ""))
+    used = (
+        (used_sentence(report), ""),
+        (slow_sentence(report), "yellow"),
+        (journal_sentences(report), ""),
+        (choice_sentence(report.task.chosen), ""),
+    )
     parts: list[RenderableType] = [_title(report), _verdict(report), *_warnings(report), Text()]
     if report.status != "failed":
         parts += [_measured(report), Text(), _table(report), *_missing(report), Text()]

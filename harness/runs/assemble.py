@@ -14,8 +14,9 @@ from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
 from harness.runs.probing import Probed
-from harness.runs.scoring import make_evidence
+from harness.runs.scoring import forget_rows, make_evidence
 from harness.runs.store import RunStore
+from harness.tasks.deletions import data_of, rows_of
 from harness.tasks.task import Margins, Task, TaskData
 
 LEFT_OUT = "Evaluator left out: "
@@ -35,7 +36,8 @@ def run_evidence(
     """Return the evidence of a run's models; without a row of unlearned models if none finished.
 
     Args:
-        task, data, populations, limit: inputs of the unlearning.
+        task, data, populations, limit: inputs of the unlearning; of a request of a stream, the data of the reference models
+            and the populations of :func:`harness.runs.requests.populations_of`.
         outcomes: outcomes of all models, by index.
         store: contains the finished models' logits.
         design: which originals were unlearned.
@@ -43,6 +45,10 @@ def run_evidence(
         probed: what probes computed; None without probes.
     """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
+    rows = rows_of(data, task.request)
+    if not isinstance(rows, slice):
+        data = data_of(data, task.request)
+        unlearned = {index: forget_rows(logits, rows) for index, logits in unlearned.items()}
     evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
     return replace(evidence, probes=probed or {})
 

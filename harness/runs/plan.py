@@ -93,6 +93,7 @@ class Plan:
         cache_mib, run_mib: what the run will write.
         host_mib: memory of the host for weights and outputs of all models.
         probes: what is computed from the weights of all models, by name.
+        choice: what the choice of the forget set by models takes; empty if there is nothing to choose.
     """
 
     config: RunConfig
@@ -111,6 +112,7 @@ class Plan:
     probes: tuple[str, ...] = ()
     probe_s: float = 0.0
     trial: bool = False
+    choice: str = ""
 
     @property
     def _parts_s(self) -> tuple[float | None, ...]:
@@ -174,6 +176,8 @@ class Plan:
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield a name and a text for each part of the plan, for ``--dry-run``."""
         cached = len(ROLES) * self.models - self.to_train
+        if self.choice:
+            yield "Forget set", self.choice
         yield "Models", f"{self.models} a population, {self.unlearnings} to unlearn"
         yield "References", f"{cached} cached, {self.to_train} to train: {self._training()}"
         yield "Limit", self._limit()
@@ -217,6 +221,8 @@ def make_plan(
     network: Population,
     probes: Sequence[Probe] = (),
     history: History | None = None,
+    *,
+    choice: str = "",
 ) -> Plan:
     """Return the plan of a run. Nothing is trained, and no sandbox is started.
 
@@ -225,6 +231,7 @@ def make_plan(
         network: an untrained model of the task, for its size.
         probes: that the evaluators ask for.
         history: durations of earlier runs; default: the user's.
+        choice: what the choice of the forget set by models takes, a sentence.
 
     Raises:
         UsageError: another number of models was imported.
@@ -266,6 +273,7 @@ def make_plan(
         run_mib=unlearnings * (sizes.outputs + (sizes.weights if keeps else 0)) / MIB,
         probes=tuple(one.name for one in probes),
         trial=trial,
+        choice=choice,
         host_mib=(models * (len(ROLES) * sizes.outputs + sizes.weights) + unlearnings * sizes.outputs) / MIB,
     )
 

@@ -66,6 +66,8 @@ def probe_run(
     for probe in probes if finished else ():
         to_probe = [_to_probe(store, probe, one) for one in finished]
         why = probe.refuses(references.task)
+        if references.task.request is not None:
+            why = "a request of a stream begins with models that are no reference models"
         if not why and any(not one.results.exists() and not one.weights.exists() for one in to_probe):
             why = "the run did not keep the weights of its models; run it with --keep-weights, or with the evaluator"
         if why:

@@ -12,7 +12,7 @@ from harness.core.progress import Progress
 from harness.errors import ResumeMismatchError, UsageError
 from harness.evaluation import Evidence
 from harness.plugins.discovery import DEFAULT, EVALUATORS, choose_evaluators, find_plugins
-from harness.references.identity import ROLES
+from harness.references.own_network import OwnNetwork
 from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES
 from harness.report.document import EvaluatorRecord, Report, utc_now
@@ -23,13 +23,16 @@ from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_o
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import evaluate
+from harness.runs.forget_choice import with_forget_set
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
 from harness.runs.probing import probe_run, probes_for
+from harness.runs.requests import populations_of
 from harness.runs.store import RunStore
 from harness.runs.unjudged import all_outcomes, cache_keys, populations_record, report_so_far
 from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.checking import load_data
+from harness.tasks.deletions import data_of
 from harness.tasks.task import Margins, Task
 
 KEPT = "Judged again, but an earlier record stands: "
@@ -82,7 +85,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             failed_as=failed_as,
         )
         changes = {
-            "examples": examples_record(evidence, judged.evaluators, Pictures.of(task, data)),
+            "examples": examples_record(evidence, judged.evaluators, Pictures.of(task, data_of(data, task.request))),
             "populations": populations_record(populations, outcomes, failed_as),
         }
         judged = judged.model_copy(update=changes)
@@ -123,16 +126,19 @@ def _inputs(
     Raises:
         ResumeMismatchError: if they differ from the run's.
     """
-    data = load_data(task)
+    device = "cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+    own = with_forget_set(OwnNetwork.of(task), device, progress)
+    data = load_data(own.task)
     references = References(
-        task,
+        own.task,
         data,
-        device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+        device=device,
+        own=own,
         queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
     )
     models = config.models or task.models
     _check(report, references, models, folder)
-    populations = references.populations(models, progress)
+    populations = populations_of(references, models, progress, folder)
     for text in take_rebuilt():
         progress.notice(text)
     return references, populations
@@ -163,7 +169,7 @@ def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> 
 def _check(report: Report, references: References, models: int, folder: Path) -> None:
     """Raise ResumeMismatchError unless data and reference models are the run's; otherwise numbers would not be comparable."""
     changed = ["the task's data"] if references.data_digest != report.task.data_digest else []
-    keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
+    keys = {f"{role}.{n}": key for role in references.roles for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
     if not changed and known != keys:
         changed = ["how reference models are trained or queried (torch, device, recipe or code)"]

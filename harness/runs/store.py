@@ -32,9 +32,11 @@ from harness.errors import HarnessError, NoSpaceError, OutputUnwritableError, Ru
 from harness.runs.budget import Limit
 
 RUN = "run.json"
-WEIGHTS = "weights.safetensors"
 MATRIX = "matrix.json"
 """File in a folder with a run for each of several versions of torch."""
+STREAM = "stream.json"
+"""File in a folder with a run for each request of a stream."""
+WEIGHTS, PLUGIN_STATE = "weights.safetensors", "state.bin"
 LOCK = ".lock"
 INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
@@ -64,7 +66,7 @@ def _content(folder: Path) -> str:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / RUN).exists() or (folder / MATRIX).exists()
+    return any((folder / name).exists() for name in (RUN, MATRIX, STREAM))
 
 
 def _clear(folder: Path) -> None:
@@ -75,7 +77,10 @@ def _clear(folder: Path) -> None:
     """
     try:
         with ExitStack() as stack:
-            for place in (folder, *(file.parent for file in folder.glob(f"*/{RUN}"))):  # a matrix has runs below it
+            for place in (
+                folder,
+                *(file.parent for file in folder.glob(f"*/{RUN}")),
+            ):  # a matrix or a stream has runs below it
                 stack.enter_context(_held(place))
             for place in folder.iterdir():
                 if place.is_dir() and not place.is_symlink():
@@ -159,6 +164,11 @@ class RunStore:
         Raises:
             RunNotFoundError: if it contains no run.
         """
+        if (folder / STREAM).is_file():
+            raise RunNotFoundError(
+                f"{folder} is a stream of requests, and each request is a run of its own. Pass one of these, e.g. "
+                f"{folder / 'request-1'}."
+            )
         if not (folder / RUN).is_file():
             raise RunNotFoundError(
                 f"{folder} is not a run folder: it has no {RUN}. Pass the folder that `harness run` printed."
@@ -234,16 +244,6 @@ class RunStore:
             self._write(folder / "logits.safetensors", save(dict(logits)))
         self._write_json(folder / "outcome.json", asdict(outcome))
 
-    def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Write a model's unlearned weights, for ``--keep-weights`` and for probes."""
-        self._model(index)
-        self._write(self.weights_file(index), save(dict(weights)))
-
-    def drop_weights(self) -> None:
-        """Delete all unlearned weights."""
-        for index in self._indices(WEIGHTS):
-            self.weights_file(index).unlink(missing_ok=True)
-
     def weights_file(self, index: int) -> Path:
         """Return the place of a model's unlearned weights."""
         return self._place(index) / WEIGHTS
@@ -257,6 +257,38 @@ class RunStore:
         file = self.probe_file(index, probe)
         with _damage_reported(file):
             return load(file.read_bytes())
+
+    def keep_weights(
+        self, index: int, weights: Mapping[str, NDArray[Any]], kept: NDArray[np.uint8] | None = None
+    ) -> None:
+        """Write a model's unlearned weights, and the state that the plugin keeps for the next request of a stream."""
+        folder = self._model(index)
+        if kept is None:
+            (folder / PLUGIN_STATE).unlink(missing_ok=True)
+        else:
+            self._write(folder / PLUGIN_STATE, kept.tobytes())
+        self._write(folder / WEIGHTS, save({name: np.asarray(array, order="C") for name, array in weights.items()}))
+
+    def weights(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return a model's stored weights.
+
+        Raises:
+            RunNotFoundError: they are missing or damaged.
+        """
+        file = self._place(index) / WEIGHTS
+        with _damage_reported(file):
+            return load(file.read_bytes())
+
+    def plugin_state(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the state that the plugin kept of a model for the next request; None if it kept none."""
+        file = self._place(index) / PLUGIN_STATE
+        return np.frombuffer(file.read_bytes(), dtype=np.uint8) if file.exists() else None
+
+    def drop_weights(self) -> None:
+        """Delete the weights of all models and the plugin's states."""
+        for name in (WEIGHTS, PLUGIN_STATE):
+            for file in (self.folder / "models").glob(f"[0-9]*/{name}"):
+                file.unlink()
 
     def finished(self) -> dict[int, ModelOutcome]:
         """Return the outcomes of models that have ended, by index.

@@ -17,7 +17,7 @@ from harness.runs.listing import STATES, RunEntry
 from harness.viewing.shelf import outcomes_of
 
 LOG_LINES = 40
-STYLES = ("page.css", "view.css")
+STYLES = ("plots.css", "page.css", "view.css")
 SCRIPT = "view.js"
 
 

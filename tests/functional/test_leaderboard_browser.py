@@ -59,6 +59,8 @@ def names(browser: Browser) -> list[str]:
 
 
 def click(browser: Browser, key: str) -> None:
+    if "." in key:
+        browser.script("for (const one of document.querySelectorAll('details.extras')) one.open = true")
     browser.one(f'section.board:not([hidden]) th[data-key="{key}"] button').click()
 
 
@@ -119,12 +121,12 @@ def test_a_click_sorts_by_what_is_better_and_the_next_one_turns_the_order(page: 
     click(page, "lira.auc")
     assert faces(page) == ["Perfect", "scrub", "salun", "ssd", "Nothing done", "worse", "failed"]
     assert sorted_by(page) == [("lira.auc", "ascending")]
-    assert page.texts("#count") == ["6 runs, sorted by lira auc, ascending."]
+    assert page.texts("#count") == ["6 runs, sorted by Likelihood-ratio attack, AUC, ascending."]
 
     click(page, "lira.auc")
     assert faces(page) == ["worse", "Nothing done", "ssd", "salun", "scrub", "Perfect", "failed"]
     assert sorted_by(page) == [("lira.auc", "descending")]
-    assert page.texts("#count") == ["6 runs, sorted by lira auc, descending."]
+    assert page.texts("#count") == ["6 runs, sorted by Likelihood-ratio attack, AUC, descending."]
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
@@ -328,7 +330,7 @@ def test_a_thousand_rows_are_sorted_and_filtered(browser: Browser, folder: Path,
     assert address(browser) == "#sort=lira.auc&dir=desc&rows=all"
     browser.one("input[name=q]").send_keys("m999")
     assert names(browser) == ["m999"]
-    assert browser.texts("#count") == ["1 of 1000 runs, sorted by lira auc, descending."]
+    assert browser.texts("#count") == ["1 of 1000 runs, sorted by Likelihood-ratio attack, AUC, descending."]
     assert not browser.one("button.more").is_displayed()
 
 

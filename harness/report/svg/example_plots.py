@@ -33,13 +33,13 @@ def example_plot(example: ExampleRecord, scale: Scale, title: str, description: 
         y = FRAME.top + ROW_HEIGHT * (place + 0.5)
         values: Sequence[float] = getattr(example.phi, population)
         picture.words(FRAME.left - 8, y + 4.5, name, "end", f"name {kind}")
-        picture.dots(_swarm([picture.px(value) for value in values], y), kind)
+        picture.dots(swarm([picture.px(value) for value in values], y), kind)
         middle = picture.px(sum(values) / len(values))
         picture.path([(middle, y - REACH - 1), (middle, y + REACH + 1)], f"mean {kind}")
     return picture.text()
 
 
-def _swarm(places: Sequence[float], y: float) -> Iterator[tuple[float, float]]:
+def swarm(places: Sequence[float], y: float) -> Iterator[tuple[float, float]]:
     """Yield dots side by side instead of on top of each other, alternately above and below the middle."""
     columns = [round(place / DOT) for place in places]
     most = max(Counter(columns).values(), default=1)

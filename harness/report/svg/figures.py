@@ -52,6 +52,11 @@ WORDS = {  # by evaluator and array; other histograms are named after their arra
         "shift of confidence, standard deviations of retrained models",
         "Above 0: more confident than retrained models, too little forgotten. Below 0: too much.",
     ),
+    ("collateral", "shift"): Words(
+        "Change of confidence per retained example",
+        "shift of confidence, standard deviations of retrained models",
+        "Above 0: more confident than retrained models, so the retained example is more exposed. Below 0: less.",
+    ),
     ("klom", "kl"): Words(
         "KL divergence of margins per forgotten example",
         "divergence from retrained models, nats",

@@ -28,6 +28,7 @@ from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.every import (
     EVERY,
     name_of,
+    suited,
     usual,
     with_population,
 )
@@ -92,7 +93,7 @@ PER_EXAMPLE = {
 @pytest.mark.parametrize("module", EVERY, ids=name_of)
 def test_the_order_of_models_of_examples_and_of_ids_changes_no_number(module: ModuleType) -> None:
     """Numbers of examples follow the ids."""
-    evidence = usual(n_models=SIZES)
+    evidence = suited(module, usual(n_models=SIZES))
     tolerance = SINGLE_PRECISION.get(module, 1e-9)
     permuted, order = _permuted(evidence)
 

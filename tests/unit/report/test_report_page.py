@@ -34,7 +34,7 @@ def test_no_element_can_fetch_anything_or_run_code_but_the_one_script_of_the_pol
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
     assert {tag for tag, _ in tags} & {"link", "iframe", "object", "embed", "base", "form", "image", "use"} == set()
-    assert all(attributes["href"] == "#main" for _, attributes in tags if "href" in attributes)
+    assert all(str(attributes["href"]).startswith("#") for _, attributes in tags if "href" in attributes)
     assert all(
         (attributes["src"] or "").startswith("data:image/png;base64,") for _, attributes in tags if "src" in attributes
     )
@@ -124,7 +124,7 @@ def test_terminal_codes_and_direction_changes_become_visible() -> None:
 def test_each_metric_has_its_control_and_its_no_op_beside_it() -> None:
     page = re.sub(r"<[^>]+>", " ", render_page(build_report()))
     table = page[page.index("Main results") :]
-    row = table[table.index("lira auc") : table.index("accuracy test")].split()
+    row = table[table.index("Likelihood-ratio attack, AUC") : table.index("Accuracy, test set")].split()
 
     assert "Perfect (control)" in table
     assert "Nothing done (no-op)" in table
