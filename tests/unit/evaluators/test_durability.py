@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,36 +14,11 @@ from harness_evaluators import durability
 from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.durability import recovery_test
 from harness_evaluators.durability.conditions import SURE, Answers, Condition, conditions, described
-from tests.unit.evaluators.conftest import POPULATIONS, gaussian_evidence, logits_with_phi
+from tests.unit.evaluators.conftest import gaussian_evidence, logits_with_phi
 from tests.unit.evaluators.helpers import assert_well_formed, metric, value
+from tests.unit.evaluators.recovered import GIVEN, NAMES, TESTED, with_recovery
 
 Values = NDArray[np.float64]
-NAMES = ("retain", "retain_5", "bits_8", "bits_4", "noise_20")
-GIVEN, TESTED = 5, 40
-
-
-def with_recovery(evidence: Evidence, gains: Mapping[str, Mapping[str, float]], seed: int = 0) -> Evidence:
-    """Add the probe: every condition moves phi on the forget set by a population's gain, 0 by default, and a little noise."""
-    rng = np.random.default_rng(seed)
-    test = probed(len(evidence.labels["test"]), TESTED)
-
-    def logits(population: str, split: str, moved: float) -> Values:
-        labels = evidence.labels[split][test] if split == "test" else evidence.labels[split]
-        phi = evidence.phi(population, split)  # type: ignore[arg-type]
-        phi = phi[:, test] if split == "test" else phi
-        noise = 0.1 * rng.standard_normal(phi.shape)
-        return logits_with_phi(phi + moved + noise, labels, evidence.n_classes, rng).astype(np.float32)
-
-    def arrays(population: str) -> dict[str, NDArray[Any]]:
-        given = np.zeros((len(evidence.logits[population]["forget"]), len(evidence.labels["forget"])), dtype=np.uint8)
-        given[:, :GIVEN] = 1
-        found: dict[str, NDArray[Any]] = {"given": given}
-        for name in NAMES:
-            found[f"{name}/forget"] = logits(population, "forget", gains.get(name, {}).get(population, 0.0))
-            found[f"{name}/test"] = logits(population, "test", 0.0)
-        return found
-
-    return replace(evidence, probes={"recovery": {population: arrays(population) for population in POPULATIONS}})
 
 
 def suppressed(**sizes: Any) -> Evidence:
