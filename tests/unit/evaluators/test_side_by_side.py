@@ -36,7 +36,7 @@ def test_one_that_raises_leaves_the_others() -> None:
 
     infos = [EvaluatorInfo(name, "1", "", of) for name, of in (("a", broken), ("b", whole), ("c", broken))]
 
-    first, second, third = evaluating.evaluate([_loaded(info) for info in infos], evidence, SilentProgress())
+    first, second, third = evaluating.evaluate([_loaded(info) for info in infos], usual(), SilentProgress())
 
     assert "no use for 4 classes" in str(first.error)
     assert "no use for 4 classes" in str(third.error)
