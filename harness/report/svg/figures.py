@@ -4,6 +4,7 @@
   names that end in ``_per_class``, ``_per_model`` or ``_per_stratum`` (a value per class, model or stratum) and p-values
   (``p``), which repeat their statistic.
 - If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
+- ``memory_<condition>`` metrics of ``durability`` are drawn by condition, over the band of the control.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
@@ -19,6 +20,7 @@ from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
 from harness.report.svg.strata_plot import strata_figure
+from harness.report.svg.recovery_figure import recovery
 from harness.report.words import plain
 
 KINDS = ("control", "noop", "unlearned")  # drawn in this order, the plugin's on top
@@ -99,6 +101,7 @@ def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
     """Return histograms of arrays not drawn elsewhere, and ROC curves of evaluators other than ``lira``."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
+    made += [recovery(record)]
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
 

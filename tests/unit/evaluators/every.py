@@ -15,6 +15,7 @@ from harness_evaluators import (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
@@ -28,6 +29,7 @@ from harness_evaluators import (
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
+from tests.unit.evaluators.recovered import with_recovery
 
 EVERY = (
     accuracy,
@@ -35,6 +37,7 @@ EVERY = (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
@@ -88,6 +91,8 @@ def of_whole_classes(evidence: Evidence) -> Evidence:
 
 def suited(module: ModuleType, evidence: Evidence) -> Evidence:
     """Return evidence on which the evaluator computes values."""
+    if module is durability:
+        return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
     return of_whole_classes(evidence) if module is class_forgetting else evidence
 
 
