@@ -58,7 +58,7 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
 
 def costs(report: Report) -> tuple[str, str, str, str]:
-    """Return sentences on the models' time, on slow ones, on the journal and on the chosen forget set; empty if there are none."""
+    """Return sentences on times, slow models, the journal and the chosen forget set; empty if there are none."""
     chosen = choice_sentence(report.task.chosen)
     return used_sentence(report), slow_sentence(report), journal_sentences(report), chosen
 
