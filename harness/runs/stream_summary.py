@@ -144,7 +144,7 @@ class _Originals:
         logits = {name: self.population.logits[name] for name in ("validation", "test")}
         for name in ("retain", "forget"):
             logits[name] = self.training[:, [self.column[one] for one in data.split(name).ids.tolist()]]
-        return replace(self.population, logits=logits, weights={}, queries={})
+        return replace(self.population, logits=logits, read_state=None, queries={})
 
 
 def _after(number: int, result: RunResult, config: RunConfig, originals: _Originals | None) -> tuple[After, _Originals]:
@@ -252,9 +252,13 @@ def _status(reports: Sequence[Report], planned: int) -> RunStatus:
 
 
 def _warnings(results: Sequence[RunResult]) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
     for number, one in enumerate(results, start=1):
         if because := one.report.budget.undependable_because:
-            yield f"Times of request {number} are not dependable: {because}."
+            reasons.setdefault(because, []).append(str(number))
+    for because, numbers in reasons.items():
+        yield f"Times are not dependable at request {', '.join(numbers)}: {because}."
+    for number, one in enumerate(results, start=1):
         if failed := len(one.report.models) - one.report.finished_models:
             noop = one.report.populations.failed_as == "noop"
             then = "and count as the models that it began with" if noop else "and are left out from then on"

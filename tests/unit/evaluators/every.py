@@ -15,6 +15,7 @@ from harness_evaluators import (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
@@ -24,9 +25,11 @@ from harness_evaluators import (
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
+from tests.unit.evaluators.recovered import with_recovery
 
 EVERY = (
     accuracy,
@@ -34,6 +37,7 @@ EVERY = (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
@@ -43,6 +47,7 @@ EVERY = (
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)
@@ -86,6 +91,8 @@ def of_whole_classes(evidence: Evidence) -> Evidence:
 
 def suited(module: ModuleType, evidence: Evidence) -> Evidence:
     """Return evidence on which the evaluator computes values."""
+    if module is durability:
+        return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
     return of_whole_classes(evidence) if module is class_forgetting else evidence
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from harness.cli.root import cli
 from harness.errors import ReportInvalidError, RunNotFoundError
 from harness.evaluation import Interval, Metric
 from harness.report.records import PluginRecord
@@ -83,8 +85,9 @@ def test_a_summary_is_written_with_its_page_and_read_again(tmp_path: Path) -> No
     assert 'href="request-2/report.html"' in page
 
 
-def test_the_schema_that_is_shipped_is_the_models() -> None:
+def test_the_schema_that_is_shipped_and_printed_is_the_models() -> None:
     assert STREAM_SCHEMA_PATH.read_text() == stream_schema_text()
+    assert CliRunner().invoke(cli, ["schema", "--stream"]).output == stream_schema_text()
 
 
 def test_a_summary_against_the_schema_is_not_written(tmp_path: Path) -> None:
