@@ -19,8 +19,8 @@ from harness.report.strata import STRATA
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
-from harness.report.svg.strata_plot import strata_figure
 from harness.report.svg.recovery_figure import recovery
+from harness.report.svg.strata_plot import strata_figure
 from harness.report.words import plain
 
 KINDS = ("control", "noop", "unlearned")  # drawn in this order, the plugin's on top
