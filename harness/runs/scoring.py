@@ -99,7 +99,14 @@ def make_evidence(
         subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
         queries=_queries(populations, rows),
         twins=forget_twins(data),
+        never_trained=_never_trained(data),
     )
+
+
+def _never_trained(data: TaskData) -> NDArray[np.bool_]:
+    if data.never_trained is None:
+        return np.zeros(0, dtype=np.bool_)
+    return np.isin(np.arange(len(data.validation)), data.never_trained)
 
 
 def _of_original(originals: Population, index: int) -> dict[str, NDArray[np.float32]]:
