@@ -96,6 +96,10 @@ class Evidence:
             there are none.
         subjects: per split, the person or object that each example shows, shape (n,), dtype str; splits without subjects are
             omitted.
+        probes: what the host computed from the models' weights, per probe, population and name, first axis (N_population,) in
+            the order of ``logits``, or shorter: the first models alone, for a probe that takes much memory. It has the probes
+            that the evaluators of the run ask for.
+        unprobed: why a probe that an evaluator asks for is not in ``probes``, a clause by probe.
         phi_only: True if of each model only phi is known (``harness score``). There are then two classes, and ``logits`` hold
             (phi, 0) for the true class, always 0, and all others: only what is computed from phi has its usual meaning.
     """
@@ -113,6 +117,8 @@ class Evidence:
     queries: Mapping[str, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     phi_only: bool = False
+    probes: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
+    unprobed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -170,6 +176,14 @@ def phi(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.fl
         top = others.max(axis=1, keepdims=True)
         out[:] = true - (np.log(np.exp(others - top).sum(axis=1)) + top[:, 0])
     return found
+
+
+def probed(examples: int, most: int) -> NDArray[np.int64]:
+    """Return the positions, ascending, of the examples of a split that a probe of at most ``most`` examples uses."""
+    if examples <= most:
+        return np.arange(examples)
+    # NumPy may change Generator's streams between versions but never RandomState's, so cached results stay comparable.
+    return np.sort(np.random.RandomState(0).permutation(examples)[:most])
 
 
 @dataclass(frozen=True)
@@ -250,6 +264,8 @@ class EvaluatorInfo:
         evaluate: the pure function from evidence to result.
         source: reference of the formula.
         needs: "logits", or "phi" if phi is enough; an evaluator that needs logits is not called where only phi is known.
+        probes: names of the probes that it reads from ``Evidence.probes``; it is not called where one of them is missing.
+        default: used unless others are asked for; False for an evaluator that takes long.
     """
 
     name: str
@@ -258,3 +274,5 @@ class EvaluatorInfo:
     evaluate: Callable[[Evidence], Result]
     source: str = ""
     needs: Literal["logits", "phi"] = "logits"
+    probes: tuple[str, ...] = ()
+    default: bool = True

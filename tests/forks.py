@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import fcntl
 import functools
 import gc
@@ -53,7 +54,7 @@ OWN = (
     *("harness_guest.spawn", "harness_guest.watch", "harness_guest.state", "harness_evaluators"),
 )
 PROGRAM = "harness"
-FORKED = ("harness_guest", "harness.references.worker")
+FORKED = ("harness_guest", "harness.references.worker", "harness.references.read_checkpoint")
 """Modules that the program runs in processes of their own."""
 SHELL = "harness_guest.shell"
 CODE = "-c"
@@ -61,6 +62,7 @@ READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH"
 """Beginnings of the names of variables that Python and the libraries read once."""
 SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
 """Those among them that a fork follows, or that the program sets itself, always alike."""
+PR_SET_THP_DISABLE = 41
 END_S = 20.0
 _address: str | None = None
 """Where this is the process to fork from, or a fork of it: where it listens."""
@@ -131,6 +133,18 @@ class Fork:
         """Kill it, unless it has ended."""
         self.send_signal(signal.SIGKILL)
 
+    def communicate(self) -> tuple[Any, Any]:
+        """Close its input, wait for the end and return what it printed where that is a pipe; its errors are not read."""
+        if self.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.stdin.close()
+        printed = None
+        if self.stdout is not None:
+            with self.stdout:
+                printed = self.stdout.read()
+        self.wait()
+        return printed, None
+
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
@@ -166,6 +180,8 @@ def popen(command: Sequence[str], **options: Any) -> Any:
                 ours[name] = open(outside, mode)  # noqa: SIM115, PTH123 -- closed by whoever started the process
                 theirs.callback(os.close, inside)
                 streams.append(inside)
+            elif given == subprocess.DEVNULL:
+                streams.append(theirs.enter_context(Path(os.devnull).open("r+b")).fileno())
             else:
                 streams.append(given if isinstance(given, int) else given.fileno())
         fork = Fork(order, (streams[0], streams[1], streams[2]))
@@ -242,11 +258,12 @@ def relay(server: str, module: str, arguments: Sequence[str]) -> int:
 
 def stand_in() -> list[tuple[Any, str, Any]]:
     """Return what is to be set, (module, name, value), so that guests, their shells and workers that train are forked."""
+    from harness.references import checkpoints
     from harness.references import worker_pool as training
     from harness.runners import process_handle
     from harness.runners.session import terminal
 
-    starts = {training: popen, process_handle: popen, terminal: beside}
+    starts = {training: popen, checkpoints: popen, process_handle: popen, terminal: beside}
     return [
         (module, "subprocess", SimpleNamespace(**{**vars(subprocess), "Popen": start}))
         for module, start in starts.items()
@@ -296,6 +313,10 @@ def address() -> str:
 
 def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
+    # A guest collapses its memory into huge pages before its second model. A fork's memory is nearly all shared, so that the
+    # kernel would copy it first, which takes a second; with this, it refuses at once, as one that cannot do it.
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    gc.disable()  # as a guest does while it imports
     for name in (*LIBRARIES, *OWN):
         import_module(name)
     for found in pkgutil.walk_packages(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
@@ -309,6 +330,7 @@ def _serve(place: str) -> None:
     for module, name, value in stand_in():
         setattr(module, name, value)
     gc.collect()
+    gc.enable()
     gc.freeze()  # else the first collection of every fork copies all pages
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)

@@ -67,12 +67,16 @@ def train(task: Task, models: int, device: str, progress: Progress) -> Trained:
 
 
 def _level(task: Task, data: TaskData, level: Level, models: int, device: str) -> Population:
-    """Train models of a level: "retrained" ones of a task whose retain set holds what the level remembers.
+    """Train models of a level, and return their outputs on the task's own splits."""
+    population = references_of(task, data, level, device).population("retrained", models)
+    rows = {name: len(data.split(name)) for name in SPLITS}
+    return replace(population, logits={name: population.logits[name][:, : rows[name]] for name in SPLITS})
+
+
+def references_of(task: Task, data: TaskData, level: Level, device: str) -> References:
+    """Return the references whose "retrained" models are a level's: their retain set holds what the level remembers.
 
     They are queried as the task's other models are, with the same noise.
     """
     plan = QueryPlan.of(task.recipe, task.model_spec(data), data.digest())
-    own = References(level_task(task, level), level_data(data, level, task.seed), device=device, queries=plan)
-    population = own.population("retrained", models)
-    rows = {name: len(data.split(name)) for name in SPLITS}
-    return replace(population, logits={name: population.logits[name][:, : rows[name]] for name in SPLITS})
+    return References(level_task(task, level), level_data(data, level, task.seed), device=device, queries=plan)

@@ -98,6 +98,7 @@ def _details(one: RunEntry, common: Mapping[str, object]) -> str:
 
     parts = [
         " on ".join(part for part in (one.plugin, one.task) if part),
+        one.request,
         *(f"#{tag}" for tag in one.tags),
         *run_words.options(one),
         run_words.failures(one),

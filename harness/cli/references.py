@@ -40,6 +40,32 @@ def build_command(task: str, models: int | None, device: str | None) -> None:
         click.echo(f"{role}: {len(population.seeds)} models")
 
 
+@references_group.command("choose")
+@click.argument("task")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="New file for the ids.  [default: print them]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
+def choose_command(task: str, output: Path | None, device: str | None) -> None:
+    """Print the ids of the forget set of TASK, one per line; train the models that choose it, if there are any.
+
+    With the ids in a file, `forget: {by: ids, ids_file: FILE}` fixes the choice for other machines and versions of torch.
+    """
+    from harness.core.files import atomic_write_text
+    from harness.core.text import harmless
+    from harness.errors import UsageError
+    from harness.report.choice_words import choice_sentence
+
+    if output is not None and output.exists():
+        raise UsageError(f"{output} exists; choose another file, or remove it.")
+    references = _references(task, device)
+    if sentence := choice_sentence(references.task.chosen):
+        click.echo(sentence, err=True)
+    text = "".join(f"{name}\n" for name in references.data.forget.ids.tolist())
+    if output is None:
+        click.echo(harmless(text), nl=False)
+    else:
+        atomic_write_text(output, text)
+
+
 @references_group.command("import")
 @click.argument("task")
 @click.option(
@@ -117,15 +143,22 @@ def _references(task: str, device: str | None) -> References:
         GpuUnavailableError: if cuda was requested and there is no GPU.
     """
     from harness.core.hardware import gpu_names
+    from harness.core.progress_bars import RichProgress
     from harness.errors import GpuUnavailableError
     from harness.plugins.discovery import find_task
+    from harness.references.own_network import OwnNetwork
     from harness.references.populations import References
+    from harness.runs.forget_choice import with_forget_set
     from harness.tasks.checking import load_data
 
     if device == "cuda" and not gpu_names():
         raise GpuUnavailableError("--device cuda was requested, but torch finds no CUDA device. Pass --device cpu.")
-    found = find_task(task)
-    return References(found, load_data(found), device=device or ("cuda" if gpu_names() else "cpu"))
+    own = OwnNetwork.of(find_task(task))
+    device = device or ("cuda" if gpu_names() else "cpu")
+    if own.task.choice is not None:
+        with RichProgress() as progress:
+            own = with_forget_set(own, device, progress)
+    return References(own.task, load_data(own.task), device=device, own=own)
 
 
 @references_group.command("list")

@@ -72,6 +72,8 @@ def _facts(summary: TaskSummary) -> Iterator[tuple[str, str]]:
         shape = " x ".join(map(str, summary.shape))
         subjects = "" if summary.subjects is None else f", of {summary.subjects} subjects"
         yield "inputs", f"{shape} {summary.dtype}, {len(summary.classes)} classes{subjects}"
+    if summary.choice:
+        yield "forget set", summary.choice
     parameters = "" if summary.parameters is None else f", {summary.parameters:,} parameters"
     options = ", ".join(f"{name} {value}" for name, value in task.architecture.options.items())
     yield "network", f"{task.architecture.name}{f' ({options})' if options else ''}{parameters}"

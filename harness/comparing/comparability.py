@@ -55,6 +55,11 @@ def run_facts(report: Report) -> dict[str, Any]:
 SAME_TASK = "Use the same task for all runs: harness run --task NAME --plugin ..."
 MUST_AGREE = (
     Fact("task", lambda report: report.task.name, SAME_TASK),
+    Fact(
+        "request",
+        lambda report: None if report.request is None else report.request.number,
+        "Compare the same request of all streams.",
+    ),
     Fact("data (digest)", lambda report: report.task.data_digest[:16], "Use the same data for all runs."),
     Fact("sizes of the splits", lambda report: report.task.split_sizes, SAME_TASK),
     Fact("architecture", lambda report: report.architecture.model_dump(), SAME_TASK),
@@ -115,6 +120,10 @@ def notices(runs: Sequence[Method], kind: Kind) -> list[str]:
         )
     if all(_references(one.report) is None for one in runs):
         found.append("The reports do not record their reference models, which are assumed to be the same.")
+    if any(one.report.request is not None and one.report.request.number > 1 for one in runs):
+        found.append(
+            "These are later requests of streams: each run's no-op is what its own plugin returned at the request before."
+        )
     found += [f"{one.label}: {text}" for one in runs if (text := fault(one.report))]
     found += [f"{one.label}: {_lower(text)}" for one in runs if (text := undependable_sentence(one.report))]
     return found + [_incomplete(one) for one in runs if one.report.populations.failed_models]
@@ -183,9 +192,13 @@ def _sizes(report: Report) -> dict[str, int]:
 
 
 def _references(report: Report) -> str | None:
-    """Return a short digest of the reference models' cache keys; None if the report lacks them."""
-    made = report.populations
-    keys = [one.cache_key for one in (made.original, made.retrained, made.control)]
+    """Return a short digest of the reference models' cache keys; None if the report lacks them.
+
+    The originals of a later request of a stream are what the plugin itself returned before, and are left out.
+    """
+    made, request = report.populations, report.request
+    roles = (made.original, made.retrained, made.control)
+    keys = [one.cache_key for one in (roles[1:] if request is not None and request.number > 1 else roles)]
     return None if None in keys else hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:12]
 
 

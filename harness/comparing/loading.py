@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import RunNotFoundError
+from harness.errors import RunNotFoundError, UsageError
 from harness.report.document import Report
 from harness.report.writing import REPORT_NAME, load_report
+from harness.runs.store import STREAM
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def load_reports(paths: Sequence[Path]) -> list[LoadedReport]:
 
     Raises:
         RunNotFoundError: there is no report at a path or in a folder directly below it.
+        UsageError: a path is a stream of requests.
         ReportInvalidError: a file is not a report of this schema version.
     """
     files = dict.fromkeys(file.resolve() for path in paths for file in _files(path))
@@ -42,6 +44,11 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
+    if (path / STREAM).is_file():
+        raise UsageError(
+            f"{path} is a stream of requests, which {path / 'summary.html'} shows. Compare what several plugins returned at the "
+            f"same request, e.g. {path / 'request-1'}."
+        )
     if (path / REPORT_NAME).is_file():
         yield path / REPORT_NAME
         return

@@ -104,7 +104,8 @@ class Cache:
     """The cache entries of one kind, in a subfolder of :func:`cache_root`."""
 
     def __init__(self, kind: str, root: Path | None = None) -> None:
-        self._folder = (root or cache_root()) / kind
+        self.root = root or cache_root()
+        self._folder = self.root / kind
 
     def get_or_build(
         self,

@@ -108,6 +108,11 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
 def _entry(path: Path) -> Entry:
     raw = path.read_bytes()
     report = parsed_report(raw, path)
+    if report.request is not None:
+        raise ReportInvalidError(
+            f"It is request {report.request.number} of {report.request.total} of a stream, and streams are not ranked; their "
+            "summary.html is in the folder above."
+        )
     shown = [report.plugin.options, report.recipe, report.architecture.options]
     try:
         json.dumps(shown, allow_nan=False)

@@ -147,6 +147,7 @@ def _task(report: Report, commitments: Commitments) -> TaskRecord:
         definition={"commitment": commitments.of(secret)},
         data_digest=commitments.of(secret),
         split_sizes=task.split_sizes,
+        chosen=None if task.chosen is None else replace(task.chosen, example=None),
         class_names=task.class_names,
         twins=twins,
     )

@@ -83,7 +83,7 @@ def run(
         clock: unit of the limit: "wall" (seconds), "cpu" (CPU seconds of the sandbox) or "steps" (examples drawn).
         no_wait: measure retraining immediately, even if the machine is busy; by default the run waits until it is idle.
         failed_as: "missing" leaves failed models out of all numbers; "noop" counts each as its original.
-        evaluators: names; empty for all that are installed.
+        evaluators: names, ``default`` or ``all``; empty for the default ones.
         options: passed to the plugin; JSON values.
         isolation: "run" forks models from one guest, "model" starts a guest for each.
         gpus: "auto", "none", "all", a number, or comma-separated UUIDs.
@@ -164,7 +164,7 @@ def evaluate(
 
     Args:
         folder: of the run; its report and page are rewritten.
-        evaluators: names; empty for all that are installed. Records of others are kept.
+        evaluators: names, ``default`` or ``all``; empty for the default ones. Records of others are kept.
         failed_as: see :func:`run`; None for the run's own. A change needs all evaluators.
         progress: see :func:`run`.
 
@@ -196,7 +196,7 @@ def score(
         output: new or empty folder for the report; None for ``runs/TIME-NAME-TASK`` under the working directory.
         name: of the method, for the report; None for the file's name.
         task: name of the task, for the report.
-        evaluators: names; empty for all that are installed.
+        evaluators: names, ``default`` or ``all``; empty for the default ones.
         progress: see :func:`run`.
 
     Raises:

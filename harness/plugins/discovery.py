@@ -36,6 +36,8 @@ UNLEARNERS = "harness.unlearners"
 EVALUATORS = "harness.evaluators"
 TASKS = "harness.tasks"
 EXPORTERS = "harness.exporters"
+DEFAULT, ALL = "default", "all"
+"""Names that stand for all evaluators used by default, and for all that are installed."""
 OWN_DISTRIBUTION = "unlearning-harness"
 
 
@@ -248,6 +250,10 @@ def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
         raise PluginLoadError(
             f"harness.evaluators {found.name!r} of {found.provider} is called {info.name!r} in its info; the names must match."
         )
+    if info.name in (DEFAULT, ALL):
+        raise PluginLoadError(
+            f"{_described(found)}: the name stands for several evaluators in `--evaluator {info.name}`; choose another."
+        )
     return [LoadedEvaluator(found, info)]
 
 
@@ -319,10 +325,10 @@ def find_task(spec: str) -> Task:
 def choose_evaluators(
     names: Sequence[str], *, without_missing: bool = False
 ) -> tuple[list[LoadedEvaluator], list[BrokenPlugin]]:
-    """Return the evaluators to use (all that load, or exactly ``names``), and those that cannot be used.
+    """Return the evaluators to use, and those that cannot be used.
 
     Args:
-        names: names of evaluators; empty for all installed ones.
+        names: names of evaluators; :data:`DEFAULT` and :data:`ALL` stand for several. Empty for the default ones.
         without_missing: return a missing or broken name as unusable instead of raising, so that a run started with it can
             be completed.
 
@@ -330,9 +336,9 @@ def choose_evaluators(
         EvaluatorError: if an evaluator in ``names`` is missing or broken.
     """
     loaded, broken = load_evaluators()
-    if not names:
-        return loaded, broken
     by_name = {entry.info.name: entry for entry in loaded}
+    groups = {DEFAULT: [name for name, one in by_name.items() if one.info.default], ALL: list(by_name)}
+    names = [one for name in names or (DEFAULT,) for one in groups.get(name, [name])]
     reasons = {plugin.found.name: plugin.reason for plugin in broken}
     for name in names:
         if name in by_name:

@@ -28,6 +28,9 @@ READ_S = 120.0
 
 State = dict[str, NDArray[Any]]
 
+OTHER_NAMES = ((r"\.shortcut\.", ".downsample."), (r"^linear\.", "fc."))
+"""Patterns of layer names in kuangliu's ResNets for CIFAR, which have many public copies, and our names for these layers."""
+
 
 def checkpoints_in(folder: Path) -> list[Path]:
     """Return the checkpoints in a folder, ``model_2`` before ``model_10``.
@@ -121,6 +124,9 @@ class CheckpointReader:
 
 def _fitted(state: State, expected: Mapping[str, NDArray[Any]]) -> State:
     """Return the state in the task's order and dtypes; raise ValueError if it is not one of the task's network."""
+    renamed = {_torchvision_name(name): array for name, array in state.items()}
+    if renamed.keys() == expected.keys():
+        state = renamed
     missing = [name for name in expected if name not in state]
     surplus = [name for name in state if name not in expected]
     if missing:
@@ -142,3 +148,9 @@ def _fitted(state: State, expected: Mapping[str, NDArray[Any]]) -> State:
             raise ValueError(f"{name} is not finite")
         found[name] = array.astype(wanted.dtype)
     return found
+
+
+def _torchvision_name(name: str) -> str:
+    for pattern, theirs in OTHER_NAMES:
+        name = re.sub(pattern, theirs, name)
+    return name

@@ -284,8 +284,8 @@ def _check_content(inputs: Mapping[str, Any], folder: Path) -> None:
             raise ValueError(f"{name} has shape {array.shape}, and there are {models} models")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} is not finite")
-    if inputs["role"] == "original" and not weights:
-        raise ValueError("originals have no weights")
+    if not weights:
+        raise ValueError("the models have no weights")
 
 
 def index_text(index: Published) -> str:

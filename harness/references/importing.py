@@ -22,7 +22,7 @@ from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
 from harness.references.checkpoints import CheckpointReader, State, checkpoints_in
 from harness.references.identity import ROLES, Role
-from harness.references.populations import Chunk, References
+from harness.references.populations import References
 from harness.references.queries import answers
 from harness.references.supplied import Provenance, supplied_inputs
 from harness.references.worker_pool import LOGITS, WEIGHTS
@@ -103,7 +103,7 @@ def import_populations(
                     with foreign("a checkpoint changed while it was imported", PopulationInvalidError):
                         states = [reader.read(path) for path in paths]
                     folder = staged / f"{role}-{chunk.first}"
-                    parts.append(_stage(references, chunk, states, folder))
+                    parts.append(_stage(references, states, folder))
                     written.append((chunk, folder))
                     step.advance(chunk.models)
                 found.append(_summary(references, role, parts))
@@ -164,15 +164,14 @@ def _check(reader: CheckpointReader, task: str, files: Mapping[str, Sequence[Pat
         raise PopulationInvalidError(with_faults(f"The import for {task}", faults))
 
 
-def _stage(references: References, chunk: Chunk, states: Sequence[State], folder: Path) -> dict[str, Logits]:
-    """Write a chunk's logits, and the weights of originals, to a new folder; return the logits."""
+def _stage(references: References, states: Sequence[State], folder: Path) -> dict[str, Logits]:
+    """Write a chunk's logits and weights to a new folder; return the logits."""
     stacked = {name: np.stack([state[name] for state in states]) for name in states[0]}
     logits = _logits(references, stacked)
     folder.mkdir()
     try:
         write_tensors(folder / LOGITS, logits)
-        if chunk.role == "original":
-            write_tensors(folder / WEIGHTS, stacked)
+        write_tensors(folder / WEIGHTS, stacked)
     except OSError as error:
         raise cache_error(folder.parent, error) from error
     return logits

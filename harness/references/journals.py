@@ -54,7 +54,8 @@ def job_fields(task: Task, data: TaskData, splits: list[str], *, is_original: bo
     """Return the journal and SISA fields of a :class:`harness.references.worker_pool.TrainingJob`."""
     if task.sisa is not None:
         keys = sharding_keys(task.sisa, data, splits)
-        return {"sisa": (task.sisa.shards, task.sisa.slices), "keys": keys, "sisa_seed": task.seed}
+        sisa = (task.sisa.shards, task.sisa.slices)
+        return {"sisa": sisa, "checkpoints": is_original, "keys": keys, "sisa_seed": task.seed}
     if task.journal is not None and is_original:
         return {"journal": task.journal.updates, "n_retain": len(data.retain)}
     return {}

@@ -2,12 +2,12 @@
 
 A population is built in chunks of the recipe's size. Each chunk is one cache entry: a killed build loses at most one chunk, and
 a larger population reuses the chunks of a smaller one. An entry has the logits on every split and under every query
-(:mod:`harness.references.queries`) and, for originals, the weights, which the unlearner needs.
+(:mod:`harness.references.queries`), and the weights: the unlearner needs those of the originals, probes those of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,25 +17,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from harness.core.cache import Cache, key_of
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
-from harness.core.tensors import map_tensors
+from harness.core.room import room
+from harness.core.tensors import map_tensors, read_row
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
+from harness.probes.features import check_layers
 from harness.references.data_files import DATA_FILE, write_examples
 from harness.references.identity import ROLES, Role, device_kind, member_seeds, training_code_digest
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.own_network import OwnNetwork
-from harness.references.queries import Pictures, QueryPlan, queries_in
+from harness.references.queries import Pictures, QueryPlan, key, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec, to_json
 
+State = dict[str, NDArray[Any]]
+"""One model's state, name -> array."""
 JOURNALS = "journal-*.safetensors"
 
 
@@ -47,32 +50,35 @@ class Population:
         role: original, retrained or control.
         seeds: seed of each model.
         logits: split -> logits, shape (N, n, C), float32.
-        weights: states of the originals, name -> array of shape (N, ...); empty for other roles.
+        read_state: reads the state of one original, name -> array; None for other roles.
         journals: journal file of each original; empty for other roles and for tasks without journals.
         keys: cache keys of its chunks.
         from_cache: all chunks were cache hits.
         queries: query -> logits on the forget set, shape (N, n_forget, C), float32; empty without queries.
         origins: where chunks that were not trained here came from, a sentence each.
+        kept: of models that an earlier request of a stream returned, the plugin's state for each; None where it kept none.
     """
 
     role: Role
     seeds: tuple[int, ...]
     logits: Mapping[str, NDArray[np.float32]]
-    weights: Mapping[str, NDArray[Any]]
+    read_state: Callable[[int], State] | None
     keys: tuple[str, ...]
     from_cache: bool
     journals: tuple[Path, ...] = ()
     queries: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     origins: tuple[str, ...] = ()
+    kept: tuple[NDArray[np.uint8] | None, ...] = ()
 
     def journal(self, index: int) -> Path | None:
         """Return the training journal of one model; None if there is none."""
         return self.journals[index] if self.journals else None
 
-    def state(self, index: int) -> dict[str, NDArray[Any]]:
-        """Return the state of one model, name -> array."""
-        # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
-        return {name: np.array(stack[index]) for name, stack in self.weights.items()}
+    def state(self, index: int) -> State:
+        """Read the state of one model; raise ValueError if there is none."""
+        if self.read_state is None:
+            raise ValueError(f"the states of the {self.role} models are not kept here")
+        return self.read_state(index)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,9 @@ class References:
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
+
+    Attributes:
+        roles: populations that are trained: all three, or two for a later request of a stream.
     """
 
     def __init__(
@@ -135,6 +144,8 @@ class References:
         self.supplied = supplied or Supplied()
         self.data_digest: str = data.digest()
         self.queries = QueryPlan.of(task.recipe, self.spec, self.data_digest) if queries is None else queries
+        later = task.request is not None and task.request.number > 1
+        self.roles: tuple[Role, ...] = ROLES[1:] if later else ROLES
 
     def check_journals(self, models: int, memory_mib: int | None) -> None:
         """Check, before any training, that the task's journals can be recorded; see :func:`harness.references.journals.check`."""
@@ -145,35 +156,41 @@ class References:
         return self.queries.pictures(self.spec, np.asarray(self.data.forget.inputs[:]))
 
     def check_network(self) -> None:
-        """Run a trial step of the network; see :func:`harness.tasks.own_architectures.check_network`."""
+        """Run a trial step of the network and of the layers that the task names.
+
+        See :func:`harness.tasks.own_architectures.check_network` and :func:`harness.probes.features.check_layers`.
+        """
         check_network(self.task, self.spec, self.data)
+        check_layers(self.task, self.spec)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
-        """Return the three populations of ``models`` members each; train chunks that are missing in the cache.
+        """Return the populations of ``models`` members each; train chunks that are missing in the cache.
 
+        A later request of a stream has no originals: it begins with the models that the request before returned.
         On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
-        with progress.step("reading reference models", len(ROLES)) as step:
+        with progress.step("reading reference models", len(self.roles)) as step:
             found: dict[str, Population] = {}
-            for role in ROLES:
+            for role in self.roles:
                 found[role] = self.population(role, models)
                 step.advance()
         return found
 
     def keys(self, role: Role, models: int) -> tuple[str, ...]:
         """Return the cache keys of a population's chunks, cached or not."""
-        return tuple(self._key(chunk) for chunk in self.chunks(role, models))
+        return tuple(self.key(chunk) for chunk in self.chunks(role, models))
 
-    def _key(self, chunk: Chunk) -> str:
+    def key(self, chunk: Chunk) -> str:
         """Return the key of a trained chunk, or the digest of a supplied one's content, since imports share a cache key."""
         return key_of(chunk.inputs) if chunk.supplied is None else self.supplied.content_key(chunk.key_inputs)
 
     def holds(self, role: Role, models: int) -> bool:
         """Return True if the whole population is in the cache."""
-        return all(self._held(chunk) for chunk in self.chunks(role, models))
+        return all(self.is_held(chunk) for chunk in self.chunks(role, models))
 
-    def _held(self, chunk: Chunk) -> bool:
+    def is_held(self, chunk: Chunk) -> bool:
+        """Return True if a chunk is in the cache or was supplied."""
         return chunk.supplied is not None or self.cache.holds(chunk.inputs)
 
     def folder(self, chunk: Chunk, on_step: OnStep | None = None, workers: Workers | None = None) -> tuple[Path, bool]:
@@ -181,44 +198,44 @@ class References:
         if chunk.supplied is not None:
             return self.supplied.folder(chunk.key_inputs), True
         with nullcontext(workers) if workers else Workers() as crew:
-            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or _ignore, crew)
+            build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or ignore, crew)
             return self.cache.get_or_build(chunk.inputs, build)
 
     def population(self, role: Role, models: int) -> Population:
         """Return the population of one role; train missing or damaged chunks one after another."""
-        chunks, keys, hits, journals, origins = [], [], [], [], []
+        files, keys, hits, journals, origins = [], [], [], [], []
+        logits: dict[str, NDArray[np.float32]] = {}
         for chunk in self.chunks(role, models):
             folder, hit = self.folder(chunk)
-            chunks.append(_read(folder, chunk.models))
+            found = map_tensors(folder / LOGITS)
             if chunk.supplied is not None:
-                self._check_fit(chunks[-1], chunk)
+                self._check_fit(found, folder, chunk)
+            for name in (*SPLITS, *map(key, self.queries.names)):
+                if name not in logits:
+                    logits[name] = room((models, *found[name].shape[1:]), np.float32)
+                logits[name][chunk.first : chunk.first + chunk.models] = found[name][: chunk.models]
+            if role == "original":
+                files += [(folder / WEIGHTS, row) for row in range(chunk.models)]
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
-            keys.append(self._key(chunk))
+            keys.append(self.key(chunk))
             hits.append(hit)
             origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
-        logits: dict[str, NDArray[np.float32]] = {
-            name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
-        }
-        queries = {
-            name: np.concatenate([queries_in(chunk[0])[name] for chunk in chunks]) for name in self.queries.names
-        }
-        names = chunks[0][1]
-        weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
+        read_state = (lambda index: read_row(*files[index])) if files else None
         seeds = member_seeds(self.task, role, models)
         told = tuple(dict.fromkeys(origins))
-        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries, told)
+        queries = queries_in(logits)
+        splits: dict[str, NDArray[np.float32]] = {name: logits[name] for name in SPLITS}
+        return Population(role, seeds, splits, read_state, tuple(keys), all(hits), tuple(journals), queries, told)
 
-    def _check_fit(self, found: Sequence[Mapping[str, NDArray[Any]]], chunk: Chunk) -> None:
+    def _check_fit(self, logits: Mapping[str, NDArray[Any]], folder: Path, chunk: Chunk) -> None:
         """Raise PopulationInvalidError if the logits and weights of a supplied chunk are not of the task's data and network."""
         from reference_models.networks.architectures import build_model
 
-        logits, weights = found
         classes = len(self.data.class_names)
         expected: dict[str, tuple[int, ...]] = {name: (len(self.data.split(name).labels), classes) for name in SPLITS}
-        shapes = {name: array.shape for name, array in weights.items()}
-        shapes |= {name: logits[name].shape for name in SPLITS}
-        if chunk.role == "original":
-            expected |= {name: tuple(tensor.shape) for name, tensor in build_model(self.spec, 0).state_dict().items()}
+        expected |= {name: tuple(tensor.shape) for name, tensor in build_model(self.spec, 0).state_dict().items()}
+        shapes: dict[str, tuple[int, ...]] = {name: (chunk.models, *logits[name].shape[1:]) for name in SPLITS}
+        shapes |= {name: (chunk.models, *array.shape[1:]) for name, array in map_tensors(folder / WEIGHTS).items()}
         missing = set(self.queries.names) - set(queries_in(logits))
         if missing or shapes != {name: (chunk.models, *shape) for name, shape in expected.items()}:
             raise PopulationInvalidError(
@@ -243,45 +260,25 @@ class References:
                 f"{models} models of {self.task.name} were requested, and {least} were imported. Pass --models {least} or "
                 "fewer, or import more with `harness references import`."
             )
-        return [chunk for role in ROLES for chunk in self.chunks(role, models) if not self._held(chunk)]
+        return [chunk for role in self.roles for chunk in self.chunks(role, models) if not self.is_held(chunk)]
 
     def _imported(self, models: int) -> tuple[int, int]:
         """Return the smallest and the largest number of imported models among those of each population."""
         counts = []
-        for role in ROLES:
+        for role in self.roles:
             chunks = (supplied_inputs(inputs, first) for first, inputs in self._inputs(role, models))
             found = [one for inputs in chunks if (one := self.supplied.find(inputs, 1)) is not None]
             counts.append(sum(one.models for one in found if one.how == "imported"))
         return min(counts), max(counts)
 
     def _train_missing(self, models: int, progress: Progress) -> None:
-        missing = self.missing(models)
-        if not missing:
-            return
-        self.check_network()
-        self._tell_mechanism(progress)
-        epochs = self.task.recipe.epochs
-        at_once = 1 if self.device.startswith("cuda") else min(available_cores(), len(missing))
-        total = epochs * sum(chunk.models for chunk in missing)
-        with (
-            Workers() as workers,
-            progress.step("training reference models", total) as step,
-            ThreadPoolExecutor(at_once) as pool,
-        ):
-            step.tell("model epochs")
+        train_chunks([(self, chunk) for chunk in self.missing(models)], progress, "training reference models")
 
-            def train(chunk: Chunk) -> None:
-                self.folder(chunk, _EpochCounter(step, chunk.models * epochs), workers)
+    def at_once(self, jobs: int) -> int:
+        """Return how many of so many jobs are done in parallel: one per core, or one at a time on a GPU."""
+        return 1 if self.device.startswith("cuda") else min(available_cores(), jobs)
 
-            try:
-                for future in as_completed([pool.submit(train, chunk) for chunk in missing]):
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                workers.stop()
-                raise
-
-    def _tell_mechanism(self, progress: Progress) -> None:
+    def tell_mechanism(self, progress: Progress) -> None:
         """Tell the user if models of a network of their own are trained one after another, and why."""
         from reference_models.training.mechanism import choice
 
@@ -306,7 +303,7 @@ class References:
             yield (
                 start,
                 {
-                    "format": 1,
+                    "format": 2,
                     "task": self.task.name,
                     "role": role,
                     "data": self.data_digest,
@@ -324,13 +321,12 @@ class References:
     def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
         splits = ["retain", "forget"] if role == "original" else ["retain"]
         job = TrainingJob(
-            data_file=str(self._data_file()),
+            data_file=str(self.data_file()),
             model=to_json(self.spec),
             recipe=to_json(self.task.recipe),
             sizes={name: len(self.data.split(name)) for name in ORDER},
             n_train=sum(len(self.data.split(name)) for name in splits),
             seeds=list(seeds),
-            keep_weights=role == "original",
             device=self.device,
             site=None if self.own.here is None else str(self.own.here),
             queries=self.queries.to_json(),
@@ -339,9 +335,9 @@ class References:
         if self.device.startswith("cuda"):
             train_into(folder, job, map_tensors(Path(job.data_file)), on_step)
         else:
-            workers.train(folder, job, on_step)
+            workers.work(folder, job, on_step)
 
-    def _data_file(self) -> Path:
+    def data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
         folder, _ = Cache("datasets").get_or_build(
             {"format": 2, "data": self.data_digest}, lambda to: write_examples(self.data, to / DATA_FILE)
@@ -349,24 +345,53 @@ class References:
         return folder / DATA_FILE
 
 
-def _ignore(done: int, total: int) -> None:
+def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress, description: str) -> None:
+    """Train chunks of the populations of one network and recipe, on a CPU one per core in parallel.
+
+    Args:
+        wanted: chunks, each with its populations.
+        progress: shows the epochs.
+        description: of the work, for the progress bar.
+    """
+    if not wanted:
+        return
+    for references in dict.fromkeys(references for references, _ in wanted):
+        references.check_network()
+    first, _ = wanted[0]
+    first.tell_mechanism(progress)
+    epochs = first.task.recipe.epochs
+    total = epochs * sum(chunk.models for _, chunk in wanted)
+    with (
+        Workers() as workers,
+        progress.step(description, total) as step,
+        ThreadPoolExecutor(first.at_once(len(wanted))) as pool,
+    ):
+        step.tell("model epochs")
+
+        def train(references: References, chunk: Chunk) -> None:
+            references.folder(chunk, UnitCounter(step, chunk.models * epochs), workers)
+
+        try:
+            for future in as_completed([pool.submit(train, *one) for one in wanted]):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            workers.stop()
+            raise
+
+
+def ignore(done: int, total: int) -> None:
     """Ignore progress: a no-op callback."""
 
 
-class _EpochCounter:
-    """Callback that converts training steps into whole model epochs on a progress bar."""
+class UnitCounter:
+    """Callback that converts steps into whole units, e.g. model epochs, on a progress bar."""
 
-    def __init__(self, step: Step, epochs: int) -> None:
-        self._step, self._epochs, self._reported = step, epochs, 0
+    def __init__(self, step: Step, units: int) -> None:
+        self._step, self._units, self._reported = step, units, 0
 
     def __call__(self, done: int, total: int) -> None:
-        reached = self._epochs * done // total
+        """Advance the bar."""
+        reached = self._units * done // total
         self._step.advance(reached - self._reported)
         self._reported = reached
-
-
-def _read(folder: Path, models: int) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
-    """Return logits and weights of the first models of a chunk."""
-    weights = folder / WEIGHTS
-    found = load_file(folder / LOGITS), load_file(weights) if weights.exists() else {}
-    return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]

@@ -21,6 +21,8 @@ from harness.core.reading import foreign
 from harness.errors import CacheError
 
 KIND = "supplied"
+PROBES = "probes"
+"""Name of the cache of what probes computed."""
 NOTE = "provenance.json"
 OF_THE_MACHINE = ("seeds", "torch", "device", "code")
 """Inputs of a trained chunk that its supplied form does not depend on."""
@@ -116,12 +118,12 @@ def _cannot_be_rebuilt(_folder: Path) -> None:
 
 
 def prune(task: str | None) -> tuple[int, int]:
-    """Remove the populations of one task, trained and supplied, or of all tasks if ``task`` is None.
+    """Remove the populations of one task, trained and supplied, or of all tasks if ``task`` is None; and their probes.
 
     Returns:
         Number of removed entries, and their size in bytes.
     """
-    caches = Cache("references"), Supplied().cache
+    caches = Cache("references"), Supplied().cache, Cache(PROBES)
     chosen = [(one, e) for one in caches for e in one.entries() if task is None or e.inputs.get("task") == task]
     for cache, entry in chosen:
         cache.remove(entry)

@@ -1,10 +1,11 @@
-"""The worker process that trains chunks of populations on one core: ``python -m harness.references.worker``.
+"""The worker process that trains chunks of populations, or computes probes, on one core: ``python -m harness.references.worker``.
 
 Small models do not use several cores well, so one single-threaded process per core is faster than one process with several
 threads, and many times faster on a busy machine. Results of a single thread also do not depend on the number of cores.
 
-Each line of input is a JSON object {"folder": output folder, "job": a :class:`harness.references.worker_pool.TrainingJob`}.
-The output for each is a line "done total" per training step, then "finished". The process exits when its input is closed,
+Each line of input is a JSON object {"folder": output folder, "kind": "train" or "probe", "job": a
+:class:`harness.references.worker_pool.TrainingJob` or :class:`harness.references.probe_jobs.ProbeJob`}.
+The output for each is a line "done total" per step, then "finished". The process exits when its input is closed,
 e.g. when its parent dies.
 """
 
@@ -18,11 +19,12 @@ import threading
 from pathlib import Path
 
 from harness.core.tensors import map_tensors
+from harness.references.probe_jobs import ProbeJob, probe_into
 from harness.references.worker_pool import FINISHED, TrainingJob, train_into
 
 
 def main() -> None:
-    """Train the jobs read from standard input."""
+    """Do the jobs read from standard input."""
     import torch
 
     threading.Thread(target=_exit_with_parent, daemon=True).start()
@@ -38,10 +40,14 @@ def main() -> None:
 
     for line in sys.stdin:
         request = json.loads(line)
-        job = TrainingJob(**request["job"])
-        if job.site is not None and job.site not in sys.path:
-            sys.path.insert(0, job.site)
-        train_into(Path(request["folder"]), job, map_tensors(Path(job.data_file)), report)
+        site = request["job"]["site"]
+        if site is not None and site not in sys.path:
+            sys.path.insert(0, site)
+        arrays = map_tensors(Path(request["job"]["data_file"]))
+        if request["kind"] == "probe":
+            probe_into(Path(request["folder"]), ProbeJob(**request["job"]), arrays, report)
+        else:
+            train_into(Path(request["folder"]), TrainingJob(**request["job"]), arrays, report)
         answers.write(FINISHED)
         answers.flush()
 

@@ -1,4 +1,4 @@
-"""Training of one chunk of a population: in this process on a GPU, in a worker process on a CPU."""
+"""Training of one chunk of a population: in this process on a GPU, in a worker process on a CPU, which also computes probes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from harness.core.pressure import oom_kills
 from harness.core.tensors import write_tensors
 from harness.errors import CacheError
 from harness.evaluation import SPLITS
+from harness.references.probe_jobs import ProbeJob
 from harness.references.queries import QueryPlan, answers
 from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
 
@@ -48,11 +49,11 @@ class TrainingJob:
         sizes: number of examples of each split, in the order of the file.
         n_train: number of examples to train on, from the first.
         seeds: seed of each member.
-        keep_weights: also write the weights.
         device: "cpu" or "cuda".
         journal: updates to record, "touched" or "all"; None for no journal.
         n_retain: index in the training set at which the forget set begins.
-        sisa: number of shards and of slices; None for ordinary training. Checkpoints are written if weights are kept.
+        sisa: number of shards and of slices; None for ordinary training.
+        checkpoints: with ``sisa``, also write the state before every stage.
         keys: with ``sisa``, key of each training example, in order, that determines its shard and slice.
         sisa_seed: with ``sisa``, seed of the assignment.
         queries: query plan as JSON; None for no queries.
@@ -65,11 +66,11 @@ class TrainingJob:
     sizes: dict[str, int]
     n_train: int
     seeds: list[int]
-    keep_weights: bool
     device: str
     journal: Literal["touched", "all"] | None = None
     n_retain: int = 0
     sisa: tuple[int, int] | None = None
+    checkpoints: bool = False
     keys: list[str] = field(default_factory=list)
     sisa_seed: int = 0
     queries: dict[str, Any] | None = None
@@ -77,7 +78,7 @@ class TrainingJob:
 
 
 def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
-    """Train a chunk; write its logits on every split and query, (K, n, C) float32, and its weights if requested."""
+    """Train a chunk; write its logits on every split and query, (K, n, C) float32, and its weights."""
     from reference_models.training.prediction import stacked_logits
 
     spec = model_spec_from_json(job.model)
@@ -90,8 +91,7 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
         pictures = QueryPlan.from_json(job.queries).pictures(spec, inputs["forget"])
         logits.update(answers(spec, state, pictures, job.device))
     write_tensors(folder / LOGITS, logits)
-    if job.keep_weights:
-        write_tensors(folder / WEIGHTS, {name: tensor.numpy() for name, tensor in state.items()})
+    write_tensors(folder / WEIGHTS, {name: tensor.numpy() for name, tensor in state.items()})
 
 
 def _trained(
@@ -104,7 +104,7 @@ def _trained(
     spec, recipe = model_spec_from_json(job.model), recipe_from_json(job.recipe)
     if job.sisa is not None:
         sharding = assign(job.keys, job.sisa_seed, *job.sisa)
-        kept = folder if job.keep_weights else None
+        kept = folder if job.checkpoints else None
         return train_sharded(
             spec, recipe, inputs, labels, sharding, job.seeds, device=job.device, on_step=on_step, journal_folder=kept
         )
@@ -114,12 +114,16 @@ def _trained(
     return train_chunk(spec, recipe, inputs, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
 
 
+Job = TrainingJob | ProbeJob
+KINDS: Mapping[type, str] = {TrainingJob: "train", ProbeJob: "probe"}
+"""Kind of a job, as the worker is told."""
+
 LESS_MEMORY = "Close other programs, or reduce the recipe's `chunk`."
 NO_MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory")
 
 
 class Worker:
-    """A process that trains chunks one after another."""
+    """A process that trains chunks, or computes probes, one after another."""
 
     def __init__(self) -> None:
         self._oom_kills_before = oom_kills()
@@ -134,8 +138,8 @@ class Worker:
             start_new_session=True,
         )
 
-    def train(self, folder: Path, job: TrainingJob, on_step: OnStep) -> None:
-        """Train a chunk into ``folder`` and wait for it.
+    def work(self, folder: Path, job: Job, on_step: OnStep) -> None:
+        """Do a job into ``folder`` and wait for it.
 
         Raises:
             CacheError: if the process ended; the message has the end of its error output.
@@ -144,17 +148,19 @@ class Worker:
         if not self._ask(folder, job) or not self._follow(on_step):
             raise self._failure(folder)
 
-    def _ask(self, folder: Path, job: TrainingJob) -> bool:
+    def _ask(self, folder: Path, job: Job) -> bool:
         assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
         try:
-            self._process.stdin.write(json.dumps({"folder": str(folder), "job": asdict(job)}) + "\n")
+            self._process.stdin.write(
+                json.dumps({"folder": str(folder), "kind": KINDS[type(job)], "job": asdict(job)}) + "\n"
+            )
             self._process.stdin.flush()
         except BrokenPipeError:
             return False
         return True
 
     def _follow(self, on_step: OnStep) -> bool:
-        """Report progress until the chunk is finished; return False if the process ended before."""
+        """Report progress until the job is finished; return False if the process ended before."""
         assert self._process.stdout is not None  # noqa: S101
         for line in self._process.stdout:
             if line == FINISHED:
@@ -169,7 +175,7 @@ class Worker:
         tail = self._stderr.read()[-2000:].strip()
         if "No space left on device" in tail:
             return OSError(errno.ENOSPC, "No space left on device", str(folder))
-        return CacheError(f"Training of reference models failed: {_why(code, tail, oom_killed)}\n{tail}".rstrip())
+        return CacheError(f"The work on reference models failed: {_why(code, tail, oom_killed)}\n{tail}".rstrip())
 
     def stop(self) -> None:
         """Kill the process and wait for its end; may be called repeatedly and from any thread."""
@@ -212,15 +218,15 @@ class Workers:
         self._idle: list[Worker] = []
         self._stopped = False
 
-    def train(self, folder: Path, job: TrainingJob, on_step: OnStep) -> None:
-        """Train a chunk in an idle worker, or in a new worker if none is idle; see :meth:`Worker.train`."""
+    def work(self, folder: Path, job: Job, on_step: OnStep) -> None:
+        """Do a job in an idle worker, or in a new worker if none is idle; see :meth:`Worker.work`."""
         with self._lock:
             if self._stopped:
                 raise CacheError("Training of reference models was stopped.")
             worker = self._idle.pop() if self._idle else Worker()
             if worker not in self._all:
                 self._all.append(worker)
-        worker.train(folder, job, on_step)
+        worker.work(folder, job, on_step)
         with self._lock:
             self._idle.append(worker)
 

@@ -19,6 +19,7 @@ from harness.report.examples import DistanceRecord, ExampleRecord, ExamplesRecor
 from harness.report.records import IsolationLevel, JournalRecord, PluginRecord, Record, RunnerRecord
 from harness.report.results import EvaluatorRecord
 from harness.report.times import SpreadRecord, TimesRecord
+from harness.tasks.task import ChosenForget
 from harness.tasks.twins import Twins
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PopulationRecord",
     "PopulationsRecord",
     "Report",
+    "RequestRecord",
     "RunStatus",
     "RunnerRecord",
     "SeedsRecord",
@@ -65,6 +67,7 @@ VerdictLevel = Literal[
     "over_forgetting",
     "mixed",
     "another_model",
+    "not_durable",
     "unclear",
     "failed",
 ]
@@ -95,6 +98,9 @@ class TaskRecord(Record):
     source: str = Field("", description="Where the task was defined: the name of a file or of a distribution.")
     twins: tuple[Twins, ...] | None = Field(
         None, description="Examples that occur in two splits, for every pair of splits; null: not checked."
+    )
+    chosen: ChosenForget | None = Field(
+        None, description="How models chose the forget set, and their scores; null: the task names it."
     )
 
 
@@ -197,6 +203,13 @@ class PopulationsRecord(Record):
     )
 
 
+class RequestRecord(Record):
+    """The request of a stream that a run answered: it unlearned the models that the request before returned."""
+
+    number: int = Field(ge=1, description="Number of the request, from 1.")
+    total: int = Field(ge=2, description="Number of requests of the stream.")
+
+
 class VerdictRecord(Record):
     """The result in words; :mod:`harness.report.verdict` documents the rule."""
 
@@ -249,6 +262,9 @@ class Report(Record):
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
     tags: tuple[str, ...] = Field((), description="Tags that the run was started with.")
     note: str = Field("", description="Note that the run was started with.")
+    request: RequestRecord | None = Field(
+        None, description="The request of a stream that was answered; null: the task is no stream."
+    )
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Report:

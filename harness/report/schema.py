@@ -17,8 +17,10 @@ from pydantic_core.core_schema import DataclassSchema
 
 from harness.core.files import atomic_write_text
 from harness.report.document import Report
+from harness.report.stream_document import StreamReport
 
 SCHEMA_PATH = Path(__file__).with_name("report-v1.schema.json")
+STREAM_SCHEMA_PATH = Path(__file__).with_name("stream-v1.schema.json")
 SCHEMA_ID = "urn:unlearning-harness:report:1"
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
@@ -58,6 +60,13 @@ def schema_text() -> str:
     return json.dumps(generate_schema(), indent=2, sort_keys=True) + "\n"
 
 
+def stream_schema_text() -> str:
+    """Return the generated schema of a stream's ``summary.json`` in the form in which it is shipped."""
+    body = StreamReport.model_json_schema(mode="serialization", schema_generator=_Described)
+    head = {"$schema": GenerateJsonSchema.schema_dialect, "$id": "urn:unlearning-harness:stream:1"}
+    return json.dumps({**head, **body, "title": "Summary of a stream of requests"}, indent=2, sort_keys=True) + "\n"
+
+
 def shipped_schema_text() -> str:
     """Return the shipped schema as text, as ``harness schema`` prints it."""
     return SCHEMA_PATH.read_text(encoding="utf-8")
@@ -72,3 +81,4 @@ def shipped_schema() -> dict[str, Any]:
 
 if __name__ == "__main__":
     atomic_write_text(SCHEMA_PATH, schema_text())
+    atomic_write_text(STREAM_SCHEMA_PATH, stream_schema_text())

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from harness.evaluation import Metric
 from harness.report.budget_words import slow_sentence, undependable_sentence, used_sentence
+from harness.report.choice_words import choice_sentence
 from harness.report.document import Report
 from harness.report.journal_words import journal_sentences
 from harness.report.twin_words import twin_sentence
@@ -47,7 +48,7 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    used = zip(costs(report), ("", "yellow", ""), strict=True)
+    used = zip(costs(report), ("", "yellow", "", ""), strict=True)
     parts: list[RenderableType] = [_title(report), _verdict(report), *_warnings(report), Text()]
     if report.status != "failed":
         parts += [Text(measured(report)), Text(), _table(report), *_missing(report), Text()]
@@ -56,9 +57,10 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
     return Group(*parts)
 
 
-def costs(report: Report) -> tuple[str, str, str]:
-    """Return sentences on the time of the models, on those that were too slow, and on the journal; empty if there are none."""
-    return used_sentence(report), slow_sentence(report), journal_sentences(report)
+def costs(report: Report) -> tuple[str, str, str, str]:
+    """Return sentences on times, slow models, the journal and the chosen forget set; empty if there are none."""
+    chosen = choice_sentence(report.task.chosen)
+    return used_sentence(report), slow_sentence(report), journal_sentences(report), chosen
 
 
 def _lines(texts: Iterable[tuple[str, str]]) -> list[RenderableType]:

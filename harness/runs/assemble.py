@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.choices import Design, FailedAs
@@ -12,8 +13,10 @@ from harness.references.populations import Population
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
-from harness.runs.scoring import make_evidence
+from harness.runs.probing import Probed
+from harness.runs.scoring import forget_rows, make_evidence
 from harness.runs.store import RunStore
+from harness.tasks.deletions import data_of, rows_of
 from harness.tasks.task import Margins, Task, TaskData
 
 LEFT_OUT = "Evaluator left out: "
@@ -28,18 +31,26 @@ def run_evidence(
     store: RunStore,
     design: Design,
     failed_as: FailedAs,
+    probed: Probed | None = None,
 ) -> Evidence:
     """Return the evidence of a run's models; without a row of unlearned models if none finished.
 
     Args:
-        task, data, populations, limit: inputs of the unlearning.
+        task, data, populations, limit: inputs of the unlearning; of a request of a stream, the data of the reference models
+            and the populations of :func:`harness.runs.requests.populations_of`.
         outcomes: outcomes of all models, by index.
         store: contains the finished models' logits.
         design: which originals were unlearned.
         failed_as: how failed models count.
+        probed: what probes computed; None without probes.
     """
     unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
-    return make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
+    rows = rows_of(data, task.request)
+    if not isinstance(rows, slice):
+        data = data_of(data, task.request)
+        unlearned = {index: forget_rows(logits, rows) for index, logits in unlearned.items()}
+    evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
+    return evidence if probed is None else replace(evidence, probes=probed.arrays, unprobed=probed.reasons)
 
 
 def assemble(

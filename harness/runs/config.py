@@ -54,7 +54,7 @@ class RunConfig:
         plugin: entry-point name, path of a .py file, notebook, wheel or source directory, or name==version.
         adapter: how to call the function of a .py file or notebook.
         require: file with a requirement per line.
-        evaluators: names; empty for all.
+        evaluators: names, ``default`` or ``all``; empty for the default ones and the task's.
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
         tags, note: help to find the run again; no result depends on them.
@@ -83,12 +83,19 @@ class RunConfig:
     ] = None
     budget_fraction: Annotated[
         float | None,
-        Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
+        Option(
+            "Limit as a fraction of retraining; comma-separated fractions get a run each, and a curve.",
+            shown="the task's",
+            bounds=Real(0, 1000, above=True),
+        ),
     ] = None
     clock: Annotated[Clock, Option("Limit seconds, CPU seconds, or examples drawn from the loaders.")] = "wall"
     no_wait: Annotated[bool, Option("Measure retraining immediately, even if the machine is busy.")] = False
     failed_as: Annotated[FailedAs, Option("Exclude failed models, or count each as its original.")] = "missing"
-    evaluators: Annotated[tuple[str, ...], Option("Use only this evaluator; may be repeated.", flag="--evaluator")] = ()
+    evaluators: Annotated[
+        tuple[str, ...],
+        Option("Use only this evaluator, `default` or `all`; may be repeated.", flag="--evaluator"),
+    ] = ()
     options: Annotated[
         Mapping[str, Any], Option("An option of the plugin; may be repeated.", flag="--set", metavar="KEY=VALUE")
     ] = field(default_factory=dict)

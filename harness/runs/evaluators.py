@@ -195,8 +195,11 @@ def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> Evalua
     provider = (entry.found.distribution, entry.found.version)
     began = time.monotonic()
     if evidence.phi_only and entry.info.needs != "phi":
-        unmet = Result((), warnings=(f"{entry.info.name}: not computed: it needs logits, and only phi was supplied.",))
-        return EvaluatorRecord.from_result(entry.info, *provider, 0.0, unmet)
+        return _unmet(entry, "it needs logits, and only phi was supplied")
+    if missing := [name for name in entry.info.probes if name not in evidence.probes]:
+        return _unmet(
+            entry, evidence.unprobed.get(missing[0], f"it needs the weights of the models, for the probe {missing[0]}")
+        )
     try:
         result = entry.info.evaluate(evidence)
     except BaseException as error:
@@ -205,6 +208,12 @@ def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> Evalua
     if digest(evidence) != sealed:
         return EvaluatorRecord.from_error(entry.info, *provider, seconds, _CHANGED)
     return EvaluatorRecord.from_result(entry.info, *provider, seconds, result)
+
+
+def _unmet(entry: LoadedEvaluator, why: str) -> EvaluatorRecord:
+    """Return the record of an evaluator that was not called."""
+    result = Result((), warnings=(f"{entry.info.name}: not computed: {why}.",))
+    return EvaluatorRecord.from_result(entry.info, entry.found.distribution, entry.found.version, 0.0, result)
 
 
 def _reason(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from harness.core.reading import foreign
 from harness.errors import HarnessError, RunNotFoundError
 from harness.plugins.discovery import find_task
 from harness.runs.config import RunConfig
-from harness.tasks.task import Task
+from harness.tasks.task import Request, Task
 
 TASK = "task"
 
@@ -27,6 +28,7 @@ def task_to_keep(task: Task, run_folder: Path) -> dict[str, Any] | None:
         "source": task.source,
         "folder": str(folder),
         "from_run": os.path.relpath(folder, run_folder.absolute()),
+        **({} if task.request is None else {"request": asdict(task.request)}),
     }
 
 
@@ -42,13 +44,16 @@ def kept_task(begun: Mapping[str, Any], config: RunConfig, run_folder: Path) -> 
     """
     if TASK not in begun:
         return find_task(config.task)
-    from harness.tasks.loading import task_from_definition
+    from pydantic import TypeAdapter
+
+    from harness.tasks.loading import request_task, task_from_definition
 
     with foreign(f"The task in {run_folder} cannot be read by this version of the harness", RunNotFoundError):
         kept = begun[TASK]
         folder, moved = Path(kept["folder"]), run_folder.absolute() / kept["from_run"]
         base = moved if moved.is_dir() and not folder.is_dir() else folder
-        return task_from_definition(json.dumps(kept["definition"]), str(kept["source"]), base)
+        task = task_from_definition(json.dumps(kept["definition"]), str(kept["source"]), base)
+        return request_task(task, TypeAdapter(Request).validate_python(kept["request"])) if "request" in kept else task
 
 
 def edited(task: Task, config: RunConfig) -> bool:

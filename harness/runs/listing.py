@@ -11,14 +11,16 @@ from typing import Any, Literal, get_args
 
 from harness.core.locks import is_held
 from harness.core.outcomes import ModelOutcome
+from harness.core.reading import foreign
 from harness.errors import HarnessError, RunNotFoundError
 from harness.report.document import Report, VerdictLevel
+from harness.report.stream_document import SUMMARY
 from harness.report.words import STATUS_WORDS
 from harness.report.writing import REPORT_NAME, parsed_report
 from harness.runs.config import RunConfig, options_of_runs
-from harness.runs.folders import MODELS, run_folders
+from harness.runs.folders import MODELS, folders_with, run_folders
 from harness.runs.marks import Marks, read_marks
-from harness.runs.store import BEGUN, LOCK, RUN, RunStore
+from harness.runs.store import BEGUN, LOCK, RUN, STREAM, RunStore
 
 State = Literal["finished", "failed", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = get_args(State)
@@ -43,6 +45,7 @@ class RunEntry:
         returned: number of models that the plugin returned.
         ended: number of models that have ended, returned or failed.
         reason: why the run is damaged, or the most frequent failure of its models; empty if there is none.
+        request: of a request of a stream, e.g. "request 2 of 3", of a stream "stream, 2 of 3 requests"; else empty.
     """
 
     folder: Path
@@ -61,17 +64,19 @@ class RunEntry:
     returned: int = 0
     ended: int = 0
     reason: str = ""
+    request: str = ""
 
 
 def list_runs(root: Path) -> list[RunEntry]:
-    """Return all runs in a folder and below it, oldest first; damaged ones come first.
+    """Return all runs and streams in a folder and below it, oldest first; damaged ones come first.
 
     Raises:
         RunNotFoundError: the folder does not exist.
     """
     if not root.is_dir():
         raise RunNotFoundError(f"There is no folder {root}. Pass a folder that contains runs, e.g. `harness ls runs`.")
-    return sorted(map(read_entry, run_folders(root)), key=lambda one: (one.created, str(one.folder)))
+    found = [*map(read_entry, run_folders(root)), *map(_stream_entry, folders_with(root, (STREAM,)))]
+    return sorted(found, key=lambda one: (one.created, str(one.folder)))
 
 
 def read_entry(folder: Path) -> RunEntry:
@@ -83,6 +88,24 @@ def read_entry(folder: Path) -> RunEntry:
         text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         known |= {"state": "damaged", "reason": " ".join(text.replace(f"{folder}/", "").split()).rstrip(".")}
     return RunEntry(**known)
+
+
+def _stream_entry(folder: Path) -> RunEntry:
+    """Return the state of the stream in a folder: that of the run in progress, or whether its summary has been written."""
+    try:
+        with foreign(f"{STREAM} is damaged", RunNotFoundError, "Run the stream again."):
+            begun = json.loads((folder / STREAM).read_bytes())
+            known, planned = _requested(begun), int(begun["requests"])
+            known["task"] = str(begun["task"]["definition"]["name"])
+    except HarnessError as error:
+        return RunEntry(folder=folder, state="damaged", reason=str(error).rstrip("."))
+    answered = sum((place / REPORT_NAME).is_file() for place in folder.glob("request-*"))
+    running = any(is_held(place) for place in folder.glob(f"request-*/{LOCK}"))
+    state: State = "running" if running else "finished" if (folder / SUMMARY).is_file() else "interrupted"
+    counts = {"models": planned, "ended": answered, "returned": answered}
+    return RunEntry(
+        folder=folder, state=state, **known | counts | {"request": f"stream, {answered} of {planned} requests"}
+    )
 
 
 def marks_of(folder: Path) -> Marks:
@@ -150,12 +173,16 @@ def _requested(begun: Mapping[str, Any]) -> dict[str, Any]:
         and (value := getattr(config, one.name)) != one.default
     }
     marks = Marks(config.tags, config.note)
+    request = (begun.get("task") or {}).get("request")
+    if request is not None:
+        settings.pop(flags["keep_weights"].flag, None)  # in a stream, for the next request
     return {
         "plugin": plugin,
         "task": task,
         "options": config.options,
         "settings": settings,
         "created": begun["created"],
+        "request": "" if request is None else f"request {request['number']} of {request['total']}",
         **vars(marks),
     }
 

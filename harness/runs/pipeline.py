@@ -23,9 +23,11 @@ from harness.errors import (
     NoSpaceError,
     ResumeMismatchError,
     SandboxError,
+    UsageError,
 )
 from harness.evaluation import Evidence
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.probes.probe import Probe
 from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
 from harness.references.populations import Population
@@ -42,6 +44,8 @@ from harness.runs.kept_task import edited, kept_task, task_to_keep
 from harness.runs.placement import gpus_to_share, plan_core_sets
 from harness.runs.plan import Plan, Work, make_plan
 from harness.runs.prepare import Prepared, prepare
+from harness.runs.probing import names_of_run, probe_run, probes_for
+from harness.runs.requests import populations_of
 from harness.runs.retraining import find_limit, remeasuring
 from harness.runs.run_models import unlearn_all
 from harness.runs.runner_choice import RunnerFactory, choose_runners
@@ -109,16 +113,28 @@ class RunInputs:
     broken: Sequence[BrokenPlugin]
     runners: RunnerFactory
     core_sets: tuple[CoreSet, ...] = (CoreSet(),)
+    probes: tuple[Probe, ...] = ()
 
 
-def run(config: RunConfig, progress: Progress) -> RunResult:
+def run(config: RunConfig, progress: Progress, task: Task | None = None) -> RunResult:
     """Run a plugin on a task and write the report.
+
+    Args:
+        config: the user's options.
+        progress: shows progress and notices.
+        task: the task, for a request of a stream; None for that in ``config``.
 
     Raises:
         HarnessError: a user error or a broken engine; failures of the plugin are in the report instead.
     """
     config = config.with_absolute_paths()
-    plan = _check(config, progress)
+    task = task or find_task(config.task)
+    if task.deletions and task.request is None:
+        raise UsageError(
+            f"{task.name} is a stream of {task.deletions} requests, each of which is a run: use the command `harness run`, "
+            "and read its summary.json."
+        )
+    plan = _check(config, progress, task, begun=False)
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, plan.task.name)
     store = RunStore.create(folder, replace=config.force)
     begun = {"format": 1, "config": config.to_json(), "run_id": uuid.uuid4().hex[:12], "created": utc_now()}
@@ -173,26 +189,27 @@ def resume(
     task = kept_task(begun, config, folder)
     if edited(task, config):
         progress.notice(f"{config.task} has changed since the start; the run continues with the original task.")
-    plan = _check(config, progress, task)
+    plan = _check(config, progress, task, begun=True)
     return _stoppable(plan, store, begun, progress)
 
 
-def _check(config: RunConfig, progress: Progress, task: Task | None = None) -> RunInputs:
+def _check(config: RunConfig, progress: Progress, task: Task, *, begun: bool) -> RunInputs:
     """Check everything that can be checked before long work.
 
     Args:
         config: the user's options.
         progress: receives notices about excluded evaluators.
-        task: the task of a resumed run, which ignores missing evaluators; None for a new run with the task in ``config``.
+        task: of the run.
+        begun: the run is resumed, so that missing evaluators are ignored.
     """
-    begun, task = task is not None, task or find_task(config.task)
     core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
     limit_in_force_s()
-    evaluators, broken = choose_evaluators(config.evaluators, without_missing=begun)
+    evaluators, broken = choose_evaluators(names_of_run(config, task), without_missing=begun)
+    probes = probes_for(evaluators)
     runners = choose_runners(config, progress)
     for plugin in broken:
         progress.notice(f"An evaluator is excluded: {plugin.reason}")
-    return RunInputs(config, task, evaluators, broken, runners, core_sets)
+    return RunInputs(config, task, evaluators, broken, runners, core_sets, probes)
 
 
 def _stoppable(
@@ -241,7 +258,8 @@ class _Job:
     def finish(self) -> RunResult:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
-            found = prepare(self.config, self.task, self.plan.runners, self.begun["run_id"], self.plan.core_sets)
+            runners, run_id = self.plan.runners, self.begun["run_id"]
+            found = prepare(self.config, self.task, runners, run_id, self.progress, self.plan.core_sets)
             data, references = found.data, found.references
             twins = find_twins(data)
             doubled = twin_warnings(twins, data.sizes())
@@ -252,17 +270,17 @@ class _Job:
             queries = references.query_pictures()
             network = untrained(references)
             work = Work.of(self.config, references, found.runner.facts.name)
-            plan = make_plan(self.config, self.task, references, work, network)
+            plan = make_plan(self.config, self.task, references, work, network, self.plan.probes)
             plan.check()
             self._tell(plan)
             if found.own_network or found.facts.origin != "bundled":
                 check_in_guest(UnlearningSetup.of(found, network, queries))
         history = History()
         with self._phase("references") as spent:
-            populations = references.populations(self.models, self.progress)
+            populations = populations_of(references, self.models, self.progress, self.store.folder)
         if plan.to_train:
             history.add("train", work.training, spent() / plan.to_train)
-        setup = UnlearningSetup.of(found, populations["original"], queries)
+        setup = UnlearningSetup.of(found, populations["original"], queries, probes=bool(self.plan.probes))
         with self._phase("budget") as spent:
             limit = self._limit(setup)
         if limit.retrain_min_s is not None:
@@ -276,7 +294,7 @@ class _Job:
         self.store.write_begun(report_text(report))  # before the first model, for `harness evaluate`
         before = len(self.store.finished())
         with self._phase("unlearn") as spent:
-            runners, keep = self.plan.runners, self._keep_remeasured
+            keep = self._keep_remeasured
             between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
             outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
         finished = any(outcome.status.finished for outcome in outcomes)
@@ -356,9 +374,22 @@ class _Job:
         limit: Limit,
         outcomes: list[ModelOutcome],
     ) -> tuple[Evidence, Sequence[EvaluatorRecord]]:
-        config = self.config
+        config, store = self.config, self.store
+        probed = probe_run(
+            self.plan.probes, found.references, self.models, outcomes, store, config.failed_as, self.progress
+        )
+        if not config.keep_weights:
+            store.drop_weights()
         evidence = run_evidence(
-            self.task, found.data, populations, limit, outcomes, self.store, config.design, config.failed_as
+            self.task,
+            found.references.data,
+            populations,
+            limit,
+            outcomes,
+            store,
+            config.design,
+            config.failed_as,
+            probed,
         )
         finished = len(evidence.unlearned_from)
         return evidence, evaluate(self.plan.evaluators, evidence, self.progress) if finished else ()

@@ -7,7 +7,7 @@ is estimated from a trial step, and the others are unknown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ from harness.core.files import free_mib
 from harness.core.history import History
 from harness.errors import NoSpaceError, UsageError
 from harness.evaluation import SPLITS
+from harness.probes.probe import Probe
 from harness.references.identity import ROLES, device_kind
 from harness.references.populations import Population, References
+from harness.references.probing import Probing
 from harness.report.budget_words import amount
 from harness.report.findings import LEAST_MODELS, LEAST_TESTED
 from harness.report.verdict import FULL_POWER
@@ -85,11 +87,13 @@ class Plan:
         models: number of models of a population.
         unlearnings: number of models to unlearn.
         to_train: number of reference models that are not in the cache.
-        train_s, measure_s, unlearn_s, score_s: expected wall-clock seconds; None if unknown.
+        train_s, measure_s, unlearn_s, probe_s, score_s: expected wall-clock seconds; None if unknown.
         trial: ``train_s`` is an estimate from a trial step, not from earlier training.
         limit: expected limit of a model; None if unknown.
         cache_mib, run_mib: what the run will write.
-        host_mib: memory of the host for weights and outputs of all models.
+        host_mib: memory of the host for the outputs of all models.
+        probes: what is computed from the weights of all models, by name.
+        choice: what the choice of the forget set by models takes; empty if there is nothing to choose.
     """
 
     config: RunConfig
@@ -105,11 +109,14 @@ class Plan:
     cache_mib: float
     run_mib: float
     host_mib: float
+    probes: tuple[str, ...] = ()
+    probe_s: float = 0.0
     trial: bool = False
+    choice: str = ""
 
     @property
     def _parts_s(self) -> tuple[float | None, ...]:
-        return (self.train_s, self.measure_s, self.unlearn_s, self.score_s)
+        return (self.train_s, self.measure_s, self.unlearn_s, self.probe_s, self.score_s)
 
     @property
     def is_long(self) -> bool:
@@ -140,7 +147,7 @@ class Plan:
         memory = hardware.memory_mib()
         if self.host_mib > memory:
             raise UsageError(
-                f"{self.models} models of {self.task.name} need {_mib(self.host_mib)} of memory for their weights and outputs, "
+                f"{self.models} models of {self.task.name} need {_mib(self.host_mib)} of memory for their outputs, "
                 f"but the machine has {_mib(memory)}. Reduce --models."
             )
 
@@ -169,15 +176,19 @@ class Plan:
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield a name and a text for each part of the plan, for ``--dry-run``."""
         cached = len(ROLES) * self.models - self.to_train
+        if self.choice:
+            yield "Forget set", self.choice
         yield "Models", f"{self.models} a population, {self.unlearnings} to unlearn"
         yield "References", f"{cached} cached, {self.to_train} to train: {self._training()}"
         yield "Limit", self._limit()
         yield "Unlearning", f"{_about(self.unlearn_s)}{self._most()}"
+        if self.probes:
+            yield "Probes", f"{', '.join(self.probes)}: {_about(self.probe_s)}"
         yield "Scoring", _about(self.score_s)
         yield "Total", self.total
         parallel = self.config.workers
         each = f"{_mib(self.config.memory_mib)} at most for {'the sandbox' if parallel == 1 else f'each of {parallel} sandboxes'}"
-        yield "Memory", f"{each}; {_mib(self.host_mib)} for weights and outputs of all models"
+        yield "Memory", f"{each}; {_mib(self.host_mib)} for the outputs of all models"
         free = _mib(free_mib(cache_root()))
         yield "Disk", f"{_mib(self.cache_mib)} in the cache ({free} free), {_mib(self.run_mib)} in the run folder"
         yield "Verdict", self.verdict_notice() or f"possible with {self.models} models"
@@ -208,14 +219,19 @@ def make_plan(
     references: References,
     work: Work,
     network: Population,
+    probes: Sequence[Probe] = (),
     history: History | None = None,
+    *,
+    choice: str = "",
 ) -> Plan:
     """Return the plan of a run. Nothing is trained, and no sandbox is started.
 
     Args:
         config, task, references, work: of the run.
         network: an untrained model of the task, for its size.
+        probes: that the evaluators ask for.
         history: durations of earlier runs; default: the user's.
+        choice: what the choice of the forget set by models takes, a sentence.
 
     Raises:
         UsageError: another number of models was imported.
@@ -232,9 +248,15 @@ def make_plan(
 
     train_s = expected("train", to_train, work.training)
     trial = train_s is None
+    epochs = sum(
+        one.epochs(task.recipe) * (unlearnings + Probing(references, one).missing(models))
+        for one in probes
+        if not one.refuses(task)
+    )
     limit = _limit(config, task, history.expected("retraining", work.retraining))
     measured = config.time_limit_s is not None or limit is not None
     sizes = _Sizes.of(references, network)
+    keeps = config.keep_weights or bool(probes)
     return Plan(
         config=config,
         task=task,
@@ -244,13 +266,25 @@ def make_plan(
         train_s=estimated_training_s(references, to_train) if train_s is None else train_s,
         measure_s=0.0 if measured else history.expected("measure", work.retraining),
         unlearn_s=expected("unlearn", unlearnings, work.unlearning_with, work.unlearning),
+        probe_s=_probe_s(epochs, references, history.expected("train", work.training)),
         score_s=expected("score", models, work.scoring),
         limit=limit,
-        cache_mib=sizes.cache_mib(to_train, len(ROLES) * models),
-        run_mib=unlearnings * (sizes.outputs + (sizes.weights if config.keep_weights else 0)) / MIB,
+        cache_mib=to_train * (sizes.outputs + sizes.weights) / MIB,
+        run_mib=unlearnings * (sizes.outputs + (sizes.weights if keeps else 0)) / MIB,
+        probes=tuple(one.name for one in probes),
         trial=trial,
-        host_mib=(models * (len(ROLES) * sizes.outputs + sizes.weights) + unlearnings * sizes.outputs) / MIB,
+        choice=choice,
+        host_mib=(models * len(ROLES) + unlearnings) * sizes.outputs / MIB,
     )
+
+
+def _probe_s(epochs: float, references: References, train_s: float | None) -> float:
+    """Return the seconds of so many passes over the training set, from those of training a model, else from a trial step."""
+    if not epochs:
+        return 0.0
+    if train_s is None:
+        train_s = estimated_training_s(references, 1)
+    return epochs / references.task.recipe.epochs * train_s
 
 
 def _limit(config: RunConfig, task: Task, retrain_s: float | None) -> Limit | None:
@@ -273,13 +307,8 @@ class _Sizes:
     def of(cls, references: References, network: Population) -> _Sizes:
         data, queries = references.data, len(references.queries.names)
         rows = sum(len(data.split(name)) for name in SPLITS) + queries * len(data.forget)
-        weights = sum(array.nbytes for array in network.weights.values())
+        weights = sum(array.nbytes for array in network.state(0).values())
         return cls(rows * len(data.class_names) * FLOAT_BYTES, weights)
-
-    def cache_mib(self, to_train: int, all_models: int) -> float:
-        """Return the size of the reference models to train; a third of all models are originals, whose weights are kept."""
-        share = to_train / all_models
-        return (to_train * self.outputs + share * (all_models / len(ROLES)) * self.weights) / MIB
 
 
 def _about(seconds: float | None) -> str:

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import hardware
+from harness.core.progress import Progress
 from harness.references.own_network import OwnNetwork
 from harness.references.populations import References
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
+from harness.runs.forget_choice import with_forget_set
 from harness.runs.placement import unpinned
 from harness.runs.runner_choice import RunnerFactory
 from harness.tasks.checking import load_data
+from harness.tasks.deletions import data_of
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec
 
@@ -24,7 +27,7 @@ class Prepared:
 
     Attributes:
         config: the user's options.
-        task, data: the task and its data.
+        task, data: the task and its data; at a request of a stream, the forget set is what this request deletes.
         runner, facts: the plugin's runner and metadata.
         references: the task's reference models, on ``device``.
         architecture: folder with the code and initial weights of the task's own network; None if it has none.
@@ -58,15 +61,21 @@ class Prepared:
 
 
 def prepare(
-    config: RunConfig, task: Task, runners: RunnerFactory, run_id: str, core_sets: tuple[CoreSet, ...] = (CoreSet(),)
+    config: RunConfig,
+    task: Task,
+    runners: RunnerFactory,
+    run_id: str,
+    progress: Progress,
+    core_sets: tuple[CoreSet, ...] = (CoreSet(),),
 ) -> Prepared:
-    """Load the task's data and prepare the plugin's runner.
+    """Load the task's data and prepare the plugin's runner; train the models that choose the forget set, if there are any.
 
     Raises:
         HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
     own = OwnNetwork.of(task)  # before any data is loaded
-    references = load_references(config, task, own)
+    own = with_forget_set(own, host_device(config), progress)
+    references = load_references(config, own)
     runner, facts = runners.runner_for(config.plugin)
     cores = int(config.limits(hardware.available_cores()).cpus or 1)
     architecture = own.site(runners.python, runners.present)
@@ -75,7 +84,7 @@ def prepare(
     return Prepared(
         config,
         references.task,
-        references.data,
+        data_of(references.data, task.request),
         runner,
         facts,
         references,
@@ -87,12 +96,15 @@ def prepare(
     )
 
 
-def load_references(config: RunConfig, task: Task, own: OwnNetwork | None = None) -> References:
-    """Load the task's data and return its reference models, none of them trained yet.
+def host_device(config: RunConfig) -> str:
+    """Return the host's device for training and logits, "cpu" or "cuda"."""
+    return "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
+
+
+def load_references(config: RunConfig, own: OwnNetwork) -> References:
+    """Load a task's data and return its reference models, none of them trained yet.
 
     Raises:
-        HarnessError: the task's network or data is invalid or unavailable.
+        HarnessError: the task's data is invalid or unavailable.
     """
-    own = own or OwnNetwork.of(task)
-    device = "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
-    return References(task, load_data(own.task), device=device, own=own)
+    return References(own.task, load_data(own.task), device=host_device(config), own=own)

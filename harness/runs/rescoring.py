@@ -11,8 +11,8 @@ from harness.core.cache import take_rebuilt
 from harness.core.progress import Progress
 from harness.errors import ResumeMismatchError, UsageError
 from harness.evaluation import Evidence
-from harness.plugins.discovery import choose_evaluators
-from harness.references.identity import ROLES
+from harness.plugins.discovery import DEFAULT, EVALUATORS, choose_evaluators, find_plugins
+from harness.references.own_network import OwnNetwork
 from harness.references.populations import Population, References
 from harness.references.queries import NO_QUERIES
 from harness.report.document import EvaluatorRecord, Report, utc_now
@@ -23,13 +23,17 @@ from harness.runs.assemble import LEFT_OUT, assemble, evaluator_warnings, left_o
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.evaluators import evaluate
+from harness.runs.forget_choice import with_forget_set
 from harness.runs.kept_task import kept_task
 from harness.runs.pipeline import RunResult
+from harness.runs.probing import probe_run, probes_for
+from harness.runs.requests import populations_of
 from harness.runs.store import RunStore
 from harness.runs.unjudged import all_outcomes, cache_keys, populations_record, report_so_far
 from harness.runs.worst_examples import Pictures, examples_record
 from harness.tasks.checking import load_data
-from harness.tasks.task import Margins, Task, TaskData
+from harness.tasks.deletions import data_of
+from harness.tasks.task import Margins, Task
 
 KEPT = "Judged again, but an earlier record stands: "
 
@@ -42,7 +46,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
 
     Args:
         folder: folder of the run.
-        names: names of evaluators; empty for all installed ones. Other evaluators' records are unchanged.
+        names: names of evaluators; empty for the default ones, the task's and the report's. Records of others are unchanged.
         progress: shows progress and notices.
         failed_as: how failed models count; None for no change. A change requires all evaluators.
 
@@ -61,14 +65,16 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             f"The numbers of {', '.join(wrong)} in this report were wrong because of a bug that is fixed; they are replaced."
         )
     failed_as = _failed_as(report, names, failed_as)
-    evaluators, broken = choose_evaluators(names)
+    evaluators, broken = choose_evaluators(names or _as_before(report, task))
     for plugin in broken:
         progress.notice(f"An evaluator is excluded: {plugin.reason}")
     with store.held():
-        data, populations = _inputs(begun, config, task, report, folder, progress)
-        limit = Limit.from_json(begun["limit"])
+        references, populations = _inputs(begun, config, task, report, folder, progress)
+        limit, models = Limit.from_json(begun["limit"]), config.models or task.models
         outcomes = all_outcomes(store, config, task)
-        evidence = run_evidence(task, data, populations, limit, outcomes, store, config.design, failed_as)
+        probed = probe_run(probes_for(evaluators), references, models, outcomes, store, failed_as, progress)
+        data = references.data
+        evidence = run_evidence(task, data, populations, limit, outcomes, store, config.design, failed_as, probed)
         records = evaluate(evaluators, evidence, progress) if len(evidence.unlearned_from) else ()
         judged = with_records(
             report,
@@ -79,7 +85,7 @@ def rejudge(folder: Path, names: Sequence[str], progress: Progress, failed_as: F
             failed_as=failed_as,
         )
         changes = {
-            "examples": examples_record(evidence, judged.evaluators, Pictures.of(task, data)),
+            "examples": examples_record(evidence, judged.evaluators, Pictures.of(task, data_of(data, task.request))),
             "populations": populations_record(populations, outcomes, failed_as),
         }
         judged = judged.model_copy(update=changes)
@@ -105,34 +111,43 @@ def outputs_of(folder: Path, progress: Progress) -> Evidence:
     task = kept_task(begun, config, folder)
     report = report_so_far(store, begun, config, task)
     with store.held():
-        data, populations = _inputs(begun, config, task, report, folder, progress)
+        references, populations = _inputs(begun, config, task, report, folder, progress)
         limit, outcomes = Limit.from_json(begun["limit"]), all_outcomes(store, config, task)
         return run_evidence(
-            task, data, populations, limit, outcomes, store, config.design, report.populations.failed_as
+            task, references.data, populations, limit, outcomes, store, config.design, report.populations.failed_as
         )
 
 
 def _inputs(
     begun: Mapping[str, Any], config: RunConfig, task: Task, report: Report, folder: Path, progress: Progress
-) -> tuple[TaskData, dict[str, Population]]:
-    """Return the data and reference populations of a run.
+) -> tuple[References, dict[str, Population]]:
+    """Return the reference models of a run, and their populations.
 
     Raises:
         ResumeMismatchError: if they differ from the run's.
     """
-    data = load_data(task)
+    device = "cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda"
+    own = with_forget_set(OwnNetwork.of(task), device, progress)
+    data = load_data(own.task)
     references = References(
-        task,
+        own.task,
         data,
-        device="cpu" if begun["identity"]["device"][0].startswith("cpu") else "cuda",
+        device=device,
+        own=own,
         queries=None if "queries" in begun["identity"] else NO_QUERIES,  # runs of older versions have no queries
     )
     models = config.models or task.models
     _check(report, references, models, folder)
-    populations = references.populations(models, progress)
+    populations = populations_of(references, models, progress, folder)
     for text in take_rebuilt():
         progress.notice(text)
-    return data, populations
+    return references, populations
+
+
+def _as_before(report: Report, task: Task) -> list[str]:
+    """Return the default evaluators, the task's, and those of the report that are still installed."""
+    installed = {plugin.name for plugin in find_plugins(EVALUATORS)}
+    return [DEFAULT, *task.evaluators, *(one.name for one in report.evaluators if one.name in installed)]
 
 
 def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> FailedAs:
@@ -154,7 +169,7 @@ def _failed_as(report: Report, names: Sequence[str], asked: FailedAs | None) -> 
 def _check(report: Report, references: References, models: int, folder: Path) -> None:
     """Raise ResumeMismatchError unless data and reference models are the run's; otherwise numbers would not be comparable."""
     changed = ["the task's data"] if references.data_digest != report.task.data_digest else []
-    keys = {f"{role}.{n}": key for role in ROLES for n, key in enumerate(references.keys(role, models))}
+    keys = {f"{role}.{n}": key for role in references.roles for n, key in enumerate(references.keys(role, models))}
     known = {name: key for name, key in report.cache_keys.items() if name in keys}
     if not changed and known != keys:
         changed = ["how reference models are trained or queried (torch, device, recipe or code)"]

@@ -12,6 +12,7 @@ from harness.core.hardware import cpu_model
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import SandboxError
+from harness.references.identity import ROLES
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runners.session.session import Session
@@ -123,7 +124,7 @@ def _retrain_one(setup: UnlearningSetup, session: Session, number: int) -> Model
 
 def _timing_inputs(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
     return {
-        "data": setup.originals.keys,
+        "data": setup.originals.keys if setup.references.roles == ROLES else [setup.references.data_digest],
         "model": to_json(setup.spec),
         "recipe": to_json(setup.task.recipe),
         "plugin": facts.digest,

@@ -19,6 +19,7 @@ from harness.runs.scoring import logits_of, torch_threads
 from harness.runs.store import RunStore
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.work_queue import Queue, share_out
+from harness_guest.protocol import STATE
 from reference_models.networks.recipe import derive_seed
 
 SAME_INFRA_ERRORS = 3
@@ -105,7 +106,7 @@ def _unlearn_one(
     outcome, weights = session.unlearn(
         index,
         seed,
-        setup.originals.state(original),
+        setup.handed_over(original),
         limit.limit_s,
         journal,
         clock=limit.clock,
@@ -115,13 +116,19 @@ def _unlearn_one(
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
     began_s, logits = time.monotonic(), None
     if outcome.status.finished and weights is not None:
+        kept = weights.pop(STATE, None)
         outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
-        if setup.config.keep_weights:
-            store.keep_weights(index, weights)
+        if setup.config.keep_weights or setup.probes:
+            store.keep_weights(index, weights, kept)
         with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
-            logits = logits_of(setup.spec, weights, setup.data, setup.judge_device_of(session.core_set), setup.queries)
+            logits = logits_of(
+                setup.spec, weights, setup.references.data, setup.judge_device_of(session.core_set), setup.queries
+            )
         if not all(np.isfinite(array).all() for array in logits.values()):
             outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
+    if setup.task.request is not None and not outcome.status.finished and setup.config.failed_as == "noop":
+        given = setup.handed_over(original)  # the next request begins with these
+        store.keep_weights(index, {name: array for name, array in given.items() if name != STATE}, given.get(STATE))
     outcome = replace(outcome, judge_s=time.monotonic() - began_s)
     store.finish_model(outcome, logits)
     return outcome

@@ -31,6 +31,12 @@ def logits_of(
     return logits | {name: found[0] for name, found in answers(spec, state, queries, device).items()}
 
 
+def forget_rows(logits: Mapping[str, NDArray[np.float32]], rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """Return one model's logits with some examples of the forget set alone, on the split and under every query."""
+    own = {"forget", *map(key, queries_in(logits))}
+    return {name: array[rows] if name in own else array for name, array in logits.items()}
+
+
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """Set torch's thread count within a ``with`` block."""

@@ -3,7 +3,7 @@
 - ``run.json``: the requested options and what they were resolved to, including the task.
 - ``begun.json``: the report without models, written when the first model starts.
 - ``models/0007/``: a folder per model. ``attempts.json`` is written before each attempt, ``logits.safetensors`` and then
-  ``outcome.json`` at its end.
+  ``outcome.json`` at its end; ``weights.safetensors`` if they are kept, or until the probes, ``probe-*.safetensors``, are there.
 - ``report.json`` and ``report.html``: written at the end.
 """
 
@@ -34,6 +34,11 @@ from harness.runs.budget import Limit
 RUN = "run.json"
 MATRIX = "matrix.json"
 """File in a folder with a run for each of several versions of torch."""
+STREAM = "stream.json"
+"""File in a folder with a run for each request of a stream."""
+BUDGETS = "budgets.json"
+"""File in a folder with a run for each of several budgets."""
+WEIGHTS, PLUGIN_STATE = "weights.safetensors", "state.bin"
 LOCK = ".lock"
 INDEX = re.compile(r"[0-9]{4,9}")
 BEGUN = "begun.json"
@@ -63,7 +68,7 @@ def _content(folder: Path) -> str:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / RUN).exists() or (folder / MATRIX).exists()
+    return any((folder / name).exists() for name in (RUN, MATRIX, STREAM, BUDGETS))
 
 
 def _clear(folder: Path) -> None:
@@ -74,7 +79,10 @@ def _clear(folder: Path) -> None:
     """
     try:
         with ExitStack() as stack:
-            for place in (folder, *(file.parent for file in folder.glob(f"*/{RUN}"))):  # a matrix has runs below it
+            for place in (
+                folder,
+                *(file.parent for file in folder.glob(f"*/{RUN}")),
+            ):  # a matrix or a stream has runs below it
                 stack.enter_context(_held(place))
             for place in folder.iterdir():
                 if place.is_dir() and not place.is_symlink():
@@ -158,6 +166,15 @@ class RunStore:
         Raises:
             RunNotFoundError: if it contains no run.
         """
+        if (folder / STREAM).is_file():
+            raise RunNotFoundError(
+                f"{folder} is a stream of requests, and each request is a run of its own. Pass one of these, e.g. "
+                f"{folder / 'request-1'}."
+            )
+        if (folder / BUDGETS).is_file():
+            raise RunNotFoundError(
+                f"{folder} has a run for each of several budgets. Pass one of them, {folder}/budget-SHARE."
+            )
         if not (folder / RUN).is_file():
             raise RunNotFoundError(
                 f"{folder} is not a run folder: it has no {RUN}. Pass the folder that `harness run` printed."
@@ -233,9 +250,51 @@ class RunStore:
             self._write(folder / "logits.safetensors", save(dict(logits)))
         self._write_json(folder / "outcome.json", asdict(outcome))
 
-    def keep_weights(self, index: int, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Write a model's unlearned weights, for ``--keep-weights``."""
-        self._write(self._model(index) / "weights.safetensors", save(dict(weights)))
+    def weights_file(self, index: int) -> Path:
+        """Return the place of a model's unlearned weights."""
+        return self._place(index) / WEIGHTS
+
+    def probe_file(self, index: int, probe: str) -> Path:
+        """Return the place of what a probe computed from a model's unlearned weights."""
+        return self._place(index) / f"probe-{probe}.safetensors"
+
+    def probed(self, index: int, probe: str) -> dict[str, NDArray[Any]]:
+        """Return what a probe computed from a model's unlearned weights; the first axis has length 1."""
+        file = self.probe_file(index, probe)
+        with _damage_reported(file):
+            return load(file.read_bytes())
+
+    def keep_weights(
+        self, index: int, weights: Mapping[str, NDArray[Any]], kept: NDArray[np.uint8] | None = None
+    ) -> None:
+        """Write a model's unlearned weights, and the state that the plugin keeps for the next request of a stream."""
+        folder = self._model(index)
+        if kept is None:
+            (folder / PLUGIN_STATE).unlink(missing_ok=True)
+        else:
+            self._write(folder / PLUGIN_STATE, kept.tobytes())
+        self._write(folder / WEIGHTS, save({name: np.asarray(array, order="C") for name, array in weights.items()}))
+
+    def weights(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return a model's stored weights.
+
+        Raises:
+            RunNotFoundError: they are missing or damaged.
+        """
+        file = self._place(index) / WEIGHTS
+        with _damage_reported(file):
+            return load(file.read_bytes())
+
+    def plugin_state(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the state that the plugin kept of a model for the next request; None if it kept none."""
+        file = self._place(index) / PLUGIN_STATE
+        return np.frombuffer(file.read_bytes(), dtype=np.uint8) if file.exists() else None
+
+    def drop_weights(self) -> None:
+        """Delete the weights of all models and the plugin's states."""
+        for name in (WEIGHTS, PLUGIN_STATE):
+            for file in (self.folder / "models").glob(f"[0-9]*/{name}"):
+                file.unlink()
 
     def finished(self) -> dict[int, ModelOutcome]:
         """Return the outcomes of models that have ended, by index.

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from harness.core.cache import Cache
 from harness.core.hardware import gpu_names
+from harness.core.progress import SilentProgress
 from harness.core.reading import foreign
 from harness.core.text import harmless
 from harness.errors import DatasetInvalidError, DatasetMissingError, TaskInvalidError
 from harness.references.identity import ROLES
+from harness.references.own_network import OwnNetwork
 from harness.references.populations import References
 from harness.runs.budget import Measurement
+from harness.runs.forget_choice import planned_forget_set
 from harness.tasks.checking import load_data
 from harness.tasks.task import Task, TaskData
 
@@ -86,6 +89,7 @@ class TaskSummary:
         parameters: number of trainable parameters of the network.
         cached: reference models in the cache.
         times: measured retraining times.
+        choice: what the choice of the forget set by models takes, or how it was made; empty if there is nothing to choose.
     """
 
     task: Task
@@ -98,6 +102,7 @@ class TaskSummary:
     parameters: int | None = None
     cached: CachedReferences | None = None
     times: tuple[MeasuredTime, ...] = ()
+    choice: str = ""
 
 
 def summarise(task: Task) -> TaskSummary:
@@ -106,13 +111,18 @@ def summarise(task: Task) -> TaskSummary:
     Raises:
         TaskInvalidError, LibraryMissingError: its network cannot be built.
     """
+    device, own, choice = "cuda" if gpu_names() else "cpu", None, ""
     try:
+        if task.choice is not None:
+            own, choice = planned_forget_set(OwnNetwork.of(task), device, SilentProgress())
+            task = own.task
         data = load_data(task)
     except (DatasetMissingError, DatasetInvalidError) as error:
         return TaskSummary(task, no_data=harmless(str(error)).rstrip("."))
-    references = References(task, data, device="cuda" if gpu_names() else "cpu")
+    references = References(task, data, device=device, own=own)
     return TaskSummary(
         task,
+        choice=choice,
         sizes=data.sizes(),
         shape=tuple(data.retain.inputs.shape[1:]),
         dtype=str(data.retain.inputs.dtype),

@@ -26,6 +26,7 @@ from harness.report.document import (
     PopulationRecord,
     PopulationsRecord,
     Report,
+    RequestRecord,
     RunnerRecord,
     SeedsRecord,
     TaskRecord,
@@ -39,6 +40,7 @@ from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
 from harness.runs.fail_fast import failed_alike, stop_warning
 from harness.runs.prepare import Prepared
+from harness.runs.requests import originals_of
 from harness.runs.store import BEGUN, RunStore
 from harness.tasks.task import Task
 from harness.tasks.twins import Twins
@@ -65,7 +67,7 @@ def begun_report(
         warnings: warnings known so far.
     """
     config, task, data = found.config, found.task, found.data
-    models, single = config.models or task.models, config.design == "one-original"
+    models, single = originals_of(config, task), config.design == "one-original"
     return Report(
         harness_version=__version__,
         run_id=begun["run_id"],
@@ -81,6 +83,7 @@ def begun_report(
             class_names=data.class_names,
             source=Path(task.source).name,  # a folder's path would tell who ran it
             twins=tuple(twins),
+            chosen=task.chosen,
         ),
         architecture=ArchitectureRecord(
             name=task.architecture.name,
@@ -106,6 +109,7 @@ def begun_report(
         warnings=tuple(dict.fromkeys(warnings)),
         tags=config.tags,
         note=config.note,
+        request=None if task.request is None else RequestRecord(number=task.request.number, total=task.request.total),
     )
 
 
@@ -159,7 +163,7 @@ def all_outcomes(store: RunStore, config: RunConfig, task: Task) -> list[ModelOu
         or ModelOutcome(
             index, derive_seed("unlearn", config.seed, index), Status.INFRA_ERROR, NOT_ENDED, original=original
         )
-        for index, original in enumerate(config.plan(config.models or task.models))
+        for index, original in enumerate(config.plan(originals_of(config, task)))
     ]
 
 

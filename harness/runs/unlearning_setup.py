@@ -17,11 +17,11 @@ from harness.runners.base import GuestSetup, PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
-from harness.runners.session.weights import Manifest
+from harness.runners.session.weights import Manifest, State
 from harness.runs.prepare import Prepared
 from harness.runs.work_queue import Queue
 from harness.tasks.task import TaskData
-from harness_guest.protocol import Hello
+from harness_guest.protocol import MAX_STATE_BYTES, STATE, Hello
 from reference_models.networks.recipe import to_json
 
 GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
@@ -29,13 +29,14 @@ GUEST_SPLITS = ("retain", "forget", "validation")  # never the test set
 REAP_MARGIN_S = 3600.0
 
 
-def guest_data(data: TaskData, digest: str) -> Path:
-    """Return the cached file of retain, forget and validation that guests read."""
+def guest_data(data: TaskData, digest: str, request: int | None = None) -> Path:
+    """Return the cached file of retain, forget and validation that guests read; of a stream, at this request."""
 
     def build(folder: Path) -> None:
         write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
 
-    folder, _ = Cache("inputs").get_or_build({"format": 2, "data": digest, "splits": list(GUEST_SPLITS)}, build)
+    inputs = {"format": 2, "data": digest, "splits": list(GUEST_SPLITS)} | ({"request": request} if request else {})
+    folder, _ = Cache("inputs").get_or_build(inputs, build)
     return folder / DATA_FILE
 
 
@@ -47,17 +48,22 @@ class UnlearningSetup(Prepared):
         originals: the models to unlearn.
         data_file: result of :func:`guest_data`.
         queries: inputs of every query of a returned model; empty for none.
+        probes: whether probes need the weights of returned models.
     """
 
     originals: Population
     data_file: Path
     queries: Pictures
+    probes: bool = False
 
     @classmethod
-    def of(cls, found: Prepared, originals: Population, queries: Pictures | None = None) -> UnlearningSetup:
+    def of(
+        cls, found: Prepared, originals: Population, queries: Pictures | None = None, *, probes: bool = False
+    ) -> UnlearningSetup:
         """Return the setup for these originals."""
-        data_file = guest_data(found.data, found.references.data_digest)
-        return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {})
+        request = None if found.task.request is None else found.task.request.number
+        data_file = guest_data(found.data, found.references.data_digest, request)
+        return cls(**vars(found), originals=originals, data_file=data_file, queries=queries or {}, probes=probes)
 
     def judge_device_of(self, core_set: CoreSet) -> str:
         """Return the device for a worker's logits: never a GPU on which another worker measures."""
@@ -114,8 +120,15 @@ class UnlearningSetup(Prepared):
 
     @property
     def manifest(self) -> Manifest:
-        """Return what an unlearned state must look like."""
-        return Manifest.of(self.originals.state(0))
+        """Return what an unlearned state must look like; only before the last request of a stream a plugin may keep a state."""
+        request = self.task.request
+        more = request is not None and request.number < request.total
+        return Manifest.of(self.originals.state(0), MAX_STATE_BYTES if more else 0)
+
+    def handed_over(self, original: int) -> State:
+        """Return what a guest gets of a model: its weights, and the state that the plugin kept at the request before."""
+        kept = self.originals.kept[original] if self.originals.kept else None
+        return self.originals.state(original) | ({} if kept is None else {STATE: kept})
 
     def hello(
         self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], try_batches: Sequence[int] = ()

@@ -15,24 +15,47 @@ from harness.core.rows import Inputs, chunks
 from harness.errors import DatasetInvalidError, DatasetMissingError
 from harness.tasks import schema, splitting
 from harness.tasks.datasets import corrupting
+from harness.tasks.deletions import deletion_numbers
 from harness.tasks.examples import Examples
 from harness.tasks.fitting import Kind, misfits
 from harness.tasks.normalisation import statistics
-from harness.tasks.task import Split, TaskData
+from harness.tasks.task import Split, TaskData, Undivided
 from harness.tasks.yaml.wording import with_faults
 
 PICTURE_DIMS = 4
 """Dimensions of pictures (n, C, H, W)."""
 
 
-def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
+def assemble(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:
     """Return a task's data, deterministic for the same definition and files.
+
+    Args:
+        definition: a valid task file.
+        base_dir: base of relative paths in it.
+        requests: of a stream, the number of requests whose examples are the forget set; None for all.
+
+    Raises:
+        DatasetMissingError: the data is not on this machine; the message names the expected path.
+        DatasetInvalidError: the data is invalid, or lacks examples that the task requires.
+    """
+    whole = undivided(definition, base_dir)
+    numbers = deletion_numbers(
+        whole.train, definition.rules, lambda some, rule: _forget(some, rule, whole.class_names, base_dir)
+    )
+    forget = np.flatnonzero((numbers > 0) & (numbers <= (requests or len(definition.rules))))
+    found = splitting.divided(whole, forget)
+    return found if definition.deletions is None else replace(found, requests=numbers[forget])
+
+
+def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
+    """Return a task's data before the forget set is chosen.
 
     Only training labels are corrupted, since held-out examples are split off before.
 
     Args:
         definition: a valid task file.
         base_dir: base of relative paths in it.
+        requests: of a stream, how many requests, from the first one, delete; None for all.
 
     Raises:
         DatasetMissingError: the data is not on this machine; the message names the expected path.
@@ -52,13 +75,10 @@ def assemble(definition: schema.TaskFile, base_dir: Path) -> TaskData:
             "all training inputs are constant: every example is the same, and nothing can be learned; use other inputs"
         )
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
-    forget = _forget(train, definition.forget, examples.class_names, base_dir)
-    retain_part, forget_part = splitting.part_forget(train, forget)
     wanted = examples.normalise or definition.normalization is not None
     mean, std = statistics(train, definition.normalization) if wanted else ((), ())
-    return TaskData(
-        retain=retain_part,
-        forget=forget_part,
+    return Undivided(
+        train=train,
         validation=validation,
         test=test,
         class_names=examples.class_names,
@@ -199,12 +219,13 @@ def _held_out(examples: Examples, definition: schema.TaskFile, base_dir: Path) -
 
 def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -> NDArray[np.bool_] | None:
     """Return a mask of examples that must be trained on, because the forget rule names them or their subject."""
-    forget = definition.forget
-    if isinstance(forget, schema.ForgetIds):
-        return np.isin(pool.ids, np.asarray(_ids(forget, base_dir), dtype=np.str_))
-    if isinstance(forget, schema.ForgetSubject) and forget.subjects is not None and pool.subjects is not None:
-        return np.isin(pool.subjects, np.asarray(forget.subjects, dtype=np.str_))
-    return None
+    found = []
+    for rule in definition.rules:
+        if isinstance(rule, schema.ForgetIds):
+            found.append(np.isin(pool.ids, np.asarray(_ids(rule, base_dir), dtype=np.str_)))
+        if isinstance(rule, schema.ForgetSubject) and rule.subjects is not None and pool.subjects is not None:
+            found.append(np.isin(pool.subjects, np.asarray(rule.subjects, dtype=np.str_)))
+    return np.any(found, axis=0) if found else None
 
 
 def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], base_dir: Path) -> splitting.Index:
@@ -218,6 +239,8 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
     if isinstance(rule, schema.ForgetCorrupted):
         return corrupting.corrupted_examples(train)
+    if isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+        raise DatasetInvalidError(f"forget.by: {rule.by}: the forget set is not known before it is chosen by models")
     return splitting.forget_ids(train, _ids(rule, base_dir))
 
 

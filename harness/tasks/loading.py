@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,17 @@ from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
 from harness.tasks import schema
 from harness.tasks.architectures import file_faults
-from harness.tasks.task import Budget, JournalRequest, Margins, SisaRequest, Task, TaskData
+from harness.tasks.task import (
+    Budget,
+    ForgetChoice,
+    JournalRequest,
+    Margins,
+    Request,
+    SisaRequest,
+    Task,
+    TaskData,
+    Undivided,
+)
 from harness.tasks.yaml.explaining import explain
 from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
 from harness.tasks.yaml.wording import closest, listed, near_match
@@ -32,6 +43,7 @@ BUNDLED = (
     "faces-class",
     "faces-journal",
     "faces-sisa",
+    "faces-stream",
     "fashion-mnist",
     "cifar10",
     "image-folder",
@@ -39,6 +51,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
+_OPTIONAL = ("journal", "sisa", "forget", "deletions", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -118,6 +131,9 @@ def _extend(document: Document) -> bool:
         if name is None:
             return False
     base = parse(bundled_file(name).read_text(encoding="utf-8")).value
+    for own, other in (("forget", "deletions"), ("deletions", "forget")):
+        if own in document.value and other not in document.value:
+            base.pop(other, None)
     document.value = {**base, **{key: _merged(key, base.get(key), own) for key, own in document.value.items()}}
     return True
 
@@ -150,17 +166,44 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         journal=None if definition.journal is None else JournalRequest(**definition.journal.model_dump()),
         margins=Margins(**definition.margins.model_dump()),
         folder=base_dir,
+        evaluators=definition.evaluators,
+        layers=definition.architecture.layers or (),
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
+        deletions=len(definition.deletions or ()),
+        choice=_choice(definition, base_dir),
     )
 
 
+def request_task(task: Task, request: Request) -> Task:
+    """Return the task of one request of a stream: the task whose forget set is what this and all earlier requests delete."""
+    definition = schema.TaskFile.model_validate_json(to_json(task.definition), strict=True)
+    load = functools.partial(_load, definition, task.folder or Path(), request.number)
+    return replace(task, request=request, load=load)
+
+
+def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
+    """Return how models choose the forget set; None if the definition names it."""
+    rule = definition.forget
+    if not isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+        return None
+    example = rule.example if isinstance(rule, schema.ForgetSimilar) else None
+    load = functools.partial(_load_undivided, definition, base_dir)
+    return ForgetChoice(rule.by, rule.amount or 0, rule.seed, rule.models, example, load)
+
+
 def _plain(definition: schema.TaskFile) -> dict[str, object]:
-    """Return the definition as JSON values, without ``journal`` and ``sisa`` if the task has none."""
+    """Return the definition as JSON values, without the keys of :data:`_OPTIONAL` that the task lacks."""
     values = definition.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in values.items() if value is not None or key not in ("journal", "sisa")}
+    return {key: value for key, value in values.items() if value or key not in _OPTIONAL}
 
 
-def _load(definition: schema.TaskFile, base_dir: Path) -> TaskData:
+def _load(definition: schema.TaskFile, base_dir: Path, requests: int | None = None) -> TaskData:
     from harness.tasks.assembling import assemble
 
-    return assemble(definition, base_dir)
+    return assemble(definition, base_dir, requests)
+
+
+def _load_undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
+    from harness.tasks.assembling import undivided
+
+    return undivided(definition, base_dir)

@@ -15,6 +15,7 @@ from reference_models.networks.recipe import Recipe
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
 MOST_FACES = 1_000_000
+MOST_REQUESTS = 20
 
 
 def _check_recipe(value: Recipe) -> Recipe:
@@ -28,6 +29,8 @@ def _check_recipe(value: Recipe) -> Recipe:
 Column: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
 Vocabulary: TypeAlias = Annotated[int, Field(ge=2, le=10_000_000)]
 Length: TypeAlias = Annotated[int, Field(ge=1, le=65_536)]
+FirstModels: TypeAlias = Annotated[int, Field(ge=8, le=10_000, multiple_of=4)]
+"""Models in all four groups of a first population; each group needs two or more."""
 
 
 class FacesDataset(Section):
@@ -265,8 +268,24 @@ class ForgetCorrupted(Section):
     by: Literal["corrupted"]
 
 
+class ForgetScored(SomeAmount):
+    """The examples with the highest, or lowest, score by models that are trained for this choice."""
+
+    by: Literal["memorised", "easy", "influential"]
+    models: FirstModels = 32
+
+
+class ForgetSimilar(SomeAmount):
+    """One example and those that models trained for this choice treat most like it."""
+
+    by: Literal["similar"]
+    example: Name | None = None
+    models: FirstModels = 32
+
+
 Forget: TypeAlias = Annotated[
-    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted, Field(discriminator="by")
+    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted | ForgetScored | ForgetSimilar,
+    Field(discriminator="by"),
 ]
 
 
@@ -343,7 +362,8 @@ class TaskFile(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
     description: str = ""
     dataset: Dataset
-    forget: Forget
+    forget: Forget | None = None
+    deletions: Annotated[tuple[Forget, ...], Field(min_length=2, max_length=MOST_REQUESTS)] | None = None
     corrupt: Corrupt | None = None
     splits: Splits = Splits()
     normalization: Normalization | None = None
@@ -354,8 +374,28 @@ class TaskFile(Section):
     models: Annotated[int, Field(ge=2, le=10_000)] = 32
     budget: BudgetSection = BudgetSection()
     margins: MarginsSection = MarginsSection()
+    evaluators: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
     seed: Seed = 0
     secret: bool = False
+
+    @property
+    def rules(self) -> tuple[Forget, ...]:
+        """Return the rules that choose what is forgotten: one, or one for each request of a stream."""
+        return (self.forget,) if self.forget is not None else self.deletions or ()
+
+    @model_validator(mode="after")
+    def _forgets_in_one_way(self) -> TaskFile:
+        if (self.forget is None) == (self.deletions is None):
+            raise ValueError("a task needs either forget (a single request) or deletions (a stream of requests)")
+        if self.deletions is not None and (self.journal is not None or self.sisa is not None):
+            raise ValueError(
+                "deletions cannot be combined with journal or sisa, which record the training of the originals: later requests "
+                "are made to other models; remove journal and sisa"
+            )
+        unfit = (ForgetCorrupted, ForgetScored, ForgetSimilar)
+        if other := next((rule for rule in self.deletions or () if isinstance(rule, unfit)), None):
+            raise ValueError(f"deletions cannot be by: {other.by}; use forget, or name the examples with by: ids")
+        return self
 
     @model_validator(mode="after")
     def _network_reads_inputs(self) -> TaskFile:
@@ -374,6 +414,10 @@ class TaskFile(Section):
 
     @model_validator(mode="after")
     def _one_start(self) -> TaskFile:
+        if self.sisa is not None and self.architecture.layers is not None:
+            raise ValueError(
+                "layers of constituents cannot be compared; remove layers from architecture, or remove sisa"
+            )
         if self.sisa is not None and self.architecture.init is not None:
             raise ValueError("sisa trains its constituents from scratch; remove init from architecture, or remove sisa")
         return self

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DatasetInvalidError
-from harness.tasks.task import Split
+from harness.tasks.task import Split, TaskData, Undivided
 from harness.tasks.yaml.wording import listed, near_match
 
 Index = NDArray[np.int64]
@@ -166,6 +166,25 @@ def part_forget(train: Split, forget: Index) -> tuple[Split, Split]:
     if chosen.all():
         raise DatasetInvalidError("forget: the retain set is empty, since every training example is to be forgotten")
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
+
+
+def divided(whole: Undivided, forget: Index) -> TaskData:
+    """Return data with the training examples at ``forget`` as forget set.
+
+    Raises:
+        DatasetInvalidError: the retain or the forget set would be empty.
+    """
+    retain_part, forget_part = part_forget(whole.train, forget)
+    return TaskData(
+        retain=retain_part,
+        forget=forget_part,
+        validation=whole.validation,
+        test=whole.test,
+        class_names=whole.class_names,
+        mean=whole.mean,
+        std=whole.std,
+        vocabulary=whole.vocabulary,
+    )
 
 
 def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int) -> Split:

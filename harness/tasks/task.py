@@ -89,6 +89,8 @@ class TaskData:
         mean, std: normalisation per index of an example's first dimension (channel or column); bytes are scaled to [0, 1]
             before. Empty if inputs are not normalised.
         vocabulary: number of token ids in inputs that are whole numbers; None for other inputs.
+        requests: of a stream, the number of the request, from 1, that deletes each forget example, shape (n_forget,), int64;
+            None for a task with a single forget set.
     """
 
     retain: Split
@@ -99,6 +101,7 @@ class TaskData:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
+    requests: NDArray[np.int64] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -129,6 +132,85 @@ class TaskData:
                 sha.update(np.ascontiguousarray(split.true_labels).data)
         sha.update(repr((self.class_names, self.mean, self.std, self.vocabulary)).encode())
         return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a stream: the deletion of its examples from the models that the request before returned.
+
+    Attributes:
+        number: of the request, from 1.
+        total: number of requests of the stream.
+        models: which models of the first request are left, by their index there; empty for all.
+        previous: id of the run of the request before; empty for the first request.
+    """
+
+    number: int
+    total: int
+    models: tuple[int, ...] = ()
+    previous: str = ""
+
+
+@dataclass(frozen=True)
+class Undivided:
+    """A task's data before its training set is divided into retain and forget set; attributes as of :class:`TaskData`."""
+
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    vocabulary: int | None = None
+
+
+ScoredBy = Literal["memorised", "easy", "similar", "influential"]
+
+
+@dataclass(frozen=True)
+class ForgetChoice:
+    """A forget set that is chosen by scores of models; see :mod:`harness.references.choosing`.
+
+    Attributes:
+        by: the score.
+        amount: number of examples (an int) or fraction of the training set (a float).
+        seed: of the models and of the order of equal scores.
+        models: number of models to train for the choice.
+        example: with ``similar``, id of the example whose neighbours are chosen; None for one drawn by the seed.
+        load: reads or generates the data.
+    """
+
+    by: ScoredBy
+    amount: float
+    seed: int
+    models: int
+    example: str | None
+    load: Callable[[], Undivided]
+
+
+@dataclass(frozen=True)
+class ChosenForget:
+    """How a forget set was chosen by scores of models, and the scores.
+
+    Attributes:
+        by: the score: memorised, easy, similar or influential.
+        models: number of models that were trained for the choice.
+        among: number of training examples.
+        lowest: lowest score in the forget set.
+        mean: mean score in the forget set.
+        highest: highest score in the forget set.
+        others_mean: mean score of the other training examples.
+        example: with similar, id of the example whose neighbours were chosen.
+    """
+
+    by: ScoredBy
+    models: int
+    among: int
+    lowest: float
+    mean: float
+    highest: float
+    others_mean: float
+    example: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +287,14 @@ class Task:
         definition: the task as plain JSON values, for the report.
         source: origin of the task: a file or a distribution.
         folder: base of relative paths in ``definition``; None for a task without a file.
+        evaluators: names of evaluators to use besides the default ones.
+        layers: names of modules of the network whose outputs are compared; empty for those of bundled networks.
+        deletions: number of requests of a stream; 0 for a task with a single forget set. The forget set of a stream is what all
+            its requests delete.
+        request: the request of a stream that this task is; its forget set is what this and all earlier requests delete. None
+            for a whole stream, and for other tasks.
+        choice: how the forget set is still to be chosen; ``load`` then raises an error. None if it is known.
+        chosen: how the forget set was chosen by models; None if it was not.
     """
 
     name: str
@@ -221,6 +311,12 @@ class Task:
     sisa: SisaRequest | None = None
     margins: Margins = field(default_factory=Margins)
     folder: Path | None = None
+    evaluators: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    deletions: int = 0
+    request: Request | None = None
+    choice: ForgetChoice | None = None
+    chosen: ChosenForget | None = None
 
     def model_spec(self, data: TaskData) -> ModelSpec:
         """Return the network's specification for this data."""

@@ -36,6 +36,7 @@ from harness_guest.state import (
     OutputInvalidError,
     OutputTooLargeError,
     chosen_model,
+    read_kept,
     read_splits,
     read_state,
     serialise,
@@ -182,7 +183,8 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
                 os.close(fd)
         problem = "plugin_error"
         unlearned = chosen_model(model, hook(model=model, **splits, context=context))
-        raw = serialise(unlearned, job.max_weights_bytes, names)
+        kept = context.kept.state if job.max_state_bytes else None
+        raw = serialise(unlearned, job.max_weights_bytes, names, kept)
         _write_all(ends.weights, raw)
         _report(ends, {**_used(meter, context.device), "weights_bytes": len(raw)})
     except BaseException as error:  # SystemExit and KeyboardInterrupt are the plugin's failures too
@@ -264,6 +266,7 @@ def _context(prepared: Prepared, job: Job, files: Files, meter: Meter | None = N
         journal=None if files.journal is None else _journal(files.journal, torch.device(prepared.hello.device)),
         clock=job.clock,
         meter=meter or Meter(),
+        state=read_kept(path_of(files.weights)),
     )
 
 

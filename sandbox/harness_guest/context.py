@@ -12,8 +12,16 @@ from torch import nn
 
 from harness_guest.journal import Journal
 from harness_guest.meter import Meter, processor_s
+from harness_guest.protocol import MAX_STATE_BYTES
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ModelSpec, Recipe
+
+
+@dataclass
+class Kept:
+    """The state that a plugin keeps for the next request; None before it keeps one."""
+
+    state: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,9 @@ class Context:
             splits).
         meter: counter of the examples drawn.
         started_cpu_s: CPU seconds of this process at the start of the charged time.
+        state: what the plugin kept for this model at the request before, in a task with ``deletions``; empty at the first
+            request, if it kept nothing, and in other tasks.
+        kept: the state for the next request; see :meth:`keep`.
     """
 
     device: torch.device
@@ -48,6 +59,8 @@ class Context:
     clock: str = "wall"
     meter: Meter = field(default_factory=Meter)
     started_cpu_s: float = field(default_factory=processor_s)
+    state: bytes = b""
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def elapsed_s(self) -> float:
@@ -63,6 +76,22 @@ class Context:
         The host's clock decides, and sending the weights is charged: stop before this reaches zero.
         """
         return float("inf") if self.time_limit_s is None else self.time_limit_s - self.elapsed_s
+
+    def keep(self, state: bytes) -> None:
+        """Keep bytes of this model for the next request, where they are :attr:`state`; the last call counts.
+
+        The harness stores them and never reads them. Without a next request they are dropped.
+
+        Raises:
+            TypeError: it is not bytes.
+            ValueError: it is longer than 16 MiB.
+        """
+        if not isinstance(state, bytes | bytearray | memoryview):
+            raise TypeError(f"context.keep takes bytes, not {type(state).__name__}; encode the state first")
+        state = bytes(state)
+        if len(state) > MAX_STATE_BYTES:
+            raise ValueError(f"context.keep: the state has {len(state)} bytes; at most {MAX_STATE_BYTES} are kept")
+        self.kept.state = state
 
     def new_model(self) -> nn.Module:
         """Return a freshly initialised model of the same architecture, on :attr:`device`, in training mode.

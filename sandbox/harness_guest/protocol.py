@@ -43,12 +43,16 @@ import struct
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-VERSION = 4
+VERSION = 5
 MAGIC = b"UH"
 HEADER = struct.Struct(">2sBQ")
 LOG_HEADER = struct.Struct(">QQ")
 MAX_JSON_BYTES = 1 << 20
 MAX_LOG_FRAME_BYTES = (1 << 16) + LOG_HEADER.size
+MAX_STATE_BYTES = 16 << 20
+"""Largest state that a plugin may keep from one request of a stream to the next."""
+STATE = "..state"
+"""Name of that state in a WEIGHTS document, a uint8 array; no tensor of a network can have it, since no module is named \"\"."""
 LOST = 64
 """Exit status of the guest after a signal killed the process that served a model, minus the signal's number."""
 
@@ -128,7 +132,7 @@ class Job:
         seed: seed of all random streams in the model's process.
         limit_s: limit of the process from START on, in the unit of ``clock``; None for no limit. The guest kills a process
             that exceeds it.
-        max_weights_bytes: the guest forwards no more than this many bytes of weights.
+        max_weights_bytes: the guest forwards no more than this many bytes of weights, including the state.
         journal_bytes: length of the JOURNAL frame; 0 for no frame.
         clock: "wall" (seconds), "cpu" (CPU seconds of all its processes) or "steps" (examples drawn, which the process
             counts by itself).
@@ -136,6 +140,8 @@ class Job:
         import_only: the process exits after importing the plugin, without calling its hook; there is no result.
         import_limit_s: limit of the import in seconds, before START; None for no limit. The guest kills a process that exceeds
             it.
+        max_state_bytes: the largest state that the plugin may keep for the next request, which WEIGHTS then has as
+            :data:`STATE`; 0: a state is dropped.
     """
 
     index: int
@@ -147,6 +153,7 @@ class Job:
     deadline_s: float | None = None
     import_only: bool = False
     import_limit_s: float | None = None
+    max_state_bytes: int = 0
 
     @property
     def kill_s(self) -> float | None:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from harness_guest.names import difference
+from harness_guest.protocol import STATE
 
 SPLITS = ("retain", "forget", "validation")
 
@@ -35,7 +36,13 @@ def read_splits(path: str) -> dict[str, tuple[Tensor, Tensor]]:
 
 def read_state(path: str) -> dict[str, Tensor]:
     """Return the weights in a safetensors file, memory-mapped."""
-    return safetensors.torch.load_file(path)
+    return {name: tensor for name, tensor in safetensors.torch.load_file(path).items() if name != STATE}
+
+
+def read_kept(path: str) -> bytes:
+    """Return the plugin's state beside the weights in a safetensors file; empty if there is none."""
+    with safe_open(path, framework="np") as file:
+        return file.get_tensor(STATE).tobytes() if STATE in file.keys() else b""  # noqa: SIM118 -- it is no dict
 
 
 def chosen_model(model: nn.Module, returned: object) -> nn.Module:
@@ -54,13 +61,16 @@ def chosen_model(model: nn.Module, returned: object) -> nn.Module:
     return returned
 
 
-def serialise(model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozenset()) -> bytes:
+def serialise(
+    model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozenset(), kept: bytes | None = None
+) -> bytes:
     """Return the state of ``model`` as safetensors bytes: on the CPU, contiguous, without shared storage.
 
     Args:
         model: to be serialised.
         max_bytes: limit on the result.
         names: names of the original's state, for the message about a state that is too large.
+        kept: the plugin's state for the next request; None for none.
 
     Raises:
         OutputInvalidError: the state contains something other than ordinary tensors.
@@ -68,7 +78,12 @@ def serialise(model: nn.Module, max_bytes: int, names: AbstractSet[str] = frozen
     """
     try:
         state = model.state_dict()
-        raw = safetensors.torch.save(_plain(state))
+        plain = _plain(state)
+        if kept is not None:
+            plain[STATE] = (
+                torch.frombuffer(bytearray(kept), dtype=torch.uint8) if kept else torch.empty(0, dtype=torch.uint8)
+            )
+        raw = safetensors.torch.save(plain)
     except OutputInvalidError:
         raise
     except Exception as error:

@@ -170,6 +170,32 @@ def test_an_unknown_evaluator_gets_a_near_match() -> None:
         choose_evaluators(["acuracy"])
 
 
+SLOW_EVALUATOR = GOOD_EVALUATOR.replace('summary="a summary"', 'summary="", default=False').replace("mine", "slow")
+
+
+def test_an_evaluator_that_takes_long_is_used_only_if_it_is_asked_for(install: Install) -> None:
+    install("slow-dist", "1.0", {EVALUATORS: {"slow": "slow_evaluator"}}, {"slow_evaluator.py": SLOW_EVALUATOR})
+
+    def chosen(*names: str) -> list[str]:
+        return [one.info.name for one in choose_evaluators(names)[0]]
+
+    assert "slow" not in chosen()
+    assert chosen() == chosen("default")
+    assert chosen("default", "slow") == [*chosen(), "slow"]
+    assert set(chosen("all")) >= {*chosen(), "slow"}
+    assert chosen("slow", "lira", "slow") == ["slow", "lira"]
+
+
+@pytest.mark.parametrize("name", ["default", "all"])
+def test_no_evaluator_takes_a_name_that_stands_for_several(install: Install, name: str) -> None:
+    module = {"mine_evaluator.py": GOOD_EVALUATOR.replace("mine", name)}
+    install("good-dist", "1.0", {EVALUATORS: {name: "mine_evaluator"}}, module)
+
+    reasons = [plugin.reason for plugin in load_evaluators()[1]]
+
+    assert ["stands for several" in reason for reason in reasons] == [True]
+
+
 def test_an_unknown_task_gets_a_near_match() -> None:
     with pytest.raises(TaskNotFoundError, match="Did you mean 'faces'"):
         find_task("facse")

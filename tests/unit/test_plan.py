@@ -58,6 +58,12 @@ def test_a_part_without_history_is_unknown_and_the_total_a_lower_bound() -> None
     assert rows(train_s=None, measure_s=None, unlearn_s=None, score_s=None)["Total"] == "time unknown"
 
 
+def test_what_probes_take_is_part_of_the_total() -> None:
+    assert "Probes" not in rows()
+    assert rows(probes=("features",), probe_s=20.0)["Probes"] == "features: about 20 s"
+    assert rows(probes=("features",), probe_s=20.0)["Total"] == "about 2 min 34 s"
+
+
 def test_a_short_run_begins_without_its_plan() -> None:
     short = replace(PLAN, train_s=10.0, measure_s=0.0)
 

@@ -15,9 +15,7 @@ from harness.errors import CacheError
 from harness.references import worker_pool as training
 from harness.references.worker_pool import TrainingJob, Worker
 
-JOB = TrainingJob(
-    data_file="nowhere", model={}, recipe={}, sizes={}, n_train=0, seeds=[], keep_weights=False, device="cpu"
-)
+JOB = TrainingJob(data_file="nowhere", model={}, recipe={}, sizes={}, n_train=0, seeds=[], device="cpu")
 
 
 def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str:
@@ -30,7 +28,7 @@ def _failure(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> str
         worker = Worker()
     try:
         with pytest.raises(CacheError) as told:
-            worker.train(folder, JOB, lambda *_: None)
+            worker.work(folder, JOB, lambda *_: None)
     finally:
         worker.stop()
         worker.close()

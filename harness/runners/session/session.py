@@ -101,7 +101,7 @@ class Session:
         Args:
             index: number of the model, 0-based.
             seed: seed of all random streams in the model's process.
-            weights: the original's state dict.
+            weights: the original's state dict; with the plugin's state of the request before, if there is one.
             limit_s: in the unit of ``clock``; None for no limit.
             journal: file with the record of the original's training; None if there is none.
             clock: unit of the limit: "wall" (seconds on the host's clock), "cpu" (CPU seconds) or "steps" (examples drawn).
@@ -109,7 +109,8 @@ class Session:
             import_only: end after the import of the plugin, which ``import_s`` of the outcome confirms; no state is returned.
 
         Returns:
-            The outcome, and the unlearned state if its status is ok.
+            The outcome, and the unlearned state if its status is ok; with the plugin's state for the next request, if the
+            manifest allows one and the plugin kept one.
 
         Raises:
             SandboxError: no guest could be started.
@@ -120,7 +121,16 @@ class Session:
         n_bytes = 0 if journal is None else journal.stat().st_size
         import_limit_s = None if limit_s is None else self._import_limit_s
         job = Job(
-            index, seed, limit_s, self._manifest.max_bytes, n_bytes, clock, deadline_s, import_only, import_limit_s
+            index,
+            seed,
+            limit_s,
+            self._manifest.max_bytes,
+            n_bytes,
+            clock,
+            deadline_s,
+            import_only,
+            import_limit_s,
+            self._manifest.max_state_bytes,
         )
         original = encode(weights)
         earlier: list[str] = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.core.text import harmless
 from harness_guest.names import difference
+from harness_guest.protocol import STATE
 
 State = dict[str, NDArray[Any]]
 WeightsProblem = Literal["output_invalid", "output_too_large"]
@@ -66,12 +67,15 @@ class Manifest:
 
     Attributes:
         tensors: tensor name -> dtype and shape, from the original's state.
+        max_state_bytes: largest state of the plugin for the next request, under the name
+            :data:`harness_guest.protocol.STATE`; 0 if none is allowed.
     """
 
     tensors: Mapping[str, TensorSpec]
+    max_state_bytes: int = 0
 
     @classmethod
-    def of(cls, state: Mapping[str, NDArray[Any]]) -> Manifest:
+    def of(cls, state: Mapping[str, NDArray[Any]], max_state_bytes: int = 0) -> Manifest:
         """Return the manifest of a state.
 
         Raises:
@@ -85,14 +89,14 @@ class Manifest:
                     f"{name!r} has the unsupported dtype {array.dtype}; convert it to float32. Supported: {known}"
                 )
             tensors[name] = TensorSpec(array.dtype.name, tuple(array.shape))
-        return cls(tensors)
+        return cls(tensors, max_state_bytes)
 
     @property
     def max_bytes(self) -> int:
         """Return an upper bound on the length of a valid safetensors document: the data plus a generous header."""
         data = sum(spec.n_bytes for spec in self.tensors.values())
         names = sum(6 * len(name.encode()) for name in self.tensors)
-        return data + names + HEADER_BYTES_PER_TENSOR * len(self.tensors) + HEADER_BYTES
+        return data + names + HEADER_BYTES_PER_TENSOR * len(self.tensors) + HEADER_BYTES + self.max_state_bytes
 
 
 def encode(state: Mapping[str, NDArray[Any]]) -> bytes:
@@ -102,6 +106,8 @@ def encode(state: Mapping[str, NDArray[Any]]) -> bytes:
 
 def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
     """Decode a returned state; check that it is finite and has exactly the manifest's names, shapes and dtypes.
+
+    If the manifest allows it, the result also has the plugin's own state, bytes that are not looked into.
 
     Raises:
         WeightsInvalid: if a check fails, with the problem and a message for the author.
@@ -114,14 +120,27 @@ def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
     except safetensors.SafetensorError as error:
         message = f"the returned state is not a safetensors document: {harmless(str(error), 200)}"
         raise WeightsInvalid("output_invalid", message) from None
+    kept = {STATE: _kept(entries.pop(STATE), manifest)} if manifest.max_state_bytes and STATE in entries else {}
     if differs := difference(set(entries), set(manifest.tensors)):
         raise WeightsInvalid("output_invalid", harmless(differs, MAX_MESSAGE_CHARS))
-    return {name: _array(name, entries[name], spec) for name, spec in manifest.tensors.items()}
+    return {name: _array(name, entries[name], spec) for name, spec in manifest.tensors.items()} | kept
 
 
 def same_weights(one: State, other: State) -> bool:
     """Return True if two states with the same manifest are bitwise equal."""
     return all(np.asarray(array).tobytes() == np.asarray(other[name]).tobytes() for name, array in one.items())
+
+
+def _kept(entry: Mapping[str, Any], manifest: Manifest) -> NDArray[np.uint8]:
+    """Return the plugin's state for the next request."""
+    if entry["dtype"] != DTYPES["uint8"]:
+        raise WeightsInvalid("output_invalid", f"the state for the next request has dtype {entry['dtype']}, not U8")
+    if len(entry["data"]) > manifest.max_state_bytes:
+        message = (
+            f"the state for the next request has {len(entry['data'])} bytes; {manifest.max_state_bytes} are allowed"
+        )
+        raise WeightsInvalid("output_too_large", message)
+    return np.frombuffer(entry["data"], dtype=np.uint8)
 
 
 def _array(name: str, entry: Mapping[str, Any], spec: TensorSpec) -> NDArray[Any]:

@@ -15,8 +15,8 @@ from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
 from harness.tasks.yaml.wording import listed, near_match
 from reference_models.networks.recipe import Recipe
 
-_TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
-_UNIONS = {"forget": schema.Forget, "corrupt": schema.Corrupt}
+_TAGS = {"dataset": "kind", "forget": "by", "deletions": "by", "corrupt": "how"}
+_UNIONS = {"forget": schema.Forget, "deletions": schema.Forget, "corrupt": schema.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -45,8 +45,9 @@ def _has_inner(outer: KeyPath, others: list[KeyPath]) -> bool:
 
 def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) -> Problem:
     path: KeyPath = tuple(detail["loc"])
-    if path and path[0] in _TAGS and len(path) > 1:
-        path = (path[0], *path[2:])  # pydantic inserts the tag of a discriminated union
+    section = _tagged(path)
+    if path and path[0] in _TAGS and len(path) > len(section):
+        path = (*section, *path[len(section) + 1 :])  # pydantic inserts the tag of a discriminated union
     if detail["type"].startswith("union_tag"):
         path = (*path, _TAGS[str(path[0])])
     text = _text(detail, path, value)
@@ -54,6 +55,11 @@ def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) 
         path = _first_word(text, path, value)
         text = text.removeprefix(".".join(map(str, path)) + ": ")
     return Problem(line_of(lines, path), path, text)
+
+
+def _tagged(path: KeyPath) -> KeyPath:
+    """Return the part of a path that leads to a section with a tag: its key, and the position in a list of sections."""
+    return path[:2] if path and path[0] == "deletions" else path[:1]
 
 
 def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
@@ -150,7 +156,7 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
         return ["extends", *_fields(schema.TaskFile)]
     section = str(path[0])
     if section in _TAGS:
-        tag = _at(value, (section, _TAGS[section]))
+        tag = _at(value, (*_tagged(path), _TAGS[section]))
         return _fields(_variants(section).get(str(tag), schema.PluginDataset))
     return _fields(_SECTIONS[section])
 

@@ -71,7 +71,13 @@ def _cleaned(evidence: Evidence) -> Cleaned | None:
     origins = _renumbered(evidence.unlearned_from, usable.get("original"))
     if "unlearned" in usable:
         origins = origins[usable["unlearned"]]
-    cleaned = replace(evidence, logits=logits, queries=queries, unlearned_from=origins)
+    probes = {
+        probe: {
+            name: {key: array[usable[name][: len(array)]] for key, array in by.items()} for name, by in found.items()
+        }
+        for probe, found in evidence.probes.items()
+    }
+    cleaned = replace(evidence, logits=logits, queries=queries, unlearned_from=origins, probes=probes)
     return Cleaned(cleaned, tuple(warnings))
 
 

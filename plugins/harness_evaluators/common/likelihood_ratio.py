@@ -1,6 +1,7 @@
 """Likelihood-ratio attack between unlearned and retrained models, cross-fitted over models.
 
-For every example two Gaussians are fitted to phi or to its normal scores (``lira.rank_scores``), one over unlearned and
+For every example two Gaussians are fitted to phi or to its normal scores
+(:mod:`harness_evaluators.common.rank_scores`), one over unlearned and
 one over retrained models. The score of a model on an example is the log-likelihood ratio of the two. Densities are
 fitted on other models than those scored, and scores are compared within their fold only. Scores of a fold share their
 densities. So under the null (equal populations) the scored models are exchangeable, and the expected AUC is exactly one

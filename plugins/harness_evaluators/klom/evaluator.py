@@ -1,9 +1,11 @@
 """``klom``: KL divergence of margins between unlearned and retrained models, as quantiles over each split.
 
-Formulas and sources: :mod:`harness_evaluators.klom.histograms`.
+Formulas and sources: :mod:`harness_evaluators.klom.histograms`, :mod:`harness_evaluators.klom.released`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,8 @@ from numpy.typing import NDArray
 from harness.evaluation import SPLITS, EvaluatorInfo, Result, SplitName, hookimpl
 from harness_evaluators.common import bootstrap, control_and_noop, finite
 from harness_evaluators.common.control_and_noop import Description, Rows
-from harness_evaluators.common.evidence_analysis import Analysis, Models
-from harness_evaluators.klom import histograms
+from harness_evaluators.common.evidence_analysis import Analysis
+from harness_evaluators.klom import histograms, released
 
 Values = NDArray[np.float64]
 
@@ -21,6 +23,18 @@ NAMES = ("median", "p95")
 
 _WORDS = {"median": "median", "p95": "95th percentile"}
 ORDER: tuple[SplitName, ...] = ("forget", *(split for split in SPLITS if split != "forget"))
+
+RELEASED = {
+    split: Description(
+        f"{split}_p95_easydub",
+        "lower",
+        f"{split}_p95 by EasyDUB's released code, which drops the largest margins of each example: 95th percentile over the "
+        f"{split} set, for comparison with numbers published there.",
+        unit="nat",
+        note="Without interval: only to compare with published numbers. Judge by the metric without the suffix.",
+    )
+    for split in ORDER
+}
 
 
 def of_split(split: SplitName) -> tuple[Description, ...]:
@@ -43,7 +57,7 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="klom",
-        version="2",
+        version="3",
         summary="KL divergence of margins between unlearned and retrained models, per split",
         evaluate=evaluate,
         needs="phi",
@@ -57,7 +71,7 @@ def evaluate(analysis: Analysis) -> Result:
     models = analysis.models
     why_not = models.why_not("forget")
     if why_not:
-        every = (about for split in ORDER for about in of_split(split))
+        every = (about for split in ORDER for about in (*of_split(split), RELEASED[split]))
         return Result(
             tuple(control_and_noop.missing(about, why_not) for about in every), warnings=(f"klom: {why_not}",)
         )
@@ -66,8 +80,10 @@ def evaluate(analysis: Analysis) -> Result:
     arrays: dict[str, Values] = {}
     for split in ORDER:
         if not models.why_not(split):
-            found = _summaries(models, split)
+            pairs = models.panel(split, Analysis.phi).comparisons()
+            found = {row: histograms.summary(left, right) for row, (left, right) in pairs.items()}
             rows |= _rows(split, found, resamples)
+            rows[RELEASED[split]] = _released(pairs)
             if split == "forget":
                 arrays |= {f"kl_{row}": one.per_example for row, one in found.items()}
     metrics = tuple(control_and_noop.metric(about, values) for about, values in rows.items())
@@ -75,9 +91,10 @@ def evaluate(analysis: Analysis) -> Result:
     return Result(metrics, arrays, control_and_noop.warnings("klom", models, rows))
 
 
-def _summaries(models: Models, split: SplitName) -> dict[str, histograms.Summary]:
-    pairs = models.panel(split, Analysis.phi).comparisons()
-    return {row: histograms.summary(left, right) for row, (left, right) in pairs.items()}
+def _released(pairs: Mapping[str, tuple[Values, Values]]) -> Rows:
+    """Return the 95th percentile over examples of the released estimate, for each row."""
+    values = {row: float(np.quantile(released.divergences(*pair), 0.95)) for row, pair in pairs.items()}
+    return control_and_noop.without_interval(values)
 
 
 def _rows(

@@ -1,7 +1,7 @@
 """``lira``: a likelihood-ratio attack between unlearned and retrained models on the forget set.
 
-Formulas and sources: :mod:`harness_evaluators.common.likelihood_ratio`, :mod:`harness_evaluators.lira.rank_scores`,
-:mod:`harness_evaluators.lira.roc`.
+Formulas and sources: :mod:`harness_evaluators.common.likelihood_ratio`, :mod:`harness_evaluators.common.rank_scores`,
+:mod:`harness_evaluators.common.roc`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result, hookimpl
-from harness_evaluators.common import bootstrap, control_and_noop, finite, half_samples, likelihood_ratio, mean_shift
+from harness_evaluators.common import (
+    bootstrap,
+    control_and_noop,
+    cross_fit_attack,
+    finite,
+    half_samples,
+    likelihood_ratio,
+    mean_shift,
+    rank_scores,
+)
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import Analysis
-from harness_evaluators.lira import cross_fit_attack, rank_scores
 
 Values = NDArray[np.float64]
 Pairs = Mapping[str, tuple[Values, Values]]

@@ -12,31 +12,42 @@ from harness.evaluation import Evidence
 from harness_evaluators import (
     accuracy,
     before_after,
+    class_forgetting,
+    collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
+from tests.unit.evaluators.recovered import with_recovery
 
 EVERY = (
     accuracy,
     before_after,
+    class_forgetting,
+    collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)
@@ -67,6 +78,22 @@ def complete(evidence: Evidence, seed: int = 0) -> Evidence:
 def usual(shift: float = 0.4, n_models: int | Mapping[str, int] = 16, n_examples: int = 30, seed: int = 0) -> Evidence:
     """Return complete evidence of Gaussian phi, see :func:`gaussian_evidence`."""
     return complete(gaussian_evidence(shift, 1.5, n_models, n_examples, seed=seed), seed)
+
+
+def of_whole_classes(evidence: Evidence) -> Evidence:
+    """Return the evidence with the forget set in classes of its own: the last two."""
+    last = evidence.n_classes - 1
+    labels = {split: classes % max(1, last - 1) for split, classes in evidence.labels.items()}
+    labels["forget"] = last - evidence.labels["forget"] % 2
+    labels["test"] = evidence.labels["test"]
+    return replace(evidence, labels=labels, true_labels={})
+
+
+def suited(module: ModuleType, evidence: Evidence) -> Evidence:
+    """Return evidence on which the evaluator computes values."""
+    if module is durability:
+        return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
+    return of_whole_classes(evidence) if module is class_forgetting else evidence
 
 
 def with_population(evidence: Evidence, name: str, source: str) -> Evidence:

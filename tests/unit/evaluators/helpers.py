@@ -37,7 +37,7 @@ def assert_well_formed(result: Result) -> None:
     for one in result.metrics:
         assert all(math.isfinite(number) for number in numbers(one)), one
         assert one.value is not None or one.note, one
-        anywhere = one.name.endswith("gap") or one.name.startswith("memory_")
+        anywhere = one.name.endswith("gap") or one.name.startswith(("memory_", "accuracy_gain_"))
         if one.unit == "share" and one.value is not None and not anywhere:
             assert 0 <= one.value <= 1, one
     for name, array in result.arrays.items():

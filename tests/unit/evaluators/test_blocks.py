@@ -18,7 +18,11 @@ from harness_evaluators.membership import threshold_mia
 from tests.unit.evaluators.every import ON_LOGITS, name_of
 from tests.unit.evaluators.helpers import value
 
-BLOCKED = [module for module in ON_LOGITS if name_of(module) not in ("interclass_confusion", "variance")]
+BLOCKED = [
+    module
+    for module in ON_LOGITS
+    if name_of(module) not in ("class_forgetting", "interclass_confusion", "strata", "variance")
+]
 
 
 def evidence(n: int, n_classes: int, models: int = 4, seed: int = 0) -> Evidence:

@@ -28,10 +28,12 @@ from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.every import (
     EVERY,
     name_of,
+    suited,
     usual,
     with_population,
 )
 from tests.unit.evaluators.helpers import metric, numbers, value
+from tests.unit.evaluators.recovered import taken
 
 SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6, forgetting: 2e-3}
 """Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9. A p-value of
@@ -67,6 +69,7 @@ def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
         labels={split: array[order[split]] for split, array in evidence.labels.items()},
         ids={split: array[order[split]] for split, array in evidence.ids.items()},
         true_labels={split: array[order[split]] for split, array in evidence.true_labels.items()},
+        probes=taken(evidence, rows, order),
         unlearned_from=origins,
         timings=replace(
             times,
@@ -92,7 +95,7 @@ PER_EXAMPLE = {
 @pytest.mark.parametrize("module", EVERY, ids=name_of)
 def test_the_order_of_models_of_examples_and_of_ids_changes_no_number(module: ModuleType) -> None:
     """Numbers of examples follow the ids."""
-    evidence = usual(n_models=SIZES)
+    evidence = suited(module, usual(n_models=SIZES))
     tolerance = SINGLE_PRECISION.get(module, 1e-9)
     permuted, order = _permuted(evidence)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.evaluation import Evidence
 from harness_evaluators import klom
-from harness_evaluators.klom import histograms
+from harness_evaluators.klom import histograms, released
 from tests.unit.evaluators.helpers import metric, value
 
 Make = Callable[..., Evidence]
@@ -138,3 +139,61 @@ def test_the_claimed_noise_is_no_less_than_the_true_one() -> None:
         claimed.append(one.left.var(ddof=1) / 16 + one.right.var(ddof=1) / 16)
 
     assert 0.8 < np.sqrt(np.mean(claimed)) / np.std(found) < 3
+
+
+def test_the_released_estimate_drops_the_largest_margin_and_divides_by_the_rest() -> None:
+    """Bins of width .1 from 0 to 2. Unlearned 0, 0, .5, 2: the 2 is dropped, so 2/3 and 1/3. Retrained 0, .5, .5, 1: 1/4, 1/2 and
+    1/4. KL = 2/3 ln((2/3) / (1/4)) + 1/3 ln((1/3) / (1/2))."""
+    left, right = np.array([[0.0], [0.0], [0.5], [2.0]]), np.array([[0.0], [0.5], [0.5], [1.0]])
+
+    expected = 2 / 3 * np.log(8 / 3) + 1 / 3 * np.log(2 / 3)
+
+    assert released.divergences(left, right)[0] == pytest.approx(expected, abs=1e-12)
+    assert histograms.divergences(left, right)[0] > expected + 1  # ours counts the 2, where no retrained model is
+
+
+def test_the_released_estimate_does_not_scale_the_floor_and_can_be_negative() -> None:
+    """Unlearned at 0 alone, retrained at 1 alone: the largest margins, those at 1, are dropped on both sides."""
+    zeros, ones = np.zeros((4, 1)), np.ones((4, 1))
+    half = np.array([[0.0], [0.0], [1.0], [1.0]])
+
+    assert released.divergences(zeros, ones)[0] == pytest.approx(np.log(1e5), abs=1e-12)
+    assert released.divergences(ones, zeros)[0] == 0  # nothing is left of the unlearned side
+    assert released.divergences(half, half)[0] == 0
+    assert released.divergences(np.full((3, 1), 2.0), np.full((3, 1), 2.0))[0] == pytest.approx(0, abs=1e-12)
+    assert released.divergences(np.array([[0.0], [200.0]]), np.array([[0.0], [100.0]]))[0] == pytest.approx(
+        0, abs=1e-12
+    )
+
+
+def _by_loop(left: np.ndarray, right: np.ndarray) -> float:
+    """Return the released estimate of one example by its definition, value by value."""
+    left, right = (np.clip(side, -100, 100) for side in (left, right))
+    low, high = min(left.min(), right.min()), max(left.max(), right.max())
+    edges = np.linspace(low, high if high > low else low + 1, 21)
+    p, q = (
+        np.array([sum(1 for x in side if a <= x < b) for a, b in pairwise(edges)], dtype=float)
+        for side in (left, right)
+    )
+    p, q = (side / side.sum() if side.sum() else side for side in (p, q))
+    return sum(a * np.log(a / max(b, 1e-5)) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+def test_the_released_estimate_is_that_of_its_definition() -> None:
+    rng = np.random.default_rng(3)
+    left, right = (rng.standard_normal((30, 25)) * 2 + shift for shift in (1, 0))
+    left[:, 0] *= 100
+
+    found = released.divergences(left, right)
+
+    assert found == pytest.approx([_by_loop(left[:, i], right[:, i]) for i in range(25)], abs=1e-12)
+
+
+def test_the_released_estimate_stands_beside_ours(gaussian: Make) -> None:
+    result = klom.evaluate(gaussian(0.8, n_models=20, n_examples=40))
+
+    for split in ("retain", "forget", "validation", "test"):
+        theirs = metric(result, f"{split}_p95_easydub")
+        assert theirs.interval is None
+        assert theirs.value != pytest.approx(value(result, f"{split}_p95"), abs=1e-6)
+        assert theirs.control is not None

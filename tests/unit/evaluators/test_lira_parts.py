@@ -9,8 +9,7 @@ from scipy.special import ndtri
 
 from harness.evaluation import Evidence
 from harness_evaluators import lira
-from harness_evaluators.common import likelihood_ratio, mean_shift
-from harness_evaluators.lira import cross_fit_attack, rank_scores, roc
+from harness_evaluators.common import cross_fit_attack, likelihood_ratio, mean_shift, rank_scores, roc
 from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.helpers import fitted, metric
 

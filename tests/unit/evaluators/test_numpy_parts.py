@@ -8,10 +8,9 @@ from scipy.stats import ks_2samp
 
 from harness.evaluation import phi
 from harness_evaluators.before_after import change, weighted_auc
-from harness_evaluators.common import evidence_analysis, posterior_distances
+from harness_evaluators.common import evidence_analysis, posterior_distances, roc
 from harness_evaluators.forgetting_quality import strongest_attack
 from harness_evaluators.ks import sample_distances
-from harness_evaluators.lira import roc
 from harness_evaluators.membership import simple_mia, threshold_mia
 
 

@@ -15,8 +15,9 @@ from harness_evaluators import before_after, efficiency, variance
 from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.common.finite import LARGEST, finite
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
-from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, usual
+from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, suited, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers
+from tests.unit.evaluators.recovered import taken
 
 
 def _sized(sizes: tuple[int, ...], examples: int, classes: int) -> Evidence:
@@ -31,7 +32,7 @@ def _sized(sizes: tuple[int, ...], examples: int, classes: int) -> Evidence:
 def test_any_sizes_give_numbers_or_say_why_not(
     module: ModuleType, sizes: tuple[int, ...], examples: int, classes: int
 ) -> None:
-    assert_well_formed(module.evaluate(_sized(sizes, examples, classes)))
+    assert_well_formed(module.evaluate(suited(module, _sized(sizes, examples, classes))))
 
 
 LEVELS = st.lists(st.sampled_from([-1e30, -200.0, -1.0, 0.0, 1.0, 200.0, 1e4, 1e30]), min_size=1, max_size=3)
@@ -45,7 +46,7 @@ def test_ties_constants_and_certain_models_give_numbers(module: ModuleType, leve
     rng = np.random.default_rng(size)
     phis = {name: {split: rng.choice(levels, size=(size, 12)) for split in SPLITS} for name in POPULATIONS}
 
-    assert_well_formed(module.evaluate(complete(evidence_of(phis))))
+    assert_well_formed(module.evaluate(suited(module, complete(evidence_of(phis)))))
 
 
 def _with_odd(values: list[float], populations: tuple[str, ...], size: int, share: float = 0.3) -> Evidence:
@@ -70,7 +71,7 @@ ODD = st.lists(st.sampled_from([np.inf, -np.inf, 3e38, -3e38, 1e-45, 0.0]), min_
 def test_infinite_and_huge_logits_give_numbers(
     module: ModuleType, values: list[float], populations: tuple[str, ...]
 ) -> None:
-    result = module.evaluate(_with_odd(values, populations, 6))
+    result = module.evaluate(suited(module, _with_odd(values, populations, 6)))
 
     assert_well_formed(result)
     assert any("infinite" in text for text in result.warnings) == any(abs(one) > 1e38 for one in values)
@@ -78,14 +79,17 @@ def test_infinite_and_huge_logits_give_numbers(
 
 @pytest.mark.parametrize("module", ON_LOGITS, ids=name_of)
 def test_a_model_whose_logits_are_no_numbers_is_left_out_and_counted(module: ModuleType) -> None:
-    evidence = usual(n_models=9)
+    evidence = suited(module, usual(n_models=9))
     broken = evidence.logits["unlearned"]["test"].copy()
     broken[3, 5, 1] = np.nan
     logits = {**evidence.logits, "unlearned": {**evidence.logits["unlearned"], "test": broken}}
     left = np.delete(np.arange(9), 3)
     without = {split: array[left] for split, array in evidence.logits["unlearned"].items()}
     whole = replace(
-        evidence, logits={**evidence.logits, "unlearned": without}, unlearned_from=evidence.unlearned_from[left]
+        evidence,
+        logits={**evidence.logits, "unlearned": without},
+        unlearned_from=evidence.unlearned_from[left],
+        probes=taken(evidence, {"unlearned": left}, {}),
     )
 
     result = module.evaluate(replace(evidence, logits=logits))

@@ -19,6 +19,7 @@ from harness.runners.session.weights import (
     encode,
     same_weights,
 )
+from harness_guest.protocol import STATE
 
 
 def state() -> State:
@@ -130,3 +131,30 @@ def test_weights_are_the_same_only_if_every_bit_is() -> None:
     assert same_weights({name: array.copy() for name, array in zeros.items()}, zeros)
     assert not same_weights({**zeros, "w": np.array([0, 0, -0.0], np.float32)}, zeros)
     assert not same_weights({**zeros, "n": np.array(2, np.int64)}, zeros)
+
+
+STATEFUL = Manifest.of(state(), max_state_bytes=4)
+
+
+def test_bytes_that_a_plugin_keeps_come_back_as_they_are_where_they_are_allowed() -> None:
+    kept = np.frombuffer(pickle.dumps(1)[:4], dtype=np.uint8)
+    raw = encode(state() | {STATE: kept})
+
+    assert decode(raw, STATEFUL)[STATE].tobytes() == kept.tobytes()
+    assert STATE not in decode(encode(state()), STATEFUL)
+    assert decode(encode(state() | {STATE: kept[:0]}), STATEFUL)[STATE].tobytes() == b""
+    assert "unexpected" in str(refused(raw))
+
+
+@pytest.mark.parametrize(
+    ("kept", "problem"),
+    [(np.zeros(5, dtype=np.uint8), "output_too_large"), (np.zeros(1, dtype=np.float32), "output_invalid")],
+)
+def test_another_state_than_a_few_bytes_is_refused(kept: np.ndarray, problem: str) -> None:
+    with pytest.raises(WeightsInvalid, match="state for the next request") as caught:
+        decode(encode(state() | {STATE: kept}), STATEFUL)
+    assert caught.value.problem == problem
+
+
+def test_the_limit_of_a_document_has_room_for_the_state() -> None:
+    assert STATEFUL.max_bytes == MANIFEST.max_bytes + 4

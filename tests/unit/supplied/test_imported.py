@@ -164,7 +164,7 @@ def test_all_checkpoints_that_do_not_fit_are_named_and_nothing_is_put_into_the_c
     assert cached("supplied") == 0
 
 
-def test_code_in_a_checkpoint_is_not_executed(checkpoints: Path, tmp_path: Path) -> None:
+def test_code_in_a_checkpoint_is_not_executed(checkpoints: Path, tmp_path: Path, real_processes: None) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return Path.touch, (tmp_path / "executed",)

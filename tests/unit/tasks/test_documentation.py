@@ -84,4 +84,11 @@ def test_bundled_tasks_are_listed() -> None:
 def test_the_pages_examples_are_valid_tasks(example: str) -> None:
     task = task_from_text(example, "the page", Path())
 
-    assert task.name in ("my-faces", "fewer-labels-wrong", "my-task", "shirts-and-coats", "faces-journal-all")
+    assert task.name in (
+        "my-faces",
+        "fewer-labels-wrong",
+        "my-task",
+        "shirts-and-coats",
+        "faces-journal-all",
+        "two-requests",
+    )

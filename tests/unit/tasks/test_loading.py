@@ -29,7 +29,7 @@ recipe:
   augment: [horizontal-flip]
 """
 
-SCALARS = ("schema_version", "name", "description", "models", "seed", "secret")
+SCALARS = ("schema_version", "name", "description", "models", "evaluators", "seed", "secret", "deletions")
 FAULTS = {
     "unknown top-level key": (
         GOOD + "split: {}\n",

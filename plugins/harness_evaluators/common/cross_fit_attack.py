@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_evaluators.common import half_samples, likelihood_ratio
+from harness_evaluators.common import half_samples, likelihood_ratio, roc
 from harness_evaluators.common.bootstrap import Linear
-from harness_evaluators.lira import roc
 
 Values = NDArray[np.float64]
 Keep = NDArray[np.bool_]
@@ -18,7 +17,7 @@ Split = tuple[likelihood_ratio.Folds, likelihood_ratio.Folds]
 Sides = tuple[Values, Values]
 
 NAMES = ("auc", "balanced_accuracy", "tpr_at_1_percent_fpr", "tpr_at_01_percent_fpr")
-"""Names of the numbers that :func:`harness_evaluators.lira.roc.numbers` returns, in order."""
+"""Names of the numbers that :func:`harness_evaluators.common.roc.numbers` returns, in order."""
 
 FOLDS_IN_ALL = 90
 """Target number of folds that are scored in all.

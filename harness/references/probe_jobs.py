@@ -1,0 +1,76 @@
+"""Computation of a probe for some models, in this process on a GPU, in a worker process on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from harness.core.tensors import map_tensors, write_tensors
+from harness.probes.probe import OnStep, ProbeInputs
+from harness.probes.registry import PROBES
+from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
+
+RESULTS = "probe.safetensors"
+
+
+@dataclass(frozen=True)
+class ProbeJob:
+    """Arguments of a probe for K models, as JSON values.
+
+    Attributes:
+        probe: name of the probe.
+        data_file, model, recipe, sizes, device, site: as in :class:`harness.references.worker_pool.TrainingJob`.
+        weights: a safetensors file of the state of each model; or one file, if ``stacked``.
+        seeds: a seed of each model.
+        stacked: the file has the states of all models, and perhaps of more.
+        options: of the probe.
+    """
+
+    probe: str
+    data_file: str
+    model: dict[str, Any]
+    recipe: dict[str, Any]
+    sizes: dict[str, int]
+    weights: list[str]
+    seeds: list[int]
+    device: str
+    stacked: bool
+    options: dict[str, Any] = field(default_factory=dict)
+    site: str | None = None
+
+
+def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
+    """Compute a probe; write its arrays, first axis K, as :data:`RESULTS`."""
+    import torch
+
+    stacked = _stacked(job)
+    state = {name: torch.from_numpy(np.array(array)) for name, array in stacked.items()}
+    given = ProbeInputs(
+        spec=model_spec_from_json(job.model),
+        recipe=recipe_from_json(job.recipe),
+        inputs=_by_split(arrays["inputs"], job.sizes),
+        labels=_by_split(arrays["labels"], job.sizes),
+        seeds=job.seeds,
+        options=job.options,
+        device=job.device,
+        on_step=on_step,
+    )
+    write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
+
+
+def _stacked(job: ProbeJob) -> dict[str, NDArray[Any]]:
+    """Return the states of as many models as there are seeds."""
+    if job.stacked:
+        return {name: array[: len(job.seeds)] for name, array in map_tensors(Path(job.weights[0])).items()}
+    states = [load_file(path) for path in job.weights]
+    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _by_split(joined: NDArray[Any], sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    return dict(zip(sizes, np.split(joined, np.cumsum(list(sizes.values()))[:-1]), strict=True))

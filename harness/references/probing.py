@@ -1,0 +1,170 @@
+"""Probes of reference models, computed once and cached; and of other models with the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from harness.core.cache import Cache, key_of
+from harness.core.files import atomic_write_bytes
+from harness.core.progress import Progress, Step
+from harness.core.tensors import map_tensors, write_tensors
+from harness.probes.probe import Arrays, Probe
+from harness.probes.registry import probe_code_digest
+from harness.references.identity import ROLES, Role, device_kind, training_code_digest
+from harness.references.populations import Chunk, References, UnitCounter, ignore
+from harness.references.probe_jobs import RESULTS, ProbeJob, probe_into
+from harness.references.supplied import PROBES
+from harness.references.worker_pool import ORDER, WEIGHTS, Workers
+from reference_models.networks.recipe import to_json
+
+
+@dataclass(frozen=True)
+class ToProbe:
+    """A model that is no reference model.
+
+    Attributes:
+        weights: safetensors file of its state.
+        seed: a seed that no other model has.
+        results: file for the probe's arrays, without their first axis.
+    """
+
+    weights: Path
+    seed: int
+    results: Path
+
+
+class Probing:
+    """The probe of a task's models.
+
+    Args:
+        references: the task's reference models.
+        probe: the probe.
+    """
+
+    def __init__(self, references: References, probe: Probe) -> None:
+        self._references, self._probe = references, probe
+        self._cache = Cache(PROBES, references.cache.root)
+
+    def missing(self, models: int) -> int:
+        """Return the number of reference models whose results are not in the cache, of ``models`` of each population."""
+        return sum(chunk.models for role in ROLES for chunk in self._to_compute(role, models))
+
+    def compute(self, models: int, others: Sequence[ToProbe], progress: Progress) -> None:
+        """Compute all results that are missing, of ``models`` reference models of each population and of ``others``."""
+        chunks = [chunk for role in ROLES for chunk in self._to_compute(role, models)]
+        left = [one for one in others if not one.results.exists()]
+        each = self._references.task.recipe.chunk
+        groups = [left[first : first + each] for first in range(0, len(left), each)]
+        total = sum(chunk.models for chunk in chunks) + len(left)
+        if not total:
+            return
+        with (
+            Workers() as workers,
+            progress.step(f"probing models: {self._probe.name}", total) as step,
+            ThreadPoolExecutor(self._references.at_once(len(chunks) + len(groups))) as pool,
+        ):
+            work: list[Callable[[], None]] = [partial(self._reference, chunk, workers, step) for chunk in chunks]
+            work += [partial(self._group, group, workers, step) for group in groups]
+            try:
+                for future in as_completed([pool.submit(one) for one in work]):
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                workers.stop()
+                raise
+
+    def results(self, role: Role, models: int) -> Arrays:
+        """Return the arrays of a population, first axis :meth:`covered`; all must have been computed."""
+        parts = []
+        for chunk in self._chunks(role, models):
+            with Workers() as workers:
+                folder, _ = self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, None))
+            parts.append(map_tensors(folder / RESULTS))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _to_compute(self, role: Role, models: int) -> Iterator[Chunk]:
+        return (one for one in self._chunks(role, models) if not self._cache.holds(self._inputs(one)))
+
+    @property
+    def name(self) -> str:
+        """Return the name of the probe's results in a run folder; it changes with the code and the options."""
+        shown = {"options": self._probe.options(self._references.task), "code": probe_code_digest()}
+        return f"{self._probe.name}-{key_of(shown)[:12]}"
+
+    def covered(self, models: int) -> int:
+        """Return of how many models, of a population of ``models``, the probe is computed."""
+        return self._probe.covered(models, self._references.task.recipe.chunk)
+
+    def _chunks(self, role: Role, models: int) -> Iterator[Chunk]:
+        covered = self.covered(models)  # whole chunks, so that none is trained for the probe alone
+        return (one for one in self._references.chunks(role, models) if one.first < covered)
+
+    def _inputs(self, chunk: Chunk) -> dict[str, object]:
+        """Return everything that the results of a chunk depend on."""
+        return {
+            "format": 1,
+            "task": self._references.task.name,
+            "role": chunk.role,
+            "models": chunk.models,
+            "chunk": self._references.key(chunk),
+            "data": self._references.data_digest,
+            "recipe": to_json(self._references.task.recipe),
+            "probe": self._probe.name,
+            "options": self._probe.options(self._references.task),
+            "code": [probe_code_digest(), training_code_digest(records=False)],
+            "torch": torch.__version__,
+            "device": device_kind(self._references.device),
+        }
+
+    def _reference(self, chunk: Chunk, workers: Workers, step: Step) -> None:
+        self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, step))
+
+    def _build(self, chunk: Chunk, workers: Workers, step: Step | None, folder: Path) -> None:
+        source, _ = self._references.folder(chunk)
+        job = self._job([source / WEIGHTS], chunk.inputs["seeds"], stacked=True)
+        self._work(folder, job, workers, step)
+
+    def _group(self, models: Sequence[ToProbe], workers: Workers, step: Step) -> None:
+        """Compute the results of some models, and write a file for each."""
+        job = self._job([one.weights for one in models], [one.seed for one in models], stacked=False)
+        with TemporaryDirectory() as place:
+            folder = Path(place)
+            self._work(folder, job, workers, step)
+            arrays = map_tensors(folder / RESULTS)
+            for row, one in enumerate(models):
+                alone = folder / "alone.safetensors"
+                write_tensors(
+                    alone, {name: np.ascontiguousarray(array[row : row + 1]) for name, array in arrays.items()}
+                )
+                atomic_write_bytes(one.results, alone.read_bytes())
+
+    def _job(self, weights: Sequence[Path], seeds: Sequence[int], *, stacked: bool) -> ProbeJob:
+        known = self._references
+        return ProbeJob(
+            probe=self._probe.name,
+            data_file=str(known.data_file()),
+            model=to_json(known.spec),
+            recipe=to_json(known.task.recipe),
+            sizes={name: len(known.data.split(name)) for name in ORDER},
+            weights=[str(path.absolute()) for path in weights],
+            seeds=list(seeds),
+            device=known.device,
+            stacked=stacked,
+            options=self._probe.options(known.task),
+            site=None if known.own.here is None else str(known.own.here),
+        )
+
+    def _work(self, folder: Path, job: ProbeJob, workers: Workers, step: Step | None) -> None:
+        count = ignore if step is None else UnitCounter(step, len(job.seeds))
+        if job.device.startswith("cuda"):
+            probe_into(folder, job, map_tensors(Path(job.data_file)), count)
+        else:
+            workers.work(folder, job, count)

@@ -1,0 +1,96 @@
+"""Streams before and after they run: refused options, folders that are told apart, what other commands say of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.comparing.loading import load_reports
+from harness.core.progress import SilentProgress
+from harness.errors import DatasetInvalidError, RunNotFoundError, UsageError
+from harness.runs.config import RunConfig
+from harness.runs.listing import list_runs
+from harness.runs.pipeline import run
+from harness.runs.store import RunStore
+from harness.runs.streams import is_stream, resume_stream, run_stream
+
+SMALL = "extends: faces\nname: small\ndataset: {persons: 30, pictures: 4}\ndeletions: "
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> str:
+    file = tmp_path / "stream.yaml"
+    file.write_text(f"{SMALL}[{{by: random, count: 3}}, {{by: random, count: 3}}]\n")
+    return str(file)
+
+
+@pytest.mark.parametrize(("options", "flag"), [({"repeats": 2}, "--repeats"), ({"design": "one-original"}, "--design")])
+def test_options_without_a_meaning_for_streams_are_refused(
+    task: str, tmp_path: Path, options: dict[str, object], flag: str
+) -> None:
+    config = RunConfig("noop", task=task, runner="process", output=str(tmp_path / "r"), **options)  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError, match=flag):
+        run_stream(config, SilentProgress())
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_ordinary_task_is_no_stream_and_a_stream_no_single_run(task: str) -> None:
+    with pytest.raises(UsageError, match="faces has no deletions"):
+        run_stream(RunConfig("noop", runner="process"), SilentProgress())
+    with pytest.raises(UsageError, match="small is a stream of 2 requests"):
+        run(RunConfig("noop", task=task, runner="process"), SilentProgress())
+
+
+def test_a_fault_of_a_later_request_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "stream.yaml"
+    file.write_text(f"{SMALL}[{{by: random, count: 3}}, {{by: random, count: 5000}}]\n")
+
+    with pytest.raises(DatasetInvalidError, match="request 2"):
+        run_stream(RunConfig("noop", task=str(file), runner="process", output=str(tmp_path / "r")), SilentProgress())
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_plugin_that_does_not_exist_leaves_nothing_behind(task: str, tmp_path: Path) -> None:
+    config = RunConfig("nothing-of-this-name", task=task, runner="process", output=str(tmp_path / "r"))
+
+    with pytest.raises(Exception, match="nothing-of-this-name"):
+        run_stream(config, SilentProgress())
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.fixture
+def begun(tmp_path: Path, task: str) -> Path:
+    """Return the folder of a stream that was stopped before its first request."""
+    folder = tmp_path / "runs" / "r"
+    folder.mkdir(parents=True)
+    config = RunConfig("noop", task=task, output=str(folder)).to_json()
+    kept = {"definition": {"name": "small"}}
+    content = {"format": 1, "requests": 2, "config": config, "created": "2026-01-01T00:00:00Z", "task": kept}
+    (folder / "stream.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_stream_is_listed(begun: Path) -> None:
+    entry = list_runs(begun.parent)[0]
+
+    assert (entry.state, entry.task, entry.request) == ("interrupted", "small", "stream, 0 of 2 requests")
+    (begun / "stream.json").write_text("{")
+    assert list_runs(begun.parent)[0].state == "damaged"
+
+
+def test_commands_on_a_run_say_where_those_of_a_stream_are(begun: Path) -> None:
+    assert is_stream(begun)
+    with pytest.raises(RunNotFoundError, match="request-1"):
+        RunStore.open(begun)
+    with pytest.raises(UsageError, match="stream of requests"):
+        load_reports([begun])
+
+
+def test_a_damaged_stream_is_told(begun: Path) -> None:
+    (begun / "stream.json").write_text('{"requests": 2}')
+
+    with pytest.raises(RunNotFoundError, match="cannot be read"):
+        resume_stream(begun, SilentProgress())
