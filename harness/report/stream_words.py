@@ -17,7 +17,7 @@ HEADINGS = (
     "Rise on earlier\nexamples",
     "Retain\naccuracy lost",
     "Test\naccuracy lost",
-    "Time",
+    "Time (share\nof retraining)",
     "Models",
 )
 HOW = (
@@ -64,7 +64,8 @@ def value(metric: Metric | None) -> str:
 
 
 def _row(report: StreamReport, one: RequestSummary) -> tuple[str, ...]:
-    retraining = "" if one.retrain_s is None else f" of {amount(one.retrain_s, one.clock)}"
+    known = one.retrain_s and one.charged.value is not None
+    retraining = f" ({100 * (one.charged.value or 0) / (one.retrain_s or 1):.0f} %)" if known else ""
     time = NOTHING if one.charged.value is None else f"{amount(one.charged.value, one.clock)}{retraining}"
     return (
         str(one.number),
