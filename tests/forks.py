@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import fcntl
 import functools
 import gc
@@ -61,6 +62,7 @@ READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH"
 """Beginnings of the names of variables that Python and the libraries read once."""
 SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
 """Those among them that a fork follows, or that the program sets itself, always alike."""
+PR_SET_THP_DISABLE = 41
 END_S = 20.0
 _address: str | None = None
 """Where this is the process to fork from, or a fork of it: where it listens."""
@@ -311,6 +313,9 @@ def address() -> str:
 
 def _serve(place: str) -> None:
     """Fork a process for every order until standard input ends."""
+    # A guest collapses its memory into huge pages before its second model. A fork's memory is nearly all shared, so that the
+    # kernel would copy it first, which takes a second; with this, it refuses at once, as one that cannot do it.
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
     gc.disable()  # as a guest does while it imports
     for name in (*LIBRARIES, *OWN):
         import_module(name)

@@ -144,7 +144,7 @@ class _Originals:
         logits = {name: self.population.logits[name] for name in ("validation", "test")}
         for name in ("retain", "forget"):
             logits[name] = self.training[:, [self.column[one] for one in data.split(name).ids.tolist()]]
-        return replace(self.population, logits=logits, weights={}, queries={})
+        return replace(self.population, logits=logits, read_state=None, queries={})
 
 
 def _after(number: int, result: RunResult, config: RunConfig, originals: _Originals | None) -> tuple[After, _Originals]:

@@ -414,6 +414,10 @@ class TaskFile(Section):
 
     @model_validator(mode="after")
     def _one_start(self) -> TaskFile:
+        if self.sisa is not None and self.architecture.layers is not None:
+            raise ValueError(
+                "layers of constituents cannot be compared; remove layers from architecture, or remove sisa"
+            )
         if self.sisa is not None and self.architecture.init is not None:
             raise ValueError("sisa trains its constituents from scratch; remove init from architecture, or remove sisa")
         return self

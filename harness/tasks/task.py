@@ -288,6 +288,7 @@ class Task:
         source: origin of the task: a file or a distribution.
         folder: base of relative paths in ``definition``; None for a task without a file.
         evaluators: names of evaluators to use besides the default ones.
+        layers: names of modules of the network whose outputs are compared; empty for those of bundled networks.
         deletions: number of requests of a stream; 0 for a task with a single forget set. The forget set of a stream is what all
             its requests delete.
         request: the request of a stream that this task is; its forget set is what this and all earlier requests delete. None
@@ -311,6 +312,7 @@ class Task:
     margins: Margins = field(default_factory=Margins)
     folder: Path | None = None
     evaluators: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
     deletions: int = 0
     request: Request | None = None
     choice: ForgetChoice | None = None
