@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.deceptions import disguises, honest, mixtures, scales, traces  # noqa: F401 -- they register their submissions
+from benchmarks.deceptions import disguises, hidden, honest, mixtures, scales, traces  # noqa: F401 -- they register their submissions
 from benchmarks.deceptions.model import CATALOGUE, Deception
 
 FAMILIES = (
@@ -15,6 +15,7 @@ FAMILIES = (
     "other classes",
     "shape",
     "outputs",
+    "weights",
     "honest",
 )
 ALL: tuple[Deception, ...] = tuple(sorted(CATALOGUE, key=lambda one: FAMILIES.index(one.family)))

@@ -6,11 +6,15 @@ All that depends on the verdict's signature is in this module.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import judging
+from benchmarks.answers import Answers
+from benchmarks.deceptions import hidden
 from benchmarks.deceptions.model import Deception, Submission
 from benchmarks.populations import World
 from harness.core.outcomes import ModelOutcome, Status
@@ -21,6 +25,8 @@ from harness.report.findings import Findings
 from harness.report.verdict import decide_verdict
 
 VERDICT_FROM = "forgetting"
+DURABILITY = "durability"
+"""The evaluator that decides beside it where a submission says what comes back."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,9 @@ def judge(
     around = judging.merged(submission.world or world)
     evidence = judging.evidence_of(submission.answers, around, submission.rows, seed)
     records = judging.evaluate(chosen, evidence)
+    if submission.recovered is not None:
+        evidence = with_recovery(evidence, submission.recovered, rng)
+        records += judging.evaluate(judging.evaluators([DURABILITY]), evidence)
     verdict = decide_verdict(records, _models(evidence, around.original.models))
     found = Findings.of(records)
     return Judgement(
@@ -96,6 +105,25 @@ def judge(
         deception.left if submission.left is None else submission.left,
         deception.shift if submission.shift is None else submission.shift,
     )
+
+
+def with_recovery(evidence: Evidence, recovered: Answers, rng: np.random.Generator) -> Evidence:
+    """Return the evidence with what all models answer after a little training on retained data.
+
+    Args:
+        evidence: of the run.
+        recovered: what unlearned models then answer.
+        rng: changes all others, which have nothing to come back.
+    """
+    splits = ("forget", "test")
+    arrays: dict[str, dict[str, NDArray[Any]]] = {
+        name: {f"retain/{split}": hidden.shaken(Answers(logits, {}), rng).splits[split] for split in splits}
+        for name, logits in evidence.logits.items()
+    }
+    arrays["unlearned"] = {f"retain/{split}": recovered.splits[split] for split in splits}
+    for name, of in arrays.items():
+        of["given"] = np.zeros(evidence.logits[name]["forget"].shape[:2], dtype=np.uint8)
+    return replace(evidence, probes={"recovery": arrays})
 
 
 def evidence_of(submission: Submission, world: World) -> Evidence:

@@ -24,6 +24,7 @@ class Submission:
         rows: which original each of them came from, shape (N_finished,); None: all, in order.
         left: share of the memory that is truly left in this draw; None: as the record says.
         shift: true mean shift in this draw, in standard deviations; None: as the record says.
+        recovered: what they answer after a little training on retained data; None: nobody looks.
         world: the run's other models where they are not those of the world that was given.
     """
 
@@ -31,6 +32,7 @@ class Submission:
     rows: Rows | None = None
     left: float | None = None
     shift: float | None = None
+    recovered: Answers | None = None
     world: World | None = None
 
 

@@ -75,7 +75,9 @@ LIMITS = """\
 - One law of examples, one draw of each submission. A deception that was not thought of is not in the list.
 - A metric that is fooled by few deceptions here is no test by itself: it may be outside its range for honest models
   as well.
-- Weights are not looked at. Retrained ones may hide a copy of the original in their low bits (`mantissa_copy` among the
+- The family *weights* answers as retrained models do: every metric of answers is fooled, and so is the verdict of a run without
+  the evaluator [`durability`](reference/evaluators.md#durability). With it, as here, the word is `not_durable`.
+- Low bits of weights are not looked at. Retrained ones may hide a copy of the original there (`mantissa_copy` among the
   unlearners that run): every answer is a retrained model's, and no metric of answers sees the copy. Whoever hands
   weights out should round them to bfloat16, which destroys it; the query `bfloat16` shows what the rounded model answers.
 - All submissions at one N are judged beside the same models. Where the word for `retrained` errs there, by the one chance

@@ -42,7 +42,7 @@ class Expected:
 
 
 KEEPS_EXAMPLES = words("partial", "mixed")
-UNFAVOURABLE = words("partial", "none", "over_forgetting", "mixed", "another_model", "unclear")
+UNFAVOURABLE = words("partial", "none", "over_forgetting", "mixed", "another_model", "not_durable", "unclear")
 HONEST = words("as_retrained", "no_difference_seen", "unclear", "another_model")
 MAY_LOOK_GOOD = {
     "short_retrain": Expected(HONEST, "never saw the forget set"),
@@ -55,6 +55,9 @@ MUST_BE_NAMED = {
     "few_kept": Expected(KEEPS_EXAMPLES, "remembers a fifth of the examples, as models of independent seeds")
 }
 """Unlearners of which memory must be said."""
+
+LOOKED_INTO = {"suppressed": ("default", "durability")}
+"""Evaluators of unlearners of which outputs do not show all; the default ones for the others."""
 
 
 def expected(name: str) -> Expected:
@@ -75,6 +78,7 @@ def report_of(name: str, task: str, models: int | None, folder: Path) -> Report:
         output=str(place / "run"),
         models=models,
         time_limit_s=LONGEST_S,
+        evaluators=LOOKED_INTO.get(name, ()),
         cpus=1,
     )
     return pipeline.run(config, SilentProgress()).report

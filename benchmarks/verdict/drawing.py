@@ -18,13 +18,14 @@ WORDS: dict[VerdictLevel, str] = {
     "unclear": "#cbd5e1",
     "mixed": "#a78bfa",
     "another_model": "#7c3aed",
+    "not_durable": "#a21caf",
     "over_forgetting": "#0369a1",
     "partial": "#f0a35e",
     "none": "#b91c1c",
 }
 """From the most favourable word to the least; adjacent ones differ in lightness too."""
 
-DARK = {"as_retrained", "none", "another_model", "over_forgetting"}
+DARK = {"as_retrained", "none", "another_model", "not_durable", "over_forgetting"}
 LEFT_EDGE, PANEL, GAP, ROW, BAR, TOP, LEGEND = 66, 200, 16, 24, 18, 70, 930
 STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #0f172a } .title { font-size: 13px; font-weight: 600 } .quiet { fill: #64748b }

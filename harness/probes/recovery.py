@@ -108,7 +108,9 @@ def trained_on(given: ProbeInputs, state: StackedState, shots: int, number: int)
     sizes = {split: len(labels) for split, labels in given.labels.items()}
     share = passes(given.recipe, sizes)
     each = given.recipe.batch_size
-    whole = each * max(1, int(share * sizes["retain"]) // each)  # full batches: batch normalisation cannot train on one example
+    whole = each * max(
+        1, int(share * sizes["retain"]) // each
+    )  # full batches: batch normalisation cannot train on one example
     # NumPy may change Generator's streams between versions but never RandomState's, so cached results stay comparable.
     kept = np.random.RandomState(2).permutation(sizes["retain"])[: max(1, whole - shots)]
     asked = few(sizes["forget"])[:shots]

@@ -67,6 +67,7 @@ VerdictLevel = Literal[
     "over_forgetting",
     "mixed",
     "another_model",
+    "not_durable",
     "unclear",
     "failed",
 ]

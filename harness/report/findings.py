@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.evaluation import Metric
+from harness.report import recovered
+from harness.report.recovered import Recovered
 from harness.report.results import EvaluatorRecord
 from harness.tasks.task import Margins
 
@@ -78,6 +80,7 @@ class Findings:
         size_low: lower end of the interval of the no-op's memory.
         diversity: effective number of independent unlearned models.
         most: the evaluator's description of the statistic with the strongest difference.
+        recovered: the memory that comes back after small changes of the weights; None if that was not measured.
     """
 
     difference_p: float | None = None
@@ -99,6 +102,7 @@ class Findings:
     size_low: float | None = None
     diversity: float | None = None
     most: str = ""
+    recovered: Recovered | None = None
 
     @classmethod
     def of(cls, evaluators: Sequence[EvaluatorRecord]) -> Findings:
@@ -128,7 +132,13 @@ class Findings:
             size_low=None if size is None or size.interval is None else size.interval.low,
             diversity=_value(record.metric("effective_models")),
             most="" if difference is None else difference.note,
+            recovered=Recovered.of(evaluators),
         )
+
+    @property
+    def level(self) -> float:
+        """Return the level of the test for a difference; with that for memory that comes back, it is 5 % in all."""
+        return LEVEL if self.recovered is None else LEVEL - recovered.LEVEL
 
     @property
     def visible(self) -> bool:

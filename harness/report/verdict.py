@@ -27,6 +27,11 @@ The rule; the first match wins. N is the number of judged models, one per origin
    - The test set differs, and the forget set shows no excess over it: ``another_model``.
    - Otherwise (wrong classes, spread, or correlations within a model): ``mixed``.
 
+6. The evaluator ``durability`` ran, and memory comes back after small changes of the weights (``recovery_p`` <= 0.01, and the
+   interval of ``memory_regained`` is above 0): ``not_durable`` instead of the words that see no memory in the outputs:
+   ``as_retrained``, ``no_difference_seen``, ``unclear``, ``over_forgetting`` and ``another_model``. That test is part of the
+   family-wise 5 %: ``difference_p`` is then compared with 0.04 instead of 0.05.
+
 The level alpha = 0.05 min(1, 32 / N) of step 3 shrinks because a test of more models detects ever smaller differences;
 the equivalence test decides whether they matter.
 """
@@ -39,11 +44,15 @@ from dataclasses import dataclass
 from harness.core.outcomes import ModelOutcome
 from harness.report import verdict_words as words
 from harness.report.document import EvaluatorRecord, VerdictLevel, VerdictRecord
-from harness.report.findings import LEAST_FINISHED, LEAST_MODELS, LEVEL, Findings
+from harness.report.findings import LEAST_FINISHED, LEAST_MODELS, Findings
 from harness.tasks.task import Margins
 
 FULL_POWER = 32
 UNINFORMATIVE = 0.5
+NO_MEMORY_SEEN: frozenset[VerdictLevel] = frozenset(
+    ("as_retrained", "no_difference_seen", "unclear", "over_forgetting", "another_model")
+)
+"""Words that do not say that memory is left, which is wrong if it comes back."""
 NEARLY_ALL, MOST = 0.95, 0.8
 MANY, LOPSIDED = 0.02, 0.2
 """Thresholds of a mixed verdict: share of named examples on the smaller side, and ratio of the smaller to the larger side."""
@@ -119,12 +128,18 @@ def decide_verdict(
 
 
 def _level(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:
+    level = _level_of_outputs(found, judged, margins)
+    comes_back = found.recovered is not None and found.recovered.comes_back
+    return "not_durable" if comes_back and level in NO_MEMORY_SEEN else level
+
+
+def _level_of_outputs(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:
     p = found.difference_p or 0.0
     known = found.visible and judged.enough_finished
-    alpha = LEVEL * min(1.0, FULL_POWER / max(judged.finished, 1))
+    alpha = found.level * min(1.0, FULL_POWER / max(judged.finished, 1))
     if p > alpha and known and judged.finished >= LEAST_MODELS and found.equivalent(margins):
         return "as_retrained"
-    if p <= LEVEL:
+    if p <= found.level:
         return _kind(found, judged)
     informative = found.memory_bound is not None and found.memory_bound < UNINFORMATIVE
     return "no_difference_seen" if known and informative else "unclear"

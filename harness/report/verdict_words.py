@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.core.outcomes import ModelOutcome
 from harness.evaluation import Metric
 from harness.report.document import EvaluatorRecord, VerdictLevel
-from harness.report.findings import EVALUATOR, LEAST_FINISHED, LEAST_MODELS, LEVEL, Estimate, Findings
+from harness.report.findings import EVALUATOR, LEAST_FINISHED, LEAST_MODELS, Estimate, Findings
 from harness.report.words import number
 from harness.tasks.task import Margins
 
@@ -78,9 +78,21 @@ def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int,
         ),
         "mixed": _mixed(found),
         "another_model": _another(found),
+        "not_durable": f"Not durable: outputs show no memory of the forget set, but it comes back: {_comes_back(found)}.",
         "unclear": _unclear(found, finished, originals),
     }
-    return texts[level] + _copies(found, finished)
+    return texts[level] + _copies(found, finished) + _moreover(level, found)
+
+
+def _comes_back(found: Findings) -> str:
+    return "" if found.recovered is None else found.recovered.sentence
+
+
+def _moreover(level: VerdictLevel, found: Findings) -> str:
+    """Report memory that comes back, beside a word that says that some is left."""
+    if level == "not_durable" or found.recovered is None or not found.recovered.comes_back:
+        return ""
+    return f" More comes back: {_comes_back(found)}."
 
 
 def _why_not_equivalent(found: Findings, finished: int, margins: Margins) -> str:
@@ -121,7 +133,7 @@ def _on_average(found: Findings) -> str:
 
 def _copies(found: Findings, finished: int) -> str:
     """Report collapsed diversity, which retraining never has; empty if no difference is seen."""
-    if found.difference_p is None or found.difference_p > LEVEL or not found.collapsed(finished):
+    if found.difference_p is None or found.difference_p > found.level or not found.collapsed(finished):
         return ""
     return (
         f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, because they hardly "
@@ -181,7 +193,7 @@ def _mixed(found: Findings) -> str:
 
 
 def _unclear(found: Findings, finished: int, originals: int) -> str:
-    if found.difference_p is not None and found.difference_p > LEVEL:
+    if found.difference_p is not None and found.difference_p > found.level:
         if not found.visible:
             return (
                 "Unclear: this run cannot detect a failure to forget, because models from which nothing was removed do not "
@@ -263,6 +275,7 @@ def rule(level: VerdictLevel, found: Findings, finished: int, originals: int, ma
         "named over-forgotten": _share(found.over),
         "independent models": number(found.diversity),
     }
+    parts |= found.recovered.numbers if found.recovered is not None else {}
     listed = "; ".join(f"{name} {value}" for name, value in parts.items())
     return f"{level}: {finished} of {originals} models; {listed}."
 

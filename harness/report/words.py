@@ -42,6 +42,7 @@ VERDICT_WORDS: dict[VerdictLevel, str] = {
     "over_forgetting": "over-forgetting",
     "mixed": "mixed",
     "another_model": "another model",
+    "not_durable": "not durable",
     "unclear": "unclear",
     "failed": "failed",
 }
@@ -53,6 +54,7 @@ VERDICT_TONE: dict[VerdictLevel, Literal["good", "fair", "open", "bad"]] = {
     "over_forgetting": "bad",
     "mixed": "bad",
     "another_model": "bad",
+    "not_durable": "bad",
     "unclear": "open",
     "failed": "bad",
 }

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Interval, Metric, Result, hookimpl
+from harness.evaluation import EvaluatorInfo, Evidence, Interval, Metric, Result, hookimpl
 from harness_evaluators.common import bootstrap, control_and_noop, finite
 from harness_evaluators.common.bootstrap import LEVEL, METHOD, Resamples, Sampled
 from harness_evaluators.common.control_and_noop import Z95, Description, Rows
@@ -49,7 +49,7 @@ def harness_evaluator() -> EvaluatorInfo:
 def evaluate(analysis: Analysis) -> Result:
     """Measure the memory before and after each condition, and test whether it comes back."""
     models = analysis.models
-    why_not = models.why_not("forget") or models.why_not("test")
+    why_not = models.why_not("forget") or models.why_not("test") or _why_not_probed(analysis.evidence)
     if why_not:
         every = (texts.P, texts.REGAINED, texts.BEFORE)
         return Result(
@@ -66,7 +66,17 @@ def evaluate(analysis: Analysis) -> Result:
         metrics.append(_share(texts.memory(one.name), shares[one.name]))
         metrics += [_gain(about(one.name), one, of, resamples) for about, of in GAINS]
     arrays = {"condition_p": tests["unlearned"].by_condition}
-    return Result(tuple(metrics), arrays, control_and_noop.warnings("durability", models, {} if before is None else {texts.REGAINED: before}))
+    return Result(
+        tuple(metrics),
+        arrays,
+        control_and_noop.warnings("durability", models, {} if before is None else {texts.REGAINED: before}),
+    )
+
+
+def _why_not_probed(evidence: Evidence) -> str:
+    return (
+        "" if PROBE in evidence.probes else f"Not computed: it needs the weights of the models, for the probe {PROBE}."
+    )
 
 
 def _phi(answers: Answers) -> Values:

@@ -8,16 +8,16 @@ from harness_evaluators.durability.conditions import described
 P = Description(
     "recovery_p",
     "none",
-    "Whether memory comes back under any condition, beyond what retrained models gain: exact permutation test over models, "
-    "the largest of all conditions; below 0.01 it does, which equal models show in at most 1 % of runs.",
+    "Whether more memory comes back than in retrained models: exact permutation test over models, family-wise over all changes "
+    "of the weights; below 0.01 it does, which equal models show in at most 1 % of runs.",
     bounds=(0.0, 1.0),
     headline=True,
 )
 REGAINED = Description(
     "memory_regained",
     "closer_to_reference",
-    "Share of the no-op's memory that is there after the condition under which most evidently more comes back than in "
-    "retrained models; the interval holds for all conditions at once.",
+    "Memory after the change that most evidently brings it back: share of the no-op's memory; the interval holds for all changes "
+    "of the weights at once.",
     unit="share",
     headline=True,
 )

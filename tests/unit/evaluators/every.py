@@ -15,17 +15,21 @@ from harness_evaluators import (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
+from tests.unit.evaluators.recovered import with_recovery
 
 EVERY = (
     accuracy,
@@ -33,14 +37,17 @@ EVERY = (
     class_forgetting,
     collateral,
     divergence,
+    durability,
     efficiency,
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)
@@ -84,6 +91,8 @@ def of_whole_classes(evidence: Evidence) -> Evidence:
 
 def suited(module: ModuleType, evidence: Evidence) -> Evidence:
     """Return evidence on which the evaluator computes values."""
+    if module is durability:
+        return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
     return of_whole_classes(evidence) if module is class_forgetting else evidence
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,36 +14,11 @@ from harness_evaluators import durability
 from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.durability import recovery_test
 from harness_evaluators.durability.conditions import SURE, Answers, Condition, conditions, described
-from tests.unit.evaluators.conftest import POPULATIONS, gaussian_evidence, logits_with_phi
+from tests.unit.evaluators.conftest import gaussian_evidence, logits_with_phi
 from tests.unit.evaluators.helpers import assert_well_formed, metric, value
+from tests.unit.evaluators.recovered import GIVEN, NAMES, TESTED, with_recovery
 
 Values = NDArray[np.float64]
-NAMES = ("retain", "retain_5", "bits_8", "bits_4", "noise_20")
-GIVEN, TESTED = 5, 40
-
-
-def with_recovery(evidence: Evidence, gains: Mapping[str, Mapping[str, float]], seed: int = 0) -> Evidence:
-    """Add the probe: every condition moves phi on the forget set by a population's gain, 0 by default, and a little noise."""
-    rng = np.random.default_rng(seed)
-    test = probed(len(evidence.labels["test"]), TESTED)
-
-    def logits(population: str, split: str, moved: float) -> Values:
-        labels = evidence.labels[split][test] if split == "test" else evidence.labels[split]
-        phi = evidence.phi(population, split)  # type: ignore[arg-type]
-        phi = phi[:, test] if split == "test" else phi
-        noise = 0.1 * rng.standard_normal(phi.shape)
-        return logits_with_phi(phi + moved + noise, labels, evidence.n_classes, rng).astype(np.float32)
-
-    def arrays(population: str) -> dict[str, NDArray[Any]]:
-        given = np.zeros((len(evidence.logits[population]["forget"]), len(evidence.labels["forget"])), dtype=np.uint8)
-        given[:, :GIVEN] = 1
-        found: dict[str, NDArray[Any]] = {"given": given}
-        for name in NAMES:
-            found[f"{name}/forget"] = logits(population, "forget", gains.get(name, {}).get(population, 0.0))
-            found[f"{name}/test"] = logits(population, "test", 0.0)
-        return found
-
-    return replace(evidence, probes={"recovery": {population: arrays(population) for population in POPULATIONS}})
 
 
 def suppressed(**sizes: Any) -> Evidence:
@@ -57,9 +31,12 @@ def test_memory_that_comes_back_is_seen_and_measured() -> None:
     assert value(found, "recovery_p") == pytest.approx(1 / (recovery_test.PERMUTATIONS + 1))
     regained = metric(found, "memory_regained")
     assert regained.value == pytest.approx(0.75, abs=0.05)
-    assert regained.interval is not None and regained.interval.low > 0.6
-    assert regained.noop == pytest.approx(1, abs=0.05) and regained.position == pytest.approx(0.25, abs=0.08)
-    assert abs(value(found, "memory_before")) < 0.1 and "training on the retain set alone" in regained.note
+    assert regained.interval is not None
+    assert regained.interval.low > 0.6
+    assert regained.noop == pytest.approx(1, abs=0.05)
+    assert regained.position == pytest.approx(0.25, abs=0.08)
+    assert abs(value(found, "memory_before")) < 0.1
+    assert "training on the retain set alone" in regained.note
     assert value(found, "gain_retain") == pytest.approx(1.5, abs=0.05)
     assert abs(value(found, "memory_bits_8")) < 0.1
     assert value(found, "accuracy_gain_retain") > 0.05
@@ -159,7 +136,9 @@ def test_broken_models_cannot_dominate_a_mean() -> None:
         changed = np.array(arrays["bits_4/forget"])
         changed[number] = broken
         arrays["bits_4/forget"] = changed
-    found = durability.evaluate(replace(evidence, probes={"recovery": {**evidence.probes["recovery"], "control": arrays}}))
+    found = durability.evaluate(
+        replace(evidence, probes={"recovery": {**evidence.probes["recovery"], "control": arrays}})
+    )
     assert_well_formed(found)
     assert abs(metric(found, "gain_bits_4").control or 0.0) < SURE
 
@@ -177,15 +156,18 @@ def test_a_model_that_answers_nan_is_ignored_with_its_probe() -> None:
 
 def test_too_few_models_and_nothing_to_regain_are_told() -> None:
     few = durability.evaluate(suppressed(n_models=3))
-    assert metric(few, "recovery_p").value is None and "3 unlearned" in metric(few, "recovery_p").note
+    assert metric(few, "recovery_p").value is None
+    assert "3 unlearned" in metric(few, "recovery_p").note
     nothing = durability.evaluate(with_recovery(gaussian_evidence(noop=0.0, n_models=8, seed=4), {}))
-    assert metric(nothing, "memory_regained").value is None and "no more" in metric(nothing, "memory_regained").note
+    assert metric(nothing, "memory_regained").value is None
+    assert "no more" in metric(nothing, "memory_regained").note
     assert value(nothing, "recovery_p") > 0.01
 
 
 def test_without_control_or_no_op_there_is_still_a_test() -> None:
     sizes = {"unlearned": 16, "retrained": 16, "control": 0, "original": 0}
     found = durability.evaluate(suppressed(n_models=sizes))
-    assert value(found, "recovery_p") < 0.01 and metric(found, "recovery_p").control is None
+    assert value(found, "recovery_p") < 0.01
+    assert metric(found, "recovery_p").control is None
     assert metric(found, "memory_regained").value is None
     assert_well_formed(found)

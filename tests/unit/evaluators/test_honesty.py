@@ -33,6 +33,7 @@ from tests.unit.evaluators.every import (
     with_population,
 )
 from tests.unit.evaluators.helpers import metric, numbers, value
+from tests.unit.evaluators.recovered import taken
 
 SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6, forgetting: 2e-3}
 """Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9. A p-value of
@@ -68,6 +69,7 @@ def _permuted(evidence: Evidence) -> tuple[Evidence, dict[str, np.ndarray]]:
         labels={split: array[order[split]] for split, array in evidence.labels.items()},
         ids={split: array[order[split]] for split, array in evidence.ids.items()},
         true_labels={split: array[order[split]] for split, array in evidence.true_labels.items()},
+        probes=taken(evidence, rows, order),
         unlearned_from=origins,
         timings=replace(
             times,

@@ -17,6 +17,7 @@ from harness_evaluators.common.finite import LARGEST, finite
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import EVERY, ON_LOGITS, POPULATIONS, complete, name_of, suited, usual
 from tests.unit.evaluators.helpers import assert_well_formed, numbers
+from tests.unit.evaluators.recovered import taken
 
 
 def _sized(sizes: tuple[int, ...], examples: int, classes: int) -> Evidence:
@@ -85,7 +86,10 @@ def test_a_model_whose_logits_are_no_numbers_is_left_out_and_counted(module: Mod
     left = np.delete(np.arange(9), 3)
     without = {split: array[left] for split, array in evidence.logits["unlearned"].items()}
     whole = replace(
-        evidence, logits={**evidence.logits, "unlearned": without}, unlearned_from=evidence.unlearned_from[left]
+        evidence,
+        logits={**evidence.logits, "unlearned": without},
+        unlearned_from=evidence.unlearned_from[left],
+        probes=taken(evidence, {"unlearned": left}, {}),
     )
 
     result = module.evaluate(replace(evidence, logits=logits))

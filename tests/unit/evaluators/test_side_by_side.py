@@ -7,6 +7,7 @@ from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
 from harness.plugins.discovery import FoundPlugin, LoadedEvaluator
 from harness.runs import evaluators as evaluating
 from tests.unit.evaluators.every import EVERY, usual
+from tests.unit.evaluators.recovered import with_recovery
 
 
 def _loaded(info: EvaluatorInfo) -> LoadedEvaluator:
@@ -15,12 +16,13 @@ def _loaded(info: EvaluatorInfo) -> LoadedEvaluator:
 
 def test_they_say_what_they_say_alone_in_the_order_asked_for() -> None:
     infos = [module.harness_evaluator() for module in EVERY]
+    evidence = with_recovery(usual(), {})
 
-    records = evaluating.evaluate([_loaded(info) for info in infos], usual(), SilentProgress())
+    records = evaluating.evaluate([_loaded(info) for info in infos], evidence, SilentProgress())
 
     assert [record.name for record in records] == [info.name for info in infos]
     for record, info in zip(records, infos, strict=True):
-        alone = info.evaluate(usual())
+        alone = info.evaluate(evidence)
         values = {one.name: one.value for one in alone.metrics}
         assert {one.name: one.value for one in record.metrics} == values, info.name
 

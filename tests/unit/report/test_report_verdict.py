@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.core.outcomes import ModelOutcome
-from harness.evaluation import Metric
+from harness.evaluation import Interval, Metric
 from harness.report.document import EvaluatorRecord, VerdictRecord
 from harness.report.verdict import decide_verdict
 from harness.tasks.task import Margins
@@ -40,6 +40,20 @@ BELOW = {
     "named_remembered": 0.0,
 }
 WHOLE = {name: (1.0, 0.9, 1.1) for name in SMALL if name.startswith("memory")}
+
+
+def durability(
+    p: float = 0.001, regained: tuple[float, float, float] | None = (0.6, 0.5, 0.7), before: float = 0.02
+) -> EvaluatorRecord:
+    """Return the record of models whose memory comes back."""
+    value, interval = (None, None) if regained is None else (regained[0], Interval(*regained[1:]))
+    note = "After training on the retain set alone; before it: 2 %."
+    return evaluator(
+        "durability",
+        Metric("recovery_p", p, "none", ""),
+        Metric("memory_regained", value, "closer_to_reference", "", interval=interval, note=note),
+        Metric("memory_before", before, "closer_to_reference", ""),
+    )
 
 
 def models(finished: int, originals: int | None = None) -> list[ModelOutcome]:
@@ -125,6 +139,50 @@ def test_fewer_models_only_weaken_it(level: str, finished: int, p: float) -> Non
 @pytest.mark.parametrize(("finished", "level"), [(29, "as_retrained"), (28, "unclear")])
 def test_below_nine_tenths_of_the_models_there_is_no_favourable_verdict(finished: int, level: str) -> None:
     assert verdict(finished=finished, originals=32, **EQUAL).level == level
+
+
+OVERRIDDEN = {
+    "as_retrained": EQUAL,
+    "no_difference_seen": {**EQUAL, "memory_bound": 0.05},
+    "unclear": {**EQUAL, "memory_bound": 0.5},
+    "over_forgetting": BELOW,
+    "another_model": {**SMALL, "placebo_p": 0.01, "excess_p": 0.2},
+}
+
+
+@pytest.mark.parametrize("numbers", OVERRIDDEN.values(), ids=OVERRIDDEN)
+def test_memory_that_comes_back_overrides_the_words_that_see_none(numbers: dict[str, Any]) -> None:
+    found = verdict(durability(), **numbers)
+
+    assert found.level == "not_durable"
+    assert (
+        "after training on the retain set alone 60.0 % of the memory of the forget set is there (50.0 to 70.0 %)"
+        in found.sentence
+    )
+    assert "before it, 2.0 %" in found.sentence
+    assert "recovery p 0.001" in found.rule
+
+
+@pytest.mark.parametrize("changes", [{"p": 0.011}, {"regained": (0.6, -0.1, 1.3)}, {"regained": None}])
+@pytest.mark.parametrize("level", OVERRIDDEN)
+def test_it_must_be_significant_and_above_nothing(level: str, changes: dict[str, Any]) -> None:
+    assert verdict(durability(**changes), **OVERRIDDEN[level]).level == level
+
+
+def test_beside_the_other_words_it_is_said() -> None:
+    found = verdict(durability())
+
+    assert found.level == "partial"
+    assert "More comes back: after training on the retain set alone" in found.sentence
+    assert "More comes back" not in verdict(durability(p=0.5)).sentence
+
+
+@pytest.mark.parametrize(("p", "level"), [(0.041, "as_retrained"), (0.04, "mixed")])
+def test_both_tests_together_err_in_five_per_cent(p: float, level: str) -> None:
+    numbers = {**EQUAL, "effective_models": 30.0, "difference_p": p}
+
+    assert verdict(durability(p=0.5), **numbers).level == level
+    assert verdict(**numbers).level == "mixed"
 
 
 def test_margins_are_the_tasks() -> None:
