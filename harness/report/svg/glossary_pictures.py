@@ -24,6 +24,7 @@ from harness.report.svg.glossary_parts import (
     strip,
     upright,
 )
+from harness.report.svg.glossary_weights import feature_similarity, new_head, recovery
 
 SQUARE = Frame(width=480, height=290, left=110, right=370, top=14, bottom=242)
 MODELS = 24
@@ -349,6 +350,9 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "divergence": divergence,
     "klom": klom,
     "variance": variance,
+    "recovery": recovery,
+    "new-last-layer": new_head,
+    "feature-similarity": feature_similarity,
     "retained-examples": collateral,
     "forgotten-classes": class_forgetting,
     "whole-models": joint,
