@@ -26,8 +26,9 @@ def page() -> str:
 
 def picture(anchor: str) -> str:
     """Return an entry's picture as an SVG file that follows the reader's light or dark scheme."""
-    svg = picture_of(anchor).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    svg = picture_of(anchor).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="480" ', 1)
     style = (resources.files("harness.report") / "plots.css").read_text(encoding="utf-8")
+    style = style.replace("svg { width: 100%; height: auto; }\n", "")  # of pictures within a page
     opened, rest = svg.split(">", 1)
     return f'{opened}><style>{style}</style><rect width="100%" height="100%" style="fill: var(--page)"/>{rest}\n'
 

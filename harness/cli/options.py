@@ -15,6 +15,24 @@ PAIRS = "pairs"
 """Keyword under which a command gets what ``--set`` was given."""
 
 
+class Shares(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions of click
+    """A number, or several with commas as a tuple."""
+
+    name = "float"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or the numbers; a text that is none is a usage error."""
+        if not isinstance(value, str):
+            return value
+        found = []
+        for part in value.split(","):
+            try:
+                found.append(float(part))
+            except ValueError:
+                self.fail(f"{part.strip()!r} is not a valid float.", param, ctx)
+        return tuple(found) if len(found) > 1 else found[0]
+
+
 def config_options(*names: str, **helps: str) -> Callable[[Command], Command]:
     """Return a decorator that gives a command these options of a run, in this order.
 
@@ -45,5 +63,7 @@ def _option(name: str, help_text: str | None) -> Callable[[Command], Command]:
     else:
         number = next((one for one in (int, float) if one is kind or one in get_args(kind)), str)
         more["type"] = click.Choice(get_args(kind)) if get_origin(kind) is Literal else number
+        if name == "budget_fraction":
+            more["type"] = Shares()
         more |= {"default": default, "show_default": default is not None}
     return click.option(option.flag, PAIRS if name == "options" else name, **more)

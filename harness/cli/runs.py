@@ -44,6 +44,9 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     If the task has several requests (deletions), each is a run below the run folder, on the models that the plugin returned at
     the request before; summary.json and summary.html compare them.
 
+    With several budget fractions, each is a run below the run folder, with the same reference models; curve.json and curve.html
+    show forgetting and utility against the share of retraining.
+
     With several versions of torch, the run folder has an ordinary run for each, and the output shows which numbers changed
     significantly. With --pdb, models are unlearned one after another up to the first failure, and nothing is scored.
 
@@ -51,11 +54,24 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
     the expected time (from earlier runs on this machine), memory and disk, and whether a verdict is possible. The exit code is
     that of the first fault. Packages that would have to be built or downloaded are not looked into.
     """
+    from harness.cli.budgets import run_curve
     from harness.cli.requests import run_requests, stream_task
+    from harness.errors import UsageError
     from harness.library.calls import run
-    from harness.runs.config import parse_options
+    from harness.runs.budgets import check_budgets
+    from harness.runs.config import RunConfig, parse_options
 
     several = "," in (options["torch"] or "")
+    if isinstance(options["budget_fraction"], tuple):
+        if several:
+            raise UsageError("Pass several versions with --torch or several shares with --budget-fraction, not both.")
+        given = {**options, "options": parse_options(pairs), "debug": debug}
+        shares = given.pop("budget_fraction")
+        if dry_run:
+            _show_plan(given | {"budget_fraction": check_budgets(RunConfig(**given), shares)[-1]}, budgets=len(shares))
+        else:
+            run_curve(given, shares, exporters)
+        return
     if dry_run:
         _check(exporters)
         _show_plan({**options, "options": parse_options(pairs), "debug": debug})
@@ -83,6 +99,7 @@ def resume_command(
 
     A run that stopped because its first three models failed alike continues only with --keep-going.
     """
+    from harness.cli.budgets import resume_curve
     from harness.cli.matrix import resume_versions
     from harness.cli.requests import resume_requests
     from harness.library.calls import resume
@@ -90,6 +107,8 @@ def resume_command(
     if resume_versions(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
     if resume_requests(folder, exporters, workers, failed_as, keep_going=keep_going):
+        return
+    if resume_curve(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
     _check(exporters)
     _show(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)
@@ -177,8 +196,11 @@ def _run_otherwise(options: dict[str, Any], exporters: tuple[str, ...], debug: b
         run_versions(options.pop("torch"), options)
 
 
-def _show_plan(options: dict[str, Any]) -> None:
-    """Check a run without starting it, and print its plan; of several versions of torch, that of each."""
+def _show_plan(options: dict[str, Any], budgets: int = 1) -> None:
+    """Check a run without starting it, and print its plan; of several versions of torch, that of each.
+
+    Of several budgets, the plan is that of the largest.
+    """
     from rich.table import Table
 
     from harness.core.printing import console
@@ -193,6 +215,8 @@ def _show_plan(options: dict[str, Any]) -> None:
     with RichProgress() as progress:
         plan = dry_run(config, progress)
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    if budgets > 1:
+        table.add_row("Budgets", f"{budgets}, a run for each; the plan is that of the largest")
     if requests := plan.task.deletions:
         table.add_row("Requests", f"{requests}, one after the other; the plan is that of the first")
     for name, text in plan.rows():

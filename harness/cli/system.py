@@ -45,11 +45,12 @@ def _attacked() -> list[Check]:
 
 
 @click.command("schema", short_help="Print the report's JSON Schema.")
-def schema_command() -> None:
+@click.option("--stream", is_flag=True, help="That of the summary.json of a stream of requests.")
+def schema_command(stream: bool) -> None:
     """Print the JSON Schema of report.json."""
-    from harness.report.schema import shipped_schema_text
+    from harness.report.schema import STREAM_SCHEMA_PATH, shipped_schema_text
 
-    click.echo(shipped_schema_text(), nl=False)
+    click.echo(STREAM_SCHEMA_PATH.read_text(encoding="utf-8") if stream else shipped_schema_text(), nl=False)
 
 
 COMMANDS = (doctor_command, schema_command)

@@ -81,4 +81,4 @@ def _description(comparison: Comparison, row: Row) -> str:
         said = words.said(comparison, cell)
         told.append(f"{plain(method.label)} {number(value, row.metric.unit)}{f', {said.meaning}' if said else ''}")
     control, noop = words.ends_of_scale(row)
-    return f"{'; '.join(told)}. Perfect: {control}; nothing done: {noop}."
+    return f"On {plain(comparison.task.name)}: {'; '.join(told)}. Perfect: {control}; nothing done: {noop}."

@@ -95,8 +95,9 @@ def scatter(panel: Panel, found: TradeOff) -> str:
     picture = Picture(FRAME, _x_scale(panel, marks), _y_scale(marks), panel.title, description)
     picture.x_axis(panel.axis)
     picture.y_axis("way from nothing done (0) to perfect (100), %")
-    for at, kind in ((100.0, "line control"), (0.0, "line noop")):
-        picture.path([(FRAME.left, picture.py(at)), (FRAME.right, picture.py(at))], kind)
+    levels = [((FRAME.left, picture.py(at)), (FRAME.right, picture.py(at))) for at in (100.0, 0.0)]
+    for level, kind in zip(levels, ("line control", "line noop"), strict=True):
+        picture.path(level, kind)
     best = frontier([(panel.sign * mark.x, mark.y) for mark in marks])
     stairs = _frontier(picture, panel, best)
     names = shortened_apart([mark.label for mark in marks], LABEL_CHARS)
@@ -109,7 +110,11 @@ def scatter(panel: Panel, found: TradeOff) -> str:
         )
         for name, mark in zip(names, marks, strict=True)
     ]
-    draw_marks(picture, [*_ends_of_scale(panel), *shown], [_stroke(*pair) for pair in itertools.pairwise(stairs)])
+    draw_marks(
+        picture,
+        [*_ends_of_scale(panel), *shown],
+        [_stroke(*pair) for pair in (*levels, *itertools.pairwise(stairs))],
+    )
     return picture.text()
 
 

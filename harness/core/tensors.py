@@ -75,6 +75,32 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         TensorFileError: the file is damaged, or has a type that NumPy lacks.
         OSError: it cannot be read.
     """
+    header, start = _header(path)
+    return {name: _mapped(path, name, entry, start) for name, entry in header.items()}
+
+
+def read_row(path: Path, row: int) -> dict[str, NDArray[Any]]:
+    """Return one row of each array of a safetensors file; the others are not read.
+
+    Raises:
+        TensorFileError: the file is damaged, has a type that NumPy lacks, or an array without this row.
+        OSError: it cannot be read.
+    """
+    header, start = _header(path)
+    found = {}
+    with path.open("rb") as file:
+        for name, entry in header.items():
+            kind, shape = _kind(name, entry), tuple(entry["shape"])
+            if not shape or not 0 <= row < shape[0]:
+                raise TensorFileError(f"{name!r} has the shape {list(shape)} and no row {row}")
+            count = math.prod(shape[1:])
+            file.seek(start + entry["data_offsets"][0] + row * count * kind.itemsize)
+            found[name] = np.fromfile(file, kind, count).reshape(shape[1:])
+    return found
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the entry of each array, and where the values begin."""
     if not path.stat().st_size:
         raise TensorFileError("it is empty")
     try:
@@ -86,14 +112,17 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
-    return {name: _mapped(path, name, entry, length + 8) for name, entry in header.items() if name != _METADATA}
+    return {name: entry for name, entry in header.items() if name != _METADATA}, length + 8
+
+
+def _kind(name: str, entry: Any) -> np.dtype[Any]:
+    if entry["dtype"] not in DTYPES:
+        raise TensorFileError(f"{name!r} has dtype {entry['dtype']}; these can be read: {', '.join(DTYPES)}")
+    return np.dtype(DTYPES[entry["dtype"]])
 
 
 def _mapped(path: Path, name: str, entry: Any, start: int) -> NDArray[Any]:
-    dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-    if dtype not in DTYPES:
-        raise TensorFileError(f"{name!r} has dtype {dtype}; these can be read: {', '.join(DTYPES)}")
-    kind = np.dtype(DTYPES[dtype])
+    kind, shape, (begin, end) = _kind(name, entry), tuple(entry["shape"]), entry["data_offsets"]
     try:
         if begin == end:
             return np.empty(shape, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.report import summary
 from harness.report.page import render
 from harness.report.words import VERDICT_TONE, VERDICT_WORDS, WANTED, failures, gist, headlines
 
@@ -15,7 +16,9 @@ MOST_WARNINGS = 20
 
 
 def report_html(report: RunReport) -> str:
-    """Return the table: verdict, headline metrics with control and no-op, outcomes of the models, warnings.
+    """Return the table: verdict, headline metrics with control and no-op, outcomes of the models.
+
+    It says what the terminal's summary says, in the same order.
 
     It is one ``div`` with its own styles. All plugin text is escaped, and control characters are made visible.
     """
@@ -31,4 +34,5 @@ def report_html(report: RunReport) -> str:
         wanted=WANTED,
         gist=gist,
         most_warnings=MOST_WARNINGS,
+        summary=summary,
     )

@@ -65,6 +65,8 @@ class Probe:
         epochs: cost of one model, in passes over the training set with gradients.
         options: what the task says about the probe, as JSON values; part of the key of cached results.
         refuses: why the probe cannot be computed for a task; empty if it can.
+        models: number of models of each population that it is computed of, rounded up to whole chunks; None for all.
+        nothing: why ``compute`` may return no arrays; a clause.
     """
 
     name: str
@@ -73,3 +75,9 @@ class Probe:
     epochs: Callable[[Recipe], float]
     options: Callable[[Task], dict[str, Any]] = _no_options
     refuses: Callable[[Task], str] = _never_refuses
+    models: int | None = None
+    nothing: str = ""
+
+    def covered(self, models: int, chunk: int) -> int:
+        """Return of how many models, of a population of ``models``, it is computed; ``chunk`` are trained together."""
+        return models if self.models is None else min(models, -(-self.models // chunk) * chunk)

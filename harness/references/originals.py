@@ -34,5 +34,5 @@ def untrained(references: References) -> Population:
     references.check_network()
     seeds = member_seeds(references.task, "original", 1)
     state = build_model(references.spec, seeds[0]).state_dict()
-    weights = {name: np.array(tensor.numpy())[None] for name, tensor in state.items()}
-    return Population("original", seeds, {}, weights, (), from_cache=False)
+    weights = {name: np.array(tensor.numpy()) for name, tensor in state.items()}
+    return Population("original", seeds, {}, lambda _index: dict(weights), (), from_cache=False)

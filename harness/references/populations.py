@@ -7,7 +7,7 @@ a larger population reuses the chunks of a smaller one. An entry has the logits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,25 +17,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
 from harness.core.cache import Cache, key_of
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
-from harness.core.tensors import map_tensors
+from harness.core.room import room
+from harness.core.tensors import map_tensors, read_row
 from harness.errors import PopulationInvalidError, UsageError
 from harness.evaluation import SPLITS
+from harness.probes.features import check_layers
 from harness.references.data_files import DATA_FILE, write_examples
 from harness.references.identity import ROLES, Role, device_kind, member_seeds, training_code_digest
 from harness.references.journals import check, job_fields, key_inputs
 from harness.references.own_network import OwnNetwork
-from harness.references.queries import Pictures, QueryPlan, queries_in
+from harness.references.queries import Pictures, QueryPlan, key, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
 from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
 from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec, to_json
 
+State = dict[str, NDArray[Any]]
+"""One model's state, name -> array."""
 JOURNALS = "journal-*.safetensors"
 
 
@@ -47,7 +50,7 @@ class Population:
         role: original, retrained or control.
         seeds: seed of each model.
         logits: split -> logits, shape (N, n, C), float32.
-        weights: states of the originals, name -> array of shape (N, ...); empty for other roles.
+        read_state: reads the state of one original, name -> array; None for other roles.
         journals: journal file of each original; empty for other roles and for tasks without journals.
         keys: cache keys of its chunks.
         from_cache: all chunks were cache hits.
@@ -59,7 +62,7 @@ class Population:
     role: Role
     seeds: tuple[int, ...]
     logits: Mapping[str, NDArray[np.float32]]
-    weights: Mapping[str, NDArray[Any]]
+    read_state: Callable[[int], State] | None
     keys: tuple[str, ...]
     from_cache: bool
     journals: tuple[Path, ...] = ()
@@ -71,10 +74,11 @@ class Population:
         """Return the training journal of one model; None if there is none."""
         return self.journals[index] if self.journals else None
 
-    def state(self, index: int) -> dict[str, NDArray[Any]]:
-        """Return the state of one model, name -> array."""
-        # Indexing a one-dimensional stack gives a scalar; np.array makes it an array of shape () again.
-        return {name: np.array(stack[index]) for name, stack in self.weights.items()}
+    def state(self, index: int) -> State:
+        """Read the state of one model; raise ValueError if there is none."""
+        if self.read_state is None:
+            raise ValueError(f"the states of the {self.role} models are not kept here")
+        return self.read_state(index)
 
 
 @dataclass(frozen=True)
@@ -152,8 +156,12 @@ class References:
         return self.queries.pictures(self.spec, np.asarray(self.data.forget.inputs[:]))
 
     def check_network(self) -> None:
-        """Run a trial step of the network; see :func:`harness.tasks.own_architectures.check_network`."""
+        """Run a trial step of the network and of the layers that the task names.
+
+        See :func:`harness.tasks.own_architectures.check_network` and :func:`harness.probes.features.check_layers`.
+        """
         check_network(self.task, self.spec, self.data)
+        check_layers(self.task, self.spec)
 
     def populations(self, models: int, progress: Progress) -> dict[str, Population]:
         """Return the populations of ``models`` members each; train chunks that are missing in the cache.
@@ -195,39 +203,39 @@ class References:
 
     def population(self, role: Role, models: int) -> Population:
         """Return the population of one role; train missing or damaged chunks one after another."""
-        chunks, keys, hits, journals, origins = [], [], [], [], []
+        files, keys, hits, journals, origins = [], [], [], [], []
+        logits: dict[str, NDArray[np.float32]] = {}
         for chunk in self.chunks(role, models):
             folder, hit = self.folder(chunk)
-            chunks.append(_read(folder, chunk.models, weights=role == "original"))
+            found = map_tensors(folder / LOGITS)
             if chunk.supplied is not None:
-                self._check_fit(chunks[-1], chunk)
+                self._check_fit(found, folder, chunk)
+            for name in (*SPLITS, *map(key, self.queries.names)):
+                if name not in logits:
+                    logits[name] = room((models, *found[name].shape[1:]), np.float32)
+                logits[name][chunk.first : chunk.first + chunk.models] = found[name][: chunk.models]
+            if role == "original":
+                files += [(folder / WEIGHTS, row) for row in range(chunk.models)]
             journals += sorted(folder.glob(JOURNALS))[: chunk.models]
             keys.append(self.key(chunk))
             hits.append(hit)
             origins += [] if chunk.supplied is None else [chunk.supplied.sentence()]
-        logits: dict[str, NDArray[np.float32]] = {
-            name: np.concatenate([chunk[0][name] for chunk in chunks]) for name in SPLITS
-        }
-        queries = {
-            name: np.concatenate([queries_in(chunk[0])[name] for chunk in chunks]) for name in self.queries.names
-        }
-        names = chunks[0][1]
-        weights = {name: np.concatenate([chunk[1][name] for chunk in chunks]) for name in names}
+        read_state = (lambda index: read_row(*files[index])) if files else None
         seeds = member_seeds(self.task, role, models)
         told = tuple(dict.fromkeys(origins))
-        return Population(role, seeds, logits, weights, tuple(keys), all(hits), tuple(journals), queries, told)
+        queries = queries_in(logits)
+        splits: dict[str, NDArray[np.float32]] = {name: logits[name] for name in SPLITS}
+        return Population(role, seeds, splits, read_state, tuple(keys), all(hits), tuple(journals), queries, told)
 
-    def _check_fit(self, found: Sequence[Mapping[str, NDArray[Any]]], chunk: Chunk) -> None:
+    def _check_fit(self, logits: Mapping[str, NDArray[Any]], folder: Path, chunk: Chunk) -> None:
         """Raise PopulationInvalidError if the logits and weights of a supplied chunk are not of the task's data and network."""
         from reference_models.networks.architectures import build_model
 
-        logits, weights = found
         classes = len(self.data.class_names)
         expected: dict[str, tuple[int, ...]] = {name: (len(self.data.split(name).labels), classes) for name in SPLITS}
-        shapes = {name: array.shape for name, array in weights.items()}
-        shapes |= {name: logits[name].shape for name in SPLITS}
-        if chunk.role == "original":
-            expected |= {name: tuple(tensor.shape) for name, tensor in build_model(self.spec, 0).state_dict().items()}
+        expected |= {name: tuple(tensor.shape) for name, tensor in build_model(self.spec, 0).state_dict().items()}
+        shapes: dict[str, tuple[int, ...]] = {name: (chunk.models, *logits[name].shape[1:]) for name in SPLITS}
+        shapes |= {name: (chunk.models, *array.shape[1:]) for name, array in map_tensors(folder / WEIGHTS).items()}
         missing = set(self.queries.names) - set(queries_in(logits))
         if missing or shapes != {name: (chunk.models, *shape) for name, shape in expected.items()}:
             raise PopulationInvalidError(
@@ -387,11 +395,3 @@ class UnitCounter:
         reached = self._units * done // total
         self._step.advance(reached - self._reported)
         self._reported = reached
-
-
-def _read(
-    folder: Path, models: int, *, weights: bool
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
-    """Return logits and, if asked for, weights of the first models of a chunk."""
-    found = load_file(folder / LOGITS), load_file(folder / WEIGHTS) if weights else {}
-    return tuple({name: array[:models] for name, array in each.items()} for each in found)  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from harness.core.cache import Cache
+from harness.core.cache import Cache, key_of
 from harness.core.files import atomic_write_bytes
 from harness.core.progress import Progress, Step
 from harness.core.tensors import map_tensors, write_tensors
@@ -82,16 +82,30 @@ class Probing:
                 raise
 
     def results(self, role: Role, models: int) -> Arrays:
-        """Return the arrays of a population, first axis ``models``; all must have been computed."""
+        """Return the arrays of a population, first axis :meth:`covered`; all must have been computed."""
         parts = []
-        for chunk in self._references.chunks(role, models):
+        for chunk in self._chunks(role, models):
             with Workers() as workers:
                 folder, _ = self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, None))
             parts.append(map_tensors(folder / RESULTS))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _to_compute(self, role: Role, models: int) -> Iterator[Chunk]:
-        return (one for one in self._references.chunks(role, models) if not self._cache.holds(self._inputs(one)))
+        return (one for one in self._chunks(role, models) if not self._cache.holds(self._inputs(one)))
+
+    @property
+    def name(self) -> str:
+        """Return the name of the probe's results in a run folder; it changes with the code and the options."""
+        shown = {"options": self._probe.options(self._references.task), "code": probe_code_digest()}
+        return f"{self._probe.name}-{key_of(shown)[:12]}"
+
+    def covered(self, models: int) -> int:
+        """Return of how many models, of a population of ``models``, the probe is computed."""
+        return self._probe.covered(models, self._references.task.recipe.chunk)
+
+    def _chunks(self, role: Role, models: int) -> Iterator[Chunk]:
+        covered = self.covered(models)  # whole chunks, so that none is trained for the probe alone
+        return (one for one in self._references.chunks(role, models) if one.first < covered)
 
     def _inputs(self, chunk: Chunk) -> dict[str, object]:
         """Return everything that the results of a chunk depend on."""

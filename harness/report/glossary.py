@@ -175,6 +175,59 @@ ENTRIES = (
         {},
         "variance",
     ),
+    Entry(
+        "retained-examples",
+        "Privacy of retained examples",
+        "Retained examples were in the training of unlearned and of retrained models, so nothing should tell the two apart on "
+        "them. The collateral is how much better than on control models an attack does. Above 0 unlearning has changed what "
+        "the model reveals about people who asked for nothing; the direction says whether they are more or less exposed.",
+        {
+            "collateral.change": "Privacy collateral on retained examples",
+            "collateral.auc": "Attack on retained examples, AUC",
+            "collateral.exposure": "Membership of retained examples",
+        },
+        "collateral",
+    ),
+    Entry(
+        "forgotten-classes",
+        "Attacks on a forgotten class",
+        "A retrained model never saw the forgotten class: it answers with a similar one, and gives the class a low value on "
+        "all other inputs. A method that only silences the class does neither. The AUCs measure how well this gives it away, "
+        "with inputs of the class and without any; 0.5 is a coin toss.",
+        {
+            "class_forgetting.neighbour_auc": "Attack by the most similar class, AUC",
+            "class_forgetting.outsider_auc": "Attack without inputs of the forgotten class, AUC",
+            "class_forgetting.head_bias": "Bias against the forgotten class",
+            "class_forgetting.class_named": "Models that name the forgotten class",
+        },
+        "class_forgetting",
+    ),
+    Entry(
+        "whole-models",
+        "Comparison of whole models",
+        "A model is one observation, with its confidence in all forgotten examples at once. The test sees traces that no single "
+        "example shows. The lower bound of epsilon says how far from (epsilon, delta)-indistinguishable the models are, with "
+        "95 % confidence; few models can show little of it.",
+        {
+            "joint.p": "Test for a difference of whole models, p",
+            "joint.epsilon_lower_bound": "Epsilon of whole models, lower bound",
+        },
+        "joint",
+    ),
+    Entry(
+        "by-memorisation",
+        "Attack by memorisation",
+        "Most forgotten examples were hardly memorised, and hide in the mean those that were. The forget set is divided into "
+        "groups by how much the originals remember; half of the models order the examples, the other half is attacked. A "
+        "line that rises to the right shows a method that leaves what was memorised; the control stays at chance.",
+        {
+            "strata.auc_most_memorised": "Attack on the most memorised examples, AUC",
+            "strata.tpr_at_1_percent_fpr_most_memorised": "Most memorised examples recognised at 1 % false alarms",
+            "strata.mean_d_most_memorised": "KS distance on the most memorised examples",
+            "strata.shift_most_memorised": "Shift on the most memorised examples",
+        },
+        "strata",
+    ),
 )
 _BY_NAME = {name: entry for entry in ENTRIES for name in entry.names}
 _BY_FAMILY = {entry.family: entry for entry in ENTRIES if entry.family}

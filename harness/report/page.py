@@ -32,6 +32,7 @@ from harness.report.glossary import entries_of, entry_of, title_of
 from harness.report.journal_words import journal_sentences
 from harness.report.single_examples import NO_PICTURES, safe_picture, single_examples, why_none
 from harness.report.status_words import chip, chips
+from harness.report.strata import strata_of
 from harness.report.svg.figures import figures
 from harness.report.svg.glossary_pictures import picture_of
 from harness.report.time_words import model_sentence, phase_sentence
@@ -81,6 +82,7 @@ def render_page(report: Report) -> str:
         printed=printed(report),
         printed_shown=PRINTED_SHOWN,
         figures=figures(report),
+        strata=strata_of(report),
         examples=shown,
         safe_picture=safe_picture,
         no_examples=why_none(report),

@@ -54,4 +54,9 @@ PAPERS = {
     ),
     "2410.01276": Paper("Cadet, Xavier F.", 2024, "Deep Unlearn: Benchmarking Machine Unlearning"),
     "2410.23232": Paper("Georgiev, Kristian", 2024, "Attribute-to-Delete: Machine Unlearning via Datamodel Matching"),
+    "2506.13009": Paper(
+        "Naderloui, Nima",
+        2025,
+        "Rectifying Privacy and Efficacy Measurements in Machine Unlearning: A New Inference Attack Perspective",
+    ),
 }

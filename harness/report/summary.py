@@ -48,18 +48,19 @@ def render_summary(report: Report, run_dir: Path | None) -> RenderableType:
 
     Without ``run_dir`` the line with the report's path is left out.
     """
-    used = (
-        (used_sentence(report), ""),
-        (slow_sentence(report), "yellow"),
-        (journal_sentences(report), ""),
-        (choice_sentence(report.task.chosen), ""),
-    )
+    used = zip(costs(report), ("", "yellow", "", ""), strict=True)
     parts: list[RenderableType] = [_title(report), _verdict(report), *_warnings(report), Text()]
     if report.status != "failed":
-        parts += [_measured(report), Text(), _table(report), *_missing(report), Text()]
+        parts += [Text(measured(report)), Text(), _table(report), *_missing(report), Text()]
     parts += [_statuses(report), *_lines(used), _isolation(report)]
     parts += [] if run_dir is None else [_where(run_dir)]
     return Group(*parts)
+
+
+def costs(report: Report) -> tuple[str, str, str, str]:
+    """Return sentences on times, slow models, the journal and the chosen forget set; empty if there are none."""
+    chosen = choice_sentence(report.task.chosen)
+    return used_sentence(report), slow_sentence(report), journal_sentences(report), chosen
 
 
 def _lines(texts: Iterable[tuple[str, str]]) -> list[RenderableType]:
@@ -73,9 +74,10 @@ def _title(report: Report) -> Text:
     return Text.assemble((names, "bold"), " on ", (plain(report.task.name), "bold"))
 
 
-def _measured(report: Report) -> Text:
+def measured(report: Report) -> str:
+    """Return what was compared with what."""
     sizes, made = report.task.split_sizes, report.populations
-    return Text(
+    return (
         f"{made.unlearned.size} unlearned models (from {originals_text(report.design)}) against {made.retrained.size} "
         f"retrained ones; {made.control.size} more retrained ones show what perfect unlearning scores. "
         f"{sizes.get('forget', 0)} examples to forget, {sizes.get('retain', 0)} to keep."
@@ -107,10 +109,15 @@ def _row(evaluator: str, metric: Metric) -> tuple[Text | str, ...]:
     )
 
 
-def _missing(report: Report) -> list[RenderableType]:
+def missing(report: Report) -> list[str]:
     """Return why a metric has no value, and the errors of evaluators; the page explains all metrics."""
     texts = [f"{label(name, metric)}: {gist(metric)}" for name, metric in headlines(report) if metric.value is None]
     texts += [f"{plain(one.name)} failed: {_one_line(one.error)}" for one in report.evaluators if one.error]
+    return texts
+
+
+def _missing(report: Report) -> list[RenderableType]:
+    texts = missing(report)
     return [Padding(Group(*map(Text, texts)), (1, 0, 0, 2), style="dim")] if texts else []
 
 
@@ -122,14 +129,17 @@ def _one_line(error: str) -> str:
     )
 
 
-def _statuses(report: Report) -> RenderableType:
-    finished, all_models = report.finished_models, len(report.models)
+def statuses(report: Report) -> str:
+    """Return how many models finished, and what became of the others."""
+    all_models = len(report.models)
     noop = " The others count as their originals (--failed-as noop)." if report.populations.substituted else ""
     rest = report.design.originals * report.design.repeats - all_models if report.status == "failed" else 0
     stopped = f" The run stopped early; {rest} not started (--keep-going)." if rest > 0 else ""
-    head = Text(
-        f"Models: {finished} of {all_models} finished.{stopped}{noop}", "green" if finished == all_models else "yellow"
-    )
+    return f"Models: {report.finished_models} of {all_models} finished.{stopped}{noop}"
+
+
+def _statuses(report: Report) -> RenderableType:
+    head = Text(statuses(report), "green" if report.finished_models == len(report.models) else "yellow")
     return Group(head, *(_failure(group) for group in failures(report.models)))
 
 
@@ -145,8 +155,8 @@ def _isolation(report: Report) -> Text:
     return Text(plain(f"Runner: {runner.name}, isolation {runner.isolation}"), style)
 
 
-def _warnings(report: Report) -> list[RenderableType]:
-    """Return at most three lines, each the beginning of a warning; the page has all of them in full."""
+def warnings(report: Report) -> tuple[list[str], int]:
+    """Return the beginnings of the first warnings, at most three lines with one for the number of the others."""
     aside = _aside(report)
     told = [text for text in report.warnings if not text.startswith(PLAIN_PROCESS)]
     loud = [text for text in told if text not in aside]
@@ -154,8 +164,12 @@ def _warnings(report: Report) -> list[RenderableType]:
     texts = list(dict.fromkeys(_first_sentence(text) for text in shown if text))
     hidden = len(told) - len(loud)
     kept = texts if len(texts) + (hidden > 0) <= MAX_WARNINGS else texts[: MAX_WARNINGS - 1]
+    return kept, len(texts) - len(kept) + hidden
+
+
+def _warnings(report: Report) -> list[RenderableType]:
+    kept, count = warnings(report)
     lines = [Text(f"Warning: {text}", "bold yellow", no_wrap=True, overflow="ellipsis") for text in kept]
-    count = len(texts) - len(kept) + hidden
     more = f"{count} more warning{'s' if count > 1 else ''}: see report.html."
     return [*lines, Text(more, "yellow")] if count else [*lines]
 

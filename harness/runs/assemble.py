@@ -50,7 +50,7 @@ def run_evidence(
         data = data_of(data, task.request)
         unlearned = {index: forget_rows(logits, rows) for index, logits in unlearned.items()}
     evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
-    return replace(evidence, probes=probed or {})
+    return evidence if probed is None else replace(evidence, probes=probed.arrays, unprobed=probed.reasons)
 
 
 def assemble(

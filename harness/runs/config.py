@@ -83,7 +83,11 @@ class RunConfig:
     ] = None
     budget_fraction: Annotated[
         float | None,
-        Option("Limit as a fraction of retraining.", shown="the task's", bounds=Real(0, 1000, above=True)),
+        Option(
+            "Limit as a fraction of retraining; comma-separated fractions get a run each, and a curve.",
+            shown="the task's",
+            bounds=Real(0, 1000, above=True),
+        ),
     ] = None
     clock: Annotated[Clock, Option("Limit seconds, CPU seconds, or examples drawn from the loaders.")] = "wall"
     no_wait: Annotated[bool, Option("Measure retraining immediately, even if the machine is busy.")] = False

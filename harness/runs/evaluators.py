@@ -197,7 +197,9 @@ def _record(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes) -> Evalua
     if evidence.phi_only and entry.info.needs != "phi":
         return _unmet(entry, "it needs logits, and only phi was supplied")
     if missing := [name for name in entry.info.probes if name not in evidence.probes]:
-        return _unmet(entry, f"it needs the weights of the models, for the probe {missing[0]}")
+        return _unmet(
+            entry, evidence.unprobed.get(missing[0], f"it needs the weights of the models, for the probe {missing[0]}")
+        )
     try:
         result = entry.info.evaluate(evidence)
     except BaseException as error:

@@ -91,7 +91,7 @@ class Plan:
         trial: ``train_s`` is an estimate from a trial step, not from earlier training.
         limit: expected limit of a model; None if unknown.
         cache_mib, run_mib: what the run will write.
-        host_mib: memory of the host for weights and outputs of all models.
+        host_mib: memory of the host for the outputs of all models.
         probes: what is computed from the weights of all models, by name.
         choice: what the choice of the forget set by models takes; empty if there is nothing to choose.
     """
@@ -147,7 +147,7 @@ class Plan:
         memory = hardware.memory_mib()
         if self.host_mib > memory:
             raise UsageError(
-                f"{self.models} models of {self.task.name} need {_mib(self.host_mib)} of memory for their weights and outputs, "
+                f"{self.models} models of {self.task.name} need {_mib(self.host_mib)} of memory for their outputs, "
                 f"but the machine has {_mib(memory)}. Reduce --models."
             )
 
@@ -188,7 +188,7 @@ class Plan:
         yield "Total", self.total
         parallel = self.config.workers
         each = f"{_mib(self.config.memory_mib)} at most for {'the sandbox' if parallel == 1 else f'each of {parallel} sandboxes'}"
-        yield "Memory", f"{each}; {_mib(self.host_mib)} for weights and outputs of all models"
+        yield "Memory", f"{each}; {_mib(self.host_mib)} for the outputs of all models"
         free = _mib(free_mib(cache_root()))
         yield "Disk", f"{_mib(self.cache_mib)} in the cache ({free} free), {_mib(self.run_mib)} in the run folder"
         yield "Verdict", self.verdict_notice() or f"possible with {self.models} models"
@@ -274,7 +274,7 @@ def make_plan(
         probes=tuple(one.name for one in probes),
         trial=trial,
         choice=choice,
-        host_mib=(models * (len(ROLES) * sizes.outputs + sizes.weights) + unlearnings * sizes.outputs) / MIB,
+        host_mib=(models * len(ROLES) + unlearnings) * sizes.outputs / MIB,
     )
 
 
@@ -307,7 +307,7 @@ class _Sizes:
     def of(cls, references: References, network: Population) -> _Sizes:
         data, queries = references.data, len(references.queries.names)
         rows = sum(len(data.split(name)) for name in SPLITS) + queries * len(data.forget)
-        weights = sum(array.nbytes for array in network.weights.values())
+        weights = sum(array.nbytes for array in network.state(0).values())
         return cls(rows * len(data.class_names) * FLOAT_BYTES, weights)
 
 

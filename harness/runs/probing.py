@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,18 @@ from harness.runs.store import RunStore
 from harness.tasks.task import Task
 from reference_models.networks.recipe import derive_seed
 
-Probed = dict[str, dict[str, Arrays]]
-"""Probe -> population -> name -> array, first axis model."""
+
+@dataclass(frozen=True)
+class Probed:
+    """What the probes of a run computed.
+
+    Attributes:
+        arrays: probe -> population -> name -> array, first axis model.
+        reasons: why a probe is not among them, a clause by probe.
+    """
+
+    arrays: dict[str, dict[str, Arrays]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def names_of_run(config: RunConfig, task: Task) -> tuple[str, ...]:
@@ -52,6 +63,7 @@ def probe_run(
     """Compute the probes of a run's models, and return their arrays.
 
     A probe is left out, with a notice, if it cannot be computed for the task, or if the weights of a finished model are gone.
+    A probe of the first models alone has the outcomes with as low an index.
 
     Args:
         probes: the probes.
@@ -61,34 +73,36 @@ def probe_run(
         failed_as: how failed models count.
         progress: shows progress and notices.
     """
-    finished = [one for one in outcomes if one.status.finished]
-    found: Probed = {}
-    for probe in probes if finished else ():
-        to_probe = [_to_probe(store, probe, one) for one in finished]
+    found = Probed()
+    for probe in probes if any(one.status.finished for one in outcomes) else ():
+        probing = Probing(references, probe)
+        chosen = [one for one in outcomes if probe.models is None or one.index < probing.covered(models)]
+        to_probe = [_to_probe(store, probing.name, one) for one in chosen if one.status.finished]
         why = probe.refuses(references.task)
         if references.task.request is not None:
             why = "a request of a stream begins with models that are no reference models"
         if not why and any(not one.results.exists() and not one.weights.exists() for one in to_probe):
             why = "the run did not keep the weights of its models; run it with --keep-weights, or with the evaluator"
+        if not why:
+            probing.compute(models, to_probe, progress)
+            arrays: dict[str, Arrays] = {role: probing.results(role, models) for role in ROLES}
+            why = "" if all(arrays.values()) else probe.nothing
         if why:
+            found.reasons[probe.name] = why
             progress.notice(f"The probe {probe.name} is not computed: {why}.")
             continue
-        probing = Probing(references, probe)
-        probing.compute(models, to_probe, progress)
-        arrays: dict[str, Arrays] = {role: probing.results(role, models) for role in ROLES}
-        if all(arrays.values()):
-            arrays["unlearned"] = _unlearned(probe, arrays["original"], outcomes, store, failed_as)
-            found[probe.name] = arrays
+        arrays["unlearned"] = _unlearned(probing.name, arrays["original"], chosen, store, failed_as)
+        found.arrays[probe.name] = arrays
     return found
 
 
-def _to_probe(store: RunStore, probe: Probe, outcome: ModelOutcome) -> ToProbe:
+def _to_probe(store: RunStore, name: str, outcome: ModelOutcome) -> ToProbe:
     seed = derive_seed("probe", outcome.seed, outcome.index)
-    return ToProbe(store.weights_file(outcome.index), seed, store.probe_file(outcome.index, probe.name))
+    return ToProbe(store.weights_file(outcome.index), seed, store.probe_file(outcome.index, name))
 
 
 def _unlearned(
-    probe: Probe,
+    name: str,
     originals: Mapping[str, NDArray[Any]],
     outcomes: Sequence[ModelOutcome],
     store: RunStore,
@@ -97,9 +111,9 @@ def _unlearned(
     """Return the arrays of the unlearned models that count, in the order of the evidence."""
     counted = [one for one in outcomes if one.status.finished or failed_as == "noop"]
     rows = [
-        {name: array[0] for name, array in store.probed(one.index, probe.name).items()}
+        {key: array[0] for key, array in store.probed(one.index, name).items()}
         if one.status.finished
-        else {name: array[one.original] for name, array in originals.items()}
+        else {key: array[one.original] for key, array in originals.items()}
         for one in counted
     ]
-    return {name: np.stack([row[name] for row in rows]) for name in originals}
+    return {key: np.stack([row[key] for row in rows]) for key in originals}

@@ -75,7 +75,7 @@ def returned_before(
 ) -> Population:
     """Return the models that the request before returned, with logits on the examples of this request's reference models.
 
-    The logits are stored in the run folder; the weights are read from that of the request before, and are empty without it.
+    The logits are stored in the run folder; the weights are read from that of the request before, if it is still there.
     """
     before = request_folder(folder.parent, request.number - 1)
     places = _places(before, request)
@@ -86,11 +86,11 @@ def returned_before(
             f"The models that request {request.number - 1} returned are not in {before}. Run the whole stream again."
         )
     store = RunStore(before)
-    states = [store.weights(index) for index in places] if kept else []
     if not stored.exists():
         pictures, answers = references.query_pictures(), []
-        with progress.step("computing logits", len(states)) as step:
-            for state in states:
+        with progress.step("computing logits", len(places)) as step:
+            for index in places:
+                state = store.weights(index)
                 answers.append(logits_of(references.spec, state, references.data, references.device, pictures))
                 step.advance()
         atomic_write_bytes(stored, save({name: np.stack([one[name] for one in answers]) for name in answers[0]}))
@@ -100,7 +100,7 @@ def returned_before(
         "original",
         tuple(seeds[chain] for chain in request.models),
         {name: logits[name] for name in SPLITS},
-        {name: np.stack([state[name] for state in states]) for name in states[0]} if states else {},
+        (lambda index: store.weights(places[index])) if kept else None,
         (key_of({"run": request.previous, "models": list(request.models)}),),
         from_cache=False,
         queries={name: logits[key(name)] for name in references.queries.names},

@@ -36,6 +36,8 @@ MATRIX = "matrix.json"
 """File in a folder with a run for each of several versions of torch."""
 STREAM = "stream.json"
 """File in a folder with a run for each request of a stream."""
+BUDGETS = "budgets.json"
+"""File in a folder with a run for each of several budgets."""
 WEIGHTS, PLUGIN_STATE = "weights.safetensors", "state.bin"
 LOCK = ".lock"
 INDEX = re.compile(r"[0-9]{4,9}")
@@ -66,7 +68,7 @@ def _content(folder: Path) -> str:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (RUN, MATRIX, STREAM))
+    return any((folder / name).exists() for name in (RUN, MATRIX, STREAM, BUDGETS))
 
 
 def _clear(folder: Path) -> None:
@@ -168,6 +170,10 @@ class RunStore:
             raise RunNotFoundError(
                 f"{folder} is a stream of requests, and each request is a run of its own. Pass one of these, e.g. "
                 f"{folder / 'request-1'}."
+            )
+        if (folder / BUDGETS).is_file():
+            raise RunNotFoundError(
+                f"{folder} has a run for each of several budgets. Pass one of them, {folder}/budget-SHARE."
             )
         if not (folder / RUN).is_file():
             raise RunNotFoundError(

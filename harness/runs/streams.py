@@ -164,7 +164,7 @@ def _one(
 ) -> RunResult:
     """Answer a request, or return its result if it has been answered."""
     place = request_folder(folder, number)
-    if (place / REPORT_NAME).is_file() and _whole(place):
+    if (place / REPORT_NAME).is_file() and whole(place):
         return RunResult(load_report(place), place)
     if (place / RUN).is_file():
         return resume(place, progress, workers)
@@ -185,8 +185,8 @@ def _left(folder: Path, config: RunConfig) -> tuple[int, ...]:
     )
 
 
-def _whole(folder: Path) -> bool:
-    """Return whether every model has ended; a report can be made of a run that was stopped, too."""
+def whole(folder: Path) -> bool:
+    """Return True if every model of a run has ended; a report can be made of a run that was stopped, too."""
     report = load_report(folder)
     planned = report.design.originals * report.design.repeats
     return len(RunStore(folder).finished()) == len(report.models) and len(report.models) == planned

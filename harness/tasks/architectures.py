@@ -19,6 +19,7 @@ from harness.tasks.yaml.wording import listed, near_match
 from reference_models.networks.recipe import LIBRARIES, ArchitectureSpec
 
 MOST_LAYERS = 100
+MOST_COMPARED = 16
 SIZE = Whole(1, 65_536)
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 ARCHITECTURES = {
@@ -48,12 +49,15 @@ class ArchitectureSection(Section):
     options: dict[str, JsonValue] = Field(default_factory=dict)
     init: Annotated[Annotated[tuple[Text, ...], Field(min_length=1)] | None, BeforeValidator(_listed)] = None
     init_except: tuple[Text, ...] | None = None
+    layers: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_COMPARED)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> ArchitectureSection:
         _check_names(self)
         if self.init_except is not None and self.init is None:
             raise ValueError("init_except needs init, the file of initial weights")
+        if twice := [name for name in self.layers or () if self.layers and self.layers.count(name) > 1]:
+            raise ValueError(f"layers names {twice[0]!r} twice")
         if ":" not in self.network:
             _check_known(self.network, self.options)
         return self

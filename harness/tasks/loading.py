@@ -51,7 +51,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
-_OPTIONAL = ("journal", "sisa", "forget", "deletions", "evaluators")
+_OPTIONAL = ("journal", "sisa", "forget", "deletions", "never_trained", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 
@@ -167,6 +167,7 @@ def _task(definition: schema.TaskFile, source: str, base_dir: Path) -> Task:
         margins=Margins(**definition.margins.model_dump()),
         folder=base_dir,
         evaluators=definition.evaluators,
+        layers=definition.architecture.layers or (),
         sisa=None if definition.sisa is None else SisaRequest(**definition.sisa.model_dump()),
         deletions=len(definition.deletions or ()),
         choice=_choice(definition, base_dir),

@@ -91,6 +91,8 @@ class TaskData:
         vocabulary: number of token ids in inputs that are whole numbers; None for other inputs.
         requests: of a stream, the number of the request, from 1, that deletes each forget example, shape (n_forget,), int64;
             None for a task with a single forget set.
+        never_trained: positions in the validation set, ascending, of the examples that methods are also asked to forget, though
+            no model was trained on them, int64; None for none. Methods get them in the forget set instead of the validation set.
     """
 
     retain: Split
@@ -102,6 +104,7 @@ class TaskData:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
     requests: NDArray[np.int64] | None = None
+    never_trained: NDArray[np.int64] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -131,6 +134,8 @@ class TaskData:
                 sha.update(b"true:")
                 sha.update(np.ascontiguousarray(split.true_labels).data)
         sha.update(repr((self.class_names, self.mean, self.std, self.vocabulary)).encode())
+        if self.never_trained is not None:
+            sha.update(repr(("never trained", self.never_trained.tolist())).encode())
         return sha.hexdigest()
 
 
@@ -162,6 +167,7 @@ class Undivided:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
+    never_trained: NDArray[np.int64] | None = None
 
 
 ScoredBy = Literal["memorised", "easy", "similar", "influential"]
@@ -288,6 +294,7 @@ class Task:
         source: origin of the task: a file or a distribution.
         folder: base of relative paths in ``definition``; None for a task without a file.
         evaluators: names of evaluators to use besides the default ones.
+        layers: names of modules of the network whose outputs are compared; empty for those of bundled networks.
         deletions: number of requests of a stream; 0 for a task with a single forget set. The forget set of a stream is what all
             its requests delete.
         request: the request of a stream that this task is; its forget set is what this and all earlier requests delete. None
@@ -311,6 +318,7 @@ class Task:
     margins: Margins = field(default_factory=Margins)
     folder: Path | None = None
     evaluators: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
     deletions: int = 0
     request: Request | None = None
     choice: ForgetChoice | None = None

@@ -26,7 +26,7 @@ def logits(seed: int, *models: int) -> dict[str, NDArray[np.float32]]:
 
 
 POPULATIONS = {
-    role: Population(role, (0, 1, 2), logits(n, 3), {}, (), True, queries={"flip": logits(10 + n, 3)["forget"]})
+    role: Population(role, (0, 1, 2), logits(n, 3), None, (), True, queries={"flip": logits(10 + n, 3)["forget"]})
     for n, role in enumerate(("original", "retrained", "control"))
 }  # type: ignore[arg-type]
 UNLEARNED = {n: {**logits(20 + n), key("flip"): logits(30 + n)["forget"]} for n in (0, 2)}

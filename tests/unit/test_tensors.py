@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from harness.core import rows
 from harness.core.rows import Rows, chunks
-from harness.core.tensors import DTYPES, TensorFileError, map_tensors, write_tensors
+from harness.core.tensors import DTYPES, TensorFileError, map_tensors, read_row, write_tensors
 
 
 def arrays() -> dict[str, NDArray[np.generic]]:
@@ -49,6 +49,22 @@ def test_a_list_of_arrays_is_joined_and_written_in_pieces(tmp_path: Path, monkey
     write_tensors(tmp_path / "a.safetensors", {"x": list(parts)})
 
     np.testing.assert_array_equal(load_file(tmp_path / "a.safetensors")["x"], np.concatenate(parts))
+
+
+def test_a_row_of_each_array_is_read_alone(tmp_path: Path) -> None:
+    stacked = {name: array for name, array in arrays().items() if array.shape == (5, 3)} | {"counts": np.arange(5)}
+    write_tensors(tmp_path / "a.safetensors", stacked)
+
+    for row in range(5):
+        assert same(read_row(tmp_path / "a.safetensors", row), {name: array[row] for name, array in stacked.items()})
+
+
+@pytest.mark.parametrize("row", [-1, 5])
+def test_a_row_that_is_not_there_is_refused(tmp_path: Path, row: int) -> None:
+    write_tensors(tmp_path / "a.safetensors", {"x": np.zeros((5, 2), np.float32)})
+
+    with pytest.raises(TensorFileError, match=r"has the shape \[5, 2\] and no row"):
+        read_row(tmp_path / "a.safetensors", row)
 
 
 def test_writing_to_a_mapped_array_leaves_the_file_alone(tmp_path: Path) -> None:

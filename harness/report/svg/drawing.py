@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from harness.core.text import harmless
 
 LARGEST = 1e290  # larger values are clipped: differences between them could overflow
-CHAR_WIDTH = 7.2  # upper estimate for the page's 13 px sans-serif font
+CHAR_WIDTH = 7.7  # upper estimate for the page's 13 px sans-serif font
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,9 @@ class Picture:
             if at - width_of(text) / 2 > taken:
                 self.words(at, frame.bottom + 18, text)
                 taken = at + width_of(text) / 2 + 3
-        label = shortened(label, int(frame.width / CHAR_WIDTH))
-        self.words((frame.left + frame.right) / 2, frame.bottom + 36, label)
+        middle = (frame.left + frame.right) / 2
+        label = shortened(label, int(2 * min(middle, frame.width - middle) / CHAR_WIDTH))
+        self.words(middle, frame.bottom + 36, label)
 
     def y_axis(self, label: str) -> None:
         """Draw the left axis with its ticks and label."""

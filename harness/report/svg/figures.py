@@ -1,8 +1,8 @@
 """The plots of a report's page: built-in ones, and those selected by the names of any evaluator's arrays.
 
 - ``<name>_unlearned``, ``<name>_control``, ``<name>_noop`` (each 1-D) are drawn as histograms of one figure. Excluded are
-  names that end in ``_per_class`` or ``_per_model`` (a value per class or model) and p-values (``p``), which repeat their
-  statistic.
+  names that end in ``_per_class``, ``_per_model`` or ``_per_stratum`` (a value per class, model or stratum) and p-values
+  (``p``), which repeat their statistic.
 - If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
 - ``memory_<condition>`` metrics of ``durability`` are drawn by condition, over the band of the control.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
@@ -15,14 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.report.document import EvaluatorRecord, Report
+from harness.report.strata import STRATA
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
 from harness.report.svg.recovery_figure import recovery
+from harness.report.svg.strata_plot import strata_figure
 from harness.report.words import plain
 
 KINDS = ("control", "noop", "unlearned")  # drawn in this order, the plugin's on top
-NOT_DRAWN = ("_per_class", "_per_model")
+NOT_DRAWN = ("_per_class", "_per_model", "_per_stratum")
 P_VALUES = "p"
 ROC_X, ROC_Y = "roc_fpr", "roc_tpr"
 KS, DISTANCE, NULL = "ks", "d", "d_null_quantiles"
@@ -75,6 +77,7 @@ KS_TITLE = "Kolmogorov-Smirnov distance by forgotten example"
 def figures(report: Report) -> list[Figure | Missing]:
     """Return all plots of the page in order; a plot without data is replaced by the reason."""
     first: list[Figure | Missing] = [trade_off(report), _curve(report), *_epsilons(report), _ks(report)]
+    first += [strata_figure(report)] if report.evaluator(STRATA) else []
     rest = [figure for record in report.evaluators for figure in _of_evaluator(record)]
     last = [accuracies(report), times(report), model_parts(report), phases(report)]
     return [*first, *rest, *(one for one in last if one is not None)]

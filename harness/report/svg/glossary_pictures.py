@@ -10,6 +10,7 @@ from functools import cache
 from statistics import fmean
 
 from harness.report.svg.drawing import Frame, Picture
+from harness.report.svg.glossary_attacks import by_memorisation, class_forgetting, collateral, joint
 from harness.report.svg.glossary_parts import (
     bars,
     curve,
@@ -348,4 +349,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "divergence": divergence,
     "klom": klom,
     "variance": variance,
+    "retained-examples": collateral,
+    "forgotten-classes": class_forgetting,
+    "whole-models": joint,
+    "by-memorisation": by_memorisation,
 }

@@ -40,7 +40,7 @@ def bars(items: Sequence[Bar], limit_s: float | None, title: str, description: s
     if limit_s is not None:
         y = picture.py(limit_s)
         picture.path([(FRAME.left, y), (FRAME.right, y)], "line limit")
-        picture.words(FRAME.right, y - 5, f"limit {duration(limit_s)}", "end", "name")
+        picture.words(FRAME.right, FRAME.top + 10, f"dashed: limit {duration(limit_s)}", "end", "name")
     return picture.text()
 
 

@@ -156,7 +156,7 @@ def roc(rates: Values, series: Sequence[Series], title: str) -> str:
     """
     scale = Scale(float(rates.min()), 1, log=True)
     picture = Picture(SQUARE, scale, scale, title, _described_roc(rates, series))
-    picture.x_axis("false positive rate: retrained models mistaken for unlearned")
+    picture.x_axis("false positive rate: retrained taken for unlearned")
     picture.y_axis("true positive rate: unlearned models detected")
     frame = SQUARE
     picture.path([(frame.left, frame.bottom), (frame.right, frame.top)], "line mark")

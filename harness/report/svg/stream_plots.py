@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.evaluation import Metric
 from harness.report.stream_document import RequestSummary, StreamReport
-from harness.report.svg.drawing import Frame, Picture, Scale, padded
+from harness.report.svg.drawing import Scale
 from harness.report.svg.figure import Figure
+from harness.report.svg.lines import Line, line_plot, marked_axis
 
-FRAME = Frame(width=480, height=300, left=58, right=452, top=14, bottom=246)
 UNITS = {"wall": "s", "cpu": "CPU s", "steps": "examples"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a plot.
-
-    Attributes:
-        kind: class of the line: unlearned, control, noop or mark.
-        points: (request, value, low, high); without an interval, the ends are the value.
-        hint: name of the line in tooltips.
-        label: written at its last point; empty for none.
-    """
-
-    kind: str
-    points: tuple[tuple[int, float, float, float], ...]
-    hint: str
-    label: str = ""
 
 
 def stream_figures(report: StreamReport) -> list[Figure]:
@@ -39,9 +21,9 @@ def stream_figures(report: StreamReport) -> list[Figure]:
         ("Accuracy on the retain set", "accuracy, %", _accuracy(report.requests, "retain"), ""),
         ("Accuracy on the test set", "accuracy, %", _accuracy(report.requests, "test"), ""),
         (
-            "Attack on the examples of each request",
-            "AUC of LiRA",
-            _attacks(report),
+            "Memory left of the examples of each request",
+            "% of the originals' memory",
+            _memory(report),
             "A line for each request, from its own request on. A rising line: the examples come back.",
         ),
         (
@@ -60,43 +42,10 @@ def stream_figures(report: StreamReport) -> list[Figure]:
 
 def plot(title: str, axis: str, lines: Sequence[Line], requests: int) -> str:
     """Return the SVG of lines over the requests."""
-    values = [value for line in lines for _, *ends in line.points for value in ends]
-    description = "; ".join(
-        f"{line.hint}: " + ", ".join(f"{at}: {y:.3g}" for at, y, _, _ in line.points) for line in lines
+    marks = [(number, str(number)) for number in range(1, requests + 1)]
+    return line_plot(
+        title, axis, lines, Scale(0.6, requests + 0.4), lambda picture: marked_axis(picture, marks, "after request")
     )
-    picture = Picture(FRAME, Scale(0.6, requests + 0.4), padded(values), title, description)
-    _axis(picture, requests)
-    picture.y_axis(axis)
-    for line in lines:
-        places = [(picture.px(at), picture.py(y)) for at, y, _, _ in line.points]
-        if len(places) > 1:
-            picture.path(places, f"line {line.kind}")
-        _marks(picture, line)
-    return picture.text()
-
-
-def _axis(picture: Picture, requests: int) -> None:
-    frame = picture.frame
-    picture.path([(frame.left, frame.bottom), (frame.right, frame.bottom)], "axis")
-    for number_ in range(1, requests + 1):
-        at = picture.px(number_)
-        picture.path([(at, frame.bottom), (at, frame.bottom + 4)], "axis")
-        picture.words(at, frame.bottom + 18, str(number_))
-    picture.words((frame.left + frame.right) / 2, frame.bottom + 36, "after request")
-
-
-def _marks(picture: Picture, line: Line) -> None:
-    """Draw the points of a line, with intervals of the unlearned models alone."""
-    for at, y, low, high in line.points:
-        x = picture.px(at)
-        group = picture.element("g", {"class": f"spot {line.kind}"})
-        picture.element("title", {}, f"{line.hint}, request {at}: {y:.3g} ({low:.3g} to {high:.3g})", group)
-        picture.element("circle", {"cx": f"{x:.1f}", "cy": f"{picture.py(y):.1f}", "r": "3.5"}, parent=group)
-        if line.kind == "unlearned" and high > low:
-            picture.whisker(picture.py(low), picture.py(high), x, upright=True)
-    if line.label and line.points:
-        at, y, _, _ = line.points[-1]
-        picture.words(picture.px(at) + 8, picture.py(y) + 4.5, line.label, "start", "name")
 
 
 def _accuracy(requests: Sequence[RequestSummary], split: str) -> list[Line]:
@@ -104,13 +53,16 @@ def _accuracy(requests: Sequence[RequestSummary], split: str) -> list[Line]:
     return _with_ends_of_scale(found, f"{split} accuracy", 100.0)
 
 
-def _attacks(report: StreamReport) -> list[Line]:
+def _memory(report: StreamReport) -> list[Line]:
     lines: list[Line] = []
     for request in report.requests:
-        own = [(one.after, one.metric) for one in report.attacks if one.request == request.number]
-        found = _with_ends_of_scale(own, f"examples of request {request.number}", 1.0, f"{request.number}")
-        lines += found
-    return lines
+        own = [(one.after, one.memory) for one in report.attacks if one.request == request.number]
+        lines += _with_ends_of_scale(own, f"examples of request {request.number}", 100.0, f"{request.number}")
+    ends_of_scale: dict[str, Line] = {}
+    for line in lines:  # those of the first request, which go through all requests
+        if line.kind != "unlearned":
+            ends_of_scale.setdefault(line.kind, line)
+    return [*ends_of_scale.values(), *(line for line in lines if line.kind == "unlearned")]
 
 
 def _with_ends_of_scale(found: Sequence[tuple[int, Metric]], hint: str, factor: float, label: str = "") -> list[Line]:

@@ -18,6 +18,8 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from harness_evaluators.common.clopper_pearson import DELTA as DELTA
+
 Counts = NDArray[np.integer]
 Logs = NDArray[np.floating]
 Values = NDArray[np.float64]
@@ -30,7 +32,6 @@ end of its closed interval, the lower one above the upper one if no attack reach
 predicted as unlearned.
 """
 
-DELTA = 1e-5
 CAP = 50.0
 BUCKET = 0.5
 """Width of the buckets of epsilon; each is worth half the points of the one below it."""

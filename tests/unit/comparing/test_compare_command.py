@@ -14,6 +14,7 @@ from harness.cli.root import cli
 from harness.comparing import LoadedReport
 from harness.errors import NotComparableError, OutputUnwritableError, RunNotFoundError, UsageError
 from harness.report.writing import write_report
+from tests.markup import Tags
 from tests.unit.comparing.samples import loaded, under_torch
 
 
@@ -65,6 +66,17 @@ def test_runs_on_several_tasks_have_a_table_for_each_task(runs: list[Path], tmp_
     assert ended.stdout.index("2 methods on faces") < ended.stdout.index("2 methods on digits")
     assert "on rows" not in ended.stdout
     assert f"Not compared: the only run on rows, {more[-1]}." in ended.stderr
+
+
+def test_the_page_of_runs_on_several_tasks_has_a_part_for_each_task(runs: list[Path], tmp_path: Path) -> None:
+    more = saved(tmp_path / "more", **on_task("digits", finetune=0.7, scrub=0.8))
+
+    assert call(*runs, *more, "-o", tmp_path / "c.html").exit_code == 0
+    page = Tags((tmp_path / "c.html").read_text())
+    ids = [attributes["id"] for _, attributes in page.seen if "id" in attributes]
+    assert page.text.index("2 methods on faces") < page.text.index("2 methods on digits")
+    assert page.text.count("What the metrics measure") == 1
+    assert len(ids) == len(set(ids))
 
 
 def test_runs_that_are_each_the_only_one_on_their_task_are_refused(runs: list[Path], tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ def three() -> Comparison:
     return compare([loaded("finetune", 0.8), loaded("scrub", 0.6), loaded("noop", 0.9)])
 
 
+def test_what_does_nothing_stands_last_unless_it_is_the_baseline() -> None:
+    given = [loaded("finetune", 0.8), loaded("noop", 0.9), loaded("scrub", 0.6)]
+
+    assert [one.label for one in compare(given).methods] == ["finetune", "scrub", "noop"]
+    assert [one.label for one in compare(given[1:]).methods] == ["noop", "scrub"]
+
+
 def on_terminal(made: Comparison, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     print_comparison(made, console)
@@ -107,9 +114,8 @@ def test_the_page_runs_nothing_and_fetches_nothing() -> None:
     tags = Tags(page)
 
     assert {tag for tag, _ in tags.seen} & {"script", "link", "img", "iframe", "object", "embed"} == set()
-    assert [
-        name for _, attributes in tags.seen for name in attributes if name in {"src", "href"} or name.startswith("on")
-    ] == []
+    assert all(str(attributes["href"]).startswith("#") for _, attributes in tags.seen if "href" in attributes)
+    assert [name for _, attributes in tags.seen for name in attributes if name == "src" or name.startswith("on")] == []
     assert "default-src 'none'" in page
     assert "url(" not in page
 

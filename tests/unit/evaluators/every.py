@@ -20,10 +20,12 @@ from harness_evaluators import (
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
@@ -40,10 +42,12 @@ EVERY = (
     forgetting,
     forgetting_quality,
     interclass_confusion,
+    joint,
     klom,
     ks,
     lira,
     membership,
+    strata,
     variance,
 )
 ON_LOGITS = tuple(module for module in EVERY if module is not efficiency)

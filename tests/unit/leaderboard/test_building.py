@@ -38,6 +38,25 @@ def test_runs_are_ranked_by_their_way_to_perfect(tmp_path: Path) -> None:
     assert (board.rows[0].way.low, board.rows[0].way.high) == pytest.approx((0.825, 0.925))
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["unchanged weights", "by its name"])
+def test_what_does_nothing_never_stands_between_methods_of_its_rank(tmp_path: Path, named: bool) -> None:
+    same = [outcome(index, unchanged=True) for index in range(8)]
+    for name, auc in (("best", 0.55), ("tied", 0.85), ("worse", 0.95), ("also-tied", 0.87)):
+        saved(tmp_path, name, auc)
+    saved(tmp_path, "noop" if named else "idle", 0.86, **({} if named else {"outcomes": same}))
+
+    board = only(tmp_path)
+    assert [row.label for row in board.rows] == ["best", "tied", "also-tied", "noop" if named else "idle", "worse"]
+    assert [row.rank and row.rank.first for row in board.rows] == [1, 2, 2, 2, 5]
+
+
+def test_without_ranks_what_does_nothing_follows_the_methods(tmp_path: Path) -> None:
+    for name in ("a", "noop", "z"):
+        saved(tmp_path, name, 0.6, None, evaluators=(evaluator("lira", metric(0.6, None)),))
+
+    assert [row.label for row in only(tmp_path).rows] == ["a", "z", "noop"]
+
+
 def test_what_overshoots_is_no_better_than_what_falls_short(tmp_path: Path) -> None:
     saved(tmp_path, "short", 0.6)
     saved(tmp_path, "over", 0.4)

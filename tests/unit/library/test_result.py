@@ -13,6 +13,11 @@ from harness.report.writing import write_report
 from tests.markup import Tags
 from tests.unit.report.examples import PLUGIN, auc_metric, build_report, evaluator, outcome, plugin_error, timeout
 
+PARTS = (
+    *("onfaces", "PARTIAL", "FAILED", "Warning:", "unlearnedmodels(from", "liraauc0.580", "liranone:", "Models:"),
+    *("pluginraised", "overthetimelimit", "Readthetraceback", "Dolesswork", "Time:", "Runner:", "runs/r/report.json"),
+)
+"""Texts of a summary without spaces, in order."""
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e"
 
 
@@ -85,10 +90,28 @@ def test_the_table_tells_what_became_of_failed_models() -> None:
 
 
 def test_a_run_without_metrics_has_a_table_that_says_so() -> None:
-    text = Tags(of(evaluators=(), outcomes=[plugin_error(0)])._repr_html_()).text
-
+    text = Tags(of(evaluators=())._repr_html_()).text
     assert "No metric could be computed." in text
+
+    text = Tags(of(evaluators=(), outcomes=[plugin_error(0)])._repr_html_()).text
     assert "FAILED" in text
+    assert "No metric" not in text
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_terminal_and_notebook_say_the_same_in_the_same_order(failed: bool) -> None:
+    ends = [plugin_error(index) for index in range(3)] if failed else [outcome(0), outcome(1), timeout(2)]
+    lira = evaluator("lira", auc_metric(), auc_metric(name="none", value=None, note="Too few models."))
+    made = of(Path("runs/r"), outcomes=ends, evaluators=() if failed else (lira,))
+    card = "".join(Tags(made._repr_html_()).text.split())
+    terminal = "".join(str(made).split())
+    texts = [text for text in PARTS if text in terminal]
+
+    assert texts == [text for text in PARTS if text in card]
+    for said in (terminal, card):
+        places = [said.index(text) for text in texts]
+        assert places == sorted(places), texts
+    assert len(texts) >= (6 if failed else 9)
 
 
 def test_nothing_a_plugin_wrote_becomes_markup() -> None:

@@ -194,7 +194,7 @@ def test_a_failed_model_is_marked_in_the_time_plot_by_colour_and_by_a_cross() ->
 
     assert re.findall('<rect class="([^"]*)"', svg) == ["bar unlearned", "bar bad", "bar bad"]
     assert svg.count('class="cross"') == 4
-    assert ">limit 1.00 s</text>" in svg
+    assert ">dashed: limit 1.00 s</text>" in svg
 
 
 def test_a_run_that_never_charged_time_has_no_time_plot() -> None:

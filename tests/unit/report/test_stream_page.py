@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from harness.cli.root import cli
 from harness.errors import ReportInvalidError, RunNotFoundError
 from harness.evaluation import Interval, Metric
 from harness.report.records import PluginRecord
@@ -65,7 +67,10 @@ def _report(*requests: RequestSummary, plugin: str = "method") -> StreamReport:
         plugin=PluginRecord(plugin, "m", "d", "1", "script", ""),
         runner="process",
         requests=requests,
-        attacks=tuple(AttackRecord(request=s, after=t, metric=_metric("auc", 0.6, unit="")) for s, t in pairs),
+        attacks=tuple(
+            AttackRecord(request=s, after=t, metric=_metric("auc", 0.6, unit=""), memory=_metric("memory_left", 0.3))
+            for s, t in pairs
+        ),
         erosion=erosion,
         warnings=(),
     )
@@ -81,10 +86,12 @@ def test_a_summary_is_written_with_its_page_and_read_again(tmp_path: Path) -> No
     page = (tmp_path / PAGE).read_text()
     assert page.count("<svg") == 4
     assert 'href="request-2/report.html"' in page
+    assert all(word in page for word in ("--unlearned:", ".line.unlearned {", ".spot.mark {"))
 
 
-def test_the_schema_that_is_shipped_is_the_models() -> None:
+def test_the_schema_that_is_shipped_and_printed_is_the_models() -> None:
     assert STREAM_SCHEMA_PATH.read_text() == stream_schema_text()
+    assert CliRunner().invoke(cli, ["schema", "--stream"]).output == stream_schema_text()
 
 
 def test_a_summary_against_the_schema_is_not_written(tmp_path: Path) -> None:
@@ -125,7 +132,7 @@ def test_the_terminal_has_a_column_for_each_request_and_fits(tmp_path: Path) -> 
     ("loss", "back", "words"),
     [
         (0.1, 0.2, ["below that of retrained", "come back"]),
-        (-0.1, -0.2, ["above that of retrained", "fell"]),
+        (-0.1, -0.2, ["above that of retrained", "went on falling"]),
         (0.01, 0.01, ["does not differ visibly", "No return of earlier requests is seen"]),
     ],
 )
@@ -139,11 +146,12 @@ def test_without_an_interval_no_return_is_claimed() -> None:
     second = _request(2, 0.1, back=0.2)
     bare = tuple(replace(one, interval=None) if one.name == "reversal" else one for one in second.metrics)
 
-    assert "takes more models" in sentence([_request(1, 0.0), second.model_copy(update={"metrics": bare})], (), 2)
+    assert "more models are needed" in sentence([_request(1, 0.0), second.model_copy(update={"metrics": bare})], (), 2)
 
 
 def test_a_request_without_a_returned_model_has_no_numbers() -> None:
     failed = _request(1, 0.0, returned=0)
 
     assert sentence([failed], (), 2) == "No model was returned at the first request."
-    assert rows(_report(failed))[0][5] == "–"
+    assert "ended at request 2" in sentence([_request(1, 0.0), _request(2, 0.0, returned=0)], (), 2)
+    assert rows(_report(failed))[0][6] == "–"

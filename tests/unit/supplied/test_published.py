@@ -46,8 +46,8 @@ def test_a_pulled_population_is_used_on_another_machine_and_nothing_is_trained(
         assert there[role].from_cache
         for name, logits in here[role].logits.items():
             np.testing.assert_array_equal(there[role].logits[name], logits)
-        for name, weights in here[role].weights.items():
-            np.testing.assert_array_equal(there[role].weights[name], weights)
+        if role == "original":
+            np.testing.assert_equal(there[role].state(MODELS - 1), here[role].state(MODELS - 1))
         assert (
             there[role]
             .origins[0]
