@@ -100,6 +100,10 @@ class Evidence:
             the order of ``logits``, or shorter: the first models alone, for a probe that takes much memory. It has the probes
             that the evaluators of the run ask for.
         unprobed: why a probe that an evaluator asks for is not in ``probes``, a clause by probe.
+        twins: per other split, which forgotten examples have an equal or nearly equal example there, shape (n_forget,), bool;
+            splits without such examples are omitted.
+        never_trained: which validation examples methods were also asked to forget, though no model was trained on them, shape
+            (n_validation,), bool; empty if there are none.
         phi_only: True if of each model only phi is known (``harness score``). There are then two classes, and ``logits`` hold
             (phi, 0) for the true class, always 0, and all others: only what is computed from phi has its usual meaning.
     """
@@ -118,6 +122,8 @@ class Evidence:
     subjects: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     phi_only: bool = False
     probes: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
+    twins: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    never_trained: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     unprobed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -55,5 +55,10 @@ def _rows(command: click.Command) -> Iterator[tuple[str, str]]:
         elif isinstance(parameter, click.Option) and not UNTOLD.intersection(parameter.opts):
             record = parameter.get_help_record(context)
             if record is not None:
-                long = next(name for name in parameter.opts if name.startswith("--"))
-                yield long, " ".join(record[1].split()).replace("|", "\\|")
+                names = [next(name for name in found if name.startswith("--")) for found in _spellings(parameter)]
+                yield "` / `".join(names), " ".join(record[1].split()).replace("|", "\\|")
+
+
+def _spellings(option: click.Option) -> list[list[str]]:
+    """Return the names that turn an option on, then those that turn it off, if there are any."""
+    return [names for names in (option.opts, option.secondary_opts) if names]

@@ -46,7 +46,8 @@ def _class(one: type, bases: tuple[type, ...]) -> str:
     for owner in (one, *bases):
         for name, member in vars(owner).items():
             known = isinstance(member, property) or inspect.isfunction(member)
-            if known and not name.startswith("_") and member.__doc__:
+            # pydantic adds methods of its own, whose names begin with "model_"
+            if known and not name.startswith(("_", "model_")) and member.__doc__:
                 members.setdefault(name, member)
     parts = [f"### {one.__name__}\n", Docstring.of(one).body]
     parts += [_member(f"{one.__name__}.{name}", member) for name, member in members.items()]

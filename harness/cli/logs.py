@@ -9,9 +9,9 @@ import click
 
 @click.command("logs", short_help="Show the output of a run's models.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--model", type=click.IntRange(min=0), help="Only this model, with its error and advice.")
+@click.option("--model", type=click.IntRange(min=0), help="Only this model, with its traceback and advice.")
 def logs_command(run: Path, model: int | None) -> None:
-    """Show the output of the models of the run in folder RUN, and how each ended.
+    """Show the output of the models of the run in folder RUN, and the errors of those that failed.
 
     The run may be in progress. Control characters are shown as escapes; the plugin's own output is marked by a bar.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from harness.references.populations import References
@@ -23,21 +24,25 @@ def references_group() -> None:
 @click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
 def build_command(task: str, models: int | None, device: str | None) -> None:
-    """Train and cache the populations of TASK."""
+    """Train and cache the populations of TASK; of a stream, those of every request."""
     from harness.core.cache import take_rebuilt
     from harness.core.progress_bars import RichProgress
     from harness.tasks.twins import find_twins, twin_warnings
 
-    references = _references(task, device)
-    data = references.data
+    whole, lines = _references(task, device), []
+    data = whole.data
     with RichProgress() as progress:
         for text in twin_warnings(find_twins(data), data.sizes()):
             progress.notice(text)
-        populations = references.populations(models or references.task.models, progress)
-        for text in take_rebuilt():
-            progress.notice(text)
-    for role, population in populations.items():
-        click.echo(f"{role}: {len(population.seeds)} models")
+        for references in _requests(whole) if whole.task.deletions else [whole]:
+            populations = references.populations(models or references.task.models, progress)
+            for text in take_rebuilt():
+                progress.notice(text)
+            request = references.task.request
+            at = "" if request is None else f"request {request.number}, "
+            lines += [f"{at}{role}: {len(population.seeds)} models" for role, population in populations.items()]
+    for line in lines:
+        click.echo(line)
 
 
 @references_group.command("choose")
@@ -89,7 +94,7 @@ def import_command(task: str, originals: Path, retrained: Path, control: Path | 
     from harness.core.progress_bars import RichProgress
     from harness.references.importing import import_populations
 
-    references = _references(task, device)
+    references = _no_stream(_references(task, device))
     with RichProgress() as progress:
         found = import_populations(references, originals, retrained, control, progress)
     for one in found:
@@ -114,7 +119,7 @@ def export_command(task: str, output: Path, models: int | None, device: str | No
     from harness.core.progress_bars import RichProgress
     from harness.references.exchange import export, index_text
 
-    references = _references(task, device)
+    references = _no_stream(_references(task, device))
     with RichProgress() as progress:
         index = export(references, models or references.task.models, output, progress)
     click.echo(f"{index_text(index)} {output}")
@@ -134,6 +139,31 @@ def pull_command(source: str) -> None:
     with RichProgress() as progress:
         index = pull(source, progress)
     click.echo(index_text(index))
+
+
+def _requests(whole: References) -> Iterator[References]:
+    """Yield the populations of each request of a stream."""
+    from harness.references.populations import References
+    from harness.tasks.checking import load_data
+    from harness.tasks.loading import request_task
+    from harness.tasks.task import Request
+
+    for number in range(1, whole.task.deletions + 1):
+        task = request_task(whole.task, Request(number, whole.task.deletions))
+        yield References(task, load_data(task), device=whole.device)
+
+
+def _no_stream(references: References) -> References:
+    """Return the populations; raise UsageError if they are a stream's, of which there are several."""
+    from harness.errors import UsageError
+
+    task = references.task
+    if task.deletions:
+        raise UsageError(
+            f"{task.name} is a stream of {task.deletions} requests with reference models for each, which are neither "
+            f"imported nor exported. `harness references build {task.name}` trains them."
+        )
+    return references
 
 
 def _references(task: str, device: str | None) -> References:

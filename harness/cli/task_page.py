@@ -52,6 +52,7 @@ def task_json(summary: TaskSummary) -> str:
         "budget": asdict(task.budget),
         "no_data": summary.no_data,
         "sizes": dict(summary.sizes),
+        "requests": list(summary.requests),
         "shape": list(summary.shape),
         "dtype": summary.dtype,
         "subjects": summary.subjects,
@@ -68,6 +69,8 @@ def _facts(summary: TaskSummary) -> Iterator[tuple[str, str]]:
     task, recipe = summary.task, summary.task.recipe
     yield "from", task.source or "an installed task"
     if summary.sizes:
+        if summary.requests:
+            yield "requests", f"{len(summary.requests)}, of {', '.join(map(str, summary.requests))} examples to forget"
         yield "examples", ", ".join(f"{count} {name}" for name, count in summary.sizes.items())
         shape = " x ".join(map(str, summary.shape))
         subjects = "" if summary.subjects is None else f", of {summary.subjects} subjects"

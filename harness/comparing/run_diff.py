@@ -78,6 +78,9 @@ def diff(first: Path, second: Path) -> RunDiff:
     if len(known) == 2:
         judged = all(report.evaluators for report in known)  # a run without a report has no evaluators yet
         inputs = [_inputs(report, judged=judged) for report in known]
+        if len({report.plugin.distribution for report in known}) == 2:
+            for found in inputs:  # every file of two packages differs, so a list of them says nothing
+                found["method"] = {name: one for name, one in found["method"].items() if not name.startswith("files.")}
     else:
         inputs = [_requested(one) for one in runs]
         early = " and ".join(str(one.folder) for one, report in zip(runs, reports, strict=True) if report is None)

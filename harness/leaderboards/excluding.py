@@ -59,11 +59,11 @@ def _named(entries: Sequence[Entry], run: str, text: str) -> Entry:
     place = Path(run).resolve()
     chosen = [entry for entry in entries if entry.report.run_id == run or place in (entry.path, entry.path.parent)]
     if len(chosen) != 1:
-        known = listed(sorted({entry.report.run_id for entry in entries})[:20])
+        known = listed(sorted(f"{entry.report.run_id} ({entry.path.parent.name})" for entry in entries)[:20])
         count = (
             f"{len(chosen)} runs have this id; name the folder"
             if chosen
-            else f"no run has this id or folder; ids: {known}"
+            else f"no run has this id or folder; runs: {known}"
         )
         raise UsageError(f"--exclude {text!r}: {count}.")
     return chosen[0]

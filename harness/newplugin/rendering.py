@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from harness.core.reading import foreign
 from harness.errors import PluginPackagingError, UsageError
 from harness.newplugin.naming import Names
+from harness.plugins.options import NAME, declaration_source, read_declaration
 from harness.runners.bundles.script import ADAPTERS, Script, adapters_file
 
 Licence = Literal["MIT", "Apache-2.0", "BSD-3-Clause"]
@@ -34,6 +35,9 @@ SCRIPT_FILES: Mapping[str, str] = {
     "tests/test_%{module}.py": "test_script.py.txt",
 }
 """The same for a package of a script; the script and its adapters are added."""
+DECLARED = f"""\
+# The options of --set: the harness reads them from this module, so change them here.
+{NAME} = """
 AUTHOR = re.compile(r"(?P<name>[^<>]*[^<>\s])(?:\s*<(?P<email>[^<>@\s]+@[^<>@\s]+)>)?")
 
 
@@ -131,15 +135,22 @@ def _values(plugin: NewPlugin) -> dict[str, str]:
 def _script_values(script: Script | None) -> dict[str, str]:
     if script is None:
         return {"unformatted": "", "requires": ""}
-    function = script.function
+    function, options = script.function, _declared(script)
     return {
         "requires": "".join(f", {json.dumps(requirement)}" for requirement in script.requires),
         "unformatted": f'extend-exclude = ["{ADAPTERS}.py", "{script.module}.py"]\n',
+        "options": f"\n{DECLARED}{options}  # fmt: skip\n" if options else "",
         "code": script.module,
         "function": function.name,
         "adapter": function.adapter,
         "roles": "".join(f'        "{name}": "{role}",\n' for name, role in function.roles.items()),
     }
+
+
+def _declared(script: Script) -> str:
+    """Return the literal of the script's options, empty if it declares none; raise PluginPackagingError if it is invalid."""
+    declared = read_declaration(script.code, script.file)
+    return "" if declared is None else declaration_source(script.code)
 
 
 def _authors_line(author: Author) -> str:

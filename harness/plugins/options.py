@@ -116,17 +116,30 @@ def read_declaration(code: bytes, where: str) -> Declared | None:
         PluginPackagingError: the declaration is not a literal of the documented form.
     """
     text = code[:MAX_MODULE_BYTES].decode("utf-8", errors="replace")
-    found = list(ASSIGNED.finditer(text))
-    if not found:
+    found = _assignment(text)
+    if found is None:
         return None
-    line = text.count("\n", 0, found[-1].start()) + 1
+    line = text.count("\n", 0, found.start()) + 1
     place = f"{where}, line {line}: {NAME}"
     with foreign(f"{place} is not a literal dictionary of options", PluginPackagingError):
-        value = _literal(text[found[-1].end() :])
+        value = ast.literal_eval(_literal(text[found.end() :]))
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
             raise TypeError("it must be a dictionary with the options' names as keys")
         check_json(value)
     return {name: _option(f"{place}[{name!r}]", given) for name, given in value.items()}
+
+
+def declaration_source(code: bytes) -> str:
+    """Return the literal of a module's valid declaration as it is written; empty if there is no declaration."""
+    text = code[:MAX_MODULE_BYTES].decode("utf-8", errors="replace")
+    found = _assignment(text)
+    return "" if found is None else _literal(text[found.end() :])
+
+
+def _assignment(text: str) -> re.Match[str] | None:
+    """Return the last assignment of a declaration."""
+    found = list(ASSIGNED.finditer(text))
+    return found[-1] if found else None
 
 
 def check_options(declared: Declared | None, given: Mapping[str, Any], plugin: str) -> None:
@@ -161,8 +174,8 @@ def _shown(value: Any) -> str:
     return shortened(harmless(value if isinstance(value, str) else repr(value)), MAX_SHOWN)
 
 
-def _literal(text: str) -> Any:
-    """Return the value of the literal that ``text`` begins with; raise ValueError for anything else.
+def _literal(text: str) -> str:
+    """Return the source of the literal that ``text`` begins with; raise ValueError for anything else.
 
     The tokens are checked first, because the compiler can be exhausted by code that is nested deeply.
     """
@@ -171,7 +184,7 @@ def _literal(text: str) -> Any:
     for token in tokenize.generate_tokens(iter(lines).__next__):
         if token.type == tokenize.NEWLINE:
             row, column = token.start
-            return ast.literal_eval("".join([*lines[: row - 1], lines[row - 1][:column]]).strip())
+            return "".join([*lines[: row - 1], lines[row - 1][:column]]).strip()
         if token.type in LAYOUT:
             continue
         if last == "-" and token.type != tokenize.NUMBER:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -140,13 +141,22 @@ class OwnNetwork:
             raise TaskInvalidError(
                 f"{where} has the name of a library that the harness itself needs. Rename it in its pyproject.toml."
             )
-        providers = importlib.metadata.packages_distributions()
+        # Takes a quarter of a second: where no module of these names is found, no distribution has one.
+        providers = importlib.metadata.packages_distributions() if any(map(_found, names)) else {}
         for module in sorted(names):
             others = {canonicalize_name(other) for other in providers.get(module, ())} - {self.wheel.name}
             if module in sys.stdlib_module_names or (others and canonicalize_name(self.wheel.name) not in others):
                 other = "Python's standard library" if module in sys.stdlib_module_names else sorted(others)[0]
                 raise TaskInvalidError(f"{where} has a module {module!r}, which {other} also has. Rename the module.")
         return names
+
+
+def _found(module: str) -> bool:
+    """Return True if this Python finds a module of this name."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it is imported, and has no specification
+        return True
 
 
 def _needed() -> frozenset[str]:

@@ -11,8 +11,9 @@ from harness.errors import HarnessError
 from harness.plugins.discovery import OWN_DISTRIBUTION, load_evaluators
 from harness.report.document import Report
 from harness.report.papers import PAPERS
+from harness.report.records import PluginRecord
 from harness.report.words import VERDICT_WORDS, plain
-from harness.runners.bundles.describing import describe
+from harness.runners.bundles.describing import PluginSummary, describe
 from harness_guest.entry_points import normal
 
 ARXIV = re.compile(r"arXiv[: ]\s?(\d{4}\.\d{4,5})")
@@ -96,19 +97,30 @@ def _packages(report: Report, year: str) -> Iterator[Entry]:
         found.setdefault(one.distribution, (one.distribution_version, f"Metrics: evaluator {one.name} {one.version}"))
     for name, (version, note) in found.items():
         if name and normal(name) != OWN_DISTRIBUTION:
-            fields = {"title": name, "year": year, "version": version, "note": note}
+            authors = _authors(plugin) if name == plugin.distribution else {}
+            fields = {**authors, "title": name, "year": year, "version": version, "note": note}
             key = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{normal(name)}-{version}")
             yield Entry("software", key, {field: latex(text) for field, text in fields.items()})
 
 
-def _method_papers(report: Report) -> list[str]:
-    """Return the papers that the method's description names, if the same version is installed here."""
+def _described(plugin: PluginRecord) -> PluginSummary | None:
+    """Return what the method's package says of it; None unless the same version is installed here."""
     try:
-        found = describe(report.plugin.name)
+        found = describe(plugin.name)
     except HarnessError:
-        return []
-    same = (found.distribution, found.version) == (report.plugin.distribution, report.plugin.version)
-    return ARXIV.findall(found.docstring) if same else []
+        return None
+    return found if (found.distribution, found.version) == (plugin.distribution, plugin.version) else None
+
+
+def _authors(plugin: PluginRecord) -> dict[str, str]:
+    found = _described(plugin)
+    return {"author": " and ".join(found.authors)} if found is not None and found.authors else {}
+
+
+def _method_papers(report: Report) -> list[str]:
+    """Return the papers that the method's description names."""
+    found = _described(report.plugin)
+    return [] if found is None else ARXIV.findall(found.docstring)
 
 
 def _sources(report: Report) -> list[str]:

@@ -242,6 +242,20 @@ ENTRIES = (
         },
         "joint",
     ),
+    Entry(
+        "by-memorisation",
+        "Attack by memorisation",
+        "Most forgotten examples were hardly memorised, and hide in the mean those that were. The forget set is divided into "
+        "groups by how much the originals remember; half of the models order the examples, the other half is attacked. A "
+        "line that rises to the right shows a method that leaves what was memorised; the control stays at chance.",
+        {
+            "strata.auc_most_memorised": "Attack on the most memorised examples, AUC",
+            "strata.tpr_at_1_percent_fpr_most_memorised": "Most memorised examples recognised at 1 % false alarms",
+            "strata.mean_d_most_memorised": "KS distance on the most memorised examples",
+            "strata.shift_most_memorised": "Shift on the most memorised examples",
+        },
+        "strata",
+    ),
 )
 _BY_NAME = {name: entry for entry in ENTRIES for name in entry.names}
 _BY_FAMILY = {entry.family: entry for entry in ENTRIES if entry.family}

@@ -19,6 +19,7 @@ class AttackRecord(Record):
     request: int = Field(ge=1, description="Number of the request that deleted the examples.")
     after: int = Field(ge=1, description="Number of the request after which the models were attacked.")
     metric: Metric = Field(description="AUC of LiRA; no-op: the originals of the first request.")
+    memory: Metric = Field(description="Share of the originals' memory that the attack finds; 0: as retrained models.")
 
 
 class RequestSummary(Record):
@@ -76,3 +77,7 @@ class StreamReport(Record):
     def attack(self, request: int, after: int) -> Metric | None:
         """Return the attack on the examples of ``request`` after another; None without it."""
         return next((one.metric for one in self.attacks if (one.request, one.after) == (request, after)), None)
+
+    def memory(self, request: int, after: int) -> Metric | None:
+        """Return the memory left of the examples of ``request`` after another; None without it."""
+        return next((one.memory for one in self.attacks if (one.request, one.after) == (request, after)), None)

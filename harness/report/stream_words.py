@@ -14,17 +14,19 @@ HEADINGS = (
     "Forgotten",
     "Verdict",
     "Attack on its\nexamples",
-    "Rise on earlier\nexamples",
+    "Memory\nleft of them",
+    "Back of earlier\nexamples",
     "Retain\naccuracy lost",
     "Test\naccuracy lost",
-    "Time",
+    "Time (share\nof retraining)",
     "Models",
 )
 HOW = (
-    "Attack: AUC of LiRA on the examples of the request (0.5: no better than chance). Rise: mean change of that AUC, on the "
-    "examples of earlier requests, since their own request; above 0, what was forgotten comes back. Accuracy lost: against "
-    "models retrained without the examples of this and all earlier requests. In brackets: 95 % interval over models; perfect: "
-    "the same for control models; nothing: for the originals of the first request, untouched."
+    "Attack: AUC of LiRA on the examples of the request (0.5: no better than chance). Memory left: that AUC between retrained "
+    "models (0 %) and untouched originals (100 %). Back: mean change of the memory left of earlier requests' examples since "
+    "their own request; above 0, what was forgotten comes back. Accuracy lost: against models retrained without the examples "
+    "of this and all earlier requests. In brackets: 95 % interval over models; perfect: the same for control models; nothing: "
+    "for the originals of the first request, untouched."
 )
 
 
@@ -64,13 +66,15 @@ def value(metric: Metric | None) -> str:
 
 
 def _row(report: StreamReport, one: RequestSummary) -> tuple[str, ...]:
-    retraining = "" if one.retrain_s is None else f" of {amount(one.retrain_s, one.clock)}"
+    known = one.retrain_s and one.charged.value is not None
+    retraining = f" ({100 * (one.charged.value or 0) / (one.retrain_s or 1):.0f} %)" if known else ""
     time = NOTHING if one.charged.value is None else f"{amount(one.charged.value, one.clock)}{retraining}"
     return (
         str(one.number),
         str(one.forget),
         VERDICT_WORDS[one.verdict],
         value(report.attack(one.number, one.number)),
+        value(report.memory(one.number, one.number)),
         value(one.metric("reversal")),
         value(one.metric("retain_loss")),
         value(one.metric("test_loss")),
@@ -104,13 +108,11 @@ def _erosion(metric: Metric) -> str:
 def _reversal(metric: Metric) -> str:
     if metric.value is None:
         return ""
+    what = "of the originals' memory of earlier requests' examples"
     if metric.interval is None:
-        return (
-            f"The attack on the examples of earlier requests changed by {value(metric)} since their own; whether they come back "
-            "takes more models (--models 32)."
-        )
+        return f"{value(metric)} {what} came back, without an interval: more models are needed (--models 32)."
     if metric.interval.low > 0:
-        return f"Earlier requests come back: the attack on their examples rose by {value(metric)}."
+        return f"Earlier requests come back: {value(metric)} {what}."
     if metric.interval.high < 0:
-        return f"The attack on the examples of earlier requests fell: {value(metric)}."
-    return f"No return of earlier requests is seen: the attack on their examples changed by {value(metric)}."
+        return f"Memory of earlier requests went on falling: {value(metric)} {what} came back."
+    return f"No return of earlier requests is seen: {value(metric)} {what} came back, within its uncertainty."

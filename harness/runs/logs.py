@@ -17,7 +17,7 @@ BAR = "| "
 
 
 def run_log(folder: Path) -> Iterator[str]:
-    """Yield the output of every model of a run, and the numbers of models without output.
+    """Yield the output of every model of a run with the errors of failed ones, and the numbers of models without output.
 
     Raises:
         RunNotFoundError: if there is no run or it is damaged.
@@ -25,10 +25,12 @@ def run_log(folder: Path) -> Iterator[str]:
     store = RunStore.open(folder)
     ended = store.finished()
     speaking = [outcome for outcome in ended.values() if _said_something(outcome.log)]
-    for outcome in speaking:
-        yield _header(outcome)
-        yield from _output(outcome.log)
-        yield ""
+    for outcome in ended.values():
+        if outcome in speaking or not outcome.status.finished:
+            yield _header(outcome)
+            yield from _error(outcome.evidence, with_traceback=False)
+            yield from _output(outcome.log)
+            yield ""
     yield from _silence(folder, ended, speaking, [index for index in store.begun() if index not in ended])
 
 
@@ -73,11 +75,11 @@ def _header(outcome: ModelOutcome) -> str:
     return f"model {outcome.index}: {', '.join(parts)}"
 
 
-def _error(evidence: Evidence) -> Iterator[str]:
+def _error(evidence: Evidence, *, with_traceback: bool = True) -> Iterator[str]:
     if evidence.error_type is not None or evidence.error_message is not None:
         yield "error:"
         yield from _quoted(": ".join(text for text in (evidence.error_type, evidence.error_message) if text))
-    if evidence.traceback:
+    if evidence.traceback and with_traceback:
         yield "traceback:"
         yield from _quoted(evidence.traceback)
 

@@ -81,7 +81,7 @@ def _loaded(place: str, names: Iterable[str], load: Callable[[str], Array]) -> d
     return found
 
 
-def evidence_of(arrays: Arrays, place: str = "the outputs") -> Evidence:
+def evidence_of(arrays: Arrays, place: str = "The mapping of arrays") -> Evidence:
     """Return the evidence that named arrays give.
 
     If any population has phi alone, all others are reduced to it: the evidence then has two classes, the true one and all

@@ -15,6 +15,7 @@ from harness.references.populations import Population
 from harness.references.queries import Pictures, answers, key, queries_in
 from harness.runs.budget import Limit
 from harness.tasks.task import TaskData
+from harness.tasks.twins import forget_twins
 from reference_models.networks.recipe import ModelSpec
 
 
@@ -97,7 +98,15 @@ def make_evidence(
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
         subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
         queries=_queries(populations, rows),
+        twins=forget_twins(data),
+        never_trained=_never_trained(data),
     )
+
+
+def _never_trained(data: TaskData) -> NDArray[np.bool_]:
+    if data.never_trained is None:
+        return np.zeros(0, dtype=np.bool_)
+    return np.isin(np.arange(len(data.validation)), data.never_trained)
 
 
 def _of_original(originals: Population, index: int) -> dict[str, NDArray[np.float32]]:

@@ -71,20 +71,53 @@ def change(name: str, description: str, first: Metric, last: Metric) -> Metric:
     return mean_change(name, description, [(first, last)])
 
 
-def reversal(attacks: Mapping[tuple[int, int], Metric], after: int) -> Metric | None:
-    """Return how far the attack on earlier requests' examples has risen since their own request; None for the first request.
+def memory_left(attack: Metric, position: Ends | None) -> Metric:
+    """Return the share of the originals' memory that an attack finds: (AUC - control) / (no-op - control).
 
-    Value: the mean over s < t of A(s, t) - A(s, s), where A(s, t) is the attack on the examples of request s after request t.
-    Above 0: what was forgotten comes back.
+    Retrained models score 0 and the originals 1, whatever population the attack is fitted to. So it can be compared between
+    requests, which have other retrained models, and the AUC cannot.
 
     Args:
-        attacks: A, by (s, t).
+        attack: AUC with control and no-op.
+        position: interval of its position between no-op (0) and control (1); None if it is unknown.
+    """
+    text = "Share of the originals' memory of the examples that an attack finds."
+    if attack.position is None or attack.control is None or attack.noop is None:
+        note = attack.note or "Originals and retrained models cannot be told apart on these examples."
+        return Metric("memory_left", None, "closer_to_reference", text, "share", note=note)
+    scale, about = attack.noop - attack.control, attack.control_interval
+    return Metric(
+        name="memory_left",
+        value=1 - attack.position,
+        direction="closer_to_reference",
+        description=text,
+        unit="share",
+        interval=None
+        if position is None
+        else Interval(1 - position[1], 1 - position[0], LEVEL, "that of the position"),
+        control=0.0,
+        control_interval=None
+        if about is None or not scale
+        else Interval((about.low - attack.control) / scale, (about.high - attack.control) / scale, LEVEL, about.method),
+        noop=1.0,
+        position=attack.position,
+    )
+
+
+def reversal(memory: Mapping[tuple[int, int], Metric], after: int) -> Metric | None:
+    """Return how much memory of earlier requests' examples has come back since their own request; None for the first request.
+
+    Value: the mean over s < t of M(s, t) - M(s, s), where M(s, t) is the memory left of the examples of request s after request
+    t. Above 0: what was forgotten comes back. Control and no-op are 0 by definition of M.
+
+    Args:
+        memory: M, by (s, t).
         after: t.
     """
     if after < 2:
         return None
-    pairs = [(attacks[s, s], attacks[s, after]) for s in range(1, after) if (s, s) in attacks and (s, after) in attacks]
-    text = "Rise of the attack on the examples of earlier requests since their own request; above 0, they come back."
+    pairs = [(memory[s, s], memory[s, after]) for s in range(1, after) if (s, s) in memory and (s, after) in memory]
+    text = "Share of the originals' memory of earlier requests' examples that has come back since their own request."
     return mean_change("reversal", text, pairs)
 
 

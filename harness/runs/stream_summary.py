@@ -29,7 +29,7 @@ from harness.runs.pipeline import RunResult
 from harness.runs.requests import ORIGINALS, at_rows, models_of, read_logits
 from harness.runs.scoring import forget_rows, make_evidence
 from harness.runs.store import RunStore
-from harness.runs.stream_metrics import change, reversal, split_metrics
+from harness.runs.stream_metrics import change, memory_left, reversal, split_metrics
 from harness.tasks.checking import load_data
 from harness.tasks.task import Task, TaskData
 
@@ -85,7 +85,7 @@ def summarise(
         progress: shows progress.
     """
     evaluators, warnings = _attackers()
-    attacks: dict[tuple[int, int], Metric] = {}
+    attacks: dict[tuple[int, int], AttackRecord] = {}
     rows: list[RequestSummary] = []
     originals: _Originals | None = None
     with progress.step("evaluating the stream", len(results)) as step:
@@ -110,7 +110,7 @@ def summarise(
         plugin=first.plugin,
         runner=first.runner.name,
         requests=tuple(rows),
-        attacks=tuple(AttackRecord(request=s, after=t, metric=one) for (s, t), one in sorted(attacks.items())),
+        attacks=tuple(attacks[pair] for pair in sorted(attacks)),
         erosion=erosion,
         warnings=tuple(dict.fromkeys([*warnings, *_warnings(results)])),
     )
@@ -182,20 +182,25 @@ def _plain(logits: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float
     return {name: logits[name] for name in SPLITS}
 
 
-def _attacks(after: After, evaluators: Sequence[LoadedEvaluator]) -> dict[tuple[int, int], Metric]:
+def _attacks(after: After, evaluators: Sequence[LoadedEvaluator]) -> dict[tuple[int, int], AttackRecord]:
     """Return the attack on the examples of this and every earlier request."""
     found = {}
     for request in range(1, after.number + 1):
         for record in evaluate(evaluators, after.evidence(request), SilentProgress()):
             if (metric := record.metric(ATTACK[1])) is not None:
-                found[request, after.number] = metric
+                ends = np.asarray(record.arrays.get(f"position_interval_{ATTACK[1]}", []), dtype=np.float64)
+                position = (float(ends[0]), float(ends[1])) if ends.shape == (2,) else None
+                memory = memory_left(metric, position)
+                found[request, after.number] = AttackRecord(
+                    request=request, after=after.number, metric=metric, memory=memory
+                )
     return found
 
 
-def _row(after: After, result: RunResult, attacks: dict[tuple[int, int], Metric]) -> RequestSummary:
+def _row(after: After, result: RunResult, attacks: dict[tuple[int, int], AttackRecord]) -> RequestSummary:
     report, store = result.report, RunStore(result.folder)
     evidence = after.evidence(after.number)
-    back = reversal(attacks, after.number) if attacks else None
+    back = reversal({pair: one.memory for pair, one in attacks.items()}, after.number) if attacks else None
     kept = [store.plugin_state(index) for index in range(len(report.models))]
     return RequestSummary(
         number=after.number,

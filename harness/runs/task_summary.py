@@ -89,6 +89,7 @@ class TaskSummary:
         parameters: number of trainable parameters of the network.
         cached: reference models in the cache.
         times: measured retraining times.
+        requests: of a stream, how many examples each request deletes.
         choice: what the choice of the forget set by models takes, or how it was made; empty if there is nothing to choose.
     """
 
@@ -103,6 +104,7 @@ class TaskSummary:
     cached: CachedReferences | None = None
     times: tuple[MeasuredTime, ...] = ()
     choice: str = ""
+    requests: tuple[int, ...] = ()
 
 
 def summarise(task: Task) -> TaskSummary:
@@ -123,6 +125,7 @@ def summarise(task: Task) -> TaskSummary:
     return TaskSummary(
         task,
         choice=choice,
+        requests=() if data.requests is None else tuple(np.bincount(data.requests)[1:].tolist()),
         sizes=data.sizes(),
         shape=tuple(data.retain.inputs.shape[1:]),
         dtype=str(data.retain.inputs.dtype),

@@ -20,6 +20,7 @@ from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.prepare import Prepared
 from harness.runs.work_queue import Queue
+from harness.tasks.splitting import handed_over
 from harness.tasks.task import TaskData
 from harness_guest.protocol import MAX_STATE_BYTES, STATE, Hello
 from reference_models.networks.recipe import to_json
@@ -33,7 +34,7 @@ def guest_data(data: TaskData, digest: str, request: int | None = None) -> Path:
     """Return the cached file of retain, forget and validation that guests read; of a stream, at this request."""
 
     def build(folder: Path) -> None:
-        write_splits(data, GUEST_SPLITS, folder / DATA_FILE)
+        write_splits(handed_over(data), GUEST_SPLITS, folder / DATA_FILE)
 
     inputs = {"format": 2, "data": digest, "splits": list(GUEST_SPLITS)} | ({"request": request} if request else {})
     folder, _ = Cache("inputs").get_or_build(inputs, build)

@@ -55,7 +55,6 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
     Args:
         definition: a valid task file.
         base_dir: base of relative paths in it.
-        requests: of a stream, how many requests, from the first one, delete; None for all.
 
     Raises:
         DatasetMissingError: the data is not on this machine; the message names the expected path.
@@ -77,6 +76,7 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
     train = corrupting.corrupted(train, definition.corrupt, examples.class_names)
     wanted = examples.normalise or definition.normalization is not None
     mean, std = statistics(train, definition.normalization) if wanted else ((), ())
+    asked = definition.never_trained
     return Undivided(
         train=train,
         validation=validation,
@@ -85,6 +85,9 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
         mean=mean,
         std=std,
         vocabulary=vocabulary,
+        never_trained=None
+        if asked is None
+        else splitting.never_trained(validation, asked.amount or 0, seed=asked.seed),
     )
 
 

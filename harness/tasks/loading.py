@@ -51,7 +51,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
-_OPTIONAL = ("journal", "sisa", "forget", "deletions", "evaluators")
+_OPTIONAL = ("journal", "sisa", "forget", "deletions", "never_trained", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
 

@@ -340,6 +340,10 @@ class SisaSection(Section):
     by: Literal["example", "subject"] = "example"
 
 
+class NeverTrainedSection(SomeAmount):
+    """Held-out examples that methods are also asked to forget, though no model was trained on them."""
+
+
 class BudgetSection(Section):
     """The time limit of a method, relative to retraining."""
 
@@ -364,6 +368,7 @@ class TaskFile(Section):
     dataset: Dataset
     forget: Forget | None = None
     deletions: Annotated[tuple[Forget, ...], Field(min_length=2, max_length=MOST_REQUESTS)] | None = None
+    never_trained: NeverTrainedSection | None = None
     corrupt: Corrupt | None = None
     splits: Splits = Splits()
     normalization: Normalization | None = None
@@ -402,6 +407,16 @@ class TaskFile(Section):
         kind = inputs_of(self.dataset)
         if kind is not None and (reason := misfits(kind, self.architecture.network, self.recipe.augment)):
             raise ValueError(reason)
+        return self
+
+    @model_validator(mode="after")
+    def _never_trained_alone(self) -> TaskFile:
+        others = {"deletions": self.deletions, "journal": self.journal, "sisa": self.sisa}
+        if self.never_trained is not None and (other := next((key for key, value in others.items() if value), None)):
+            raise ValueError(
+                f"never_trained cannot be combined with {other}, which has a number for each example that methods are asked to "
+                f"forget; remove {other} or never_trained"
+            )
         return self
 
     @model_validator(mode="after")

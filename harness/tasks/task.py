@@ -91,6 +91,8 @@ class TaskData:
         vocabulary: number of token ids in inputs that are whole numbers; None for other inputs.
         requests: of a stream, the number of the request, from 1, that deletes each forget example, shape (n_forget,), int64;
             None for a task with a single forget set.
+        never_trained: positions in the validation set, ascending, of the examples that methods are also asked to forget, though
+            no model was trained on them, int64; None for none. Methods get them in the forget set instead of the validation set.
     """
 
     retain: Split
@@ -102,6 +104,7 @@ class TaskData:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
     requests: NDArray[np.int64] | None = None
+    never_trained: NDArray[np.int64] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -131,6 +134,8 @@ class TaskData:
                 sha.update(b"true:")
                 sha.update(np.ascontiguousarray(split.true_labels).data)
         sha.update(repr((self.class_names, self.mean, self.std, self.vocabulary)).encode())
+        if self.never_trained is not None:
+            sha.update(repr(("never trained", self.never_trained.tolist())).encode())
         return sha.hexdigest()
 
 
@@ -162,6 +167,7 @@ class Undivided:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
+    never_trained: NDArray[np.int64] | None = None
 
 
 ScoredBy = Literal["memorised", "easy", "similar", "influential"]

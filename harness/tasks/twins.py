@@ -83,9 +83,25 @@ def find_twins(data: TaskData) -> tuple[Twins, ...]:
     Equal images are found by their hash. A nearly equal image is searched among the 16 images of the other split with the nearest
     block means, since the distance of block means is a lower bound of the distance of images.
     """
-    sides = {name: _side(data.split(name)) for name in ("retain", "forget", "validation", "test")}
-    radius = NEAR * _deviation([data.split(name) for name in sides])
+    sides, radius = _sides(data)
     return tuple(_twins(sides, split, other, radius) for split, other in PAIRS)
+
+
+def forget_twins(data: TaskData) -> dict[str, NDArray[np.bool_]]:
+    """Return which forget examples have a twin in each of the other splits that have one, shape (n_forget,) each."""
+    sides, radius = _sides(data)
+    found = {}
+    for other in ("retain", "validation", "test"):
+        twins = [*_equal(sides["forget"], sides[other]), *_near(sides["forget"], sides[other], radius)]
+        if twins:
+            found[other] = np.isin(np.arange(len(data.forget)), [index for index, _ in twins])
+    return found
+
+
+def _sides(data: TaskData) -> tuple[dict[str, _Side], float]:
+    """Return an index of each split, and the maximum distance of nearly equal images."""
+    sides = {name: _side(data.split(name)) for name in ("retain", "forget", "validation", "test")}
+    return sides, NEAR * _deviation([data.split(name) for name in sides])
 
 
 def _side(split: Split) -> _Side:

@@ -53,6 +53,25 @@ def of_split(split: SplitName) -> Description:
     )
 
 
+NEVER_TRAINED = Description(
+    "never_trained",
+    "closer_to_reference",
+    "Share of the examples classified correctly that the method was asked to forget although no model was trained on them. "
+    "There is nothing to forget: below both the control and the no-op, the request has done damage.",
+    unit="share",
+    bounds=(0.0, 1.0),
+    distance=np.abs,
+)
+NEVER_TRAINED_GAP = Description(
+    "never_trained_gap",
+    "closer_to_reference",
+    "Accuracy on the requested examples that were never trained on less that of retrained models; 0 is ideal.",
+    unit="share",
+    bounds=(-1.0, 1.0),
+    distance=np.abs,
+)
+
+
 def gap_of_split(split: SplitName) -> Description:
     """Return the description of the gap to retrained models on a split."""
     return Description(
@@ -84,11 +103,29 @@ def evaluate(analysis: Analysis) -> Result:
     resamples = bootstrap.resamples(analysis.evidence, models.sizes())
     panels = {split: models.panel(split, _right, minimum=1) for split in SPLITS if models.has(split)}
     gaps = {split: _gaps(panel, resamples) for split, panel in panels.items()}
-    metrics = [_accuracy(split, panel, gaps[split], resamples) for split, panel in panels.items()]
-    metrics += [_gap(split, rows) for split, rows in gaps.items()]
+    metrics = [_accuracy(of_split(split), panel, gaps[split], resamples) for split, panel in panels.items()]
+    metrics += [_gap(gap_of_split(split), rows) for split, rows in gaps.items()]
+    metrics += _on_never_trained(models, resamples)
     metrics += [_summary(about, combine, gaps) for about, combine in ((TOW, _tug_of_war), (AVERAGE_GAP, _mean_gap))]
     positions = control_and_noop.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
+
+
+def _on_never_trained(models: Models, resamples: Resamples) -> list[Metric]:
+    """Return the accuracy on examples that were to be forgotten and never trained on, and its gap; empty if there are none."""
+    chosen = models.evidence.never_trained
+    if not chosen.any() or not models.has("validation"):
+        return []
+
+    def right(analysis: Analysis, population: Population, split: SplitName) -> Values:
+        return np.asarray(analysis.hits(population, split)[:, chosen].mean(axis=1))
+
+    panel = models.panel("validation", right, minimum=1)
+    gaps = _gaps(panel, resamples)
+    return [
+        _accuracy(NEVER_TRAINED, panel, gaps, resamples),
+        _gap(NEVER_TRAINED_GAP, gaps),
+    ]
 
 
 def _right(analysis: Analysis, population: Population, split: SplitName) -> Values:
@@ -102,9 +139,8 @@ def _rows(panel: Panel) -> dict[str, Values]:
     return {row: right for row, right in rows.items() if right is not None}
 
 
-def _accuracy(split: SplitName, panel: Panel, gaps: Rows, resamples: Resamples) -> Metric:
+def _accuracy(about: Description, panel: Panel, gaps: Rows, resamples: Resamples) -> Metric:
     """Return the accuracy with the position of the gap, because the ideal is the retrained models' accuracy."""
-    about = of_split(split)
     rows = Rows(**{row: resamples.mean(row, right) for row, right in _rows(panel).items()})
     if rows.unlearned is None:
         return control_and_noop.missing(about, _UNJUDGED.format(row="unlearned"))
@@ -122,8 +158,7 @@ def _gaps(panel: Panel, resamples: Resamples) -> Rows:
     return control_and_noop.rows_of(linear, resamples)
 
 
-def _gap(split: SplitName, rows: Rows) -> Metric:
-    about = gap_of_split(split)
+def _gap(about: Description, rows: Rows) -> Metric:
     if rows.unlearned is None:
         return control_and_noop.missing(about, _UNJUDGED.format(row="unlearned or no retrained"))
     return control_and_noop.metric(about, rows)

@@ -46,6 +46,7 @@ def test_the_logs_of_a_killed_run_show_every_model_that_had_ended(
     assert lines[0].startswith("model 0: ok, ")
     assert lines[2] == r"| [bold]loss[/bold] 0.5\x1b[2J"
     assert lines[4].startswith("model 1: plugin_error, ")
+    assert r"| ValueError: no [red]good[/red]\x1b[1m" in lines
     assert sum(line.endswith("bytes dropped …") for line in lines) == 1
     assert lines[-2:] == ["Printed nothing: model 2.", "Not ended yet: model 3."]
 

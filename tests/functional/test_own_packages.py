@@ -57,6 +57,13 @@ def write_package(folder: Path, source: str = NETWORK, module: str = "flat_net",
     return folder
 
 
+def built(folder: Path, source: str = NETWORK, module: str = "flat_net", needs: str = "") -> str:
+    """Write the package as a wheel, which saves building it, and return its name."""
+    requirement = f"Requires-Dist: {needs}\n" if needs else ""
+    metadata = f"Metadata-Version: 2.1\nName: flat-net\nVersion: 1.0\n{requirement}"
+    return write_wheel(folder, "flat-net", {module: source}, {}, **{"flat_net-1.0.dist-info/METADATA": metadata}).name
+
+
 def run(program: Program, folder: Path, architecture: str, plugin: str | Path = "noop", **variables: str) -> Ended:
     (folder / "own.yaml").write_text(TASK.replace(ARCHITECTURE, architecture).replace("models: 4", "models: 2"))
     variables = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", **variables}
@@ -78,10 +85,12 @@ def test_a_wheel_with_a_dependency_is_run(program: Program, tmp_path: Path) -> N
     links = tmp_path / "links"
     links.mkdir()
     write_wheel(links, "width-helper", {"width_helper": "WIDTH = 4\n"}, {})
-    source = "from width_helper import WIDTH\n" + NETWORK.replace("width=4", "width=WIDTH")
-    metadata = "Metadata-Version: 2.1\nName: flat-net\nVersion: 1.0\nRequires-Dist: width-helper>=1\n"
-    wheel = write_wheel(tmp_path, "flat-net", {"flat_net": source}, {}, **{"flat_net-1.0.dist-info/METADATA": metadata})
-    architecture = f'{{package: ./{wheel.name}, factory: "flat_net:net"}}'
+    wheel = built(
+        tmp_path,
+        "from width_helper import WIDTH\n" + NETWORK.replace("width=4", "width=WIDTH"),
+        needs="width-helper>=1",
+    )
+    architecture = f'{{package: ./{wheel}, factory: "flat_net:net"}}'
 
     ended = run(program, tmp_path, architecture, make_wheel(tmp_path, REINITIALISE), PIP_FIND_LINKS=str(links))
 
@@ -144,17 +153,16 @@ def test_models_begin_with_the_files_in_turn_here_and_in_the_guest(program: Prog
 @pytest.mark.parametrize("kind", ["Tied", "Frozen", "Branching", "Counting", "Constants", "AttentionDropout"])
 def test_an_unusual_network_is_trained_unlearned_and_judged(program: Program, tmp_path: Path, kind: str) -> None:
     source = Path(networks.__file__).read_text().replace("N_CLASSES = 3", "N_CLASSES = 10")
-    write_package(tmp_path / "package", source.replace("N_INPUTS = 36", "N_INPUTS = 3072") + FOR_FACES)
-    architecture = f'{{package: ./package, factory: "flat_net:network", options: {{kind: {kind}}}}}'
+    wheel = built(tmp_path, source.replace("N_INPUTS = 36", "N_INPUTS = 3072") + FOR_FACES)
+    architecture = f'{{package: ./{wheel}, factory: "flat_net:network", options: {{kind: {kind}}}}}'
 
     done(run(program, tmp_path, architecture, "finetune"), tmp_path)
 
 
 def test_why_models_are_trained_one_after_another_is_told_once(program: Program, tmp_path: Path) -> None:
-    source = NETWORK.replace("nn.ReLU()", "nn.ReLU(), nn.Dropout(0.1)")
-    write_package(tmp_path / "package", source)
+    wheel = built(tmp_path, NETWORK.replace("nn.ReLU()", "nn.ReLU(), nn.Dropout(0.1)"))
 
-    ended = run(program, tmp_path, '{package: ./package, factory: "flat_net:net"}')
+    ended = run(program, tmp_path, f'{{package: ./{wheel}, factory: "flat_net:net"}}')
 
     done(ended, tmp_path)
     said = " ".join(ended.err.split())
@@ -182,12 +190,16 @@ def good(folder: Path) -> None:
     write_package(folder / "package")
 
 
+def ready(folder: Path) -> None:
+    built(folder)
+
+
 def clash(folder: Path) -> None:
-    write_package(folder / "package", module="yaml")
+    built(folder, module="yaml")
 
 
 def standard(folder: Path) -> None:
-    write_package(folder / "package", module="json")
+    built(folder, module="json")
 
 
 def unbuildable(folder: Path) -> None:
@@ -195,15 +207,15 @@ def unbuildable(folder: Path) -> None:
 
 
 def broken(folder: Path) -> None:
-    write_package(folder / "package", "import no_such_thing\n")
+    built(folder, "import no_such_thing\n")
 
 
 def demanding(folder: Path) -> None:
-    write_package(folder / "package", project=PROJECT + 'dependencies = ["torch<1"]\n')
+    built(folder, needs="torch<1")
 
 
 def dependent(folder: Path) -> None:
-    write_package(folder / "package", project=PROJECT + 'dependencies = ["no-such-thing-at-all"]\n')
+    built(folder, needs="no-such-thing-at-all")
 
 
 def damaged(folder: Path) -> None:
@@ -211,13 +223,14 @@ def damaged(folder: Path) -> None:
 
 
 def weights(folder: Path) -> None:
-    good(folder)
+    ready(folder)
     (folder / "text.safetensors").write_text("no tensors")
     save_file({"3.weight": torch.zeros(7, 4), "3.bias": torch.zeros(10)}, folder / "head.safetensors")
 
 
 PACKAGE = '{package: ./package, factory: "flat_net:net"}'
-WEIGHTS = '{{package: ./package, factory: "flat_net:net", init: {}}}'
+WHEEL = '{package: ./flat_net-1.0-py3-none-any.whl, factory: "flat_net:net"}'
+WEIGHTS = '{{package: ./flat_net-1.0-py3-none-any.whl, factory: "flat_net:net", init: {}}}'
 LINE = "line 7: architecture."
 
 
@@ -229,16 +242,16 @@ LINE = "line 7: architecture."
         (good, "{package: ./package}", [LINE + "package:", "package needs factory"]),
         (good, '{factory: "flat_net:net"}', [LINE + "factory:", "factory needs package"]),
         (good, "{package: ./package, factory: net}", [LINE + 'factory:', 'must be "module:function"']),
-        (good, '{package: ./package, factory: "flat_nett:net"}', ["has no module 'flat_nett'", "did you mean 'flat_net'?"]),
-        (good, '{package: ./package, factory: "flat_net:nett"}', ["has no attribute 'nett'; did you mean 'net'?"]),
-        (good, '{package: ./package, factory: "flat_net:net", options: {widht: 3}}', ["'widht'; did you mean 'width'?"]),
-        (clash, '{package: ./package, factory: "yaml:net"}', ["has a module 'yaml', which pyyaml also has. Rename the module"]),
-        (standard, '{package: ./package, factory: "json:net"}', ["module 'json', which Python's standard library also has"]),
+        (ready, WHEEL.replace("flat_net:net", "flat_nett:net"), ["has no module 'flat_nett'", "did you mean 'flat_net'?"]),
+        (ready, WHEEL.replace("flat_net:net", "flat_net:nett"), ["has no attribute 'nett'; did you mean 'net'?"]),
+        (ready, WHEEL.replace("}", ", options: {widht: 3}}"), ["'widht'; did you mean 'width'?"]),
+        (clash, WHEEL.replace("flat_net:net", "yaml:net"), ["has a module 'yaml', which pyyaml also has. Rename the module"]),
+        (standard, WHEEL.replace("flat_net:net", "json:net"), ["module 'json', which Python's standard library also has"]),
         (unbuildable, PACKAGE, ["the architecture's package ./package: building a wheel", "failed"]),
-        (broken, PACKAGE, ["cannot be imported: No module named 'no_such_thing'", "the dependencies that the package declares"]),
-        (demanding, PACKAGE, ["flat-net 0.3 needs torch<1"]),
-        (dependent, PACKAGE, ["Dependencies of flat-net 0.3 are not available", "no-such-thing-at-all"]),
-        (damaged, '{package: ./flat_net-1.0-py3-none-any.whl, factory: "flat_net:net"}', ["cannot be read as a wheel"]),
+        (broken, WHEEL, ["cannot be imported: No module named 'no_such_thing'", "the dependencies that the package declares"]),
+        (demanding, WHEEL, ["flat-net 1.0 needs torch<1"]),
+        (dependent, WHEEL, ["Dependencies of flat-net 1.0 are not available", "no-such-thing-at-all"]),
+        (damaged, WHEEL, ["cannot be read as a wheel"]),
         (good, '{package: "flat-net>=1", factory: "flat_net:net"}', [LINE + "package:", "as in flat-net==1.0"]),
         (good, '{package: "flat-net==9.9", factory: "flat_net:net"}', ["package flat-net==9.9", "No matching"]),
         (weights, WEIGHTS.format("haed.safetensors"), [LINE + "init: there is no file", "did you mean 'head.safetensors'?"]),

@@ -103,3 +103,17 @@ def _a_request_is_evaluated_again_without_weights(program: Program, run: Path) -
     assert program("evaluate", run / "request-3", "--evaluator", "accuracy").code == 0
     after = report_of(run / "request-3")["evaluators"]
     assert [one["metrics"] for one in after] == [one["metrics"] for one in before]
+
+
+def test_a_model_that_fails_may_go_on_as_it_was(program: Program, wheel: Callable[[str], Path], tmp_path: Path) -> None:
+    task, run = tmp_path / "stream.yaml", tmp_path / "r"
+    task.write_text(STREAM)
+    plugin = wheel(PLUGIN.format(gate=str(tmp_path / "no gate"), failed=str(tmp_path / "failed")))
+
+    ended = program(*ARGUMENTS, "--failed-as", "noop", "--plugin", plugin, "--task", task, "--output", run)
+    assert ended.code == 0, ended.err
+    summary = read_summary(run)
+    assert [(one.models, one.returned) for one in summary.requests] == [(4, 4), (4, 3), (4, 4)]
+    assert "1 of 4 models failed at request 2 and count as the models that it began with." in summary.warnings
+    heads = [model["log"]["head"].split(",")[0] for model in report_of(run / "request-3")["models"]]
+    assert heads == ["request 2", "request 3", "request 3", "request 3"]

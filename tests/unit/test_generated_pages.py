@@ -105,7 +105,8 @@ def test_commands_options_and_arguments_are_told(cli_reference: Any) -> None:
     @toys.command("open")
     @click.argument("boxes", nargs=-1)
     @click.option("--size", default=3, show_default=True, help="Small | large.")
-    def open_boxes(boxes: tuple[str, ...], size: int) -> None:
+    @click.option("--loud/--no-loud", help="With noise.")
+    def open_boxes(boxes: tuple[str, ...], size: int, loud: bool) -> None:
         """Open BOXES.
 
         \b
@@ -117,6 +118,7 @@ def test_commands_options_and_arguments_are_told(cli_reference: Any) -> None:
     assert page.endswith(
         "## harness toys\n\nToys.\n\n### harness toys open\n\nOpen BOXES.\n\n```text\nOne by one.\n```\n\n"
         "| option | meaning |\n| --- | --- |\n| `BOXES...` | (argument) |\n| `--size` | Small \\| large. [default: 3] |\n"
+        "| `--loud` / `--no-loud` | With noise. |\n"
     )
 
 
@@ -131,3 +133,4 @@ def test_the_python_reference_has_every_function_with_its_arguments(monkeypatch:
             assert all(parameter in section for parameter in inspect.signature(thing).parameters), name
     assert "#### RunReport.models_to_pandas" in text
     assert "**`RunReport.folder`** (property)" in text
+    assert "model_post_init" not in text

@@ -38,7 +38,7 @@ def _logs(store: RunStore, *arguments: str) -> Result:
     return CliRunner().invoke(cli, ["logs", str(store.folder), *arguments])
 
 
-def test_every_model_that_printed_is_shown_though_the_run_has_no_report(store: RunStore) -> None:
+def test_every_model_that_printed_or_failed_is_shown_though_the_run_has_no_report(store: RunStore) -> None:
     assert _logs(store).output.splitlines() == [
         "model 0: ok, 1.25 s",
         "output:",
@@ -50,6 +50,10 @@ def test_every_model_that_printed_is_shown_though_the_run_has_no_report(store: R
         "| first",
         "… 1,234,567 bytes dropped …",
         "| last",
+        "",
+        "model 2: plugin_error, 0.50 s",
+        "error:",
+        "| ValueError: bad",
         "",
         "Printed nothing: models 2 to 3.",
         "Not ended yet: model 4.",

@@ -45,12 +45,14 @@ def test_an_installed_plugin_is_read_and_not_imported(install: Install) -> None:
     info = site / "wish_dist-2.0.dist-info"
     with (info / "METADATA").open("a") as metadata:
         metadata.write("Summary: Wishful thinking\nProject-URL: Source, https://example.org/wish\n")
+        metadata.write("Author: Zoë\nAuthor-email: Ada Lovelace <ada@example.org>, nobody@example.org\n")
     names = [path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()]
     (info / "RECORD").write_text("".join(f"{name},,\n" for name in [*names, f"{info.name}/RECORD"]))
     found = describe("wish")
 
     assert (found.distribution, found.version, found.about) == ("wish-dist", "2.0", "Wishful thinking")
     assert found.links == (("Source", "https://example.org/wish"),)
+    assert found.authors == ("Zoë", "Ada Lovelace")
     assert found.docstring.startswith("Forget by wishing.")
     assert found.options is not None
     assert found.options["mode"].default == "a"

@@ -12,7 +12,14 @@ from scipy import stats
 
 from harness.evaluation import Evidence, Interval, Metric
 from harness.runs.outputs import no_times
-from harness.runs.stream_metrics import accuracies, change, difference_interval, reversal, split_metrics
+from harness.runs.stream_metrics import (
+    accuracies,
+    change,
+    difference_interval,
+    memory_left,
+    reversal,
+    split_metrics,
+)
 
 LABELS = np.zeros(10, dtype=np.int64)
 
@@ -89,6 +96,29 @@ def test_the_interval_covers_the_null_as_often_as_it_says() -> None:
         covered += found.low <= 0 <= found.high
 
     assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_the_memory_left_is_the_attack_between_retrained_models_and_originals() -> None:
+    attack = replace(_attack(0.6, 0.55, 0.65), position=2 / 3)
+    found = memory_left(attack, (0.5, 0.9))
+
+    assert (found.value, found.control, found.noop) == (pytest.approx(1 / 3), 0.0, 1.0)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.1, 0.5))
+    assert found.control_interval is not None
+    assert found.control_interval.high == pytest.approx(0.02 / 0.3)
+    assert memory_left(attack, None).interval is None
+    assert memory_left(_attack(0.6, 0.55, 0.65), None).value is None
+
+
+def test_another_scale_of_the_attack_after_a_later_request_is_no_reversal() -> None:
+    """The originals' own AUC moves with the retrained models that the attack is fitted to."""
+    own = memory_left(replace(_attack(0.6, 0.5, 0.7, control=0.5, noop=0.8), position=2 / 3), (0.5, 0.8))
+    later = memory_left(replace(_attack(0.7, 0.6, 0.8, control=0.55, noop=1.0), position=2 / 3), (0.5, 0.8))
+    found = reversal({(1, 1): own, (1, 2): later}, 2)
+
+    assert found is not None
+    assert (found.value, found.control, found.noop) == pytest.approx((0.0, 0.0, 0.0))
 
 
 def test_examples_that_come_back_are_a_reversal() -> None:

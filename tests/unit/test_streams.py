@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.root import cli
 from harness.comparing.loading import load_reports
 from harness.core.progress import SilentProgress
 from harness.errors import DatasetInvalidError, RunNotFoundError, UsageError
@@ -87,6 +89,32 @@ def test_commands_on_a_run_say_where_those_of_a_stream_are(begun: Path) -> None:
         RunStore.open(begun)
     with pytest.raises(UsageError, match="stream of requests"):
         load_reports([begun])
+
+
+def test_the_page_of_a_task_has_its_requests(task: str) -> None:
+    printed = CliRunner().invoke(cli, ["tasks", task]).output
+
+    assert "requests: 2, of 3, 3 examples to forget" in printed
+    assert json.loads(CliRunner().invoke(cli, ["tasks", task, "--json"]).output)["requests"] == [3, 3]
+
+
+@pytest.mark.parametrize("command", [["export", "--output", "x"], ["import", "--originals", "x", "--retrained", "x"]])
+def test_reference_models_of_a_stream_are_neither_imported_nor_exported(task: str, command: list[str]) -> None:
+    ended = CliRunner().invoke(cli, ["references", command[0], task, *command[1:]])
+
+    assert "small is a stream of 2 requests" in f"{ended.output}{ended.exception}"
+
+
+def test_reference_models_are_built_for_every_request(task: str) -> None:
+    text = (
+        Path(task).read_text() + "architecture: {name: mlp, options: {hidden: [4]}}\nrecipe: {epochs: 1, augment: []}\n"
+    )
+    Path(task).write_text(text)
+    printed = CliRunner().invoke(cli, ["references", "build", task, "--models", "2"]).output
+
+    assert "request 1, original: 2 models" in printed
+    assert "request 2, control: 2 models" in printed
+    assert "request 2, original" not in printed
 
 
 def test_a_damaged_stream_is_told(begun: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the glossary: retained examples, forgotten classes, and whole models."""
+"""Pictures of the glossary: retained examples, forgotten classes, whole models, and strata of memorisation."""
 
 from __future__ import annotations
 
@@ -60,4 +60,24 @@ def joint() -> Picture:
         picture.dots([(picture.px(x), picture.py(y)) for x, y in points], kind)
     note(picture, -2.8, 2.5, "unlearned models", "unlearned")
     note(picture, 0.6, -2.6, "retrained models", "control")
+    return picture
+
+
+def by_memorisation() -> Picture:
+    """Draw an attack's AUC by how much the originals remember of an example."""
+    noop, ours = (0.55, 0.64, 0.75, 0.86, 0.95), (0.5, 0.52, 0.56, 0.68, 0.88)
+    picture = started("Attack by memorisation", "What was memorised most is left.", (0.5, 5.5), (0.4, 1))
+    picture.y_axis("AUC of the attack")
+    frame = picture.frame
+    picture.path([(frame.left, frame.bottom), (frame.right, frame.bottom)], "axis")
+    picture.words((frame.left + frame.right) / 2, frame.bottom + 36, "forgotten examples, most memorised last")
+    for values, kind in (((0.5,) * 5, "control"), (noop, "noop"), (ours, "unlearned")):
+        points = [(picture.px(place), picture.py(value)) for place, value in enumerate(values, start=1)]
+        picture.path(points, f"line {kind}")
+        picture.dots(points, kind)
+    for place in range(1, 6):
+        picture.words(picture.px(place), frame.bottom + 18, str(place))
+    note(picture, 2.5, 0.88, "nothing done", "noop", "end")
+    note(picture, 3.6, 0.56, "unlearned", "unlearned")
+    note(picture, 1, 0.44, "retrained", "control")
     return picture

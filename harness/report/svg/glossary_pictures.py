@@ -10,7 +10,7 @@ from functools import cache
 from statistics import fmean
 
 from harness.report.svg.drawing import Frame, Picture
-from harness.report.svg.glossary_attacks import class_forgetting, collateral, joint
+from harness.report.svg.glossary_attacks import by_memorisation, class_forgetting, collateral, joint
 from harness.report.svg.glossary_parts import (
     bars,
     curve,
@@ -181,7 +181,7 @@ def ks_distance() -> Picture:
         stairs = [(x, below(values, start)) for start, end in itertools.pairwise(ends) for x in (start, end)]
         curve(picture, stairs, f"line {kind}")
     curve(picture, [(at, low), (at, high)], "line limit")
-    note(picture, 0.95, 0.1, f"dashed: the largest gap, D = {high - low:.2f}")
+    note(picture, 0.95, 0.1, f"largest gap: D = {high - low:.2f}")
     note(picture, -2.9, 0.5, "retrained", "control")
     note(picture, 2.7, 0.7, "unlearned", "unlearned")
     return picture
@@ -356,4 +356,5 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "retained-examples": collateral,
     "forgotten-classes": class_forgetting,
     "whole-models": joint,
+    "by-memorisation": by_memorisation,
 }

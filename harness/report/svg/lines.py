@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.report.svg.drawing import Frame, Picture, Scale, padded
+from harness.report.svg.placing import LINE_HEIGHT
 
 FRAME = Frame(width=480, height=300, left=58, right=452, top=14, bottom=246)
 
@@ -52,6 +54,7 @@ def line_plot(
         if len(places) > 1:
             picture.path(places, f"line {line.kind}")
         _marks(picture, line)
+    _labels(picture, [line for line in lines if line.label and line.points])
     return picture.text()
 
 
@@ -67,14 +70,20 @@ def marked_axis(picture: Picture, marks: Sequence[tuple[float, str]], label: str
 
 
 def _marks(picture: Picture, line: Line) -> None:
-    """Draw the points of a line, with their intervals and the line's label."""
+    """Draw the points of a line with their intervals."""
     for at, y, low, high in line.points:
         x = picture.px(at)
         group = picture.element("g", {"class": f"spot {line.kind}"})
         picture.element("title", {}, f"{line.hint}, {at:g}: {y:.3g} ({low:.3g} to {high:.3g})", group)
         picture.element("circle", {"cx": f"{x:.1f}", "cy": f"{picture.py(y):.1f}", "r": "3.5"}, parent=group)
         if high > low:
-            picture.whisker(picture.py(low), picture.py(high), x, upright=True)
-    if line.label and line.points:
+            picture.whisker(picture.py(low), picture.py(high), x, f"whisker {line.kind}", upright=True)
+
+
+def _labels(picture: Picture, lines: Sequence[Line]) -> None:
+    """Write each line's label beside its last point, from the top, without overlaps."""
+    lowest = -math.inf
+    for line in sorted(lines, key=lambda one: picture.py(one.points[-1][1])):
         at, y, _, _ = line.points[-1]
-        picture.words(picture.px(at) + 8, picture.py(y) + 4.5, line.label, "start", "name")
+        lowest = max(picture.py(y) + 4.5, lowest + LINE_HEIGHT)
+        picture.words(picture.px(at) + 8, lowest, line.label, "start", "name")

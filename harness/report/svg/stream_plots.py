@@ -21,9 +21,9 @@ def stream_figures(report: StreamReport) -> list[Figure]:
         ("Accuracy on the retain set", "accuracy, %", _accuracy(report.requests, "retain"), ""),
         ("Accuracy on the test set", "accuracy, %", _accuracy(report.requests, "test"), ""),
         (
-            "Attack on the examples of each request",
-            "AUC of LiRA",
-            _attacks(report),
+            "Memory left of the examples of each request",
+            "% of the originals' memory",
+            _memory(report),
             "A line for each request, from its own request on. A rising line: the examples come back.",
         ),
         (
@@ -53,13 +53,16 @@ def _accuracy(requests: Sequence[RequestSummary], split: str) -> list[Line]:
     return _with_ends_of_scale(found, f"{split} accuracy", 100.0)
 
 
-def _attacks(report: StreamReport) -> list[Line]:
+def _memory(report: StreamReport) -> list[Line]:
     lines: list[Line] = []
     for request in report.requests:
-        own = [(one.after, one.metric) for one in report.attacks if one.request == request.number]
-        found = _with_ends_of_scale(own, f"examples of request {request.number}", 1.0, f"{request.number}")
-        lines += found
-    return lines
+        own = [(one.after, one.memory) for one in report.attacks if one.request == request.number]
+        lines += _with_ends_of_scale(own, f"examples of request {request.number}", 100.0, f"{request.number}")
+    ends_of_scale: dict[str, Line] = {}
+    for line in lines:  # those of the first request, which go through all requests
+        if line.kind != "unlearned":
+            ends_of_scale.setdefault(line.kind, line)
+    return [*ends_of_scale.values(), *(line for line in lines if line.kind == "unlearned")]
 
 
 def _with_ends_of_scale(found: Sequence[tuple[int, Metric]], hint: str, factor: float, label: str = "") -> list[Line]:

@@ -7,6 +7,7 @@ import inspect
 import io
 import tokenize
 from dataclasses import dataclass
+from email.utils import getaddresses
 from pathlib import Path
 
 from harness.choices import Adapter
@@ -22,6 +23,7 @@ from harness.runners.bundles.resolving import ready_wheel
 from harness.runners.bundles.script import read_script
 
 MAX_SUMMARY_CHARS = 500
+METADATA = ("Summary", "Home-page", "Author", "Author-email")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class PluginSummary:
         docstring: of its module; empty if it has none.
         options: declared options; None if it declares none, so that any is passed on.
         links: label -> address, from the package's metadata.
+        authors: names, from the package's metadata.
     """
 
     name: str
@@ -48,6 +51,7 @@ class PluginSummary:
     docstring: str = ""
     options: Declared | None = None
     links: tuple[tuple[str, str], ...] = ()
+    authors: tuple[str, ...] = ()
 
 
 def describe(text: str, adapter: Adapter = "auto") -> PluginSummary:
@@ -87,7 +91,7 @@ def _installed(spec: PluginSpec) -> PluginSummary:
     point = find_unlearner(spec.text)
     one = find_installed(point.distribution)
     metadata = None if one is None else one.distribution.metadata
-    fields = {name: metadata[name] for name in ("Summary", "Home-page") if metadata is not None and name in metadata}
+    fields = {name: metadata[name] for name in METADATA if metadata is not None and name in metadata}
     addresses = [] if metadata is None else metadata.get_all("Project-URL") or []
     links = tuple(_links([str(one) for one in addresses], str(fields.get("Home-page") or "")))
     about = " ".join(str(fields.get("Summary") or "").split())[:MAX_SUMMARY_CHARS]
@@ -102,6 +106,7 @@ def _installed(spec: PluginSpec) -> PluginSummary:
         docstring(code),
         read_declaration(code, f"{point.provider}, {file}"),
         links,
+        _authors(str(fields.get("Author") or ""), str(fields.get("Author-email") or "")),
     )
 
 
@@ -124,6 +129,12 @@ def _links(entries: list[str], home: str) -> list[tuple[str, str]]:
     pairs = [entry.partition(",") for entry in entries]
     found = [(label.strip(), address.strip()) for label, _, address in pairs if address.strip()]
     return found or ([("Home-page", home)] if home and home != "UNKNOWN" else [])
+
+
+def _authors(names: str, addresses: str) -> tuple[str, ...]:
+    """Return the names in the fields Author ("Ada, Bob") and Author-email ("Ada <ada@example.org>"), each once."""
+    found = [*(name.strip() for name in names.split(",")), *(name for name, _ in getaddresses([addresses]))]
+    return tuple(dict.fromkeys(name for name in found if name and name != "UNKNOWN"))
 
 
 def docstring(code: bytes) -> str:

@@ -24,6 +24,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "sisa": schema.SisaSection,
     "budget": schema.BudgetSection,
     "margins": schema.MarginsSection,
+    "never_trained": schema.NeverTrainedSection,
     "recipe": Recipe,
     "architecture": ArchitectureSection,
 }

@@ -7,6 +7,7 @@ confidence in the class differs in both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +63,17 @@ def nearest(retrained: Logits, labels: Labels, classes: Classes) -> Labels:
         labels: of the forget set, shape (n,).
         classes: of the run.
     """
-    shares = [remaining_shares(retrained[:, labels == label], classes).mean(axis=(0, 1)) for label in classes.forgotten]
+    shares = [
+        by_model(retrained[:, labels == label], lambda one: remaining_shares(one, classes).mean(axis=1)).mean(axis=0)
+        for label in classes.forgotten
+    ]
     found: NDArray[np.int64] = classes.remaining[np.argmax(shares, axis=1)]
     return found
+
+
+def by_model(logits: Logits, statistic: Callable[[Logits], Values]) -> Values:
+    """Return a statistic of each model, computed one model at a time: in float64 all models may not fit into memory."""
+    return np.concatenate([statistic(one) for one in np.split(logits, len(logits))])
 
 
 def remaining_shares(logits: Logits, classes: Classes) -> Values:

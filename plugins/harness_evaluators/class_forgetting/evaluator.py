@@ -35,6 +35,7 @@ from harness_evaluators.common.evidence_analysis import Analysis, Models, Statis
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Logits = NDArray[np.float32]
 
 NO_CURVE = np.zeros(0)
 ROWS = ("unlearned", "retrained", "control", "noop")
@@ -125,11 +126,15 @@ def _on_forgotten(models: Models, classes: Classes, neighbours: Rows, resamples:
     column = np.searchsorted(classes.remaining, nearest)
 
     def odds(analysis: Analysis, population: Population, split: SplitName) -> Values:
-        return statistics.neighbour_odds(analysis.evidence.logits[population][split], nearest, classes)
+        logits = analysis.evidence.logits[population][split]
+        return statistics.by_model(logits, lambda one: statistics.neighbour_odds(one, nearest, classes))
 
     def share(analysis: Analysis, population: Population, split: SplitName) -> Values:
-        shares = statistics.remaining_shares(analysis.evidence.logits[population][split], classes)
-        return np.asarray(shares[:, np.arange(len(column)), column].mean(axis=1))
+        def of(one: Logits) -> Values:
+            shares = statistics.remaining_shares(one, classes)
+            return np.asarray(shares[:, np.arange(len(column)), column].mean(axis=1))
+
+        return statistics.by_model(analysis.evidence.logits[population][split], of)
 
     return (
         _attack(NEIGHBOUR_AUC, models, "forget", odds, resamples),
@@ -149,14 +154,16 @@ def _on_others(models: Models, classes: Classes, resamples: Resamples) -> tuple[
     labels = evidence.labels["test"]
 
     def odds(analysis: Analysis, population: Population, split: SplitName) -> Values:
-        return statistics.forgotten_odds(analysis.evidence.logits[population][split][:, chosen], classes)
+        logits = analysis.evidence.logits[population][split][:, chosen]
+        return statistics.by_model(logits, lambda one: statistics.forgotten_odds(one, classes))
 
     def bias(analysis: Analysis, population: Population, split: SplitName) -> Values:
         logits = analysis.evidence.logits[population][split][:, chosen]
-        return statistics.head_bias(logits, labels[chosen], classes)
+        return statistics.by_model(logits, lambda one: statistics.head_bias(one, labels[chosen], classes))
 
     def named(analysis: Analysis, population: Population, split: SplitName) -> Values:
-        return statistics.named(analysis.evidence.logits[population][split], labels, classes)
+        logits = analysis.evidence.logits[population][split]
+        return statistics.by_model(logits, lambda one: statistics.named(one, labels, classes))
 
     chance = len(classes.forgotten) / (len(classes.forgotten) + len(classes.remaining))
     guessed = gap_metrics.metric(CLASS_NAMED, _per_model(models, "test", named), resamples)
@@ -206,7 +213,7 @@ def _arrays(models: Models, classes: Classes, neighbours: Rows) -> dict[str, Val
 
     def shares(analysis: Analysis, population: Population, split: SplitName) -> Values:
         logits = analysis.evidence.logits[population][split]
-        return np.asarray(statistics.remaining_shares(logits, classes).mean(axis=1))
+        return statistics.by_model(logits, lambda one: statistics.remaining_shares(one, classes).mean(axis=1))
 
     found = _per_model(models, "forget", shares)
     arrays = {

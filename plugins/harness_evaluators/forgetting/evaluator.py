@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Interval, Metric, Result, hookimpl
-from harness_evaluators.common import control_and_noop, evidence_analysis, finite
+from harness_evaluators.common import control_and_noop, evidence_analysis, finite, twins
 from harness_evaluators.common.control_and_noop import Description
 from harness_evaluators.common.evidence_analysis import Analysis
 from harness_evaluators.forgetting import effective_models, memory_regression, texts
@@ -92,7 +92,7 @@ def evaluate(analysis: Analysis) -> Result:
         )
     pairs = view.pairs()
     seen = {row: _seen(view, pair) for row, pair in pairs.items()}
-    metrics = tuple(_metrics(seen))
+    metrics = (*_metrics(seen), *_without_twins(analysis, seen))
     return Result(metrics, _arrays(seen["unlearned"], metrics), tuple(_warnings(seen)))
 
 
@@ -161,6 +161,29 @@ def _metrics(seen: Mapping[Row, Seen]) -> list[Metric]:
         _size(seen),
         _plain_metric(texts.DIVERSITY, {row: one.diversity for row, one in seen.items()}),
     ]
+
+
+def _without_twins(analysis: Analysis, seen: Mapping[Row, Seen]) -> list[Metric]:
+    """Return the memory that is left of examples without a twin; empty if no forgotten example has one."""
+    kept = twins.without(analysis.evidence)
+    if kept is None:
+        return []
+    about = texts.LEFT_WITHOUT_TWINS
+    if len(kept) < twins.LEAST:
+        return [
+            control_and_noop.missing(
+                about, f"Not computed: {len(kept)} examples are left. {twins.note(analysis.evidence)}"
+            )
+        ]
+    slopes = {
+        row: memory_regression.memory(memory_regression.of_examples(one.samples[PLAIN], kept)).slope
+        for row, one in seen.items()
+        if PLAIN in one.samples
+    }
+    if "unlearned" not in slopes:
+        return [control_and_noop.missing(about, "Not computed: without a no-op.")]
+    found = _with_errors(about, slopes["unlearned"], slopes.get("control"))
+    return [replace(found, noop=1.0, position=1 - slopes["unlearned"].value, note=twins.note(analysis.evidence))]
 
 
 def _p(test: Difference | None) -> float | None:

@@ -76,6 +76,11 @@ class Sample:
     retrained: Values
 
 
+def of_examples(sample: Sample, rows: NDArray[np.int64]) -> Sample:
+    """Return a sample of some of the examples."""
+    return Sample(sample.unlearned[:, rows], sample.origins, sample.original[:, rows], sample.retrained[:, rows])
+
+
 def standardised(unlearned: Values, original: Values, retrained: Values, origins: Origins) -> Sample:
     """Standardise phi by the spread of retrained models, example by example.
 

@@ -20,6 +20,12 @@ LEFT = Description(
     unit="share",
     headline=True,
 )
+LEFT_WITHOUT_TWINS = Description(
+    "memory_left_without_twins",
+    "closer_to_reference",
+    "As memory_left, on the forgotten examples that have no equal or nearly equal example in another split.",
+    unit="share",
+)
 LEFT_CALIBRATED = Description(
     "memory_left_calibrated",
     "closer_to_reference",

@@ -22,6 +22,7 @@ from harness_evaluators.common import (
     likelihood_ratio,
     mean_shift,
     rank_scores,
+    twins,
 )
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -70,6 +71,12 @@ ATTACK = (
         bounds=(0.0, 1.0),
         note=_TPR_NOTE.format(rate=0.001),
     ),
+)
+WITHOUT_TWINS = Description(
+    "auc_without_twins",
+    "lower",
+    "As auc, on the forgotten examples that have no equal or nearly equal example in another split.",
+    bounds=(0.0, 1.0),
 )
 GAUSSIAN = Description(
     "auc_gaussian",
@@ -134,10 +141,26 @@ def evaluate(analysis: Analysis) -> Result:
     rows[DIRECTION] = control_and_noop.rows_of({row: one.mean for row, one in shifts.items()}, resamples)
     rows[UNDER] = control_and_noop.without_interval({row: one.under for row, one in shifts.items()})
     rows[OVER] = control_and_noop.without_interval({row: one.over for row, one in shifts.items()})
-    metrics = tuple(_metric(about, values) for about, values in rows.items())
+    metrics = (
+        *(_metric(about, values) for about, values in rows.items()),
+        *_without_twins(analysis, comparisons, resamples),
+    )
     arrays = _curves(attacks) | {f"shift_{row}": one.per_example for row, one in shifts.items()}
     arrays |= control_and_noop.position_intervals(rows)
     return Result(metrics, arrays, control_and_noop.warnings("lira", models, rows))
+
+
+def _without_twins(analysis: Analysis, comparisons: Pairs, resamples: bootstrap.Resamples) -> list[Metric]:
+    """Return the AUC on examples without a twin; empty if no forgotten example has one."""
+    kept = twins.without(analysis.evidence)
+    if kept is None:
+        return []
+    note = twins.note(analysis.evidence)
+    if len(kept) < twins.LEAST:
+        return [control_and_noop.missing(WITHOUT_TWINS, f"Not computed: {len(kept)} examples are left. {note}")]
+    some = {row: (left[:, kept], right[:, kept]) for row, (left, right) in comparisons.items()}
+    found = _metric(WITHOUT_TWINS, _attack_rows("auc", _attacks(analysis.evidence, some)[0], resamples))
+    return [replace(found, note=f"{note} {found.note}".strip())]
 
 
 def _attacks(evidence: Evidence, comparisons: Pairs) -> tuple[dict[str, cross_fit_attack.Attack], dict[str, float]]:

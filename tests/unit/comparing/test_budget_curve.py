@@ -72,6 +72,7 @@ def test_a_curve_is_written_as_json_and_page(tmp_path: Path) -> None:
     page = (tmp_path / "curve.html").read_text()
     assert page.count("<svg") == 1
     assert 'href="budget-0.1/report.html"' in page
+    assert all(word in page for word in ("--unlearned:", ".line.utility {"))
 
 
 def test_text_of_a_plugin_stays_text(tmp_path: Path) -> None:

@@ -58,6 +58,18 @@ def test_fields_that_differ_are_named_with_both_values(tmp_path: Path) -> None:
     assert made.same == ("machine",)
 
 
+def test_files_are_listed_for_one_package_and_not_for_two(tmp_path: Path) -> None:
+    first = report()
+    first = first.model_copy(update={"plugin": replace(first.plugin, files={"a.py": "1" * 64, "b.py": "2" * 64})})
+    edited = replace(first.plugin, files={"a.py": "3" * 64, "b.py": "2" * 64})
+    one = differences(tmp_path / "one", first, first.model_copy(update={"plugin": edited}))
+    other = first.model_copy(update={"plugin": replace(edited, distribution="another")})
+    two = differences(tmp_path / "two", first, other)
+
+    assert one.inputs == (Change("method", "files.a.py", "1" * 12, "3" * 12),)
+    assert [change.name for change in two.inputs] == ["distribution"]
+
+
 def test_metrics_are_shown_with_the_significance_of_their_difference(tmp_path: Path) -> None:
     made = differences(tmp_path, report("finetune", 0.8), report("scrub", 0.6))
     remarks = {one.name: (one.first, one.second, one.remark) for one in made.outcome}

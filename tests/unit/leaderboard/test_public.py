@@ -180,7 +180,7 @@ def test_an_excluded_run_leaves_its_name_and_the_reason(runs: Path, tmp_path: Pa
     [
         ("run-scrub", "write RUN=REASON"),
         ("run-scrub=", "write RUN=REASON"),
-        ("nowhere=late", "no run has this id or folder; ids: run-finetune, run-scrub"),
+        ("nowhere=late", "no run has this id or folder; runs: run-finetune (finetune), run-scrub (scrub)"),
     ],
 )
 def test_an_exclusion_that_names_no_run_is_refused(runs: Path, tmp_path: Path, text: str, words: str) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from harness.cli.new import LICENCES
 from harness.cli.root import cli
 from harness.newplugin import rendering
+from harness.plugins.options import read_declaration
 
 
 def test_a_package_is_made_and_the_next_steps_are_told(tmp_path: Path) -> None:
@@ -63,6 +64,38 @@ def test_what_the_file_needs_is_in_the_package(tmp_path: Path) -> None:
     assert (
         'dependencies = ["pluggy>=1.3", "torch>=2.4", "einops>=0.8"]' in (tmp_path / "toy/pyproject.toml").read_text()
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "declared"),
+    [
+        ("HARNESS_OPTIONS = {'lr': 0.1}\n", {"lr": 0.1}),
+        (
+            'HARNESS_OPTIONS: dict = {\n    "lr": {"default": 0.1, "above": 0},  # rate\n    "way": ["a", "b"],\n}\n',
+            None,
+        ),
+        ("HARNESS_OPTIONS = {}\n", {}),
+    ],
+)
+def test_options_that_the_file_declares_are_declared_by_the_package(
+    tmp_path: Path, options: str, declared: dict[str, object] | None
+) -> None:
+    (tmp_path / "toy.py").write_text(f"{options}\ndef unlearn(model, retain, context):\n    return model\n")
+    result = CliRunner().invoke(cli, ["new", "--from", f"{tmp_path}/toy.py", "--dir", str(tmp_path)])
+    code = (tmp_path / "toy/src/toy/__init__.py").read_bytes()
+
+    assert result.exit_code == 0, result.output
+    assert read_declaration(code, "") == read_declaration(options.encode(), "")
+    assert declared is None or list(read_declaration(code, "") or {}) == list(declared)
+
+
+def test_a_file_with_an_invalid_declaration_of_options_makes_no_package(tmp_path: Path) -> None:
+    (tmp_path / "toy.py").write_text("HARNESS_OPTIONS = {'lr': float('inf')}\ndef unlearn(model): pass\n")
+    result = CliRunner().invoke(cli, ["new", "--from", f"{tmp_path}/toy.py", "--dir", str(tmp_path)])
+
+    assert result.exit_code == 13, result.output
+    assert "toy.py, line 1: HARNESS_OPTIONS is not a literal" in result.output
+    assert not (tmp_path / "toy").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--from", "method"], ["toy", "--adapter", "kit", "--from", "x.whl"]])

@@ -22,6 +22,7 @@ from harness.report.records import SUPPLIED
 from harness.report.words import VERDICT_TONE, VERDICT_WORDS
 from harness.report.writing import write_report
 from harness.runners.bundles.describing import describe
+from tests.unit.conftest import Install
 from tests.unit.report.examples import PLUGIN, build_report, evaluator
 
 HOSTILE = "</title><script>alert(1)</script>\x1b[31m\u202e{}%\\&_#~^$"
@@ -120,6 +121,18 @@ def test_packages_of_others_are_cited_with_version_and_digest() -> None:
     assert "@software{wish-dist-2.0,\n  title         = {Wish\\_Dist}," in text
     assert f"Unlearning method wish; files SHA-256 {PLUGIN.digest}" in text
     assert "@software{metrics-3," in text
+
+
+def test_a_method_is_cited_with_the_authors_in_the_metadata_of_the_version_that_ran(install: Install) -> None:
+    site = install("wish-dist", "2.0", {UNLEARNERS: {"wish": "wish"}}, {"wish.py": "def unlearn(model): pass\n"})
+    info = site / "wish_dist-2.0.dist-info"
+    with (info / "METADATA").open("a") as metadata:
+        metadata.write("Author: Max & Moritz\nAuthor-email: Ada Lovelace <ada@example.org>\n")
+    (info / "RECORD").write_text(f"wish.py,,\n{info.name}/METADATA,,\n{info.name}/entry_points.txt,,\n")
+    facts = replace(PLUGIN, name="wish", distribution="wish-dist", version="2.0")
+
+    assert "author        = {Max \\& Moritz and Ada Lovelace}" in bibtex([build_report(plugin_facts=facts)])
+    assert "Ada" not in bibtex([build_report(plugin_facts=replace(facts, version="1.0"))])
 
 
 def test_several_runs_share_their_entries() -> None:

@@ -67,7 +67,10 @@ def _report(*requests: RequestSummary, plugin: str = "method") -> StreamReport:
         plugin=PluginRecord(plugin, "m", "d", "1", "script", ""),
         runner="process",
         requests=requests,
-        attacks=tuple(AttackRecord(request=s, after=t, metric=_metric("auc", 0.6, unit="")) for s, t in pairs),
+        attacks=tuple(
+            AttackRecord(request=s, after=t, metric=_metric("auc", 0.6, unit=""), memory=_metric("memory_left", 0.3))
+            for s, t in pairs
+        ),
         erosion=erosion,
         warnings=(),
     )
@@ -83,6 +86,7 @@ def test_a_summary_is_written_with_its_page_and_read_again(tmp_path: Path) -> No
     page = (tmp_path / PAGE).read_text()
     assert page.count("<svg") == 4
     assert 'href="request-2/report.html"' in page
+    assert all(word in page for word in ("--unlearned:", ".line.unlearned {", ".spot.mark {"))
 
 
 def test_the_schema_that_is_shipped_and_printed_is_the_models() -> None:
@@ -128,7 +132,7 @@ def test_the_terminal_has_a_column_for_each_request_and_fits(tmp_path: Path) -> 
     ("loss", "back", "words"),
     [
         (0.1, 0.2, ["below that of retrained", "come back"]),
-        (-0.1, -0.2, ["above that of retrained", "fell"]),
+        (-0.1, -0.2, ["above that of retrained", "went on falling"]),
         (0.01, 0.01, ["does not differ visibly", "No return of earlier requests is seen"]),
     ],
 )
@@ -142,11 +146,11 @@ def test_without_an_interval_no_return_is_claimed() -> None:
     second = _request(2, 0.1, back=0.2)
     bare = tuple(replace(one, interval=None) if one.name == "reversal" else one for one in second.metrics)
 
-    assert "takes more models" in sentence([_request(1, 0.0), second.model_copy(update={"metrics": bare})], (), 2)
+    assert "more models are needed" in sentence([_request(1, 0.0), second.model_copy(update={"metrics": bare})], (), 2)
 
 
 def test_a_request_without_a_returned_model_has_no_numbers() -> None:
     failed = _request(1, 0.0, returned=0)
 
     assert sentence([failed], (), 2) == "No model was returned at the first request."
-    assert rows(_report(failed))[0][5] == "–"
+    assert rows(_report(failed))[0][6] == "–"

@@ -11,7 +11,9 @@ from rich.console import Console
 from harness.report.document import Report
 from harness.report.page import render_page
 from harness.report.summary import render_summary
+from harness.report.twin_words import twin_sentence
 from harness.tasks.twins import Twins
+from tests.unit.comparing.samples import evaluator, metric
 
 from .examples import build_report
 
@@ -43,3 +45,16 @@ def test_without_one_nothing_is_said(counts: dict[str, Any]) -> None:
 
     assert "no method can forget" not in shown(report) + render_page(report)
     assert "no method can forget" not in shown(build_report())
+
+
+def test_the_main_numbers_with_and_without_them_are_told() -> None:
+    report = report_with(equal=3)
+    records = (
+        evaluator("forgetting", metric(0.2, name="memory_left"), metric(0.5, name="memory_left_without_twins")),
+        evaluator("lira", metric(0.6), metric(None, name="auc_without_twins")),
+    )
+
+    told = twin_sentence(report.model_copy(update={"evaluators": records}))
+
+    assert told.endswith("includes them. With and without them: memory left 0.200 and 0.500.")
+    assert "With and without" not in twin_sentence(report)

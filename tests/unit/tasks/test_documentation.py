@@ -13,7 +13,7 @@ from harness.tasks.loading import BUNDLED, task_from_text
 from harness.tasks.yaml.explaining import allowed_keys, tags
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/tasks.md").read_text(encoding="utf-8")
-SECTIONS = ["splits", "normalization", "architecture", "recipe", "journal", "sisa", "budget"]
+SECTIONS = ["splits", "normalization", "architecture", "recipe", "journal", "sisa", "budget", "never_trained"]
 
 
 def part(heading: str) -> str:
@@ -91,4 +91,5 @@ def test_the_pages_examples_are_valid_tasks(example: str) -> None:
         "shirts-and-coats",
         "faces-journal-all",
         "two-requests",
+        "faces-never-trained",
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.tasks.task import Split, TaskData
-from harness.tasks.twins import NEAR, PAIRS, Twins, find_twins, twin_warnings
+from harness.tasks.twins import NEAR, PAIRS, Twins, find_twins, forget_twins, twin_warnings
 from harness.tasks.twins import _block_means as block_means
 
 SIZES = {"retain": 40, "forget": 12, "validation": 10, "test": 15}
@@ -143,3 +143,16 @@ def test_the_loudest_warning_comes_first() -> None:
     assert "1 of them with another label" in first
     assert "'forget-0' = 'retain-1'" in first
     assert second.startswith("1 of 15 test examples have a twin in the retain set")
+
+
+@pytest.mark.parametrize("other", ["retain", "validation", "test"])
+def test_which_forget_examples_have_a_twin_is_known_for_every_other_split(other: str) -> None:
+    data = made()
+    data.forget.images[3] = data.split(other).images[7]
+    data.forget.images[6] = np.clip(data.split(other).images[2].astype(int) + 1, 0, 255).astype(np.uint8)
+
+    masks = forget_twins(data)
+
+    assert list(masks) == [other]
+    assert np.flatnonzero(masks[other]).tolist() == [3, 6]
+    assert forget_twins(made()) == {}
