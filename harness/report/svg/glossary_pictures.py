@@ -181,7 +181,7 @@ def ks_distance() -> Picture:
         stairs = [(x, below(values, start)) for start, end in itertools.pairwise(ends) for x in (start, end)]
         curve(picture, stairs, f"line {kind}")
     curve(picture, [(at, low), (at, high)], "line limit")
-    note(picture, 0.95, 0.1, f"dashed: the largest gap, D = {high - low:.2f}")
+    note(picture, 0.95, 0.1, f"largest gap: D = {high - low:.2f}")
     note(picture, -2.9, 0.5, "retrained", "control")
     note(picture, 2.7, 0.7, "unlearned", "unlearned")
     return picture
