@@ -136,7 +136,7 @@ def _copies(found: Findings, finished: int) -> str:
     if found.difference_p is None or found.difference_p > found.level or not found.collapsed(finished):
         return ""
     return (
-        f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, because they hardly "
+        f" Collapsed diversity: the {finished} models are worth {found.diversity or 0:.1f} independent ones, because they hardly "
         "differ from each other."
     )
 
