@@ -40,6 +40,18 @@ SHARING = {
 """Files that go to one worker, for they use a fixture of the session that takes seconds."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """With ``-n``: all workers share the process to fork from, which takes seconds to import its libraries."""
+    node.workerinput["forks"] = forks.address()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In a worker: fork from the shared process."""
+    if (given := getattr(config, "workerinput", None)) is not None:
+        forks.use(given["forks"])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _forking() -> Iterator[None]:
     """Guests and workers of runs in this process are forked, which spares them their imports."""

@@ -65,7 +65,7 @@ SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
 PR_SET_THP_DISABLE = 41
 END_S = 20.0
 _address: str | None = None
-"""Where this is the process to fork from, or a fork of it: where it listens."""
+"""Where the process to fork from listens, in that process, its forks, and those that were told (see ``use``)."""
 
 
 @dataclass(frozen=True)
@@ -280,21 +280,36 @@ def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names}
 
 
+def use(place: str) -> None:
+    """Fork from another process's server from now on."""
+    global _address
+    _address = place
+
+
 @functools.cache
 def address() -> str:
-    """Return the address of this process's own server, which is started when it is first asked for."""
-    if _address is not None:  # this is a fork
+    """Return the address of the server to fork from: this process's own is started when it is first asked for."""
+    if _address is not None:
         return _address
     folder = tempfile.mkdtemp(prefix="forks-")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.forks", f"{folder}/socket"],
-        cwd=Path(__file__).parents[1],
-        # As the program has it, and as guests have it.
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0", "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{folder}/socket")
+        listener.listen(128)  # so that orders wait until the server has its libraries
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.forks", f"{folder}/socket", str(listener.fileno())],
+            cwd=Path(__file__).parents[1],
+            # As the program has it, and as guests have it.
+            env={
+                **os.environ,
+                "OMP_WAIT_POLICY": "PASSIVE",
+                "PYTHONHASHSEED": "0",
+                "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
 
     def end() -> None:
         assert server.stdin is not None
@@ -306,13 +321,11 @@ def address() -> str:
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
-    assert server.stdout is not None
-    assert server.stdout.readline(), "the process with the libraries has ended"
     return f"{folder}/socket"
 
 
-def _serve(place: str) -> None:
-    """Fork a process for every order until standard input ends."""
+def _serve(place: str, descriptor: int) -> None:
+    """Fork a process for every order that arrives at a listening socket until standard input ends."""
     # A guest collapses its memory into huge pages before its second model. A fork's memory is nearly all shared, so that the
     # kernel would copy it first, which takes a second; with this, it refuses at once, as one that cannot do it.
     ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
@@ -325,18 +338,13 @@ def _serve(place: str) -> None:
 
     for template in _environment().list_templates(["j2"]):
         _environment().get_template(template)
-    global _address
-    _address = place
+    use(place)
     for module, name, value in stand_in():
         setattr(module, name, value)
     gc.collect()
     gc.enable()
     gc.freeze()  # else the first collection of every fork copies all pages
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(place)
-        listener.listen()
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+    with socket.socket(fileno=descriptor) as listener:
         while sys.stdin not in (ready := select.select([listener, sys.stdin], [], [])[0]):
             if listener in ready:
                 _answer(listener)
@@ -425,4 +433,4 @@ def _run(order: Order) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(sys.argv[1], int(sys.argv[2]))

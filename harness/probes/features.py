@@ -7,7 +7,7 @@ convolutions are averaged over positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,16 +124,31 @@ def compute(given: ProbeInputs, state: StackedState) -> Arrays:
     names = layers_of(model, given.options["layers"], given.spec.architecture.name in ARCHITECTURES)
     modules = dict(model.named_modules())
     members = n_members(state)
+    batches = {split: list(_batches(given, split)) for split in SPLITS}
     found: dict[str, list[NDArray[np.float32]]] = {}
     with torch.inference_mode():
         for member in range(members):
             model.load_state_dict(member_state(state, member))
             for split in SPLITS:
                 reader = _Reader(last, {name: modules[name] for name in names} if split in OF_LAYERS else {})
-                for name, features in reader.read(model, given, split).items():
-                    found.setdefault(array_name(split, name), []).append(features)
+                for name, features in reader.read(model, batches[split]).items():
+                    chosen = _cut(features, len(given.inputs[split]))
+                    found.setdefault(array_name(split, name), []).append(chosen)
             given.on_step(member + 1, members)
     return {name: np.stack(rows) for name, rows in found.items()}
+
+
+def _batches(given: ProbeInputs, split: str) -> Iterator[torch.Tensor]:
+    """Yield the inputs of the examples of a split that may be used, as the network reads them."""
+    import torch
+
+    from reference_models.networks.inputs import normalise
+
+    spec = given.spec
+    inputs = given.inputs[split][probed(len(given.inputs[split]), EXAMPLES)]
+    for start in range(0, len(inputs), BATCH):
+        stored = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH])).to(given.device)
+        yield normalise(stored, spec.mean, spec.std, len(spec.input_shape))
 
 
 class _Reader:
@@ -148,27 +163,20 @@ class _Reader:
         self._last, self._layers = last, layers
         self._rows: dict[str, list[torch.Tensor]] = {}
 
-    def read(self, model: nn.Module, given: ProbeInputs, split: str) -> Arrays:
+    def read(self, model: nn.Module, batches: Sequence[torch.Tensor]) -> Arrays:
         """Return features by layer, shape (n, d); those of the last linear layer have an empty name."""
         import torch
 
-        from reference_models.networks.inputs import normalise
-
-        spec = given.spec
         handles = [part.register_forward_hook(self._returned(name)) for name, part in self._layers.items()]
         if self._last is not None:
             handles.append(self._last.register_forward_pre_hook(lambda _part, read: self._keep("", read[0].flatten(1))))
-        inputs = given.inputs[split][probed(len(given.inputs[split]), EXAMPLES)]
         try:
-            for start in range(0, len(inputs) if handles else 0, BATCH):
-                stored = torch.from_numpy(np.ascontiguousarray(inputs[start : start + BATCH])).to(given.device)
-                model(normalise(stored, spec.mean, spec.std, len(spec.input_shape)))
+            for batch in batches if handles else ():
+                model(batch)
         finally:
             for handle in handles:
                 handle.remove()
-        return {
-            name: _cut(torch.cat(rows).float().numpy(), len(given.inputs[split])) for name, rows in self._rows.items()
-        }
+        return {name: torch.cat(rows).float().numpy() for name, rows in self._rows.items()}
 
     def _returned(self, name: str) -> Callable[..., None]:
         def hook(_part: nn.Module, _read: Any, output: torch.Tensor) -> None:
@@ -199,5 +207,6 @@ FEATURES = Probe(
     options=lambda task: {"layers": list(task.layers)},
     refuses=_refuses,
     models=MODELS,
+    light=True,
     nothing="its network has no linear layer with an output for each class, and the task names no layers",
 )

@@ -66,6 +66,7 @@ class Probe:
         options: what the task says about the probe, as JSON values; part of the key of cached results.
         refuses: why the probe cannot be computed for a task; empty if it can.
         models: number of models of each population that it is computed of, rounded up to whole chunks; None for all.
+        light: for a small network it takes less than the start of a worker process.
         nothing: why ``compute`` may return no arrays; a clause.
     """
 
@@ -76,6 +77,7 @@ class Probe:
     options: Callable[[Task], dict[str, Any]] = _no_options
     refuses: Callable[[Task], str] = _never_refuses
     models: int | None = None
+    light: bool = False
     nothing: str = ""
 
     def covered(self, models: int, chunk: int) -> int:

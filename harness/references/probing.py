@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,20 @@ from harness.references.probe_jobs import RESULTS, ProbeJob, probe_into
 from harness.references.supplied import PROBES
 from harness.references.worker_pool import ORDER, WEIGHTS, Workers
 from reference_models.networks.recipe import to_json
+
+SMALL = 4 << 20
+"""Bytes of the weights of a network for which a light probe is computed in this process."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Set torch's thread count within a ``with`` block to that of workers, for identical numbers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ class Probing:
     def __init__(self, references: References, probe: Probe) -> None:
         self._references, self._probe = references, probe
         self._cache = Cache(PROBES, references.cache.root)
+        self._here = False
 
     def missing(self, models: int) -> int:
         """Return the number of reference models whose results are not in the cache, of ``models`` of each population."""
@@ -66,10 +82,12 @@ class Probing:
         total = sum(chunk.models for chunk in chunks) + len(left)
         if not total:
             return
+        self._here = self._probe.light and self._bytes(chunks, left) <= SMALL
+        jobs = 1 if self._here else len(chunks) + len(groups)
         with (
             Workers() as workers,
             progress.step(f"probing models: {self._probe.name}", total) as step,
-            ThreadPoolExecutor(self._references.at_once(len(chunks) + len(groups))) as pool,
+            ThreadPoolExecutor(self._references.at_once(jobs)) as pool,
         ):
             work: list[Callable[[], None]] = [partial(self._reference, chunk, workers, step) for chunk in chunks]
             work += [partial(self._group, group, workers, step) for group in groups]
@@ -80,6 +98,13 @@ class Probing:
                 pool.shutdown(wait=False, cancel_futures=True)
                 workers.stop()
                 raise
+
+    def _bytes(self, chunks: Sequence[Chunk], others: Sequence[ToProbe]) -> int:
+        """Return the size of the weights of a model."""
+        if others:
+            return others[0].weights.stat().st_size
+        folder, _ = self._references.folder(chunks[0])
+        return (folder / WEIGHTS).stat().st_size // chunks[0].models
 
     def results(self, role: Role, models: int) -> Arrays:
         """Return the arrays of a population, first axis :meth:`covered`; all must have been computed."""
@@ -164,7 +189,8 @@ class Probing:
 
     def _work(self, folder: Path, job: ProbeJob, workers: Workers, step: Step | None) -> None:
         count = ignore if step is None else UnitCounter(step, len(job.seeds))
-        if job.device.startswith("cuda"):
-            probe_into(folder, job, map_tensors(Path(job.data_file)), count)
+        if self._here or job.device.startswith("cuda"):
+            with _one_thread():
+                probe_into(folder, job, map_tensors(Path(job.data_file)), count)
         else:
             workers.work(folder, job, count)

@@ -42,6 +42,8 @@ def sentence(requests: Sequence[RequestSummary], erosion: Sequence[Metric], plan
     told += [_erosion(one) for one in erosion if one.name == "retain_erosion"]
     if (back := last.metric("reversal")) is not None:
         told.append(_reversal(back))
+    if not requests[-1].returned:
+        told.append(f"The stream ended at request {requests[-1].number}, which returned no model.")
     return " ".join(text for text in told if text)
 
 

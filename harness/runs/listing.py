@@ -97,11 +97,14 @@ def _stream_entry(folder: Path) -> RunEntry:
             begun = json.loads((folder / STREAM).read_bytes())
             known, planned = _requested(begun), int(begun["requests"])
             known["task"] = str(begun["task"]["definition"]["name"])
+            summary = folder / SUMMARY
+            failed = summary.is_file() and json.loads(summary.read_bytes())["status"] == "failed"
     except HarnessError as error:
         return RunEntry(folder=folder, state="damaged", reason=str(error).rstrip("."))
     answered = sum((place / REPORT_NAME).is_file() for place in folder.glob("request-*"))
     running = any(is_held(place) for place in folder.glob(f"request-*/{LOCK}"))
-    state: State = "running" if running else "finished" if (folder / SUMMARY).is_file() else "interrupted"
+    ended: State = "failed" if failed else "finished"
+    state: State = "running" if running else ended if (folder / SUMMARY).is_file() else "interrupted"
     counts = {"models": planned, "ended": answered, "returned": answered}
     return RunEntry(
         folder=folder, state=state, **known | counts | {"request": f"stream, {answered} of {planned} requests"}

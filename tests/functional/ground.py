@@ -41,6 +41,6 @@ class Ground:
             environment["HARNESS_CACHE_DIR"] = str(cache)
         return Program(environment, place)
 
-    def chain(self, name: str, *, cold: bool) -> Chain:
+    def chain(self, name: str, *, cold: bool, forked: bool = False) -> Chain:
         """Return a chain of kills; if ``cold``, with a separate empty cache."""
-        return Chain(self.elsewhere(name, self.folder / name / "cache" if cold else None), self.order)
+        return Chain(self.elsewhere(name, self.folder / name / "cache" if cold else None), self.order, forked)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.program import POLL_S, TASK, Program, report_of
+from tests.program import POLL_S, TASK, Forked, Program, report_of
 
 # Small chunks and a slow method, so that there are many moments to be killed at.
 TRIAL_TASK = TASK.replace("chunk: 8", "chunk: 2").replace("models: 4", "models: 5")
@@ -33,7 +33,8 @@ def unlearn(model):
 PHASES = {"": (3.0, 2), "training": (5.0, 3), "measuring": (4.0, 1), "unlearning": (5.0, 7), "evaluating": (1.0, 2)}
 LAST_S = 60.0  # within which what a killed run started must have ended
 
-Wait = Callable[[subprocess.Popen[str]], None]
+Process = subprocess.Popen[str] | Forked
+Wait = Callable[[Process], None]
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ class Chain:
     Attributes:
         program: with a scratch folder that no other program uses.
         order: the arguments of ``harness run`` but for ``--output``.
+        forked: whether its processes are forked, which spares them their imports, instead of new interpreters.
         moments: in which part of the run each kill fell.
         kills: of the process, those included after which the run was begun anew.
     """
 
     program: Program
     order: tuple[str | Path, ...]
+    forked: bool = False
     moments: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     _folders: int = 0
@@ -78,17 +81,17 @@ class Chain:
 
     def kill_after(self, wait: Wait) -> bool:
         """Start or resume the run, wait, kill it; returns whether it had ended by itself before that."""
-        with self._begin() as process:
-            wait(process)
-            ended = process.poll() is not None
-            if not ended:
-                process.kill()
-            _, complaints = process.communicate()
-            if ended:
-                assert process.returncode == 0, complaints
-                return True
-            # It may have ended in the very moment of the kill, else it did not.
-            assert process.returncode in (0, -signal.SIGKILL), complaints
+        process = self._begin()
+        wait(process)
+        ended = process.poll() is not None
+        if not ended:
+            process.kill()
+        _, complaints = process.communicate()
+        if ended:
+            assert process.returncode == 0, complaints
+            return True
+        # It may have ended in the very moment of the kill, else it did not.
+        assert process.returncode in (0, -signal.SIGKILL), complaints
         self.kills += 1
         self._kills_of_this_run += 1
         self.moments[self._moment()] += 1
@@ -97,9 +100,9 @@ class Chain:
 
     def finish(self) -> None:
         """Resume the run and let it end; then what it owes is looked at."""
-        with self._begin() as process:
-            _, complaints = process.communicate()
-            assert process.returncode == 0, complaints
+        process = self._begin()
+        _, complaints = process.communicate()
+        assert process.returncode == 0, complaints
         self.settle()
 
     def settle(self) -> None:
@@ -116,13 +119,14 @@ class Chain:
         left = leftovers(self.program, self.folder)
         assert not left, left
 
-    def _begin(self) -> subprocess.Popen[str]:
+    def _begin(self) -> Process:
+        start = self.program.fork if self.forked else self.program.start
         if (self.folder / "run.json").exists():
-            return self.program.start("resume", self.folder)
+            return start("resume", self.folder)
         if self.folder.exists():  # killed so early that there is no run yet
             self._folders += 1
             self._kills_of_this_run = 0
-        return self.program.start("run", *self.order, "--output", self.folder)
+        return start("run", *self.order, "--output", self.folder)
 
     def _moment(self) -> str:
         if not (self.folder / "run.json").exists():
@@ -151,7 +155,7 @@ class Chain:
 def for_seconds(seconds: float) -> Wait:
     """Wait so long, or until the process ends."""
 
-    def wait(process: subprocess.Popen[str]) -> None:
+    def wait(process: Process) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
 
@@ -161,7 +165,7 @@ def for_seconds(seconds: float) -> Wait:
 def until_there(path: Callable[[], Path], then_s: float) -> Wait:
     """Wait until a file is there, then for ``then_s`` seconds, or until the process ends."""
 
-    def wait(process: subprocess.Popen[str]) -> None:
+    def wait(process: Process) -> None:
         while process.poll() is None and not path().exists():
             for_seconds(0.005)(process)
         for_seconds(then_s)(process)
@@ -173,7 +177,8 @@ def within(phase: str, then_s: float) -> Wait:
     """Wait until the program says that it begins a phase, or a later one, then for ``then_s`` seconds."""
     later = tuple(PHASES)[tuple(PHASES).index(phase) :]
 
-    def wait(process: subprocess.Popen[str]) -> None:
+    def wait(process: Process) -> None:
+        assert isinstance(process, subprocess.Popen)
         assert process.stderr is not None
         while phase and (line := process.stderr.readline()) and not line.startswith(later):
             continue

@@ -26,7 +26,7 @@ def _model_file(chain: Chain, index: int, name: str) -> Callable[[], Path]:
 
 def test_a_run_killed_three_times_gives_the_numbers_of_an_undisturbed_one(ground: Ground) -> None:
     moments = random.Random(0)
-    chain = ground.chain("thrice", cold=False)
+    chain = ground.chain("thrice", cold=False, forked=True)  # new interpreters: below, and in test_reaping.py
     for path in (
         lambda: chain.folder / "run.json",
         _model_file(chain, 0, "attempts.json"),

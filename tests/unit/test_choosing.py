@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.root import cli
 from harness.core.progress import SilentProgress
-from harness.errors import DatasetInvalidError, TaskInvalidError
+from harness.errors import DatasetInvalidError, TaskInvalidError, UsageError
 from harness.references import choosing
 from harness.references.choosing import FirstPopulation
 from harness.references.own_network import OwnNetwork
@@ -166,3 +168,19 @@ def test_data_is_not_handed_out_before_the_forget_set_is_chosen() -> None:
     )
     with pytest.raises(DatasetInvalidError, match="not known before it is chosen"):
         task.load()
+
+
+def test_chosen_ids_are_written_to_a_new_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "hard.yaml").write_text(
+        "extends: faces\nname: hard\ndataset: {persons: 20}\nforget: {by: ids, ids: [p0000-00]}\n"
+    )
+    (tmp_path / "ids.txt").write_text("mine\n")
+    command = ["references", "choose", str(tmp_path / "hard.yaml"), "--output", str(tmp_path / "ids.txt")]
+
+    refused = CliRunner().invoke(cli, command)
+    assert refused.exit_code == UsageError.exit_code
+    assert (tmp_path / "ids.txt").read_text() == "mine\n"
+
+    (tmp_path / "ids.txt").unlink()
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    assert (tmp_path / "ids.txt").read_text() == "p0000-00\n"

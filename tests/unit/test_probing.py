@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
 
 from harness.core.outcomes import ModelOutcome, Status
 from harness.core.progress import SilentProgress
-from harness.errors import EvaluatorError
+from harness.core.tensors import map_tensors
+from harness.errors import EvaluatorError, TaskInvalidError
 from harness.evaluation import probed
-from harness.probes.features import FEATURES
+from harness.probes import features
+from harness.probes.features import FEATURES, SPLITS, _cut, check_layers, compute, layers_of
+from harness.probes.probe import ProbeInputs
 from harness.probes.registry import probes_of
+from harness.references import probing
 from harness.references.identity import ROLES
 from harness.references.populations import References
+from harness.references.probe_jobs import ProbeJob, probe_into
 from harness.references.probing import Probing
+from harness.references.worker_pool import Workers
 from harness.runs.probing import probe_run
 from harness.runs.store import RunStore
 from harness.tasks.task import SisaRequest
 from reference_models.networks.architectures import build_model
 from reference_models.networks.inputs import normalise
+from reference_models.networks.recipe import ArchitectureSpec
+from reference_models.training.states import stack_states
 from tests.unit.supplied.worlds import DATA, references, states
 
 MODELS = 3  # two chunks
@@ -58,6 +67,10 @@ def hidden(known: References, state: dict[str, torch.Tensor], split: str) -> np.
     return features
 
 
+def data(job: ProbeJob) -> Mapping[str, np.ndarray[Any, Any]]:
+    return map_tensors(Path(job.data_file))
+
+
 @pytest.fixture
 def known() -> References:
     found = references()
@@ -69,9 +82,9 @@ def test_features_of_all_populations_are_what_the_last_layer_reads(known: Refere
     unlearned = states(MODELS, first=50)
     store = store_with(tmp_path / "run", unlearned)
 
-    found = probe_run([FEATURES], known, MODELS, outcomes(*[Status.OK] * MODELS), store, "missing", SilentProgress())[
-        "features"
-    ]
+    found = probe_run(
+        [FEATURES], known, MODELS, outcomes(*[Status.OK] * MODELS), store, "missing", SilentProgress()
+    ).arrays["features"]
 
     assert set(found) == {*ROLES, "unlearned"}
     assert found["control"]["test"].shape == (MODELS, len(DATA.test), 2)
@@ -92,15 +105,17 @@ def test_what_was_computed_is_neither_computed_again_nor_needs_weights(known: Re
     again = probe_run([FEATURES], known, MODELS, ended, store, "missing", SilentProgress())
 
     assert not list((tmp_path / "run").rglob("weights.safetensors"))
-    np.testing.assert_array_equal(again["features"]["unlearned"]["test"], before["features"]["unlearned"]["test"])
+    np.testing.assert_array_equal(
+        again.arrays["features"]["unlearned"]["test"], before.arrays["features"]["unlearned"]["test"]
+    )
 
 
 def test_a_failed_model_counts_as_its_original_only_if_it_is_asked_to(known: References, tmp_path: Path) -> None:
     store = store_with(tmp_path / "run", states(1))
     ended = outcomes(Status.OK, Status.TIMEOUT)
 
-    missing = probe_run([FEATURES], known, MODELS, ended, store, "missing", SilentProgress())["features"]
-    noop = probe_run([FEATURES], known, MODELS, ended, store, "noop", SilentProgress())["features"]
+    missing = probe_run([FEATURES], known, MODELS, ended, store, "missing", SilentProgress()).arrays["features"]
+    noop = probe_run([FEATURES], known, MODELS, ended, store, "noop", SilentProgress()).arrays["features"]
 
     assert len(missing["unlearned"]["test"]) == 1
     assert len(noop["unlearned"]["test"]) == 2
@@ -114,13 +129,104 @@ def test_without_the_weights_of_a_model_the_probe_is_left_out_with_what_to_do(
 
     found = probe_run([FEATURES], known, MODELS, outcomes(Status.OK, Status.OK), store, "missing", progress)
 
-    assert found == {}
+    assert found.arrays == {}
+    assert "--keep-weights" in found.reasons["features"]
     assert len(progress.told) == 1
     assert "--keep-weights" in progress.told[0]
 
 
 def test_a_network_of_shards_has_no_features() -> None:
     assert "shard" in FEATURES.refuses(references(sisa=SisaRequest(2, 1)).task)
+
+
+def test_a_probe_of_few_models_has_the_first_ones_in_whole_chunks(known: References, tmp_path: Path) -> None:
+    few = replace(FEATURES, models=1)
+    store = store_with(tmp_path / "run", states(MODELS))
+    ended = outcomes(*[Status.OK] * MODELS)
+
+    every = probe_run([FEATURES], known, MODELS, ended, store, "missing", SilentProgress()).arrays["features"]
+    first = probe_run([few], known, MODELS, ended, store, "missing", SilentProgress()).arrays["features"]
+
+    covered = known.task.recipe.chunk
+    assert few.covered(MODELS, covered) == covered < MODELS
+    for population, arrays in first.items():
+        assert len(arrays["forget"]) == covered, population
+        np.testing.assert_array_equal(arrays["forget"], every[population]["forget"][:covered])
+
+
+def test_results_in_this_process_are_those_of_a_worker(known: References, tmp_path: Path) -> None:
+    ended = outcomes(Status.OK, Status.OK)
+    heavy = replace(FEATURES, light=False)
+    found = []
+    for name, probe in (("worker", heavy), ("here", FEATURES)):  # the first one computes reference models, too
+        store = store_with(tmp_path / name, states(2))
+        found.append(probe_run([probe], known, MODELS, ended, store, "missing", SilentProgress()).arrays["features"])
+    for split in ("forget", "retain", "test"):
+        np.testing.assert_array_equal(found[0]["unlearned"][split], found[1]["unlearned"][split])
+
+
+def test_results_of_other_code_or_layers_are_not_taken(known: References, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Probing(known, FEATURES).name
+    named = Probing(known, replace(FEATURES, options=lambda _task: {"layers": ["1"]})).name
+    monkeypatch.setattr(probing, "probe_code_digest", lambda: "other")
+    assert len({before, named, Probing(known, FEATURES).name}) == 3
+
+
+def test_a_probe_without_results_says_why(known: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "last_linear", lambda _model, _classes: None)
+    monkeypatch.setattr(
+        Workers, "work", lambda _self, folder, job, on_step: probe_into(folder, job, data(job), on_step)
+    )
+    monkeypatch.setattr(features, "layers_of", lambda _model, _named, _bundled: [])
+    monkeypatch.setattr(probing, "probe_code_digest", lambda: "another")  # nothing of it is cached
+
+    store, progress = store_with(tmp_path / "run", states(1)), Notices()
+    found = probe_run([FEATURES], known, MODELS, outcomes(Status.OK), store, "missing", progress)
+
+    assert found.arrays == {}
+    assert "no linear layer" in found.reasons["features"]
+    assert progress.told == [f"The probe features is not computed: {FEATURES.nothing}."]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "expected"),
+    [
+        (ArchitectureSpec("mlp", {"hidden": [3, 4, 5]}), (1, 2, 2), ["2", "4"]),
+        (ArchitectureSpec("patch-cnn", {"hidden": [6]}), (3, 16, 16), ["2", "5"]),
+        (ArchitectureSpec("small-cnn", {"width": 2}), (3, 16, 16), ["2", "5"]),
+        (ArchitectureSpec("resnet18", {"width": 2}), (3, 16, 16), ["layer1", "layer2", "layer3", "layer4"]),
+    ],
+)
+def test_layers_of_bundled_networks_are_found(
+    architecture: ArchitectureSpec, shape: tuple[int, ...], expected: list[str]
+) -> None:
+    spec = replace(
+        references().spec, architecture=architecture, input_shape=shape, mean=(0.0,) * shape[0], std=(1.0,) * shape[0]
+    )
+    model = build_model(spec, 0)
+    assert layers_of(model, [], bundled=True) == expected
+    assert layers_of(model, [], bundled=False) == []
+    inputs = np.zeros((5, *shape), dtype=np.uint8)
+    given = ProbeInputs(spec, references().task.recipe, dict.fromkeys(SPLITS, inputs), {}, [0], {"layers": []})
+    found = compute(given, stack_states([model.state_dict()]))
+    assert [name for name in found if name.startswith("forget@")] == [f"forget@{name}" for name in expected]
+    assert all(array.ndim == 3 and array.shape[:2] == (1, 5) for array in found.values())
+
+
+def test_layers_that_a_task_names_are_checked_before_training() -> None:
+    known = references()
+    with pytest.raises(TaskInvalidError, match=r"architecture\.layers: there is no module '11'; did you mean '1'\?"):
+        check_layers(replace(known.task, layers=("11",)), known.spec)
+    with pytest.raises(TaskInvalidError, match=r"architecture\.layers: there is no module 'fc'"):
+        References(replace(known.task, layers=("fc",)), DATA).check_network()
+    check_layers(replace(known.task, layers=("1", "2")), known.spec)
+
+
+def test_wide_features_are_of_fewer_examples() -> None:
+    for width, expected in ((8, 512), (512, 256), (1 << 20, 64)):
+        rows = _cut(np.broadcast_to(np.arange(512, dtype=np.float32)[:, None], (512, width)), 1000)
+        assert len(rows) == expected
+        assert probed(1000, 512)[rows[:, 0].astype(int)].tolist() == probed(1000, expected).tolist()
 
 
 def test_an_unknown_probe_is_refused_with_those_there_are() -> None:
@@ -137,8 +243,7 @@ def test_examples_of_a_probe_are_a_fixed_choice() -> None:
 
 def test_a_damaged_result_is_told_with_its_place(known: References, tmp_path: Path) -> None:
     store = store_with(tmp_path / "run", states(1))
-    save_file({}, store.probe_file(0, "features"))
-    store.probe_file(0, "features").write_bytes(b"no")
+    store.probe_file(0, Probing(known, FEATURES).name).write_bytes(b"no")
 
     with pytest.raises(Exception, match="is damaged"):
         probe_run([FEATURES], known, MODELS, outcomes(Status.OK), store, "missing", SilentProgress())

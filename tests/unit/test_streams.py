@@ -79,6 +79,8 @@ def test_a_stream_is_listed(begun: Path) -> None:
     entry = list_runs(begun.parent)[0]
 
     assert (entry.state, entry.task, entry.request) == ("interrupted", "small", "stream, 0 of 2 requests")
+    (begun / "summary.json").write_text('{"status": "failed"}')
+    assert list_runs(begun.parent)[0].state == "failed"
     (begun / "stream.json").write_text("{")
     assert list_runs(begun.parent)[0].state == "damaged"
 

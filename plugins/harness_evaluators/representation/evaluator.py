@@ -18,7 +18,7 @@ from harness_evaluators.common import bootstrap, control_and_noop, finite, gap_m
 from harness_evaluators.common.bootstrap import Linear, Resamples
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models
-from harness_evaluators.representation import pairs, refit, similarity
+from harness_evaluators.representation import memory, pairs, refit, similarity
 
 Values = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -37,7 +37,6 @@ REFIT_PHI = Description(
     f"Mean logit-scaled confidence in the true class of forgotten examples {_HEAD}: above the control, the features remember "
     "what the last layer may hide.",
     distance=np.abs,
-    headline=True,
 )
 REFIT_ACCURACY = Description(
     "refit_accuracy",
@@ -104,7 +103,8 @@ PAIRED: Mapping[str, tuple[str, Embedding, Description, Description]] = {
     ),
 }
 ON_HEAD = (REFIT_PHI, REFIT_ACCURACY, REFIT_GAIN, REFIT_TEST)
-ALL = (*ON_HEAD, *(about for one in PAIRED.values() for about in one[:1:-1]))
+ALL = (memory.FEATURE_MEMORY, *ON_HEAD, *(about for one in PAIRED.values() for about in one[:1:-1]))
+LAST = "what the last layer reads"
 NO_HEAD = "Not computed: the network's last layer is not linear with an output for each class."
 
 
@@ -135,6 +135,8 @@ def evaluate(analysis: Analysis) -> Result:
         metrics += _paired(features, split, embedding, (excess, likeness), resamples, rows)
     for layer in features.layers():
         metrics += _layer(features, layer, resamples, rows)
+    heads = {REFIT_PHI: LAST, **{_names(features, layer)[0]: layer for layer in features.layers()}}
+    metrics.insert(0, memory.metric({layer: rows[about] for about, layer in heads.items() if about in rows}))
     warnings = control_and_noop.warnings("representation", analysis.models, rows)
     return Result(tuple(metrics), control_and_noop.position_intervals(rows), warnings)
 
@@ -255,14 +257,19 @@ def _unlearnable(features: _Features, retain: Mapping[str, Singles]) -> str:
     return f"Not computed: n{text}" if whole else f"N{text}"
 
 
-def _layer(features: _Features, layer: str, resamples: Resamples, rows: dict[Description, Rows]) -> list[Metric]:
+def _names(features: _Features, layer: str) -> tuple[Description, Description, Description]:
     """Return the metrics of a layer; its place is part of their names, because names of modules may be equal as words."""
     place = list(features.layers()).index(layer) + 1
     name = f"layer_{place}_{re.sub(r'[^a-z0-9]+', '_', layer.lower())}".strip("_")
     of = f"of the outputs of the layer {layer}, averaged over positions."
+    head = replace(REFIT_PHI, name=f"refit_phi_{name}", text=f"As refit_phi, {of}")
     excess = _distance(f"cka_excess_{name}", f"As cka_excess, {of}")
-    likeness = _similar(f"cka_forget_{name}", f"As cka_forget, {of}")
-    about = replace(REFIT_PHI, name=f"refit_phi_{name}", text=f"As refit_phi, {of}", headline=False)
+    return head, excess, _similar(f"cka_forget_{name}", f"As cka_forget, {of}")
+
+
+def _layer(features: _Features, layer: str, resamples: Resamples, rows: dict[Description, Rows]) -> list[Metric]:
+    """Return the metrics of a layer before the last."""
+    about, excess, likeness = _names(features, layer)
     retain, forget = (features.of(f"{split}{AT}{layer}") for split in ("retain", "forget"))
     found = _heads(features, retain, forget, "forget")
     if found is None:

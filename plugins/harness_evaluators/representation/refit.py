@@ -101,4 +101,6 @@ def _scores(train: Singles, labels: Labels, judged: Singles, classes: int) -> Va
 def bounded(features: Singles) -> Values:
     """Return features in double precision, without infinite ones and NaN."""
     exact = np.asarray(features, dtype=np.float64)
+    if exact.max(initial=0) <= LARGEST and exact.min(initial=0) >= -LARGEST:  # False for NaN
+        return exact
     return np.clip(np.nan_to_num(exact, nan=0.0, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)

@@ -34,8 +34,8 @@ STATISTICS = ("auc", "tpr_at_1_percent_fpr", "mean_d", "shift", "memory")
 RATE = 0.01
 """False positive rate of the true positive rate."""
 
-FOLDS = 4
-"""Most folds of the attack on half of the models: with few folds, a stratum has scores enough for low false positive rates."""
+FOLDS = (4, 3, 2)
+"""Numbers of folds of the attack on half of the models; the first one that resolves :data:`RATE` in a stratum is used."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,19 @@ def _attack(
 ) -> tuple[Values, Values]:
     """Return AUC and true positive rate of the cross-fitted likelihood-ratio attack in each stratum, shape (strata,) each."""
     sizes = len(left), len(right)
-    n_folds = max(2, min(FOLDS, min(sizes) // 2))
+    n_folds = _fold_count(sizes, left.shape[1] // strata)
     scores = rank_scores.normal_scores(left, right)
     where = (likelihood_ratio.fold_numbers(size, n_folds, rng) for size in sizes)
     folds = likelihood_ratio.cross_fit(*scores, *where)
     rows = [[_of_fold(fold, stratum == number) for number in range(strata)] for fold in folds]
     aucs, rates = np.average(rows, axis=0, weights=[len(fold.left) for fold in folds]).T
     return aucs, rates
+
+
+def _fold_count(sizes: tuple[int, int], examples: int) -> int:
+    """Return the number of folds for a stratum of so many examples; each fold has two models of either population or more."""
+    possible = [count for count in FOLDS if count <= min(sizes) // 2] or [2]
+    return next((count for count in possible if RATE * (sizes[1] // count * examples + 1) >= 1), possible[0])
 
 
 def _of_fold(fold: likelihood_ratio.Fold, chosen: Flags) -> tuple[float, float]:

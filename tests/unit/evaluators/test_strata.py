@@ -135,3 +135,18 @@ def test_a_run_without_controls_or_of_one_original_is_measured() -> None:
     assert value(result, "auc_most_memorised") > 0.62
     assert metric(result, "auc_most_memorised").control is None
     assert metric(result, "auc_most_memorised").interval is None
+
+
+@pytest.mark.parametrize(
+    ("models", "examples", "folds"),
+    [(4, 5, 2), (16, 5, 4), (16, 20, 3), (16, 24, 3), (16, 25, 4), (16, 13, 2), (64, 20, 4)],
+)
+def test_as_many_folds_as_resolve_the_rate(models: int, examples: int, folds: int) -> None:
+    assert halvings._fold_count((models, models), examples) == folds
+
+
+def test_the_true_positive_rate_is_resolved_with_32_models_and_200_examples() -> None:
+    result = strata.evaluate(remembered({9: 1.0}, n_models=32, examples=200))
+
+    assert value(result, "tpr_at_1_percent_fpr_most_memorised") > 0.05
+    assert metric(result, "tpr_at_1_percent_fpr_most_memorised").control == pytest.approx(0.01, abs=0.02)

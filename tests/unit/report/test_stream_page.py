@@ -153,4 +153,5 @@ def test_a_request_without_a_returned_model_has_no_numbers() -> None:
     failed = _request(1, 0.0, returned=0)
 
     assert sentence([failed], (), 2) == "No model was returned at the first request."
+    assert "ended at request 2" in sentence([_request(1, 0.0), _request(2, 0.0, returned=0)], (), 2)
     assert rows(_report(failed))[0][6] == "–"
