@@ -192,8 +192,11 @@ ENTRIES = (
         "Memory in the features",
         "The last layer of a network may hide what the layers before it still know. It is replaced by a new one that is fitted "
         "to retained examples alone. If that is more confident in forgotten examples than on retrained models, the features "
-        "remember them.",
-        {"representation.refit_phi": "Memory in the features, by a new last layer"},
+        "remember them. 0 is as retrained, 1 as if nothing had been done.",
+        {
+            "representation.feature_memory": "Memory left in the features",
+            "representation.refit_phi": "Confidence of a new last layer",
+        },
         "representation",
     ),
     Entry(

@@ -14,6 +14,7 @@ import pytest
 
 from harness import RunReport
 from harness.comparing import LoadedReport, compare
+from harness.comparing.budget_curve import curve_page
 from harness.comparing.page import page_text
 from harness.core.outcomes import Status
 from harness.evaluation import Metric
@@ -22,11 +23,14 @@ from harness.leaderboards.making import make_leaderboard
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.glossary import ENTRIES
 from harness.report.page import render_page
+from harness.report.stream_page import summary_page
 from harness.viewing import ViewServer
 from harness.viewing.shelf import run_name
 from tests.browser import Browser
 from tests.unit.comparing.samples import loaded, metric, report
+from tests.unit.comparing.test_budget_curve import CURVE
 from tests.unit.leaderboard.ground import saved
+from tests.unit.report import test_stream_page as streams
 from tests.unit.report.examples import build_report, evaluator, outcome, plugin_error, timeout
 from tests.unit.report.samples import full_report, hostile_report
 from tests.unit.shelf import finish, stop
@@ -54,6 +58,7 @@ WITH_NAMES = frozenset(
 PAGES = (
     *("report", "report with all metrics", "failed report", "hostile report", "comparison", "comparison on two tasks"),
     *("leaderboard", "public leaderboard", "view", "view of a run", "view of a failed run", "card in a notebook"),
+    *("stream of requests", "curve of budgets"),
 )
 
 
@@ -119,6 +124,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
         "report with all metrics": render_page(build_report(evaluators=explained())),
         "failed report": render_page(build_report(outcomes=[plugin_error(0, "x" * 300), timeout(1)], evaluators=())),
         "hostile report": render_page(hostile_report()),
+        "stream of requests": summary_page(streams._report(streams._request(1, 0.01), streams._request(2, 0.05, 0.1))),
+        "curve of budgets": curve_page(CURVE),
         "card in a notebook": f"{frame}<main>{card}</main></html>",
         **comparisons(),
     }
