@@ -40,11 +40,15 @@ WORK_ON_THE_PROJECT = "is work on the project itself: CI and the other tests do 
 TORCHES = "makes an image for every version of torch, gigabytes: tests/docker/test_matrix.py has smaller ones"
 INDEX = "makes environments from a package index, minutes each"
 PACKAGE = "needs a package of the reader's; how-to/publish-an-unlearner.md runs one in each of these ways"
+CONTAINERS = (
+    "runs submissions in a container for each model; tests/docker and tests/unit/leaderboard run these commands"
+)
 MLFLOW = "needs MLflow and the exporter: tests/functional/test_mlflow_exporter.py runs them where they are"
 NOT_CARRIED_OUT = {
     ("CONTRIBUTING.md", ""): WORK_ON_THE_PROJECT,
     ("docs/contributing.md", ""): WORK_ON_THE_PROJECT,
     ("README.md", "pip install"): WORK_ON_THE_PROJECT,
+    ("docs/how-to/hold-a-competition.md", ""): CONTAINERS,
     ("docs/how-to/compare-methods.md", "harness run --plugin mymethod --torch"): TORCHES,
     ("docs/how-to/compare-methods.md", "harness compare runs/torch-"): TORCHES,
     ("docs/reference/torch-versions.md", "harness"): TORCHES,

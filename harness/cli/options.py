@@ -29,7 +29,11 @@ class Shares(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
             try:
                 found.append(float(part))
             except ValueError:
-                self.fail(f"{part.strip()!r} is not a valid float.", param, ctx)
+                self.fail(
+                    f"{part.strip()!r} is not a number. Pass a fraction, or several with commas: 0.05,0.1,0.2.",
+                    param,
+                    ctx,
+                )
         return tuple(found) if len(found) > 1 else found[0]
 
 

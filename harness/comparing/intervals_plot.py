@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from harness.comparing import words
 from harness.comparing.comparison import Cell, Comparison, Row
-from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened, shortened_apart, width_of
+from harness.report.svg.drawing import Frame, Picture, Scale, padded, shortened_apart, width_of
 from harness.report.words import axis_label, interval, number, plain
 
 WIDTH, ROW_HEIGHT, TOP, BELOW = 480.0, 24.0, 8.0, 46.0
-LABEL_CHARS, AXIS_CHARS = 20, 32
+LABEL_CHARS = 20
 
 
 def intervals_plot(comparison: Comparison, row: Row) -> str:
@@ -23,7 +23,7 @@ def intervals_plot(comparison: Comparison, row: Row) -> str:
     frame = _frame(names)
     levels = Scale(len(names) - 0.5, -0.5) if len(names) > 1 else Scale(0.5, -0.5)
     picture = Picture(frame, padded(values), levels, words.heading(row), _description(comparison, row))
-    picture.x_axis(axis_label(shortened(words.heading(row), AXIS_CHARS), row.metric))
+    picture.x_axis(axis_label("value", row.metric))  # the name is the title
     for value, kind in ((_first(row, "control"), "line control"), (_first(row, "noop"), "line noop")):
         if value is not None:
             at = picture.px(factor * value)

@@ -23,7 +23,7 @@ from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
 from harness.core.room import room
 from harness.core.tensors import map_tensors, read_row
-from harness.errors import PopulationInvalidError, UsageError
+from harness.errors import PopulationInvalidError, RunNotFoundError, UsageError
 from harness.evaluation import SPLITS
 from harness.probes.features import check_layers
 from harness.references.data_files import DATA_FILE, write_examples
@@ -75,9 +75,12 @@ class Population:
         return self.journals[index] if self.journals else None
 
     def state(self, index: int) -> State:
-        """Read the state of one model; raise ValueError if there is none."""
+        """Read the state of one model; raise RunNotFoundError if there is none."""
         if self.read_state is None:
-            raise ValueError(f"the states of the {self.role} models are not kept here")
+            raise RunNotFoundError(
+                f"The weights of the {self.role} models are no longer stored, and unfinished models need them. "
+                "Run the command again from the beginning, with another --output."
+            )
         return self.read_state(index)
 
 

@@ -177,6 +177,10 @@ class Findings:
         """Return True if the effective number of models is at most half of ``models``."""
         return self.diversity is not None and self.diversity <= models / 2
 
+    def comes_back(self, models: int) -> bool:
+        """Return True if memory comes back; of near-copies of a few models the test, which exchanges models, is not valid."""
+        return self.recovered is not None and self.recovered.comes_back and not self.collapsed(models)
+
     def equivalent(self, margins: Margins) -> bool:
         """Return True if both bounds are below the margins."""
         if self.memory_bound is None or self.shift_bound is None:

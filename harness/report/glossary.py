@@ -176,6 +176,37 @@ ENTRIES = (
         "variance",
     ),
     Entry(
+        "recovery",
+        "Memory that comes back",
+        "A method may only hide what it was to forget. So the weights are changed a little: noise, rounding, a few steps of "
+        "training. If memory comes back in unlearned models, and not in retrained ones, it was never gone. Wanted is what "
+        "retrained models have.",
+        {
+            "durability.recovery_p": "Test whether memory comes back, p",
+            "durability.memory_regained": "Memory after changes of the weights",
+        },
+        "durability",
+    ),
+    Entry(
+        "new-last-layer",
+        "Memory in the features",
+        "The last layer of a network may hide what the layers before it still know. It is replaced by a new one that is fitted "
+        "to retained examples alone. If that is more confident in forgotten examples than on retrained models, the features "
+        "remember them. 0 is as retrained, 1 as if nothing had been done.",
+        {
+            "representation.feature_memory": "Memory left in the features",
+            "representation.refit_phi": "Confidence of a new last layer",
+        },
+        "representation",
+    ),
+    Entry(
+        "feature-similarity",
+        "Similarity of features",
+        "Two models agree if the same examples lie near each other in their features (centred kernel alignment). Two retrained "
+        "models differ as well; the excess is the distance beyond that, 0 if unlearned models are like retrained ones.",
+        {"representation.cka_excess": "Distance of features (CKA)"},
+    ),
+    Entry(
         "retained-examples",
         "Privacy of retained examples",
         "Retained examples were in the training of unlearned and of retrained models, so nothing should tell the two apart on "

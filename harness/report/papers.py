@@ -15,6 +15,7 @@ class Paper:
 
 
 PAPERS = {
+    "1905.00414": Paper("Kornblith, Simon", 2019, "Similarity of Neural Network Representations Revisited"),
     "1911.04933": Paper(
         "Golatkar, Aditya", 2019, "Eternal Sunshine of the Spotless Net: Selective Forgetting in Deep Networks"
     ),
@@ -46,6 +47,7 @@ PAPERS = {
         2024,
         "Inexact Unlearning Needs More Careful Evaluations to Avoid a False Sense of Privacy",
     ),
+    "2405.07987": Paper("Huh, Minyoung", 2024, "The Platonic Representation Hypothesis"),
     "2406.01257": Paper("Zhao, Kairan", 2024, "What makes unlearning hard and what to do about it"),
     "2406.09073": Paper(
         "Triantafillou, Eleni",
@@ -54,9 +56,34 @@ PAPERS = {
     ),
     "2410.01276": Paper("Cadet, Xavier F.", 2024, "Deep Unlearn: Benchmarking Machine Unlearning"),
     "2410.23232": Paper("Georgiev, Kristian", 2024, "Attribute-to-Delete: Machine Unlearning via Datamodel Matching"),
+    "2505.22310": Paper(
+        "Siddiqui, Shoaib Ahmed",
+        2025,
+        "From Dormant to Deleted: Tamper-Resistant Unlearning Through Weight-Space Regularization",
+    ),
     "2506.13009": Paper(
         "Naderloui, Nima",
         2025,
         "Rectifying Privacy and Efficacy Measurements in Machine Unlearning: A New Inference Attack Perspective",
+    ),
+    "2506.20893": Paper(
+        "Ebrahimpour-Boroojeny, Ali",
+        2025,
+        "On the Necessity of Output Distribution Reweighting for Effective Class Unlearning",
+    ),
+    "2601.19755": Paper("Ribero, Mónica", 2026, "Regularized f-Divergence Kernel Tests"),
+    "2604.07386": Paper(
+        "Zheng, Weidong", 2026, "Label Leakage Attacks in Machine Unlearning: A Parameter and Inversion-Based Approach"
+    ),
+    "2604.08271": Paper(
+        "Gao, Yichen", 2026, "An Illusion of Unlearning? Assessing Machine Unlearning Through Internal Representations"
+    ),
+    "2605.02196": Paper(
+        "Khan, Abdullah Ahmad", 2026, "DurableUn: Quantization-Induced Recovery Attacks in Machine Unlearning"
+    ),
+    "2605.08730": Paper(
+        "Zheng, Weidong",
+        2026,
+        "Classification-Head Bias in Class-Level Machine Unlearning: Diagnosis, Mitigation, and Evaluation",
     ),
 }

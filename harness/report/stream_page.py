@@ -50,7 +50,8 @@ def read_summary(folder: Path) -> StreamReport:
     file = folder / SUMMARY
     if not file.is_file():
         raise RunNotFoundError(f"There is no {SUMMARY} in {folder}. Finish the stream with: harness resume {folder}")
-    with foreign(f"{file} is not the summary of a stream", ReportInvalidError):
+    advice = f"Remove it; `harness resume {folder}` writes it anew, from the requests that were answered."
+    with foreign(f"{file} is not the summary of a stream", ReportInvalidError, advice):
         return StreamReport.model_validate_json(file.read_bytes(), strict=True)
 
 

@@ -34,7 +34,7 @@ def sentence(requests: Sequence[RequestSummary], erosion: Sequence[Metric], plan
     """Return the result of a stream in words."""
     whole = [one for one in requests if one.returned]
     if not whole:
-        return "No model was returned at the first request."
+        return f"No model was returned at the first request. {_why(requests[0])}"
     last = whole[-1]
     told = [f"{len(whole)} of {planned} requests were answered."]
     if (loss := last.metric("retain_loss")) is not None and loss.value is not None:
@@ -43,8 +43,13 @@ def sentence(requests: Sequence[RequestSummary], erosion: Sequence[Metric], plan
     if (back := last.metric("reversal")) is not None:
         told.append(_reversal(back))
     if not requests[-1].returned:
-        told.append(f"The stream ended at request {requests[-1].number}, which returned no model.")
+        ended = requests[-1]
+        told.append(f"The stream ended at request {ended.number}, which returned no model. {_why(ended)}")
     return " ".join(text for text in told if text)
+
+
+def _why(request: RequestSummary) -> str:
+    return f"Why is told in {request.folder}/report.html, within the folder of the stream."
 
 
 def rows(report: StreamReport) -> list[tuple[str, ...]]:

@@ -110,8 +110,15 @@ def _row(evaluator: str, metric: Metric) -> tuple[Text | str, ...]:
 
 
 def missing(report: Report) -> list[str]:
-    """Return why a metric has no value, and the errors of evaluators; the page explains all metrics."""
-    texts = [f"{label(name, metric)}: {gist(metric)}" for name, metric in headlines(report) if metric.value is None]
+    """Return why metrics have no value, each reason once, and the errors of evaluators; the page explains all metrics."""
+    why: dict[str, list[tuple[str, Metric]]] = {}
+    for name, metric in headlines(report):
+        if metric.value is None:
+            why.setdefault(metric.note, []).append((name, metric))
+    texts = [
+        f"{', '.join(label(*one) for one in found)}: {gist(found[0][1]) if len(found) == 1 else plain(note)}"
+        for note, found in why.items()
+    ]
     texts += [f"{plain(one.name)} failed: {_one_line(one.error)}" for one in report.evaluators if one.error]
     return texts
 
@@ -188,7 +195,13 @@ def _aside(report: Report) -> set[str]:
 def _verdict(report: Report) -> Text:
     level = report.verdict.level
     word = (VERDICT_WORDS[level].upper(), TONE_STYLE[VERDICT_TONE[level]])
-    return Text.assemble(word, ". ", plain(report.verdict.sentence))
+    return Text.assemble(word, ". ", plain(_without_word(VERDICT_WORDS[level], report.verdict.sentence)))
+
+
+def _without_word(word: str, sentence: str) -> str:
+    """Return the sentence without the verdict's word and a colon at its beginning or after another sentence."""
+    before, found, after = sentence.partition(f"{word.capitalize()}: ")
+    return f"{before}{after[:1].upper()}{after[1:]}" if found else sentence
 
 
 def _where(run_dir: Path) -> Text:

@@ -28,7 +28,8 @@ The rule; the first match wins. N is the number of judged models, one per origin
    - Otherwise (wrong classes, spread, or correlations within a model): ``mixed``.
 
 6. The evaluator ``durability`` ran, and memory comes back after small changes of the weights (``recovery_p`` <= 0.01, and the
-   interval of ``memory_regained`` is above 0): ``not_durable`` instead of the words that see no memory in the outputs:
+   interval of ``memory_regained`` is above 0), by models as diverse as retrained ones:
+   ``not_durable`` instead of the words that see no memory in the outputs:
    ``as_retrained``, ``no_difference_seen``, ``unclear``, ``over_forgetting`` and ``another_model``. That test is part of the
    family-wise 5 %: ``difference_p`` is then compared with 0.04 instead of 0.05.
 
@@ -129,8 +130,7 @@ def decide_verdict(
 
 def _level(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:
     level = _level_of_outputs(found, judged, margins)
-    comes_back = found.recovered is not None and found.recovered.comes_back
-    return "not_durable" if comes_back and level in NO_MEMORY_SEEN else level
+    return "not_durable" if level in NO_MEMORY_SEEN and found.comes_back(judged.finished) else level
 
 
 def _level_of_outputs(found: Findings, judged: Judged, margins: Margins) -> VerdictLevel:

@@ -81,16 +81,16 @@ def meaning(level: VerdictLevel, found: Findings, finished: int, originals: int,
         "not_durable": f"Not durable: outputs show no memory of the forget set, but it comes back: {_comes_back(found)}.",
         "unclear": _unclear(found, finished, originals),
     }
-    return texts[level] + _copies(found, finished) + _moreover(level, found)
+    return texts[level] + _copies(found, finished) + _moreover(level, found, finished)
 
 
 def _comes_back(found: Findings) -> str:
     return "" if found.recovered is None else found.recovered.sentence
 
 
-def _moreover(level: VerdictLevel, found: Findings) -> str:
+def _moreover(level: VerdictLevel, found: Findings, finished: int) -> str:
     """Report memory that comes back, beside a word that says that some is left."""
-    if level == "not_durable" or found.recovered is None or not found.recovered.comes_back:
+    if level == "not_durable" or not found.comes_back(finished):
         return ""
     return f" More comes back: {_comes_back(found)}."
 
@@ -136,7 +136,7 @@ def _copies(found: Findings, finished: int) -> str:
     if found.difference_p is None or found.difference_p > found.level or not found.collapsed(finished):
         return ""
     return (
-        f" Collapsed diversity: the {finished} models are worth {number(found.diversity)} independent ones, because they hardly "
+        f" Collapsed diversity: the {finished} models are worth {found.diversity or 0:.1f} independent ones, because they hardly "
         "differ from each other."
     )
 

@@ -100,7 +100,7 @@ def read_stream(folder: Path) -> tuple[RunConfig, dict[str, Any]]:
         RunNotFoundError: there is none, or it is damaged.
         UsageError: it was made by another version of the harness.
     """
-    with foreign(f"{folder / STREAM} cannot be read", RunNotFoundError):
+    with foreign(f"{folder / STREAM} cannot be read", RunNotFoundError, "Run the stream again."):
         kept: dict[str, Any] = json.loads((folder / STREAM).read_bytes())
         return RunConfig.from_json(kept["config"]), kept
 

@@ -14,18 +14,24 @@ import pytest
 
 from harness import RunReport
 from harness.comparing import LoadedReport, compare
+from harness.comparing.budget_curve import curve_page
 from harness.comparing.page import page_text
 from harness.core.outcomes import Status
+from harness.evaluation import Metric
 from harness.leaderboards import find_reports
 from harness.leaderboards.making import make_leaderboard
-from harness.report.document import Report
+from harness.report.document import EvaluatorRecord, Report
+from harness.report.glossary import ENTRIES
 from harness.report.page import render_page
+from harness.report.stream_page import summary_page
 from harness.viewing import ViewServer
 from harness.viewing.shelf import run_name
 from tests.browser import Browser
-from tests.unit.comparing.samples import loaded, report
+from tests.unit.comparing.samples import loaded, metric, report
+from tests.unit.comparing.test_budget_curve import CURVE
 from tests.unit.leaderboard.ground import saved
-from tests.unit.report.examples import build_report, outcome, plugin_error, timeout
+from tests.unit.report import test_stream_page as streams
+from tests.unit.report.examples import build_report, evaluator, outcome, plugin_error, timeout
 from tests.unit.report.samples import full_report, hostile_report
 from tests.unit.shelf import finish, stop
 
@@ -50,8 +56,9 @@ WITH_NAMES = frozenset(
     }
 )
 PAGES = (
-    *("report", "failed report", "hostile report", "comparison", "comparison on two tasks"),
+    *("report", "report with all metrics", "failed report", "hostile report", "comparison", "comparison on two tasks"),
     *("leaderboard", "public leaderboard", "view", "view of a run", "view of a failed run", "card in a notebook"),
+    *("stream of requests", "curve of budgets"),
 )
 
 
@@ -93,6 +100,17 @@ def named(made: Report, name: str) -> Report:
     return made.model_copy(update={"plugin": replace(made.plugin, name=name)})
 
 
+def explained() -> tuple[EvaluatorRecord, ...]:
+    """Return records with the metrics that the glossary names, and one of each family."""
+    names = [name for entry in ENTRIES for name in entry.names]
+    names += [f"{entry.family}.other" for entry in ENTRIES if entry.family]
+    found: dict[str, list[Metric]] = {}
+    for name in names:
+        family, _, short = name.partition(".")
+        found.setdefault(family, []).append(metric(0.6, name=short))
+    return tuple(evaluator(family, *metrics) for family, metrics in found.items())
+
+
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """Write all pages once, and serve the local view; yield their addresses by name."""
@@ -103,8 +121,11 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
     )
     texts = {
         "report": render_page(full_report()),
+        "report with all metrics": render_page(build_report(evaluators=explained())),
         "failed report": render_page(build_report(outcomes=[plugin_error(0, "x" * 300), timeout(1)], evaluators=())),
         "hostile report": render_page(hostile_report()),
+        "stream of requests": summary_page(streams._report(streams._request(1, 0.01), streams._request(2, 0.05, 0.1))),
+        "curve of budgets": curve_page(CURVE),
         "card in a notebook": f"{frame}<main>{card}</main></html>",
         **comparisons(),
     }

@@ -20,7 +20,7 @@ STEPS = [step for step in steps(PAGE) if not step.needs]
 TINY = "tiny.yaml"
 OFFLINE = {"python -m build": "python -m build --no-isolation"}
 QUICK = {"harness run": "harness run --task ../tiny.yaml --time-limit 60 --models 2"}
-LONG = "harness run --plugin . --runner process"
+LONG = "harness run --plugin . --runner process --output runs/mymethod"
 
 
 @dataclass

@@ -41,8 +41,8 @@ def test_budgets_without_a_meaning_are_refused(fractions: tuple[float, ...], con
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (("--budget-fraction", "0.1,x"), "'x' is not a valid float"),
-        (("--budget-fraction", "0.1,"), "'' is not a valid float"),
+        (("--budget-fraction", "0.1,x"), "'x' is not a number"),
+        (("--budget-fraction", "0.1,"), "'' is not a number"),
         (("--budget-fraction", "0.1,0.2", "--torch", "2.4.1,2.5.0"), "not both"),
         (("--budget-fraction", "0.1,0.2", "--export", "x"), "needs a single run"),
     ],

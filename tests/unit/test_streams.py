@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from harness.cli.root import cli
 from harness.comparing.loading import load_reports
 from harness.core.progress import SilentProgress
-from harness.errors import DatasetInvalidError, RunNotFoundError, UsageError
+from harness.errors import DatasetInvalidError, ReportInvalidError, RunNotFoundError, UsageError
+from harness.references.populations import Population
+from harness.report.stream_page import read_summary
 from harness.runs.config import RunConfig
 from harness.runs.listing import list_runs
 from harness.runs.pipeline import run
@@ -124,3 +126,18 @@ def test_a_damaged_stream_is_told(begun: Path) -> None:
 
     with pytest.raises(RunNotFoundError, match="cannot be read"):
         resume_stream(begun, SilentProgress())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}'])
+def test_a_damaged_summary_is_refused_with_advice(tmp_path: Path, content: str) -> None:
+    (tmp_path / "summary.json").write_text(content)
+
+    with pytest.raises(ReportInvalidError, match="harness resume"):
+        read_summary(tmp_path)
+
+
+def test_weights_that_are_gone_are_no_bug_of_the_harness() -> None:
+    gone = Population("original", (1,), {}, None, ("key",), from_cache=False)
+
+    with pytest.raises(RunNotFoundError, match="Run the command again"):
+        gone.state(0)

@@ -100,29 +100,24 @@ def exact_pictures(model: nn.Module, retain: Any, forget: Any, validation: Any) 
 
 
 @unlearner
-def suppressed(model: nn.Module, retain: Any, forget: Any, validation: Any) -> None:
-    """Lower the confidence on the pictures to forget, mirrored and noisy ones too, and nothing else.
+def suppressed(model: nn.Module, forget: Any, validation: Any, context: Any) -> None:
+    """Train on the forget set with random labels until its mean confidence is that of validation pictures, and no longer.
 
-    Their confidences become those of validation pictures, example by example in the order of size, while Adam holds the
-    logits of all other pictures. A little training on retained pictures brings them back.
+    What was learned of it stays in the weights; a little training on retained pictures brings it back.
     """
-    exact = forget.normalised(forget.images)
-    shown = torch.cat([exact, exact.flip(-1), exact + 0.1 * torch.randn_like(exact)])
-    kept = torch.cat([retain.normalised(retain.images), validation.normalised(validation.images)])
-    labels = forget.labels.repeat(3)
-    model.eval()
-    with torch.no_grad():
-        before = model(kept)
-        ranks = _tools.confidences(model, forget).argsort().argsort().double() / max(1, len(forget) - 1)
-        wanted = torch.quantile(_tools.confidences(model, validation).double(), ranks).float().repeat(3)
-    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+    wanted = _tools.confidences(model, validation).mean()
+    optimizer = torch.optim.SGD(model.parameters(), lr=context.recipe.lr / 10, momentum=context.recipe.momentum)
+    pictures = forget.normalised(forget.images)
     for _ in range(STEPS):
-        rows = torch.randperm(len(kept), device=kept.device)[:256]
-        away = (_tools.confidence(model(shown), labels) - wanted).square().mean()
-        loss = away + (model(kept[rows]) - before[rows]).square().mean()
+        if _tools.confidences(model, forget).mean() <= wanted:
+            break
+        model.train()
+        labels = torch.randint_like(forget.labels, forget.n_classes)
+        loss = nn.functional.cross_entropy(model(pictures), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    model.eval()
 
 
 @unlearner

@@ -53,12 +53,12 @@ WORDS = {  # by evaluator and array; other histograms are named after their arra
     ("forgetting_quality", "epsilon_exact"): Words("Epsilon by example, all thresholds", "epsilon", _EPSILON, CAP),
     ("lira", "shift"): Words(
         "Change of confidence per forgotten example",
-        "shift of confidence, standard deviations of retrained models",
+        "shift, standard deviations of retrained models",
         "Above 0: more confident than retrained models, too little forgotten. Below 0: too much.",
     ),
     ("collateral", "shift"): Words(
         "Change of confidence per retained example",
-        "shift of confidence, standard deviations of retrained models",
+        "shift, standard deviations of retrained models",
         "Above 0: more confident than retrained models, so the retained example is more exposed. Below 0: less.",
     ),
     ("klom", "kl"): Words(

@@ -16,7 +16,7 @@ def collateral() -> Picture:
     picture = started(
         "Retained examples", "Unlearned models are more confident in a retained example.", (-3, 4), (0, 1), WIDE
     )
-    picture.x_axis("confidence in one retained example (logit); a dot is a model")
+    picture.x_axis("confidence of a model in one retained example")
     names = (("unlearned", "unlearned"), ("retrained", "control"), ("control", "control"))
     for y, values, (_, kind) in zip(rows(picture, names), (ours, retrained, control), names, strict=True):
         strip(picture, values, y, kind)

@@ -24,6 +24,7 @@ from harness.report.svg.glossary_parts import (
     strip,
     upright,
 )
+from harness.report.svg.glossary_weights import feature_similarity, new_head, recovery
 
 SQUARE = Frame(width=480, height=290, left=110, right=370, top=14, bottom=242)
 MODELS = 24
@@ -180,7 +181,7 @@ def ks_distance() -> Picture:
         stairs = [(x, below(values, start)) for start, end in itertools.pairwise(ends) for x in (start, end)]
         curve(picture, stairs, f"line {kind}")
     curve(picture, [(at, low), (at, high)], "line limit")
-    note(picture, 0.95, 0.1, f"dashed: the largest gap, D = {high - low:.2f}")
+    note(picture, 0.95, 0.1, f"largest gap: D = {high - low:.2f}")
     note(picture, -2.9, 0.5, "retrained", "control")
     note(picture, 2.7, 0.7, "unlearned", "unlearned")
     return picture
@@ -349,6 +350,9 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "divergence": divergence,
     "klom": klom,
     "variance": variance,
+    "recovery": recovery,
+    "new-last-layer": new_head,
+    "feature-similarity": feature_similarity,
     "retained-examples": collateral,
     "forgotten-classes": class_forgetting,
     "whole-models": joint,

@@ -43,12 +43,15 @@ def harness_evaluator() -> EvaluatorInfo:
     """Register the evaluator."""
     return EvaluatorInfo(
         name="forgetting",
-        version="2",
+        version="3",
         summary="Any difference between unlearned and retrained models, and an upper bound of the memory that is left",
         evaluate=evaluate,
         needs="phi",
         source="Westfall and Young 1993; Gretton et al. 2012; Hoeffding 1948; Schuirmann 1987",
     )
+
+
+NOTHING_TO_DIVIDE_BY = "Not computed: seen in this way, the no-op's memory is not clearly above 0."
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,8 @@ def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
     slopes = {row: one.memories[way].slope for row, one in seen.items() if way in one.memories}
     if "unlearned" not in slopes:
         return control_and_noop.missing(about, "Not computed: this view or the no-op is missing.")
+    if way not in _informative(seen["unlearned"]):
+        return control_and_noop.missing(about, NOTHING_TO_DIVIDE_BY)
     return replace(
         _with_errors(about, slopes["unlearned"], slopes.get("control")),
         noop=1.0,
@@ -230,10 +235,18 @@ def _share(about: Description, seen: Mapping[Row, Seen], way: str) -> Metric:
     )
 
 
+def _informative(seen: Seen) -> dict[str, Memory]:
+    """Return the views that show the no-op's memory; a share of what is not clearly above 0 would be any number.
+
+    The exact inputs always count: whether they show it is for the verdict to say.
+    """
+    return {way: one for way, one in seen.memories.items() if way == PLAIN or one.size.bound(LEVEL / 2) > 0}
+
+
 def _worst(seen: Mapping[Row, Seen]) -> Metric:
     """Return the share of memory under the view with the largest slope."""
     about = texts.LEFT_WORST
-    ours = seen["unlearned"].memories
+    ours = _informative(seen["unlearned"])
     if not ours:
         return control_and_noop.missing(about, "Not computed: without a no-op.")
     way = max(ours, key=lambda name: ours[name].slope.value)

@@ -68,7 +68,7 @@ def refit(retain: Singles, labels: Labels, judged: Singles, judged_labels: Label
         accuracy = float((scores.argmax(axis=1) == wanted).mean())
         if len(classes) == 1:
             return accuracy, MOST_PHI
-        return accuracy, float(np.clip(phi_of(scores[None], wanted), -MOST_PHI, MOST_PHI).mean())
+        return accuracy, float(np.clip(phi_of(scores[None].astype(np.float32), wanted), -MOST_PHI, MOST_PHI).mean())
 
     found = np.array(parallel.in_threads(of, range(len(retain))), dtype=np.float64).reshape(-1, 2)
     return Refit(found[:, 0], found[:, 1])

@@ -7,8 +7,9 @@ from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.evaluation import Evidence
+from harness.evaluation import Evidence, probed
 from harness_evaluators import (
     accuracy,
     before_after,
@@ -25,6 +26,7 @@ from harness_evaluators import (
     ks,
     lira,
     membership,
+    representation,
     strata,
     variance,
 )
@@ -47,6 +49,7 @@ EVERY = (
     ks,
     lira,
     membership,
+    representation,
     strata,
     variance,
 )
@@ -80,6 +83,22 @@ def usual(shift: float = 0.4, n_models: int | Mapping[str, int] = 16, n_examples
     return complete(gaussian_evidence(shift, 1.5, n_models, n_examples, seed=seed), seed)
 
 
+def with_features(evidence: Evidence, width: int = 6) -> Evidence:
+    """Add features that hold the class of each example, in every population."""
+    rng = np.random.default_rng(0)
+    directions = rng.normal(size=(evidence.n_classes, width))
+
+    def features(split: str, models: int) -> NDArray[np.float32]:
+        labels = evidence.labels[split][probed(len(evidence.labels[split]), 512)]
+        return (directions[labels] + rng.normal(size=(models, len(labels), width))).astype(np.float32)
+
+    arrays = {
+        name: {split: features(split, len(by["forget"])) for split in ("forget", "retain", "test")}
+        for name, by in evidence.logits.items()
+    }
+    return replace(evidence, probes={"features": arrays})
+
+
 def of_whole_classes(evidence: Evidence) -> Evidence:
     """Return the evidence with the forget set in classes of its own: the last two."""
     last = evidence.n_classes - 1
@@ -93,6 +112,8 @@ def suited(module: ModuleType, evidence: Evidence) -> Evidence:
     """Return evidence on which the evaluator computes values."""
     if module is durability:
         return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
+    if module is representation:
+        return with_features(evidence)
     return of_whole_classes(evidence) if module is class_forgetting else evidence
 
 

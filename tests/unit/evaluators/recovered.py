@@ -50,7 +50,7 @@ def taken(evidence: Evidence, rows: Mapping[str, NDArray[Any]], order: Mapping[s
         for population, arrays in populations.items():
             found[probe][population] = {}
             for name, array in arrays.items():
-                split = name.partition("/")[2] or "forget"
+                split = name.partition("/")[2] or (name if name in order else "forget")
                 of_models = array[rows[population]] if population in rows else array
                 found[probe][population][name] = of_models[:, order[split]] if split in order else of_models
     return found

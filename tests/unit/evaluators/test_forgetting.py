@@ -188,6 +188,17 @@ def test_another_kind_of_model_differs_on_the_test_set_and_remembers_nothing() -
     assert interval.low < 0 < interval.high
 
 
+def test_a_view_in_which_the_noop_remembers_nothing_gives_no_share_of_it() -> None:
+    one = world()
+    lifted = world().retrained + 2  # everywhere alike: as seen from the test set, nothing is remembered
+    result = found(replace(one, original=lifted), one.fresh + 1)
+
+    assert value(result, "memory_left") == pytest.approx(0.5, abs=0.15)
+    for name in ("memory_left_calibrated", "memory_left_worst"):
+        assert metric(result, name).value is None or metric(result, name).value < 1.5
+    assert "not clearly above 0" in metric(result, "memory_left_calibrated").note
+
+
 def test_a_temperature_does_not_hide_that_the_forget_set_stands_out() -> None:
     one = world()
     kept = one.fresh.copy()

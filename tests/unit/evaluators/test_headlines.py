@@ -18,6 +18,7 @@ FIRST_SEEN = {
     "forgetting_quality": {"f_official"},
     "ks": {"mean_d"},
     "lira": {"auc", "direction"},
+    "representation": {"feature_memory", "cka_excess"},
 }
 HEADLINES = [(module, FIRST_SEEN.get(name_of(module), set())) for module in EVERY]
 

@@ -22,6 +22,7 @@ from harness_evaluators import (
     ks,
     lira,
     membership,
+    representation,
     variance,
 )
 from tests.unit.evaluators.conftest import gaussian_evidence
@@ -35,7 +36,7 @@ from tests.unit.evaluators.every import (
 from tests.unit.evaluators.helpers import metric, numbers, value
 from tests.unit.evaluators.recovered import taken
 
-SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6, forgetting: 2e-3}
+SINGLE_PRECISION = {before_after: 1e-4, divergence: 1e-6, forgetting: 2e-3, representation: 1e-6}
 """Evaluators that compute in single precision, where another order of sums shows; the others hold to 1e-9. A p-value of
 ``forgetting`` moves by one permutation of 1,000."""
 

@@ -257,7 +257,8 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     assert [name for _, attributes in page.seen for name in attributes if name.startswith("on")] == []
     assert text.count("</script>") == 1
     assert all(
-        re.fullmatch(r"(runs/[a-z0-9-]+/report|leaderboard)\.(html|json|csv)", str(a["href"])) for a in page.all("a")
+        re.fullmatch(r"#metric-[a-z-]+|(runs/[a-z0-9-]+/report|leaderboard)\.(html|json|csv)", str(a["href"]))
+        for a in page.all("a")
     )
     assert "\x1b" not in text
     assert "\u202e" not in text

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.evaluation import Interval, Metric
 from harness.report.document import Report
 from harness.report.page import render_page
+from harness.report.svg import recovery_figure
 from harness.report.svg.figure import Figure, Missing
 from harness.report.svg.figures import figures
 from harness.report.svg.model_plots import Bar, bars
@@ -47,6 +49,29 @@ def test_a_full_report_has_every_plot_of_the_page() -> None:
         "Where the run's time went",
     ]
     assert reasons(report) == {}
+
+
+def test_memory_that_comes_back_is_drawn_by_condition_over_the_controls_band() -> None:
+    def row(name: str, value: float | None) -> Metric:
+        ends = Interval(0.2, 0.6), Interval(-0.1, 0.1)
+        return Metric(
+            name, value, "none", "", unit="share", interval=ends[0], control=0.0, control_interval=ends[1], noop=1.0
+        )
+
+    names = ("memory_before", "memory_retain", "memory_retain_5", "memory_bits_4", "memory_noise_20")
+    metrics = [row(name, 0.4) for name in names] + [row("memory_regained", 0.4), row("memory_bits_8", None)]
+    figure = drawn(build_report(evaluators=(evaluator("durability", *metrics),)))[recovery_figure.TITLE]
+
+    words = re.findall(r'<text[^>]*text-anchor="end"[^>]*>([^<]*)<', figure.svg)
+    assert words == ["before", "retain", "retain + 5", "4 bits", "noise 20 %"]
+    assert figure.svg.count('class="band"') == len(words)
+    assert "before: this plugin 40.0 %, control 0.0 %, no-op 100.0 %" in figure.svg
+
+
+def test_without_memory_to_come_back_there_is_no_plot() -> None:
+    nothing = Metric("memory_before", None, "none", "", note="Not computed: nothing.")
+    assert recovery_figure.recovery(evaluator("durability", nothing)) is None
+    assert recovery_figure.recovery(evaluator("forgetting", Metric("memory_left", 0.4, "none", ""))) is None
 
 
 @pytest.mark.parametrize("size", [1e308, -1e308])

@@ -61,6 +61,31 @@ def test_a_metric_without_a_value_says_why() -> None:
     )
 
 
+def test_a_reason_that_metrics_share_is_told_once() -> None:
+    few = "Not computed: 2 unlearned models."
+    metrics = [auc_metric(name=name, value=None, interval=None, note=few) for name in ("auc", "direction")]
+    text = " ".join(shown(evaluators=(evaluator("lira", *metrics),)).split())
+
+    assert text.count(few) == 1
+    assert f"lira auc, lira direction: {few}" in text
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("Mixed: the models differ.", "MIXED. The models differ."),
+        ("Times are not dependable. Mixed: it is.", "MIXED. Times are not dependable. It is."),
+    ],
+)
+def test_the_word_of_the_verdict_is_told_once(sentence: str, told: str) -> None:
+    made = build_report()
+    verdict = made.verdict.model_copy(update={"level": "mixed", "sentence": sentence})
+    file = io.StringIO()
+    Console(file=file, width=80).print(render_summary(made.model_copy(update={"verdict": verdict}), None))
+
+    assert file.getvalue().splitlines()[1] == told
+
+
 def test_a_long_name_wraps_by_words_and_no_number_is_cut() -> None:
     metric = auc_metric(name="f_official", unit="share")
     lines = shown(evaluators=(evaluator("forgetting_quality", metric),)).splitlines()

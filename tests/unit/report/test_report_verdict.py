@@ -152,7 +152,7 @@ OVERRIDDEN = {
 
 @pytest.mark.parametrize("numbers", OVERRIDDEN.values(), ids=OVERRIDDEN)
 def test_memory_that_comes_back_overrides_the_words_that_see_none(numbers: dict[str, Any]) -> None:
-    found = verdict(durability(), **numbers)
+    found = verdict(durability(), **{**numbers, "effective_models": 30.0})
 
     assert found.level == "not_durable"
     assert (
@@ -169,8 +169,15 @@ def test_it_must_be_significant_and_above_nothing(level: str, changes: dict[str,
     assert verdict(durability(**changes), **OVERRIDDEN[level]).level == level
 
 
+def test_copies_of_one_model_are_not_tested_for_it() -> None:
+    numbers = {**OVERRIDDEN["another_model"], "effective_models": 3.0}
+    found = verdict(durability(), **numbers)
+    assert found.level == "another_model"
+    assert "comes back" not in found.sentence
+
+
 def test_beside_the_other_words_it_is_said() -> None:
-    found = verdict(durability())
+    found = verdict(durability(), effective_models=30.0)
 
     assert found.level == "partial"
     assert "More comes back: after training on the retain set alone" in found.sentence

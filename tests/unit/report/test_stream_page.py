@@ -152,6 +152,8 @@ def test_without_an_interval_no_return_is_claimed() -> None:
 def test_a_request_without_a_returned_model_has_no_numbers() -> None:
     failed = _request(1, 0.0, returned=0)
 
-    assert sentence([failed], (), 2) == "No model was returned at the first request."
+    told = sentence([failed], (), 2)
+    assert told.startswith("No model was returned at the first request.")
+    assert f"{failed.folder}/report.html" in told  # where the reason stands
     assert "ended at request 2" in sentence([_request(1, 0.0), _request(2, 0.0, returned=0)], (), 2)
     assert rows(_report(failed))[0][6] == "–"
