@@ -2,9 +2,9 @@
 
 ::
 
-    python -m benchmarks.recovery                                                  # bundled methods on faces
-    python -m benchmarks.recovery --write                                          # and docs/recovery.md
-    python -m benchmarks.recovery --evaluator durability --evaluator representation --method salun
+    python -m benchmarks.recovery            # bundled methods on faces and fashion-mnist
+    python -m benchmarks.recovery --write    # and docs/recovery.md
+    python -m benchmarks.recovery --task faces --evaluator durability --method salun
 
 Every method is run once, with its weights kept, and judged by the verdict's evaluators and by those named; a run that is there
 is evaluated again only where one of them is missing. The table has all headline metrics of the evaluators named.
@@ -31,7 +31,24 @@ from harness.report.writing import REPORT_NAME, load_report
 from harness.runs import pipeline, rescoring
 from harness.runs.config import RunConfig
 
-METHODS = ("noop", "finetune", "cf_k", "eu_k", "scrub", "salun", "random_labels", "retrain")
+METHODS = (
+    *(
+        "noop",
+        "bad_teacher",
+        "random_labels",
+        "salun",
+        "ct",
+        "cf_k",
+        "gradient_ascent",
+        "finetune",
+        "ssd",
+        "seif",
+        "noise",
+    ),
+    *("eu_k", "l1_sparse", "sebastian", "neggrad_plus", "scrub", "fanchuan", "msg", "retrain"),
+)
+TASKS = ("faces", "fashion-mnist")
+SHOWN = ("durability", "representation")
 ALWAYS = (EVALUATOR, "accuracy", "efficiency")
 DURABILITY, CONDITIONS = "durability", "memory_"
 
@@ -61,9 +78,9 @@ itself does to memory.
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make what is missing, and print or write the tables."""
     options = _parser().parse_args(arguments)
-    options.evaluator = options.evaluator or [DURABILITY]
+    options.evaluator = options.evaluator or list(SHOWN)
     parts, tables = [], []
-    for task in options.task or ["faces"]:
+    for task in options.task or TASKS:
         reports = {method: _report(method, task, options) for method in options.method or METHODS}
         parts.append(f"## {Path(task).stem}\n\n{_findings(reports)}\n{_headlines(reports, options.evaluator)}")
         if DURABILITY in options.evaluator:
@@ -184,13 +201,13 @@ def _cell(one: Metric | None) -> str:
 
 
 def _write(parts: Sequence[str], tables: Sequence[Table], options: argparse.Namespace) -> None:
-    tasks = options.task or ["faces"]
+    tasks = options.task or TASKS
     command = " ".join(
         [
             "recovery",
             *(f"--task {task}" for task in options.task or ()),
             *(f"--method {method}" for method in options.method or ()),
-            *(f"--evaluator {name}" for name in options.evaluator if options.evaluator != [DURABILITY]),
+            *(f"--evaluator {name}" for name in options.evaluator if options.evaluator != list(SHOWN)),
             *([f"--models {options.models}"] if options.models != 16 else []),
         ]
     )
@@ -203,9 +220,11 @@ def _write(parts: Sequence[str], tables: Sequence[Table], options: argparse.Name
 
 def _parser() -> argparse.ArgumentParser:
     parser = pages.parser("recovery", __doc__)
-    parser.add_argument("--task", action="append", help="a task's name or file; may be repeated (default faces)")
+    parser.add_argument(
+        "--task", action="append", help=f"a task's name or file; may be repeated (default {', '.join(TASKS)})"
+    )
     parser.add_argument("--method", action="append", help=f"may be repeated (default {', '.join(METHODS)})")
-    parser.add_argument("--evaluator", action="append", help=f"may be repeated (default {DURABILITY})")
+    parser.add_argument("--evaluator", action="append", help=f"may be repeated (default {', '.join(SHOWN)})")
     parser.add_argument("--models", type=int, default=16, help="models of each population (default 16)")
     parser.add_argument("--runs", type=Path, default=Path("runs/recovery"), help="where the runs are kept")
     return parser

@@ -379,7 +379,10 @@ def _see_to(connection: socket.socket) -> NoReturn:
         _become(order, streams)
     for stream in streams:
         os.close(stream)
-    connection.sendall(f"{pid}\n".encode())
+    try:
+        connection.sendall(f"{pid}\n".encode())
+    except OSError:  # who asked was killed meanwhile, and nobody else would end it
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # nobody may want to know
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
