@@ -77,6 +77,8 @@ LIMITS = """\
   as well.
 - The family *weights* answers as retrained models do: every metric of answers is fooled, and so is the verdict of a run without
   the evaluator [`durability`](reference/evaluators.md#durability). With it, as here, the word is `not_durable`.
+- Head-only methods (`cf_k`, `eu_k`) keep the original's features: by the AUC of LiRA on `faces`, `eu_k` is a quarter of the way
+  to the control; by [`representation.feature_memory`](reference/evaluators.md#representation) all of the memory is left.
 - Low bits of weights are not looked at. Retrained ones may hide a copy of the original there (`mantissa_copy` among the
   unlearners that run): every answer is a retrained model's, and no metric of answers sees the copy. Whoever hands
   weights out should round them to bfloat16, which destroys it; the query `bfloat16` shows what the rounded model answers.

@@ -5,6 +5,7 @@
   (``p``), which repeat their statistic.
 - If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
 - ``memory_<condition>`` metrics of ``durability`` are drawn by condition, over the band of the control.
+- ``refit_phi`` metrics of ``representation`` are drawn by layer.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
@@ -20,6 +21,7 @@ from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
 from harness.report.svg.recovery_figure import recovery
+from harness.report.svg.representation_figure import representation
 from harness.report.svg.strata_plot import strata_figure
 from harness.report.words import plain
 
@@ -101,7 +103,7 @@ def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
     """Return histograms of arrays not drawn elsewhere, and ROC curves of evaluators other than ``lira``."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
-    made += [recovery(record)]
+    made += [recovery(record), representation(record)]
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
 

@@ -14,6 +14,7 @@ from harness.report.svg.figure import Figure, Missing
 from harness.report.svg.figures import figures
 from harness.report.svg.model_plots import Bar, bars
 from harness.report.svg.plots import Series, histogram, ranked, roc
+from harness.report.svg.representation_figure import representation
 from tests.unit.report.examples import accuracy_metric, auc_metric, build_report, evaluator, timeout
 from tests.unit.report.samples import ROC, full_evaluators, full_report
 
@@ -212,3 +213,17 @@ def test_many_distances_are_drawn_in_bounded_space() -> None:
     values = np.random.default_rng(0).uniform(size=50_000)
 
     assert len(ranked([Series("unlearned", values)], (0.1, 0.2, 0.3), "KS")) < 12_000
+
+
+def test_features_are_drawn_by_layer_from_input_to_output() -> None:
+    values = {"refit_phi": 2.0, "refit_phi_layer_1_2": -1.0, "refit_phi_layer_2_5": None, "cka_excess": 0.1}
+    metrics = [
+        Metric(name, value, "closer_to_reference", "", interval=Interval(-3, 3), control=0.5, noop=2.5, note="none")
+        for name, value in values.items()
+    ]
+    record = evaluator("representation", *metrics)
+    figure = representation(record)
+    assert figure is not None
+    assert "layer 2" not in figure.svg
+    assert figure.svg.index("layer 1 (2)") < figure.svg.index("before the last layer")
+    assert representation(evaluator("other", *metrics)) is None
