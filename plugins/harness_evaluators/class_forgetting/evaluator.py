@@ -93,7 +93,7 @@ def harness_evaluator() -> EvaluatorInfo:
         version="1",
         summary="Attacks on forgotten classes: similar classes, bias of the head, and which class was removed",
         evaluate=evaluate,
-        source="Ebrahimpour-Boroojeny et al. 2026 (arXiv 2506.20893); Zheng et al. 2026 (arXiv 2605.08730, 2604.07386)",
+        source="Ebrahimpour-Boroojeny et al. 2026 (arXiv 2506.20893); Zheng et al. 2026 (arXiv 2605.08730, arXiv 2604.07386)",
     )
 
 

@@ -41,7 +41,7 @@ def harness_evaluator() -> EvaluatorInfo:
         evaluate=evaluate,
         probes=(PROBE,),
         default=False,
-        source="arXiv 2505.22310 (training on), 2605.02196 (rounding); Westfall and Young 1993",
+        source="arXiv 2505.22310 (training on), arXiv 2605.02196 (rounding); Westfall and Young 1993",
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.core.progress import SilentProgress
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
 from harness.plugins.discovery import FoundPlugin, LoadedEvaluator
 from harness.runs import evaluators as evaluating
-from tests.unit.evaluators.every import EVERY, usual
+from tests.unit.evaluators.every import EVERY, usual, with_features
 from tests.unit.evaluators.recovered import with_recovery
 
 
@@ -16,7 +18,8 @@ def _loaded(info: EvaluatorInfo) -> LoadedEvaluator:
 
 def test_they_say_what_they_say_alone_in_the_order_asked_for() -> None:
     infos = [module.harness_evaluator() for module in EVERY]
-    evidence = with_recovery(usual(), {})
+    plain = usual()
+    evidence = replace(plain, probes={**with_recovery(plain, {}).probes, **with_features(plain).probes})
 
     records = evaluating.evaluate([_loaded(info) for info in infos], evidence, SilentProgress())
 
