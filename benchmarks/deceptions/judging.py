@@ -20,6 +20,7 @@ from benchmarks.populations import World
 from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import Evidence
 from harness.plugins.discovery import LoadedEvaluator
+from harness.probes.recovery import answered
 from harness.report.document import VerdictLevel
 from harness.report.findings import Findings
 from harness.report.verdict import decide_verdict
@@ -115,14 +116,14 @@ def with_recovery(evidence: Evidence, recovered: Answers, rng: np.random.Generat
         recovered: what unlearned models then answer.
         rng: changes all others, which have nothing to come back.
     """
-    splits = ("forget", "test")
-    arrays: dict[str, dict[str, NDArray[Any]]] = {
-        name: {f"retain/{split}": hidden.shaken(Answers(logits, {}), rng).splits[split] for split in splits}
-        for name, logits in evidence.logits.items()
-    }
-    arrays["unlearned"] = {f"retain/{split}": recovered.splits[split] for split in splits}
-    for name, of in arrays.items():
-        of["given"] = np.zeros(evidence.logits[name]["forget"].shape[:2], dtype=np.uint8)
+    after = {name: hidden.shaken(Answers(logits, {}), rng) for name, logits in evidence.logits.items()}
+    after["unlearned"] = recovered
+    arrays: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, one in after.items():
+        forget, hits = answered(one.splits["forget"], evidence.labels["forget"])
+        test, _ = answered(one.splits["test"], evidence.labels["test"])
+        given = np.zeros(forget.shape, dtype=np.uint8)
+        arrays[name] = {"retain/forget": forget, "retain/hits": hits, "retain/test": test, "given": given}
     return replace(evidence, probes={"recovery": arrays})
 
 

@@ -6,7 +6,7 @@ change        what happens to every model that is judged; the models that it is 
 ``as is``     nothing
 ``softer``    logits times 1/2, as by a temperature of 2
 ``sharper``   logits times 2, as by a temperature of 1/2
-``8 bits``    every weight is rounded to 8 bits, one scale for each tensor
+``8 bits``    every weight and running statistic is rounded to 8 bits
 ``4 bits``    likewise to 4 bits
 ``relearn``   one more epoch on the retain set alone, at a tenth of the recipe's peak learning rate
 ============  ================================================================================================================
@@ -28,6 +28,7 @@ from benchmarks.validity.levels import Level
 from benchmarks.validity.populations import references_of
 from harness.core.cache import Cache
 from harness.evaluation import SPLITS
+from harness.probes import recovery
 from harness.references.identity import training_code_digest
 from harness.references.populations import Chunk, References
 from harness.references.queries import answers, queries_in
@@ -46,17 +47,8 @@ FILE = "logits.npz"
 
 
 def rounded(state: StackedState, bits: int) -> StackedState:
-    """Round every floating-point tensor of each model to ``bits`` bits: symmetric, with one scale for each tensor."""
-    levels = 2 ** (bits - 1) - 1
-    found = {}
-    for name, tensor in state.items():
-        if not tensor.is_floating_point():
-            found[name] = tensor
-            continue
-        top = tensor.abs().flatten(1).amax(1) if tensor.dim() > 1 else tensor.abs()
-        scale = (top / levels).clamp_min(torch.finfo(tensor.dtype).tiny).reshape(-1, *[1] * (tensor.dim() - 1))
-        found[name] = (tensor / scale).round() * scale
-    return found
+    """Round all floating-point tensors of each model, running statistics included, one scale for each tensor."""
+    return {name: recovery.rounded(one, bits) if one.is_floating_point() else one for name, one in state.items()}
 
 
 def relearned(state: StackedState, own: References, data: TaskData, seeds: tuple[int, ...]) -> StackedState:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import probed
+from harness.evaluation import phi, probed
 from harness.probes.probe import Arrays, Probe, ProbeInputs
 from harness.tasks.task import Task
 from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
@@ -40,6 +40,8 @@ LEAST_PASSES = 0.1
 """Fewest passes over the retain set of each training, where the budget allows none."""
 DISTANCE = 0.1
 """Learning rate, as a share of the recipe's peak, times passes: models that suppress nothing hardly change by that."""
+LARGEST = 1e30
+"""Largest logit; larger ones are cut to it."""
 MOST_LR = 0.3
 """Largest learning rate, as a share of the recipe's peak."""
 
@@ -71,23 +73,34 @@ def few(forgotten: int) -> NDArray[np.int64]:
 
 
 def compute(given: ProbeInputs, state: StackedState) -> Arrays:
-    """Return the logits of each changed model on the forget and test set, and which forgotten examples were trained on.
+    """Return what each changed model answers on the forget and test set, and which forgotten examples were trained on.
+
+    Logits are not kept: of ten conditions, many classes and many models they would not fit into memory.
 
     Returns:
-        ``<condition>/forget`` and ``<condition>/test``, shape (K, n, C), float32, of every condition ``retain``,
-        ``retain_<k>``, ``bits_<b>``, ``noise_<per cent>``; and ``given``, shape (K, n_forget), 0 or 1.
+        of every condition ``retain``, ``retain_<k>``, ``bits_<b>``, ``noise_<per cent>``: ``<condition>/forget`` and
+        ``<condition>/test``, logit-scaled confidences of shape (K, n), float32, and ``<condition>/hits``, whether a forgotten
+        example is classified correctly, (K, n_forget), 0 or 1; and ``given``, shape (K, n_forget), 0 or 1.
     """
     from reference_models.training.prediction import stacked_logits
 
     forget, test = given.inputs["forget"], given.inputs["test"]
-    test = test[probed(len(test), tested({split: len(labels) for split, labels in given.labels.items()}))]
+    used = probed(len(test), tested({split: len(labels) for split, labels in given.labels.items()}))
     chosen = np.zeros((len(given.seeds), len(forget)), dtype=np.uint8)
     chosen[:, few(len(forget))] = 1
     found: Arrays = {"given": chosen}
     for condition, changed in _changed(given, state):
-        found[f"{condition}/forget"] = stacked_logits(given.spec, changed, forget, device=given.device)
-        found[f"{condition}/test"] = stacked_logits(given.spec, changed, test, device=given.device)
+        logits = stacked_logits(given.spec, changed, forget, device=given.device)
+        found[f"{condition}/forget"], found[f"{condition}/hits"] = answered(logits, given.labels["forget"])
+        logits = stacked_logits(given.spec, changed, test[used], device=given.device)
+        found[f"{condition}/test"], _ = answered(logits, given.labels["test"][used])
     return found
+
+
+def answered(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return confidences and whether the class is right, shape (K, n); a model that answers NaN has equal logits."""
+    bounded = np.clip(np.nan_to_num(logits, nan=0.0), -LARGEST, LARGEST).astype(np.float32)
+    return phi(bounded, labels).astype(np.float32), (bounded.argmax(axis=2) == labels).astype(np.uint8)
 
 
 def _changed(given: ProbeInputs, state: StackedState) -> Iterator[tuple[str, StackedState]]:
@@ -108,9 +121,8 @@ def trained_on(given: ProbeInputs, state: StackedState, shots: int, number: int)
     sizes = {split: len(labels) for split, labels in given.labels.items()}
     share = passes(given.recipe, sizes)
     each = given.recipe.batch_size
-    whole = each * max(
-        1, int(share * sizes["retain"]) // each
-    )  # full batches: batch normalisation cannot train on one example
+    # Full batches: batch normalisation cannot train on one example.
+    whole = each * max(1, int(share * sizes["retain"]) // each)
     # NumPy may change Generator's streams between versions but never RandomState's, so cached results stay comparable.
     kept = np.random.RandomState(2).permutation(sizes["retain"])[: max(1, whole - shots)]
     asked = few(sizes["forget"])[:shots]

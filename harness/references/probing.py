@@ -48,7 +48,7 @@ class ToProbe:
     Attributes:
         weights: safetensors file of its state.
         seed: a seed that no other model has.
-        results: file for the probe's arrays, without their first axis.
+        results: file for the probe's arrays, whose first axis has length 1.
     """
 
     weights: Path

@@ -87,11 +87,23 @@ def test_all_conditions_are_computed_for_each_model_by_itself(state: StackedStat
     } | {"retain_10"}
     assert len(names) == recovery.CONDITIONS
     assert found["given"].sum(axis=1).tolist() == [6, 6]  # at most half of the forget set
-    assert found["retain/forget"].shape == (2, 12, 3)
-    assert found["bits_4/test"].shape == (2, 9, 3)
+    assert found["retain/forget"].shape == found["retain/hits"].shape == (2, 12)
+    assert found["bits_4/test"].shape == (2, 9)
     alone = RECOVERY.compute(given((2,)), {name: tensor[1:] for name, tensor in state.items()})
     for name, array in alone.items():
         np.testing.assert_allclose(array[0], found[name][1], atol=1e-4, err_msg=name)
+
+
+def test_answers_are_phi_and_hits_and_those_of_a_model_of_nan_are_of_equal_logits() -> None:
+    labels = np.array([0, 2])
+    logits = np.array([[[3.0, 1.0, 0.0], [2.0, 0.0, 1.0]], [[np.nan] * 3, [np.inf, 0.0, 0.0]]], dtype=np.float32)
+
+    phi, hits = recovery.answered(logits, labels)
+
+    np.testing.assert_allclose(phi[0], [3 - np.log(np.e + 1), 1 - np.log(np.e**2 + 1)], rtol=1e-5)
+    assert hits.tolist() == [[1, 0], [1, 0]]
+    assert phi[1, 0] == pytest.approx(-np.log(2))
+    assert np.isfinite(phi).all()
 
 
 def test_training_on_brings_models_towards_their_retain_set_and_uses_no_forgotten_example(state: StackedState) -> None:

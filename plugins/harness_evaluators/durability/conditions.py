@@ -16,7 +16,7 @@ Logits = NDArray[np.float32]
 Classes = NDArray[np.int64]
 
 PROBE = "recovery"
-FORGET, TEST, GIVEN = "/forget", "/test", "given"
+FORGET, TEST, HITS, GIVEN = "/forget", "/test", "/hits", "given"
 SURE = 30.0
 """Confidences are cut to ± SURE, which is certainty in single precision; so one broken model cannot dominate a mean."""
 
@@ -70,14 +70,14 @@ def conditions(models: Models) -> list[Condition]:
     rows = {row: name for row, name in ROWS.items() if len(models.order[name]) >= MIN_MODELS}
 
     def answers(population: Population, judged: Order, name: str = "") -> Answers:
-        order = models.order[population]
+        order, found = models.order[population], arrays[population]
         if name:
-            forget, unseen = (np.asarray(arrays[population][name + split]) for split in (FORGET, TEST))
+            forget, hits, unseen = (np.asarray(found[name + part])[order] for part in (FORGET, HITS, TEST))
         else:
-            forget, unseen = evidence.logits[population]["forget"], evidence.logits[population]["test"][:, test]
-        return _answers(
-            forget[order][:, judged], evidence.labels["forget"][judged], unseen[order], evidence.labels["test"][test]
-        )
+            logits = evidence.logits[population]
+            forget, hits = _phi(logits["forget"][order], evidence.labels["forget"])
+            unseen, _ = _phi(logits["test"][order][:, test], evidence.labels["test"][test])
+        return _answers(forget[:, judged], hits[:, judged], unseen)
 
     every, rest = np.arange(len(given)), np.flatnonzero(~given)
     before = {
@@ -93,19 +93,21 @@ def conditions(models: Models) -> list[Condition]:
     ]
 
 
-def _answers(forget: Logits, labels: Classes, unseen: Logits, unseen_labels: Classes) -> Answers:
-    confidence = _phi(forget, labels).mean(axis=1)
+def _answers(forget: Values, hits: Values, unseen: Values) -> Answers:
+    confidence = _bounded(forget).mean(axis=1)
     return Answers(
-        phi=confidence,
-        excess=confidence - _phi(unseen, unseen_labels).mean(axis=1),
-        accuracy=(np.nan_to_num(forget).argmax(axis=2) == labels).mean(axis=1),
+        phi=confidence, excess=confidence - _bounded(unseen).mean(axis=1), accuracy=np.asarray(hits).mean(axis=1)
     )
 
 
-def _phi(logits: Logits, labels: Classes) -> Values:
-    """Return phi cut to ± SURE; of a model that answers NaN, that of equal logits."""
+def _bounded(confidences: Values) -> Values:
+    return np.clip(np.nan_to_num(np.asarray(confidences, dtype=np.float64), nan=0.0), -SURE, SURE)
+
+
+def _phi(logits: Logits, labels: Classes) -> tuple[Values, Values]:
+    """Return phi and whether the class is right, as the probe does; of a model that answers NaN, those of equal logits."""
     bounded = np.clip(np.nan_to_num(logits, nan=0.0), -LARGEST, LARGEST).astype(np.float32)
-    return np.clip(phi(bounded, labels), -SURE, SURE)
+    return phi(bounded, labels), (bounded.argmax(axis=2) == labels).astype(np.float64)
 
 
 def _sees_forgotten(name: str) -> bool:

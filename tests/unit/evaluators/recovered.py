@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, probed
+from harness.probes.recovery import answered
 
 NAMES = ("retain", "retain_5", "bits_8", "bits_4", "noise_20")
 GIVEN, TESTED = 5, 40
@@ -21,22 +22,23 @@ def with_recovery(evidence: Evidence, gains: Mapping[str, Mapping[str, float]], 
     rng = np.random.default_rng(seed)
     test = probed(len(evidence.labels["test"]), TESTED)
 
-    def moved(population: str, split: str, gain: float) -> NDArray[Any]:
+    def moved(population: str, split: str, gain: float) -> tuple[NDArray[Any], NDArray[Any]]:
         labels, logits = evidence.labels[split], evidence.logits[population][split]
         if split == "test":
             labels, logits = labels[test], logits[:, test]
         changed = np.array(logits)
         noise = 0.1 * rng.standard_normal(logits.shape[:2])
         changed[:, np.arange(len(labels)), labels] += (gain + noise).astype(changed.dtype)
-        return changed
+        return answered(changed, labels)
 
     def arrays(population: str) -> dict[str, NDArray[Any]]:
         given = np.zeros(evidence.logits[population]["forget"].shape[:2], dtype=np.uint8)
         given[:, : min(GIVEN, given.shape[1] // 2)] = 1
         found: dict[str, NDArray[Any]] = {"given": given}
         for name in NAMES:
-            found[f"{name}/forget"] = moved(population, "forget", gains.get(name, {}).get(population, 0.0))
-            found[f"{name}/test"] = moved(population, "test", 0.0)
+            gain = gains.get(name, {}).get(population, 0.0)
+            found[f"{name}/forget"], found[f"{name}/hits"] = moved(population, "forget", gain)
+            found[f"{name}/test"], _ = moved(population, "test", 0.0)
         return found
 
     return replace(evidence, probes={"recovery": {population: arrays(population) for population in evidence.logits}})
@@ -50,7 +52,7 @@ def taken(evidence: Evidence, rows: Mapping[str, NDArray[Any]], order: Mapping[s
         for population, arrays in populations.items():
             found[probe][population] = {}
             for name, array in arrays.items():
-                split = name.partition("/")[2] or (name if name in order else "forget")
+                split = next((part for part in reversed(name.split("/")) if part in order), "forget")
                 of_models = array[rows[population]] if population in rows else array
                 found[probe][population][name] = of_models[:, order[split]] if split in order else of_models
     return found
