@@ -21,9 +21,9 @@ metric, and recommends the fewest that are worth reporting.
 
 The models are those of [the validity study](validity.md): trained on the retain set and 0 %, 10 % or 50 % of the forget set.
 The changes are a temperature (logits halved or doubled), weights and running statistics rounded to 8 and 4 bits, and one more
-epoch on the retain set at a tenth of the learning rate; the reference models of the metric are never changed. Blocks of models are drawn at random and
-judged as a run would be. **Separation** is the probability that a block with the knowledge is judged worse than one without
-(area under the ROC curve): 1 is perfect, 1/2 says nothing.
+epoch on the retain set at a tenth of the learning rate; the reference models of the metric are never changed. Blocks of
+models are drawn at random and judged as a run would be. **Separation** is the probability that a block with the knowledge is
+judged worse than one without (area under the ROC curve): 1 is perfect, 1/2 says nothing.
 """
 
 TABLES = """\
