@@ -1,7 +1,8 @@
 """ResNet-18 and ResNet-9 for small images.
 
-ResNet-18 is that of He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling. Its modules and state tensors have torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), since published methods
-select layers by these names. ResNet-9 is the network of fast training on CIFAR-10 (D. Page 2018, "How to train your ResNet").
+ResNet-18 is that of He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling. Its modules and state tensors have
+torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), since published methods select layers by these
+names. ResNet-9 is the network of fast training on CIFAR-10 (D. Page 2018, "How to train your ResNet").
 """
 
 from __future__ import annotations
@@ -116,7 +117,9 @@ def resnet9(in_channels: int, image_size: tuple[int, int], n_classes: int, *, wi
     """
     left = (image_size[0] // 8, image_size[1] // 8)
     if 0 in left:
-        raise ValueError(f"resnet9 halves images three times: they need at least 8x8 pixels, not {image_size[0]}x{image_size[1]}")
+        raise ValueError(
+            f"resnet9 halves images three times: they need at least 8x8 pixels, not {image_size[0]}x{image_size[1]}"
+        )
     return nn.Sequential(
         _unit(in_channels, width),
         _unit(width, 2 * width, pool=True),

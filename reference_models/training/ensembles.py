@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from reference_models.networks.inputs import Normaliser, normalise
 from reference_models.networks.recipe import ModelSpec
+from reference_models.training.arithmetic import autocast
 from reference_models.training.examples import Examples
 from reference_models.training.grouped import (
     UnsupportedLayerError,
@@ -20,7 +21,7 @@ from reference_models.training.grouped import (
     load_members,
     members_of,
 )
-from reference_models.training.losses import autocast, summed_loss
+from reference_models.training.losses import summed_loss
 from reference_models.training.sampling import Batch
 from reference_models.training.states import StackedState, member_state, n_members, on_cpu, stack_states
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from reference_models.networks.architectures import build_model
 from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
+from reference_models.training.arithmetic import autocast, reproducible
 from reference_models.training.ensembles import Ensemble, Mechanism, place, planes
 from reference_models.training.examples import Examples
-from reference_models.training.losses import autocast
 from reference_models.training.mechanism import choose_mechanism, initial_state, make_ensemble
 from reference_models.training.sampling import Batch, member_batches, population_batches
 from reference_models.training.schedules import learning_rate, steps_per_epoch
@@ -173,13 +173,6 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-@contextlib.contextmanager
-def reproducible() -> Iterator[None]:
-    """Context manager: on a GPU, use deterministic convolution algorithms in float32, without TF32."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
 
 
 @contextlib.contextmanager

@@ -1,8 +1,7 @@
-"""The loss of K members at once, and the precision of what leads to it."""
+"""The loss of K members at once."""
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -21,11 +20,3 @@ def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
         logits.float().flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=recipe.label_smoothing
     )
     return loss / labels.shape[1]
-
-
-def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
-    """Return a context manager in which networks compute in the recipe's precision.
-
-    Its cache of converted weights is off: within one context, weights may be updated.
-    """
-    return torch.autocast(device.type, torch.bfloat16, recipe.precision == "bfloat16", cache_enabled=False)

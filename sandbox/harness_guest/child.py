@@ -44,7 +44,7 @@ from harness_guest.state import (
 from harness_guest.texts import shortened, traceback_text
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ModelSpec, Recipe
-from reference_models.training.losses import autocast
+from reference_models.training.arithmetic import autocast
 
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000

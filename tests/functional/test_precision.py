@@ -23,7 +23,16 @@ def unlearn(model, retain, context):
 def test_methods_compute_in_the_precision_of_the_recipe(program: Program, tmp_path: Path) -> None:
     (tmp_path / "half.yaml").write_text(TASK.replace("recipe: {", "recipe: {precision: bfloat16, "))
     (tmp_path / "prints.py").write_text(PRINTS)
-    given = ("--plugin", tmp_path / "prints.py", "--task", tmp_path / "half.yaml", "--models", "2", "--time-limit", "60")
+    given = (
+        "--plugin",
+        tmp_path / "prints.py",
+        "--task",
+        tmp_path / "half.yaml",
+        "--models",
+        "2",
+        "--time-limit",
+        "60",
+    )
 
     ended = program("run", "--runner", "process", "--cpus", "1", *given, "--output", tmp_path / "r")
 

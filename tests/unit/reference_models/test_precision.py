@@ -9,8 +9,8 @@ import torch
 from reference_specs import SPECS, Examples
 
 from reference_models.networks.recipe import Recipe, recipe_from_json, to_json
+from reference_models.training.arithmetic import autocast
 from reference_models.training.ensembles import Mechanism
-from reference_models.training.losses import autocast
 from reference_models.training.loop import train_chunk, train_one
 from reference_models.training.states import StackedState, member_state
 
