@@ -125,7 +125,7 @@ def train_one(
     optimizer = make_optimizer(recipe, model.parameters())
     with reproducible(), torch.random.fork_rng():
         torch.manual_seed(derive_seed("member", "layers", seed))
-        for step, batch in enumerate(member_batches(recipe, len(labels), seed)):
+        for step, batch in enumerate(member_batches(recipe, len(labels), seed, device)):
             read = normalise(planes(examples.drawn(batch), model, spec), spec.mean, spec.std, len(spec.input_shape))
             targets = examples.targets(batch)
             optimizer.zero_grad()
