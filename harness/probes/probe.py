@@ -30,6 +30,8 @@ class ProbeInputs:
         inputs: split -> inputs, shape (n, ...), as ``spec`` describes them; mapped into memory.
         labels: split -> classes, shape (n,), int64.
         seeds: a seed of each model. Models of all populations have different ones.
+        originals: states of as many originals, each that of the model in its row: the one that was unlearned, or of the same
+            number in its population. None unless the probe is paired.
         options: result of the probe's ``options`` for the task.
         device: "cpu" or "cuda".
         on_step: receives the progress.
@@ -43,6 +45,7 @@ class ProbeInputs:
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     on_step: OnStep = lambda _done, _total: None
+    originals: StackedState | None = None
 
 
 def _no_options(_task: Task) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Probe:
         models: number of models of each population that it is computed of, rounded up to whole chunks; None for all.
         light: for a small network it takes less than the start of a worker process.
         nothing: why ``compute`` may return no arrays; a clause.
+        paired: row k depends on the original of model k, too.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Probe:
     models: int | None = None
     light: bool = False
     nothing: str = ""
+    paired: bool = False
 
     def covered(self, models: int, chunk: int) -> int:
         """Return of how many models, of a population of ``models``, it is computed; ``chunk`` are trained together."""

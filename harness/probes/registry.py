@@ -9,11 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import EvaluatorError
+from harness.probes.difference import DIFFERENCE
 from harness.probes.features import FEATURES
 from harness.probes.probe import Probe
 from harness.probes.recovery import RECOVERY
 
-PROBES: Mapping[str, Probe] = MappingProxyType({one.name: one for one in (FEATURES, RECOVERY)})
+PROBES: Mapping[str, Probe] = MappingProxyType({one.name: one for one in (DIFFERENCE, FEATURES, RECOVERY)})
 
 
 def probes_of(names: Iterable[str], asked_by: str) -> tuple[Probe, ...]:

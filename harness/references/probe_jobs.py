@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from harness.core.tensors import map_tensors, write_tensors
 from harness.probes.probe import OnStep, ProbeInputs
 from harness.probes.registry import PROBES
 from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
+
+if TYPE_CHECKING:
+    from reference_models.training.states import StackedState
 
 RESULTS = "probe.safetensors"
 
@@ -30,6 +33,7 @@ class ProbeJob:
         seeds: a seed of each model.
         stacked: the file has the states of all models, and perhaps of more.
         options: of the probe.
+        originals: file of a chunk and row of the original of each model; empty unless the probe is paired.
     """
 
     probe: str
@@ -43,6 +47,7 @@ class ProbeJob:
     stacked: bool
     options: dict[str, Any] = field(default_factory=dict)
     site: str | None = None
+    originals: list[tuple[str, int]] = field(default_factory=list)
 
 
 def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], on_step: OnStep) -> None:
@@ -60,6 +65,7 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
         options=job.options,
         device=job.device,
         on_step=on_step,
+        originals=_originals(job),
     )
     write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
 
@@ -70,6 +76,19 @@ def _stacked(job: ProbeJob) -> dict[str, NDArray[Any]]:
         return {name: array[: len(job.seeds)] for name, array in map_tensors(Path(job.weights[0])).items()}
     states = [load_file(path) for path in job.weights]
     return {name: np.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _originals(job: ProbeJob) -> StackedState | None:
+    """Return the states of the models' originals; None if the probe is not paired."""
+    import torch
+
+    if not job.originals:
+        return None
+    chunks = {file: map_tensors(Path(file)) for file, _ in job.originals}
+    names = next(iter(chunks.values()))
+    return {
+        name: torch.from_numpy(np.stack([chunks[file][name][row] for file, row in job.originals])) for name in names
+    }
 
 
 def _by_split(joined: NDArray[Any], sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:

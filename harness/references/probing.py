@@ -48,12 +48,19 @@ class ToProbe:
     Attributes:
         weights: safetensors file of its state.
         seed: a seed that no other model has.
+        original: number of the original that it was made from.
         results: file for the probe's arrays, whose first axis has length 1.
     """
 
     weights: Path
     seed: int
+    original: int
     results: Path
+
+
+def _numbers(chunk: Chunk) -> range:
+    """Return the numbers of a chunk's models in their population."""
+    return range(chunk.first, chunk.first + chunk.models)
 
 
 class Probing:
@@ -90,7 +97,10 @@ class Probing:
             ThreadPoolExecutor(self._references.at_once(jobs)) as pool,
         ):
             work: list[Callable[[], None]] = [partial(self._reference, chunk, workers, step) for chunk in chunks]
-            work += [partial(self._group, group, workers, step) for group in groups]
+            work += [
+                partial(self._group, group, self._originals([one.original for one in group], models), workers, step)
+                for group in groups
+            ]
             try:
                 for future in as_completed([pool.submit(one) for one in work]):
                     future.result()
@@ -147,6 +157,9 @@ class Probing:
             "code": [probe_code_digest(), training_code_digest(records=False)],
             "torch": torch.__version__,
             "device": device_kind(self._references.device),
+            "originals": [
+                self._references.key(one) for one, _ in self._originals(_numbers(chunk), _numbers(chunk).stop)
+            ],
         }
 
     def _reference(self, chunk: Chunk, workers: Workers, step: Step) -> None:
@@ -154,12 +167,15 @@ class Probing:
 
     def _build(self, chunk: Chunk, workers: Workers, step: Step | None, folder: Path) -> None:
         source, _ = self._references.folder(chunk)
-        job = self._job([source / WEIGHTS], chunk.inputs["seeds"], stacked=True)
+        originals = self._originals(_numbers(chunk), _numbers(chunk).stop)
+        job = self._job([source / WEIGHTS], chunk.inputs["seeds"], originals, stacked=True)
         self._work(folder, job, workers, step)
 
-    def _group(self, models: Sequence[ToProbe], workers: Workers, step: Step) -> None:
+    def _group(
+        self, models: Sequence[ToProbe], originals: Sequence[tuple[Chunk, int]], workers: Workers, step: Step
+    ) -> None:
         """Compute the results of some models, and write a file for each."""
-        job = self._job([one.weights for one in models], [one.seed for one in models], stacked=False)
+        job = self._job([one.weights for one in models], [one.seed for one in models], originals, stacked=False)
         with TemporaryDirectory() as place:
             folder = Path(place)
             self._work(folder, job, workers, step)
@@ -171,7 +187,17 @@ class Probing:
                 )
                 atomic_write_bytes(one.results, alone.read_bytes())
 
-    def _job(self, weights: Sequence[Path], seeds: Sequence[int], *, stacked: bool) -> ProbeJob:
+    def _originals(self, numbers: Sequence[int], models: int) -> list[tuple[Chunk, int]]:
+        """Return chunk and row of originals, by their numbers in a population of ``models``; none unless the probe is paired."""
+        if not self._probe.paired:
+            return []
+        chunks = list(self._references.chunks("original", models))
+        owners = [next(one for one in chunks if one.first <= number < one.first + one.models) for number in numbers]
+        return [(owner, number - owner.first) for owner, number in zip(owners, numbers, strict=True)]
+
+    def _job(
+        self, weights: Sequence[Path], seeds: Sequence[int], originals: Sequence[tuple[Chunk, int]], *, stacked: bool
+    ) -> ProbeJob:
         known = self._references
         return ProbeJob(
             probe=self._probe.name,
@@ -185,6 +211,7 @@ class Probing:
             stacked=stacked,
             options=self._probe.options(known.task),
             site=None if known.own.here is None else str(known.own.here),
+            originals=[(str(known.folder(chunk)[0] / WEIGHTS), row) for chunk, row in originals],
         )
 
     def _work(self, folder: Path, job: ProbeJob, workers: Workers, step: Step | None) -> None:

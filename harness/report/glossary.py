@@ -259,6 +259,20 @@ ENTRIES = (
         },
         "strata",
     ),
+    Entry(
+        "change-of-weights",
+        "Change of the weights",
+        "Someone who has a model before and after unlearning sees how its weights changed. If the change points where the loss "
+        "of certain examples rises, these were removed. The AUC says how well that names forgotten among retained examples; "
+        "0.5 is a coin toss, and the control's value is wanted. An outsider has the model after alone.",
+        {
+            "difference.removed_auc": "Forgotten examples named by the change of weights, AUC",
+            "difference.outsider_auc": "Unlearned models recognised on test examples, AUC",
+            "difference.distance": "Distance from the original's weights",
+            "difference.barrier": "Barrier to the original's weights",
+        },
+        "difference",
+    ),
 )
 _BY_NAME = {name: entry for entry in ENTRIES for name in entry.names}
 _BY_FAMILY = {entry.family: entry for entry in ENTRIES if entry.family}

@@ -47,6 +47,9 @@ PAPERS = {
         2024,
         "Inexact Unlearning Needs More Careful Evaluations to Avoid a False Sense of Privacy",
     ),
+    "2405.20272": Paper(
+        "Bertran, Martin", 2024, "Reconstruction Attacks on Machine Unlearning: Simple Models are Vulnerable"
+    ),
     "2405.07987": Paper("Huh, Minyoung", 2024, "The Platonic Representation Hypothesis"),
     "2406.01257": Paper("Zhao, Kairan", 2024, "What makes unlearning hard and what to do about it"),
     "2406.09073": Paper(

@@ -98,7 +98,7 @@ def probe_run(
 
 def _to_probe(store: RunStore, name: str, outcome: ModelOutcome) -> ToProbe:
     seed = derive_seed("probe", outcome.seed, outcome.index)
-    return ToProbe(store.weights_file(outcome.index), seed, store.probe_file(outcome.index, name))
+    return ToProbe(store.weights_file(outcome.index), seed, outcome.original, store.probe_file(outcome.index, name))
 
 
 def _unlearned(

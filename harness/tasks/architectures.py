@@ -25,6 +25,7 @@ SIZE = Whole(1, 65_536)
 ARCHITECTURES = {
     "patch-cnn": ("patches", "width", "hidden", "norm"),
     "small-cnn": ("width", "norm"),
+    "resnet9": ("width",),
     "resnet18": ("width",),
     "mlp": ("hidden",),
     "embedding-bag": ("width", "hidden"),

@@ -10,6 +10,7 @@ Kind = Literal["pictures", "numbers", "tokens"]
 READS: dict[str, tuple[Kind, ...]] = {
     "patch-cnn": ("pictures",),
     "small-cnn": ("pictures",),
+    "resnet9": ("pictures",),
     "resnet18": ("pictures",),
     "mlp": ("pictures", "numbers"),
     "embedding-bag": ("tokens",),
@@ -17,7 +18,7 @@ READS: dict[str, tuple[Kind, ...]] = {
 """Bundled architecture -> what it reads."""
 _WORDS = {"pictures": "pictures (C, H, W)", "numbers": "numbers that are no pictures", "tokens": "token ids"}
 _ADVICE = {
-    "pictures": "small-cnn, patch-cnn, resnet18 or mlp",
+    "pictures": "small-cnn, patch-cnn, resnet9, resnet18 or mlp",
     "numbers": "mlp",
     "tokens": "embedding-bag",
 }

@@ -41,17 +41,20 @@ def frozen_copy(model: nn.Module) -> nn.Module:
 
 
 def forward(model: nn.Module, images: Tensor) -> Tensor:
-    """Return logits (B, n_classes). For a single image, BatchNorm uses its running statistics, since there is no variance."""
+    """Return logits (B, n_classes), in float32 also if the network computes in bfloat16.
+
+    For a single image, BatchNorm uses its running statistics, since there is no variance.
+    """
     if len(images) > 1:
         logits: Tensor = model(images)
-        return logits
+        return logits.float()
     training = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.training]
     for module in training:
         module.eval()
     logits = model(images)
     for module in training:
         module.train()
-    return logits
+    return logits.float()
 
 
 def recipe_optimizer(

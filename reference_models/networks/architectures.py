@@ -19,7 +19,7 @@ from reference_models.networks.initial import load_initial
 from reference_models.networks.libraries import library_factory
 from reference_models.networks.naming import near_match
 from reference_models.networks.recipe import LIBRARIES, ModelSpec
-from reference_models.networks.resnet import resnet18
+from reference_models.networks.resnet import resnet9, resnet18
 
 Norm = Literal["none", "batch", "group"]
 POSITIONAL = ("in_channels", "image_size", "n_classes")
@@ -144,7 +144,14 @@ def embedding_bag(vocabulary: int, n_classes: int, *, width: int = 32, hidden: S
 
 
 ARCHITECTURES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"patch-cnn": patch_cnn, "small-cnn": small_cnn, "resnet18": resnet18, "mlp": mlp, "embedding-bag": embedding_bag}
+    {
+        "patch-cnn": patch_cnn,
+        "small-cnn": small_cnn,
+        "resnet9": resnet9,
+        "resnet18": resnet18,
+        "mlp": mlp,
+        "embedding-bag": embedding_bag,
+    }
 )
 """Factories by name: ``factory(in_channels, image_size, n_classes, **options)``."""
 

@@ -35,6 +35,8 @@ class Recipe:
         label_smoothing: label smoothing of the cross-entropy.
         augment: augmentations of training batches, in order of application.
         drop_last: drop the last, smaller batch of an epoch.
+        precision: "float32", or "bfloat16": forward and backward passes under ``torch.autocast``, with weights, updates and
+            the loss in float32. Logits are computed in float32 in either case.
         chunk: number of models trained together. It is part of the recipe because rounding depends on it.
     """
 
@@ -52,6 +54,7 @@ class Recipe:
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
     drop_last: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
     chunk: int = 16
 
     def __post_init__(self) -> None:

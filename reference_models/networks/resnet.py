@@ -1,7 +1,8 @@
-"""ResNet-18 for small images (He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling).
+"""ResNet-18 and ResNet-9 for small images.
 
-Modules and state tensors have torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), since published
-methods select layers by these names.
+ResNet-18 is that of He et al. 2015, with a 3x3 stem of stride 1 and no max-pooling. Its modules and state tensors have
+torchvision's names (``conv1``, ``bn1``, ``layer1`` to ``layer4``, ``fc``), since published methods select layers by these
+names. ResNet-9 is the network of fast training on CIFAR-10 (D. Page 2018, "How to train your ResNet").
 """
 
 from __future__ import annotations
@@ -70,3 +71,64 @@ def _stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
 def resnet18(in_channels: int, image_size: tuple[int, int], n_classes: int, *, width: int = 64) -> nn.Module:  # noqa: ARG001
     """Return a :class:`ResNet`."""
     return ResNet(in_channels, n_classes, width)
+
+
+def _unit(in_channels: int, out_channels: int, *, pool: bool = False) -> nn.Sequential:
+    """Return a 3x3 convolution, BatchNorm and ReLU, and a 2x2 max-pooling if ``pool``."""
+    layers = [_conv(in_channels, out_channels, 3, 1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, *([nn.MaxPool2d(2)] if pool else []))
+
+
+class ResidualUnits(nn.Module):
+    """Two units with an identity shortcut around both."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.units = nn.Sequential(_unit(channels, channels), _unit(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        out: Tensor = x + self.units(x)
+        return out
+
+
+class Scaled(nn.Module):
+    """A product with a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        return x * self.factor
+
+
+LOGIT_SCALE = 0.125
+
+
+def resnet9(in_channels: int, image_size: tuple[int, int], n_classes: int, *, width: int = 64) -> nn.Module:
+    """Return units of ``width``, 2, 4 and 8 times ``width`` channels, residual ones after the second and fourth.
+
+    The last max-pooling is over all pixels that are left, 4x4 of 32x32; logits are scaled by 0.125, both as in the source.
+
+    Raises:
+        ValueError: images have fewer than 8 pixels on a side.
+    """
+    left = (image_size[0] // 8, image_size[1] // 8)
+    if 0 in left:
+        raise ValueError(
+            f"resnet9 halves images three times: they need at least 8x8 pixels, not {image_size[0]}x{image_size[1]}"
+        )
+    return nn.Sequential(
+        _unit(in_channels, width),
+        _unit(width, 2 * width, pool=True),
+        ResidualUnits(2 * width),
+        _unit(2 * width, 4 * width, pool=True),
+        _unit(4 * width, 8 * width, pool=True),
+        ResidualUnits(8 * width),
+        nn.MaxPool2d(left),  # the adaptive one has no deterministic backward pass on a GPU
+        nn.Flatten(),
+        nn.Linear(8 * width, n_classes, bias=False),
+        Scaled(LOGIT_SCALE),
+    )

@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from reference_models.networks.inputs import Normaliser, normalise
 from reference_models.networks.recipe import ModelSpec
+from reference_models.training.arithmetic import autocast
 from reference_models.training.examples import Examples
 from reference_models.training.grouped import (
     UnsupportedLayerError,
@@ -32,7 +33,7 @@ class Ensemble(Protocol):
     """K models, with weights on one device."""
 
     def logits(self, inputs: Tensor) -> Tensor:
-        """Return float32 outputs (K, B, n_classes) in training mode, for stored inputs (K, B, ...); pictures (K, B, H, W, C)."""
+        """Return outputs (K, B, n_classes) in training mode, for stored inputs (K, B, ...); pictures (K, B, H, W, C)."""
         ...
 
     def gradients(self, examples: Examples, batch: Batch) -> None:
@@ -63,7 +64,9 @@ class _Differentiated:
         """See :class:`Ensemble`."""
         for parameter in self.parameters():
             parameter.grad = None
-        loss = summed_loss(self.logits(examples.drawn(batch)), examples.targets(batch), examples.recipe)
+        with autocast(examples.recipe, examples.inputs.device):
+            logits = self.logits(examples.drawn(batch))
+        loss = summed_loss(logits, examples.targets(batch), examples.recipe)
         loss.backward()  # type: ignore[no-untyped-call]
 
 
@@ -123,6 +126,14 @@ def planes(inputs: Tensor, module: nn.Module, spec: ModelSpec) -> Tensor:
     return values.contiguous() if narrow else values
 
 
+def place(module: nn.Module, device: torch.device) -> None:
+    """Move ``module`` to ``device``, on a GPU with weights in the memory layout of its pictures, channels last."""
+    if device.type == "cuda":
+        module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    else:
+        module.to(device)
+
+
 def read_inputs(inputs: Tensor, module: nn.Module, spec: ModelSpec) -> Tensor:
     """Return what ordinary modules read, for stored inputs (..., B, ...); pictures (..., B, H, W, C) become (..., B, C, H, W)."""
     if not spec.is_picture:
@@ -168,7 +179,7 @@ class LoopEnsemble(_Differentiated):
         self._modules = [copy.deepcopy(template) for _ in range(n_members(state))]
         for member, module in enumerate(self._modules):
             module.load_state_dict(member_state(state, member))
-            module.to(device)
+            place(module, device)
         self._spec = spec
 
     def logits(self, inputs: Tensor) -> Tensor:

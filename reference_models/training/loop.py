@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from reference_models.networks.architectures import build_model
 from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec, Recipe, derive_seed
-from reference_models.training.ensembles import Ensemble, Mechanism, planes
+from reference_models.training.arithmetic import autocast, reproducible
+from reference_models.training.ensembles import Ensemble, Mechanism, place, planes
 from reference_models.training.examples import Examples
 from reference_models.training.mechanism import choose_mechanism, initial_state, make_ensemble
 from reference_models.training.sampling import Batch, member_batches, population_batches
@@ -91,7 +92,7 @@ def train_chunk(
         optimizer = make_optimizer(
             recipe, ensemble.parameters(), fused=True if torch.device(device).type == "cpu" else None
         )
-        for step, batch in enumerate(population_batches(recipe, len(labels), seeds)):
+        for step, batch in enumerate(population_batches(recipe, len(labels), seeds, device)):
             with recorded(recorder, step, ensemble.state):
                 take_step(ensemble, optimizer, examples, batch, learning_rate(recipe, step, total_steps))
             if on_step is not None:
@@ -120,17 +121,19 @@ def train_one(
     model = build_model(spec, seed)
     if initial is not None:
         model.load_state_dict(initial)
-    model.to(device)
+    place(model, torch.device(device))
     optimizer = make_optimizer(recipe, model.parameters())
     with reproducible(), torch.random.fork_rng():
         torch.manual_seed(derive_seed("member", "layers", seed))
-        for step, batch in enumerate(member_batches(recipe, len(labels), seed)):
+        for step, batch in enumerate(member_batches(recipe, len(labels), seed, device)):
             read = normalise(planes(examples.drawn(batch), model, spec), spec.mean, spec.std, len(spec.input_shape))
             targets = examples.targets(batch)
             optimizer.zero_grad()
             set_learning_rate(optimizer, learning_rate(recipe, step, total_steps))
             with recorded(recorder, step, lambda: _alone(model)):
-                F.cross_entropy(model(read), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
+                with autocast(recipe, read.device):
+                    logits = model(read)
+                F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             if on_step is not None:
                 on_step(step + 1, total_steps)
@@ -170,13 +173,6 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-@contextlib.contextmanager
-def reproducible() -> Iterator[None]:
-    """Context manager: on a GPU, use deterministic convolution algorithms in float32, without TF32."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
 
 
 @contextlib.contextmanager

@@ -17,6 +17,6 @@ def summed_loss(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
         recipe: recipe with the label smoothing.
     """
     loss = F.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=recipe.label_smoothing
+        logits.float().flatten(0, 1), labels.flatten(), reduction="sum", label_smoothing=recipe.label_smoothing
     )
     return loss / labels.shape[1]

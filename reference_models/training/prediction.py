@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reference_models.networks.architectures import build_model
 from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ModelSpec
+from reference_models.training.arithmetic import reproducible
 from reference_models.training.states import StackedState, member_state, n_members
 
 
@@ -25,7 +26,8 @@ def stacked_logits(
 ) -> NDArray[np.float32]:
     """Return the outputs of every member on every input, in evaluation mode.
 
-    Unlearned and reference models are computed in the same way, so that their logits are comparable.
+    Unlearned and reference models are computed in the same way, so that their logits are comparable: in float32, whatever the
+    recipe's precision.
 
     Args:
         spec: the network.
@@ -39,11 +41,12 @@ def stacked_logits(
     """
     model = build_model(spec, None).to(device).eval()
     out = torch.empty((n_members(state), len(inputs), spec.n_classes))
-    for member, found in enumerate(out):
-        model.load_state_dict(member_state(state, member))
-        for start in range(0, len(inputs), batch_size):
-            rows = slice(start, start + batch_size)
-            stored = torch.from_numpy(np.ascontiguousarray(inputs[rows])).to(device)
-            found[rows] = model(normalise(stored, spec.mean, spec.std, len(spec.input_shape))).cpu()
+    with reproducible():
+        for member, found in enumerate(out):
+            model.load_state_dict(member_state(state, member))
+            for start in range(0, len(inputs), batch_size):
+                rows = slice(start, start + batch_size)
+                stored = torch.from_numpy(np.ascontiguousarray(inputs[rows])).to(device)
+                found[rows] = model(normalise(stored, spec.mean, spec.std, len(spec.input_shape))).cpu()
     logits: NDArray[np.float32] = out.numpy()
     return logits

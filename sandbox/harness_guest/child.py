@@ -44,6 +44,7 @@ from harness_guest.state import (
 from harness_guest.texts import shortened, traceback_text
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ModelSpec, Recipe
+from reference_models.training.arithmetic import autocast
 
 CONTAINER_INIT = 1
 MESSAGE_CHARS = 2_000
@@ -182,7 +183,9 @@ def _work(prepared: Prepared, job: Job, ends: ChildEnds, guests: tuple[int, ...]
             with contextlib.suppress(OSError):  # the plugin's import may have closed it
                 os.close(fd)
         problem = "plugin_error"
-        unlearned = chosen_model(model, hook(model=model, **splits, context=context))
+        with autocast(prepared.recipe, context.device):  # a method computes as its original was trained
+            returned = hook(model=model, **splits, context=context)
+        unlearned = chosen_model(model, returned)
         kept = context.kept.state if job.max_state_bytes else None
         raw = serialise(unlearned, job.max_weights_bytes, names, kept)
         _write_all(ends.weights, raw)

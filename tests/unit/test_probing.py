@@ -230,7 +230,7 @@ def test_wide_features_are_of_fewer_examples() -> None:
 
 
 def test_an_unknown_probe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EvaluatorError, match=r"mine asks for the probe 'feature'; there are: features"):
+    with pytest.raises(EvaluatorError, match=r"mine asks for the probe 'feature'; there are: difference, features"):
         probes_of(["feature"], "mine")
 
 

@@ -24,7 +24,7 @@ from harness.report.svg.glossary_parts import (
     strip,
     upright,
 )
-from harness.report.svg.glossary_weights import feature_similarity, new_head, recovery
+from harness.report.svg.glossary_weights import change_of_weights, feature_similarity, new_head, recovery
 
 SQUARE = Frame(width=480, height=290, left=110, right=370, top=14, bottom=242)
 MODELS = 24
@@ -357,4 +357,5 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "forgotten-classes": class_forgetting,
     "whole-models": joint,
     "by-memorisation": by_memorisation,
+    "change-of-weights": change_of_weights,
 }

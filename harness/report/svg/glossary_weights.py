@@ -61,3 +61,17 @@ def feature_similarity() -> Picture:
             picture.words(picture.px(x), picture.py(y), name, kind=f"name {kind}")
     picture.words(240, 218, "a letter is an example, placed by what the model's features make of it")
     return picture
+
+
+def change_of_weights() -> Picture:
+    """Draw how the loss of forgotten and of retained examples changes along the change of the weights."""
+    random = seeded(33)
+    frame = Frame(width=480, height=190, left=130, right=462, top=10, bottom=142)
+    picture = started(
+        "Change of the weights", "The change raises the loss of forgotten examples more.", (-2, 4), (0, 1), frame
+    )
+    picture.x_axis("slope of an example's loss along the change of the weights")
+    names = (("forgotten", "unlearned"), ("retained", "control"))
+    for (_, kind), mean, y in zip(names, (1.4, 0.1), rows(picture, names), strict=True):
+        strip(picture, draws(random, 22, mean, 0.7), y, kind)
+    return picture

@@ -33,6 +33,7 @@ from harness_evaluators.common import (
 from harness_evaluators.common.bootstrap import Resamples, Sampled
 from harness_evaluators.common.control_and_noop import Description, Rows
 from harness_evaluators.common.evidence_analysis import Analysis, Models
+from harness_evaluators.common.separation import share_above
 
 Values = NDArray[np.float64]
 Pairs = Mapping[str, tuple[Values, Values]]
@@ -192,7 +193,7 @@ def _exposure(models: Models, retained: NDArray[np.int64], resamples: Resamples)
 
     def share(analysis: Analysis, population: Population, split: SplitName) -> Values:
         members = exposure.phi(analysis, population, split, retained)
-        return exposure.share_above(members, exposure.phi(analysis, population, "test", unseen))
+        return share_above(members, exposure.phi(analysis, population, "test", unseen))
 
     panel = models.panel("retain", share)
     named = {row: getattr(panel, row) for row in ("unlearned", "retrained", "control", "noop")}

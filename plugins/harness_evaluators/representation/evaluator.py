@@ -13,11 +13,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evaluation import EvaluatorInfo, Evidence, Metric, Population, Result, SplitName, hookimpl, probed
+from harness.evaluation import EvaluatorInfo, Metric, Result, SplitName, hookimpl, probed
 from harness_evaluators.common import bootstrap, control_and_noop, finite, gap_metrics
 from harness_evaluators.common.bootstrap import Linear, Resamples
 from harness_evaluators.common.control_and_noop import Description, Rows
-from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models
+from harness_evaluators.common.evidence_analysis import Analysis, Models
+from harness_evaluators.common.probe_rows import ROWS, ProbeRows
 from harness_evaluators.representation import memory, pairs, refit, similarity
 
 Values = NDArray[np.float64]
@@ -141,53 +142,15 @@ def evaluate(analysis: Analysis) -> Result:
     return Result(tuple(metrics), control_and_noop.position_intervals(rows), warnings)
 
 
-class _Features:
-    """The features of the models that take part, in order.
-
-    Args:
-        models: of the run; those that the probe does not cover are left out.
-    """
-
-    names: Mapping[str, Population] = {
-        "unlearned": "unlearned",
-        "retrained": "retrained",
-        "control": "control",
-        "noop": "original",
-    }
+class _Features(ProbeRows):
+    """The features of the models that take part, in order."""
 
     def __init__(self, models: Models) -> None:
-        self.evidence: Evidence = models.evidence
-        self._models = models
-        self._arrays = self.evidence.probes.get(PROBE, {})
-        known = {name: min((len(one) for one in arrays.values()), default=0) for name, arrays in self._arrays.items()}
-        self._order = {
-            row: models.order[name][models.order[name] < known.get(name, 0)] for row, name in self.names.items()
-        }
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of models per row of the report."""
-        return {row: len(order) for row, order in self._order.items()}
-
-    def why_not(self) -> str:
-        """Return why nothing can be compared, as a sentence; empty if something can."""
-        if not any(self._arrays.values()):
-            return "Not computed: there are no features; they need the weights of the models."
-        if why_not := self._models.why_not("forget"):
-            return why_not
-        few = [f"{self.sizes()[row]} {row}" for row in ("unlearned", "retrained") if self.sizes()[row] < MIN_MODELS]
-        return f"Not computed: features of {' and '.join(few)} models; it needs {MIN_MODELS} of each." if few else ""
-
-    def of(self, array: str) -> dict[str, Singles]:
-        """Return an array of the probe for each row of the report with enough models; empty if there is none."""
-        return {
-            row: self._arrays[name][array][self._order[row]]
-            for row, name in self.names.items()
-            if len(self._order[row]) >= MIN_MODELS and array in self._arrays.get(name, {})
-        }
+        super().__init__(models, PROBE, "features")
 
     def layers(self) -> dict[str, str]:
         """Return the probe's array by layer, of layers before the last."""
-        names = (name for name in self._arrays.get("retrained", {}) if name.startswith(f"forget{AT}"))
+        names = (name for name in self.arrays.get("retrained", {}) if name.startswith(f"forget{AT}"))
         return {name.partition(AT)[2]: name for name in names}
 
     def places(self, split: SplitName, of: Mapping[str, Singles]) -> NDArray[np.int64]:
@@ -202,8 +165,8 @@ class _Features:
         """Return the share of the probe's forgotten examples of some classes that a model classifies correctly, shape (N,)."""
         places = self.places("forget", self.of("forget"))
         chosen = places[np.isin(self.evidence.labels["forget"][places], classes)]
-        hits = self._models.analysis.hits(self.names[row], "forget")
-        return np.asarray(hits[self._order[row]][:, chosen].mean(axis=1), dtype=np.float64)
+        hits = self.models.analysis.hits(ROWS[row], "forget")
+        return np.asarray(hits[self.order[row]][:, chosen].mean(axis=1), dtype=np.float64)
 
 
 def _heads(

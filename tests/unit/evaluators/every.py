@@ -15,6 +15,7 @@ from harness_evaluators import (
     before_after,
     class_forgetting,
     collateral,
+    difference,
     divergence,
     durability,
     efficiency,
@@ -30,6 +31,7 @@ from harness_evaluators import (
     strata,
     variance,
 )
+from tests.unit.evaluators.changed_weights import with_differences
 from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.recovered import with_recovery
 
@@ -38,6 +40,7 @@ EVERY = (
     before_after,
     class_forgetting,
     collateral,
+    difference,
     divergence,
     durability,
     efficiency,
@@ -112,6 +115,8 @@ def suited(module: ModuleType, evidence: Evidence) -> Evidence:
     """Return evidence on which the evaluator computes values."""
     if module is durability:
         return with_recovery(evidence, {"retain": {"unlearned": 0.5}})
+    if module is difference:
+        return with_differences(evidence, {"unlearned": 0.5})
     if module is representation:
         return with_features(evidence)
     return of_whole_classes(evidence) if module is class_forgetting else evidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -52,7 +53,9 @@ def taken(evidence: Evidence, rows: Mapping[str, NDArray[Any]], order: Mapping[s
         for population, arrays in populations.items():
             found[probe][population] = {}
             for name, array in arrays.items():
-                split = next((part for part in reversed(name.split("/")) if part in order), "forget")
+                split = next((part for part in reversed(re.split("[/@]", name)) if part in order), "forget")
                 of_models = array[rows[population]] if population in rows else array
-                found[probe][population][name] = of_models[:, order[split]] if split in order else of_models
+                found[probe][population][name] = (
+                    of_models[:, order[split]] if split in order and array.ndim > 1 else of_models
+                )
     return found

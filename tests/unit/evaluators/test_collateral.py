@@ -10,8 +10,8 @@ from scipy.special import ndtr
 
 from harness.evaluation import SPLITS, Evidence
 from harness_evaluators import collateral, lira
-from harness_evaluators.collateral import exposure
 from harness_evaluators.common import example_sample
+from harness_evaluators.common.separation import share_above
 from tests.unit.evaluators.conftest import evidence_of, gaussian_evidence
 from tests.unit.evaluators.every import POPULATIONS
 from tests.unit.evaluators.helpers import metric, value
@@ -99,6 +99,6 @@ def test_a_large_retain_set_is_sampled_by_id() -> None:
 
 
 def test_the_share_above_counts_ties_as_halves() -> None:
-    found = exposure.share_above(np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 3.0, 0.0], [0.0, 0.0, 0.0]]))
+    found = share_above(np.array([[1.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 3.0, 0.0], [0.0, 0.0, 0.0]]))
 
     assert found == pytest.approx([((1 + 0.5) / 3 + 2 / 3) / 2, 0.5])

@@ -12,6 +12,7 @@ from tests.unit.evaluators.every import EVERY, name_of
 
 FIRST_SEEN = {
     "accuracy": {"retain", "forget", "test"},
+    "difference": {"removed_auc", "outsider_auc"},
     "durability": {"recovery_p", "memory_regained"},
     "efficiency": {"ratio"},
     "forgetting": {"difference_p", "memory_left", "memory_bound"},

@@ -8,6 +8,7 @@ from harness.core.progress import SilentProgress
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
 from harness.plugins.discovery import FoundPlugin, LoadedEvaluator
 from harness.runs import evaluators as evaluating
+from tests.unit.evaluators.changed_weights import with_differences
 from tests.unit.evaluators.every import EVERY, usual, with_features
 from tests.unit.evaluators.recovered import with_recovery
 
@@ -19,7 +20,8 @@ def _loaded(info: EvaluatorInfo) -> LoadedEvaluator:
 def test_they_say_what_they_say_alone_in_the_order_asked_for() -> None:
     infos = [module.harness_evaluator() for module in EVERY]
     plain = usual()
-    evidence = replace(plain, probes={**with_recovery(plain, {}).probes, **with_features(plain).probes})
+    made = (with_recovery(plain, {}), with_features(plain), with_differences(plain, {}))
+    evidence = replace(plain, probes={name: arrays for one in made for name, arrays in one.probes.items()})
 
     records = evaluating.evaluate([_loaded(info) for info in infos], evidence, SilentProgress())
 

@@ -27,6 +27,7 @@ SPECS = {
     "small-cnn-batch": spec_of("small-cnn", width=4, norm="batch"),
     "small-cnn-group": spec_of("small-cnn", width=4, norm="group"),
     "resnet18": spec_of("resnet18", width=2),
+    "resnet9": spec_of("resnet9", width=2),
     "mlp": spec_of("mlp", hidden=[8, 8]),
 }
 

@@ -106,7 +106,7 @@ def test_a_resnet_of_full_width_has_torchvision_s_sizes_but_for_its_stem() -> No
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, patch-cnn, resnet18, small-cnn"):
+    with pytest.raises(ValueError, match=r"no architecture 'vgg'.*mlp, patch-cnn, resnet18, resnet9, small-cnn"):
         build_model(spec_of("vgg"), 0)
 
 

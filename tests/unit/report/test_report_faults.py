@@ -12,7 +12,16 @@ from harness.leaderboards import find_reports, rank_all
 from harness.report.document import Report
 from harness.report.faults import LAST_FAULTY, fault, faulty
 from harness.report.writing import write_report
-from harness_evaluators import class_forgetting, collateral, durability, forgetting, joint, representation, strata
+from harness_evaluators import (
+    class_forgetting,
+    collateral,
+    difference,
+    durability,
+    forgetting,
+    joint,
+    representation,
+    strata,
+)
 from tests.unit.comparing.samples import report
 from tests.unit.evaluators.every import ON_LOGITS
 
@@ -54,7 +63,7 @@ def test_a_strangers_evaluator_of_that_name_is_not_meant() -> None:
 
 
 def test_every_bundled_evaluator_of_logits_has_gone_beyond_its_faulty_version() -> None:
-    younger = (class_forgetting, collateral, durability, forgetting, joint, representation, strata)
+    younger = (class_forgetting, collateral, difference, durability, forgetting, joint, representation, strata)
     infos = [module.harness_evaluator() for module in ON_LOGITS if module not in younger]
 
     assert {info.name for info in infos} == set(LAST_FAULTY)

@@ -138,11 +138,11 @@ FAULTS = {
     "one model": (GOOD + "models: 1\n", 13, ["models: found 1; must be greater than or equal to 2"]),
     "section is a number": (GOOD + "budget: 3\n", 13, ["budget: found 3; must be a mapping of keys"]),
     "unknown network": (
-        GOOD + "architecture:\n  name: resnet\n",
+        GOOD + "architecture:\n  name: resnet-18\n",
         14,
         [
-            "name 'resnet' is unknown; did you mean 'resnet18'?",
-            "patch-cnn, small-cnn, resnet18, mlp, embedding-bag, package.module:factory",
+            "name 'resnet-18' is unknown; did you mean 'resnet18'?",
+            "patch-cnn, small-cnn, resnet9, resnet18, mlp, embedding-bag, package.module:factory",
         ],
     ),
     "unknown network option": (
