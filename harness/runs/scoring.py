@@ -100,6 +100,7 @@ def make_evidence(
         queries=_queries(populations, rows),
         twins=forget_twins(data),
         never_trained=_never_trained(data),
+        altered=0 if data.altered is None else len(data.altered),
     )
 
 
