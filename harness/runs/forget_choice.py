@@ -46,5 +46,5 @@ def _cost(first: FirstPopulation) -> str:
     seconds = estimated_training_s(first.parts[0], models) + BUDGET * estimated_training_s(first.parts[0], unprobed)
     about = duration(seconds) if seconds >= 60 else f"{max(1, round(seconds))} s"
     later = f", {unprobed} to train on without the examples" if unprobed else ""
-    how = f"{first.choice.models} models (by: {first.choice.by}), {models} to train{later}"
-    return f"chosen by {how}: about {about}, by a trial step"
+    chosen = f"chosen by {first.choice.models} models (by: {first.choice.by})"
+    return f"{chosen}, {models} to train{later}: about {about}, by a trial step"

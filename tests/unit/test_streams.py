@@ -18,10 +18,11 @@ from harness.references.populations import Population
 from harness.report.stream_page import read_summary
 from harness.runs.config import RunConfig
 from harness.runs.listing import list_runs
-from harness.runs.pipeline import RunResult, run
+from harness.runs.pipeline import RunResult, _how_to_go_on, run
 from harness.runs.store import RunStore
 from harness.runs.stream_summary import _warnings
 from harness.runs.streams import is_stream, resume_stream, run_stream, whole
+from harness.tasks.task import Request
 from tests.unit.report.examples import build_report, outcome, timeout
 
 SMALL = "extends: faces\nname: small\ndataset: {persons: 30, pictures: 4}\ndeletions: "
@@ -135,6 +136,24 @@ def test_a_stream_in_use_is_neither_continued_nor_replaced_by_another_process(be
             with pytest.raises(UsageError, match=f"Another process is using {begun}"):
                 other()
     assert is_stream(begun)
+
+
+@pytest.mark.parametrize(
+    ("request_", "new", "told"),
+    [
+        (None, True, "Run the command again"),
+        (None, False, "harness resume {folder}/request-2"),
+        (Request(1, 3), True, "Run the command again"),
+        (Request(1, 3), False, "harness resume {folder}"),
+        (Request(2, 3), True, "harness resume {folder}"),
+    ],
+)
+def test_a_stream_that_cannot_go_on_is_continued_as_a_whole(
+    tmp_path: Path, request_: Request | None, new: bool, told: str
+) -> None:
+    found = _how_to_go_on(RunStore(tmp_path / "request-2"), request_, new=new)
+
+    assert found.rstrip(".").endswith(told.format(folder=tmp_path))
 
 
 def test_a_damaged_stream_is_told(begun: Path) -> None:
