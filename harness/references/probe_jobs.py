@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from harness.core.room import stacked
 from harness.core.tensors import map_tensors, write_tensors
 from harness.probes.probe import OnStep, ProbeInputs
 from harness.probes.registry import PROBES
@@ -54,8 +55,7 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
     """Compute a probe; write its arrays, first axis K, as :data:`RESULTS`."""
     import torch
 
-    stacked = _stacked(job)
-    state = {name: torch.from_numpy(np.array(array)) for name, array in stacked.items()}
+    state = {name: torch.from_numpy(array) for name, array in stacked(_states(job), len(job.seeds)).items()}
     given = ProbeInputs(
         spec=model_spec_from_json(job.model),
         recipe=recipe_from_json(job.recipe),
@@ -70,12 +70,12 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
     write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
 
 
-def _stacked(job: ProbeJob) -> dict[str, NDArray[Any]]:
-    """Return the states of as many models as there are seeds."""
+def _states(job: ProbeJob) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the states of as many models as there are seeds."""
     if job.stacked:
-        return {name: array[: len(job.seeds)] for name, array in map_tensors(Path(job.weights[0])).items()}
-    states = [load_file(path) for path in job.weights]
-    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+        arrays = map_tensors(Path(job.weights[0]))
+        return ({name: array[row] for name, array in arrays.items()} for row in range(len(job.seeds)))
+    return (load_file(path) for path in job.weights)
 
 
 def _originals(job: ProbeJob) -> StackedState | None:
@@ -86,9 +86,8 @@ def _originals(job: ProbeJob) -> StackedState | None:
         return None
     chunks = {file: map_tensors(Path(file)) for file, _ in job.originals}
     names = next(iter(chunks.values()))
-    return {
-        name: torch.from_numpy(np.stack([chunks[file][name][row] for file, row in job.originals])) for name in names
-    }
+    states = ({name: chunks[file][name][row] for name in names} for file, row in job.originals)
+    return {name: torch.from_numpy(array) for name, array in stacked(states, len(job.originals)).items()}
 
 
 def _by_split(joined: NDArray[Any], sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:
