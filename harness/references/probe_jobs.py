@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from harness.core.room import stacked
 from harness.core.tensors import map_tensors, write_tensors
 from harness.probes.probe import OnStep, ProbeInputs
 from harness.probes.registry import PROBES
@@ -55,8 +56,7 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
     """Compute a probe; write its arrays, first axis K, as :data:`RESULTS`."""
     import torch
 
-    stacked = _stacked(job)
-    state = {name: torch.from_numpy(np.array(array)) for name, array in stacked.items()}
+    state = {name: torch.from_numpy(array) for name, array in stacked(_states(job), len(job.seeds)).items()}
     given = ProbeInputs(
         spec=model_spec_from_json(job.model),
         recipe=recipe_from_json(job.recipe),
@@ -71,12 +71,12 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
     write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
 
 
-def _stacked(job: ProbeJob) -> dict[str, NDArray[Any]]:
-    """Return the states of as many models as there are seeds."""
+def _states(job: ProbeJob) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the states of as many models as there are seeds."""
     if job.stacked:
-        return {name: array[: len(job.seeds)] for name, array in map_tensors(Path(job.weights[0])).items()}
-    states = [load_file(path) for path in job.weights]
-    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+        arrays = map_tensors(Path(job.weights[0]))
+        return ({name: array[row] for name, array in arrays.items()} for row in range(len(job.seeds)))
+    return (load_file(path) for path in job.weights)
 
 
 def _original_of(job: ProbeJob) -> Callable[[int], State] | None:
