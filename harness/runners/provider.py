@@ -34,10 +34,10 @@ class RunnerRequest:
 
     Attributes:
         limits: limits of each guest: MiB, cores, processes, bytes.
-        resolve: ``resolve(plugin)`` returns the wheels of a plugin (a name, path or name==version) and its dependencies, or raises
-            PluginNotFoundError, DuplicatePluginError, PluginPackagingError or UsageError. Keywords: ``python``, the
-            PythonTarget that will run it, default this one; ``allow_host_build=True`` to build a source directory on the host, and
-            so run its build code there; ``progress``, called with a line of text for each step; ``engine`` and ``guest`` of
+        resolve: ``resolve(plugin)`` returns the wheels of a plugin (a name, path or name==version) and its dependencies, or
+            raises PluginNotFoundError, DuplicatePluginError, PluginPackagingError or UsageError. Keywords: ``python``, the
+            PythonTarget that will run it, default this one; ``allow_host_build=True`` to build a source directory on the host,
+            and so run its build code there; ``progress``, called with a line of text for each step; ``engine`` and ``guest`` of
             container runners.
         progress: receives the progress of builds, and notices.
         gpus_asked: ``--gpus`` as given: "auto", "none", "all", a number, or UUIDs with commas.
