@@ -22,9 +22,10 @@ from harness.core import gpu, hardware
 from harness.core.cache import ENVIRONMENT_VARIABLE, cache_root
 from harness.core.files import free_mib
 from harness.doctor.checks import Check, CheckStatus, guarded
-from harness.doctor.docker import Connect, docker_checks
+from harness.doctor.docker import Connect, docker_checks, runner_checks
 from harness.plugins import discovery
 from harness.report.words import plain
+from harness.runners.provider import RunnerProvider
 from harness.tasks.yaml.locating import DATA_DIR_VARIABLE, candidates
 
 OLDEST_PYTHON, NEWEST_TESTED = (3, 10), (3, 13)
@@ -37,11 +38,12 @@ CORE_SYMBOLS = tuple(
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def diagnose(connect: Connect | None = None) -> list[Check]:
+def diagnose(connect: Connect | None = None, provider: RunnerProvider | None = None) -> list[Check]:
     """Run all checks and return them in display order; change, build and download nothing.
 
     Args:
         connect: returns an engine or raises DockerUnavailableError; None for the engine of the environment.
+        provider: runner to check in place of that engine.
     """
     steps: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
         ("Python", _python),
@@ -52,7 +54,7 @@ def diagnose(connect: Connect | None = None) -> list[Check]:
         ("CPU kernels", _kernels),
         ("GPU", _gpu),
         ("Datasets", _datasets),
-        ("Docker", lambda: docker_checks(connect)),
+        ("Runner", lambda: docker_checks(connect) if provider is None else runner_checks(provider)),
     )
     return [check for name, step in steps for check in guarded(name, step)]
 

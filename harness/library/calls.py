@@ -19,7 +19,7 @@ from .result import RunReport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.choices import Adapter, FailedAs, Isolation, RunnerName
+    from harness.choices import Adapter, FailedAs, Isolation
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
@@ -32,7 +32,7 @@ def run(
     *,
     adapter: Adapter = "auto",
     require: PathLike | None = None,
-    runner: RunnerName = "auto",
+    runner: str = "auto",
     output: PathLike | None = None,
     models: int | None = None,
     repeats: int = 1,
@@ -72,7 +72,7 @@ def run(
         adapter: how to call the function of a ``.py`` file or notebook: "hook", "kit" or "challenge"; "auto" chooses by its
             signature.
         require: requirements file with packages to add to the sandbox for this plugin.
-        runner: "auto" uses Docker if it is available; "process" gives no isolation.
+        runner: "auto" uses Docker if it is available; "process" gives no isolation; or the name of another installed runner.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.
         repeats: how often each original is unlearned, with different seeds of the method.

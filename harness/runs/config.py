@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from harness.choices import Adapter, Clock, Design, FailedAs, Isolation, RunnerName
+from harness.choices import Adapter, Clock, Design, FailedAs, Isolation
 from harness.core.bounds import NumberError, Real, Whole, check_json
 from harness.core.reading import foreign
 from harness.errors import UsageError
@@ -69,7 +69,9 @@ class RunConfig:
         str | None, Option("Requirements file: packages to add to the sandbox for this plugin.", metavar="FILE")
     ] = None
     task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
-    runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
+    runner: Annotated[
+        str, Option("Where the plugin runs: docker, podman, process (no isolation), or an installed runner's name.")
+    ] = "auto"
     output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None
     models: Annotated[
         int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
