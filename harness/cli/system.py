@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster import engine_options
+
 if TYPE_CHECKING:
     from harness.doctor.checks import Check
 
@@ -14,20 +16,30 @@ DOCTOR_FOUND_FAULTS = 4
 
 @click.command("doctor", short_help="Check this machine's prerequisites.")
 @click.option("--attack", is_flag=True, help="Also run hostile plugins in the sandbox; takes minutes.")
-def doctor_command(attack: bool) -> None:
+@engine_options
+def doctor_command(attack: bool, engine: str, address: str | None, insecure_cluster: bool) -> None:
     """Check this machine's prerequisites and print advice for each problem.
 
     With --attack, also run plugins that try to break the sandbox, each in its own containers with tight limits, and report
     which of the sandbox's promises hold on this engine.
 
+    With --engine ray, also check every node of the cluster: versions, kind, cores, priority, and what to do.
+
     Exits with 4 if a check fails or an attack succeeds; warnings do not count.
     """
+    from harness.cli.cluster import check_engine
     from harness.core.printing import console
     from harness.doctor.diagnosis import diagnose, print_checks
 
     target = console()
     checks = diagnose()
     print_checks(checks, target)
+    if check_engine(engine, address, insecure_cluster):
+        from harness.doctor.nodes import node_checks
+
+        nodes = node_checks(address, insecure=insecure_cluster)
+        print_checks(nodes, target)
+        checks += nodes
     if attack:
         found = _attacked()
         print_checks(found, target)

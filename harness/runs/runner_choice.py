@@ -106,7 +106,7 @@ def check_runner(config: RunConfig, progress: Progress) -> str:
             return "docker"
         except DockerUnavailableError as error:
             progress.notice(_without_docker(config, error))
-    _device(config)
+    runner_device(config)
     return "process"
 
 
@@ -156,7 +156,7 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
             bundle = _resolved(config, plugin, engine=engine, guest=guest, progress=step.tell)
             image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
         limits = config.limits(hardware.available_cores())
-        return DockerRunner(engine, image, limits, gpus=_gpus(config), runtime=config.runtime), bundle.facts
+        return DockerRunner(engine, image, limits, gpus=runner_gpus(config), runtime=config.runtime), bundle.facts
 
     return RunnerFactory(runner_for, notices, guest.target, guest.packages)
 
@@ -164,7 +164,7 @@ def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> 
 def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:
     """Return the factory of runners that start plain processes; remove orphaned guest folders."""
     reap_guest_folders()
-    device = _device(config)
+    device = runner_device(config)
 
     def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
         with progress.step(f"preparing {plugin}", None) as step:
@@ -229,9 +229,9 @@ def _bundled(plugin: str) -> bool:
     return any(found.bundled for found in find_plugins(UNLEARNERS) if found.name == plugin)
 
 
-def _device(config: RunConfig) -> str:
+def runner_device(config: RunConfig) -> str:
     """Return the device of the process runner; raise GpuUnavailableError if GPUs were requested and there are none."""
-    device = "cpu" if _gpus(config) == "none" else "cuda"
+    device = "cpu" if runner_gpus(config) == "none" else "cuda"
     if device == "cuda" and not hardware.gpu_names():
         raise GpuUnavailableError(
             f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
@@ -240,7 +240,8 @@ def _device(config: RunConfig) -> str:
     return device
 
 
-def _gpus(config: RunConfig) -> str:
+def runner_gpus(config: RunConfig) -> str:
+    """Return the GPUs of a container, in the form of ``--gpus``."""
     if config.gpus != AUTO:
         return config.gpus if parse_gpus(config.gpus)[0] else "none"
     return "1" if hardware.gpu_names() else "none"
