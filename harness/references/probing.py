@@ -76,13 +76,15 @@ class Probing:
         self._cache = Cache(PROBES, references.cache.root)
         self._here = False
 
-    def missing(self, models: int) -> int:
+    def missing(self, models: int, roles: Sequence[Role] = ROLES) -> int:
         """Return the number of reference models whose results are not in the cache, of ``models`` of each population."""
-        return sum(chunk.models for role in ROLES for chunk in self._to_compute(role, models))
+        return sum(chunk.models for role in roles for chunk in self._to_compute(role, models))
 
-    def compute(self, models: int, others: Sequence[ToProbe], progress: Progress) -> None:
+    def compute(
+        self, models: int, others: Sequence[ToProbe], progress: Progress, roles: Sequence[Role] = ROLES
+    ) -> None:
         """Compute all results that are missing, of ``models`` reference models of each population and of ``others``."""
-        chunks = [chunk for role in ROLES for chunk in self._to_compute(role, models)]
+        chunks = [chunk for role in roles for chunk in self._to_compute(role, models)]
         left = [one for one in others if not one.results.exists()]
         each = self._references.task.recipe.chunk
         groups = [left[first : first + each] for first in range(0, len(left), each)]
