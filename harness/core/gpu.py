@@ -79,7 +79,7 @@ def read() -> GpuFacts:
     if cuda is None:
         return GpuFacts(cards, torch.__version__, None)
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
         return GpuFacts(cards, torch.__version__, cuda, str(error).strip().splitlines()[0])
     built_for = tuple(torch.cuda.get_arch_list())
