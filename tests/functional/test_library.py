@@ -146,7 +146,9 @@ def test_a_run_without_a_model_is_exported_and_keeps_its_exit_code(
     program: Program, task: Path, wheel: Any, exporters: str
 ) -> None:
     source = 'import pluggy\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    raise RuntimeError("no")\n'
-    ended = program("run", "--plugin", wheel(source), *GIVEN, "--output", "r", "--export", "tracker", PYTHONPATH=exporters)
+    ended = program(
+        "run", "--plugin", wheel(source), *GIVEN, "--output", "r", "--export", "tracker", PYTHONPATH=exporters
+    )
 
     assert ended.code == NO_MODEL_FINISHED, ended.err
     assert "stranger is in r." in ended.out
