@@ -30,6 +30,16 @@ from tests.shown import BLOCK, ROOT, WALKED, commands
 TINY = "tiny.yaml"
 SCORED = "--evaluator accuracy --evaluator forgetting --evaluator lira"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
+WITH_THE_SLOW = {
+    "docs/how-to/bring-your-own-network.md": "tests/functional/test_own_packages.py",
+    "docs/how-to/from-kaggle.md": "tests/functional/test_scripts.py",
+    "docs/how-to/run-a-stream-of-requests.md": "tests/functional/test_streams.py",
+    "docs/how-to/score-outputs.md": "tests/functional/test_outputs.py",
+    "docs/how-to/share-reference-models.md": "tests/unit/supplied",
+}
+"""Page that only ``-m slow`` walks through, ten seconds each -> tests of the default suite of what it shows."""
+
+HERE = [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name]
 ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
 """Pages whose Python reads what the session's commands have made."""
 
@@ -87,7 +97,9 @@ def lacking(library: str) -> str:
 
 
 @pytest.mark.filterwarnings("default::tests.functional.test_pages.LeftOutWarning")
-@pytest.mark.parametrize("page", [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow if page in WITH_THE_SLOW else ()) for page in HERE]
+)
 def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     page: str, tmp_path: Path, shared_cache: Path
 ) -> None:
