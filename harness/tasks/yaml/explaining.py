@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from harness.tasks import schema
+from harness.tasks import dataset_sections, forget_sections, schema
 from harness.tasks.architectures import ArchitectureSection
 from harness.tasks.datasets.installed import installed_kinds
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
@@ -16,7 +16,7 @@ from harness.tasks.yaml.wording import listed, near_match
 from reference_models.networks.recipe import Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "deletions": "by", "corrupt": "how"}
-_UNIONS = {"forget": schema.Forget, "deletions": schema.Forget, "corrupt": schema.Corrupt}
+_UNIONS = {"forget": forget_sections.Forget, "deletions": forget_sections.Forget, "corrupt": forget_sections.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -158,13 +158,13 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
     section = str(path[0])
     if section in _TAGS:
         tag = _at(value, (*_tagged(path), _TAGS[section]))
-        return _fields(_variants(section).get(str(tag), schema.PluginDataset))
+        return _fields(_variants(section).get(str(tag), dataset_sections.PluginDataset))
     return _fields(_SECTIONS[section])
 
 
 def _variants(section: str) -> dict[str, type[BaseModel]]:
     if section == "dataset":
-        return dict(schema.DATASETS)
+        return dict(dataset_sections.DATASETS)
     union = get_args(_UNIONS[section])[0]
     return {get_args(model.model_fields[_TAGS[section]].annotation)[0]: model for model in get_args(union)}
 
