@@ -102,6 +102,7 @@ def resume_command(
     from harness.cli.budgets import resume_curve
     from harness.cli.matrix import resume_versions
     from harness.cli.requests import resume_requests
+    from harness.cli.study import resume_study
     from harness.library.calls import resume
 
     if resume_versions(folder, exporters, workers, failed_as, keep_going=keep_going):
@@ -109,6 +110,9 @@ def resume_command(
     if resume_requests(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
     if resume_curve(folder, exporters, workers, failed_as, keep_going=keep_going):
+        return
+    refused = {"--export": exporters, "--workers": workers, "--failed-as": failed_as, "--keep-going": keep_going}
+    if resume_study(folder, [(flag, bool(given)) for flag, given in refused.items()]):
         return
     _check(exporters)
     _show(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)

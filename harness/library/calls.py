@@ -53,6 +53,7 @@ def run(
     cpus: int | None = None,
     memory_mib: int = 8192,
     keep_weights: bool = False,
+    settings_tried: int | None = None,
     keep_going: bool = False,
     force: bool = False,
     workers: int = 1,
@@ -93,6 +94,7 @@ def run(
         cpus: cores of a guest; None for all that this process may use, divided evenly among workers.
         memory_mib: of a guest, MiB.
         keep_weights: keep every model's unlearned weights in the run folder.
+        settings_tried: how many settings of the method were tried to choose ``options``, for the report; None if unknown.
         keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
         force: replace the run that ``output`` contains.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.
