@@ -1,4 +1,4 @@
-"""``harness study``, and the continuation of a study by ``harness resume``."""
+"""``harness study`` and ``harness tune``, and the continuation of a study by ``harness resume``."""
 
 from __future__ import annotations
 
@@ -156,4 +156,47 @@ def _show_plan(study: Study, rows: Any, *, nothing: bool) -> None:
     click.echo("Times are those of earlier runs on this machine.")
 
 
-COMMANDS = (study_command,)
+@click.command("tune", short_help="Search a method's options, then run it with the best.")
+@click.argument("plugin")
+@click.option(
+    "--search",
+    multiple=True,
+    metavar="KEY=RANGE",
+    help="Range of an option: LOW..HIGH, LOW..HIGH:log or A,B; may be repeated.",
+)
+@click.option("--trials", type=int, default=20, show_default=True, help="Number of settings to try, in all.")
+@click.option(
+    "--output", "-o", "folder", type=click.Path(path_type=Path), help="Folder.  [default: runs/tune-NAME-TASK]"
+)
+@config_options("task", "options", "seed", "budget_fraction", *RUN_KEYS)
+def tune_command(
+    plugin: str, search: tuple[str, ...], trials: int, folder: Path | None, pairs: tuple[str, ...], **options: Any
+) -> None:
+    """Search the options of the method PLUGIN with Optuna, and run it with the best.
+
+    Every trial is a run on a tuning task: the examples to forget are drawn from those that the final run keeps, all models
+    are trained from another seed, and utility is measured on the validation set. The final run is on the task itself; its report
+    has the chosen options and the number of settings that were tried.
+
+    The same command continues a search that was stopped, and one that has ended if --trials is larger.
+    """
+    from harness.cli.runs import show_report
+    from harness.core.progress_bars import RichProgress
+    from harness.errors import UsageError
+    from harness.library.result import RunReport
+    from harness.runs.config import RunConfig, parse_options
+    from harness.runs.store import plain_name
+    from harness.studies.tuning import tune
+
+    if isinstance(options["budget_fraction"], tuple):
+        raise UsageError("A search takes one --budget-fraction.")
+    config = RunConfig(plugin=plugin, options=parse_options(pairs), **options)
+    folder = folder or Path("runs") / f"tune-{plain_name(plugin)}-{plain_name(config.task)}"
+    with RichProgress() as progress:
+        tuned = tune(config, search, trials, folder, progress)
+    chosen = ", ".join(f"{name}={value}" for name, value in tuned.options.items())
+    click.echo(f"Best of {tuned.trials} settings: {chosen}")
+    show_report(RunReport.of(tuned.result.report, tuned.result.folder), ())
+
+
+COMMANDS = (study_command, tune_command)

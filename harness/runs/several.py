@@ -15,6 +15,7 @@ from harness.runs.fail_fast import failed_alike
 from harness.runs.pipeline import RunResult, resume, run
 from harness.runs.store import RUN
 from harness.runs.streams import whole
+from harness.tasks.task import Task
 
 
 def has_ended(folder: Path) -> bool:
@@ -23,7 +24,12 @@ def has_ended(folder: Path) -> bool:
 
 
 def ended_run(
-    folder: Path, config: RunConfig, progress: Progress, workers: int | None = None, title: str = ""
+    folder: Path,
+    config: RunConfig,
+    progress: Progress,
+    workers: int | None = None,
+    title: str = "",
+    task: Task | None = None,
 ) -> RunResult:
     """Return the finished run of a folder; begin it with these options, or continue it, if it is not finished.
 
@@ -33,6 +39,7 @@ def ended_run(
         progress: receives progress messages, and ``title`` first if there is anything to do.
         workers: see :func:`harness.runs.pipeline.resume`.
         title: what the run is, a few words.
+        task: the task of a new run; None for that in ``config``.
 
     Raises:
         HarnessError: as :func:`harness.runs.pipeline.run`.
@@ -43,7 +50,7 @@ def ended_run(
         progress.notice(title)
     if (folder / RUN).is_file():
         return resume(folder, progress, workers)
-    return run(replace(config, output=str(folder), force=False), progress)
+    return run(replace(config, output=str(folder), force=False), progress, task)
 
 
 @contextmanager
