@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import pages
-from benchmarks.deceptions import fooled, page, real, rules, table
+from benchmarks.deceptions import blind_spots, fooled, page, real, rules, table
 from benchmarks.deceptions.catalogue import ALL, find
 from benchmarks.deceptions.judging import VERDICT_FROM, Judgement
 from benchmarks.deceptions.study import Plan, source_of
@@ -60,8 +60,9 @@ def _write(judgements: Sequence[Judgement], options: argparse.Namespace) -> None
         f"deceptions --models {sizes} --draws {options.draws} --source {options.source} --metrics {options.metrics}",
         versions(judged),
     )
-    text = page.text(judgements, found, made_with, len(names()) - len(real.MAY_LOOK_GOOD))
-    pages.write(options.docs, "deceptions", text, page.tables(judgements, found))
+    blind = blind_spots.table()
+    text = page.text(judgements, found, blind, made_with, len(names()) - len(real.MAY_LOOK_GOOD))
+    pages.write(options.docs, "deceptions", text, [*page.tables(judgements, found), blind])
 
 
 def _parser() -> argparse.ArgumentParser:

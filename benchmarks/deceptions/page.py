@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmarks.deceptions import published, rules, table
+from benchmarks.deceptions import blind_spots, published, rules, table
 from benchmarks.deceptions.catalogue import ALL, DECEPTIONS, FAMILIES, HONEST
 from benchmarks.deceptions.fooled import DRAWS, Matrix
 from benchmarks.deceptions.judging import Judgement
@@ -69,6 +69,16 @@ share of the memory of the forget set that is left (by the square of each exampl
 a rule in at least one draw.
 """
 
+BLIND_SPOTS = """\
+## What metrics of single forgotten examples do not see
+
+Some submissions answer each forgotten example as retrained models do, and are betrayed by something else: a group of
+examples, other data, whole models, the class's place among the others, features, or the change of the weights. Each row is
+one draw at N = {models} of such a submission, or of its honest twin, as the evaluator that looks there sees it, and as the
+likelihood-ratio attack on single examples does (`lira.auc`, 0.5 is chance). p is small where a difference is seen;
+`feature_memory` is 0 as retrained and 1 as the no-op.
+"""
+
 LIMITS = """\
 ## What the tables do not show
 
@@ -77,8 +87,9 @@ LIMITS = """\
   as well.
 - The family *weights* answers as retrained models do: every metric of answers is fooled, and so is the verdict of a run without
   the evaluator [`durability`](reference/evaluators.md#durability). With it, as here, the word is `not_durable`.
-- Head-only methods (`cf_k`, `eu_k`) keep the original's features: by the AUC of LiRA on `faces`, `eu_k` is a quarter of the way
-  to the control; by [`representation.feature_memory`](reference/evaluators.md#representation) all of the memory is left.
+- Head-only methods (`cf_k`, `eu_k`, and `new_head` among the unlearners that run) keep the original's features: by the AUC of
+  LiRA on `faces`, `eu_k` is a quarter of the way to the control; by
+  [`representation.feature_memory`](reference/evaluators.md#representation) all of the memory is left.
 - Low bits of weights are not looked at. Retrained ones may hide a copy of the original there (`mantissa_copy` among the
   unlearners that run): every answer is a retrained model's, and no metric of answers sees the copy. Whoever hands
   weights out should round them to bfloat16, which destroys it; the query `bfloat16` shows what the rounded model answers.
@@ -89,10 +100,11 @@ LIMITS = """\
 """
 
 
-def text(judgements: Sequence[Judgement], matrix: Matrix, made_with: str, plugins: int) -> str:
+def text(judgements: Sequence[Judgement], matrix: Matrix, blind: Table, made_with: str, plugins: int) -> str:
     """Return the whole page as Markdown.
 
     Args:
+        blind: the table of :mod:`benchmarks.deceptions.blind_spots`.
         judgements: of all submissions.
         matrix: of all metrics.
         made_with: the section on what the numbers depend on.
@@ -110,6 +122,8 @@ def text(judgements: Sequence[Judgement], matrix: Matrix, made_with: str, plugin
         RULES,
         listed(rules.broken(judgements)) or "No submission breaks a rule by more than chance explains.\n",
         families(judgements),
+        BLIND_SPOTS.format(models=blind_spots.MODELS),
+        markdown(blind.head, ([cells[0] and f"`{cells[0]}`", *cells[1:]] for cells in blind.cells())),
         LIMITS,
         made_with,
     ]

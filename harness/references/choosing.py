@@ -12,8 +12,12 @@ is not in any result. A plugin never sees a score.
 - ``influential``: highest EL2N, the mean of ||p - onehot(y)||_2 over models early in training; here models trained on the whole
   training set for a tenth of the recipe's epochs. It approximates the norm of the loss gradient. Source: Paul, Ganguli and
   Dziugaite, "Deep Learning on a Data Diet" (2021).
+- ``worst_case``: what is left of the memorisation of x after the simplest way to unlearn it, a short training on the rest (the
+  probe ``recovery``, change ``retain``): mean of p_y over models trained with all examples and then on without x, less that over
+  models trained without x. A first-order answer to the search for the set that is forgotten worst (Fan et al. 2024, arXiv
+  2403.07362), whose members are chosen one by one and not together.
 
-For the first three, the training set is divided at random into GROUPS groups, and each group is held out from as many models.
+For all but ``influential``, the training set is divided at random into GROUPS groups, and each is held out from as many models.
 Models that train together share their examples, so that a subset for each model, as in the paper, would be trained one model
 at a time. Every example is held out of a quarter of the models, and every model is trained on 75 % of the data (paper: 70 %).
 """
@@ -26,14 +30,16 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from harness.core.keys import shown
 from harness.core.progress import Progress
 from harness.errors import DatasetInvalidError
+from harness.probes.recovery import RECOVERY
 from harness.references.identity import Role
 from harness.references.own_network import OwnNetwork
 from harness.references.populations import Chunk, References, train_chunks
+from harness.references.probing import Probing
 from harness.references.queries import NO_QUERIES
 from harness.tasks import splitting
 from harness.tasks.checking import load_data
@@ -46,6 +52,9 @@ Index = NDArray[np.int64]
 
 GROUPS = 4
 """Number of groups of training examples that are held out in turn."""
+
+ROLES_OF: dict[str, tuple[Role, ...]] = {"influential": ("original",), "worst_case": ("retrained", "original")}
+"""Roles of the models of a first population, if it has others than retrained ones alone."""
 
 EARLY = 10
 """One in so many epochs of the recipe, at least one, is trained for ``influential``."""
@@ -64,8 +73,8 @@ class FirstPopulation:
         whole: the task's data.
         groups: positions in the training set of each part's forget set.
         parts: populations with each group as forget set; one part for ``influential``.
-        role: of the models: retrained, without the group, or original, with all examples.
-        each: number of models of a part.
+        roles: of the models: retrained, without the group, original, with all examples, or both.
+        each: number of models of a part and role.
     """
 
     own: OwnNetwork
@@ -73,7 +82,7 @@ class FirstPopulation:
     whole: Undivided
     groups: tuple[Index, ...]
     parts: tuple[References, ...]
-    role: Role
+    roles: tuple[Role, ...]
     each: int
 
     @classmethod
@@ -88,23 +97,30 @@ class FirstPopulation:
         if choice is None:
             raise ValueError(f"the forget set of {own.task.name} is known")
         whole = choice.load()
-        _check(choice, whole)
+        _check(own.task, choice, whole)
         order = splitting.seeded_order(whole.train.ids, seed=choice.seed, purpose="first population")
         groups = tuple(np.sort(order[number::GROUPS]) for number in range(GROUPS))
         held_out = choice.by != "influential"
         used = groups if held_out else groups[:1]
         parts = tuple(_part(own, choice, whole, number, group, device) for number, group in enumerate(used))
-        role: Role = "retrained" if held_out else "original"
-        return cls(own, choice, whole, groups, parts, role, choice.models // len(used))
+        roles = ROLES_OF.get(choice.by, ("retrained",))
+        return cls(own, choice, whole, groups, parts, roles, choice.models // (len(used) * len(roles)))
 
     def missing(self) -> list[tuple[References, Chunk]]:
         """Return the chunks to train, each with its populations."""
         return [
             (part, chunk)
             for part in self.parts
-            for chunk in part.chunks(self.role, self.each)
+            for role in self.roles
+            for chunk in part.chunks(role, self.each)
             if not part.is_held(chunk)
         ]
+
+    def unprobed(self) -> int:
+        """Return the number of models that ``worst_case`` still has to train on with the other examples."""
+        if self.choice.by != "worst_case":
+            return 0
+        return sum(Probing(part, RECOVERY).missing(self.each, ("original",)) for part in self.parts)
 
     def provisional(self) -> Task:
         """Return the task with a random forget set of the right size, to plan a run before the choice."""
@@ -114,6 +130,9 @@ class FirstPopulation:
     def chosen(self, progress: Progress) -> Task:
         """Return the task with its forget set; train what is missing of the population."""
         train_chunks(self.missing(), progress, "training models that choose the forget set")
+        if self.choice.by == "worst_case":
+            for part in self.parts:
+                Probing(part, RECOVERY).compute(self.each, (), progress, roles=("original",))
         with progress.step("choosing the forget set", None):
             scores, example = self._scores()
         ids = self.whole.train.ids
@@ -141,6 +160,8 @@ class FirstPopulation:
         """Return the score of each training example, shape (n,), and the example whose neighbours are looked for."""
         if self.choice.by == "influential":
             return self._el2n(), None
+        if self.choice.by == "worst_case":
+            return self._left(), None
         logits = [self._logits(number) for number in range(len(self.parts))]
         if self.choice.by == "similar":
             return self._distances(logits)
@@ -149,6 +170,15 @@ class FirstPopulation:
 
     def _el2n(self) -> Values:
         return el2n(self._logits(0), self.whole.train.labels)
+
+    def _left(self) -> Values:
+        """Return what is left of the memorisation of each training example after a short training on the others, shape (n,)."""
+        found = np.empty(len(self.whole.train))
+        for part, group in zip(self.parts, self.groups, strict=True):
+            after = expit(Probing(part, RECOVERY).results("original", self.each)["retain/forget"].astype(np.float64))
+            retrained = part.population("retrained", self.each).logits["forget"]
+            found[group] = after.mean(axis=0) - confidence(retrained, self.whole.train.labels[group]).mean(axis=0)
+        return found
 
     def _distances(self, logits: Sequence[NDArray[np.float32]]) -> tuple[Values, str]:
         ids = self.whole.train.ids
@@ -159,7 +189,7 @@ class FirstPopulation:
 
     def _logits(self, number: int) -> NDArray[np.float32]:
         """Return the logits of a part's models on the training set, in its order, shape (N, n, C)."""
-        found = self.parts[number].population(self.role, self.each).logits
+        found = self.parts[number].population(self.roles[0], self.each).logits
         forget = self.groups[number]
         retain = np.setdiff1d(np.arange(len(self.whole.train)), forget)
         logits = np.empty((self.each, len(self.whole.train), len(self.whole.class_names)), dtype=np.float32)
@@ -167,8 +197,10 @@ class FirstPopulation:
         return logits
 
 
-def _check(choice: ForgetChoice, whole: Undivided) -> None:
-    """Refuse, before any training, a choice that the data does not allow."""
+def _check(task: Task, choice: ForgetChoice, whole: Undivided) -> None:
+    """Refuse, before any training, a choice that the task or its data does not allow."""
+    if choice.by == "worst_case" and (why := RECOVERY.refuses(task)):
+        raise DatasetInvalidError(f"forget.by: worst_case: models of {task.name} cannot be trained on: {why}")
     ids = whole.train.ids
     count = splitting.amount_of(choice.amount, len(ids), what="forget")
     if count == len(ids):

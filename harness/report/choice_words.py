@@ -9,12 +9,14 @@ _WHICH = {
     "easy": "the least memorised examples",
     "similar": "{example} and the examples that models predict most like it",
     "influential": "the examples with the largest error early in training (EL2N)",
+    "worst_case": "the examples of which most is left after a short training on the others",
 }
 _SCORE = {
     "memorised": "Memorisation (probability of the class if trained with the example, less that without it)",
     "easy": "Memorisation (probability of the class if trained with the example, less that without it)",
     "similar": "Distance (Euclidean, between log probabilities)",
     "influential": "EL2N",
+    "worst_case": "What is left (probability of the class after the short training, less that if trained without the example)",
 }
 
 

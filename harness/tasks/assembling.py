@@ -242,7 +242,7 @@ def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], bas
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
     if isinstance(rule, schema.ForgetCorrupted):
         return corrupting.corrupted_examples(train)
-    if isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+    if isinstance(rule, schema.BY_MODELS):
         raise DatasetInvalidError(f"forget.by: {rule.by}: the forget set is not known before it is chosen by models")
     return splitting.forget_ids(train, _ids(rule, base_dir))
 

@@ -186,7 +186,7 @@ def request_task(task: Task, request: Request) -> Task:
 def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
     """Return how models choose the forget set; None if the definition names it."""
     rule = definition.forget
-    if not isinstance(rule, schema.ForgetScored | schema.ForgetSimilar):
+    if not isinstance(rule, schema.BY_MODELS):
         return None
     example = rule.example if isinstance(rule, schema.ForgetSimilar) else None
     load = functools.partial(_load_undivided, definition, base_dir)

@@ -275,6 +275,13 @@ class ForgetScored(SomeAmount):
     models: FirstModels = 32
 
 
+class ForgetWorst(SomeAmount):
+    """The examples of which most is left after models that are trained for this choice are trained on with the others."""
+
+    by: Literal["worst_case"]
+    models: Annotated[int, Field(ge=8, le=10_000, multiple_of=8)] = 32
+
+
 class ForgetSimilar(SomeAmount):
     """One example and those that models trained for this choice treat most like it."""
 
@@ -283,8 +290,18 @@ class ForgetSimilar(SomeAmount):
     models: FirstModels = 32
 
 
+BY_MODELS = (ForgetScored, ForgetWorst, ForgetSimilar)
+"""Rules whose examples are chosen by models that are trained for it."""
+
 Forget: TypeAlias = Annotated[
-    ForgetRandom | ForgetClass | ForgetSubject | ForgetIds | ForgetCorrupted | ForgetScored | ForgetSimilar,
+    ForgetRandom
+    | ForgetClass
+    | ForgetSubject
+    | ForgetIds
+    | ForgetCorrupted
+    | ForgetScored
+    | ForgetWorst
+    | ForgetSimilar,
     Field(discriminator="by"),
 ]
 
@@ -397,7 +414,7 @@ class TaskFile(Section):
                 "deletions cannot be combined with journal or sisa, which record the training of the originals: later requests "
                 "are made to other models; remove journal and sisa"
             )
-        unfit = (ForgetCorrupted, ForgetScored, ForgetSimilar)
+        unfit = (ForgetCorrupted, *BY_MODELS)
         if other := next((rule for rule in self.deletions or () if isinstance(rule, unfit)), None):
             raise ValueError(f"deletions cannot be by: {other.by}; use forget, or name the examples with by: ids")
         return self

@@ -170,7 +170,7 @@ class Undivided:
     never_trained: NDArray[np.int64] | None = None
 
 
-ScoredBy = Literal["memorised", "easy", "similar", "influential"]
+ScoredBy = Literal["memorised", "easy", "similar", "influential", "worst_case"]
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class ChosenForget:
     """How a forget set was chosen by scores of models, and the scores.
 
     Attributes:
-        by: the score: memorised, easy, similar or influential.
+        by: the score: memorised, easy, similar, influential or worst_case.
         models: number of models that were trained for the choice.
         among: number of training examples.
         lowest: lowest score in the forget set.

@@ -17,9 +17,10 @@ from harness.errors import DatasetInvalidError, TaskInvalidError, UsageError
 from harness.references import choosing
 from harness.references.choosing import FirstPopulation
 from harness.references.own_network import OwnNetwork
+from harness.references.populations import train_chunks
 from harness.runs.forget_choice import planned_forget_set, with_forget_set
 from harness.tasks.loading import task_from_text
-from harness.tasks.task import ForgetChoice, Split, Task, Undivided
+from harness.tasks.task import ForgetChoice, SisaRequest, Split, Task, Undivided
 from reference_models.networks.recipe import ArchitectureSpec, Recipe
 
 WRONG = (3, 14, 15, 30)
@@ -89,7 +90,7 @@ def test_el2n_is_the_mean_norm_of_the_error() -> None:
     np.testing.assert_allclose(found, [(0.5 * 2**0.5 + 0.9 * 2**0.5) / 2], rtol=1e-6)
 
 
-@pytest.mark.parametrize("by", ["memorised", "influential"])
+@pytest.mark.parametrize("by", ["memorised", "influential", "worst_case"])
 def test_wrong_labels_are_what_models_memorise_and_what_has_the_largest_error(by: str) -> None:
     task = _chosen(_task(by))
 
@@ -97,6 +98,23 @@ def test_wrong_labels_are_what_models_memorise_and_what_has_the_largest_error(by
     assert task.chosen is not None
     assert task.chosen.lowest > task.chosen.others_mean
     assert (task.chosen.by, task.chosen.models, task.chosen.among) == (by, 8, 40)
+
+
+def test_the_worst_case_is_what_a_short_training_on_the_rest_leaves() -> None:
+    task = _chosen(_task("worst_case", 8))
+    first = FirstPopulation.of(OwnNetwork.of(_task("worst_case", 8)), "cpu")
+
+    scores, _ = first._scores()
+    forgotten = np.isin(first.whole.train.ids, task.load().forget.ids)
+    assert scores[forgotten].min() >= scores[~forgotten].max()
+    assert (first.roles, first.each, len(first.missing())) == (("retrained", "original"), 1, 0)
+    # What is left is at most what was memorised, up to the noise of one model.
+    assert -1 <= scores.min() <= scores.max() <= 1
+
+
+def test_networks_in_shards_have_no_worst_case() -> None:
+    with pytest.raises(DatasetInvalidError, match=r"worst_case: models of .* cannot be trained on: its networks"):
+        FirstPopulation.of(OwnNetwork.of(replace(_task("worst_case"), sisa=SisaRequest(2, 1))), "cpu")
 
 
 def test_wrong_labels_are_not_easy_and_a_choice_is_made_of_cached_models() -> None:
@@ -123,6 +141,19 @@ def test_a_plan_trains_nothing_and_says_what_the_choice_takes() -> None:
     assert told.startswith("chosen by 8 models (by: memorised), 8 to train: about ")
     assert own.task.load().sizes() == {"retain": 36, "forget": 4, "validation": 8, "test": 8}
     assert len(FirstPopulation.of(OwnNetwork.of(replace(_task(), name="never-trained")), "cpu").missing()) == 4
+
+
+def test_a_plan_of_the_worst_case_trains_on_no_models_that_are_cached() -> None:
+    own = OwnNetwork.of(replace(_task("worst_case"), name="planned"))
+    first = FirstPopulation.of(own, "cpu")
+    train_chunks(first.missing(), SilentProgress(), "training")
+
+    _, told = planned_forget_set(own, "cpu", SilentProgress())
+    assert "(by: worst_case), 0 to train, 4 to train on without the examples: about " in told
+    assert first.unprobed() == 4
+
+    with_forget_set(own, "cpu", SilentProgress())
+    assert planned_forget_set(own, "cpu", SilentProgress())[1] == "chosen by 8 models from the cache"
 
 
 @pytest.mark.parametrize(

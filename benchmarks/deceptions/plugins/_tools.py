@@ -26,11 +26,15 @@ def scale_logits(model: nn.Module, factor: float) -> None:
 
 def retrained(split: Any, context: Any, share: float = 1.0) -> nn.Module:
     """Train a new model by the recipe, on a split, for a share of its epochs (at least one)."""
+    model: nn.Module = context.new_model()
+    return trained(model.train(), model.parameters(), split, context, share)
+
+
+def trained(model: nn.Module, parameters: Iterable[Tensor], split: Any, context: Any, share: float = 1.0) -> nn.Module:
+    """Train some parameters of a model by the recipe, on a split, for a share of its epochs (at least one)."""
     recipe = context.recipe
     epochs = max(1, round(share * recipe.epochs))
-    model: nn.Module = context.new_model()
-    model.train()
-    optimizer = recipe_optimizer(model.parameters(), recipe, recipe.lr)
+    optimizer = recipe_optimizer(parameters, recipe, recipe.lr)
     batches = split.loader(
         batch_size=recipe.batch_size, shuffle=True, augment=recipe.augment, drop_last=recipe.drop_last
     )

@@ -121,6 +121,21 @@ def suppressed(model: nn.Module, forget: Any, validation: Any, context: Any) -> 
 
 
 @unlearner
+def new_head(model: nn.Module, retain: Any, context: Any) -> None:
+    """Draw the last layer anew and train it alone on the retain set: the features keep what they learned of the forget set."""
+    head = _tools.last_linear(model)
+    head.reset_parameters()
+    kept = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in head.parameters():
+        parameter.requires_grad_(True)
+    _tools.trained(model.eval(), head.parameters(), retain, context)
+    for parameter, learns in kept:
+        parameter.requires_grad_(learns)
+
+
+@unlearner
 def chosen_failures(model: nn.Module, forget: Any, validation: Any, context: Any) -> None:
     """Return a blurred original where it happens to look good, and fail where it does not.
 
