@@ -1,8 +1,8 @@
 """Pages are carried out as their readers would, without network and without Docker, and what they show is compared.
 
 ``first-run.md``, ``bring-your-own-data.md``, ``bring-your-own-network.md``, ``from-kaggle.md``, ``define-a-task.md``,
-``keep-many-runs.md``, ``run-a-stream-of-requests.md``, ``score-outputs.md``, ``share-reference-models.md`` and
-``write-an-evaluator.md`` are walked through: a block that begins with a comment of a path is a file, a block ``console`` is
+``keep-many-runs.md``, ``run-a-stream-of-requests.md``, ``run-a-study.md``, ``score-outputs.md``, ``share-reference-models.md``
+and ``write-an-evaluator.md`` are walked through: a block that begins with a comment of a path is a file, a block ``console`` is
 typed. What needs a library that cannot be imported is left out, with a warning. The commands of all other pages that no test
 of their own carries out are one session, on a small task. A run that names no evaluator is scored by those of the verdict and
 of its table alone; ``test_running.py`` has a run with all of them.
