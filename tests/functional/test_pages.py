@@ -28,7 +28,6 @@ from tests.program import TASK
 from tests.shown import BLOCK, ROOT, WALKED, commands
 
 TINY = "tiny.yaml"
-SCORED = "--evaluator accuracy --evaluator forgetting --evaluator lira"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
 WITH_THE_SLOW = {
     "docs/how-to/bring-your-own-network.md": "tests/functional/test_own_packages.py",
@@ -67,8 +66,7 @@ class Reader:
     def type(self, command: str) -> str:
         """Run a command and return its output; a run without a task of the page uses the small task."""
         small = "" if "--task" in command else f"--task {self.home / TINY} --time-limit 60 --cpus 1"
-        scored = "" if "--evaluator" in command else SCORED
-        done = command.replace("harness run ", f"harness run {small} {scored} ")
+        done = command.replace("harness run ", f"harness run {small} ")
         printed = self.environment.run(done, self.folder)
         if moved := re.search(r"(?:^|&& )cd (\S+)$", command):
             self.folder /= moved[1]
