@@ -37,7 +37,8 @@ def delta(record: EvaluatorRecord) -> Figure | None:
     marks = [(float(x), f"{x:g}") for x in np.unique(np.round(at)) if scale.low <= x <= scale.high]
     caption = (
         "An attack on whole models shows, with 95 % confidence, that they are not (epsilon, delta)-indistinguishable from "
-        "retrained ones for any point below the line. At 0 nothing is shown; perfect unlearning looks like the control."
+        "retrained ones for any point below the line. At 0 nothing is shown; perfect unlearning looks like the control. "
+        "Few models can show little, so that lines coincide where the attack makes no error."
     )
     picture = line_plot(DELTA_TITLE, "delta", lines, scale, lambda one: marked_axis(one, marks, "epsilon"))
     return Figure(DELTA_TITLE, picture, caption, tuple(known))
