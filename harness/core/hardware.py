@@ -99,6 +99,13 @@ def gpu_names() -> tuple[str, ...]:
     return tuple(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
 
 
+def training_devices() -> tuple[str, ...]:
+    """Return torch's names of the GPUs on which reference models are trained, one at least."""
+    import torch
+
+    return tuple(f"cuda:{index}" for index in range(max(1, torch.cuda.device_count())))
+
+
 def memory_mib() -> int:
     """Return the physical memory, MiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20

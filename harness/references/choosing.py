@@ -116,6 +116,12 @@ class FirstPopulation:
             if not part.is_held(chunk)
         ]
 
+    def unprobed(self) -> int:
+        """Return the number of models that ``worst_case`` still has to train on with the other examples."""
+        if self.choice.by != "worst_case":
+            return 0
+        return sum(Probing(part, RECOVERY).missing(self.each, ("original",)) for part in self.parts)
+
     def provisional(self) -> Task:
         """Return the task with a random forget set of the right size, to plan a run before the choice."""
         rule = self.choice

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.cache import Cache, key_of
-from harness.core.hardware import available_cores
 from harness.core.progress import Progress, Step
 from harness.core.room import room
 from harness.core.tensors import map_tensors, read_row
@@ -32,7 +31,7 @@ from harness.references.journals import check, job_fields, key_inputs
 from harness.references.own_network import OwnNetwork
 from harness.references.queries import Pictures, QueryPlan, key, queries_in
 from harness.references.supplied import Provenance, Supplied, supplied_inputs
-from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, TrainingJob, Workers, train_into
+from harness.references.worker_pool import LOGITS, ORDER, WEIGHTS, OnStep, Trainers, TrainingJob, Workers
 from harness.tasks.own_architectures import check_network
 from harness.tasks.task import Task, TaskData
 from reference_models.networks.recipe import ModelSpec, to_json
@@ -122,6 +121,7 @@ class References:
         supplied: populations that were not trained here; default: the user's.
         queries: queries of the models besides the exact inputs; default: the task's.
         own: the code and initial weights of the task's network, if they have been looked up.
+        trainers: makes what trains missing chunks and computes probes; default: worker processes of this machine.
 
     Attributes:
         roles: populations that are trained: all three, or two for a later request of a stream.
@@ -137,7 +137,9 @@ class References:
         supplied: Supplied | None = None,
         queries: QueryPlan | None = None,
         own: OwnNetwork | None = None,
+        trainers: Callable[[], Trainers] = Workers,
     ) -> None:
+        self.trainers = trainers
         self.own = own or OwnNetwork.of(task)
         self.task = task = self.own.task
         self.data = data
@@ -170,7 +172,7 @@ class References:
         """Return the populations of ``models`` members each; train chunks that are missing in the cache.
 
         A later request of a stream has no originals: it begins with the models that the request before returned.
-        On a CPU one chunk per core is trained in parallel, each by a single-threaded process.
+        One chunk per core, or per GPU, is trained in parallel, each by a single-threaded process.
         """
         self._train_missing(models, progress)
         with progress.step("reading reference models", len(self.roles)) as step:
@@ -196,11 +198,11 @@ class References:
         """Return True if a chunk is in the cache or was supplied."""
         return chunk.supplied is not None or self.cache.holds(chunk.inputs)
 
-    def folder(self, chunk: Chunk, on_step: OnStep | None = None, workers: Workers | None = None) -> tuple[Path, bool]:
+    def folder(self, chunk: Chunk, on_step: OnStep | None = None, workers: Trainers | None = None) -> tuple[Path, bool]:
         """Return the folder of a chunk, and whether it was cached; train it if it is missing or damaged."""
         if chunk.supplied is not None:
             return self.supplied.folder(chunk.key_inputs), True
-        with nullcontext(workers) if workers else Workers() as crew:
+        with nullcontext(workers) if workers else self.trainers() as crew:
             build = partial(self._train, chunk.role, chunk.inputs["seeds"], on_step or ignore, crew)
             return self.cache.get_or_build(chunk.inputs, build)
 
@@ -277,10 +279,6 @@ class References:
     def _train_missing(self, models: int, progress: Progress) -> None:
         train_chunks([(self, chunk) for chunk in self.missing(models)], progress, "training reference models")
 
-    def at_once(self, jobs: int) -> int:
-        """Return how many of so many jobs are done in parallel: one per core, or one at a time on a GPU."""
-        return 1 if self.device.startswith("cuda") else min(available_cores(), jobs)
-
     def tell_mechanism(self, progress: Progress) -> None:
         """Tell the user if models of a network of their own are trained one after another, and why."""
         from reference_models.training.mechanism import choice
@@ -321,7 +319,7 @@ class References:
                 },
             )
 
-    def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Workers, folder: Path) -> None:
+    def _train(self, role: Role, seeds: Sequence[int], on_step: OnStep, workers: Trainers, folder: Path) -> None:
         splits = ["retain", "forget"] if role == "original" else ["retain"]
         job = TrainingJob(
             data_file=str(self.data_file()),
@@ -335,10 +333,7 @@ class References:
             queries=self.queries.to_json(),
             **job_fields(self.task, self.data, splits, is_original=role == "original"),
         )
-        if self.device.startswith("cuda"):
-            train_into(folder, job, map_tensors(Path(job.data_file)), on_step)
-        else:
-            workers.work(folder, job, on_step)
+        workers.work(folder, job, on_step)
 
     def data_file(self) -> Path:
         """Return the path of a file with all four splits, for workers. It must never reach a guest."""
@@ -349,7 +344,7 @@ class References:
 
 
 def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress, description: str) -> None:
-    """Train chunks of the populations of one network and recipe, on a CPU one per core in parallel.
+    """Train chunks of the populations of one network and recipe, in parallel one per core or per GPU.
 
     Args:
         wanted: chunks, each with its populations.
@@ -365,9 +360,9 @@ def train_chunks(wanted: Sequence[tuple[References, Chunk]], progress: Progress,
     epochs = first.task.recipe.epochs
     total = epochs * sum(chunk.models for _, chunk in wanted)
     with (
-        Workers() as workers,
+        first.trainers() as workers,
         progress.step(description, total) as step,
-        ThreadPoolExecutor(first.at_once(len(wanted))) as pool,
+        ThreadPoolExecutor(workers.at_once(first.device, len(wanted))) as pool,
     ):
         step.tell("model epochs")
 

@@ -23,7 +23,7 @@ from harness.references.identity import ROLES, Role, device_kind, training_code_
 from harness.references.populations import Chunk, References, UnitCounter, ignore
 from harness.references.probe_jobs import RESULTS, ProbeJob, probe_into
 from harness.references.supplied import PROBES
-from harness.references.worker_pool import ORDER, WEIGHTS, Workers
+from harness.references.worker_pool import ORDER, WEIGHTS, Trainers
 from reference_models.networks.recipe import to_json
 
 SMALL = 4 << 20
@@ -76,9 +76,9 @@ class Probing:
         self._cache = Cache(PROBES, references.cache.root)
         self._here = False
 
-    def missing(self, models: int) -> int:
+    def missing(self, models: int, roles: Sequence[Role] = ROLES) -> int:
         """Return the number of reference models whose results are not in the cache, of ``models`` of each population."""
-        return sum(chunk.models for role in ROLES for chunk in self._to_compute(role, models))
+        return sum(chunk.models for role in roles for chunk in self._to_compute(role, models))
 
     def compute(
         self, models: int, others: Sequence[ToProbe], progress: Progress, roles: Sequence[Role] = ROLES
@@ -94,9 +94,9 @@ class Probing:
         self._here = self._probe.light and self._bytes(chunks, left) <= SMALL
         jobs = 1 if self._here else len(chunks) + len(groups)
         with (
-            Workers() as workers,
+            self._references.trainers() as workers,
             progress.step(f"probing models: {self._probe.name}", total) as step,
-            ThreadPoolExecutor(self._references.at_once(jobs)) as pool,
+            ThreadPoolExecutor(workers.at_once(self._references.device, jobs)) as pool,
         ):
             work: list[Callable[[], None]] = [partial(self._reference, chunk, workers, step) for chunk in chunks]
             work += [
@@ -122,7 +122,7 @@ class Probing:
         """Return the arrays of a population, first axis :meth:`covered`; all must have been computed."""
         parts = []
         for chunk in self._chunks(role, models):
-            with Workers() as workers:
+            with self._references.trainers() as workers:
                 folder, _ = self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, None))
             parts.append(map_tensors(folder / RESULTS))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -164,17 +164,17 @@ class Probing:
             ],
         }
 
-    def _reference(self, chunk: Chunk, workers: Workers, step: Step) -> None:
+    def _reference(self, chunk: Chunk, workers: Trainers, step: Step) -> None:
         self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, step))
 
-    def _build(self, chunk: Chunk, workers: Workers, step: Step | None, folder: Path) -> None:
+    def _build(self, chunk: Chunk, workers: Trainers, step: Step | None, folder: Path) -> None:
         source, _ = self._references.folder(chunk)
         originals = self._originals(_numbers(chunk), _numbers(chunk).stop)
         job = self._job([source / WEIGHTS], chunk.inputs["seeds"], originals, stacked=True)
         self._work(folder, job, workers, step)
 
     def _group(
-        self, models: Sequence[ToProbe], originals: Sequence[tuple[Chunk, int]], workers: Workers, step: Step
+        self, models: Sequence[ToProbe], originals: Sequence[tuple[Chunk, int]], workers: Trainers, step: Step
     ) -> None:
         """Compute the results of some models, and write a file for each."""
         job = self._job([one.weights for one in models], [one.seed for one in models], originals, stacked=False)
@@ -216,9 +216,9 @@ class Probing:
             originals=[(str(known.folder(chunk)[0] / WEIGHTS), row) for chunk, row in originals],
         )
 
-    def _work(self, folder: Path, job: ProbeJob, workers: Workers, step: Step | None) -> None:
+    def _work(self, folder: Path, job: ProbeJob, workers: Trainers, step: Step | None) -> None:
         count = ignore if step is None else UnitCounter(step, len(job.seeds))
-        if self._here or job.device.startswith("cuda"):
+        if self._here:
             with _one_thread():
                 probe_into(folder, job, map_tensors(Path(job.data_file)), count)
         else:

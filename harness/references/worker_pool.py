@@ -1,22 +1,24 @@
-"""Training of one chunk of a population: in this process on a GPU, in a worker process on a CPU, which also computes probes."""
+"""Training of chunks of populations, and probes, in worker processes: one a core, or one a GPU."""
 
 from __future__ import annotations
 
 import errno
 import json
+import math
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from harness.core.hardware import available_cores, training_devices
 from harness.core.interpreter import module_command
 from harness.core.pressure import oom_kills
 from harness.core.tensors import write_tensors
@@ -49,7 +51,7 @@ class TrainingJob:
         sizes: number of examples of each split, in the order of the file.
         n_train: number of examples to train on, from the first.
         seeds: seed of each member.
-        device: "cpu" or "cuda".
+        device: "cpu", or "cuda" for any GPU.
         journal: updates to record, "touched" or "all"; None for no journal.
         n_retain: index in the training set at which the forget set begins.
         sisa: number of shards and of slices; None for ordinary training.
@@ -97,7 +99,7 @@ def train_into(folder: Path, job: TrainingJob, arrays: Mapping[str, NDArray[Any]
 def _trained(
     folder: Path, job: TrainingJob, inputs: NDArray[Any], labels: NDArray[np.int64], on_step: OnStep
 ) -> StackedState:
-    from reference_models.records.journal import JournalPlan, Recorder
+    from reference_models.records.journal import JournalPlan, Recorder, drawn_batches
     from reference_models.records.sisa import assign, train_sharded
     from reference_models.training.loop import train_chunk
 
@@ -108,10 +110,54 @@ def _trained(
         return train_sharded(
             spec, recipe, inputs, labels, sharding, job.seeds, device=job.device, on_step=on_step, journal_folder=kept
         )
-    recorder = None
-    if job.journal is not None:
-        recorder = Recorder.of(folder, JournalPlan(job.n_retain, job.journal), recipe, len(labels), job.seeds)
-    return train_chunk(spec, recipe, inputs, labels, job.seeds, device=job.device, on_step=on_step, recorder=recorder)
+
+    def part(first: int, seeds: Sequence[int], report: OnStep) -> StackedState:
+        recorder = None
+        if job.journal is not None:
+            plan = JournalPlan(job.n_retain, job.journal)
+            recorder = Recorder(folder, plan, [drawn_batches(recipe, len(labels), seed) for seed in seeds], first)
+        return train_chunk(spec, recipe, inputs, labels, seeds, device=job.device, on_step=report, recorder=recorder)
+
+    return in_parts(job.seeds, part, on_step)
+
+
+def in_parts(
+    seeds: Sequence[int], part: Callable[[int, Sequence[int], OnStep], StackedState], on_step: OnStep
+) -> StackedState:
+    """Return the states of all members, trained together if the GPU's memory suffices, else in the fewest equal parts that fit.
+
+    Memory is at its peak in the first step, so that a part that does not fit is found at once. Rounding depends on the number of
+    members that are trained together, as it does on the recipe's ``chunk``.
+
+    Args:
+        seeds: of the members.
+        part: trains some members, given the number of the first, their seeds and a callback.
+        on_step: called with the steps done of all parts, and all steps.
+
+    Raises:
+        torch.cuda.OutOfMemoryError: a single member does not fit.
+    """
+    import torch
+
+    parts = 1
+    while True:
+        size = math.ceil(len(seeds) / parts)
+        firsts = range(0, len(seeds), size)
+        try:
+            found = [
+                part(first, seeds[first : first + size], _shifted(on_step, number, len(firsts)))
+                for number, first in enumerate(firsts)
+            ]
+            return {name: torch.cat([state[name] for state in found]) for name in found[0]}
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise
+            parts *= 2
+        torch.cuda.empty_cache()
+
+
+def _shifted(on_step: OnStep, number: int, parts: int) -> OnStep:
+    return lambda done, total: on_step(number * total + done, parts * total)
 
 
 Job = TrainingJob | ProbeJob
@@ -119,7 +165,7 @@ KINDS: Mapping[type, str] = {TrainingJob: "train", ProbeJob: "probe"}
 """Kind of a job, as the worker is told."""
 
 LESS_MEMORY = "Close other programs, or reduce the recipe's `chunk`."
-NO_MEMORY_SIGNS = ("MemoryError", "can't allocate memory", "Cannot allocate memory")
+NO_MEMORY_SIGNS = ("MemoryError", "OutOfMemoryError", "can't allocate memory", "Cannot allocate memory")
 
 
 class Worker:
@@ -209,41 +255,81 @@ def _why(code: int, tail: str, oom_killed: bool) -> str:
     return f"a worker exited with status {code}."
 
 
-class Workers:
-    """A thread-safe pool of worker processes."""
+class Trainers(Protocol):
+    """What trains chunks and computes probes. Thread-safe."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._all: list[Worker] = []
-        self._idle: list[Worker] = []
-        self._stopped = False
+    def at_once(self, device: str, jobs: int) -> int:
+        """Return how many of so many jobs for a device, "cpu" or "cuda", may be given to :meth:`work` at once."""
 
     def work(self, folder: Path, job: Job, on_step: OnStep) -> None:
-        """Do a job in an idle worker, or in a new worker if none is idle; see :meth:`Worker.work`."""
-        with self._lock:
+        """Do a job into ``folder`` and wait for it; see :meth:`Worker.work`."""
+
+    def stop(self) -> None:
+        """End all work and refuse more."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Workers:
+    """A thread-safe pool of worker processes of this machine: one a core, or one a GPU."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._all: list[Worker] = []
+        self._idle: dict[str, list[Worker]] = {}
+        self._free: list[str] | None = None
+        self._stopped = False
+
+    def at_once(self, device: str, jobs: int) -> int:
+        """Return the number of parallel jobs: one per core, or per GPU."""
+        return min(jobs, available_cores() if device == "cpu" else len(training_devices()))
+
+    def work(self, folder: Path, job: Job, on_step: OnStep) -> None:
+        """Do a job in an idle worker, or in a new worker if none is idle, on a free GPU; see :meth:`Worker.work`."""
+        device, worker = self._claim(job.device)
+        try:
+            worker.work(folder, replace(job, device=device), on_step)
+        finally:
+            with self._changed:
+                if self._free is not None and device != job.device:
+                    self._free.append(device)
+                    self._changed.notify()
+        with self._changed:
+            self._idle.setdefault(device, []).append(worker)
+
+    def _claim(self, device: str) -> tuple[str, Worker]:
+        with self._changed:
+            if device == "cuda":
+                if self._free is None:
+                    self._free = list(reversed(training_devices()))
+                self._changed.wait_for(lambda: self._free or self._stopped)
+                device = self._free.pop() if self._free else device
             if self._stopped:
                 raise CacheError("Training of reference models was stopped.")
-            worker = self._idle.pop() if self._idle else Worker()
+            idle = self._idle.get(device)
+            worker = idle.pop() if idle else Worker()
             if worker not in self._all:
                 self._all.append(worker)
-        worker.work(folder, job, on_step)
-        with self._lock:
-            self._idle.append(worker)
+            return device, worker
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
-        with self._lock:
-            for worker in self._idle:
-                worker.close()
+        with self._changed:
+            for workers in self._idle.values():
+                for worker in workers:
+                    worker.close()
             self._idle.clear()
 
     def stop(self) -> None:
         """Kill all workers and refuse to start new ones."""
-        with self._lock:
+        with self._changed:
             self._stopped = True
+            self._changed.notify_all()
             workers = tuple(self._all)
         for worker in workers:
             worker.stop()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from harness.core.outcomes import ModelOutcome, Status
-from harness.runs.work_queue import Queue
+from harness.posts.queue import Queue
 
 FIRST_FAILURES = 3
 """Number of models that must have failed alike."""

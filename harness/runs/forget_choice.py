@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.core.progress import Progress
+from harness.probes.recovery import BUDGET
 from harness.references.choosing import FirstPopulation
 from harness.references.own_network import OwnNetwork
 from harness.report.words import duration
@@ -20,7 +21,7 @@ def with_forget_set(own: OwnNetwork, device: str, progress: Progress) -> OwnNetw
     if own.task.choice is None:
         return own
     first = FirstPopulation.of(own, device)
-    if first.missing():
+    if first.missing() or first.unprobed():
         progress.notice(f"The forget set is {_cost(first)}. They are cached for later runs.")
     return replace(own, task=first.chosen(progress))
 
@@ -34,15 +35,16 @@ def planned_forget_set(own: OwnNetwork, device: str, progress: Progress) -> tupl
     if own.task.choice is None:
         return own, ""
     first = FirstPopulation.of(own, device)
-    if not first.missing():
+    if not first.missing() and not first.unprobed():
         return replace(own, task=first.chosen(progress)), f"chosen by {first.choice.models} models from the cache"
     return replace(own, task=first.provisional()), _cost(first)
 
 
 def _cost(first: FirstPopulation) -> str:
-    missing = first.missing()
     first.parts[0].check_network()
-    models = sum(chunk.models for _, chunk in missing)
-    seconds = estimated_training_s(first.parts[0], models)
+    models, unprobed = sum(chunk.models for _, chunk in first.missing()), first.unprobed()
+    seconds = estimated_training_s(first.parts[0], models) + BUDGET * estimated_training_s(first.parts[0], unprobed)
     about = duration(seconds) if seconds >= 60 else f"{max(1, round(seconds))} s"
-    return f"chosen by {first.choice.models} models (by: {first.choice.by}), {models} to train: about {about}, by a trial step"
+    later = f", {unprobed} to train on without the examples" if unprobed else ""
+    chosen = f"chosen by {first.choice.models} models (by: {first.choice.by})"
+    return f"{chosen}, {models} to train{later}: about {about}, by a trial step"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from harness.errors import (
 )
 from harness.evaluation import Evidence
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
+from harness.posts.dispatch import Crew
+from harness.posts.local import Equipment, LocalPost
+from harness.posts.post import Method
 from harness.probes.probe import Probe
 from harness.references.identity import device_kind, training_code_digest
 from harness.references.originals import untrained
@@ -282,7 +286,9 @@ class _Job:
             history.add("train", work.training, spent() / plan.to_train)
         setup = UnlearningSetup.of(found, populations["original"], queries, probes=bool(self.plan.probes))
         with self._phase("budget") as spent:
-            limit = self._limit(setup)
+            post = LocalPost(setup, self._equipment(found))
+            crew, retrain_with = Crew([post]), partial(post.equipment, "retrain")
+            limit = self._limit(setup, retrain_with, crew)
         if limit.retrain_min_s is not None:
             history.add("retraining", work.retraining, limit.retrain_min_s)
             if not limit.from_cache:
@@ -295,8 +301,8 @@ class _Job:
         before = len(self.store.finished())
         with self._phase("unlearn") as spent:
             keep = self._keep_remeasured
-            between = remeasuring(setup, limit, runners.retrain_runner, self.progress, keep)
-            outcomes = unlearn_all(setup, limit, self.store, self.progress, between)
+            between = remeasuring(setup, limit, retrain_with, self.progress, keep)
+            outcomes = unlearn_all(setup, limit, self.store, self.progress, crew, between)
         finished = any(outcome.status.finished for outcome in outcomes)
         if finished and len(outcomes) > before:
             for inputs in (work.unlearning, work.unlearning_with):
@@ -327,12 +333,22 @@ class _Job:
             for text in take_rebuilt():
                 self.progress.notice(text)
 
-    def _limit(self, setup: UnlearningSetup) -> Limit:
+    def _equipment(self, found: Prepared) -> Callable[[Method], Equipment]:
+        """Return what prepares a method's runner; that of ``retrain`` only when it is needed."""
+
+        def equip(method: Method) -> Equipment:
+            if method == "plugin":
+                return Equipment(found.runner, found.facts, self.config.options)
+            return Equipment(*self.plan.runners.retrain_runner(), {})
+
+        return equip
+
+    def _limit(self, setup: UnlearningSetup, retrain_with: Callable[[], Equipment], crew: Crew) -> Limit:
         """Return the limit, stored with the run so that it survives an interruption and a cleared cache."""
         kept = self.begun.get("limit")
         if kept is not None:
             return Limit.from_json(kept)
-        limit = find_limit(setup, self.plan.runners.retrain_runner, self.progress)
+        limit = find_limit(setup, retrain_with, crew, self.progress)
         self.begun["limit"] = asdict(limit)
         self.store.write_run(self.begun)
         return limit

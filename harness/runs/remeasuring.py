@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from harness.runners.cores import CoreSet
+from harness.posts.dispatch import Seat
 
 SHARE = 0.2
 """Maximum time of the repeated measurements, as a share of the models' time."""
@@ -23,19 +23,17 @@ class Remeasuring:
     """Scheduler that decides after each model whether there is time for another retraining. Thread-safe.
 
     Args:
-        retrain: retrains once, given a number and a core set, and returns the time in the unit of the limit's clock, or None on
+        retrain: retrains once, given a number and a seat, and returns the time in the unit of the limit's clock, or None on
             failure.
         expected_s: expected wall-clock seconds of a retraining.
-        end: aborts a running retraining, which then raises StoppedError; may be called from any thread.
         share: share of the models' time; None for :data:`SHARE`.
         clock: monotonic clock in seconds.
     """
 
     def __init__(
         self,
-        retrain: Callable[[int, CoreSet], float | None],
+        retrain: Callable[[int, Seat], float | None],
         expected_s: float,
-        end: Callable[[], None] = lambda: None,
         share: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,31 +44,25 @@ class Remeasuring:
         self._spent_s = 0.0
         self._number = 0
         self._possible = True
-        self._end = end
         self._lock = threading.Lock()
 
-    def after_model(self, core_set: CoreSet) -> None:
-        """Retrain on a worker's core set if it fits into the share; other workers continue meanwhile."""
+    def after_model(self, seat: Seat) -> None:
+        """Retrain on a worker's seat if it fits into the share; other workers continue meanwhile."""
         if not self._lock.acquire(blocking=False):
             return
         try:
             if self._possible and self._fits():
-                self._once(core_set)
+                self._once(seat)
         finally:
             self._lock.release()
-
-    def stop(self) -> None:
-        """Start no further retraining, and abort the running one."""
-        self._possible = False
-        self._end()
 
     def _fits(self) -> bool:
         models_s = self._clock() - self._began_s - self._spent_s
         return self._spent_s + self._next_s <= self._share * models_s
 
-    def _once(self, core_set: CoreSet) -> None:
+    def _once(self, seat: Seat) -> None:
         began_s = self._clock()
-        found = self._retrain(self._number, core_set)
+        found = self._retrain(self._number, seat)
         self._number += 1
         self._next_s = self._clock() - began_s
         self._spent_s += self._next_s

@@ -8,52 +8,52 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.core.cache import key_of
-from harness.core.hardware import cpu_model
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import SandboxError
+from harness.posts.dispatch import Crew, Seat, share_out
+from harness.posts.local import Equipment
+from harness.posts.post import Post, PostLostError, UnlearnTask
+from harness.posts.queue import Queue
 from harness.references.identity import ROLES
-from harness.runners.base import PluginFacts, Runner
-from harness.runners.cores import CoreSet
-from harness.runners.session.session import Session
 from harness.runs.budget import Limit, from_fraction, keep_smaller, measure, timing_key
 from harness.runs.config import RunConfig
 from harness.runs.remeasuring import Remeasuring
 from harness.runs.unlearning_setup import UnlearningSetup
-from harness.runs.work_queue import Queue, share_out
 from reference_models.networks.recipe import derive_seed, to_json
 
 NO_WAIT_VARIABLE = "HARNESS_NO_WAIT"
+DAY_S = 24 * 3600.0
 REMEASURED_FROM = 1_000  # retrainings between models use other seeds than those before them
 
 
-def find_limit(
-    setup: UnlearningSetup, retrain_runner: Callable[[], tuple[Runner, PluginFacts]], progress: Progress
-) -> Limit:
+def find_limit(setup: UnlearningSetup, retrain_with: Callable[[], Equipment], crew: Crew, progress: Progress) -> Limit:
     """Return the user's limit, or a fraction of the retraining time on this hardware."""
     config, budget = setup.config, setup.task.budget
     if config.time_limit_s is not None:
         return Limit(config.time_limit_s, clock=config.clock)
-    runner, facts = retrain_runner()
-    workers = len(setup.core_sets)
+    one = crew.alone()
+    post = one.posts[0]
     # In parallel, as for the models: sandboxes share caches and memory bandwidth and slow each other down.
-    measurements = math.ceil(budget.measurements / workers) * workers if config.clock != "steps" else 1
+    measurements = math.ceil(budget.measurements / post.seats) * post.seats if config.clock != "steps" else 1
     with progress.step("measuring retraining", measurements) as step:
 
         def retrain(measurements: int) -> list[ModelOutcome]:
             outcomes: list[ModelOutcome] = []
+            queue = Queue(range(measurements))
 
-            def work(session: Session, number: int) -> None:
-                outcomes.append(_retrain_one(setup, session, number))
+            def work(seat: Seat, number: int) -> None:
+                outcomes.append(_retrain_one(setup, seat, number, len(queue)))
                 step.advance()
 
-            queue = Queue(range(measurements))
-            with setup.sessions(runner, facts, {}, 24 * 3600.0, queue) as sessions:
-                share_out(queue, sessions, setup.core_sets, work)
+            try:
+                share_out(queue, one, work)
+            finally:
+                one.shut("retrain")
             return outcomes
 
         measured = measure(
-            _timing_inputs(setup, runner, facts),
+            _timing_inputs(setup, retrain_with(), post),
             retrain,
             measurements,
             waits=waits(config),
@@ -71,7 +71,7 @@ def waits(config: RunConfig) -> bool:
 def remeasuring(
     setup: UnlearningSetup,
     limit: Limit,
-    retrain_runner: Callable[[], tuple[Runner, PluginFacts]],
+    retrain_with: Callable[[], Equipment],
     progress: Progress,
     keep: Callable[[float], None],
 ) -> Remeasuring | None:
@@ -80,29 +80,21 @@ def remeasuring(
     Args:
         setup: shared by all guests of the run.
         limit: the limit in force.
-        retrain_runner: makes the runner of ``retrain``.
+        retrain_with: returns the runner of ``retrain``.
         progress: receives a notice if re-measurement fails.
         keep: called with each measured time, in the unit of the limit's clock.
     """
     if limit.how != "fraction" or limit.clock == "steps":
         return None
 
-    running: list[Session] = []
-
-    def end() -> None:
-        for session in tuple(running):
-            session.stop()
-
-    def retrain(number: int, core_set: CoreSet) -> float | None:
-        runner, facts = retrain_runner()
-        inputs = _timing_inputs(setup, runner, facts)
+    def retrain(number: int, seat: Seat) -> float | None:
+        inputs = _timing_inputs(setup, retrain_with(), seat.post)
         if key_of(timing_key(inputs)) != limit.key:  # e.g. resumed with other workers
             return None
         try:
-            with setup.session(runner, facts, {}, 24 * 3600.0, core_set) as session:
-                running[:] = [session]
-                outcome = _retrain_one(setup, session, REMEASURED_FROM + number)
-        except SandboxError as error:
+            outcome = _retrain_one(setup, seat, REMEASURED_FROM + number)
+            seat.post.shut("retrain", seat.number)
+        except (SandboxError, PostLostError) as error:
             progress.notice(f"Retraining is not measured again between models: {error}")
             return None
         if not outcome.status.finished or outcome.charged is None:
@@ -111,18 +103,20 @@ def remeasuring(
         keep(outcome.charged)
         return outcome.charged
 
-    return Remeasuring(retrain, max(limit.elapsed_s, default=limit.limit_s), end)
+    return Remeasuring(retrain, max(limit.elapsed_s, default=limit.limit_s))
 
 
-def _retrain_one(setup: UnlearningSetup, session: Session, number: int) -> ModelOutcome:
+def _retrain_one(setup: UnlearningSetup, seat: Seat, number: int, left: int = 0) -> ModelOutcome:
     index = number % len(setup.originals.seeds)
     seed = derive_seed("retraining time", setup.task.seed, number)
     original, journal = setup.originals.state(index), setup.originals.journal(index)
-    outcome, _ = session.unlearn(index, seed, original, None, journal, clock=setup.config.clock)
-    return outcome
+    clock = setup.config.clock
+    task = UnlearnTask("retrain", index, seed, original, None, journal, clock, None, DAY_S, left, judged=False)
+    return seat.post.unlearn(seat.number, task).outcome
 
 
-def _timing_inputs(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -> dict[str, Any]:
+def _timing_inputs(setup: UnlearningSetup, retrain: Equipment, post: Post) -> dict[str, Any]:
+    runner, facts = retrain.runner, retrain.facts
     return {
         "data": setup.originals.keys if setup.references.roles == ROLES else [setup.references.data_digest],
         "model": to_json(setup.spec),
@@ -133,8 +127,8 @@ def _timing_inputs(setup: UnlearningSetup, runner: Runner, facts: PluginFacts) -
         "device": runner.device,
         "gpu": dict(runner.facts.gpu or {}),
         "cores": setup.cores,
-        "cpu": cpu_model(),
+        "cpu": post.cpu_model,
         "memory_mib": setup.config.memory_mib,
-        "workers": len(setup.core_sets),
+        "workers": post.seats,
         "clock": setup.config.clock,
     }

@@ -5,27 +5,25 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
-
-from harness.core.outcomes import ModelOutcome, Status
+from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.core.progress import Progress
 from harness.errors import SandboxError
-from harness.runners.session.session import IMPORT_LIMIT_S, Session
-from harness.runners.session.weights import same_weights
+from harness.posts.dispatch import MAX_NODES, Crew, Seat, share_out
+from harness.posts.post import UnlearnTask
+from harness.posts.queue import Queue
+from harness.runners.session.session import IMPORT_LIMIT_S
 from harness.runs.budget import Limit
 from harness.runs.fail_fast import FailFast
 from harness.runs.remeasuring import Remeasuring
-from harness.runs.scoring import logits_of, torch_threads
 from harness.runs.store import RunStore
 from harness.runs.unlearning_setup import UnlearningSetup
-from harness.runs.work_queue import Queue, share_out
 from harness_guest.protocol import STATE
 from reference_models.networks.recipe import derive_seed
 
 SAME_INFRA_ERRORS = 3
-OVERFLOW = (
-    "The weights are finite, but the model's outputs are not, with these weights or with them rounded to bfloat16: a forward "
-    "pass overflows. Keep the weights in range, e.g. with a smaller learning rate or clipped gradients."
+LOST = "lost: "
+LOST_ADVICE = (
+    "The machines on which this model ran stopped answering. Check them, then resume the run, which repeats it."
 )
 
 
@@ -61,6 +59,7 @@ def unlearn_all(
     limit: Limit,
     store: RunStore,
     progress: Progress,
+    crew: Crew,
     between: Remeasuring | None = None,
 ) -> list[ModelOutcome]:
     """Unlearn every model without an outcome; store each outcome before its worker starts the next model.
@@ -82,53 +81,77 @@ def unlearn_all(
     with progress.step(f"unlearning with {setup.facts.name}", models) as step:
         step.advance(len(finished))
 
-        def work(session: Session, index: int) -> None:
-            finished[index] = _unlearn_one(setup, session, index, plan[index], limit, store)
+        def end(outcome: ModelOutcome) -> None:
+            finished[outcome.index] = outcome
             step.advance()
-            infra.count(finished[index])
+            infra.count(outcome)
             if fail_fast is not None:
-                fail_fast.count(finished[index])
-            if between is not None and len(queue):
-                between.after_model(session.core_set)
+                fail_fast.count(outcome)
 
-        with setup.sessions(setup.runner, setup.facts, setup.config.options, seconds, queue) as sessions:
-            share_out(queue, sessions, setup.core_sets, work, lambda: None if between is None else between.stop())
+        def work(seat: Seat, index: int) -> None:
+            end(_unlearn_one(setup, seat, index, plan[index], limit, store, seconds, len(queue)))
+            if between is not None and len(queue):
+                between.after_model(seat)
+
+        def lose(index: int, reason: str, nodes: int) -> bool:
+            progress.notice(f"Model {index} was {LOST}{reason}.")
+            earlier = store.lose_model(index, f"{LOST}{reason}")
+            if nodes < MAX_NODES:
+                return True
+            seen = Evidence(error_message=f"{LOST}{reason}")
+            outcome = ModelOutcome(
+                index, _seed(setup, index), Status.INFRA_ERROR, LOST_ADVICE, evidence=seen, original=plan[index]
+            )
+            outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier)
+            store.finish_model(outcome, None)
+            end(outcome)
+            return False
+
+        try:
+            share_out(queue, crew, work, lose)
+        finally:
+            crew.shut("plugin")
     ended |= finished
     return [ended[index] for index in sorted(ended)]
 
 
+def _seed(setup: UnlearningSetup, index: int) -> int:
+    return derive_seed("unlearn", setup.config.seed, index)
+
+
 def _unlearn_one(
-    setup: UnlearningSetup, session: Session, index: int, original: int, limit: Limit, store: RunStore
+    setup: UnlearningSetup,
+    seat: Seat,
+    index: int,
+    original: int,
+    limit: Limit,
+    store: RunStore,
+    life_s: float,
+    left: int,
 ) -> ModelOutcome:
     before = store.begin_model(index)
-    seed = derive_seed("unlearn", setup.config.seed, index)
-    journal = setup.originals.journal(original)
-    outcome, weights = session.unlearn(
+    task = UnlearnTask(
+        "plugin",
         index,
-        seed,
+        _seed(setup, index),
         setup.handed_over(original),
         limit.limit_s,
-        journal,
-        clock=limit.clock,
-        deadline_s=None if limit.clock == "wall" else limit.deadline_s,
+        setup.originals.journal(original),
+        limit.clock,
+        None if limit.clock == "wall" else limit.deadline_s,
+        life_s,
+        left,
+        keep=setup.config.keep_weights or setup.probes,
     )
+    done = seat.post.unlearn(seat.number, task)
+    began_s, outcome = time.monotonic(), done.outcome
     earlier = (*before, *outcome.earlier_attempts)
     outcome = replace(outcome, attempts=len(earlier) + 1, earlier_attempts=earlier, original=original)
-    began_s, logits = time.monotonic(), None
-    if outcome.status.finished and weights is not None:
-        kept = weights.pop(STATE, None)
-        outcome = replace(outcome, unchanged=same_weights(weights, setup.originals.state(original)))
-        if setup.config.keep_weights or setup.probes:
-            store.keep_weights(index, weights, kept)
-        with torch_threads(setup.cores):  # independent of the number of workers, for identical numbers
-            logits = logits_of(
-                setup.spec, weights, setup.references.data, setup.judge_device_of(session.core_set), setup.queries
-            )
-        if not all(np.isfinite(array).all() for array in logits.values()):
-            outcome, logits = replace(outcome, status=Status.OUTPUT_INVALID, advice=OVERFLOW), None
+    if done.weights is not None:
+        store.keep_weights(index, done.weights, done.kept)
     if setup.task.request is not None and not outcome.status.finished and setup.config.failed_as == "noop":
-        given = setup.handed_over(original)  # the next request begins with these
-        store.keep_weights(index, {name: array for name, array in given.items() if name != STATE}, given.get(STATE))
-    outcome = replace(outcome, judge_s=time.monotonic() - began_s)
-    store.finish_model(outcome, logits)
+        given = {name: array for name, array in task.state.items() if name != STATE}
+        store.keep_weights(index, given, task.state.get(STATE))  # the next request begins with these
+    outcome = replace(outcome, judge_s=(outcome.judge_s or 0.0) + time.monotonic() - began_s)
+    store.finish_model(outcome, done.logits)
     return outcome

@@ -237,10 +237,17 @@ class RunStore:
             if outcome is None or len(outcome.earlier_attempts) < len(
                 earlier
             ):  # the outcome is older than the last attempt
-                earlier = (*earlier, INTERRUPTED)
+                lost = self._attempts(index).get("lost")
+                earlier = (*earlier, INTERRUPTED if lost is None else str(lost))
             else:
                 earlier = (*outcome.earlier_attempts, told(outcome))
         self._write_json(file, {"earlier": earlier})
+        return earlier
+
+    def lose_model(self, index: int, how: str) -> tuple[str, ...]:
+        """Record how the present attempt at a model was lost; return how the attempts before it ended."""
+        earlier = self._earlier(index)
+        self._write_json(self._model(index) / "attempts.json", {"earlier": earlier, "lost": how})
         return earlier
 
     def finish_model(self, outcome: ModelOutcome, logits: Mapping[str, NDArray[np.float32]] | None) -> None:
@@ -326,9 +333,14 @@ class RunStore:
 
     def _earlier(self, index: int) -> tuple[str, ...]:
         """Return how the attempts before the last one ended."""
+        with _damage_reported(self._place(index) / "attempts.json"):
+            return tuple(map(str, self._attempts(index)["earlier"]))
+
+    def _attempts(self, index: int) -> dict[str, Any]:
         file = self._place(index) / "attempts.json"
         with _damage_reported(file):
-            return tuple(map(str, json.loads(file.read_bytes())["earlier"]))
+            content: dict[str, Any] = json.loads(file.read_bytes())
+            return content
 
     def logits(self, index: int) -> dict[str, NDArray[np.float32]]:
         """Return a finished model's logits, per split and :func:`harness.references.queries.key`, shape (n, C)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.cache import Cache
 from harness.core.hardware import cuda_device
@@ -19,7 +21,7 @@ from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.prepare import Prepared
-from harness.runs.work_queue import Queue
+from harness.runs.scoring import logits_of, torch_threads
 from harness.tasks.splitting import handed_over
 from harness.tasks.task import TaskData
 from harness_guest.protocol import MAX_STATE_BYTES, STATE, Hello
@@ -72,16 +74,10 @@ class UnlearningSetup(Prepared):
             return self.device
         return cuda_device(core_set.gpus.partition(",")[0])
 
-    @contextmanager
-    def sessions(
-        self, runner: Runner, facts: PluginFacts, options: Mapping[str, Any], seconds: float, queue: Queue
-    ) -> Iterator[list[Session]]:
-        """Open a session per worker, to process a queue."""
-        with ExitStack() as stack:
-            yield [
-                stack.enter_context(self.session(runner, facts, options, seconds, core_set, queue.__len__))
-                for core_set in self.core_sets
-            ]
+    def judge(self, weights: State, core_set: CoreSet) -> dict[str, NDArray[np.float32]]:
+        """Return the logits of a model that a worker returned, (n, C), by split and query."""
+        with torch_threads(self.cores):  # independent of the number of workers, for identical numbers
+            return logits_of(self.spec, weights, self.references.data, self.judge_device_of(core_set), self.queries)
 
     def session(
         self,

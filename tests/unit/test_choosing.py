@@ -17,6 +17,7 @@ from harness.errors import DatasetInvalidError, TaskInvalidError, UsageError
 from harness.references import choosing
 from harness.references.choosing import FirstPopulation
 from harness.references.own_network import OwnNetwork
+from harness.references.populations import train_chunks
 from harness.runs.forget_choice import planned_forget_set, with_forget_set
 from harness.tasks.loading import task_from_text
 from harness.tasks.task import ForgetChoice, SisaRequest, Split, Task, Undivided
@@ -140,6 +141,19 @@ def test_a_plan_trains_nothing_and_says_what_the_choice_takes() -> None:
     assert told.startswith("chosen by 8 models (by: memorised), 8 to train: about ")
     assert own.task.load().sizes() == {"retain": 36, "forget": 4, "validation": 8, "test": 8}
     assert len(FirstPopulation.of(OwnNetwork.of(replace(_task(), name="never-trained")), "cpu").missing()) == 4
+
+
+def test_a_plan_of_the_worst_case_trains_on_no_models_that_are_cached() -> None:
+    own = OwnNetwork.of(replace(_task("worst_case"), name="planned"))
+    first = FirstPopulation.of(own, "cpu")
+    train_chunks(first.missing(), SilentProgress(), "training")
+
+    _, told = planned_forget_set(own, "cpu", SilentProgress())
+    assert "(by: worst_case), 0 to train, 4 to train on without the examples: about " in told
+    assert first.unprobed() == 4
+
+    with_forget_set(own, "cpu", SilentProgress())
+    assert planned_forget_set(own, "cpu", SilentProgress())[1] == "chosen by 8 models from the cache"
 
 
 @pytest.mark.parametrize(

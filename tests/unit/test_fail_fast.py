@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
 
 from harness.core.outcomes import Evidence, ModelOutcome, Status
+from harness.posts.queue import Queue
 from harness.runs.fail_fast import FailFast, failed_alike, stop_warning
 
 
@@ -44,7 +43,7 @@ def test_a_failure_of_the_sandbox_between_three_failures_of_the_plugin_does_not_
 
 
 def test_the_queue_is_emptied_at_the_third_failure() -> None:
-    queue = deque([3, 4, 5])
+    queue = Queue([3, 4, 5])
     watch = FailFast(queue, [])
     watch.count(failed())
     watch.count(failed())
@@ -56,7 +55,7 @@ def test_the_queue_is_emptied_at_the_third_failure() -> None:
 
 
 def test_a_model_in_progress_that_finishes_restores_the_queue() -> None:
-    queue = deque([4, 5])
+    queue = Queue([4, 5])
     watch = FailFast(queue, [failed()] * 2)
     watch.count(failed())
     assert not queue
@@ -67,7 +66,7 @@ def test_a_model_in_progress_that_finishes_restores_the_queue() -> None:
 
 
 def test_a_resumed_run_stops_before_its_first_model_if_the_earlier_ones_failed_alike() -> None:
-    queue = deque([3])
+    queue = Queue([3])
     FailFast(queue, [failed()] * 3)
 
     assert not queue

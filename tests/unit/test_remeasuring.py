@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import pytest
 
-from harness.runners.cores import CoreSet
+from harness.posts.dispatch import Seat
 from harness.runs.remeasuring import START_S, Remeasuring
 
-CORE_SET = CoreSet()
+SEAT = cast("Seat", object())  # handed through
 
 
 class Bench:
@@ -18,24 +19,20 @@ class Bench:
     def __init__(self, retrain_s: float, found: float | None = 1.0) -> None:
         self.now, self.retrain_s, self.found = 0.0, retrain_s, found
         self.numbers: list[int] = []
-        self.ended = 0
 
     def remeasuring(self, expected_s: float) -> Remeasuring:
-        return Remeasuring(self.retrain, expected_s, self.end, share=0.2, clock=lambda: self.now)
+        return Remeasuring(self.retrain, expected_s, share=0.2, clock=lambda: self.now)
 
-    def retrain(self, number: int, core_set: CoreSet) -> float | None:
-        assert core_set is CORE_SET
+    def retrain(self, number: int, seat: Seat) -> float | None:
+        assert seat is SEAT
         self.numbers.append(number)
         self.now += self.retrain_s
         return self.found
 
-    def end(self) -> None:
-        self.ended += 1
-
     def models(self, between: Remeasuring, count: int, each_s: float) -> None:
         for _ in range(count):
             self.now += each_s
-            between.after_model(CORE_SET)
+            between.after_model(SEAT)
 
 
 def test_it_takes_no_more_than_its_share_of_the_models_time() -> None:
@@ -70,21 +67,11 @@ def test_where_it_cannot_be_done_it_is_not_tried_again() -> None:
     assert bench.numbers == [0]
 
 
-def test_after_a_stop_nothing_is_begun() -> None:
-    bench = Bench(retrain_s=1.0)
-    between = bench.remeasuring(1.0)
-    between.stop()
-
-    bench.models(between, 50, 10.0)
-
-    assert (bench.numbers, bench.ended) == ([], 1)
-
-
 def test_another_worker_goes_on_while_one_measures() -> None:
     begun, released = threading.Event(), threading.Event()
     numbers: list[int] = []
 
-    def retrain(number: int, _core_set: CoreSet) -> float:
+    def retrain(number: int, _seat: Seat) -> float:
         numbers.append(number)
         begun.set()
         assert released.wait(10.0)
@@ -92,11 +79,11 @@ def test_another_worker_goes_on_while_one_measures() -> None:
 
     times = iter([0.0, *[1000.0] * 10])
     between = Remeasuring(retrain, 1.0, clock=lambda: next(times))
-    worker = threading.Thread(target=between.after_model, args=(CORE_SET,))
+    worker = threading.Thread(target=between.after_model, args=(SEAT,))
     worker.start()
     assert begun.wait(10.0)
 
-    between.after_model(CORE_SET)  # returns at once
+    between.after_model(SEAT)  # returns at once
 
     released.set()
     worker.join(10.0)
@@ -107,7 +94,7 @@ def test_another_worker_goes_on_while_one_measures() -> None:
 def test_an_error_lets_the_next_worker_in(error: type[BaseException]) -> None:
     errors = iter([error()])
 
-    def retrain(_number: int, _core_set: CoreSet) -> float:
+    def retrain(_number: int, _seat: Seat) -> float:
         for one in errors:
             raise one
         return 1.0
@@ -115,6 +102,6 @@ def test_an_error_lets_the_next_worker_in(error: type[BaseException]) -> None:
     times = iter(range(0, 10**6, 1000))
     between = Remeasuring(retrain, 1.0, clock=lambda: float(next(times)))
     with pytest.raises(error):
-        between.after_model(CORE_SET)
+        between.after_model(SEAT)
 
-    between.after_model(CORE_SET)
+    between.after_model(SEAT)

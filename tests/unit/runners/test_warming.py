@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from harness.core.hardware import usable_cores
 from harness.core.outcomes import Status
 from harness.errors import GpuUnavailableError, HarnessError, NoSpaceError, SandboxError
+from harness.posts.dispatch import Crew, Seat, share_out
+from harness.posts.local import Equipment, LocalPost
+from harness.posts.post import UnlearnTask
+from harness.posts.queue import Queue
 from harness.runners.cores import CoreSet
 from harness.runners.process_handle import ProcessHandle
 from harness.runners.session.guest_pool import StoppedError
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest
-from harness.runs.work_queue import Queue, share_out
 from harness_guest.protocol import Hello
 from tests.unit.runners.test_session import DATA, GOOD, PRELUDE, READY, STATE, TO_IMPORTED
 
@@ -250,25 +254,47 @@ def test_all_seconds_of_a_model_are_accounted_for(hall: Hall) -> None:
     assert before < sum(part or 0.0 for part in parts) < next(seconds) - before
 
 
+TASK = UnlearnTask("plugin", 0, 0, STATE, None, None, "wall", None, 60.0, judged=False)
+
+
+class _Bench:
+    """These sessions, each with its seat."""
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.core_sets = tuple(session.core_set for session in sessions)
+        self._sessions = sessions
+
+    def session(self, *given: Any) -> Session:
+        return next(one for one in self._sessions if one.core_set is given[4])
+
+    def judge(self, *_: Any) -> dict[str, Any]:
+        raise AssertionError
+
+
+def post_of(*sessions: Session) -> LocalPost:
+    """Return a post of this machine with a seat for each session."""
+    return LocalPost(_Bench(sessions), lambda _method: cast("Equipment", SimpleNamespace(runner=0, facts=0, options=0)))
+
+
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
 def test_what_goes_wrong_in_one_worker_stops_the_others(hall: Hall, error: BaseException) -> None:
     good, _ = hall.session(GOOD, CoreSet(), 1)
     endless, _ = hall.session(HANGING, CoreSet(ahead=2), 5)
     ended: list[BaseException] = []
 
-    def work(session: Session, _number: int) -> None:
-        if session is good:
+    def work(seat: Seat, _number: int) -> None:
+        if seat.number == 0:
             while len(hall.pids) < 2:
                 os.sched_yield()
             raise error
         try:
-            session.unlearn(0, 0, STATE, None)
+            seat.post.unlearn(seat.number, TASK)
         except BaseException as caught:
             ended.append(caught)
             raise
 
     with pytest.raises(type(error)):
-        share_out(Queue(range(2)), [good, endless], [CoreSet(), CoreSet()], work)
+        share_out(Queue(range(2)), Crew([post_of(good, endless)]), work)
 
     assert [type(caught) for caught in ended] == [StoppedError]
     assert hall.living() == []
@@ -280,10 +306,10 @@ def test_every_number_is_worked_on_once_by_a_worker_that_stays_on_its_cores(hall
     done: list[tuple[int, bool]] = []
     before = os.sched_getaffinity(0)
 
-    def work(session: Session, number: int) -> None:
-        done.append((number, os.sched_getaffinity(0) == set(core_sets[sessions.index(session)].cores or ())))
+    def work(seat: Seat, number: int) -> None:
+        done.append((number, os.sched_getaffinity(0) == set(core_sets[seat.number].cores or ())))
 
-    share_out(Queue(range(50)), sessions, core_sets, work)
+    share_out(Queue(range(50)), Crew([post_of(*sessions)]), work)
 
     assert sorted(done) == [(number, True) for number in range(50)]
     assert os.sched_getaffinity(0) == before
