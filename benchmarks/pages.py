@@ -13,6 +13,7 @@ from harness.plugins.discovery import library_versions
 
 DOCS = Path(__file__).parents[1] / "docs"
 LIBRARIES = ("unlearning-harness", "torch", "numpy", "scipy")
+NO_OTHERS = "no other evaluators, and no later versions of these"
 Cell = str | int | float | None
 
 
@@ -85,6 +86,7 @@ def made_with(command: str, evaluators: Iterable[tuple[str, str]], *more: str) -
         *more,
         ", ".join(f"{name} {versions[name]}" for name in LIBRARIES),
         "evaluators " + ", ".join(f"{name} {version}" for name, version in evaluators),
+        NO_OTHERS,
     )
     return f"## Made with\n\n{listed(facts)}"
 
