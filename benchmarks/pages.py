@@ -80,13 +80,13 @@ def made_with(command: str, evaluators: Iterable[tuple[str, str]], *more: str) -
         more: further facts.
     """
     machine, versions = hardware.describe(), library_versions()
+    made = ", ".join(f"{name} {version}" for name, version in evaluators)
     facts = (
         f"`python -m benchmarks.{command} --write`",
         f"{machine.cpu_model}, {machine.cores} cores",
         *more,
         ", ".join(f"{name} {versions[name]}" for name in LIBRARIES),
-        "evaluators " + ", ".join(f"{name} {version}" for name, version in evaluators),
-        NO_OTHERS,
+        *((f"evaluators {made}", NO_OTHERS) if made else ()),
     )
     return f"## Made with\n\n{listed(facts)}"
 
