@@ -8,6 +8,7 @@
 - ``refit_phi`` metrics of ``representation`` are drawn by layer.
 - ``<population>_delta`` of ``joint`` is drawn against epsilon.
 - ``remaining_per_class_<population>`` of ``class_forgetting`` is drawn by class.
+- ``distance`` metrics of ``difference`` are drawn by part, and ``<population>_on_line_<split>`` as lines.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
@@ -21,6 +22,7 @@ import numpy as np
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.strata import STRATA
 from harness.report.svg.attack_figures import delta, taken_for
+from harness.report.svg.difference_figures import difference
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
@@ -108,6 +110,7 @@ def _of_evaluator(record: EvaluatorRecord, class_names: Sequence[str]) -> list[F
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
     made += [recovery(record), representation(record), delta(record), taken_for(record, class_names)]
+    made += difference(record)
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
 
