@@ -71,9 +71,9 @@ def _share(layer: str, rows: Rows, layers: int) -> _Share | None:
         return None
     values, zeros, ones = np.array(replicates, dtype=np.float64)
     span = rows.noop.value - rows.control.value
-    value = (rows.unlearned.value - rows.control.value) / span
-    if not span > Z95 * float(np.std(ones - zeros, ddof=1)):
+    if span <= 0 or not span > Z95 * float(np.std(ones - zeros, ddof=1)):
         return None
+    value = (rows.unlearned.value - rows.control.value) / span
     usable = ones > zeros
     tail = (1 - LEVEL) / 2 / layers
     low, high = np.quantile((values - zeros)[usable] / (ones - zeros)[usable], [tail, 1 - tail])

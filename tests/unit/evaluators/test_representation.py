@@ -67,6 +67,14 @@ def test_a_new_head_on_the_features_of_the_original_is_unmasked() -> None:
     assert metric(found, "cka_excess").position == pytest.approx(0, abs=0.2)
 
 
+def test_equal_features_in_all_populations_have_no_memory() -> None:
+    equal = {population: PERFECT.probes["features"]["control"] for population in PERFECT.probes["features"]}
+    found = representation.evaluate(replace(PERFECT, probes={"features": equal}))
+
+    assert metric(found, "feature_memory").value is None
+    assert "beyond noise" in metric(found, "feature_memory").note
+
+
 def test_layers_are_in_the_order_of_their_numbers() -> None:
     arrays = {
         population: dict(
