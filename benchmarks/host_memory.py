@@ -9,7 +9,7 @@ evaluator shares with the host that forked it counts once for each, so the sum i
     python benchmarks/host_memory.py                                   # 46 MB a model, N = 4, 12 and 24; 3 GB of disk
     python benchmarks/host_memory.py --vocabulary 140000 --models 24   # 73 MB a model
     python benchmarks/host_memory.py --large                           # N = 32, 128 and 512; 5,000 examples each in the
-                                                                       # forget and test set, 10 classes; 45 GB of disk
+                                                                       # forget and test set, 10 classes; 45 GB of disk, hours
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -61,8 +62,8 @@ def write_task(folder: Path, options: argparse.Namespace) -> None:
     (folder / "task.yaml").write_text(TASK.format(**sizes, validation=VALIDATION, chunk=CHUNK))
 
 
-def fill(folder: Path, models: int) -> int:
-    """Put random populations into the cache; return the bytes of one model's weights."""
+def fill(folder: Path, sizes: Sequence[int]) -> int:
+    """Put random populations of these sizes into the cache; return the bytes of one model's weights."""
     task = load_task(folder / "task.yaml")
     data = task.load()
     references = References(task, data, cache=Cache("references", folder / "unlearning-harness"))
@@ -78,8 +79,8 @@ def fill(folder: Path, models: int) -> int:
         draw = partial(random.standard_normal, dtype=np.float32)
         write_tensors(to / LOGITS, {name: draw((count, n, data.n_classes)) for name, n in shapes.items()})
 
-    for role in ROLES:
-        for chunk in references.chunks(role, models):
+    for chunk in (one for role in ROLES for models in sizes for one in references.chunks(role, models)):
+        if not references.is_held(chunk):
             references.cache.get_or_build(chunk.inputs, partial(write, chunk.models))
     return sum(array.nbytes for array in state.values())
 
@@ -117,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_task(folder, options)
-        size = fill(folder, max(options.models)) / 2**20
+        size = fill(folder, options.models) / 2**20
         print(f"{size:.0f} MiB a model; peaks in MiB")
         for models in options.models:
             began, peaks = time.monotonic(), peaks_mib(folder, models)

@@ -47,7 +47,7 @@ def full(shape: int | tuple[int, ...], value: float, dtype: DTypeLike = np.float
 def like(values: NDArray[Number]) -> NDArray[Number]:
     """Return :func:`empty` of the same shape, type and order in memory, on which the order of sums depends."""
     if values.flags.f_contiguous and not values.flags.c_contiguous:
-        return empty(values.shape[::-1], values.dtype).T
+        return np.asarray(empty(values.shape[::-1], values.dtype).T)
     return empty(values.shape, values.dtype)
 
 
@@ -75,7 +75,7 @@ def joined(parts: list[NDArray[Number]]) -> NDArray[Number]:
     """Return the concatenation of arrays of equal type along their first axis, in :func:`empty`."""
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
     if all(part.flags.f_contiguous and not part.flags.c_contiguous for part in parts):
-        return np.concatenate([part.T for part in parts], axis=-1, out=empty(shape[::-1], parts[0].dtype)).T
+        return np.asarray(np.concatenate([part.T for part in parts], axis=-1, out=empty(shape[::-1], parts[0].dtype)).T)
     return np.concatenate(parts, out=empty(shape, parts[0].dtype))
 
 
