@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from harness.probes.registry import PROBES
 from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
 
 if TYPE_CHECKING:
-    from reference_models.training.states import StackedState
+    from reference_models.training.states import State
 
 RESULTS = "probe.safetensors"
 
@@ -65,7 +66,7 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
         options=job.options,
         device=job.device,
         on_step=on_step,
-        originals=_originals(job),
+        original=_original_of(job),
     )
     write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
 
@@ -78,16 +79,20 @@ def _states(job: ProbeJob) -> Iterator[dict[str, NDArray[Any]]]:
     return (load_file(path) for path in job.weights)
 
 
-def _originals(job: ProbeJob) -> StackedState | None:
-    """Return the states of the models' originals; None if the probe is not paired."""
-    import torch
-
+def _original_of(job: ProbeJob) -> Callable[[int], State] | None:
+    """Return a function that reads the state of a model's original; None if the probe is not paired."""
     if not job.originals:
         return None
-    chunks = {file: map_tensors(Path(file)) for file, _ in job.originals}
-    names = next(iter(chunks.values()))
-    states = ({name: chunks[file][name][row] for name in names} for file, row in job.originals)
-    return {name: torch.from_numpy(array) for name, array in stacked(states, len(job.originals)).items()}
+    return partial(_original, {file: map_tensors(Path(file)) for file, _ in job.originals}, job.originals)
+
+
+def _original(
+    chunks: Mapping[str, Mapping[str, NDArray[Any]]], originals: Sequence[tuple[str, int]], row: int
+) -> State:
+    import torch
+
+    file, member = originals[row]
+    return {name: torch.from_numpy(np.array(array[member])) for name, array in chunks[file].items()}
 
 
 def _by_split(joined: NDArray[Any], sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:

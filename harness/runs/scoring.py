@@ -128,6 +128,7 @@ def make_evidence(
         queries=_queries(populations, queries_in(found)),
         twins=forget_twins(data),
         never_trained=_never_trained(data),
+        altered=0 if data.altered is None else len(data.altered),
     )
 
 

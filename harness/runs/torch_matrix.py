@@ -55,7 +55,7 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
         raise UsageError(
             "Several versions of torch need images, but a process uses the installed torch. Pass `--runner docker`."
         )
-    config = replace(config, runner="docker").with_absolute_paths()
+    config = replace(config, runner="docker" if config.runner == "auto" else config.runner).with_absolute_paths()
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
     (RunStore.create(folder, replace=config.force).folder / "models").rmdir()
     atomic_write_json(folder / MATRIX, {"format": 1, "torch": list(versions), "config": config.to_json()})

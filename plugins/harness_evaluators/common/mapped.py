@@ -47,7 +47,8 @@ def full(shape: int | tuple[int, ...], value: float, dtype: DTypeLike = np.float
 def like(values: NDArray[Number]) -> NDArray[Number]:
     """Return :func:`empty` of the same shape, type and order in memory, on which the order of sums depends."""
     if values.flags.f_contiguous and not values.flags.c_contiguous:
-        return np.asarray(empty(values.shape[::-1], values.dtype).T)
+        turned: NDArray[Number] = empty(values.shape[::-1], values.dtype).T
+        return turned
     return empty(values.shape, values.dtype)
 
 
@@ -75,7 +76,9 @@ def joined(parts: list[NDArray[Number]]) -> NDArray[Number]:
     """Return the concatenation of arrays of equal type along their first axis, in :func:`empty`."""
     shape = (sum(map(len, parts)), *parts[0].shape[1:])
     if all(part.flags.f_contiguous and not part.flags.c_contiguous for part in parts):
-        return np.asarray(np.concatenate([part.T for part in parts], axis=-1, out=empty(shape[::-1], parts[0].dtype)).T)
+        turned = np.concatenate([part.T for part in parts], axis=-1, out=empty(shape[::-1], parts[0].dtype))
+        found: NDArray[Number] = turned.T
+        return found
     return np.concatenate(parts, out=empty(shape, parts[0].dtype))
 
 
