@@ -60,8 +60,8 @@ SHELL = "harness_guest.shell"
 CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
 """Beginnings of the names of variables that Python and the libraries read once."""
-SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
-"""Those among them that a fork follows, or that the program sets itself, always alike."""
+SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY", "TORCHINDUCTOR_CACHE_DIR")
+"""Those among them that a fork follows, or that the program or torch's optimisers set themselves, always alike."""
 PR_SET_THP_DISABLE = 41
 END_S = 20.0
 _address: str | None = None

@@ -83,7 +83,7 @@ def kept(docs: Path) -> list[Cell]:
     Raises:
         SystemExit: an evaluator's version is another one now, so that its cells must be computed anew.
     """
-    made = (docs / "coverage.md").read_text().rpartition("evaluators ")[2].strip().split(", ")
+    made = re.findall(r"^- evaluators (.*)$", (docs / "coverage.md").read_text(), re.MULTILINE)[-1].split(", ")
     if other := [
         f"{name} {version}" for name, version in _versions()[: len(METRICS)] if f"{name} {version}" not in made
     ]:

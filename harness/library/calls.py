@@ -57,6 +57,7 @@ def run(
     mixed_nodes: bool = False,
     insecure_cluster: bool = False,
     keep_weights: bool = False,
+    settings_tried: int | None = None,
     keep_going: bool = False,
     force: bool = False,
     workers: int = 1,
@@ -101,6 +102,7 @@ def run(
         mixed_nodes: use nodes of all kinds, not of the commonest alone; needs a limit that is not measured.
         insecure_cluster: accept a cluster without token authentication, on which anybody who reaches it can run code.
         keep_weights: keep every model's unlearned weights in the run folder.
+        settings_tried: how many settings of the method were tried to choose ``options``, for the report; None if unknown.
         keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
         force: replace the run that ``output`` contains.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.

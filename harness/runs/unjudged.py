@@ -109,6 +109,7 @@ def begun_report(
         warnings=tuple(dict.fromkeys(warnings)),
         tags=config.tags,
         note=config.note,
+        settings_tried=config.settings_tried,
         request=None if task.request is None else RequestRecord(number=task.request.number, total=task.request.total),
     )
 

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from harness.core.metadata import plugin_points
 from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
-from harness.tasks import schema
+from harness.tasks import forget_sections, schema
 from harness.tasks.architectures import file_faults
 from harness.tasks.task import (
     Budget,
@@ -203,9 +203,9 @@ def request_task(task: Task, request: Request) -> Task:
 def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
     """Return how models choose the forget set; None if the definition names it."""
     rule = definition.forget
-    if not isinstance(rule, schema.BY_MODELS):
+    if not isinstance(rule, forget_sections.BY_MODELS):
         return None
-    example = rule.example if isinstance(rule, schema.ForgetSimilar) else None
+    example = rule.example if isinstance(rule, forget_sections.ForgetSimilar) else None
     load = functools.partial(_load_undivided, definition, base_dir)
     return ForgetChoice(rule.by, rule.amount or 0, rule.seed, rule.models, example, load)
 

@@ -13,13 +13,16 @@ import pytest
 from harness.core.progress import SilentProgress
 from harness.doctor.attack_report import run_attacks
 from harness.doctor.attacks.catalogue import ATTACKS
+from harness.doctor.attacks.environment import prepared
 from harness.doctor.runner_contract import contract_checks
+from harness.runners.base import GuestSetup
 from harness.runners.engine.client import Engine
 from harness.runners.images.base import LOCAL_BASE
 from harness.runners.registry import load_runner
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
+CGROUP_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 START_S = 30
 CONFIGURATION = '[engine]\nruntime = "runc"\n[containers]\n'
 """runc, because crun refuses machines that mount both versions of control groups."""
@@ -73,3 +76,15 @@ def test_podman_withstands_every_attack(podman: str) -> None:
     assert {finding.attack.name: (finding.faults, finding.skipped) for finding in findings if not finding.held} == {}, (
         podman
     )
+
+
+@pytest.mark.skipif(not CGROUP_2.exists(), reason="this machine has no control groups of version 2")
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_counters_and_limits_are_those_of_control_groups_of_version_2(name: str, podman: str) -> None:
+    with prepared(load_runner(name), (), SilentProgress()) as environment:
+        guest = environment.ready.start(GuestSetup(environment.run_id))
+        try:
+            assert environment.ready.facts.engine["cgroup"] == "2"
+            assert (guest.oom_kills(), guest.refused_forks(), guest.processes()) == (0, 0, 1)
+        finally:
+            guest.close()

@@ -10,20 +10,8 @@ from tests.program import Program, report_of
 
 def test_each_budget_is_a_run_and_an_interrupted_curve_goes_on(program: Program, task: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
-    given = (
-        "--runner",
-        "process",
-        "--cpus",
-        "1",
-        "--models",
-        "2",
-        "--clock",
-        "cpu",
-        "--evaluator",
-        "lira",
-        "--evaluator",
-        "accuracy",
-    )
+    scored = ("--evaluator", "lira", "--evaluator", "accuracy")
+    given = ("--runner", "process", "--cpus", "1", "--models", "2", "--clock", "cpu", *scored)
     ended = program("run", "--plugin", "noop", "--task", task, *given, "--budget-fraction", "300,50", "--output", run)
     assert ended.code == 0, ended.err
     assert "by share of retraining" in ended.out

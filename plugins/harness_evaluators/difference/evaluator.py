@@ -150,6 +150,10 @@ class _Holder:
     def _metric(self, about: Description, values: Mapping[str, Values]) -> Metric:
         return gap_metrics.metric(about, values, self._resamples)
 
+    def _leak(self, about: Description, values: Mapping[str, Values]) -> Metric:
+        """Return a metric of the holder. It has no position: an untouched model has no difference, which gives nothing away."""
+        return replace(self._metric(about, values), position=None)
+
     def barriers(self) -> list[Metric]:
         """Return the barriers on the line to the original."""
         lines = {split: self._rows.of(f"line_{split}") for split in BARRIERS}
@@ -205,7 +209,7 @@ class _Holder:
             return control_and_noop.missing(
                 about, f"Not computed: {min(sizes)} examples; it needs {FEWEST} of each kind."
             )
-        return self._metric(about, {row: share_above(*pair) for row, pair in both.items()})
+        return self._leak(about, {row: share_above(*pair) for row, pair in both.items()})
 
     def _labels(self, split: SplitName, count: int) -> NDArray[np.int64]:
         return self._evidence.labels[split][probed(len(self._evidence.labels[split]), min(EXAMPLES, count))]
@@ -227,7 +231,7 @@ class _Holder:
         values = {row: _named(_means(one, labels, known), known == wanted) for row, one in slopes.items()}
         names = self._evidence.class_names
         shown = names[wanted] if names else str(wanted)
-        found = self._metric(replace(REMOVED_CLASS, note=f"Class: {shown}; by chance: {1 / len(known):.3f}."), values)
+        found = self._leak(replace(REMOVED_CLASS, note=f"Class: {shown}; by chance: {1 / len(known):.3f}."), values)
         exact = {row: clopper_pearson.interval(float(one.sum()), len(one)) for row, one in values.items()}
         control = exact.get("control")
         return replace(
@@ -255,7 +259,7 @@ class _Holder:
                 _means(forget, subjects["forget"], kinds["forget"]), _means(retain, subjects["retain"], kinds["retain"])
             )
 
-        return self._metric(REMOVED_SUBJECT, {row: share(*pair) for row, pair in both.items()})
+        return self._leak(REMOVED_SUBJECT, {row: share(*pair) for row, pair in both.items()})
 
     def reconstructed(self) -> tuple[Metric, Metric]:
         """Return how near forgotten examples are to their reconstruction, against test examples and by themselves."""
@@ -264,7 +268,7 @@ class _Holder:
         if not cosines:
             return compared, control_and_noop.missing(COSINE, NO_HEAD)
         means = {row: one.astype(np.float64).mean(axis=1) for row, one in cosines.items()}
-        return compared, self._metric(COSINE, means)
+        return compared, self._leak(COSINE, means)
 
 
 def barriers(losses: Singles) -> Values:

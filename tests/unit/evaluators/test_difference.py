@@ -34,6 +34,7 @@ def test_known_separations_are_found() -> None:
     assert value(found, "reconstruction_cosine") == pytest.approx(0.1, abs=0.01)
     assert value(found, "distance") == pytest.approx(0.3, abs=0.01)
     assert metric(found, "distance").noop == 0
+    assert metric(found, "removed_auc").position is None  # an untouched model gives nothing away
     assert metric(found, "distance").position == pytest.approx(0.3, abs=0.02)
     assert_well_formed(found)
 

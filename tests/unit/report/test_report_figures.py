@@ -10,6 +10,7 @@ from harness.evaluation import Interval, Metric
 from harness.report.document import Report
 from harness.report.page import render_page
 from harness.report.svg import difference_figures, recovery_figure
+from harness.report.svg.attack_figures import delta, taken_for
 from harness.report.svg.figure import Figure, Missing
 from harness.report.svg.figures import figures
 from harness.report.svg.model_plots import Bar, bars
@@ -227,6 +228,32 @@ def test_features_are_drawn_by_layer_from_input_to_output() -> None:
     assert "layer 2" not in figure.svg
     assert figure.svg.index("layer 1 (2)") < figure.svg.index("before the last layer")
     assert representation(evaluator("other", *metrics)) is None
+
+
+def test_the_bound_of_delta_is_drawn_against_epsilon_for_each_population() -> None:
+    arrays = {"epsilon": [0.0, 2.0, 4.0], "unlearned_delta": [0.9, 0.5, 0.0], "control_delta": [0.0, 0.0, 0.0]}
+    record = evaluator("joint").model_copy(update={"arrays": arrays})
+    figure = delta(record)
+    assert figure is not None
+    assert figure.kinds == ("unlearned", "control")
+    assert "0: 0.9, 2: 0.5, 4: 0" in figure.svg
+    assert delta(record.model_copy(update={"name": "other"})) is None
+    assert delta(record.model_copy(update={"arrays": {**arrays, "unlearned_delta": [0.5]}})) is None
+
+
+def test_classes_are_drawn_by_name_from_the_most_probable_of_the_control() -> None:
+    arrays = {
+        "remaining_classes": [0.0, 2.0, 7.0],
+        "remaining_per_class_unlearned": [0.2, 0.3, 0.5],
+        "remaining_per_class_control": [0.1, 0.7, 0.2],
+    }
+    record = evaluator("class_forgetting").model_copy(update={"arrays": arrays})
+    figure = taken_for(record, ["a < b", "gone", "cat"])
+    assert figure is not None
+    assert figure.kinds == ("unlearned", "control")
+    assert figure.svg.index(">cat<") < figure.svg.index(">class 7<") < figure.svg.index(">a &lt; b<")
+    assert taken_for(record.model_copy(update={"name": "other"}), []) is None
+    assert taken_for(record.model_copy(update={"arrays": {**arrays, "remaining_classes": [0.0]}}), []) is None
 
 
 def test_changes_of_weights_are_drawn_by_part_and_on_the_line() -> None:
