@@ -2,14 +2,14 @@
 
 Reference models are not trained: their weights and logits are random numbers, written where trained ones would be; all chunks
 share one file of weights. Then ``noop`` runs on N models of each population through the process runner, with all default
-evaluators. Ten times a second, the memory of the host, its workers and its evaluators is read from /proc and added up: their own
-(anonymous) and shared memory, not pages of mapped files, which the kernel drops when it needs the memory. Memory that an
-evaluator shares with the host that forked it counts once for each, so the sum is an upper bound. Guests are counted apart::
+evaluators. Ten times a second, the memory of the host, its workers and its evaluators is read from /proc and added up: anonymous
+and shared memory, not pages of mapped files, which the kernel drops when it needs the memory. A page that evaluators share with
+the host that forked them counts once (PSS); the sum in which it counts for each (RSS) is printed too. Guests are counted apart::
 
     python benchmarks/host_memory.py                                   # 46 MB a model, N = 4, 12 and 24; 3 GB of disk
     python benchmarks/host_memory.py --vocabulary 140000 --models 24   # 73 MB a model
     python benchmarks/host_memory.py --large                           # N = 32, 128 and 512; 5,000 examples each in the
-                                                                       # forget and test set, 10 classes; 45 GB of disk
+                                                                       # forget and test set, 10 classes; 45 GB of disk, hours
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -61,8 +62,8 @@ def write_task(folder: Path, options: argparse.Namespace) -> None:
     (folder / "task.yaml").write_text(TASK.format(**sizes, validation=VALIDATION, chunk=CHUNK))
 
 
-def fill(folder: Path, models: int) -> int:
-    """Put random populations into the cache; return the bytes of one model's weights."""
+def fill(folder: Path, sizes: Sequence[int]) -> int:
+    """Put random populations of these sizes into the cache; return the bytes of one model's weights."""
     task = load_task(folder / "task.yaml")
     data = task.load()
     references = References(task, data, cache=Cache("references", folder / "unlearning-harness"))
@@ -78,10 +79,19 @@ def fill(folder: Path, models: int) -> int:
         draw = partial(random.standard_normal, dtype=np.float32)
         write_tensors(to / LOGITS, {name: draw((count, n, data.n_classes)) for name, n in shapes.items()})
 
-    for role in ROLES:
-        for chunk in references.chunks(role, models):
+    for chunk in (one for role in ROLES for models in sizes for one in references.chunks(role, models)):
+        if not references.is_held(chunk):
             references.cache.get_or_build(chunk.inputs, partial(write, chunk.models))
     return sum(array.nbytes for array in state.values())
+
+
+def proportional_kib(process: int) -> int:
+    """Return a process's memory without files, in which a page of k processes counts 1 / k; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
 
 
 def peaks_mib(folder: Path, models: int) -> dict[str, float]:
@@ -95,7 +105,9 @@ def peaks_mib(folder: Path, models: int) -> dict[str, float]:
             for process in descendants(run.pid):
                 part, size = memory(process) or ("", 0)
                 used["main" if process == run.pid else part] += size / 2**20
-            used["total"] = sum(size for part, size in used.items() if part != "guest")
+                if part != "guest":
+                    used["total"] += proportional_kib(process) / 2**10
+            used["RSS"] = sum(size for part, size in used.items() if part not in ("guest", "total"))
             peaks |= {part: max(peaks[part], size) for part, size in used.items()}
             time.sleep(0.1)
     if run.returncode:
@@ -117,14 +129,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_task(folder, options)
-        size = fill(folder, max(options.models)) / 2**20
+        size = fill(folder, options.models) / 2**20
         print(f"{size:.0f} MiB a model; peaks in MiB")
         for models in options.models:
             began, peaks = time.monotonic(), peaks_mib(folder, models)
             print(
-                f"N = {models:3d}: {peaks['total']:5.0f} (main process {peaks['main']:.0f}, evaluators {peaks['host']:.0f}, "
-                f"workers {peaks['training worker']:.0f}), {peaks['total'] / (models * size):.2f} of the originals' weights; "
-                f"guests {peaks['guest']:.0f}; {time.monotonic() - began:.0f} s",
+                f"N = {models:3d}: {peaks['total']:5.0f}, {peaks['total'] / (models * size):.2f} of the originals' weights "
+                f"(RSS {peaks['RSS']:.0f}; main process {peaks['main']:.0f}, evaluators {peaks['host']:.0f}, "
+                f"workers {peaks['training worker']:.0f}); guests {peaks['guest']:.0f}; {time.monotonic() - began:.0f} s",
                 flush=True,
             )
 

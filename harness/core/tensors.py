@@ -80,22 +80,17 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def read_row(path: Path, row: int) -> dict[str, NDArray[Any]]:
-    """Return one row of each array of a safetensors file; the others are not read.
+    """Return one row of each array of a safetensors file, mapped into memory; writing to it does not change the file.
 
     Raises:
         TensorFileError: the file is damaged, has a type that NumPy lacks, or an array without this row.
         OSError: it cannot be read.
     """
-    header, start = _header(path)
     found = {}
-    with path.open("rb") as file:
-        for name, entry in header.items():
-            kind, shape = _kind(name, entry), tuple(entry["shape"])
-            if not shape or not 0 <= row < shape[0]:
-                raise TensorFileError(f"{name!r} has the shape {list(shape)} and no row {row}")
-            count = math.prod(shape[1:])
-            file.seek(start + entry["data_offsets"][0] + row * count * kind.itemsize)
-            found[name] = np.fromfile(file, kind, count).reshape(shape[1:])
+    for name, array in map_tensors(path).items():
+        if not array.shape or not 0 <= row < len(array):
+            raise TensorFileError(f"{name!r} has the shape {list(array.shape)} and no row {row}")
+        found[name] = array[row, ...]
     return found
 
 

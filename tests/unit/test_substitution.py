@@ -79,7 +79,7 @@ def test_stored_logits_are_read_one_model_at_a_time_and_once() -> None:
         return UNLEARNED[index]
 
     stored = Stored(list(UNLEARNED), of)
-    found = make_evidence(DATA, POPULATIONS, OUTCOMES, stored, LIMIT, 0, failed_as="noop")  # type: ignore[arg-type]
+    found = make_evidence(DATA, POPULATIONS, OUTCOMES, stored, LIMIT, 0, failed_as="noop")
 
     assert (read, len(stored), list(stored), 1 in stored) == ([0, 2], 2, [0, 2], False)
     assert digest(found) == digest(evidence())

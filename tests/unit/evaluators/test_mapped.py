@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness_evaluators.common import mapped
 
@@ -21,7 +23,7 @@ def limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 
 @pytest.mark.parametrize("values", [VALUES, VALUES.T, VALUES.astype(np.float32), VALUES[0]], ids=str)
-def test_copies_have_the_numbers_and_the_order_in_memory(values: mapped.NDArray[np.float64]) -> None:
+def test_copies_have_the_numbers_and_the_order_in_memory(values: NDArray[np.float64]) -> None:
     for found in (mapped.copied(values), mapped.kept(values), mapped.joined([values, values])[: len(values)]):
         np.testing.assert_array_equal(found, values)
         assert (found.dtype, found.strides[0] < found.strides[-1]) == (
@@ -50,7 +52,7 @@ def test_a_disk_without_room_leaves_memory(monkeypatch: pytest.MonkeyPatch) -> N
     def full(*_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(mapped.os, "posix_fallocate", full)
+    monkeypatch.setattr(os, "posix_fallocate", full)
 
     np.testing.assert_array_equal(mapped.copied(VALUES), VALUES)
 
