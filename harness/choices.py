@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+Engine = Literal["local", "ray"]
 Isolation = Literal["run", "model"]
 FailedAs = Literal["missing", "noop"]
 Design = Literal["per-original", "one-original"]

@@ -112,6 +112,12 @@ class RunnerRefusedError(HarnessError):
     exit_code = 34
 
 
+class ClusterError(HarnessError):
+    """No cluster answers, it would accept anybody's code, or none of its nodes can work for the run; the message says why."""
+
+    exit_code = 36
+
+
 class OutputUnwritableError(HarnessError):
     """The run folder cannot be created or written."""
 

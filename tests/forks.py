@@ -335,9 +335,14 @@ def _serve(place: str, descriptor: int) -> None:
     for found in pkgutil.walk_packages(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
         import_module(found.name)
     from harness.report.page import _environment
+    from harness.report.svg.glossary_pictures import PICTURES, picture_of
+    from harness.report.writing import _validator
 
     for template in _environment().list_templates(["j2"]):
         _environment().get_template(template)
+    for anchor in PICTURES:
+        picture_of(anchor)
+    _validator()
     use(place)
     for module, name, value in stand_in():
         setattr(module, name, value)

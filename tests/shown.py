@@ -44,6 +44,7 @@ CONTAINERS = (
     "runs submissions in a container for each model; tests/docker and tests/unit/leaderboard run these commands"
 )
 MLFLOW = "needs MLflow and the exporter: tests/functional/test_mlflow_exporter.py runs them where they are"
+CLUSTER = "needs several machines: tests/functional/test_ray.py runs these commands on a cluster of two nodes"
 NOT_CARRIED_OUT = {
     ("CONTRIBUTING.md", ""): WORK_ON_THE_PROJECT,
     ("docs/contributing.md", ""): WORK_ON_THE_PROJECT,
@@ -55,6 +56,7 @@ NOT_CARRIED_OUT = {
     ("docs/reference/torch-versions.md", "tox"): INDEX,
     ("docs/reference/unlearners.md", "harness run"): PACKAGE,
     ("docs/how-to/export-to-mlflow.md", ""): MLFLOW,
+    ("docs/how-to/use-several-machines.md", ""): CLUSTER,
 }
 """(page, how a command begins) -> why the suite does not carry it out. Its options are checked all the same."""
 

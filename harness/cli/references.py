@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from harness.cli.cluster import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +26,30 @@ def references_group() -> None:
 @click.argument("task")
 @click.option("--models", type=click.IntRange(1, 10_000), help="Models per population.  [default: the task's]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu or cuda.  [default: cuda if available]")
-def build_command(task: str, models: int | None, device: str | None) -> None:
-    """Train and cache the populations of TASK; of a stream, those of every request."""
+@engine_options
+def build_command(
+    task: str, models: int | None, device: str | None, engine: str, address: str | None, insecure_cluster: bool
+) -> None:
+    """Train and cache the populations of TASK; of a stream, those of every request.
+
+    With --engine ray, chunks are trained on the nodes of a cluster, and stored in this machine's cache.
+    """
+    from harness.cli.cluster import check_engine
     from harness.core.cache import take_rebuilt
     from harness.core.progress_bars import RichProgress
     from harness.tasks.twins import find_twins, twin_warnings
 
     whole, lines = _references(task, device), []
     data = whole.data
-    with RichProgress() as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(RichProgress())
         for text in twin_warnings(find_twins(data), data.sizes()):
             progress.notice(text)
+        if check_engine(engine, address, insecure_cluster):
+            from harness.runs.engines import cluster_engine
+
+            cluster = stack.enter_context(cluster_engine(address, progress, insecure=insecure_cluster))
+            whole.trainers = cluster.trainers
         for references in _requests(whole) if whole.task.deletions else [whole]:
             populations = references.populations(models or references.task.models, progress)
             for text in take_rebuilt():
@@ -150,7 +166,7 @@ def _requests(whole: References) -> Iterator[References]:
 
     for number in range(1, whole.task.deletions + 1):
         task = request_task(whole.task, Request(number, whole.task.deletions))
-        yield References(task, load_data(task), device=whole.device)
+        yield References(task, load_data(task), device=whole.device, trainers=whole.trainers)
 
 
 def _no_stream(references: References) -> References:

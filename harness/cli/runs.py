@@ -153,6 +153,7 @@ def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> 
     SPLIT.labels                    (n,)       classes from 0; required beside logits
     SPLIT.ids, .subjects, .true_labels  (n,)   optional
     class_names, unlearned_from, design, seed  optional
+    forget.twins.SPLIT, validation.never_trained, altered  optional
     POPULATION.forget.logits.QUERY  (N, n, C)  optional: on changed inputs
 
     Only unlearned and retrained models on the forget set are required; 32 or more models of each are advised. The report is

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.cluster import engine_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,14 +25,18 @@ runner_option = click.option(
 @click.command("doctor", short_help="Check this machine's prerequisites.")
 @runner_option
 @click.option("--attack", is_flag=True, help="Also run hostile plugins in the sandbox; takes minutes.")
-def doctor_command(runner: str, attack: bool) -> None:
+@engine_options
+def doctor_command(runner: str, attack: bool, engine: str, address: str | None, insecure_cluster: bool) -> None:
     """Check this machine's prerequisites and print advice for each problem.
 
     With --attack, also run plugins that try to break the sandbox, each in its own containers with tight limits, and report
     which of the sandbox's promises hold on this engine.
 
+    With --engine ray, also check every node of the cluster: versions, kind, cores, priority, and what to do.
+
     Exits with 4 if a check fails or an attack succeeds; warnings do not count.
     """
+    from harness.cli.cluster import check_engine
     from harness.core.printing import console
     from harness.doctor.diagnosis import diagnose, print_checks
     from harness.runners.registry import load_runner
@@ -40,6 +46,12 @@ def doctor_command(runner: str, attack: bool) -> None:
         _refuse_attack(provider)
     checks = diagnose(provider=provider)
     print_checks(checks, target)
+    if check_engine(engine, address, insecure_cluster):
+        from harness.doctor.nodes import node_checks
+
+        nodes = node_checks(address, insecure=insecure_cluster)
+        print_checks(nodes, target)
+        checks += nodes
     if attack:
         found = _attacked(provider)
         print_checks(found, target)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.core import hardware
+from harness.core import gpu, hardware
 from harness.core.cache import ENVIRONMENT_VARIABLE, cache_root
 from harness.core.files import free_mib
 from harness.doctor.checks import Check, CheckStatus, guarded
@@ -208,14 +208,17 @@ def blas_kernels() -> list[str]:
 
 
 def _gpu() -> Iterator[Check]:
-    names = hardware.gpu_names()
+    names, found = hardware.gpu_names(), gpu.findings(gpu.read())
     if names:
         yield Check("GPU", "ok", ", ".join(names))
-    elif Path("/dev/nvidiactl").exists():
-        detail = "an NVIDIA device exists, but torch cannot use it"
-        yield Check("GPU", "warn", detail, "Install a CUDA build of torch that supports the driver (see `nvidia-smi`).")
-    else:
+    elif not found and Path("/dev/nvidiactl").exists():
+        yield Check(
+            "GPU", "warn", "an NVIDIA device exists, but nvidia-smi lists none", "Check the driver: run `nvidia-smi`."
+        )
+    elif not found:
         yield Check("GPU", "ok", "none; models are trained and scored on the CPU")
+    for one in found:
+        yield Check("GPU", "warn", one.detail, one.advice)
 
 
 def _datasets() -> Iterator[Check]:

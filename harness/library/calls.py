@@ -19,7 +19,7 @@ from .result import RunReport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.choices import Adapter, FailedAs, Isolation
+    from harness.choices import Adapter, Engine, FailedAs, Isolation
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
@@ -52,6 +52,10 @@ def run(
     base: str | None = None,
     cpus: int | None = None,
     memory_mib: int = 8192,
+    engine: Engine = "local",
+    address: str | None = None,
+    mixed_nodes: bool = False,
+    insecure_cluster: bool = False,
     keep_weights: bool = False,
     keep_going: bool = False,
     force: bool = False,
@@ -92,6 +96,10 @@ def run(
         base: base image; None to choose automatically.
         cpus: cores of a guest; None for all that this process may use, divided evenly among workers.
         memory_mib: of a guest, MiB.
+        engine: "local" works on this machine, "ray" on the nodes of a Ray cluster, each with as many ``workers``.
+        address: "HOST:PORT" of the cluster's head; None for $RAY_ADDRESS, or that of this machine.
+        mixed_nodes: use nodes of all kinds, not of the commonest alone; needs a limit that is not measured.
+        insecure_cluster: accept a cluster without token authentication, on which anybody who reaches it can run code.
         keep_weights: keep every model's unlearned weights in the run folder.
         keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
         force: replace the run that ``output`` contains.

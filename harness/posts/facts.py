@@ -46,13 +46,13 @@ class NodeFacts:
         return key_of({"kind": told})[:8]
 
 
-def describe() -> NodeFacts:
-    """Return the facts of this process's machine."""
+def describe(cores: int | None = None) -> NodeFacts:
+    """Return the facts of this process's machine, of which a post may use so many cores; None for all that are usable."""
     import torch
 
     return NodeFacts(
         cpu_model=hardware.cpu_model(),
-        cores=hardware.available_cores(),
+        cores=cores or hardware.available_cores(),
         memory_mib=hardware.memory_mib(),
         gpus=hardware.gpu_names(),
         python=platform.python_version(),

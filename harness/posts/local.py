@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.core.hardware import cpu_model
 from harness.core.outcomes import ModelOutcome, Status
+from harness.core.pressure import Rest
 from harness.posts.post import Method, Unlearned, UnlearnTask
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet, pinned
@@ -91,6 +92,10 @@ class LocalPost:
     def cores(self, seat: int) -> tuple[int, ...] | None:
         """Return the cores to which a seat's thread is pinned; None if there is only one seat."""
         return self._bench.core_sets[seat].cores if self.seats > 1 else None
+
+    def rest(self) -> Rest:
+        """Return what tells whether the machine is idle."""
+        return Rest()
 
     def equipment(self, method: Method) -> Equipment:
         """Return what a method runs with."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core import pressure
+from harness.core.hardware import usable_cores
 from harness.core.locks import HeldError, locked
+from harness.errors import CacheError
 from harness.posts.facts import NodeFacts, describe
 from harness.posts.files import PIECE_BYTES, Files
 from harness.posts.local import LocalPost
 from harness.posts.post import Method, Unlearned, UnlearnTask
 from harness.references.probe_jobs import ProbeJob
 from harness.references.worker_pool import Job, Workers
+
+OpenPost = Callable[[Any, Mapping[str, Path], Sequence[int]], LocalPost]
+"""Makes a post from an order, the places of files that it reads, and the cores that it may use."""
 
 
 class NodeBusyError(Exception):
@@ -40,19 +45,26 @@ class Seated:
 class Node:
     """The machine of a remote post. Methods are called by name, from several threads, by the program that decides.
 
+    It holds a lock on each of its cores, so that no two posts of one machine measure on the same, not even one that outlived its
+    run.
+
     Args:
-        name: of the node, for messages and its lock.
-        folder: of its lock; default: the machine's temporary folder.
+        cores: number of cores that it may use, of those that are usable; None for all.
+
+    Raises:
+        NodeBusyError: another post holds one of the cores.
     """
 
-    def __init__(self, name: str, folder: str | None = None) -> None:
-        self._name = name
+    def __init__(self, cores: int | None = None) -> None:
+        self._cores = usable_cores()[:cores]
         self._held = ExitStack()
-        lock = Path(folder or tempfile.gettempdir()) / f"harness-post-{name}.lock"
-        try:
-            self._held.enter_context(locked(lock, wait=False))
-        except HeldError:
-            raise NodeBusyError(f"another post holds {lock} on {name}") from None
+        for core in self._cores:
+            lock = Path(tempfile.gettempdir()) / f"harness-core-{core}.lock"
+            try:
+                self._held.enter_context(locked(lock, wait=False))
+            except HeldError:
+                self._held.close()
+                raise NodeBusyError(f"another post uses core {core} of this machine, see {lock}") from None
         self._files = Files()
         self._workers = Workers()
         self._post: LocalPost | None = None
@@ -60,7 +72,7 @@ class Node:
 
     def describe(self) -> NodeFacts:
         """Return the facts of this machine."""
-        return describe()
+        return describe(len(self._cores))
 
     def has(self, digest: str, path: str) -> bool:
         """Return True if the content of a file is here."""
@@ -70,9 +82,15 @@ class Node:
         """Take a piece of a file."""
         self._files.put(digest, name, data, last=last)
 
-    def sit(self, open_post: Callable[[Any], LocalPost], order: Any) -> Seated:
-        """Prepare to unlearn the models of a run: data, runner, seats."""
-        self._post = open_post(order)
+    def sit(self, open_post: OpenPost, order: Any, files: Mapping[str, str]) -> Seated:
+        """Prepare to unlearn the models of a run: data, runner, seats.
+
+        Args:
+            open_post: makes the post.
+            order: its argument.
+            files: path on the program's machine -> digest of each file that it reads.
+        """
+        self._post = open_post(order, {path: self._files.path(digest) for path, digest in files.items()}, self._cores)
         return Seated(self._post.seats, self._post.cpu_model)
 
     def unlearn(self, seat: int, task: UnlearnTask, journal: str | None) -> Unlearned:
@@ -90,6 +108,10 @@ class Node:
         if self._post is not None:
             self._post.shut(method, seat)
 
+    def apply(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns here."""
+        return function(*arguments)
+
     def lately(self) -> float | None:
         """Return the CPU pressure of this machine over the last 10 s."""
         return pressure.lately()
@@ -105,7 +127,14 @@ class Node:
             number: of the job, to ask for its progress and its files.
             job: its paths are those of the program's machine.
             files: path -> digest of each.
+
+        Raises:
+            CacheError: it failed; or the code of the task's own network is not on this machine.
         """
+        if job.site is not None and not Path(job.site).is_dir():
+            raise CacheError(
+                f"The task's own network is at {job.site}, which this machine does not have. Give all nodes one cache folder."
+            )
         folder = Path(tempfile.mkdtemp(prefix="harness-job-"))
         self._work[number] = (folder, 0, 1)
 
@@ -115,7 +144,11 @@ class Node:
         here = {path: str(self._files.path(digest)) for path, digest in files.items()}
         job = replace(job, data_file=here[job.data_file])
         if isinstance(job, ProbeJob):
-            job = replace(job, weights=[here[path] for path in job.weights])
+            job = replace(
+                job,
+                weights=[here[path] for path in job.weights],
+                originals=[(here[path], row) for path, row in job.originals],
+            )
         self._workers.work(folder, job, on_step)
         return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.outcomes import ModelOutcome
+from harness.core.pressure import Rest
 from harness.evaluation import Clock
 from harness.runners.session.weights import State
 
@@ -101,6 +102,9 @@ class Post(Protocol):
     @property
     def lost(self) -> bool:
         """Return True once it did not answer; it gets no more work."""
+
+    def rest(self) -> Rest:
+        """Return what tells whether the machine is idle."""
 
     def cores(self, seat: int) -> tuple[int, ...] | None:
         """Return the cores of this process's machine to which a seat is pinned; None for none."""

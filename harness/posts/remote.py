@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.pressure import Rest
 from harness.posts.files import send
-from harness.posts.local import LocalPost
-from harness.posts.node import Seated
+from harness.posts.node import OpenPost, Seated
 from harness.posts.post import Method, PostLostError, Unlearned, UnlearnTask
 from harness.references.probe_jobs import ProbeJob
 from harness.references.worker_pool import Job, OnStep
@@ -106,9 +105,10 @@ class RemotePost:
             lambda: self.ask(CONTROL_S, "lately"), lambda seconds: self.ask(seconds + CONTROL_S, "over", seconds)
         )
 
-    def sit(self, open_post: Callable[[Any], LocalPost], order: Any, patience_s: float) -> None:
-        """Prepare to unlearn the models of a run."""
-        ready: Seated = self.ask(patience_s, "sit", open_post, order)
+    def sit(self, open_post: OpenPost, order: Any, files: Sequence[Path], patience_s: float) -> None:
+        """Prepare to unlearn the models of a run; see :meth:`harness.posts.node.Node.sit`."""
+        sent = {str(path): self._send(path) for path in files}
+        ready: Seated = self.ask(patience_s, "sit", open_post, order, sent)
         self.seats, self.cpu_model = ready.seats, ready.cpu_model
 
     def unlearn(self, seat: int, task: UnlearnTask) -> Unlearned:
@@ -133,8 +133,8 @@ class RemotePost:
             CacheError: the work failed there.
         """
         number = next(self._numbers)
-        paths = [job.data_file, *(job.weights if isinstance(job, ProbeJob) else [])]
-        files = {path: self._send(Path(path)) for path in paths}
+        more = [*job.weights, *(path for path, _ in job.originals)] if isinstance(job, ProbeJob) else []
+        files = {path: self._send(Path(path)) for path in (job.data_file, *more)}
         last, since = (0, 1), time.monotonic()
         ticket = self._call("work", number, job, files)
         while True:

@@ -76,6 +76,11 @@ class DockerRunner:
         self._effective: Mapping[str, Any] | None = None
 
     @property
+    def image(self) -> PluginImage:
+        """Return the image that its containers have."""
+        return self._image
+
+    @property
     def facts(self) -> RunnerFacts:
         """Return the report's facts; ``effective`` is known once a guest has started."""
         gpu = self._gpu

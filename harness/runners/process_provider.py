@@ -38,13 +38,13 @@ class ProcessProvider:
                 f"--torch {request.torch} is not available to `--runner process`, which uses the installed torch {installed}. "
                 "Pass `--runner docker`, or leave out --torch."
             )
-        _device(request)
+        device_of(request)
 
     def open(self, request: RunnerRequest) -> RunnerFactory:
         """Remove orphaned folders of guests and return the factory."""
         self.check(request)
         reap_guest_folders()
-        device = _device(request)
+        device = device_of(request)
 
         def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
             with request.progress.step(f"preparing {plugin}", None) as step:
@@ -68,7 +68,7 @@ class ProcessProvider:
             remove_folder(folder)
 
 
-def _device(request: RunnerRequest) -> str:
+def device_of(request: RunnerRequest) -> str:
     """Return the device of the guests; raise GpuUnavailableError if GPUs were requested and there are none."""
     device = "cpu" if request.gpus == "none" else "cuda"
     if device == "cuda" and not hardware.gpu_names():

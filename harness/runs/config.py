@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from harness.choices import Adapter, Clock, Design, FailedAs, Isolation
+from harness.choices import Adapter, Clock, Design, Engine, FailedAs, Isolation
 from harness.core.bounds import NumberError, Real, Whole, check_json
 from harness.core.reading import foreign
 from harness.errors import UsageError
@@ -116,6 +116,13 @@ class RunConfig:
     memory_mib: Annotated[  # torch alone needs the least
         int, Option("Memory of a sandbox, MiB.", flag="--memory", bounds=Whole(256, 2**24))
     ] = 8192
+    engine: Annotated[Engine, Option("Work on this machine, or on the nodes of a Ray cluster.")] = "local"
+    address: Annotated[
+        str | None,
+        Option("Head of the Ray cluster.", shown="$RAY_ADDRESS, or that of this machine", metavar="HOST:PORT"),
+    ] = None
+    mixed_nodes: Annotated[bool, Option("Use nodes of all kinds, not of the commonest alone.")] = False
+    insecure_cluster: Annotated[bool, Option("Accept a cluster without token authentication.")] = False
     keep_weights: Annotated[bool, Option("Keep every unlearned model's weights in the run folder.")] = False
     tags: Annotated[
         tuple[str, ...], Option("A tag to find the run by, see `harness ls`; may be repeated.", flag="--tag")
@@ -156,6 +163,14 @@ class RunConfig:
         ):
             if value not in get_args(known):
                 raise UsageError(f"--{option} must be one of {', '.join(get_args(known))}, not {value!r}.")
+        if self.engine == "local" and (self.address or self.mixed_nodes or self.insecure_cluster):
+            raise UsageError("--address, --mixed-nodes and --insecure-cluster are for `--engine ray`.")
+        if self.engine == "ray" and self.debug:
+            raise UsageError("--pdb debugs on this terminal; leave --engine out.")
+        if self.mixed_nodes and self.time_limit_s is None and self.clock != "steps":
+            raise UsageError(
+                "--mixed-nodes needs --time-limit or --clock steps: a limit measured on one kind of node is none for another."
+            )
         if self.debug and self.workers > 1:
             raise UsageError("--pdb debugs one model at a time; leave --workers out.")
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from harness.errors import (
 from harness.evaluation import Evidence
 from harness.plugins.discovery import BrokenPlugin, LoadedEvaluator, choose_evaluators, find_task, library_versions
 from harness.posts.dispatch import Crew
-from harness.posts.local import Equipment, LocalPost
+from harness.posts.local import Equipment
 from harness.posts.post import Method
 from harness.probes.probe import Probe
 from harness.references.identity import device_kind, training_code_digest
@@ -42,6 +42,7 @@ from harness.runners.cores import CoreSet
 from harness.runs.assemble import assemble, left_out, run_evidence
 from harness.runs.budget import Limit
 from harness.runs.config import RunConfig
+from harness.runs.engines import Engine, engine_of
 from harness.runs.evaluators import evaluate, limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
@@ -57,7 +58,7 @@ from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.worst_examples import Pictures, examples_record
-from harness.tasks.task import Task
+from harness.tasks.task import Request, Task
 from harness.tasks.twins import find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
 
@@ -206,7 +207,10 @@ def _check(config: RunConfig, progress: Progress, task: Task, *, begun: bool) ->
         task: of the run.
         begun: the run is resumed, so that missing evaluators are ignored.
     """
-    core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
+    if config.engine == "local":
+        core_sets = plan_core_sets(config, hardware.usable_cores(), hardware.memory_mib(), gpus_to_share(config))
+    else:
+        core_sets = (CoreSet(),) * config.workers  # each node plans its own
     limit_in_force_s()
     evaluators, broken = choose_evaluators(names_of_run(config, task), without_missing=begun)
     probes = probes_for(evaluators)
@@ -227,25 +231,30 @@ def _stoppable(
     try:
         with store.held():
             store.write_run(begun)
-            return _Job(plan, store, dict(begun), progress).finish()
+            with engine_of(plan.config, progress) as engine:
+                return _Job(plan, store, dict(begun), progress, engine).finish()
     except KeyboardInterrupt:
-        raise InterruptedRunError(f"Stopped. {_how_to_go_on(store, new=new)}") from None
+        raise InterruptedRunError(f"Stopped. {_how_to_go_on(store, plan.task.request, new=new)}") from None
     except (SandboxError, NoSpaceError) as error:
-        raise type(error)(f"{error}\n{_how_to_go_on(store, new=new)}") from error
+        raise type(error)(f"{error}\n{_how_to_go_on(store, plan.task.request, new=new)}") from error
 
 
-def _how_to_go_on(store: RunStore, *, new: bool) -> str:
-    if new and not store.begun():
+def _how_to_go_on(store: RunStore, request: Request | None, *, new: bool) -> str:
+    if new and not store.begun() and (request is None or request.number == 1):
         return (
             "No model was begun, so no run folder is left; trained reference models are cached. Run the command again."
         )
-    return f"Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
+    folder = store.folder if request is None else store.folder.parent  # a request alone is not the whole stream
+    return f"Finished models are stored in {folder}; continue with: harness resume {folder}"
 
 
 class _Job:
     """A run in progress: its phases in order."""
 
-    def __init__(self, plan: RunInputs, store: RunStore, begun: dict[str, Any], progress: Progress) -> None:
+    def __init__(
+        self, plan: RunInputs, store: RunStore, begun: dict[str, Any], progress: Progress, engine: Engine
+    ) -> None:
+        self.engine = engine
         self.plan, self.store, self.begun, self.progress = plan, store, begun, progress
         self.config, self.task = plan.config, plan.task
         self.models = plan.config.models or plan.task.models
@@ -263,7 +272,17 @@ class _Job:
         """Run the remaining phases and write the report."""
         with self._phase("prepare"):
             runners, run_id = self.plan.runners, self.begun["run_id"]
-            found = prepare(self.config, self.task, runners, run_id, self.progress, self.plan.core_sets)
+            engine = self.engine
+            found = prepare(
+                self.config,
+                self.task,
+                runners,
+                run_id,
+                self.progress,
+                self.plan.core_sets,
+                engine.trainers,
+                engine.machine_cores,
+            )
             data, references = found.data, found.references
             twins = find_twins(data)
             doubled = twin_warnings(twins, data.sizes())
@@ -286,8 +305,8 @@ class _Job:
             history.add("train", work.training, spent() / plan.to_train)
         setup = UnlearningSetup.of(found, populations["original"], queries, probes=bool(self.plan.probes))
         with self._phase("budget") as spent:
-            post = LocalPost(setup, self._equipment(found))
-            crew, retrain_with = Crew([post]), partial(post.equipment, "retrain")
+            equip = self._equipment(found)
+            crew, retrain_with = self.engine.crew(setup, equip), partial(equip, "retrain")
             limit = self._limit(setup, retrain_with, crew)
         if limit.retrain_min_s is not None:
             history.add("retraining", work.retraining, limit.retrain_min_s)
@@ -334,8 +353,9 @@ class _Job:
                 self.progress.notice(text)
 
     def _equipment(self, found: Prepared) -> Callable[[Method], Equipment]:
-        """Return what prepares a method's runner; that of ``retrain`` only when it is needed."""
+        """Return what prepares a method's runner, once; that of ``retrain`` only when it is needed."""
 
+        @cache
         def equip(method: Method) -> Equipment:
             if method == "plugin":
                 return Equipment(found.runner, found.facts, self.config.options)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core import hardware
+from harness.core import gpu, hardware
 from harness.core.progress import Progress
+from harness.errors import GpuUnavailableError
 from harness.references.own_network import OwnNetwork
 from harness.references.populations import References
+from harness.references.worker_pool import Trainers, Workers
 from harness.runners.base import PluginFacts, Runner
 from harness.runners.cores import CoreSet
 from harness.runs.config import RunConfig
@@ -67,17 +70,30 @@ def prepare(
     run_id: str,
     progress: Progress,
     core_sets: tuple[CoreSet, ...] = (CoreSet(),),
+    trainers: Callable[[], Trainers] = Workers,
+    machine_cores: int | None = None,
 ) -> Prepared:
     """Load the task's data and prepare the plugin's runner; train the models that choose the forget set, if there are any.
+
+    Args:
+        config: the user's options.
+        task: of the run.
+        runners: makes runners.
+        run_id: for labels of containers.
+        progress: shows the steps.
+        core_sets: one per worker.
+        trainers: makes what trains reference models.
+        machine_cores: cores of the machine on which guests run; None for this one's.
 
     Raises:
         HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
+    check_gpu(config, gpu.read(), progress)
     own = OwnNetwork.of(task)  # before any data is loaded
     own = with_forget_set(own, host_device(config), progress)
-    references = load_references(config, own)
+    references = load_references(config, own, trainers)
     runner, facts = runners.runner_for(config.plugin)
-    cores = int(config.limits(hardware.available_cores()).cpus or 1)
+    cores = int(config.limits(machine_cores or hardware.available_cores()).cpus or 1)
     architecture = own.site(runners.python, runners.present)
     if not runner.pins:
         core_sets = unpinned(core_sets)
@@ -96,15 +112,28 @@ def prepare(
     )
 
 
+def check_gpu(config: RunConfig, facts: gpu.GpuFacts, progress: Progress) -> None:
+    """Tell what is wrong with the machine's cards, before anything is trained or timed.
+
+    Raises:
+        GpuUnavailableError: cards were asked for, or would be used, and cannot compute.
+    """
+    for one in gpu.findings(facts) if config.gpus != "none" else ():
+        text = f"{one.detail}. {one.advice}"
+        if one.kind == "kernels" or (one.serious and config.gpus != "auto"):
+            raise GpuUnavailableError(text)
+        progress.notice(f"{text} This run computes on the CPU." if one.serious else text)
+
+
 def host_device(config: RunConfig) -> str:
     """Return the host's device for training and logits, "cpu" or "cuda"."""
     return "cuda" if hardware.gpu_names() and config.gpus != "none" else "cpu"
 
 
-def load_references(config: RunConfig, own: OwnNetwork) -> References:
+def load_references(config: RunConfig, own: OwnNetwork, trainers: Callable[[], Trainers] = Workers) -> References:
     """Load a task's data and return its reference models, none of them trained yet.
 
     Raises:
         HarnessError: the task's data is invalid or unavailable.
     """
-    return References(own.task, load_data(own.task), device=host_device(config), own=own)
+    return References(own.task, load_data(own.task), device=host_device(config), own=own, trainers=trainers)

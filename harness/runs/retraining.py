@@ -56,6 +56,7 @@ def find_limit(setup: UnlearningSetup, retrain_with: Callable[[], Equipment], cr
             _timing_inputs(setup, retrain_with(), post),
             retrain,
             measurements,
+            rest=post.rest(),
             waits=waits(config),
             tell=progress.notice,
         )

@@ -9,6 +9,7 @@ from harness.core.outcomes import Evidence, ModelOutcome, Status
 from harness.core.progress import Progress
 from harness.errors import SandboxError
 from harness.posts.dispatch import MAX_NODES, Crew, Seat, share_out
+from harness.posts.drain import drained
 from harness.posts.post import UnlearnTask
 from harness.posts.queue import Queue
 from harness.runners.session.session import IMPORT_LIMIT_S
@@ -107,10 +108,11 @@ def unlearn_all(
             end(outcome)
             return False
 
-        try:
-            share_out(queue, crew, work, lose)
-        finally:
-            crew.shut("plugin")
+        with drained(queue, also_terminated=crew.arrivals is not None):
+            try:
+                share_out(queue, crew, work, lose)
+            finally:
+                crew.shut("plugin")
     ended |= finished
     return [ended[index] for index in sorted(ended)]
 

@@ -83,7 +83,7 @@ def _clear(folder: Path) -> None:
                 folder,
                 *(file.parent for file in folder.glob(f"*/{RUN}")),
             ):  # a matrix or a stream has runs below it
-                stack.enter_context(_held(place))
+                stack.enter_context(held_folder(place))
             for place in folder.iterdir():
                 if place.is_dir() and not place.is_symlink():
                     shutil.rmtree(place)
@@ -94,8 +94,8 @@ def _clear(folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder for a ``with`` block; see :meth:`RunStore.held`."""
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder for a ``with`` block; see :meth:`RunStore.held`. Partial files of killed writers stay."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder / LOCK, wait=False))
@@ -189,7 +189,7 @@ class RunStore:
             UsageError: if another process holds the lock.
             NoSpaceError, OutputUnwritableError: if the lock file cannot be created.
         """
-        with _held(self.folder):
+        with held_folder(self.folder):
             remove_partial_files(self.folder)
             yield
 

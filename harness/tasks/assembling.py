@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.core.keys import KeyTextError, key, shown
 from harness.core.reading import reason
 from harness.core.rows import Inputs, chunks
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.tasks import schema, splitting
+from harness.tasks import never_trained, schema, splitting
 from harness.tasks.datasets import corrupting
 from harness.tasks.deletions import deletion_numbers
 from harness.tasks.examples import Examples
@@ -86,8 +87,13 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
         std=std,
         vocabulary=vocabulary,
         never_trained=None
-        if asked is None
-        else splitting.never_trained(validation, asked.amount or 0, seed=asked.seed),
+        if asked is None or asked.noise is not None
+        else never_trained.held_out(validation, asked.amount or 0, seed=asked.seed),
+        altered=None
+        if asked is None or asked.noise is None
+        else functools.partial(
+            never_trained.altered_copies, amount=asked.amount or 0, noise=asked.noise, seed=asked.seed
+        ),
     )
 
 

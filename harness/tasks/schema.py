@@ -358,7 +358,9 @@ class SisaSection(Section):
 
 
 class NeverTrainedSection(SomeAmount):
-    """Held-out examples that methods are also asked to forget, though no model was trained on them."""
+    """Examples that methods are also asked to forget, though no model was trained on them: held out, or altered copies."""
+
+    noise: Annotated[float, Field(gt=0, le=100)] | None = None
 
 
 class BudgetSection(Section):
@@ -433,6 +435,10 @@ class TaskFile(Section):
             raise ValueError(
                 f"never_trained cannot be combined with {other}, which has a number for each example that methods are asked to "
                 f"forget; remove {other} or never_trained"
+            )
+        if self.never_trained is not None and self.never_trained.noise and inputs_of(self.dataset) == "tokens":
+            raise ValueError(
+                "never_trained.noise cannot be added to token ids; leave it out, for requests for validation examples"
             )
         return self
 

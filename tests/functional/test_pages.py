@@ -4,7 +4,8 @@
 ``keep-many-runs.md``, ``run-a-stream-of-requests.md``, ``score-outputs.md``, ``share-reference-models.md`` and
 ``write-an-evaluator.md`` are walked through: a block that begins with a comment of a path is a file, a block ``console`` is
 typed. What needs a library that cannot be imported is left out, with a warning. The commands of all other pages that no test
-of their own carries out are one session, on a small task.
+of their own carries out are one session, on a small task. A run that names no evaluator is scored by those of the verdict and
+of its table alone; ``test_running.py`` has a run with all of them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.program import TASK
 from tests.shown import BLOCK, ROOT, WALKED, commands
 
 TINY = "tiny.yaml"
+SCORED = "--evaluator accuracy --evaluator forgetting --evaluator lira"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
 ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
 """Pages whose Python reads what the session's commands have made."""
@@ -54,8 +56,9 @@ class Reader:
 
     def type(self, command: str) -> str:
         """Run a command and return its output; a run without a task of the page uses the small task."""
-        quick = f"harness run --task {self.home / TINY} --time-limit 60 --cpus 1 --evaluator accuracy --evaluator lira "
-        done = command if "--task" in command else command.replace("harness run ", quick)
+        small = "" if "--task" in command else f"--task {self.home / TINY} --time-limit 60 --cpus 1"
+        scored = "" if "--evaluator" in command else SCORED
+        done = command.replace("harness run ", f"harness run {small} {scored} ")
         printed = self.environment.run(done, self.folder)
         if moved := re.search(r"(?:^|&& )cd (\S+)$", command):
             self.folder /= moved[1]

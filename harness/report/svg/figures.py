@@ -6,6 +6,7 @@
 - If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
 - ``memory_<condition>`` metrics of ``durability`` are drawn by condition, over the band of the control.
 - ``refit_phi`` metrics of ``representation`` are drawn by layer.
+- ``distance`` metrics of ``difference`` are drawn by part, and ``<population>_on_line_<split>`` as lines.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.strata import STRATA
+from harness.report.svg.difference_figures import difference
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
@@ -103,7 +105,7 @@ def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
     """Return histograms of arrays not drawn elsewhere, and ROC curves of evaluators other than ``lira``."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
-    made += [recovery(record), representation(record)]
+    made += [recovery(record), representation(record), *difference(record)]
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
 

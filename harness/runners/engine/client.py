@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import docker
@@ -190,6 +191,23 @@ class Engine:
         if image is None:
             raise ImageBuildError(f"the engine ended the build of {tag} without an image: {last_lines(output)}")
         return image
+
+    def layers(self, reference: str) -> tuple[str, ...]:
+        """Return the digests of an image's layers, which are the same on every engine that has it, unlike its id."""
+        with _translated(f"looking up the image {reference}"), self._client() as client:
+            return tuple(map(str, client.images.get(reference).attrs["RootFS"]["Layers"]))
+
+    def save(self, reference: str, path: Path) -> None:
+        """Write an image with its name as an archive."""
+        told = _translated(f"saving the image {reference}")
+        with told, self._client(BUILD_TIMEOUT_S) as client, path.open("wb") as file:
+            file.writelines(client.images.get(reference).save(named=reference))
+
+    def load(self, path: Path) -> None:
+        """Load the images of an archive."""
+        told = _translated(f"loading the image archive {path}")
+        with told, self._client(BUILD_TIMEOUT_S) as client, path.open("rb") as file:
+            client.images.load(file)
 
     def remove_image(self, reference: str) -> None:
         """Remove an image, if it exists."""

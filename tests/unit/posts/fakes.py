@@ -43,7 +43,7 @@ class FakeNode:
         self.released = threading.Event()
         self.begun, self.after = threading.Event(), after
 
-    def sit(self, _open: Any, _order: Any) -> Seated:
+    def sit(self, *_: Any) -> Seated:
         return Seated(self.seats, "cpu")
 
     def unlearn(self, _seat: int, task: UnlearnTask, _journal: str | None) -> Unlearned:
@@ -113,7 +113,7 @@ def fake_post(
     """Return a seated post with a scripted node; it waits until that of ``after`` has begun a model."""
     node = FakeNode(name, seats, script, None if after is None else node_of(after).begun)
     post = RemotePost(name, ThreadLine(node), patience=patience)
-    post.sit(lambda _order: None, None, 10.0)  # type: ignore[arg-type,return-value]
+    post.sit(cast("Any", None), None, (), 10.0)
     return post
 
 

@@ -9,7 +9,7 @@ import pytest
 from harness.evaluation import Interval, Metric
 from harness.report.document import Report
 from harness.report.page import render_page
-from harness.report.svg import recovery_figure
+from harness.report.svg import difference_figures, recovery_figure
 from harness.report.svg.figure import Figure, Missing
 from harness.report.svg.figures import figures
 from harness.report.svg.model_plots import Bar, bars
@@ -227,3 +227,24 @@ def test_features_are_drawn_by_layer_from_input_to_output() -> None:
     assert "layer 2" not in figure.svg
     assert figure.svg.index("layer 1 (2)") < figure.svg.index("before the last layer")
     assert representation(evaluator("other", *metrics)) is None
+
+
+def test_changes_of_weights_are_drawn_by_part_and_on_the_line() -> None:
+    metrics = [
+        Metric(name, 0.4, "none", "", interval=Interval(0.3, 0.5), control=1.0, noop=0.0)
+        for name in ("distance", "distance_part_1_0", "distance_part_2_fc")
+    ]
+    mean = np.array([0.2, 0.9, 0.3])
+    arrays = {
+        f"{kind}_on_line_retain": np.array([mean, mean - 0.1, mean + 0.1]) * height
+        for kind, height in (("unlearned", 0.5), ("control", 1.0))
+    }
+    made = drawn(build_report(evaluators=(evaluator("difference", *metrics, **arrays),)))
+
+    by_part = made[difference_figures.BY_PART]
+    assert by_part.svg.index("part 1 (0)") < by_part.svg.index("part 2 (fc)")
+    on_line = made[difference_figures.ON_LINE["retain"]]
+    assert on_line.kinds == ("unlearned", "control")
+    assert "this plugin: 0: 0.1, 0.5: 0.45, 1: 0.15" in on_line.svg
+    assert difference_figures.ON_LINE["test"] not in made
+    assert difference_figures.difference(evaluator("other", *metrics, **arrays)) == []

@@ -375,3 +375,12 @@ def test_an_unknown_key_in_any_section_is_told_with_those_that_are_allowed(secti
 def test_values_that_nothing_can_hold_are_told(text: str) -> None:
     with pytest.raises(TaskInvalidError, match=r"finite|surrogate|not valid YAML"):
         task_from_text(GOOD.replace("name: mine", text), "here", Path())
+
+
+def test_an_evaluator_that_is_not_installed_is_a_fault_of_its_line() -> None:
+    text = "extends: faces\nname: judged\nevaluators:\n  - all\n  - durabilty\n"
+    with pytest.raises(TaskInvalidError) as caught:
+        task_from_text(text, "judged.yaml", Path())
+    assert "line 5: evaluators[1]: no evaluator 'durabilty' is installed; did you mean 'durability'?" in str(
+        caught.value
+    )
