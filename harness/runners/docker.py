@@ -25,8 +25,8 @@ from harness.runners.environment import guest_environment
 from harness.runners.images.listing import PluginImage
 
 ISOLATION = (
-    "container: no network, read-only root, user 10001 without capabilities or new privileges, {filter}, limits on memory "
-    "(no swap), processes, CPU, /tmp and /dev/shm; {kernel}"
+    "container: no network, read-only root, user 10001 without capabilities or new privileges, {filter}, {limits} "
+    "/tmp and /dev/shm; {kernel}"
 )
 SHARING_RUNTIMES = ("runc", "crun", "youki", "nvidia")
 """Name parts of OCI runtimes under which containers share the host's kernel."""
@@ -181,7 +181,11 @@ def isolation(info: EngineInfo, runtime: str | None) -> str:
     own = info.seccomp_profile.startswith("/")
     name = runtime or info.default_runtime
     shared = not name or any(part in name for part in SHARING_RUNTIMES)
+    limited = not (info.rootless and info.cgroup_version == "1")
     return ISOLATION.format(
+        limits="limits on memory (no swap), processes, CPU,"
+        if limited
+        else "no limit on memory, processes or CPU, limits on",
         filter="no seccomp filter from the engine" if unfiltered else f"{'own' if own else 'default'} seccomp filter",
         kernel="the kernel is shared with the host" if shared else f"the kernel is isolated by {name}",
     )

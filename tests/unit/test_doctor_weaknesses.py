@@ -7,6 +7,7 @@ import pytest
 
 from harness.doctor.docker import installed_toolkit
 from harness.doctor.weaknesses import RUNC_FLAWS, TOOLKIT_FLAWS, version_in, weaknesses
+from harness.runners.docker import isolation
 from harness.runners.engine.answers import engine_info
 from harness.runners.engine.types import EngineInfo
 
@@ -175,6 +176,7 @@ def test_rootless_podman_is_recognised_by_its_own_key_and_fails_on_control_group
 
     assert info.rootless
     assert [check.status for check in weaknesses(info) if check.name == "Docker limits"] == ["fail"]
+    assert "no limit on memory, processes or CPU" in isolation(info, None)
 
 
 def test_crun_fails_where_both_versions_of_control_groups_are_mounted(
