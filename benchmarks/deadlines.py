@@ -20,10 +20,11 @@ from contextlib import contextmanager
 
 from harness.core.hardware import available_cores
 from harness.core.outcomes import Status
+from harness.core.progress import SilentProgress
 from harness.doctor.attacks.attack import Attack, Finding
 from harness.doctor.attacks.catalogue import ATTACKS, run_all
 from harness.doctor.attacks.environment import AttackEnvironment, prepared
-from harness.runners.engine.client import Engine
+from harness.runners.registry import load_runner
 from harness.runners.session.time_limit import KILL_GRACE_S, WATCHDOG_GRACE_S
 
 PROMISE_S = 1.0
@@ -76,10 +77,12 @@ def main() -> None:
     """Measure, print, and say whether the promise was kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--runner", default="docker", help="as of harness run")
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
     attacks = [attack for attack in ATTACKS if Status.TIMEOUT in attack.expected]
     processes = BUSY_PER_CORE * available_cores()
-    with prepared(Engine.connect(), attacks) as environment:
+    with prepared(load_runner(arguments.runner), attacks, SilentProgress()) as environment:
         quiet_s = show("quiet", measure(environment, attacks, repeats))
         with load(processes):
             loaded_s = show(

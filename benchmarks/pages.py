@@ -13,6 +13,7 @@ from harness.plugins.discovery import library_versions
 
 DOCS = Path(__file__).parents[1] / "docs"
 LIBRARIES = ("unlearning-harness", "torch", "numpy", "scipy")
+NO_OTHERS = "no other evaluators, and no later versions of these"
 Cell = str | int | float | None
 
 
@@ -79,12 +80,13 @@ def made_with(command: str, evaluators: Iterable[tuple[str, str]], *more: str) -
         more: further facts.
     """
     machine, versions = hardware.describe(), library_versions()
+    made = ", ".join(f"{name} {version}" for name, version in evaluators)
     facts = (
         f"`python -m benchmarks.{command} --write`",
         f"{machine.cpu_model}, {machine.cores} cores",
         *more,
         ", ".join(f"{name} {versions[name]}" for name in LIBRARIES),
-        "evaluators " + ", ".join(f"{name} {version}" for name, version in evaluators),
+        *((f"evaluators {made}", NO_OTHERS) if made else ()),
     )
     return f"## Made with\n\n{listed(facts)}"
 

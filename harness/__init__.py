@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.library.frames import to_pandas
     from harness.library.result import RunReport
     from harness.library.several import check, compare, leaderboard
+    from harness.library.studies import load_study
 
 __all__ = [
     "HarnessError",
@@ -40,6 +41,7 @@ __all__ = [
     "leaderboard",
     "load_report",
     "load_reports",
+    "load_study",
     "outputs",
     "resume",
     "run",
@@ -57,6 +59,7 @@ _HOMES = {
     "leaderboard": "harness.library.several",
     "load_report": "harness.library.calls",
     "load_reports": "harness.library.calls",
+    "load_study": "harness.library.studies",
     "outputs": "harness.library.calls",
     "resume": "harness.library.calls",
     "run": "harness.library.calls",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-RunnerName = Literal["auto", "docker", "process"]
 Engine = Literal["local", "ray"]
 Isolation = Literal["run", "model"]
 FailedAs = Literal["missing", "noop"]

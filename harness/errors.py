@@ -82,6 +82,12 @@ class DatasetInvalidError(HarnessError):
     exit_code = 23
 
 
+class StudyInvalidError(HarnessError):
+    """A study has an invalid key or value, or was begun with another definition; the message names the line or what differs."""
+
+    exit_code = 25
+
+
 class DockerUnavailableError(HarnessError):
     """No Docker engine responds, or this user has no access to it."""
 

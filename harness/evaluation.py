@@ -104,6 +104,7 @@ class Evidence:
             splits without such examples are omitted.
         never_trained: which validation examples methods were also asked to forget, though no model was trained on them, shape
             (n_validation,), bool; empty if there are none.
+        altered: number of altered copies of retained examples that methods were also asked to forget.
         phi_only: True if of each model only phi is known (``harness score``). There are then two classes, and ``logits`` hold
             (phi, 0) for the true class, always 0, and all others: only what is computed from phi has its usual meaning.
     """
@@ -124,6 +125,7 @@ class Evidence:
     probes: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
     twins: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     never_trained: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    altered: int = 0
     unprobed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from harness.evaluation import EvaluatorInfo
     from harness.library.result import RunReport
+    from harness.runners.provider import RunnerProvider
     from harness.tasks.task import Task
 
 
@@ -56,4 +57,16 @@ def harness_run_finished(report: RunReport, run_dir: Path) -> str | None:
 
     An exception does not affect the run: its traceback is written to ``export-NAME.log`` in the run folder, the other exporters
     are still called, and the command exits with the code of :class:`harness.errors.ExportError`.
+    """
+
+
+@hookspec(firstresult=True)
+def harness_runner() -> RunnerProvider:  # type: ignore[empty-body]
+    """Return the provider of a runner; group ``harness.runners``.
+
+    The hook is called on the host when the user names the entry point with ``--runner NAME``, and by ``harness reap``. It returns
+    a :class:`harness.runners.provider.RunnerProvider` whose ``name`` is the entry point's. A runner is trusted code: it starts
+    the guests and must contain them. ``harness check-runner NAME`` tests a runner against its contract and, if it says that it
+    isolates, against all hostile plugins. An exception is reported with the distribution's name and version, and ends the
+    command.
     """

@@ -9,6 +9,7 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 # $mirror is not quoted on purpose: when it is empty, debootstrap takes its default.
 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$root" $mirror
+chmod 755 "$root" # made for its owner alone, and an engine may keep that mode
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 tar -C "$root" --one-file-system -c . | docker import --change 'LABEL harness=base' - "$tag"
 echo "made $tag; harness takes it where no other base image is named"

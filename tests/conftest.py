@@ -35,7 +35,12 @@ SHARING = {
         "tests/functional/test_view_browser",
         "tests/unit/report/test_report_browser",
     ),
-    "ground": ("tests/functional/test_faults", "tests/functional/test_interruption", "tests/functional/test_kills"),
+    "ground": (
+        "tests/functional/test_faults",
+        "tests/functional/test_interruption",
+        "tests/functional/test_kills",
+        "tests/functional/test_run_folder",
+    ),
 }
 """Files that go to one worker, for they use a fixture of the session that takes seconds."""
 

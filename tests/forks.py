@@ -60,8 +60,8 @@ SHELL = "harness_guest.shell"
 CODE = "-c"
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "TORCH", "LANG", "LC_")
 """Beginnings of the names of variables that Python and the libraries read once."""
-SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY")
-"""Those among them that a fork follows, or that the program sets itself, always alike."""
+SET_LATER = ("PYTHONPATH", "OMP_WAIT_POLICY", "TORCHINDUCTOR_CACHE_DIR")
+"""Those among them that a fork follows, or that the program or torch's optimisers set themselves, always alike."""
 PR_SET_THP_DISABLE = 41
 END_S = 20.0
 _address: str | None = None
@@ -335,9 +335,14 @@ def _serve(place: str, descriptor: int) -> None:
     for found in pkgutil.walk_packages(sys.modules["harness_evaluators"].__path__, "harness_evaluators."):
         import_module(found.name)
     from harness.report.page import _environment
+    from harness.report.svg.glossary_pictures import PICTURES, picture_of
+    from harness.report.writing import _validator
 
     for template in _environment().list_templates(["j2"]):
         _environment().get_template(template)
+    for anchor in PICTURES:
+        picture_of(anchor)
+    _validator()
     use(place)
     for module, name, value in stand_in():
         setattr(module, name, value)

@@ -24,6 +24,7 @@ WALKED = {
     "docs/how-to/bring-your-own-network.md": "tests/functional/test_pages.py",
     "docs/how-to/from-kaggle.md": "tests/functional/test_pages.py",
     "docs/how-to/run-a-stream-of-requests.md": "tests/functional/test_pages.py",
+    "docs/how-to/run-a-study.md": "tests/functional/test_pages.py",
     "docs/how-to/score-outputs.md": "tests/functional/test_pages.py",
     "docs/how-to/share-reference-models.md": "tests/functional/test_pages.py",
     "docs/how-to/define-a-task.md": "tests/functional/test_pages.py",

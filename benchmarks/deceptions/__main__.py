@@ -59,6 +59,7 @@ def _write(judgements: Sequence[Judgement], options: argparse.Namespace) -> None
     made_with = pages.made_with(
         f"deceptions --models {sizes} --draws {options.draws} --source {options.source} --metrics {options.metrics}",
         versions(judged),
+        f"last table: {blind_spots.made_with()}",
     )
     blind = blind_spots.table()
     text = page.text(judgements, found, blind, made_with, len(names()) - len(real.MAY_LOOK_GOOD))

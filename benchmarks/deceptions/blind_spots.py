@@ -91,6 +91,12 @@ def table(models: int = MODELS) -> Table:
     return Table("blind-spots", ("metric", "submission", "value", "control", "lira.auc", "its control"), rows)
 
 
+def made_with() -> str:
+    """Return the evaluators of the table with their versions."""
+    chosen = judging.evaluators(list(dict.fromkeys((*(case.evaluator for case in CASES), COMMON[0]))))
+    return ", ".join(f"{name} {version}" for name, version in judging.versions(chosen))
+
+
 def _answers(answers: Answers, world: World) -> Evidence:
     return judging.evidence_of(answers, world)
 

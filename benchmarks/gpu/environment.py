@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import platform
 import shutil
-import subprocess
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from benchmarks.gpu.proof import Given
 from benchmarks.gpu.sizes import DRY, FULL
-from harness.core import hardware
+from harness.core import gpu, hardware
 from harness.errors import GpuUnavailableError
 
 PROGRAMS = ("podman", "docker", "crun", "runc", "nvidia-smi", "nvidia-ctk")
-QUERY = "name,driver_version,memory.total,memory.used,utilization.gpu,mig.mode.current"
 
 
 def device_of(options: argparse.Namespace) -> str:
@@ -32,6 +31,7 @@ def found(given: Given) -> dict[str, Any]:
     Raises:
         GpuUnavailableError: torch cannot compute on the card; the message says what to do.
     """
+    known = gpu.read()
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -39,21 +39,20 @@ def found(given: Given) -> dict[str, Any]:
         "cores": hardware.available_cores(),
         "memory_mib": hardware.memory_mib(),
         "programs": {name: shutil.which(name) for name in PROGRAMS},
-        "nvidia_smi": _nvidia_smi(),
+        "cards": [asdict(card) for card in known.cards],
+        "findings": [one.detail for one in gpu.findings(known)],
     }
     given.keep(facts)
     if given.sizes.device == "cpu":
         return facts
-    if not torch.cuda.is_available():
-        raise GpuUnavailableError(
-            f"torch {torch.__version__} finds no GPU. Install a CUDA build of torch that the driver supports; nvidia-smi says: "
-            f"{facts['nvidia_smi'] or 'not there'}. Without a GPU: --dry-run."
-        )
-    major, minor = torch.cuda.get_device_capability()
+    if wrong := [one for one in gpu.findings(known) if one.serious]:
+        raise GpuUnavailableError(f"{wrong[0].detail}. {wrong[0].advice} Without a GPU: --dry-run.")
+    if known.capability is None:
+        raise GpuUnavailableError("There is no GPU; --dry-run tries the proof without one.")
     facts |= {
         "gpus": list(hardware.gpu_names()),
-        "capability": f"{major}.{minor}",
-        "built_for": torch.cuda.get_arch_list(),
+        "capability": "{}.{}".format(*known.capability),
+        "built_for": list(known.built_for),
         "memory_free_mib": torch.cuda.mem_get_info()[0] >> 20,
         "bfloat16": torch.cuda.is_bf16_supported(),
         "cudnn": torch.backends.cudnn.version(),
@@ -62,12 +61,3 @@ def found(given: Given) -> dict[str, Any]:
     sample = torch.ones(64, 64, device="cuda", dtype=torch.bfloat16)
     facts["kernels"] = bool((sample @ sample == 64).all())
     return facts
-
-
-def _nvidia_smi() -> list[str]:
-    command = ["nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader"]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return ended.stdout.splitlines()

@@ -112,7 +112,7 @@ def _container(facts: Mapping[str, Any]) -> str:
     return f"## In a container\n\n{seen}\n"
 
 
-MACHINE = ("gpus", "capability", "torch", "cuda", "cudnn", "cores", "nvidia_smi")
+MACHINE = ("gpus", "capability", "torch", "cuda", "cudnn", "cores", "cards", "findings")
 SECTIONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "environment": _environment,
     "speed": _speed,

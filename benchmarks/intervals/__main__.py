@@ -5,26 +5,34 @@
     python -m benchmarks.intervals            # more than a quarter of an hour of one core
     python -m benchmarks.intervals --quick    # less than a minute
     python -m benchmarks.intervals --write    # and docs/coverage.md, docs/coverage/*.csv
+    python -m benchmarks.intervals --write --keep    # the second table anew, the first one from docs/coverage/cells.csv
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import inspect
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 
 from scipy.stats import binomtest
 
 from benchmarks import pages
-from benchmarks.intervals import populations
+from benchmarks.intervals import alarms, perfect, populations
+from benchmarks.intervals.alarms import Alarms
 from benchmarks.intervals.populations import FORGOTTEN, KINDS, UNSEEN
 from benchmarks.intervals.study import METRICS, Cell, study
 from benchmarks.pages import Table, markdown
 
 DRAWS = {8: 40, 16: 40, 32: 16, 64: 3}
 """Draws of each state by size: larger models' populations take longer."""
+
+PERFECT = {8: 100, 16: 60, 32: 60, 64: 40}
+"""Draws of perfect unlearning by size, for the second table."""
 
 WANTED = 0.9, 0.99
 """The coverage that is aimed at."""
@@ -39,18 +47,68 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.draws:
         draws = {int(size): int(count) for size, _, count in (one.partition("=") for one in options.draws)}
     begin = time.monotonic()
-    cells: list[Cell] = []
+    cells = kept(options.docs) if options.keep else _cells(draws)
+    rows = summary(cells)
+    called: list[Alarms] = []
+    for size, count in ({16: 4} if options.quick else PERFECT).items():
+        print(f"{size} models, perfect unlearning", flush=True)
+        called += alarms.alarms(size, count)
+    tables = [_table("cells", Cell, cells), _table("coverage", Row, rows), _table("perfect", Alarms, called)]
+    print(*tables, by_metric(rows), alarms.text(called), f"{time.monotonic() - begin:.0f} s", sep="\n")
+    if options.write:
+        shown = f"intervals --draws {' '.join(f'{size}={count}' for size, count in draws.items())}"
+        facts = [f"first table kept from {kept_command(options.docs)}"] if options.keep else []
+        made_with = pages.made_with("intervals --keep" if options.keep else shown, _versions(), *facts)
+        pages.write(options.docs, "coverage", page(rows, called, made_with), tables)
+
+
+def _cells(draws: Mapping[int, int]) -> list[Cell]:
+    found: list[Cell] = []
     for size, count in draws.items():
         for kind in KINDS:
             print(f"{size} models, {kind.name}", flush=True)
-            cells += study(kind, size, count)
-    rows = summary(cells)
-    tables = [_table("cells", Cell, cells), _table("coverage", Row, rows)]
-    print(*tables, by_metric(rows), f"{time.monotonic() - begin:.0f} s", sep="\n")
-    if options.write:
-        command = f"intervals --draws {' '.join(f'{size}={count}' for size, count in draws.items())}"
-        evaluators = [(one.name, one.version) for one in (module.harness_evaluator() for module in METRICS)]
-        pages.write(options.docs, "coverage", page(rows, pages.made_with(command, evaluators)), tables)
+            found += study(kind, size, count)
+    return found
+
+
+def _versions() -> list[tuple[str, str]]:
+    return [
+        (one.name, one.version) for one in (module.harness_evaluator() for module in (*METRICS, *perfect.EVALUATORS))
+    ]
+
+
+def kept(docs: Path) -> list[Cell]:
+    """Return the cells of the page that was written last.
+
+    Raises:
+        SystemExit: an evaluator's version is another one now, so that its cells must be computed anew.
+    """
+    made = re.findall(r"^- evaluators (.*)$", (docs / "coverage.md").read_text(), re.MULTILINE)[-1].split(", ")
+    if other := [
+        f"{name} {version}" for name, version in _versions()[: len(METRICS)] if f"{name} {version}" not in made
+    ]:
+        raise SystemExit(f"{docs / 'coverage.md'} was not made with {', '.join(other)}; run without --keep")
+    with (docs / "coverage" / "cells.csv").open(newline="") as file:
+        return [_read(one) for one in csv.DictReader(file)]
+
+
+def kept_command(docs: Path) -> str:
+    """Return the command that computed the first table of the page that was written last."""
+    found: list[str] = re.findall(r"`python -m benchmarks.intervals --draws [^`]*`", (docs / "coverage.md").read_text())
+    return found[-1]
+
+
+def _read(row: Mapping[str, str]) -> Cell:
+    number = {name: float(row[name]) for name in ("mean", "coverage", "ratio")}
+    return Cell(
+        metric=row["metric"],
+        kind=row["kind"],
+        state=row["state"],
+        n_models=int(row["n_models"]),
+        draws=int(row["draws"]),
+        false_alarms=float(row["false_alarms"]) if row["false_alarms"] else None,
+        **number,
+    )
 
 
 @dataclass(frozen=True)
@@ -105,13 +163,14 @@ def conclusion(share: float, low: float, high: float) -> str:
     return "yes" if WANTED[0] <= share <= WANTED[1] else "not excluded"
 
 
-def _table(name: str, kind: type[Cell | Row], rows: Iterable[Cell | Row]) -> Table:
+def _table(name: str, kind: type[Cell | Row | Alarms], rows: Iterable[Cell | Row | Alarms]) -> Table:
     return Table(name, [one.name for one in fields(kind)], [astuple(one) for one in rows])
 
 
-def page(rows: Sequence[Row], made_with: str) -> str:
+def page(rows: Sequence[Row], called: Sequence[Alarms], made_with: str) -> str:
     """Return the page on coverage."""
     model = " ".join(inspect.cleandoc(populations.__doc__ or "").partition("\n\n")[2].split())
+    nulls = " ".join(inspect.cleandoc(perfect.__doc__ or "").partition("\n\n")[2].split()).replace("``", "`")
     return f"""# Coverage of the intervals
 
 <!-- Written by `python -m benchmarks.intervals --write`; do not edit. -->
@@ -138,7 +197,25 @@ columns count these cells by coverage against 90 to 99 %: *yes*; *not excluded* 
 [coverage.csv](coverage/coverage.csv) has every one of these cells; [cells.csv](coverage/cells.csv) has the kinds apart, with the
 ratio of claimed to true standard deviation and the share of false alarms.
 
+## Perfect unlearning
+
+How often do evaluators call unlearned models different that have the law of retrained ones? {nulls}
+
+Each cell has two percentages. The first one is that of runs called different: `p` ≤ 0.05, or a difference of value and control
+above `smallest_visible`. About 5 is right, fewer is cautious, and (!) marks a share that is above 5 by more than chance (95 %
+interval of Clopper and Pearson). The second one is that of intervals, of values and of controls, that miss the mean over draws;
+– where there is none. Draws: {_counts(called)}.
+
+{alarms.text(called)}
+[perfect.csv](coverage/perfect.csv) has the intervals of these shares. For `difference` they are with
+[its metrics](reference/evaluators.md#difference).
+
 {made_with}"""
+
+
+def _counts(called: Sequence[Alarms]) -> str:
+    most = {size: max(row.draws for row in called if row.n_models == size) for size in {row.n_models for row in called}}
+    return ", ".join(f"{count} at N = {size}" for size, count in sorted(most.items()))
 
 
 def by_metric(rows: Sequence[Row]) -> str:
@@ -159,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--draws", nargs="+", metavar="N=D", help="draws of each state by number of models, e.g. 8=40 16=28"
     )
+    parser.add_argument("--keep", action="store_true", help="read the first table from the docs folder")
     return parser
 
 

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--method", action="append", help="an unlearner's name; may be repeated; default: all bundled ones"
     )
     parser.add_argument("--models", type=int, help="models of each population (default: the task's own number)")
-    parser.add_argument("--runner", choices=("auto", "docker", "process"), default="auto", help="as of harness run")
+    parser.add_argument("--runner", default="auto", help="as of harness run")
     parser.add_argument("--runs", type=Path, default=Path("runs/methods"), help="where the runs are kept")
     return parser
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.methods.running import NEEDS, RETRAIN_FRACTION, UNLIMITED
 from benchmarks.methods.table import failures, table
-from benchmarks.pages import listed
+from benchmarks.pages import NO_OTHERS, listed
 from harness.comparing import LoadedReport, compare
 from harness.comparing.comparison import TradeOff
 from harness.comparing.scatter import panels, scatter
@@ -119,5 +119,6 @@ def _made(tasks: Mapping[str, Mapping[str, Report]], command: str) -> str:
     evaluators = ", ".join(f"{one.name} {one.version}" for one in report.evaluators)
     machine = f"{report.hardware.cpu_model}, {report.hardware.cores} cores"
     versions = f"unlearning-harness {report.harness_version}, torch {report.libraries.get('torch', '')}"
-    facts = f"`{command}`", f"{machine}; runner {report.runner.name}; {versions}", f"evaluators {evaluators}"
+    run = f"{machine}; runner {report.runner.name}; {versions}"
+    facts = f"`{command}`", run, f"evaluators {evaluators}", NO_OTHERS
     return f"## How this was made\n\n{listed(facts)}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.choices import RunnerName
 from harness.core.progress import Progress
 from harness.plugins.discovery import UNLEARNERS, find_plugins
 from harness.report.document import Report
@@ -37,7 +36,7 @@ class Setting:
 
     task: str
     models: int | None
-    runner: RunnerName
+    runner: str
     folder: Path
 
 

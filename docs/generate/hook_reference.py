@@ -18,12 +18,16 @@ HEAD = """\
 
 Everything that a plugin can implement, generated from the specifications by `python docs/generate`. A hook is marked with
 `pluggy.HookimplMarker("harness")`; an implementation may name any subset of the arguments. How to write one:
-[unlearners](unlearners.md), [evaluators](evaluators.md), [tasks](tasks.md).
+[unlearners](unlearners.md), [evaluators](evaluators.md), [tasks](tasks.md), [runners](../how-to/write-a-runner.md).
 """
 MODULES = {"harness_guest.hookspecs": "in the sandbox", "harness.hookspecs": "on the host"}
 """Module of specifications -> where its hooks are called."""
-WITH = {"EvaluatorInfo": ("Evidence", "Timings", "Result", "Metric", "Interval")}
-"""Class -> those of its module that its functions take and give."""
+GUESTS = ("Runner", "RunnerFacts", "Limits", "GuestPaths", "GuestSetup", "GuestHandle", "Beside", "GuestExit")
+WITH = {
+    "EvaluatorInfo": ("Evidence", "Timings", "Result", "Metric", "Interval"),
+    "RunnerProvider": ("RunnerRequest", "RunnerFactory", *(f"harness.runners.base:{name}" for name in GUESTS)),
+}
+"""Class -> those that its functions take and give: of its module, or "module:name"."""
 OURS = ("harness", "harness_guest", "reference_models")
 
 
@@ -77,7 +81,8 @@ def _with_companions(cls: type) -> Iterator[type]:
     """Yield the class and its companion classes."""
     yield cls
     for name in WITH.get(cls.__name__, ()):
-        yield getattr(importlib.import_module(cls.__module__), name)
+        module, _, own = name.rpartition(":")
+        yield getattr(importlib.import_module(module or cls.__module__), own)
 
 
 def _typing_imports(module: ModuleType) -> dict[str, str]:

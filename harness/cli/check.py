@@ -12,7 +12,7 @@ from harness.cli.options import config_options
 from harness.cli.system import DOCTOR_FOUND_FAULTS
 
 if TYPE_CHECKING:
-    from harness.choices import Adapter, RunnerName
+    from harness.choices import Adapter
     from harness.conformance.check import Finding
 
 STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
@@ -22,7 +22,7 @@ STYLES = {"ok": "green", "skipped": "yellow", "fail": "bold red"}
 @click.argument("plugin")
 @config_options("adapter", "runner")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the plugin; may be repeated.")
-def check_command(plugin: str, adapter: Adapter, runner: RunnerName, pairs: tuple[str, ...]) -> None:
+def check_command(plugin: str, adapter: Adapter, runner: str, pairs: tuple[str, ...]) -> None:
     """Check that PLUGIN meets the conformance rules, in seconds on tiny networks.
 
     PLUGIN is a name, the path of a .py file, notebook, wheel or source directory, or name==version.

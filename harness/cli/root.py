@@ -26,6 +26,7 @@ from harness.cli import (
     runs,
     sharing,
     shell,
+    study,
     system,
     view,
 )
@@ -91,6 +92,7 @@ for command in (
     *references.COMMANDS,
     *check.COMMANDS,
     *shell.COMMANDS,
+    *study.COMMANDS,
     *compare.COMMANDS,
     *diff.COMMANDS,
     *leaderboard.COMMANDS,

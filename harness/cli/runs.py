@@ -83,7 +83,7 @@ def run_command(pairs: tuple[str, ...], exporters: tuple[str, ...], debug: bool,
         _run_otherwise({**options, "options": parse_options(pairs)}, exporters, debug)
         return
     _check(exporters)
-    _show(run(options=parse_options(pairs), **options, progress="rich"), exporters)
+    show_report(run(options=parse_options(pairs), **options, progress="rich"), exporters)
 
 
 @click.command("resume", short_help="Continue an interrupted run.")
@@ -102,6 +102,7 @@ def resume_command(
     from harness.cli.budgets import resume_curve
     from harness.cli.matrix import resume_versions
     from harness.cli.requests import resume_requests
+    from harness.cli.study import resume_study
     from harness.library.calls import resume
 
     if resume_versions(folder, exporters, workers, failed_as, keep_going=keep_going):
@@ -110,8 +111,11 @@ def resume_command(
         return
     if resume_curve(folder, exporters, workers, failed_as, keep_going=keep_going):
         return
+    refused = {"--export": exporters, "--workers": workers, "--failed-as": failed_as, "--keep-going": keep_going}
+    if resume_study(folder, [(flag, bool(given)) for flag, given in refused.items()]):
+        return
     _check(exporters)
-    _show(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)
+    show_report(resume(folder, workers=workers, failed_as=failed_as, keep_going=keep_going, progress="rich"), exporters)
 
 
 @click.command("evaluate", short_help="Evaluate a finished or interrupted run again, without unlearning.")
@@ -130,7 +134,7 @@ def evaluate_command(
     from harness.library.calls import evaluate
 
     _check(exporters)
-    _show(evaluate(folder, evaluators, failed_as=failed_as, progress="rich"), exporters)
+    show_report(evaluate(folder, evaluators, failed_as=failed_as, progress="rich"), exporters)
 
 
 @click.command("score", short_help="Evaluate outputs that were computed elsewhere.")
@@ -153,6 +157,7 @@ def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> 
     SPLIT.labels                    (n,)       classes from 0; required beside logits
     SPLIT.ids, .subjects, .true_labels  (n,)   optional
     class_names, unlearned_from, design, seed  optional
+    forget.twins.SPLIT, validation.never_trained, altered  optional
     POPULATION.forget.logits.QUERY  (N, n, C)  optional: on changed inputs
 
     Only unlearned and retrained models on the forget set are required; 32 or more models of each are advised. The report is
@@ -161,7 +166,7 @@ def score_command(outputs: Path, exporters: tuple[str, ...], **options: Any) -> 
     from harness.library.calls import score
 
     _check(exporters)
-    _show(score(outputs, **options, progress="rich"), exporters)
+    show_report(score(outputs, **options, progress="rich"), exporters)
 
 
 @click.command("outputs", short_help="Write the outputs of a run's models as arrays.")
@@ -236,7 +241,7 @@ def _check(exporters: Sequence[str]) -> None:
     choose_exporters(exporters)
 
 
-def _show(report: RunReport, exporters: tuple[str, ...]) -> None:
+def show_report(report: RunReport, exporters: tuple[str, ...]) -> None:
     """Print the summary and export the run; an export error takes precedence over a failed run."""
     from harness.cli.export import export_and_tell
     from harness.core.printing import console

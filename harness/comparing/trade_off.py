@@ -55,8 +55,13 @@ def trade_off(runs: Sequence[Method], forgetting: str, utility: str = UTILITY) -
         utility_control=metric.control if metric else None,
         utility_noop=metric.noop if metric else None,
         retrain_s=first.budget.retrain_median_s,
-        points=tuple(replace(point, dominated_by=tuple(_dominating(point, points))) for point in points),
+        points=with_dominated(points),
     )
+
+
+def with_dominated(points: Sequence[Point]) -> tuple[Point, ...]:
+    """Return the points, each with the labels of those that dominate it."""
+    return tuple(replace(point, dominated_by=tuple(_dominating(point, points))) for point in points)
 
 
 def forgotten(position: float) -> float:

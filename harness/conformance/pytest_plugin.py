@@ -29,9 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness", "conformance of unlearners")
     group.addoption(
         RUNNER,
-        choices=("process", "docker", "auto"),
         default="process",
-        help="Runner of the unlearners under test: a plain process (default), the Docker sandbox, or Docker if available.",
+        help="Runner of the unlearners under test: process (default), docker, auto (Docker if available), or another's name.",
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from harness.choices import Adapter, RunnerName
+from harness.choices import Adapter
 from harness.conformance.check import CheckFailed, Finding, NotApplicable
 from harness.conformance.check_functions import CHECKS
 from harness.conformance.trial_runner import TrialRunner
@@ -20,7 +20,7 @@ from harness.runs.runner_choice import choose_runners
 
 @contextmanager
 def opened(
-    plugin: str, runner: RunnerName, options: Mapping[str, Any], progress: Progress, adapter: Adapter = "auto"
+    plugin: str, runner: str, options: Mapping[str, Any], progress: Progress, adapter: Adapter = "auto"
 ) -> Iterator[TrialRunner]:
     """Yield the trial runner for a plugin.
 

@@ -6,10 +6,13 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email import message_from_string
 
 from harness_guest.entry_points import Point, normal, parse
 
 ENTRY_POINTS = "entry_points.txt"
+METADATA = ("METADATA", "PKG-INFO", "")
+"""Files of a distribution's metadata: of a wheel, of an egg's folder, and of an egg that is a file itself."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +100,12 @@ UNKNOWN = "unknown"
 
 
 def _read(distribution: importlib.metadata.Distribution, points: list[Point]) -> Installed | None:
-    try:
-        metadata = distribution.metadata
-    except (
-        FileNotFoundError
-    ):  # of the backport importlib_metadata, which takes the standard library's place once imported
+    text = next(filter(None, map(distribution.read_text, METADATA)), "")
+    # Without the description behind the blank line, which takes most of the time of parsing.
+    metadata = message_from_string(text.partition("\n\n")[0])
+    if "Name" not in metadata:  # a dist-info folder left by a broken uninstallation
         return None
-    if metadata is None or "Name" not in metadata:  # a dist-info folder left by a broken uninstallation
-        return None
-    versions = metadata.get_all("Version") or [UNKNOWN]
-    return Installed(str(metadata["Name"]), str(versions[0]), tuple(points), distribution)
+    return Installed(str(metadata["Name"]), str(metadata.get("Version", UNKNOWN)), tuple(points), distribution)
 
 
 def _place(distribution: importlib.metadata.Distribution) -> str:

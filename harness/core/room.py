@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from harness.core.cache import cache_root
 from harness.core.files import write_error
 
-IN_MEMORY_BYTES = 128 << 20
+IN_MEMORY_BYTES = 8 << 20
 """Largest array that is simply held in memory."""
 
 
@@ -36,3 +37,21 @@ def room(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
             return np.memmap(file, dtype, "r+", shape=shape)
     except OSError as error:
         raise write_error(place, error) from error
+
+
+def stacked(rows: Iterable[Mapping[str, NDArray[Any]]], count: int) -> dict[str, NDArray[Any]]:
+    """Return arrays with a new first axis of length ``count``, filled from one row after another in :func:`room`.
+
+    Args:
+        rows: name -> array of each row, each read when the one before has been copied. A name that is missing in a row is left
+            out.
+        count: their number.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for place, row in enumerate(rows):
+        if not place:
+            found = {name: room((count, *array.shape), array.dtype) for name, array in row.items()}
+        found = {name: array for name, array in found.items() if name in row}
+        for name, array in found.items():
+            array[place] = row[name]
+    return found

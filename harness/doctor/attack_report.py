@@ -10,8 +10,7 @@ from harness.doctor.attacks.attack import PROMISES, Attack, Finding
 from harness.doctor.attacks.catalogue import ATTACKS, run_all
 from harness.doctor.attacks.environment import prepared
 from harness.doctor.checks import Check, CheckStatus
-from harness.runners.engine.client import Engine
-from harness.runners.engine.reaper import reap
+from harness.runners.provider import RunnerProvider
 
 BROKEN = (
     "Do not run third-party plugins on this engine. If engine and kernel are up to date, this is a bug of the harness; please "
@@ -20,25 +19,23 @@ BROKEN = (
 UNVERIFIED = "Configure the engine so that it enforces its limits (see `harness doctor`), and attack again."
 
 
-def attack_checks(progress: Progress, attacks: Sequence[Attack] = ATTACKS) -> list[Check]:
-    """Run the attacks on the engine of the environment and return the checks.
+def attack_checks(provider: RunnerProvider, progress: Progress, attacks: Sequence[Attack] = ATTACKS) -> list[Check]:
+    """Run the attacks on a runner and return the checks.
 
     Raises:
         DockerUnavailableError: no engine responds.
         ImageBuildError: the sandbox image could not be built.
         SandboxError: the engine failed.
     """
-    engine = Engine.connect()
-    reap(engine)
-    return list(to_checks(run_attacks(engine, attacks, progress)))
+    return list(to_checks(run_attacks(provider, attacks, progress)))
 
 
-def run_attacks(engine: Engine, attacks: Sequence[Attack], progress: Progress) -> list[Finding]:
-    """Run the attacks and return their findings; remove every container, also on errors."""
+def run_attacks(provider: RunnerProvider, attacks: Sequence[Attack], progress: Progress) -> list[Finding]:
+    """Run the attacks and return their findings; remove every guest, also on errors."""
     found: list[Finding] = []
     with (
+        prepared(provider, attacks, progress) as environment,
         progress.step("attacking the sandbox", len(attacks)) as step,
-        prepared(engine, attacks, progress=step.tell) as environment,
         closing(run_all(environment, attacks)) as findings,
     ):
         for finding in findings:

@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from harness.core import hardware
+from harness.core import gpu, hardware
 from harness.core.cache import ENVIRONMENT_VARIABLE, cache_root
 from harness.core.files import free_mib
 from harness.doctor.checks import Check, CheckStatus, guarded
-from harness.doctor.docker import Connect, docker_checks
+from harness.doctor.docker import Connect, docker_checks, runner_checks
 from harness.plugins import discovery
 from harness.report.words import plain
+from harness.runners.provider import RunnerProvider
 from harness.tasks.yaml.locating import DATA_DIR_VARIABLE, candidates
 
 OLDEST_PYTHON, NEWEST_TESTED = (3, 10), (3, 13)
@@ -37,11 +38,12 @@ CORE_SYMBOLS = tuple(
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-def diagnose(connect: Connect | None = None) -> list[Check]:
+def diagnose(connect: Connect | None = None, provider: RunnerProvider | None = None) -> list[Check]:
     """Run all checks and return them in display order; change, build and download nothing.
 
     Args:
         connect: returns an engine or raises DockerUnavailableError; None for the engine of the environment.
+        provider: runner to check in place of that engine.
     """
     steps: tuple[tuple[str, Callable[[], Iterable[Check]]], ...] = (
         ("Python", _python),
@@ -52,7 +54,7 @@ def diagnose(connect: Connect | None = None) -> list[Check]:
         ("CPU kernels", _kernels),
         ("GPU", _gpu),
         ("Datasets", _datasets),
-        ("Docker", lambda: docker_checks(connect)),
+        ("Runner", lambda: docker_checks(connect) if provider is None else runner_checks(provider)),
     )
     return [check for name, step in steps for check in guarded(name, step)]
 
@@ -206,14 +208,17 @@ def blas_kernels() -> list[str]:
 
 
 def _gpu() -> Iterator[Check]:
-    names = hardware.gpu_names()
+    names, found = hardware.gpu_names(), gpu.findings(gpu.read())
     if names:
         yield Check("GPU", "ok", ", ".join(names))
-    elif Path("/dev/nvidiactl").exists():
-        detail = "an NVIDIA device exists, but torch cannot use it"
-        yield Check("GPU", "warn", detail, "Install a CUDA build of torch that supports the driver (see `nvidia-smi`).")
-    else:
+    elif not found and Path("/dev/nvidiactl").exists():
+        yield Check(
+            "GPU", "warn", "an NVIDIA device exists, but nvidia-smi lists none", "Check the driver: run `nvidia-smi`."
+        )
+    elif not found:
         yield Check("GPU", "ok", "none; models are trained and scored on the CPU")
+    for one in found:
+        yield Check("GPU", "warn", one.detail, one.advice)
 
 
 def _datasets() -> Iterator[Check]:

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 
 from harness.core import hardware
 from harness.core.files import free_mib
+from harness.core.progress import SilentProgress
 from harness.doctor.checks import Check
 from harness.doctor.weaknesses import weaknesses
-from harness.errors import DockerUnavailableError, GpuUnavailableError
+from harness.errors import DockerUnavailableError, GpuUnavailableError, HarnessError
+from harness.runners.base import Limits
+from harness.runners.bundles import resolve
+from harness.runners.engines import EngineProvider
+from harness.runners.provider import RunnerProvider, RunnerRequest
 
 if TYPE_CHECKING:
     from harness.runners.engine.client import Engine
@@ -25,19 +30,39 @@ IMAGE_MIB = 6144  # a guest image with its wheels and intermediate layers
 PROBE_TIMEOUT_S = 5.0
 
 
-def docker_checks(connect: Connect | None = None) -> Iterator[Check]:
-    """Check that an engine responds, which protections it lacks, and which images exist."""
+def runner_checks(provider: RunnerProvider) -> Iterator[Check]:
+    """Check what a runner needs: the engine of those that have one, else what the runner itself checks."""
+    if isinstance(provider, EngineProvider):
+        yield from docker_checks(lambda: provider.connect(PROBE_TIMEOUT_S), provider.name.capitalize())
+        return
+    try:
+        provider.check(RunnerRequest(Limits(), resolve, SilentProgress(), gpus_asked="none"))
+    except HarnessError as error:
+        yield Check(f"Runner {provider.name}", "fail", str(error))
+        return
+    if provider.isolates:
+        yield Check(f"Runner {provider.name}", "ok", "available; `harness check-runner` tests its sandbox")
+    else:
+        yield Check(f"Runner {provider.name}", "warn", "available, without isolation: only for plugins that you trust")
+
+
+def docker_checks(connect: Connect | None = None, name: str = "Docker") -> Iterator[Check]:
+    """Check that an engine responds, which protections it lacks, and which images exist.
+
+    Args:
+        connect: returns the engine; None for that of the environment.
+        name: of the engine, in the names of the checks; Podman is recognised.
+    """
     try:
         engine = (connect or _connect)()
     except DockerUnavailableError as error:
-        yield Check("Docker", "warn", "no engine responds; plugins cannot be isolated", str(error))
+        yield Check(name, "warn", "no engine responds; plugins cannot be isolated", str(error))
         return
     info = observed(engine)
-    yield Check("Docker", "ok", _described(info))
-    yield from weaknesses(info)
-    yield from _room(info)
-    yield from _gpu(info)
-    yield from _images(engine)
+    shown = "Podman" if info.podman else name
+    yield Check(shown, "ok", _described(info))
+    for check in (*weaknesses(info), *_room(info), *_gpu(info), *_images(engine)):
+        yield replace(check, name=check.name.replace("Docker", shown))
 
 
 def _connect() -> Engine:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from packaging.version import Version
@@ -23,6 +24,8 @@ STRONG_RUNTIMES = {
 }
 NO_IO_URING = Version("25.0")
 OWN_PROFILES = ("default", "builtin")  # Docker's own; a path is a profile of the administrator
+HYBRID = Path("/sys/fs/cgroup/unified")
+"""Where systemd mounts version 2 of control groups beside version 1."""
 NEEDED_LIMITS = frozenset({"memory", "processes", "CPU"})
 
 
@@ -63,6 +66,7 @@ def weaknesses(info: EngineInfo) -> Iterator[Check]:
     yield from _root(info)
     yield from _filter(info)
     yield from _confinement(info)
+    yield from _crun(info)
     yield from _runc(info)
     yield from _toolkit(info)
     yield from _runtimes(info)
@@ -144,6 +148,13 @@ def _confinement(info: EngineInfo) -> Iterator[Check]:
         detail = "neither AppArmor nor SELinux confines containers"
         advice = "Enable the one that your distribution supports, and restart the engine."
         yield Check("Docker confinement", "warn", detail, advice)
+
+
+def _crun(info: EngineInfo) -> Iterator[Check]:
+    if info.podman and info.default_runtime == "crun" and info.cgroup_version == "1" and HYBRID.is_dir():
+        detail = "crun starts no container on a machine that mounts both versions of control groups"
+        advice = 'Install runc, and set `runtime = "runc"` under [engine] in /etc/containers/containers.conf.'
+        yield Check("Docker runtime", "fail", detail, advice)
 
 
 def _runc(info: EngineInfo) -> Iterator[Check]:

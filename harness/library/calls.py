@@ -19,7 +19,7 @@ from .result import RunReport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.choices import Adapter, Engine, FailedAs, Isolation, RunnerName
+    from harness.choices import Adapter, Engine, FailedAs, Isolation
     from harness.evaluation import Clock, Design
 
 PathLike = str | os.PathLike[str]
@@ -32,7 +32,7 @@ def run(
     *,
     adapter: Adapter = "auto",
     require: PathLike | None = None,
-    runner: RunnerName = "auto",
+    runner: str = "auto",
     output: PathLike | None = None,
     models: int | None = None,
     repeats: int = 1,
@@ -57,6 +57,7 @@ def run(
     mixed_nodes: bool = False,
     insecure_cluster: bool = False,
     keep_weights: bool = False,
+    settings_tried: int | None = None,
     keep_going: bool = False,
     force: bool = False,
     workers: int = 1,
@@ -76,7 +77,7 @@ def run(
         adapter: how to call the function of a ``.py`` file or notebook: "hook", "kit" or "challenge"; "auto" chooses by its
             signature.
         require: requirements file with packages to add to the sandbox for this plugin.
-        runner: "auto" uses Docker if it is available; "process" gives no isolation.
+        runner: "auto" uses Docker if it is available; "process" gives no isolation; or the name of another installed runner.
         output: run folder; None for ``runs/TIME-PLUGIN-TASK`` under the working directory.
         models: models per population; None for the task's own number.
         repeats: how often each original is unlearned, with different seeds of the method.
@@ -101,6 +102,7 @@ def run(
         mixed_nodes: use nodes of all kinds, not of the commonest alone; needs a limit that is not measured.
         insecure_cluster: accept a cluster without token authentication, on which anybody who reaches it can run code.
         keep_weights: keep every model's unlearned weights in the run folder.
+        settings_tried: how many settings of the method were tried to choose ``options``, for the report; None if unknown.
         keep_going: run all models, even if the first three fail alike; by default the run stops then, with a report.
         force: replace the run that ``output`` contains.
         workers: models unlearned at the same time, each in its own guest on its own cores and GPUs.

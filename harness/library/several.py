@@ -25,7 +25,7 @@ from .result import TEXT_WIDTH, RunReport
 if TYPE_CHECKING:
     import pandas
 
-    from harness.choices import Adapter, RunnerName
+    from harness.choices import Adapter
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def check(
     plugin: PathLike,
     *,
     adapter: Adapter = "auto",
-    runner: RunnerName = "auto",
+    runner: str = "auto",
     options: Mapping[str, Any] | None = None,
     progress: ShownProgress = "auto",
 ) -> CheckResult:

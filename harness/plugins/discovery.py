@@ -182,7 +182,7 @@ def hook_of(found: FoundPlugin, hook: str) -> pluggy.HookCaller:
     return caller
 
 
-def _hook_results(found: FoundPlugin, hook: str) -> Any:
+def loaded_hook(found: FoundPlugin, hook: str) -> Any:
     """Import a trusted plugin and return the result of its hook.
 
     Raises:
@@ -239,7 +239,7 @@ def _load_all(group: str, load: Callable[[FoundPlugin], list[Any]]) -> tuple[lis
 
 
 def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
-    info = _hook_results(found, "harness_evaluator")
+    info = loaded_hook(found, "harness_evaluator")
     from harness.evaluation import EvaluatorInfo
 
     if not isinstance(info, EvaluatorInfo):
@@ -260,7 +260,7 @@ def _load_evaluator(found: FoundPlugin) -> list[LoadedEvaluator]:
 def _load_tasks(found: FoundPlugin) -> list[LoadedTask]:
     from harness.tasks.checking import number_faults
 
-    loaded = [LoadedTask(found, task) for tasks in _hook_results(found, "harness_tasks") for task in tasks]
+    loaded = [LoadedTask(found, task) for tasks in loaded_hook(found, "harness_tasks") for task in tasks]
     for entry in loaded:
         if not isinstance(entry.task.name, str):
             raise PluginLoadError(

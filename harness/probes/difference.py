@@ -2,9 +2,9 @@
 
 With weights theta_O of the original, theta of the model, and D = theta - theta_O:
 
-- *distance*: |D|, and relative to |theta_O|.
-- *barrier*: the largest excess of the loss on the straight line from theta_O to theta over the line between the losses at its
-  ends, on retained examples. Running statistics of batch normalisation are estimated anew at every point.
+- *distance*: |D|, of the whole network and of each of its children (the modules that it consists of, as ``layer1`` or ``fc``).
+- *line*: the mean loss at points of the straight line from theta_O to theta, on retained and on test examples. Running statistics
+  of batch normalisation are estimated anew at every point, on the retained examples; else each point had those of its end.
 - *slope* of an example: derivative of its loss at theta_O along D / |D|, by a central difference. Unlearning raises the loss of
   what is forgotten, so that a holder of both models sees it even where the step is small.
 - *cosine* of an example: with features h and residuals r = p - e_y of the last linear layer at theta_O, and D_W the change of
@@ -13,13 +13,13 @@ With weights theta_O of the original, theta of the model, and D = theta - theta_
   examples, r_c being below 0 for those of class c alone: minus row y is the reconstruction of a forgotten example of class y.
   The value is its cosine with h - m. In a linear network h is the example itself.
 
-Sources: arXiv 2505.22310 (distance and barrier as predictors of recovery); Jordan et al. 2022 (arXiv 2211.08403) for the
-running statistics; Bertran et al. 2024 (arXiv 2405.20272) for the reconstruction.
+Sources: arXiv 2505.22310 (distance and the loss on the line as predictors of recovery); Jordan et al. 2022 (arXiv 2211.08403)
+for the running statistics; Bertran et al. 2024 (arXiv 2405.20272) for the reconstruction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from reference_models.training.states import StackedState, State
 
 SPLITS = ("forget", "retain", "test")
+ON_LINES = ("retain", "test")
+AT = "@"
+"""Separates the parts of an array's name."""
 EXAMPLES = 512
 """Most examples of a split; :func:`harness.evaluation.probed` says which."""
 ON_LINE = 256
-"""Most retained examples for the losses on the line."""
+"""Most examples of a split for the losses on the line."""
 POINTS = tuple(step / 10 for step in range(11))
 """Points of the line, from 0, the original, to 1."""
 STEP = 1e-3
@@ -63,31 +66,33 @@ def compute(given: ProbeInputs, state: StackedState) -> Arrays:
     """Return the arrays of all models.
 
     Returns:
-        ``distance``, ``relative_distance`` and ``barrier``, shape (K,); ``slope@<split>`` of forget, retain and test, and, if the
-        last layer is linear, ``cosine@<split>`` of forget and test, shape (K, n). All float32.
+        ``distance`` and, if the network has several children with weights, ``distance@<place>@<child>``, shape (K,);
+        ``line_retain`` and ``line_test``, shape (K, points); ``slope@<split>`` of forget, retain and test, and, if the last layer
+        is linear, ``cosine@<split>`` of forget and test, shape (K, n). All float32.
     """
     from reference_models.networks.architectures import build_model
+    from reference_models.training.arithmetic import reproducible
     from reference_models.training.states import member_state, n_members
 
-    assert given.originals is not None  # noqa: S101  (the probe is paired)
+    assert given.original is not None  # noqa: S101  (the probe is paired)
     model = build_model(given.spec, None).to(given.device)
     names = weight_names(given.spec)
     batches = {split: list(_batches(given, split, EXAMPLES)) for split in SPLITS}
-    line = list(_batches(given, "retain", ON_LINE))
+    line = {split: list(_batches(given, split, ON_LINE)) for split in ON_LINES}
     members, rows = n_members(state), []
     for member in range(members):
-        pair = _Pair(model, member_state(given.originals, member), member_state(state, member), names)
-        rows.append(
-            {
-                "distance": np.float32(pair.distance),
-                "relative_distance": np.float32(pair.distance / max(pair.size, 1e-30)),
-                "barrier": np.float32(pair.barrier(line)),
-                **{f"slope@{split}": pair.slopes(batches[split]) for split in SPLITS},
-                **pair.cosines(batches, given.recipe.weight_decay, given.spec.n_classes),
-            }
-        )
+        pair = _Pair(model, given.original(member), member_state(state, member), names)
+        with reproducible():
+            rows.append(
+                {
+                    **pair.distances(),
+                    **pair.lines(line),
+                    **{f"slope{AT}{split}": pair.slopes(batches[split]) for split in SPLITS},
+                    **pair.cosines(batches, given.recipe.weight_decay, given.spec.n_classes),
+                }
+            )
         given.on_step(member + 1, members)
-    return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 class _Pair:
@@ -102,7 +107,7 @@ class _Pair:
 
     def __init__(self, model: nn.Module, before: State, after: State, names: frozenset[str]) -> None:
         self._model, self._before, self._after, self._names = model, before, after, names
-        self.distance = _norm(after[name].double() - before[name].double() for name in names)
+        self.distance = self._distance(names)
         self.size = _norm(before[name].double() for name in names)
 
     def _load(self, share: float, rest: State) -> None:
@@ -110,15 +115,30 @@ class _Pair:
         between = {name: _between(self._before[name], self._after[name], share) for name in self._names}
         self._model.load_state_dict({**rest, **between})
 
-    def barrier(self, batches: Sequence[_Batch]) -> float:
-        """Return the largest excess of the loss on the line over the line of its ends, in nats; at least 0."""
-        losses = []
+    def distances(self) -> Arrays:
+        """Return the distance of all weights, and of each child's if there are several."""
+        of: dict[str, list[str]] = {}
+        for name, _ in self._model.named_parameters():
+            if name in self._names:
+                of.setdefault(name.partition(".")[0], []).append(name)
+        found = {"distance": np.float32(self.distance)}
+        for place, (child, names) in enumerate(of.items() if len(of) > 1 else (), start=1):
+            # Arrays are stored in the order of their names.
+            found[f"distance{AT}{place:03d}{AT}{child}"] = np.float32(self._distance(names))
+        return {name: np.asarray(value) for name, value in found.items()}
+
+    def _distance(self, names: Collection[str]) -> float:
+        return _norm(self._after[name].double() - self._before[name].double() for name in names)
+
+    def lines(self, batches: Mapping[str, Sequence[_Batch]]) -> Arrays:
+        """Return the mean loss at each point of the line, in nats, on each split's examples."""
+        losses: dict[str, list[float]] = {split: [] for split in batches}
         for share in POINTS:
             self._load(share, self._after)
-            _estimate_statistics(self._model, batches)
-            losses.append(float(np.mean(_losses(self._model, batches))))
-        straight = (1 - np.array(POINTS)) * losses[0] + np.array(POINTS) * losses[-1]
-        return float(np.max(np.array(losses) - straight))
+            _estimate_statistics(self._model, batches["retain"])
+            for split, of in batches.items():
+                losses[split].append(float(np.mean(_losses(self._model, of))))
+        return {f"line_{split}": np.asarray(values, dtype=np.float32) for split, values in losses.items()}
 
     def slopes(self, batches: Sequence[_Batch]) -> NDArray[np.float32]:
         """Return the slope of each example's loss, shape (n,), in nats per unit of length; 0 if nothing was changed."""
@@ -155,7 +175,7 @@ class _Pair:
         for split in ("forget", "test"):
             read, _ = _read(self._model, last, batches[split])
             own = torch.nn.functional.normalize(read - centre, dim=1)
-            found[f"cosine@{split}"] = (own * wanted[_labels(batches[split])]).sum(1).float().cpu().numpy()
+            found[f"cosine{AT}{split}"] = (own * wanted[_labels(batches[split])]).sum(1).float().cpu().numpy()
         return found
 
     def _of_layer(self, state: State, name: str) -> Tensor:
@@ -260,7 +280,7 @@ def _refuses(task: Task) -> str:
 
 DIFFERENCE = Probe(
     name="difference",
-    summary="the change of the weights from a model's original: distance, barrier, slopes of losses, reconstructions",
+    summary="the change of the weights from a model's original: distance, losses between them, slopes of losses, reconstructions",
     compute=compute,
     epochs=lambda _recipe: 1.0,
     refuses=_refuses,

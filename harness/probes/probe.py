@@ -13,7 +13,7 @@ from harness.tasks.task import Task
 from reference_models.networks.recipe import ModelSpec, Recipe
 
 if TYPE_CHECKING:
-    from reference_models.training.states import StackedState
+    from reference_models.training.states import StackedState, State
 
 Arrays = dict[str, NDArray[Any]]
 OnStep = Callable[[int, int], None]
@@ -30,8 +30,9 @@ class ProbeInputs:
         inputs: split -> inputs, shape (n, ...), as ``spec`` describes them; mapped into memory.
         labels: split -> classes, shape (n,), int64.
         seeds: a seed of each model. Models of all populations have different ones.
-        originals: states of as many originals, each that of the model in its row: the one that was unlearned, or of the same
-            number in its population. None unless the probe is paired.
+        original: returns the state of the original of the model in a row: the one that was unlearned, or that of the same number
+            in its population. It is read anew at each call, so that memory does not grow with the number of models. None unless
+            the probe is paired.
         options: result of the probe's ``options`` for the task.
         device: "cpu" or "cuda".
         on_step: receives the progress.
@@ -45,7 +46,7 @@ class ProbeInputs:
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     on_step: OnStep = lambda _done, _total: None
-    originals: StackedState | None = None
+    original: Callable[[int], State] | None = None
 
 
 def _no_options(_task: Task) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from harness.core.room import stacked
 from harness.core.tensors import map_tensors, write_tensors
 from harness.probes.probe import OnStep, ProbeInputs
 from harness.probes.registry import PROBES
 from reference_models.networks.recipe import model_spec_from_json, recipe_from_json
 
 if TYPE_CHECKING:
-    from reference_models.training.states import StackedState
+    from reference_models.training.states import State
 
 RESULTS = "probe.safetensors"
 
@@ -54,8 +56,7 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
     """Compute a probe; write its arrays, first axis K, as :data:`RESULTS`."""
     import torch
 
-    stacked = _stacked(job)
-    state = {name: torch.from_numpy(np.array(array)) for name, array in stacked.items()}
+    state = {name: torch.from_numpy(array) for name, array in stacked(_states(job), len(job.seeds)).items()}
     given = ProbeInputs(
         spec=model_spec_from_json(job.model),
         recipe=recipe_from_json(job.recipe),
@@ -65,30 +66,33 @@ def probe_into(folder: Path, job: ProbeJob, arrays: Mapping[str, NDArray[Any]], 
         options=job.options,
         device=job.device,
         on_step=on_step,
-        originals=_originals(job),
+        original=_original_of(job),
     )
     write_tensors(folder / RESULTS, PROBES[job.probe].compute(given, state))
 
 
-def _stacked(job: ProbeJob) -> dict[str, NDArray[Any]]:
-    """Return the states of as many models as there are seeds."""
+def _states(job: ProbeJob) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the states of as many models as there are seeds."""
     if job.stacked:
-        return {name: array[: len(job.seeds)] for name, array in map_tensors(Path(job.weights[0])).items()}
-    states = [load_file(path) for path in job.weights]
-    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+        arrays = map_tensors(Path(job.weights[0]))
+        return ({name: array[row] for name, array in arrays.items()} for row in range(len(job.seeds)))
+    return (load_file(path) for path in job.weights)
 
 
-def _originals(job: ProbeJob) -> StackedState | None:
-    """Return the states of the models' originals; None if the probe is not paired."""
-    import torch
-
+def _original_of(job: ProbeJob) -> Callable[[int], State] | None:
+    """Return a function that reads the state of a model's original; None if the probe is not paired."""
     if not job.originals:
         return None
-    chunks = {file: map_tensors(Path(file)) for file, _ in job.originals}
-    names = next(iter(chunks.values()))
-    return {
-        name: torch.from_numpy(np.stack([chunks[file][name][row] for file, row in job.originals])) for name in names
-    }
+    return partial(_original, {file: map_tensors(Path(file)) for file, _ in job.originals}, job.originals)
+
+
+def _original(
+    chunks: Mapping[str, Mapping[str, NDArray[Any]]], originals: Sequence[tuple[str, int]], row: int
+) -> State:
+    import torch
+
+    file, member = originals[row]
+    return {name: torch.from_numpy(np.array(array[member])) for name, array in chunks[file].items()}
 
 
 def _by_split(joined: NDArray[Any], sizes: Mapping[str, int]) -> dict[str, NDArray[Any]]:

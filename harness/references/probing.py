@@ -16,6 +16,7 @@ import torch
 from harness.core.cache import Cache, key_of
 from harness.core.files import atomic_write_bytes
 from harness.core.progress import Progress, Step
+from harness.core.room import stacked
 from harness.core.tensors import map_tensors, write_tensors
 from harness.probes.probe import Arrays, Probe
 from harness.probes.registry import probe_code_digest
@@ -120,12 +121,17 @@ class Probing:
 
     def results(self, role: Role, models: int) -> Arrays:
         """Return the arrays of a population, first axis :meth:`covered`; all must have been computed."""
-        parts = []
-        for chunk in self._chunks(role, models):
+        chunks = list(self._chunks(role, models))
+        return stacked(self._rows(chunks), sum(chunk.models for chunk in chunks))
+
+    def _rows(self, chunks: Sequence[Chunk]) -> Iterator[Arrays]:
+        """Yield the results of one model after another."""
+        for chunk in chunks:
             with self._references.trainers() as workers:
                 folder, _ = self._cache.get_or_build(self._inputs(chunk), partial(self._build, chunk, workers, None))
-            parts.append(map_tensors(folder / RESULTS))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            arrays = map_tensors(folder / RESULTS)
+            for row in range(chunk.models):
+                yield {name: array[row] for name, array in arrays.items()}
 
     def _to_compute(self, role: Role, models: int) -> Iterator[Chunk]:
         return (one for one in self._chunks(role, models) if not self._cache.holds(self._inputs(one)))

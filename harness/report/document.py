@@ -262,6 +262,9 @@ class Report(Record):
     warnings: tuple[str, ...] = Field((), description="Sentences for the reader.")
     tags: tuple[str, ...] = Field((), description="Tags that the run was started with.")
     note: str = Field("", description="Note that the run was started with.")
+    settings_tried: int | None = Field(
+        None, ge=1, description="How many settings of the method were tried to choose its options; null: unknown."
+    )
     request: RequestRecord | None = Field(
         None, description="The request of a stream that was answered; null: the task is no stream."
     )

@@ -158,7 +158,7 @@ def _failure(group: FailureGroup) -> RenderableType:
 
 def _isolation(report: Report) -> Text:
     runner = report.runner
-    style = "" if runner.name == "docker" else "yellow"
+    style = "" if runner.image else "yellow"
     return Text(plain(f"Runner: {runner.name}, isolation {runner.isolation}"), style)
 
 

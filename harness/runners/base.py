@@ -87,6 +87,9 @@ class GuestHandle(Protocol):
     def cpu_s(self) -> float | None:
         """Return the guest's CPU seconds so far, measured by the host; None if the host cannot measure them."""
 
+    def processes(self) -> int | None:
+        """Return the number of living processes in the guest, its first included; 0 once it has ended, None if unknown."""
+
     def move(self, cores: tuple[int, ...]) -> None:
         """Pin the guest to these cores. Only called while no plugin code runs in it.
 
@@ -138,7 +141,7 @@ class RunnerFacts:
     """Description of the runner for the report.
 
     Attributes:
-        name: "docker" or "process".
+        name: as of ``--runner``: "docker", "podman", "process" or a plugin's.
         isolation: one sentence on which protections hold and which do not.
         requested: limits as requested.
         image: digest of the image; None for the process runner.

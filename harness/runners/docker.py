@@ -45,6 +45,7 @@ class DockerRunner:
         gpus: ``none``, ``all``, a number, or UUIDs separated by commas.
         cpuset: cores the containers may run on, e.g. "0-3"; None for all.
         runtime: OCI runtime, as the engine names it; None for its default.
+        name: of the runner, for the report.
 
     Raises:
         GpuUnavailableError: if GPUs are requested and the engine cannot pass them to containers.
@@ -60,8 +61,10 @@ class DockerRunner:
         gpus: str = "none",
         cpuset: str | None = None,
         runtime: str | None = None,
+        name: str = "docker",
     ) -> None:
         remove_own_at_exit(engine)
+        self._name = name
         self._engine = engine
         self._image = image
         self._limits = limits or Limits()
@@ -82,7 +85,7 @@ class DockerRunner:
         """Return the report's facts; ``effective`` is known once a guest has started."""
         gpu = self._gpu
         return RunnerFacts(
-            name="docker",
+            name=self._name,
             isolation=isolation(self._info, self._runtime),
             image=self._image.id,
             engine={**_engine_facts(self._info), "runtime": self._runtime or self._info.default_runtime},

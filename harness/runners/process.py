@@ -86,7 +86,7 @@ class ProcessRunner:
             SandboxError: if the process could not be started.
         """
         try:
-            folder, hold = held_folder()
+            folder, hold = held_folder(setup.run_id)
         except OSError as error:
             raise SandboxError(
                 f"The guest's temporary folder could not be created: {error}. Check TMPDIR and its free space."
@@ -127,8 +127,8 @@ def python_path() -> str:
     return os.pathsep.join(str(Path(entry).resolve()) for entry in entries if entry)
 
 
-def held_folder() -> tuple[Path, int]:
-    """Create a locked temporary folder; return it and the descriptor that holds the lock.
+def held_folder(run_id: str = "") -> tuple[Path, int]:
+    """Create a locked temporary folder, named after a run; return it and the descriptor that holds the lock.
 
     The kernel releases the lock when this process ends, however it ends.
     """
@@ -136,7 +136,12 @@ def held_folder() -> tuple[Path, int]:
     hold = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(hold, fcntl.LOCK_EX)
     # Renamed only once locked: under its final name the folder never appears unlocked.
-    return made.rename(made.with_name(f"{FOLDER}{made.name.rpartition(SEPARATOR)[2]}")), hold
+    return made.rename(made.with_name(f"{FOLDER}{of_run(run_id)}{made.name.rpartition(SEPARATOR)[2]}")), hold
+
+
+def of_run(run_id: str) -> str:
+    """Return the part of a folder's name that tells its run."""
+    return f"{run_id[:40]}-" if run_id else ""
 
 
 def maker_of(folder: Path) -> Owner | None:

@@ -117,6 +117,10 @@ class ProcessHandle:
         """Return None: without a container, the guest's own measurement of its children is used."""
         return None
 
+    def processes(self) -> int | None:
+        """Return None: a process may hide from its parent."""
+        return None
+
     def move(self, cores: tuple[int, ...]) -> None:
         """Pin every thread of the guest to these cores."""
         try:

@@ -14,7 +14,7 @@ from harness.report.document import EvaluatorRecord, Report
 from harness.report.verdict import decide_verdict
 from harness.runs.budget import Limit
 from harness.runs.probing import Probed
-from harness.runs.scoring import forget_rows, make_evidence
+from harness.runs.scoring import Stored, forget_rows, make_evidence
 from harness.runs.store import RunStore
 from harness.tasks.deletions import data_of, rows_of
 from harness.tasks.task import Margins, Task, TaskData
@@ -44,11 +44,13 @@ def run_evidence(
         failed_as: how failed models count.
         probed: what probes computed; None without probes.
     """
-    unlearned = {one.index: store.logits(one.index) for one in outcomes if one.status.finished}
     rows = rows_of(data, task.request)
+    unlearned = Stored(
+        [one.index for one in outcomes if one.status.finished],
+        store.logits if isinstance(rows, slice) else lambda index: forget_rows(store.logits(index), rows),
+    )
     if not isinstance(rows, slice):
         data = data_of(data, task.request)
-        unlearned = {index: forget_rows(logits, rows) for index, logits in unlearned.items()}
     evidence = make_evidence(data, populations, outcomes, unlearned, limit, task.seed, design, failed_as)
     return evidence if probed is None else replace(evidence, probes=probed.arrays, unprobed=probed.reasons)
 

@@ -12,13 +12,12 @@ from harness.core.files import atomic_write_json
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.reading import foreign
-from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
+from harness.errors import RunNotFoundError, UsageError
 from harness.plugins.discovery import find_task
-from harness.report.writing import REPORT_NAME, load_report
 from harness.runs.config import RunConfig
-from harness.runs.pipeline import RunResult, resume, run
-from harness.runs.store import BUDGETS, RUN, RunStore, default_run_folder
-from harness.runs.streams import whole
+from harness.runs.pipeline import RunResult
+from harness.runs.several import continued_later, ended_run
+from harness.runs.store import BUDGETS, RunStore, default_run_folder
 
 MOST = 20
 
@@ -96,22 +95,18 @@ def resume_budgets(folder: Path, progress: Progress, workers: int | None = None)
 def _go_on(
     folder: Path, config: RunConfig, fractions: Sequence[float], progress: Progress, workers: int | None = None
 ) -> list[RunResult]:
-    try:
-        return [_one(folder / _name(one), config, one, progress, workers) for one in fractions]
-    except (InterruptedRunError, KeyboardInterrupt):
-        raise InterruptedRunError(
-            f"Stopped. Finished models are stored in {folder}; continue with: harness resume {folder}"
-        ) from None
+    with continued_later(folder):
+        return [
+            ended_run(
+                folder / _name(one),
+                replace(config, budget_fraction=one),
+                progress,
+                workers,
+                f"Budget: {100 * one:g} % of retraining",
+            )
+            for one in fractions
+        ]
 
 
 def _name(fraction: float) -> str:
     return f"budget-{fraction:g}"
-
-
-def _one(folder: Path, config: RunConfig, fraction: float, progress: Progress, workers: int | None) -> RunResult:
-    if (folder / REPORT_NAME).is_file() and whole(folder):
-        return RunResult(load_report(folder), folder)
-    progress.notice(f"Budget: {100 * fraction:g} % of retraining")
-    if (folder / RUN).is_file():
-        return resume(folder, progress, workers)
-    return run(replace(config, budget_fraction=fraction, output=str(folder), force=False), progress)

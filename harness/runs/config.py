@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from harness.choices import Adapter, Clock, Design, Engine, FailedAs, Isolation, RunnerName
+from harness.choices import Adapter, Clock, Design, Engine, FailedAs, Isolation
 from harness.core.bounds import NumberError, Real, Whole, check_json
 from harness.core.reading import foreign
 from harness.errors import UsageError
@@ -25,6 +25,7 @@ MODELS_EACH = 4
 TIME_LIMIT_S = Real(0, WEEK_S, above=True)
 TIME_LIMIT_STEPS = Real(0, 1e12, above=True)
 SEED = Whole(0, 2**63 - 1)
+TRIED = Whole(1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class RunConfig:
         options: the plugin's options.
         gpus: "auto", "none", "all", a number, or UUIDs with commas.
         tags, note: help to find the run again; no result depends on them.
+        settings_tried: told in the report; no result depends on it.
         debug: open the debugger on the user's terminal if the plugin fails; without limit and scores.
     """
 
@@ -69,7 +71,9 @@ class RunConfig:
         str | None, Option("Requirements file: packages to add to the sandbox for this plugin.", metavar="FILE")
     ] = None
     task: Annotated[str, Option("Name of a task, or path of a YAML file.")] = "faces"
-    runner: Annotated[RunnerName, Option("Where the plugin runs; `process` gives no isolation.")] = "auto"
+    runner: Annotated[
+        str, Option("Where the plugin runs: docker, podman, process (no isolation), or an installed runner's name.")
+    ] = "auto"
     output: Annotated[str | None, Option("Run folder.", shown="runs/TIME-PLUGIN-TASK", metavar="PATH")] = None
     models: Annotated[
         int | None, Option("Models per population.", shown="the task's", bounds=Whole(1, MOST_MODELS))
@@ -126,6 +130,10 @@ class RunConfig:
         tuple[str, ...], Option("A tag to find the run by, see `harness ls`; may be repeated.", flag="--tag")
     ] = ()
     note: Annotated[str, Option("A sentence about the run, shown by `harness ls`.", metavar="TEXT")] = ""
+    settings_tried: Annotated[
+        int | None,
+        Option("Settings of the method that were tried to choose these options.", shown="unknown", bounds=TRIED),
+    ] = None
     keep_going: Annotated[bool, Option("Run all models, even if the first three fail alike.")] = False
     force: Annotated[bool, Option("Replace the run that the output folder contains.")] = False
     debug: Annotated[bool, Option("Debug a failing plugin on this terminal; needs --runner process.", flag="--pdb")] = (
@@ -261,11 +269,12 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set takes KEY=VALUE with a KEY that is an identifier, not {pair!r}.")
         if key in options:
             raise UsageError(f"--set gives {key!r} twice.")
-        options[key] = _value(key, text)
+        options[key] = parse_value(key, text)
     return options
 
 
-def _value(key: str, text: str) -> Any:
+def parse_value(key: str, text: str) -> Any:
+    """Return the JSON value of a text, else the text itself."""
     try:
         value = json.loads(text)
         check_json(value)

@@ -27,6 +27,7 @@ from typing import IO, Any
 import numpy as np
 from pydantic import ValidationError
 
+from harness.core.cache import cache_root
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.text import harmless
@@ -179,6 +180,9 @@ def _work(entry: LoadedEvaluator, evidence: Evidence, sealed: bytes, answer: IO[
     _exit_with_parent()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # OpenMP threads do not survive a fork
+    with suppress(OSError):  # then they are where temporary files usually are
+        cache_root().mkdir(parents=True, exist_ok=True)
+        tempfile.tempdir = str(cache_root())  # its disk has room for arrays; /tmp may be a part of memory
     record = _record(entry, evidence, sealed)
     answer.write(record.model_dump_json().encode())
     answer.flush()

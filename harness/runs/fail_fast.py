@@ -37,17 +37,21 @@ def failed_alike(outcomes: Iterable[ModelOutcome]) -> bool:
     return len(causes) >= FIRST_FAILURES and None not in causes and len(set(causes)) == 1
 
 
-def stop_warning(ended: int, planned: int) -> list[str]:
-    """Return the warning about a run that stopped after ``ended`` of ``planned`` models; empty if all have ended."""
+def stop_warning(ended: int, planned: int, *, of_stream: bool = False) -> list[str]:
+    """Return the warning about a run that stopped after ``ended`` of ``planned`` models; empty if all have ended.
+
+    A request of a stream cannot be continued alone, since the next one begins with what it returned.
+    """
     if ended >= planned:
         return []
     rest = planned - ended
     were = f"{rest} more were" if rest > 1 else "1 more was"
-    text = (
-        f"The run stopped because its first {ended} models failed alike; {were} not started. Fix the cause and run again, or "
-        "start the others with `harness resume RUN --keep-going`."
+    alone, stream = (
+        "start the others with `harness resume RUN --keep-going`.",
+        "run the stream again with `--keep-going`.",
     )
-    return [text]
+    text = f"The run stopped because its first {ended} models failed alike; {were} not started. Fix the cause and run again, or"
+    return [f"{text} {stream if of_stream else alone}"]
 
 
 class FailFast:

@@ -8,7 +8,9 @@ N models, n examples and C classes:
   validation. ``unlearned.forget`` and ``retrained.forget`` are required.
 - ``SPLIT.labels`` (n,): the classes that the models were trained on; required beside logits.
 - Optional: ``SPLIT.ids``, ``SPLIT.subjects`` and ``SPLIT.true_labels`` (n,); ``class_names`` (C,); ``unlearned_from`` (N,): the
-  original of each unlearned model; ``design`` and ``seed``; ``POPULATION.forget.logits.QUERY``: answers to a changed input.
+  original of each unlearned model; ``design`` and ``seed``; ``POPULATION.forget.logits.QUERY``: answers to a changed input;
+  ``forget.twins.SPLIT`` (n_forget,), ``validation.never_trained`` (n_validation,) and ``altered``, as of
+  :class:`~harness.evaluation.Evidence`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ from harness.tasks.yaml.wording import near_match, with_faults
 
 POPULATIONS: tuple[Population, ...] = get_args(Population)
 OF_SPLITS = ("labels", "true_labels", "ids", "subjects")
-SINGLE = ("class_names", "unlearned_from", "design", "seed")
+SINGLE = ("class_names", "unlearned_from", "design", "seed", "altered")
+TWINS, NEVER_TRAINED = "forget.twins.", "validation.never_trained"
+MASKS = (*(f"{TWINS}{split}" for split in SPLITS if split != "forget"), NEVER_TRAINED)
+"""Arrays of truth values, one for each example of the split that their name begins with."""
 REQUIRED: tuple[Population, ...] = ("unlearned", "retrained")
 PAIR = ("true class", "other classes")
 """Names of the two classes of evidence that has phi alone."""
@@ -127,6 +132,9 @@ def arrays_of(evidence: Evidence) -> dict[str, Array]:
     kinds = {"labels": evidence.labels, "true_labels": evidence.true_labels, "ids": evidence.ids}
     for kind, values in {**kinds, "subjects": evidence.subjects}.items():
         found |= {f"{split}.{kind}": array for split, array in values.items()}
+    found |= {f"{TWINS}{split}": array for split, array in evidence.twins.items()}
+    found |= {NEVER_TRAINED: evidence.never_trained} if evidence.never_trained.size else {}
+    found |= {"altered": np.array(evidence.altered)} if evidence.altered else {}
     return found | {
         "class_names": np.array(evidence.class_names),
         "unlearned_from": evidence.unlearned_from,
@@ -189,7 +197,7 @@ class _Read:
         """Note names that mean nothing, and required ones that are missing."""
         outputs = [f"{population}.{split}" for population in POPULATIONS for split in SPLITS]
         allowed = [*(f"{name}.{kind}" for name in outputs for kind in ("logits", "phi")), *SINGLE]
-        allowed += [f"{split}.{kind}" for split in SPLITS for kind in OF_SPLITS]
+        allowed += [*MASKS, *(f"{split}.{kind}" for split in SPLITS for kind in OF_SPLITS)]
         for name in self.arrays:
             head, _, query = name.partition(".forget.logits.")
             if name not in allowed and not (head in POPULATIONS and query):
@@ -217,6 +225,10 @@ class _Read:
             self.examples[split] = length if isinstance(length, int) else (length[0] if length else 0)
             for kind in OF_SPLITS:
                 self._check_of_split(split, kind)
+        for name in MASKS:
+            mask, count = self.arrays.get(name), self.examples.get(name.split(".")[0], 0)
+            if mask is not None and (mask.dtype != np.bool_ or mask.shape != (count,)):
+                self.faults.append(f"{name}: has type {mask.dtype} and shape {mask.shape}; it must be bool, ({count},)")
 
     def _check_of_split(self, split: str, kind: str) -> None:
         name, count = f"{split}.{kind}", self.examples[split]
@@ -287,11 +299,13 @@ class _Read:
                 self.faults.append(f"unlearned_from: must be {count} whole numbers, 0 for the first original")
             elif originals is not None and count and int(origins.max()) >= originals:
                 self.faults.append(f"unlearned_from: has {int(origins.max())}, and there are {originals} originals")
-        design, seed = self.arrays.get("design"), self.arrays.get("seed")
+        design = self.arrays.get("design")
         if design is not None and (design.ndim or str(design) not in get_args(Design)):
             self.faults.append(f"design: must be one of {', '.join(get_args(Design))}")
-        if seed is not None and (seed.ndim or seed.dtype.kind not in "iu" or int(seed) < 0):
-            self.faults.append("seed: must be a whole number of at least 0")
+        for name in ("seed", "altered"):
+            one = self.arrays.get(name)
+            if one is not None and (one.ndim or one.dtype.kind not in "iu" or int(one) < 0):
+                self.faults.append(f"{name}: must be a whole number of at least 0")
 
     def _named(self, population: str, split: str) -> str | None:
         """Return the name of a population's outputs on a split: logits, else phi; None without either."""
@@ -317,6 +331,9 @@ class _Read:
             true_labels={} if phi_only else self._optional("true_labels", np.dtype(np.int64)),
             subjects=self._optional("subjects", np.dtype(np.str_)),
             queries={} if phi_only else self._queries(),
+            twins={name.removeprefix(TWINS): array for name, array in self.arrays.items() if name.startswith(TWINS)},
+            never_trained=self.arrays.get(NEVER_TRAINED, np.zeros(0, dtype=np.bool_)),
+            altered=int(self.arrays.get("altered", 0)),
             phi_only=phi_only,
         )
 

@@ -58,7 +58,7 @@ from harness.runs.store import RunStore, default_run_folder
 from harness.runs.unjudged import begun_report, filled
 from harness.runs.unlearning_setup import UnlearningSetup
 from harness.runs.worst_examples import Pictures, examples_record
-from harness.tasks.task import Task
+from harness.tasks.task import Request, Task
 from harness.tasks.twins import find_twins, twin_warnings
 from reference_models.networks.recipe import to_json
 
@@ -234,17 +234,18 @@ def _stoppable(
             with engine_of(plan.config, progress) as engine:
                 return _Job(plan, store, dict(begun), progress, engine).finish()
     except KeyboardInterrupt:
-        raise InterruptedRunError(f"Stopped. {_how_to_go_on(store, new=new)}") from None
+        raise InterruptedRunError(f"Stopped. {_how_to_go_on(store, plan.task.request, new=new)}") from None
     except (SandboxError, NoSpaceError) as error:
-        raise type(error)(f"{error}\n{_how_to_go_on(store, new=new)}") from error
+        raise type(error)(f"{error}\n{_how_to_go_on(store, plan.task.request, new=new)}") from error
 
 
-def _how_to_go_on(store: RunStore, *, new: bool) -> str:
-    if new and not store.begun():
+def _how_to_go_on(store: RunStore, request: Request | None, *, new: bool) -> str:
+    if new and not store.begun() and (request is None or request.number == 1):
         return (
             "No model was begun, so no run folder is left; trained reference models are cached. Run the command again."
         )
-    return f"Finished models are stored in {store.folder}; continue with: harness resume {store.folder}"
+    folder = store.folder if request is None else store.folder.parent  # a request alone is not the whole stream
+    return f"Finished models are stored in {folder}; continue with: harness resume {folder}"
 
 
 class _Job:

@@ -128,8 +128,8 @@ class Plan:
         """Return the expected duration of the whole run in words."""
         known = sum(part or 0.0 for part in self._parts_s)
         if None not in self._parts_s:
-            return _about(known)
-        return f"more than {_time(known)}" if known else _about(None)
+            return about(known)
+        return f"more than {_time(known)}" if known else about(None)
 
     def check(self) -> None:
         """Refuse a run that this machine cannot hold.
@@ -141,14 +141,15 @@ class Plan:
         free = free_mib(cache_root())
         if self.cache_mib > free:
             raise NoSpaceError(
-                f"{self.models} models of {self.task.name} need {_mib(self.cache_mib)} in the cache, but {_mib(free)} are free "
-                f"at {cache_root()}. Reduce --models, free some space (`harness references prune`), or set HARNESS_CACHE_DIR."
+                f"{self.models} models of {self.task.name} need {mib_text(self.cache_mib)} in the cache, but {mib_text(free)} "
+                f"are free at {cache_root()}. Reduce --models, free some space (`harness references prune`), or set "
+                "HARNESS_CACHE_DIR."
             )
         memory = hardware.memory_mib()
         if self.host_mib > memory:
             raise UsageError(
-                f"{self.models} models of {self.task.name} need {_mib(self.host_mib)} of memory for their outputs, "
-                f"but the machine has {_mib(memory)}. Reduce --models."
+                f"{self.models} models of {self.task.name} need {mib_text(self.host_mib)} of memory for their outputs, "
+                f"but the machine has {mib_text(memory)}. Reduce --models."
             )
 
     def verdict_notice(self) -> str:
@@ -169,7 +170,7 @@ class Plan:
         else:
             references += " from the cache"
         return (
-            f"Plan: {references}; {self.unlearnings} models to unlearn ({_about(self.unlearn_s)}); in all: {self.total}. "
+            f"Plan: {references}; {self.unlearnings} models to unlearn ({about(self.unlearn_s)}); in all: {self.total}. "
             "Details: --dry-run."
         )
 
@@ -181,20 +182,24 @@ class Plan:
         yield "Models", f"{self.models} a population, {self.unlearnings} to unlearn"
         yield "References", f"{cached} cached, {self.to_train} to train: {self._training()}"
         yield "Limit", self._limit()
-        yield "Unlearning", f"{_about(self.unlearn_s)}{self._most()}"
+        yield "Unlearning", f"{about(self.unlearn_s)}{self._most()}"
         if self.probes:
-            yield "Probes", f"{', '.join(self.probes)}: {_about(self.probe_s)}"
-        yield "Scoring", _about(self.score_s)
+            yield "Probes", f"{', '.join(self.probes)}: {about(self.probe_s)}"
+        yield "Scoring", about(self.score_s)
         yield "Total", self.total
         parallel = self.config.workers
-        each = f"{_mib(self.config.memory_mib)} at most for {'the sandbox' if parallel == 1 else f'each of {parallel} sandboxes'}"
-        yield "Memory", f"{each}; {_mib(self.host_mib)} for the outputs of all models"
-        free = _mib(free_mib(cache_root()))
-        yield "Disk", f"{_mib(self.cache_mib)} in the cache ({free} free), {_mib(self.run_mib)} in the run folder"
+        where = "the sandbox" if parallel == 1 else f"each of {parallel} sandboxes"
+        each = f"{mib_text(self.config.memory_mib)} at most for {where}"
+        yield "Memory", f"{each}; {mib_text(self.host_mib)} for the outputs of all models"
+        free = mib_text(free_mib(cache_root()))
+        yield (
+            "Disk",
+            f"{mib_text(self.cache_mib)} in the cache ({free} free), {mib_text(self.run_mib)} in the run folder",
+        )
         yield "Verdict", self.verdict_notice() or f"possible with {self.models} models"
 
     def _training(self) -> str:
-        return f"{_about(self.train_s)}{', by a trial step' if self.trial else ''}"
+        return f"{about(self.train_s)}{', by a trial step' if self.trial else ''}"
 
     def _limit(self) -> str:
         config = self.config
@@ -203,7 +208,7 @@ class Plan:
         fraction = self.task.budget.fraction if config.budget_fraction is None else config.budget_fraction
         share = f"{100 * fraction:g} % of retraining"
         if self.limit is None:
-            return f"{share}, measured first: {_about(self.measure_s)}"
+            return f"{share}, measured first: {about(self.measure_s)}"
         return f"{share}: {amount(self.limit.limit_s, config.clock)} when last measured"
 
     def _most(self) -> str:
@@ -311,7 +316,8 @@ class _Sizes:
         return cls(rows * len(data.class_names) * FLOAT_BYTES, weights)
 
 
-def _about(seconds: float | None) -> str:
+def about(seconds: float | None) -> str:
+    """Return an expected duration in words."""
     if seconds is None:
         return "time unknown"
     return "no time" if seconds == 0 else f"about {_time(seconds)}"
@@ -321,5 +327,6 @@ def _time(seconds: float) -> str:
     return f"{max(1, round(seconds))} s" if seconds < 60 else duration(seconds)
 
 
-def _mib(mib: float) -> str:
+def mib_text(mib: float) -> str:
+    """Return an amount of memory, MiB or GiB."""
     return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{max(1, math.ceil(mib))} MiB"

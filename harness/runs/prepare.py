@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core import hardware
+from harness.core import gpu, hardware
 from harness.core.progress import Progress
+from harness.errors import GpuUnavailableError
 from harness.references.own_network import OwnNetwork
 from harness.references.populations import References
 from harness.references.worker_pool import Trainers, Workers
@@ -87,6 +88,7 @@ def prepare(
     Raises:
         HarnessError: the data, the plugin or its image is invalid or unavailable.
     """
+    check_gpu(config, gpu.read(), progress)
     own = OwnNetwork.of(task)  # before any data is loaded
     own = with_forget_set(own, host_device(config), progress)
     references = load_references(config, own, trainers)
@@ -108,6 +110,19 @@ def prepare(
         run_id,
         core_sets,
     )
+
+
+def check_gpu(config: RunConfig, facts: gpu.GpuFacts, progress: Progress) -> None:
+    """Tell what is wrong with the machine's cards, before anything is trained or timed.
+
+    Raises:
+        GpuUnavailableError: cards were asked for, or would be used, and cannot compute.
+    """
+    for one in gpu.findings(facts) if config.gpus != "none" else ():
+        text = f"{one.detail}. {one.advice}"
+        if one.kind == "kernels" or (one.serious and config.gpus != "auto"):
+            raise GpuUnavailableError(text)
+        progress.notice(f"{text} This run computes on the CPU." if one.serious else text)
 
 
 def host_device(config: RunConfig) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.choices import FailedAs
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
+from harness.core.room import stacked
 from harness.plugins.discovery import DEFAULT, LoadedEvaluator
 from harness.probes.probe import Arrays, Probe
 from harness.probes.registry import probes_of
@@ -110,10 +110,10 @@ def _unlearned(
 ) -> Arrays:
     """Return the arrays of the unlearned models that count, in the order of the evidence."""
     counted = [one for one in outcomes if one.status.finished or failed_as == "noop"]
-    rows = [
+    rows = (
         {key: array[0] for key, array in store.probed(one.index, name).items()}
         if one.status.finished
         else {key: array[one.original] for key, array in originals.items()}
         for one in counted
-    ]
-    return {key: np.stack([row[key] for row in rows]) for key in originals}
+    )
+    return stacked(rows, len(counted))

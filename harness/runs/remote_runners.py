@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.core.progress import SilentProgress
 from harness.errors import ImageBuildError, RunnerRefusedError
 from harness.runners.base import PluginFacts, Runner
+from harness.runners.engines import EngineProvider
 from harness.runners.images.listing import PluginImage
 from harness.runners.process import ProcessRunner
+from harness.runners.process_provider import device_of
+from harness.runners.registry import load_runner
 from harness.runs.config import RunConfig
-from harness.runs.runner_choice import runner_device, runner_gpus
+from harness.runs.runner_choice import request_of
+
+if TYPE_CHECKING:  # the Docker SDK is slow to import
+    from harness.runners.engine.client import Engine
 
 
 class ImageMissingError(Exception):
@@ -22,11 +30,13 @@ class RunnerOrder:
     """What a runner is made of.
 
     Attributes:
+        runner: name of the runner.
         image: of the method; None for plain processes.
         layers: digests of the image's layers.
         archive: path, on the program's machine, of a file with the image for nodes that lack it; empty for plain processes.
     """
 
+    runner: str = "process"
     image: PluginImage | None = None
     layers: tuple[str, ...] = ()
     archive: str = ""
@@ -45,21 +55,33 @@ def runner_order(runner: Runner, facts: PluginFacts, folder: Path) -> RunnerOrde
                 "--runner docker."
             )
         return RunnerOrder()
-    from harness.runners.engine.client import Engine
-
     image: PluginImage = runner.image  # type: ignore[attr-defined]  # a container runner's
-    return RunnerOrder(image, Engine.connect().layers(image.tag), str(folder / f"{image.tag.replace(':', '-')}.tar"))
+    name = runner.facts.name
+    archive = folder / f"{name}-{image.tag.replace(':', '-')}.tar"
+    return RunnerOrder(name, image, engine_of(name).layers(image.tag), str(archive))
+
+
+def engine_of(name: str) -> Engine:
+    """Return a connection to this machine's engine of a container runner.
+
+    Raises:
+        DockerUnavailableError: it does not answer.
+    """
+    provider = load_runner(name)
+    if not isinstance(provider, EngineProvider):
+        raise RunnerRefusedError(
+            f"The runner {name!r} is not one that --engine can use; pass --runner docker or podman."
+        )
+    return provider.connect()
 
 
 def write_archive(order: RunnerOrder) -> Path | None:
     """Write the image of an order into its archive, unless that is done; return its path, None for plain processes."""
-    from harness.runners.engine.client import Engine
-
     if order.image is None:
         return None
     path = Path(order.archive)
     if not path.exists():
-        Engine.connect().save(order.image.tag, path)
+        engine_of(order.runner).save(order.image.tag, path)
     return path
 
 
@@ -71,13 +93,12 @@ def remade(order: RunnerOrder, config: RunConfig, cores: int, archive: Path | No
         ImageBuildError: the image here has other layers.
         DockerUnavailableError, GpuUnavailableError: as on the program's machine.
     """
-    limits = config.limits(cores)
+    limits, request = config.limits(cores), request_of(config, SilentProgress())
     if order.image is None:
-        return ProcessRunner(None, int(limits.cpus or 1), limits, runner_device(config))
+        return ProcessRunner(None, int(limits.cpus or 1), limits, device_of(request))
     from harness.runners.docker import DockerRunner
-    from harness.runners.engine.client import Engine
 
-    engine = Engine.connect()
+    engine = engine_of(order.runner)
     found = engine.image(order.image.tag)
     if found is None and archive is not None:
         engine.load(archive)
@@ -89,5 +110,10 @@ def remade(order: RunnerOrder, config: RunConfig, cores: int, archive: Path | No
             f"The image {order.image.tag} on this node has other layers than the program's. Remove it: harness image prune"
         )
     return DockerRunner(
-        engine, replace(order.image, id=found.id), limits, gpus=runner_gpus(config), runtime=config.runtime
+        engine,
+        replace(order.image, id=found.id),
+        limits,
+        gpus=request.gpus,
+        runtime=request.runtime,
+        name=order.runner,
     )

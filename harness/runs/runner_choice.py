@@ -1,68 +1,43 @@
-"""Choice of the runner: Docker if reachable; a plain process if the user requests it or the plugin is bundled."""
+"""Choice of the runner: the one that the user names, else Docker if reachable, else a plain process for a bundled plugin."""
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.version import Version
 
 from harness.core import hardware
-from harness.core.cache import Cache
 from harness.core.progress import Progress
 from harness.errors import (
     DockerUnavailableError,
-    GpuUnavailableError,
     HarnessError,
     ImageBuildError,
     PluginNotFoundError,
     RunnerRefusedError,
-    SandboxError,
     UsageError,
 )
 from harness.plugins.discovery import UNLEARNERS, find_plugins, find_unlearner
 from harness.plugins.options import check_options
 from harness.plugins.spec import PluginSpec
 from harness.report.words import PLAIN_PROCESS
-from harness.runners.base import PluginBundle, PluginFacts, Runner
-from harness.runners.bundles import materialise, resolve
+from harness.runners.base import PluginBundle
+from harness.runners.bundles import resolve
 from harness.runners.bundles.declared import ready_options, wheel_options
 from harness.runners.bundles.dependencies import read_requirements
 from harness.runners.bundles.script import read_script
 from harness.runners.engine.gpus import parse_gpus
-from harness.runners.process import ProcessRunner
-from harness.runners.wheels.target import PythonTarget
+from harness.runners.provider import AUTO as AUTO_GPUS
+from harness.runners.provider import NEEDS, RunnerFactory, RunnerProvider, RunnerRequest
+from harness.runners.registry import AUTO, load_runner
 from harness.runners.wheels.wheel import WheelFile
 from harness.runs.config import RunConfig
-from harness.runs.reaping import reap_guest_folders
 
-AUTO = "auto"  # a GPU if there is one
-RETRAIN = "retrain"  # the bundled unlearner that measures the retraining time
+CONTAINED, PLAIN = "docker", "process"
+"""The runners that ``--runner auto`` chooses between."""
 
-
-@dataclass(frozen=True)
-class RunnerFactory:
-    """Factory of runners of one kind.
-
-    Attributes:
-        runner_for: returns a plugin's runner and metadata; raises PluginPackagingError and the like, or ImageBuildError.
-        notices: notices about the choice of runner, for the report.
-        python: Python of the guests; None for this one.
-        present: canonical name -> version of each distribution in the guests' image; None for this environment.
-    """
-
-    runner_for: Callable[[str], tuple[Runner, PluginFacts]]
-    notices: tuple[str, ...] = ()
-    python: PythonTarget | None = None
-    present: Mapping[str, str] | None = None
-
-    def retrain_runner(self) -> tuple[Runner, PluginFacts]:
-        """Return a runner for the bundled ``retrain``, and its metadata."""
-        return self.runner_for(RETRAIN)
+__all__ = ["RunnerFactory", "check_runner", "choose_runners", "request_of"]
 
 
 def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
@@ -72,19 +47,25 @@ def choose_runners(config: RunConfig, progress: Progress) -> RunnerFactory:
         DockerUnavailableError, ImageBuildError: if Docker is unavailable but was requested, or an option that needs it was given
             (``--base``, ``--torch``, ``--runtime``).
         RunnerRefusedError: if Docker is unavailable, the plugin is third-party, and ``--runner process`` was not given.
-        PluginNotFoundError, DuplicatePluginError: if no distribution, or more than one, registers the name.
+        PluginNotFoundError, DuplicatePluginError: if no distribution, or more than one, registers the name of plugin or runner.
+        PluginLoadError: if the runner is a broken plugin.
         GpuUnavailableError: if GPUs were requested and there are none.
-        UsageError: if ``--gpus`` is malformed, the engine lacks the ``--runtime``, or a process cannot provide the ``--torch``.
+        UsageError: if ``--gpus`` is malformed, or an option was given that the runner cannot obey.
     """
-    told = _checked(config, progress)
-    if config.runner == "process":
-        return _process(config, progress, told)
+    provider, told = _checked(config, progress)
+    request, fallen = request_of(config, progress), ""
     try:
-        return _docker(config, progress, told)
+        factory = provider.open(request)
     except (DockerUnavailableError, ImageBuildError) as error:
-        notice = _without_docker(config, error)
-        progress.notice(notice)
-        return _process(config, progress, told, notice)
+        if config.runner != AUTO:
+            raise
+        fallen = _without_docker(config, error)
+        progress.notice(fallen)
+        provider = load_runner(PLAIN)
+        factory = provider.open(request)
+    if not provider.isolates and not fallen and not _bundled(config.plugin):
+        fallen = f"{PLAIN_PROCESS}."
+    return replace(factory, notices=(*([fallen] if fallen else []), *told, *factory.notices))
 
 
 def check_runner(config: RunConfig, progress: Progress) -> str:
@@ -96,23 +77,35 @@ def check_runner(config: RunConfig, progress: Progress) -> str:
     Raises:
         HarnessError: as :func:`choose_runners`.
     """
-    from harness.runners.docker import known_runtime
-    from harness.runners.engine.client import Engine
+    provider, _ = _checked(config, progress)
+    request = request_of(config, progress)
+    try:
+        provider.check(request)
+        return provider.name
+    except DockerUnavailableError as error:
+        if config.runner != AUTO:
+            raise
+        progress.notice(_without_docker(config, error))
+    load_runner(PLAIN).check(request)
+    return PLAIN
 
-    _checked(config, progress)
-    if config.runner != "process":
-        try:
-            known_runtime(config.runtime, Engine.connect().info())
-            return "docker"
-        except DockerUnavailableError as error:
-            progress.notice(_without_docker(config, error))
-    runner_device(config)
-    return "process"
+
+def request_of(config: RunConfig, progress: Progress) -> RunnerRequest:
+    """Return what a run's options ask of its runner."""
+    return RunnerRequest(
+        limits=config.limits(hardware.available_cores()),
+        resolve=lambda plugin, **where: _resolved(config, plugin, **where),
+        progress=progress,
+        gpus_asked=config.gpus,
+        torch=config.torch,
+        base=config.base,
+        runtime=config.runtime,
+    )
 
 
 def _without_docker(config: RunConfig, error: HarnessError) -> str:
     """Return the notice on a run that falls back to a process; raise if it must not."""
-    if config.runner == "docker" or any((config.runtime, config.torch, config.base)):
+    if any((config.runtime, config.torch, config.base)):
         raise error  # the process runner would silently ignore these options
     if not _bundled(config.plugin):
         raise RunnerRefusedError(
@@ -122,59 +115,22 @@ def _without_docker(config: RunConfig, error: HarnessError) -> str:
     return f"{PLAIN_PROCESS}, because Docker is not available: {str(error).splitlines()[0]}"
 
 
-def _checked(config: RunConfig, progress: Progress) -> tuple[str, ...]:
-    """Check what is independent of the engine; show and return the notices on a script."""
+def _checked(config: RunConfig, progress: Progress) -> tuple[RunnerProvider, tuple[str, ...]]:
+    """Check what is independent of the engine; return the runner, and the notices on a script, which are shown."""
+    provider = load_runner(CONTAINED if config.runner == AUTO else config.runner)
     told = _check_plugin(config)
     for notice in told:
         progress.notice(notice)
-    if config.gpus != AUTO:
+    if config.gpus != AUTO_GPUS:
         parse_gpus(config.gpus)
-    if config.runner == "process":
-        _check_torch_is_installed(config.torch)
-    return told
-
-
-def _docker(config: RunConfig, progress: Progress, notices: tuple[str, ...]) -> RunnerFactory:
-    """Return the factory of runners that start containers; remove orphaned containers, and build the image."""
-    from harness.runners.docker import DockerRunner, known_runtime
-    from harness.runners.engine.client import Engine
-    from harness.runners.engine.reaper import reap
-    from harness.runners.images.listing import ensure_guest_image, ensure_plugin_image
-
-    engine = Engine.connect()
-    known_runtime(config.runtime, engine.info())
-    try:
-        for name in reap(engine):
-            progress.notice(f"Removed the orphaned container {name} of a killed run.")
-    except SandboxError as error:
-        progress.notice(f"Orphaned containers could not all be removed: {error}. Run `harness reap` later.")
-    with progress.step("sandbox image", None) as step:
-        guest = ensure_guest_image(engine, torch=config.torch, base=config.base, progress=step.tell)
-
-    def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
-        with progress.step(f"image for {plugin}", None) as step:
-            bundle = _resolved(config, plugin, engine=engine, guest=guest, progress=step.tell)
-            image = ensure_plugin_image(engine, guest, bundle, progress=step.tell)
-        limits = config.limits(hardware.available_cores())
-        return DockerRunner(engine, image, limits, gpus=runner_gpus(config), runtime=config.runtime), bundle.facts
-
-    return RunnerFactory(runner_for, notices, guest.target, guest.packages)
-
-
-def _process(config: RunConfig, progress: Progress, notices: tuple[str, ...], no_isolation: str = "") -> RunnerFactory:
-    """Return the factory of runners that start plain processes; remove orphaned guest folders."""
-    reap_guest_folders()
-    device = runner_device(config)
-
-    def runner_for(plugin: str) -> tuple[Runner, PluginFacts]:
-        with progress.step(f"preparing {plugin}", None) as step:
-            bundle = _resolved(config, plugin, allow_host_build=True, progress=step.tell)
-        limits = config.limits(hardware.available_cores())
-        return ProcessRunner(_folder(bundle), int(limits.cpus or 1), limits, device), bundle.facts
-
-    if not no_isolation and not _bundled(config.plugin):
-        no_isolation = f"{PLAIN_PROCESS}."
-    return RunnerFactory(runner_for, (no_isolation, *notices) if no_isolation else notices)
+    for need in NEEDS:
+        if getattr(config, need) is not None and need not in provider.obeys:
+            raise UsageError(
+                f"--{need} cannot be obeyed by the runner {provider.name!r}. Leave it out, or pass `--runner docker`."
+            )
+    if provider.name == PLAIN:
+        provider.check(request_of(config, progress))
+    return provider, told
 
 
 def _resolved(config: RunConfig, plugin: str, **how: Any) -> PluginBundle:
@@ -215,46 +171,5 @@ def _check_plugin(config: RunConfig) -> tuple[str, ...]:
     return read_script(spec, config.adapter).notes if spec.kind == "script" else ()
 
 
-def _check_torch_is_installed(asked: str | None) -> None:
-    """Raise UsageError unless ``asked`` is the installed torch version, with or without its local part."""
-    installed = importlib.metadata.version("torch")
-    if asked is not None and asked not in (installed, Version(installed).public):
-        raise UsageError(
-            f"--torch {asked} is not available to `--runner process`, which uses the installed torch {installed}. Pass "
-            "`--runner docker`, or leave out --torch."
-        )
-
-
 def _bundled(plugin: str) -> bool:
     return any(found.bundled for found in find_plugins(UNLEARNERS) if found.name == plugin)
-
-
-def runner_device(config: RunConfig) -> str:
-    """Return the device of the process runner; raise GpuUnavailableError if GPUs were requested and there are none."""
-    device = "cpu" if runner_gpus(config) == "none" else "cuda"
-    if device == "cuda" and not hardware.gpu_names():
-        raise GpuUnavailableError(
-            f"--gpus {config.gpus} was requested, but torch finds no CUDA device on this machine. Run `harness doctor` "
-            "for details, or pass --gpus none to run on the CPU."
-        )
-    return device
-
-
-def runner_gpus(config: RunConfig) -> str:
-    """Return the GPUs of a container, in the form of ``--gpus``."""
-    if config.gpus != AUTO:
-        return config.gpus if parse_gpus(config.gpus)[0] else "none"
-    return "1" if hardware.gpu_names() else "none"
-
-
-def _folder(bundle: PluginBundle) -> Path | None:
-    """Unpack a plugin into the cache and return the folder; return None if the plugin is installed in this environment."""
-    if bundle.facts.origin in ("bundled", "installed"):
-        return None
-    inputs = {"format": 2, "digest": bundle.facts.digest}
-
-    def unpack(folder: Path) -> None:
-        materialise(bundle, folder / "site")
-
-    folder, _ = Cache("plugins").get_or_build(inputs, unpack)
-    return folder / "site"

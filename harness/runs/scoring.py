@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.choices import FailedAs
 from harness.core.outcomes import ModelOutcome
+from harness.core.room import stacked
 from harness.evaluation import SPLITS, Design, Evidence, Timings
 from harness.references.populations import Population
 from harness.references.queries import Pictures, answers, key, queries_in
@@ -36,6 +38,30 @@ def forget_rows(logits: Mapping[str, NDArray[np.float32]], rows: NDArray[np.int6
     """Return one model's logits with some examples of the forget set alone, on the split and under every query."""
     own = {"forget", *map(key, queries_in(logits))}
     return {name: array[rows] if name in own else array for name, array in logits.items()}
+
+
+@dataclass(frozen=True)
+class Stored(Mapping[int, Mapping[str, NDArray[np.float32]]]):
+    """Logits of finished models by index, each read from its file when it is asked for, and not kept.
+
+    Attributes:
+        indices: of finished models.
+        read: returns one model's logits by split and query.
+    """
+
+    indices: Sequence[int]
+    read: Callable[[int], Mapping[str, NDArray[np.float32]]]
+
+    def __getitem__(self, index: int) -> Mapping[str, NDArray[np.float32]]:
+        if index not in self.indices:
+            raise KeyError(index)
+        return self.read(index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
 
 @contextmanager
@@ -78,12 +104,14 @@ def make_evidence(
     """
     substituted = failed_as == "noop" and bool(unlearned)
     counted = [outcome for outcome in outcomes if outcome.status.finished or substituted]
-    rows = [unlearned.get(one.index) or _of_original(populations["original"], one.original) for one in counted]
+    rows = (unlearned.get(one.index) or _of_original(populations["original"], one.original) for one in counted)
+    found = stacked(rows, len(counted))
     logits: dict[str, dict[str, NDArray[np.float32]]] = {
         role: dict(population.logits) for role, population in populations.items()
     }
     logits["unlearned"] = {
-        name: _stack([row[name] for row in rows], len(data.split(name)), data.n_classes) for name in SPLITS
+        name: found[name] if counted else np.empty((0, len(data.split(name)), data.n_classes), dtype=np.float32)
+        for name in SPLITS
     }
     return Evidence(
         n_classes=data.n_classes,
@@ -97,9 +125,10 @@ def make_evidence(
         design=design,
         true_labels={name: truth for name in SPLITS if (truth := data.split(name).true_labels) is not None},
         subjects={name: subjects for name in SPLITS if (subjects := data.split(name).subjects) is not None},
-        queries=_queries(populations, rows),
+        queries=_queries(populations, queries_in(found)),
         twins=forget_twins(data),
         never_trained=_never_trained(data),
+        altered=0 if data.altered is None else len(data.altered),
     )
 
 
@@ -116,21 +145,16 @@ def _of_original(originals: Population, index: int) -> dict[str, NDArray[np.floa
 
 
 def _queries(
-    populations: Mapping[str, Population], unlearned: Sequence[Mapping[str, NDArray[np.float32]]]
+    populations: Mapping[str, Population], unlearned: Mapping[str, NDArray[np.float32]]
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
     """Return query -> population -> logits, for the queries that every model has."""
-    returned = [queries_in(logits) for logits in unlearned]
-    asked = [*(population.queries for population in populations.values()), *returned]
-    names = [name for name in asked[0] if returned and all(name in queries for queries in asked)]
+    asked = [*(population.queries for population in populations.values()), unlearned]
     return {
         name: {role: population.queries[name] for role, population in populations.items()}
-        | {"unlearned": np.stack([queries[name] for queries in returned])}
-        for name in names
+        | {"unlearned": unlearned[name]}
+        for name in asked[0]
+        if all(name in queries for queries in asked)
     }
-
-
-def _stack(rows: list[NDArray[np.float32]], examples: int, classes: int) -> NDArray[np.float32]:
-    return np.stack(rows) if rows else np.empty((0, examples, classes), dtype=np.float32)
 
 
 def _timings(counted: Sequence[ModelOutcome], limit: Limit) -> Timings:

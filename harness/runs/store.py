@@ -38,6 +38,8 @@ STREAM = "stream.json"
 """File in a folder with a run for each request of a stream."""
 BUDGETS = "budgets.json"
 """File in a folder with a run for each of several budgets."""
+STUDY = "study.yaml"
+"""File in the folder of a study."""
 WEIGHTS, PLUGIN_STATE = "weights.safetensors", "state.bin"
 LOCK = ".lock"
 INDEX = re.compile(r"[0-9]{4,9}")
@@ -49,10 +51,11 @@ INTERRUPTED = "interrupted: the harness was stopped before the model ended"
 def default_run_folder(plugin: str, task: str) -> Path:
     """Return ``runs/TIME-PLUGIN-TASK``, relative to the working directory."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{stamp}-{_plain(plugin)}-{_plain(task)}"
+    return Path("runs") / f"{stamp}-{plain_name(plugin)}-{plain_name(task)}"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name, or the stem of a path, as part of a folder's name."""
     stem = Path(name).stem if "/" in name else name
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in stem).strip(".-") or "run"
 
@@ -83,7 +86,7 @@ def _clear(folder: Path) -> None:
                 folder,
                 *(file.parent for file in folder.glob(f"*/{RUN}")),
             ):  # a matrix or a stream has runs below it
-                stack.enter_context(_held(place))
+                stack.enter_context(held_folder(place))
             for place in folder.iterdir():
                 if place.is_dir() and not place.is_symlink():
                     shutil.rmtree(place)
@@ -94,8 +97,8 @@ def _clear(folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run folder for a ``with`` block; see :meth:`RunStore.held`."""
+def held_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder for a ``with`` block; see :meth:`RunStore.held`. Partial files of killed writers stay."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(folder / LOCK, wait=False))
@@ -189,7 +192,7 @@ class RunStore:
             UsageError: if another process holds the lock.
             NoSpaceError, OutputUnwritableError: if the lock file cannot be created.
         """
-        with _held(self.folder):
+        with held_folder(self.folder):
             remove_partial_files(self.folder)
             yield
 

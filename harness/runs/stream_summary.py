@@ -264,7 +264,18 @@ def _warnings(results: Sequence[RunResult]) -> Iterator[str]:
     for because, numbers in reasons.items():
         yield f"Times are not dependable at request {', '.join(numbers)}: {because}."
     for number, one in enumerate(results, start=1):
-        if failed := len(one.report.models) - one.report.finished_models:
-            noop = one.report.populations.failed_as == "noop"
-            then = "and count as the models that it began with" if noop else "and are left out from then on"
-            yield f"{failed} of {len(one.report.models)} models failed at request {number} {then}."
+        planned, returned = one.report.design.originals, one.report.finished_models
+        if returned < planned:
+            failed = len(one.report.models) - returned
+            yield f"{failed} of {planned} models failed at request {number}{_then(one.report)}."
+
+
+def _then(report: Report) -> str:
+    """Return what becomes of the models that failed, a clause."""
+    if not report.finished_models:
+        rest = report.design.originals - len(report.models)
+        unstarted = f", {rest} more {'was' if rest == 1 else 'were'} not started" if rest else ""
+        return f"{unstarted}, and the stream ended"
+    if report.populations.failed_as == "noop":
+        return " and count as the models that it began with"
+    return " and are left out from then on"

@@ -18,7 +18,7 @@ from harness.core.files import atomic_write_json
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.reading import foreign
-from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
+from harness.errors import InterruptedRunError, ReportInvalidError, RunNotFoundError, UsageError
 from harness.plugins.discovery import find_task
 from harness.report.document import utc_now
 from harness.report.stream_document import SUMMARY, StreamReport
@@ -28,7 +28,7 @@ from harness.runs.config import RunConfig
 from harness.runs.kept_task import TASK, kept_task, task_to_keep
 from harness.runs.pipeline import RunResult, resume, run
 from harness.runs.requests import models_of, request_folder
-from harness.runs.store import RUN, STREAM, RunStore, default_run_folder
+from harness.runs.store import LOCK, RUN, STREAM, RunStore, default_run_folder, held_folder
 from harness.runs.stream_summary import summarise
 from harness.tasks.checking import load_data
 from harness.tasks.loading import request_task
@@ -129,13 +129,20 @@ def _given_back(folder: Path, *, made: bool) -> Iterator[None]:
     except BaseException:
         if not request_folder(folder, 1).exists():
             with suppress(OSError):  # what cannot be deleted must not hide why the stream ended
-                (folder / STREAM).unlink(missing_ok=True)
+                for name in (STREAM, LOCK):
+                    (folder / name).unlink(missing_ok=True)
                 if made:
                     folder.rmdir()
         raise
 
 
 def _go_on(folder: Path, config: RunConfig, task: Task, progress: Progress, workers: int | None = None) -> StreamResult:
+    """Answer the requests that are left; hold the folder, so that no other process begins one of them."""
+    with held_folder(folder):
+        return _answer(folder, config, task, progress, workers)
+
+
+def _answer(folder: Path, config: RunConfig, task: Task, progress: Progress, workers: int | None) -> StreamResult:
     if (folder / SUMMARY).is_file():
         return StreamResult(read_summary(folder), folder)
     try:
@@ -186,8 +193,16 @@ def _left(folder: Path, config: RunConfig) -> tuple[int, ...]:
 
 
 def whole(folder: Path) -> bool:
-    """Return True if every model of a run has ended; a report can be made of a run that was stopped, too."""
-    report = load_report(folder)
+    """Return True if every model of a run has ended; a report can be made of a run that was stopped, too.
+
+    Raises:
+        ReportInvalidError: the report is damaged.
+    """
+    try:
+        report = load_report(folder)
+    except ReportInvalidError as error:
+        advice = f"Remove {folder / REPORT_NAME}; `harness resume {folder.parent}` then writes it again."
+        raise ReportInvalidError(f"{error} {advice}") from error
     planned = report.design.originals * report.design.repeats
     return len(RunStore(folder).finished()) == len(report.models) and len(report.models) == planned
 

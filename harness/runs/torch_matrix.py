@@ -14,12 +14,12 @@ from harness.core.files import atomic_write_json
 from harness.core.hardware import available_cores
 from harness.core.progress import Progress
 from harness.core.reading import foreign
-from harness.errors import InterruptedRunError, RunNotFoundError, UsageError
+from harness.errors import RunNotFoundError, UsageError
 from harness.plugins.discovery import find_task
-from harness.report.writing import REPORT_NAME, load_report
 from harness.runs.config import RunConfig
-from harness.runs.pipeline import RunResult, resume, run
-from harness.runs.store import MATRIX, RUN, RunStore, default_run_folder
+from harness.runs.pipeline import RunResult
+from harness.runs.several import continued_later, ended_run
+from harness.runs.store import MATRIX, RunStore, default_run_folder
 
 
 def torch_versions(text: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def run_matrix(config: RunConfig, versions: Sequence[str], progress: Progress) -
         raise UsageError(
             "Several versions of torch need images, but a process uses the installed torch. Pass `--runner docker`."
         )
-    config = replace(config, runner="docker").with_absolute_paths()
+    config = replace(config, runner="docker" if config.runner == "auto" else config.runner).with_absolute_paths()
     folder = Path(config.output) if config.output else default_run_folder(config.plugin, find_task(config.task).name)
     (RunStore.create(folder, replace=config.force).folder / "models").rmdir()
     atomic_write_json(folder / MATRIX, {"format": 1, "torch": list(versions), "config": config.to_json()})
@@ -97,23 +97,8 @@ def read_matrix(folder: Path) -> tuple[tuple[str, ...], RunConfig]:
 def _go_on(
     folder: Path, config: RunConfig, versions: Sequence[str], progress: Progress, workers: int | None = None
 ) -> list[RunResult]:
-    try:
-        return [_one(folder / f"torch-{version}", config, version, progress, workers) for version in versions]
-    except (InterruptedRunError, KeyboardInterrupt):
-        raise InterruptedRunError(
-            f"Stopped. Finished models are stored in {folder}; continue with: harness resume {folder}"
-        ) from None
-
-
-def _one(folder: Path, config: RunConfig, version: str, progress: Progress, workers: int | None) -> RunResult:
-    if (folder / REPORT_NAME).is_file() and _whole(folder):
-        return RunResult(load_report(folder), folder)
-    progress.notice(f"torch {version}")
-    if (folder / RUN).is_file():
-        return resume(folder, progress, workers)
-    return run(replace(config, torch=version, output=str(folder)), progress)
-
-
-def _whole(folder: Path) -> bool:
-    """Return whether every model has ended; a report can be made of a run that was stopped, too."""
-    return len(RunStore(folder).finished()) == len(load_report(folder).models)
+    with continued_later(folder):
+        return [
+            ended_run(folder / f"torch-{one}", replace(config, torch=one), progress, workers, f"torch {one}")
+            for one in versions
+        ]

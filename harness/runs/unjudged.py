@@ -109,6 +109,7 @@ def begun_report(
         warnings=tuple(dict.fromkeys(warnings)),
         tags=config.tags,
         note=config.note,
+        settings_tried=config.settings_tried,
         request=None if task.request is None else RequestRecord(number=task.request.number, total=task.request.total),
     )
 
@@ -135,7 +136,8 @@ def filled(
     budget = budget_record(limit, times, tuple(begun.get("remeasured_s", ())))
     seeds = tuple(derive_seed("unlearn", config.seed, model.index) for model in models)
     planned = report.design.originals * report.design.repeats
-    noticed = (*unchanged_warnings(outcomes), *busy_warnings(budget), *stop_warning(len(models), planned))
+    stopped = stop_warning(len(models), planned, of_stream=report.request is not None)
+    noticed = (*unchanged_warnings(outcomes), *busy_warnings(budget), *stopped)
     changes: dict[str, Any] = {
         "finished": utc_now(),
         "status": run_status(models),

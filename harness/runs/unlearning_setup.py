@@ -22,7 +22,7 @@ from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
 from harness.runs.prepare import Prepared
 from harness.runs.scoring import logits_of, torch_threads
-from harness.tasks.splitting import handed_over
+from harness.tasks.never_trained import handed_over
 from harness.tasks.task import TaskData
 from harness_guest.protocol import MAX_STATE_BYTES, STATE, Hello
 from reference_models.networks.recipe import to_json

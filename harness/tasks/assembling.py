@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.core.keys import KeyTextError, key, shown
 from harness.core.reading import reason
 from harness.core.rows import Inputs, chunks
 from harness.errors import DatasetInvalidError, DatasetMissingError
-from harness.tasks import schema, splitting
+from harness.tasks import dataset_sections, forget_sections, never_trained, schema, splitting
 from harness.tasks.datasets import corrupting
 from harness.tasks.deletions import deletion_numbers
 from harness.tasks.examples import Examples
@@ -66,7 +67,7 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
     if reason := misfits(_kind(train, vocabulary), definition.architecture.network, definition.recipe.augment):
         raise DatasetInvalidError(reason)
     noise = definition.dataset
-    if not isinstance(noise, schema.FacesDataset):
+    if not isinstance(noise, dataset_sections.FacesDataset):
         n_classes = len(examples.class_names)
         train = splitting.with_label_noise(train, noise.label_noise, n_classes=n_classes, seed=noise.seed)
     if _constant(train.inputs):
@@ -86,8 +87,13 @@ def undivided(definition: schema.TaskFile, base_dir: Path) -> Undivided:
         std=std,
         vocabulary=vocabulary,
         never_trained=None
-        if asked is None
-        else splitting.never_trained(validation, asked.amount or 0, seed=asked.seed),
+        if asked is None or asked.noise is not None
+        else never_trained.held_out(validation, asked.amount or 0, seed=asked.seed),
+        altered=None
+        if asked is None or asked.noise is None
+        else functools.partial(
+            never_trained.altered_copies, amount=asked.amount or 0, noise=asked.noise, seed=asked.seed
+        ),
     )
 
 
@@ -112,30 +118,30 @@ def _encoded(examples: Examples, parts: tuple[Split, Split, Split]) -> tuple[tup
     return (train, validation, test), encoding.vocabulary
 
 
-def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
+def read_examples(dataset: dataset_sections.Dataset, base_dir: Path) -> Examples:
     """Return a dataset's examples at the requested size; import the dataset's module only here."""
-    if isinstance(dataset, schema.FacesDataset):
+    if isinstance(dataset, dataset_sections.FacesDataset):
         return _faces(dataset)
-    if isinstance(dataset, schema.FashionMnistDataset):
+    if isinstance(dataset, dataset_sections.FashionMnistDataset):
         from harness.tasks.datasets.fashion_mnist import fashion_mnist_examples
 
         directory = _directory(dataset.directory, base_dir)
         return _sized(fashion_mnist_examples(directory, download=dataset.download), dataset)
-    if isinstance(dataset, schema.Cifar10Dataset):
+    if isinstance(dataset, dataset_sections.Cifar10Dataset):
         from harness.tasks.datasets.cifar10 import cifar10_examples
 
         directory = _directory(dataset.directory, base_dir)
         return _sized(cifar10_examples(directory, download=dataset.download), dataset)
-    if isinstance(dataset, schema.ImageFolderDataset):
+    if isinstance(dataset, dataset_sections.ImageFolderDataset):
         from harness.tasks.datasets.image_folder import image_folder_examples
 
         labels, directory = resolved(dataset.labels, base_dir), _directory(dataset.directory, base_dir)
         return image_folder_examples(directory, labels, size=dataset.size, grey=dataset.grey)
-    if isinstance(dataset, schema.ScikitLearnDataset):
+    if isinstance(dataset, dataset_sections.ScikitLearnDataset):
         from harness.tasks.datasets.scikit_learn import scikit_learn_examples
 
         return scikit_learn_examples(dataset.name)
-    if isinstance(dataset, schema.PluginDataset):
+    if isinstance(dataset, dataset_sections.PluginDataset):
         from harness.tasks.datasets.installed import plugin_examples
 
         return plugin_examples(dataset.kind, dataset.options, base_dir)
@@ -143,10 +149,14 @@ def read_examples(dataset: schema.Dataset, base_dir: Path) -> Examples:
 
 
 def _users_own(
-    dataset: schema.ArraysDataset | schema.TableDataset | schema.TextDataset | schema.HuggingfaceDataset, base_dir: Path
+    dataset: dataset_sections.ArraysDataset
+    | dataset_sections.TableDataset
+    | dataset_sections.TextDataset
+    | dataset_sections.HuggingfaceDataset,
+    base_dir: Path,
 ) -> Examples:
     """Return the examples of a user's own file or folder."""
-    if isinstance(dataset, schema.ArraysDataset):
+    if isinstance(dataset, dataset_sections.ArraysDataset):
         from harness.tasks.datasets.arrays import array_examples
 
         path = resolved(dataset.file, base_dir)
@@ -154,12 +164,12 @@ def _users_own(
     from harness.tasks.datasets.columns import KeyColumns
 
     keys = KeyColumns(dataset.label, dataset.id, dataset.subject, dataset.split)
-    if isinstance(dataset, schema.TableDataset):
+    if isinstance(dataset, dataset_sections.TableDataset):
         from harness.tasks.datasets.table import table_examples
 
         columns = dataset.model_dump(include={"numeric", "categorical", "ignore", "missing"})
         return table_examples(resolved(dataset.file, base_dir), keys, **columns)
-    if isinstance(dataset, schema.TextDataset):
+    if isinstance(dataset, dataset_sections.TextDataset):
         from harness.tasks.datasets.text import text_examples
 
         sizes = {"length": dataset.length, "vocabulary": dataset.vocabulary}
@@ -170,14 +180,16 @@ def _users_own(
     return saved_examples(resolved(dataset.directory, base_dir), keys, Reading(**reading))
 
 
-def _faces(dataset: schema.FacesDataset) -> Examples:
+def _faces(dataset: dataset_sections.FacesDataset) -> Examples:
     from harness.tasks.datasets.faces import faces
 
     options = dataset.model_dump(exclude={"kind"})
     return Examples(train=faces.faces_examples(**options), test=None, class_names=faces.CLASS_NAMES)
 
 
-def _sized(examples: Examples, dataset: schema.FashionMnistDataset | schema.Cifar10Dataset) -> Examples:
+def _sized(
+    examples: Examples, dataset: dataset_sections.FashionMnistDataset | dataset_sections.Cifar10Dataset
+) -> Examples:
     train = splitting.subset(examples.train, dataset.train_size, seed=dataset.seed, purpose="dataset.train_size")
     test = examples.test
     if test is not None:
@@ -224,30 +236,32 @@ def _named_to_forget(pool: Split, definition: schema.TaskFile, base_dir: Path) -
     """Return a mask of examples that must be trained on, because the forget rule names them or their subject."""
     found = []
     for rule in definition.rules:
-        if isinstance(rule, schema.ForgetIds):
+        if isinstance(rule, forget_sections.ForgetIds):
             found.append(np.isin(pool.ids, np.asarray(_ids(rule, base_dir), dtype=np.str_)))
-        if isinstance(rule, schema.ForgetSubject) and rule.subjects is not None and pool.subjects is not None:
+        if isinstance(rule, forget_sections.ForgetSubject) and rule.subjects is not None and pool.subjects is not None:
             found.append(np.isin(pool.subjects, np.asarray(rule.subjects, dtype=np.str_)))
     return np.any(found, axis=0) if found else None
 
 
-def _forget(train: Split, rule: schema.Forget, class_names: tuple[str, ...], base_dir: Path) -> splitting.Index:
+def _forget(
+    train: Split, rule: forget_sections.Forget, class_names: tuple[str, ...], base_dir: Path
+) -> splitting.Index:
     """Return the positions of the forget set in the training set."""
-    if isinstance(rule, schema.ForgetRandom):
+    if isinstance(rule, forget_sections.ForgetRandom):
         return splitting.forget_random(train, rule.amount or 0, seed=rule.seed)
-    if isinstance(rule, schema.ForgetClass):
+    if isinstance(rule, forget_sections.ForgetClass):
         classes = [splitting.class_number(name, class_names) for name in rule.classes]
         return splitting.forget_classes(train, classes, rule.amount, seed=rule.seed, class_names=class_names)
-    if isinstance(rule, schema.ForgetSubject):
+    if isinstance(rule, forget_sections.ForgetSubject):
         return splitting.forget_subjects(train, rule.subjects, rule.amount, seed=rule.seed)
-    if isinstance(rule, schema.ForgetCorrupted):
+    if isinstance(rule, forget_sections.ForgetCorrupted):
         return corrupting.corrupted_examples(train)
-    if isinstance(rule, schema.BY_MODELS):
+    if isinstance(rule, forget_sections.BY_MODELS):
         raise DatasetInvalidError(f"forget.by: {rule.by}: the forget set is not known before it is chosen by models")
     return splitting.forget_ids(train, _ids(rule, base_dir))
 
 
-def _ids(rule: schema.ForgetIds, base_dir: Path) -> tuple[str, ...]:
+def _ids(rule: forget_sections.ForgetIds, base_dir: Path) -> tuple[str, ...]:
     """Return the ids in the task file, or in its ids file, one per line."""
     if rule.ids_file is None:
         return rule.ids or ()

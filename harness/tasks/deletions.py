@@ -9,13 +9,13 @@ import numpy as np
 
 from harness.core.keys import shown
 from harness.errors import DatasetInvalidError
-from harness.tasks import schema
+from harness.tasks import forget_sections
 from harness.tasks.splitting import Index
 from harness.tasks.task import Request, Split, TaskData
 
 
 def deletion_numbers(
-    train: Split, rules: Sequence[schema.Forget], choose: Callable[[Split, schema.Forget], Index]
+    train: Split, rules: Sequence[forget_sections.Forget], choose: Callable[[Split, forget_sections.Forget], Index]
 ) -> Index:
     """Return the number of the request, from 1, that deletes each training example, shape (n,); 0 for those that stay.
 
@@ -61,9 +61,11 @@ def data_of(data: TaskData, request: Request | None) -> TaskData:
     return data if isinstance(rows, slice) else replace(data, forget=data.forget.take(rows), requests=None)
 
 
-def _named(rule: schema.Forget) -> bool:
+def _named(rule: forget_sections.Forget) -> bool:
     """Return True if a rule names its examples or their subjects, so that they must be there."""
-    return isinstance(rule, schema.ForgetIds) or (isinstance(rule, schema.ForgetSubject) and rule.subjects is not None)
+    return isinstance(rule, forget_sections.ForgetIds) or (
+        isinstance(rule, forget_sections.ForgetSubject) and rule.subjects is not None
+    )
 
 
 def _check_new(train: Split, numbers: Index, number: int, chosen: Index) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from harness.core.metadata import plugin_points
 from harness.core.reading import foreign
 from harness.errors import TaskInvalidError
-from harness.tasks import schema
+from harness.tasks import forget_sections, schema
 from harness.tasks.architectures import file_faults
 from harness.tasks.task import (
     Budget,
@@ -28,7 +30,7 @@ from harness.tasks.task import (
     Undivided,
 )
 from harness.tasks.yaml.explaining import explain
-from harness.tasks.yaml.located import Document, Json, Problem, line_of, parse
+from harness.tasks.yaml.located import Document, Json, KeyPath, Problem, line_of, parse
 from harness.tasks.yaml.wording import closest, listed, near_match
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ BUNDLED = (
     "breast-cancer",
 )
 ARCHITECTURE = "architecture"
+EVALUATORS, STAND_FOR_SEVERAL = "harness.evaluators", ("default", "all")
 _OPTIONAL = ("journal", "sisa", "forget", "deletions", "never_trained", "evaluators")
 _TAGS = {"dataset": "kind", "forget": "by", "corrupt": "how"}
 
@@ -90,10 +93,24 @@ def task_from_text(text: str, source: str, base_dir: Path) -> Task:
         raise _invalid(source, sorted(problems, key=lambda problem: problem.line)) from error
     if document.problems:
         raise _invalid(source, document.problems)
-    keys = (((ARCHITECTURE, key), fault) for key, fault in file_faults(definition.architecture, base_dir))
+    keys: list[tuple[KeyPath, str]] = [
+        ((ARCHITECTURE, key), fault) for key, fault in file_faults(definition.architecture, base_dir)
+    ]
+    keys += _unknown_evaluators(definition.evaluators)
     if faults := [Problem(line_of(document.lines, key), key, fault) for key, fault in keys]:
         raise _invalid(source, faults)
     return _task(definition, source, base_dir)
+
+
+def _unknown_evaluators(names: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield key and fault of every name that no installed distribution registers."""
+    known = sorted({point.name for _, point in plugin_points(EVALUATORS)}) if names else []
+    for index, name in enumerate(names):
+        if name not in known and name not in STAND_FOR_SEVERAL:
+            yield (
+                ("evaluators", index),
+                f"no evaluator {name!r} is installed{near_match(name, known)}; installed: {listed(known)}",
+            )
 
 
 def task_from_definition(definition: str, source: str, base_dir: Path) -> Task:
@@ -186,9 +203,9 @@ def request_task(task: Task, request: Request) -> Task:
 def _choice(definition: schema.TaskFile, base_dir: Path) -> ForgetChoice | None:
     """Return how models choose the forget set; None if the definition names it."""
     rule = definition.forget
-    if not isinstance(rule, schema.BY_MODELS):
+    if not isinstance(rule, forget_sections.BY_MODELS):
         return None
-    example = rule.example if isinstance(rule, schema.ForgetSimilar) else None
+    example = rule.example if isinstance(rule, forget_sections.ForgetSimilar) else None
     load = functools.partial(_load_undivided, definition, base_dir)
     return ForgetChoice(rule.by, rule.amount or 0, rule.seed, rule.models, example, load)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from harness.tasks.architectures import ArchitectureSection
-from harness.tasks.fitting import Kind, misfits
-from harness.tasks.yaml.fields import Amount, ClassRef, Name, Noise, Section, Seed, Sized, SomeAmount
+from harness.tasks.dataset_sections import Dataset, inputs_of
+from harness.tasks.fitting import misfits
+from harness.tasks.forget_sections import BY_MODELS, Corrupt, Forget, ForgetCorrupted
+from harness.tasks.yaml.fields import Amount, Section, Seed, SomeAmount
 from reference_models.networks.recipe import Recipe
 
 # Repeated here so that task files are validated without importing torch; a test compares it with reference_models.
 RECIPE_AT_MOST = {"epochs": 100_000, "batch_size": 10_000_000, "lr": 1e6, "weight_decay": 1e6, "chunk": 10_000}
-MOST_FACES = 1_000_000
 MOST_REQUESTS = 20
 
 
@@ -24,302 +24,6 @@ def _check_recipe(value: Recipe) -> Recipe:
         if getattr(value, name) > most:
             raise ValueError(f"{name} must be at most {most:g}, not {getattr(value, name):g}")
     return value
-
-
-Column: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
-Vocabulary: TypeAlias = Annotated[int, Field(ge=2, le=10_000_000)]
-Length: TypeAlias = Annotated[int, Field(ge=1, le=65_536)]
-FirstModels: TypeAlias = Annotated[int, Field(ge=8, le=10_000, multiple_of=4)]
-"""Models in all four groups of a first population; each group needs two or more."""
-
-
-class FacesDataset(Section):
-    """Generated face images; nothing to download."""
-
-    kind: Literal["faces"]
-    persons: Annotated[int, Field(ge=1, le=100_000)] = 520
-    pictures: Annotated[int, Field(ge=1, le=1000)] = 4
-    seed: Seed = 0
-    label_noise: Noise = 0.0
-    looks_spread: Annotated[float, Field(ge=0, le=1000)] = 1.0
-    nuisance: Annotated[float, Field(ge=0, le=2)] = 0.5
-    noise: Annotated[float, Field(ge=0, le=255)] = 4.0
-
-    @model_validator(mode="after")
-    def _not_too_many(self) -> FacesDataset:
-        if self.persons * self.pictures > MOST_FACES:
-            raise ValueError(f"persons times pictures must be at most {MOST_FACES}, not {self.persons * self.pictures}")
-        return self
-
-
-class FashionMnistDataset(Section):
-    """Fashion-MNIST: 60,000 + 10,000 greyscale images of clothes, 28x28, ten classes."""
-
-    kind: Literal["fashion-mnist"]
-    directory: Path | None = None
-    download: bool = False
-    train_size: Amount | None = None
-    test_size: Amount | None = None
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class Cifar10Dataset(Section):
-    """CIFAR-10: 50,000 + 10,000 colour images, 32x32, ten classes."""
-
-    kind: Literal["cifar10"]
-    directory: Path | None = None
-    download: bool = False
-    train_size: Amount | None = None
-    test_size: Amount | None = None
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class ImageFolderDataset(Section):
-    """A user's own images: a directory and a CSV of labels."""
-
-    kind: Literal["image-folder"]
-    directory: Path | None = None
-    labels: Path = Path("labels.csv")
-    size: Annotated[int, Field(ge=4, le=1024)] = 32
-    grey: bool = False
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class ArraysDataset(Section):
-    """Named arrays: an .npz file, a folder of .npy files, or a safetensors file."""
-
-    kind: Literal["arrays"]
-    file: Path
-    normalise: bool | None = None
-    vocabulary: Vocabulary | None = None
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class TableDataset(Section):
-    """A CSV or Parquet file of numeric and categorical columns."""
-
-    kind: Literal["table"]
-    file: Path
-    label: Column = "label"
-    id: Column | None = None
-    subject: Column | None = None
-    split: Column | None = None
-    numeric: tuple[Column, ...] = ()
-    categorical: tuple[Column, ...] = ()
-    ignore: tuple[Column, ...] = ()
-    missing: tuple[str, ...] = ()
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class TextDataset(Section):
-    """A CSV or Parquet file of texts."""
-
-    kind: Literal["text"]
-    file: Path
-    text: Column = "text"
-    label: Column = "label"
-    id: Column | None = None
-    subject: Column | None = None
-    split: Column | None = None
-    length: Length = 64
-    vocabulary: Vocabulary = 5000
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class HuggingfaceDataset(Section):
-    """A data set that the library ``datasets`` has saved on disk."""
-
-    kind: Literal["huggingface"]
-    directory: Path
-    image: Column | None = None
-    text: Column | None = None
-    features: tuple[Column, ...] = ()
-    label: Column = "label"
-    id: Column | None = None
-    subject: Column | None = None
-    split: Column | None = None
-    size: Annotated[int, Field(ge=4, le=1024)] = 32
-    grey: bool = False
-    length: Length = 64
-    vocabulary: Vocabulary = 5000
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _one_input(self) -> HuggingfaceDataset:
-        if (self.image is not None) + (self.text is not None) + bool(self.features) != 1:
-            raise ValueError("dataset needs one of image, text and features: the column, or columns, of the inputs")
-        return self
-
-
-class ScikitLearnDataset(Section):
-    """A data set that is part of scikit-learn."""
-
-    kind: Literal["scikit-learn"]
-    name: Literal["digits", "breast-cancer", "wine", "iris"]
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-class PluginDataset(Section):
-    """A dataset of an installed plugin; ``kind`` is the name of its entry point in the group ``harness.datasets``."""
-
-    kind: str
-    options: dict[str, Any] = Field(default_factory=dict)
-    label_noise: Noise = 0.0
-    seed: Seed = 0
-
-
-PLUGIN = "plugin"
-"""Tag of :class:`PluginDataset`; no value of ``kind``."""
-
-
-def kind_of(value: object) -> str | None:
-    """Return the tag of a dataset section: its ``kind`` if that is bundled or unknown, :data:`PLUGIN` if it is installed."""
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    if not isinstance(kind, str) or kind in DATASETS:
-        return None if kind is None else str(kind)
-    from harness.tasks.datasets.installed import installed_kinds
-
-    return PLUGIN if kind in installed_kinds() else kind
-
-
-Dataset: TypeAlias = Annotated[
-    Annotated[FacesDataset, Tag("faces")]
-    | Annotated[FashionMnistDataset, Tag("fashion-mnist")]
-    | Annotated[Cifar10Dataset, Tag("cifar10")]
-    | Annotated[ImageFolderDataset, Tag("image-folder")]
-    | Annotated[ArraysDataset, Tag("arrays")]
-    | Annotated[TableDataset, Tag("table")]
-    | Annotated[TextDataset, Tag("text")]
-    | Annotated[HuggingfaceDataset, Tag("huggingface")]
-    | Annotated[ScikitLearnDataset, Tag("scikit-learn")]
-    | Annotated[PluginDataset, Tag(PLUGIN)],
-    Discriminator(kind_of),
-]
-DATASETS: dict[str, type[Section]] = {
-    tag.tag: model for model, tag in map(get_args, get_args(get_args(Dataset)[0])) if tag.tag != PLUGIN
-}
-"""Bundled kinds of datasets, with their keys."""
-
-
-def inputs_of(dataset: Dataset) -> Kind | None:
-    """Return what inputs a dataset has; None if that is known only once it is read."""
-    if isinstance(dataset, TableDataset):
-        return "numbers"
-    if isinstance(dataset, TextDataset) or (isinstance(dataset, HuggingfaceDataset) and dataset.text is not None):
-        return "tokens"
-    if isinstance(dataset, ScikitLearnDataset):
-        return "pictures" if dataset.name == "digits" else "numbers"
-    if isinstance(dataset, HuggingfaceDataset):
-        return "pictures" if dataset.image is not None else None
-    return None if isinstance(dataset, ArraysDataset | PluginDataset) else "pictures"
-
-
-class ForgetRandom(SomeAmount):
-    """Examples chosen uniformly at random."""
-
-    by: Literal["random"]
-
-
-class ForgetClass(Sized):
-    """All examples of certain classes, or a random choice of them."""
-
-    by: Literal["class"]
-    classes: Annotated[tuple[ClassRef, ...], Field(min_length=1)]
-
-
-class ForgetSubject(Sized):
-    """All examples of certain subjects, named or chosen at random."""
-
-    by: Literal["subject"]
-    subjects: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> ForgetSubject:
-        if (self.subjects is None) == (self.amount is None):
-            raise ValueError("by: subject needs either subjects, or count or fraction (of the subjects)")
-        return self
-
-
-class ForgetIds(Section):
-    """The examples with certain ids."""
-
-    by: Literal["ids"]
-    ids: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
-    ids_file: Path | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> ForgetIds:
-        if (self.ids is None) == (self.ids_file is None):
-            raise ValueError("by: ids needs either ids or ids_file")
-        return self
-
-
-class ForgetCorrupted(Section):
-    """Exactly the examples with corrupted labels."""
-
-    by: Literal["corrupted"]
-
-
-class ForgetScored(SomeAmount):
-    """The examples with the highest, or lowest, score by models that are trained for this choice."""
-
-    by: Literal["memorised", "easy", "influential"]
-    models: FirstModels = 32
-
-
-class ForgetWorst(SomeAmount):
-    """The examples of which most is left after models that are trained for this choice are trained on with the others."""
-
-    by: Literal["worst_case"]
-    models: Annotated[int, Field(ge=8, le=10_000, multiple_of=8)] = 32
-
-
-class ForgetSimilar(SomeAmount):
-    """One example and those that models trained for this choice treat most like it."""
-
-    by: Literal["similar"]
-    example: Name | None = None
-    models: FirstModels = 32
-
-
-BY_MODELS = (ForgetScored, ForgetWorst, ForgetSimilar)
-"""Rules whose examples are chosen by models that are trained for it."""
-
-Forget: TypeAlias = Annotated[
-    ForgetRandom
-    | ForgetClass
-    | ForgetSubject
-    | ForgetIds
-    | ForgetCorrupted
-    | ForgetScored
-    | ForgetWorst
-    | ForgetSimilar,
-    Field(discriminator="by"),
-]
-
-
-class CorruptSwap(SomeAmount):
-    """Swap the labels of two classes for a count or fraction of the examples of each."""
-
-    how: Literal["swap"]
-    classes: Annotated[tuple[ClassRef, ...], Field(min_length=2, max_length=2)]
-
-
-class CorruptRandom(SomeAmount):
-    """Change the labels of a count or fraction of the training set to another class, drawn uniformly."""
-
-    how: Literal["random"]
-
-
-Corrupt: TypeAlias = Annotated[CorruptSwap | CorruptRandom, Field(discriminator="how")]
 
 
 class Splits(Section):
@@ -358,7 +62,9 @@ class SisaSection(Section):
 
 
 class NeverTrainedSection(SomeAmount):
-    """Held-out examples that methods are also asked to forget, though no model was trained on them."""
+    """Examples that methods are also asked to forget, though no model was trained on them: held out, or altered copies."""
+
+    noise: Annotated[float, Field(gt=0, le=100)] | None = None
 
 
 class BudgetSection(Section):
@@ -433,6 +139,10 @@ class TaskFile(Section):
             raise ValueError(
                 f"never_trained cannot be combined with {other}, which has a number for each example that methods are asked to "
                 f"forget; remove {other} or never_trained"
+            )
+        if self.never_trained is not None and self.never_trained.noise and inputs_of(self.dataset) == "tokens":
+            raise ValueError(
+                "never_trained.noise cannot be added to token ids; leave it out, for requests for validation examples"
             )
         return self
 

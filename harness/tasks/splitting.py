@@ -172,7 +172,7 @@ def divided(whole: Undivided, forget: Index) -> TaskData:
     """Return data with the training examples at ``forget`` as forget set.
 
     Raises:
-        DatasetInvalidError: the retain or the forget set would be empty.
+        DatasetInvalidError: the retain or the forget set would be empty, or altered copies cannot be made.
     """
     retain_part, forget_part = part_forget(whole.train, forget)
     return TaskData(
@@ -185,36 +185,8 @@ def divided(whole: Undivided, forget: Index) -> TaskData:
         std=whole.std,
         vocabulary=whole.vocabulary,
         never_trained=whole.never_trained,
+        altered=None if whole.altered is None else whole.altered(retain_part),
     )
-
-
-def never_trained(validation: Split, amount: float, *, seed: int) -> Index:
-    """Return the positions of a seeded choice of validation examples that are to be forgotten without having been learned.
-
-    Raises:
-        DatasetInvalidError: no validation example would be left.
-    """
-    chosen = pick(validation.ids, amount, seed=seed, purpose="never_trained")
-    if len(chosen) == len(validation):
-        raise DatasetInvalidError(
-            f"never_trained: {len(chosen)} of {len(validation)} validation examples leave none for validation; reduce it, or "
-            "increase splits.validation"
-        )
-    return chosen
-
-
-def handed_over(data: TaskData) -> TaskData:
-    """Return the data that methods get: examples that were never trained on are in the forget set, at random places in it."""
-    if data.never_trained is None:
-        return data
-    extra = data.validation.take(data.never_trained)
-    rest = np.setdiff1d(np.arange(len(data.validation)), data.never_trained)
-    ids = np.concatenate([data.forget.ids, extra.ids])
-    order = seeded_order(ids, seed=0, purpose="handed over")
-    inputs = np.concatenate([np.asarray(data.forget.inputs[:]), np.asarray(extra.inputs[:])])[order]
-    labels = np.concatenate([data.forget.labels, extra.labels])[order]
-    forget = Split(ids[order], inputs, labels)
-    return replace(data, forget=forget, validation=data.validation.take(rest), never_trained=None)
 
 
 def with_label_noise(split: Split, fraction: float, *, n_classes: int, seed: int) -> Split:

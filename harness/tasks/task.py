@@ -93,6 +93,7 @@ class TaskData:
             None for a task with a single forget set.
         never_trained: positions in the validation set, ascending, of the examples that methods are also asked to forget, though
             no model was trained on them, int64; None for none. Methods get them in the forget set instead of the validation set.
+        altered: altered copies of retained examples, which methods are also asked to forget; None for none.
     """
 
     retain: Split
@@ -105,6 +106,7 @@ class TaskData:
     vocabulary: int | None = None
     requests: NDArray[np.int64] | None = None
     never_trained: NDArray[np.int64] | None = None
+    altered: Split | None = None
 
     @property
     def n_classes(self) -> int:
@@ -136,6 +138,9 @@ class TaskData:
         sha.update(repr((self.class_names, self.mean, self.std, self.vocabulary)).encode())
         if self.never_trained is not None:
             sha.update(repr(("never trained", self.never_trained.tolist())).encode())
+        if self.altered is not None:
+            sha.update(repr(("altered", self.altered.ids.tolist())).encode())
+            sha.update(np.ascontiguousarray(self.altered.inputs[:]).data)
         return sha.hexdigest()
 
 
@@ -158,7 +163,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Undivided:
-    """A task's data before its training set is divided into retain and forget set; attributes as of :class:`TaskData`."""
+    """A task's data before its training set is divided into retain and forget set; attributes as of :class:`TaskData`.
+
+    Attributes:
+        altered: returns altered copies of examples of the retain set; None for none.
+    """
 
     train: Split
     validation: Split
@@ -168,6 +177,7 @@ class Undivided:
     std: tuple[float, ...] = ()
     vocabulary: int | None = None
     never_trained: NDArray[np.int64] | None = None
+    altered: Callable[[Split], Split] | None = None
 
 
 ScoredBy = Literal["memorised", "easy", "similar", "influential", "worst_case"]

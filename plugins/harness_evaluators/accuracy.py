@@ -23,6 +23,9 @@ Combine = Callable[[Values], Values]
 HEADLINES: tuple[SplitName, ...] = ("retain", "forget", "test")
 """Splits in the terminal summary, over which tug-of-war and the average gap are computed as well."""
 
+DAMAGED: tuple[SplitName, ...] = ("retain", "test")
+"""Splits on which requests for data that was never trained on do damage."""
+
 _UNJUDGED = "Not computed: there are no {row} models."
 
 TOW = Description(
@@ -72,6 +75,18 @@ NEVER_TRAINED_GAP = Description(
 )
 
 
+def damage_of(split: SplitName) -> Description:
+    """Return the description of the damage that requests for data that was never trained on do to a split."""
+    return Description(
+        f"damage_{split}",
+        "closer_to_reference",
+        f"Accuracy lost on the {split} set against retrained models, by requested example that was never trained on; 0 is ideal. "
+        "What forgetting the true forget set costs is included: compare with the task without such requests.",
+        unit="percentage points",
+        distance=np.abs,
+    )
+
+
 def gap_of_split(split: SplitName) -> Description:
     """Return the description of the gap to retrained models on a split."""
     return Description(
@@ -106,6 +121,7 @@ def evaluate(analysis: Analysis) -> Result:
     metrics = [_accuracy(of_split(split), panel, gaps[split], resamples) for split, panel in panels.items()]
     metrics += [_gap(gap_of_split(split), rows) for split, rows in gaps.items()]
     metrics += _on_never_trained(models, resamples)
+    metrics += _damage(models, panels, resamples)
     metrics += [_summary(about, combine, gaps) for about, combine in ((TOW, _tug_of_war), (AVERAGE_GAP, _mean_gap))]
     positions = control_and_noop.position_intervals({gap_of_split(split): rows for split, rows in gaps.items()})
     return Result(tuple(metrics), _arrays(models) | positions, _warnings(models))
@@ -125,6 +141,18 @@ def _on_never_trained(models: Models, resamples: Resamples) -> list[Metric]:
     return [
         _accuracy(NEVER_TRAINED, panel, gaps, resamples),
         _gap(NEVER_TRAINED_GAP, gaps),
+    ]
+
+
+def _damage(models: Models, panels: Mapping[SplitName, Panel], resamples: Resamples) -> list[Metric]:
+    """Return the accuracy lost on retain and test by requested example that was never trained on; empty if there are none."""
+    requested = int(models.evidence.never_trained.sum()) + models.evidence.altered
+    if not requested:
+        return []
+    return [
+        _gap(damage_of(split), _gaps(panels[split], resamples, factor=-100 / requested))
+        for split in DAMAGED
+        if split in panels
     ]
 
 
@@ -149,12 +177,15 @@ def _accuracy(about: Description, panel: Panel, gaps: Rows, resamples: Resamples
     return replace(metric, note=note)
 
 
-def _gaps(panel: Panel, resamples: Resamples) -> Rows:
-    """Return accuracy less that of retrained models for each row; empty without retrained models."""
+def _gaps(panel: Panel, resamples: Resamples, factor: float = 1.0) -> Rows:
+    """Return accuracy less that of retrained models, times ``factor``, for each row; empty without retrained models."""
     if panel.retrained is None:
         return Rows()
     centre = float(panel.retrained.mean())
-    linear = {row: Linear(float(right.mean()) - centre, right, -panel.retrained) for row, right in _rows(panel).items()}
+    linear = {
+        row: Linear(factor * (float(right.mean()) - centre), factor * right, -factor * panel.retrained)
+        for row, right in _rows(panel).items()
+    }
     return control_and_noop.rows_of(linear, resamples)
 
 

@@ -215,14 +215,14 @@ machine_socket = hostile(
 
 def audit_socket():
     """Send a request to the kernel's audit system."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9) as client:
-        try:
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 9) as client:  # Podman's filter refuses it
             client.sendto(bytes([16, 0, 0, 0, 0xE8, 3, 5, 0, 1, 0, 0, 0, 0, 0, 0, 0]), (0, 0))
             answer = client.recv(1 << 12, socket.MSG_DONTWAIT)
-        except OSError:
-            return
-        if int.from_bytes(answer[16:20], "little", signed=True) == 0:
-            reached("the audit system answered")
+    except OSError:
+        return
+    if int.from_bytes(answer[16:20], "little", signed=True) == 0:
+        reached("the audit system answered")
 
 
 @hostile(promise=2)

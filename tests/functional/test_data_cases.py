@@ -189,6 +189,7 @@ def of_times(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("Times are not dependable:", "efficiency:"))
 
 
+@pytest.mark.slow  # test_running.py compares the numbers alone, of another hash seed alone
 def test_two_hash_seeds_locales_and_time_zones_give_one_report(program: Program, pictures: Pictures) -> None:
     task = pictures.task(("-1", "10", "2", "9"))
     (pictures.folder / "labels.csv").write_text(

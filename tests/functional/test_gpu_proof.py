@@ -15,6 +15,7 @@ from benchmarks.gpu.proof import FILE
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_dry_run_does_every_part_and_writes_the_page(
     tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

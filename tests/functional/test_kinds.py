@@ -85,7 +85,7 @@ def test_bad_data_end_the_run_with_file_and_place_and_leave_nothing(
 
 
 def test_a_table_is_unlearned_and_its_forgotten_rows_are_in_the_report(program: Program, tmp_path: Path) -> None:
-    ended = program(*RUN, "--task", table_task(tmp_path))
+    ended = program(*RUN, "--task", table_task(tmp_path), "--evaluator", "accuracy", "--evaluator", "lira")
 
     assert ended.code == 0, ended.err
     report = report_of(tmp_path / "out")

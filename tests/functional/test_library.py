@@ -16,7 +16,9 @@ from harness.report.writing import load_report
 from tests.program import Ended, Program, numbers_of
 
 DOCS = Path(__file__).parents[2] / "docs"
-QUICK = {"task": "tiny.yaml", "runner": "process", "time_limit_s": 60, "cpus": 1}
+QUICK = {"task": "tiny.yaml", "runner": "process", "time_limit_s": 60, "cpus": 1, "evaluators": ["accuracy", "lira"]}
+GIVEN = ("--task", "tiny.yaml", "--runner", "process", "--time-limit", "60", "--cpus", "1")
+SCORED = ("--evaluator", "accuracy", "--evaluator", "lira")
 EXPORTER = """
 import os
 import pluggy
@@ -70,8 +72,7 @@ assert harness.load_report(report.folder) == report
     assert (ended.code, ended.out) == (0, ""), ended.err
     assert "without isolation" in ended.err
 
-    options = ("--runner", "process", "--time-limit", "60", "--cpus", "1", "--seed", "3", "--output", "b")
-    assert program("run", "--plugin", "noise", "--task", task, *options).code == 0
+    assert program("run", "--plugin", "noise", *GIVEN, *SCORED, "--seed", "3", "--output", "b").code == 0
     assert numbers_of(program.folder / "a") == numbers_of(program.folder / "b")
 
 
@@ -109,8 +110,8 @@ print(report.status)
 
 
 def test_the_command_exports_a_run_and_says_where_it_is(program: Program, task: Path, exporters: str) -> None:
-    arguments = ("--task", task, "--runner", "process", "--time-limit", "60", "--cpus", "1", "--output", "r")
-    ended = program("run", "--plugin", "noop", *arguments, "--export", "tracker", PYTHONPATH=exporters)
+    given = (*GIVEN, *SCORED, "--output", "r")
+    ended = program("run", "--plugin", "noop", *given, "--export", "tracker", PYTHONPATH=exporters)
 
     assert ended.code == 0, ended.err
     assert "noop is in r." in ended.out
@@ -145,8 +146,9 @@ def test_a_run_without_a_model_is_exported_and_keeps_its_exit_code(
     program: Program, task: Path, wheel: Any, exporters: str
 ) -> None:
     source = 'import pluggy\n@pluggy.HookimplMarker("harness")\ndef unlearn(model):\n    raise RuntimeError("no")\n'
-    arguments = ("--task", task, "--runner", "process", "--time-limit", "60", "--cpus", "1", "--output", "r")
-    ended = program("run", "--plugin", wheel(source), *arguments, "--export", "tracker", PYTHONPATH=exporters)
+    ended = program(
+        "run", "--plugin", wheel(source), *GIVEN, "--output", "r", "--export", "tracker", PYTHONPATH=exporters
+    )
 
     assert ended.code == NO_MODEL_FINISHED, ended.err
     assert "stranger is in r." in ended.out

@@ -45,6 +45,7 @@ def test_its_own_tests_pass_on_the_installed_package(program: Program, site: Pat
     assert "skipped" not in ended.stdout
 
 
+@pytest.mark.slow  # importing MLflow takes seconds; what any exporter is told is in test_library.py
 def test_the_command_line_lists_it_and_says_where_the_run_went_or_why_not(
     program: Program, finished: Path, site: Path
 ) -> None:

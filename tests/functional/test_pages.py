@@ -1,10 +1,11 @@
 """Pages are carried out as their readers would, without network and without Docker, and what they show is compared.
 
 ``first-run.md``, ``bring-your-own-data.md``, ``bring-your-own-network.md``, ``from-kaggle.md``, ``define-a-task.md``,
-``keep-many-runs.md``, ``run-a-stream-of-requests.md``, ``score-outputs.md``, ``share-reference-models.md`` and
-``write-an-evaluator.md`` are walked through: a block that begins with a comment of a path is a file, a block ``console`` is
+``keep-many-runs.md``, ``run-a-stream-of-requests.md``, ``run-a-study.md``, ``score-outputs.md``, ``share-reference-models.md``
+and ``write-an-evaluator.md`` are walked through: a block that begins with a comment of a path is a file, a block ``console`` is
 typed. What needs a library that cannot be imported is left out, with a warning. The commands of all other pages that no test
-of their own carries out are one session, on a small task.
+of their own carries out are one session, on a small task. A run that names no evaluator is scored by those of the verdict and
+of its table alone; ``test_running.py`` has a run with all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ from tests.shown import BLOCK, ROOT, WALKED, commands
 
 TINY = "tiny.yaml"
 SESSION = [shown for shown in commands() if shown.page not in WALKED and not shown.reason]
+WITH_THE_SLOW = {
+    "docs/how-to/bring-your-own-network.md": "tests/functional/test_own_packages.py",
+    "docs/how-to/from-kaggle.md": "tests/functional/test_scripts.py",
+    "docs/how-to/run-a-stream-of-requests.md": "tests/functional/test_streams.py",
+    "docs/how-to/score-outputs.md": "tests/functional/test_outputs.py",
+    "docs/how-to/share-reference-models.md": "tests/unit/supplied",
+}
+"""Page that only ``-m slow`` walks through, ten seconds each -> tests of the default suite of what it shows."""
+
+HERE = [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name]
 ON_RUNS = ("docs/how-to/compare-methods.md", "docs/reference/report.md")
 """Pages whose Python reads what the session's commands have made."""
 
@@ -54,8 +65,8 @@ class Reader:
 
     def type(self, command: str) -> str:
         """Run a command and return its output; a run without a task of the page uses the small task."""
-        quick = f"harness run --task {self.home / TINY} --time-limit 60 --cpus 1 --evaluator accuracy --evaluator lira "
-        done = command if "--task" in command else command.replace("harness run ", quick)
+        small = "" if "--task" in command else f"--task {self.home / TINY} --time-limit 60 --cpus 1"
+        done = command.replace("harness run ", f"harness run {small} ")
         printed = self.environment.run(done, self.folder)
         if moved := re.search(r"(?:^|&& )cd (\S+)$", command):
             self.folder /= moved[1]
@@ -84,7 +95,9 @@ def lacking(library: str) -> str:
 
 
 @pytest.mark.filterwarnings("default::tests.functional.test_pages.LeftOutWarning")
-@pytest.mark.parametrize("page", [page for page, test in WALKED.items() if Path(test).name == Path(__file__).name])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow if page in WITH_THE_SLOW else ()) for page in HERE]
+)
 def test_a_page_that_is_followed_from_top_to_bottom_prints_what_it_shows(
     page: str, tmp_path: Path, shared_cache: Path
 ) -> None:

@@ -7,12 +7,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from harness.core.progress import SilentProgress
 from harness.doctor.attacks.attack import Attack, Finding
 from harness.doctor.attacks.catalogue import ATTACKS
 from harness.doctor.attacks.environment import AttackEnvironment, prepared
 from harness.doctor.attacks.session import AttackSession, Isolation
 from harness.runners.engine.client import Engine
-from harness.runners.images.listing import GuestImage
+from harness.runners.engines import DOCKER
 from tests.containers import _own_cache, engine, guest, removed_later  # noqa: F401 -- fixtures
 
 WRITE_TABLE = "--write-attack-table"
@@ -47,9 +48,9 @@ class Field:
 
 
 @pytest.fixture(scope="session")
-def field(engine: Engine, guest: GuestImage) -> Iterator[Field]:
+def field(engine: Engine) -> Iterator[Field]:
     """All attacks, ready to be carried out."""
-    with prepared(engine, ATTACKS, guest) as environment:
+    with prepared(DOCKER, ATTACKS, SilentProgress()) as environment:
         field = Field(environment)
         try:
             yield field

@@ -10,7 +10,6 @@ import pytest
 
 from harness.doctor.attacks.attack import Attack, Finding
 from harness.doctor.attacks.catalogue import ATTACKS
-from harness.doctor.attacks.environment import containers_of
 from tests.hostile.conftest import WRITE_TABLE, Field
 from tests.hostile.table import PAGE, render
 
@@ -90,5 +89,5 @@ def test_the_documented_table_is_what_was_seen(field: Field, request: pytest.Fix
 def test_nothing_is_left_behind(field: Field, before: dict[str, set[str]]) -> None:
     field.close()
 
-    assert [container.name for container in containers_of(field.environment.engine, field.environment.run_id)] == []
+    assert field.environment.remains() == []
     assert {name: found - before[name] for name, found in _belongings().items()} == {key: set() for key in before}

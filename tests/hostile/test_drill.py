@@ -13,8 +13,8 @@ from harness.doctor.attacks.attack import Attack, Finding, Guard
 from harness.doctor.attacks.catalogue import ATTACKS
 from harness.doctor.attacks.environment import LIMITS, AttackEnvironment
 from harness.doctor.attacks.session import AttackSession
-from harness.runners.docker import DockerRunner
-from harness.runners.engine.client import Engine
+from harness.runners.base import Limits, Runner
+from harness.runners.engines import DOCKER
 from tests.hostile.conftest import Field
 
 pytestmark = pytest.mark.docker
@@ -28,8 +28,8 @@ class LaxEnvironment(AttackEnvironment):
 
     lax = "pids"
 
-    def runner(self) -> DockerRunner:
-        return DockerRunner(self.engine, self.image, replace(LIMITS, **{self.lax: None}))
+    def runner(self, limits: Limits = LIMITS) -> Runner:
+        return super().runner(replace(limits, **{self.lax: None}))
 
 
 @pytest.mark.parametrize("guard", LAX, ids=lambda guard: guard.value)
@@ -47,10 +47,10 @@ def test_a_limit_that_is_not_in_force_is_not_attacked(
 
 
 @pytest.fixture(scope="module")
-def of_two(engine: Engine) -> dict[str, Finding]:
+def of_two(field: Field) -> dict[str, Finding]:
     """Run a defeated attack, and an attack with a wrong expected ending."""
     attacks: list[Attack] = [BY_NAME["sleeps"], replace(BY_NAME["sets_clock"], expected=(Status.TIMEOUT,))]
-    return {finding.attack.name: finding for finding in run_attacks(engine, attacks, SilentProgress())}
+    return {finding.attack.name: finding for finding in run_attacks(DOCKER, attacks, SilentProgress())}
 
 
 def test_the_doctor_tells_which_promise_held_and_which_attack_was_not_withstood(of_two: dict[str, Finding]) -> None:

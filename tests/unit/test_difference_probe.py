@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.probes import difference
 from harness.probes.probe import Arrays, ProbeInputs
+from harness_evaluators.difference.evaluator import barriers
 from reference_models.networks.architectures import build_model
 from reference_models.networks.inputs import normalise
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec, Recipe
@@ -39,7 +40,7 @@ def _given(spec: ModelSpec, originals: list[State], recipe: Recipe | None = None
         inputs=inputs,
         labels=labels,
         seeds=range(len(originals)),
-        originals=stack_states(originals),
+        original=originals.__getitem__,
     )
 
 
@@ -50,7 +51,8 @@ def _state(spec: ModelSpec, seed: int) -> State:
 def _stepped(given: ProbeInputs, split: str, lr: float) -> State:
     """Return the first original after a step that raises the mean loss of a split."""
     model = build_model(given.spec, None)
-    model.load_state_dict({name: tensor[0] for name, tensor in given.originals.items()})  # type: ignore[union-attr]
+    assert given.original is not None
+    model.load_state_dict(given.original(0))
     model.eval()
     read = normalise(
         torch.from_numpy(given.inputs[split]), given.spec.mean, given.spec.std, len(given.spec.input_shape)
@@ -71,7 +73,7 @@ def test_a_model_that_is_its_original_has_no_difference() -> None:
     found = _compute(_given(CNN, [_state(CNN, 1)]), _state(CNN, 1))
 
     assert found["distance"] == 0
-    assert found["barrier"] == pytest.approx(0, abs=1e-6)
+    assert np.ptp(found["line_retain"]) == pytest.approx(0, abs=1e-6)
     assert not found["slope@forget"].any()
 
 
@@ -86,17 +88,24 @@ def test_the_distance_is_that_of_the_weights_alone() -> None:
     found = _compute(_given(CNN, [before]), after)
 
     assert found["distance"][0] == pytest.approx(0.5 * before["0.weight"].numel() ** 0.5, rel=1e-6)
+    children = [name for name in found if name.startswith("distance@")]
+    assert children[0] == "distance@001@0"
+    assert children == sorted(children)
+    np.testing.assert_allclose(found["distance@001@0"], found["distance"], rtol=1e-6)
+    assert not any(found[name].any() for name in children[1:])
 
 
 def test_models_of_two_seeds_have_a_barrier_and_a_small_step_has_none() -> None:
     given = _given(CNN, [_state(CNN, 1)] * 2)
     data = (given.inputs["retain"], given.labels["retain"])
     one, other = (train_one(CNN, Recipe(epochs=20, batch_size=10, lr=0.05), *data, seed) for seed in (1, 2))
-    given = replace(given, originals=stack_states([one, one]))
+    given = replace(given, original=lambda _row: one)
     found = _compute(given, other, _stepped(given, "forget", 1e-3))
 
-    assert found["barrier"][0] > 0.02
-    assert found["barrier"][1] == pytest.approx(0, abs=1e-4)
+    for split in ("retain", "test"):
+        far, near = barriers(found[f"line_{split}"])
+        assert far > 0.02
+        assert near == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("spec", [CNN, LINEAR], ids=["cnn", "linear"])
@@ -141,7 +150,7 @@ def test_the_only_forgotten_example_of_a_linear_network_is_reconstructed() -> No
     given = _given(LINEAR, [_state(LINEAR, 0)], recipe)
     before, after = (_optimum(given, forget, recipe.weight_decay) for forget in (1, 0))
 
-    found = _compute(replace(given, originals=stack_states([before])), after)
+    found = _compute(replace(given, original=lambda _row: before), after)
 
     assert found["cosine@forget"][0, 0] > 0.95
     assert found["cosine@test"][0].max() < found["cosine@forget"][0, 0]
@@ -161,7 +170,7 @@ def test_a_network_without_a_linear_head_has_no_cosines() -> None:
     spec = ModelSpec(ArchitectureSpec("tests.unit.test_difference_probe:pooled", {}), (1, 8, 8), 3)
     found = _compute(_given(spec, [_state(spec, 1)]), _state(spec, 2))
 
-    assert sorted(found) == ["barrier", "distance", "relative_distance", "slope@forget", "slope@retain", "slope@test"]
+    assert sorted(found) == ["distance", "line_retain", "line_test", "slope@forget", "slope@retain", "slope@test"]
 
 
 def pooled(in_channels: int, image_size: tuple[int, int], n_classes: int) -> torch.nn.Module:

@@ -161,3 +161,29 @@ def test_the_toolkits_version_is_asked_of_its_programs(tmp_path: Path, monkeypat
     program.chmod(0o755)
 
     assert version_in(installed_toolkit()) == version_in("1.17.3")
+
+
+def test_rootless_podman_is_recognised_by_its_own_key_and_fails_on_control_groups_of_version_1() -> None:
+    said = {
+        "SecurityOptions": ["name=seccomp,profile=default"],
+        "Rootless": True,
+        "CgroupVersion": "1",
+        "PidsLimit": True,
+    }
+
+    info = engine_info(said, "1.41")
+
+    assert info.rootless
+    assert [check.status for check in weaknesses(info) if check.name == "Docker limits"] == ["fail"]
+
+
+def test_crun_fails_where_both_versions_of_control_groups_are_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(GOOD, components=PODMAN, default_runtime="crun", cgroup_version="1", security_options=("seccomp",))
+    found = {}
+    for hybrid in (tmp_path, tmp_path / "absent"):
+        monkeypatch.setattr("harness.doctor.weaknesses.HYBRID", hybrid)
+        found[hybrid] = [check.status for check in weaknesses(info) if check.name == "Docker runtime"]
+
+    assert found == {tmp_path: ["fail"], tmp_path / "absent": []}

@@ -79,3 +79,5 @@ def test_the_warning_counts_the_models_that_were_not_started(ended: int, planned
     assert said in warning
     assert "--keep-going" in warning
     assert stop_warning(planned, planned) == []
+    (of_stream,) = stop_warning(ended, planned, of_stream=True)
+    assert of_stream.endswith("run the stream again with `--keep-going`.")

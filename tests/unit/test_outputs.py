@@ -73,6 +73,17 @@ LOGITS = np.zeros((MODELS, FORGET, CLASSES), np.float32)
         ({"unlearned_from": np.arange(1, 6)}, "unlearned_from: has 5, and there are 5 originals"),
         ({"design": np.array("both")}, "design: must be one of per-original, one-original"),
         ({"seed": np.array(-1)}, "seed: must be a whole number of at least 0"),
+        ({"altered": np.array(-1)}, "altered: must be a whole number of at least 0"),
+        (
+            {"forget__twins__test": np.ones(3, bool)},
+            "forget.twins.test: has type bool and shape (3,); it must be bool, (8,)",
+        ),
+        ({"forget__twins__retain": np.ones(FORGET)}, "forget.twins.retain: has type float64"),
+        ({"forget__twins__forget": np.ones(FORGET, bool)}, "forget.twins.forget: no such name"),
+        (
+            {"validation__never_trained": np.ones(3, bool)},
+            "validation.never_trained: has type bool and shape (3,); it must be",
+        ),
         ({"original__forget__logits__flip": LOGITS[:, :3]}, "original.forget.logits.flip: has 3 examples; expected 8"),
     ],
 )
@@ -93,6 +104,9 @@ def test_all_faults_are_told_at_once() -> None:
 @pytest.mark.parametrize("name", ["o.npz", "folder"])
 def test_what_is_written_is_read_back_unchanged(name: str, tmp_path: Path) -> None:
     extra = {"forget__subjects": np.array(list("aabbccdd")), "forget__true_labels": np.zeros(FORGET, int)}
+    extra |= {"forget__twins__test": np.arange(FORGET) < 2, "altered": np.array(3)}
+    extra |= {f"{role}__validation__logits": LOGITS for role in ("original", "retrained", "control", "unlearned")}
+    extra |= {"validation__labels": np.zeros(FORGET, int), "validation__never_trained": np.arange(FORGET) % 2 == 0}
     one = evidence_of(outputs(**extra, retrained__forget__logits__flip=LOGITS, seed=np.array(7)))
     write_outputs(one, tmp_path / name)
     again = read_outputs(tmp_path / name)
@@ -100,6 +114,7 @@ def test_what_is_written_is_read_back_unchanged(name: str, tmp_path: Path) -> No
     assert {key: value.tolist() for key, value in arrays_of(again).items()} == {
         key: value.tolist() for key, value in arrays_of(one).items()
     }
+    assert (again.twins["test"].sum(), again.never_trained.sum(), again.altered) == (2, 4, 3)
     with pytest.raises(OutputUnwritableError, match="exists already"):
         write_outputs(one, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -17,6 +17,7 @@ from harness.core.tensors import map_tensors
 from harness.errors import EvaluatorError, TaskInvalidError
 from harness.evaluation import probed
 from harness.probes import features
+from harness.probes.difference import DIFFERENCE
 from harness.probes.features import FEATURES, SPLITS, _cut, check_layers, compute, layers_of
 from harness.probes.probe import ProbeInputs
 from harness.probes.registry import probes_of
@@ -25,7 +26,7 @@ from harness.references.identity import ROLES
 from harness.references.populations import References
 from harness.references.probe_jobs import ProbeJob, probe_into
 from harness.references.probing import Probing
-from harness.references.worker_pool import Workers
+from harness.references.worker_pool import WEIGHTS, Workers
 from harness.runs.probing import probe_run
 from harness.runs.store import RunStore
 from harness.tasks.task import SisaRequest
@@ -93,6 +94,32 @@ def test_features_of_all_populations_are_what_the_last_layer_reads(known: Refere
     originals = known.population("original", MODELS)
     state = {name: torch.from_numpy(array) for name, array in originals.state(2).items()}
     np.testing.assert_allclose(found["original"]["retain"][2], hidden(known, state, "retain"), atol=1e-6)
+
+
+def test_a_paired_probe_compares_each_model_with_its_own_original(known: References, tmp_path: Path) -> None:
+    """Also if the originals of models that are probed together are in several chunks."""
+    unlearned, origin = states(MODELS, first=50), [2, 0, 0]
+    ended = [ModelOutcome(index, 7, Status.OK, original=one) for index, one in enumerate(origin)]
+
+    found = probe_run(
+        [DIFFERENCE], known, MODELS, ended, store_with(tmp_path / "run", unlearned), "missing", SilentProgress()
+    ).arrays["difference"]
+
+    originals = known.population("original", MODELS)
+    for index, one in enumerate(origin):
+        wanted = distance(originals.state(one), {name: tensor.numpy() for name, tensor in unlearned[index].items()})
+        assert found["unlearned"]["distance"][index] == pytest.approx(wanted, rel=1e-6)
+    for chunk in known.chunks("retrained", MODELS):
+        stacked = map_tensors(known.folder(chunk)[0] / WEIGHTS)
+        for row in range(chunk.models):
+            number, state = chunk.first + row, {name: array[row] for name, array in stacked.items()}
+            wanted = distance(originals.state(number), state)
+            assert found["retrained"]["distance"][number] == pytest.approx(wanted, rel=1e-6)
+    assert not found["original"]["distance"].any()
+
+
+def distance(one: Mapping[str, np.ndarray[Any, Any]], other: Mapping[str, np.ndarray[Any, Any]]) -> float:
+    return float(sum(((one[name].astype(float) - other[name]) ** 2).sum() for name in one) ** 0.5)
 
 
 def test_what_was_computed_is_neither_computed_again_nor_needs_weights(known: References, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from harness.core.hardware import boot_id
 from harness.core.locks import locked
 from harness.runners.engine.owners import Owner
 from harness.runners.images import build_context
+from harness.runners.orphans import reap_guest_folders
 from harness.runners.process import FOLDER
 from harness.runners.process_handle import MARK_VARIABLE
-from harness.runs.reaping import BUILD_LOCK, reap_build_contexts, reap_guest_folders
+from harness.runs.reaping import BUILD_LOCK, reap_build_contexts
 
 INPUTS = {"what": "test"}
 

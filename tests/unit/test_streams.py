@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness.choices import FailedAs
 from harness.cli.root import cli
 from harness.comparing.loading import load_reports
+from harness.core.outcomes import ModelOutcome
 from harness.core.progress import SilentProgress
 from harness.errors import DatasetInvalidError, ReportInvalidError, RunNotFoundError, UsageError
 from harness.references.populations import Population
 from harness.report.stream_page import read_summary
 from harness.runs.config import RunConfig
 from harness.runs.listing import list_runs
-from harness.runs.pipeline import run
+from harness.runs.pipeline import RunResult, _how_to_go_on, run
 from harness.runs.store import RunStore
-from harness.runs.streams import is_stream, resume_stream, run_stream
+from harness.runs.stream_summary import _warnings
+from harness.runs.streams import is_stream, resume_stream, run_stream, whole
+from harness.tasks.task import Request
+from tests.unit.report.examples import build_report, outcome, timeout
 
 SMALL = "extends: faces\nname: small\ndataset: {persons: 30, pictures: 4}\ndeletions: "
 
@@ -121,6 +126,36 @@ def test_reference_models_are_built_for_every_request(task: str) -> None:
     assert "request 2, original" not in printed
 
 
+def test_a_stream_in_use_is_neither_continued_nor_replaced_by_another_process(begun: Path, task: str) -> None:
+    config = RunConfig("noop", task=task, runner="process", output=str(begun), force=True)
+    content = json.loads((begun / "stream.json").read_text())
+    del content["task"]  # that of the options is read
+    (begun / "stream.json").write_text(json.dumps(content))
+    with RunStore(begun).held():
+        for other in (lambda: resume_stream(begun, SilentProgress()), lambda: run_stream(config, SilentProgress())):
+            with pytest.raises(UsageError, match=f"Another process is using {begun}"):
+                other()
+    assert is_stream(begun)
+
+
+@pytest.mark.parametrize(
+    ("request_", "new", "told"),
+    [
+        (None, True, "Run the command again"),
+        (None, False, "harness resume {folder}/request-2"),
+        (Request(1, 3), True, "Run the command again"),
+        (Request(1, 3), False, "harness resume {folder}"),
+        (Request(2, 3), True, "harness resume {folder}"),
+    ],
+)
+def test_a_stream_that_cannot_go_on_is_continued_as_a_whole(
+    tmp_path: Path, request_: Request | None, new: bool, told: str
+) -> None:
+    found = _how_to_go_on(RunStore(tmp_path / "request-2"), request_, new=new)
+
+    assert found.rstrip(".").endswith(told.format(folder=tmp_path))
+
+
 def test_a_damaged_stream_is_told(begun: Path) -> None:
     (begun / "stream.json").write_text('{"requests": 2}')
 
@@ -134,6 +169,47 @@ def test_a_damaged_summary_is_refused_with_advice(tmp_path: Path, content: str) 
 
     with pytest.raises(ReportInvalidError, match="harness resume"):
         read_summary(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}'])
+def test_a_damaged_report_of_a_request_is_refused_with_advice(tmp_path: Path, content: str) -> None:
+    (tmp_path / "request-1").mkdir()
+    (tmp_path / "request-1" / "report.json").write_text(content)
+
+    with pytest.raises(
+        ReportInvalidError, match=f"Remove {tmp_path}/request-1/report.json; `harness resume {tmp_path}`"
+    ):
+        whole(tmp_path / "request-1")
+
+
+@pytest.mark.parametrize(
+    ("ended", "failed_as", "told"),
+    [
+        (
+            [timeout(0), *(outcome(i) for i in (1, 2, 3))],
+            "missing",
+            "1 of 4 models failed at request 1 and are left out from then on.",
+        ),
+        (
+            [timeout(0), *(outcome(i) for i in (1, 2, 3))],
+            "noop",
+            "1 of 4 models failed at request 1 and count as the models that it began with.",
+        ),
+        (
+            [timeout(i) for i in range(3)],
+            "noop",
+            "3 of 4 models failed at request 1, 1 more was not started, and the stream ended.",
+        ),
+        ([timeout(i) for i in range(4)], "missing", "4 of 4 models failed at request 1, and the stream ended."),
+    ],
+)
+def test_failed_models_are_counted_of_those_that_were_planned(
+    tmp_path: Path, ended: list[ModelOutcome], failed_as: FailedAs, told: str
+) -> None:
+    report = build_report(outcomes=ended)
+    report = report.model_copy(update={"populations": report.populations.model_copy(update={"failed_as": failed_as})})
+
+    assert list(_warnings([RunResult(report, tmp_path)]))[-1] == told
 
 
 def test_weights_that_are_gone_are_no_bug_of_the_harness() -> None:

@@ -10,7 +10,8 @@ from harness.core.outcomes import ModelOutcome, Status
 from harness.evaluation import SPLITS, Evidence
 from harness.references.populations import Population
 from harness.references.queries import key
-from harness.runs.scoring import make_evidence
+from harness.runs.evaluators import digest
+from harness.runs.scoring import Stored, make_evidence
 from tests.unit.test_queries import DATA, LIMIT
 
 ENDS = ((Status.OK, 0), (Status.TIMEOUT, 1), (Status.OK, 2), (Status.OOM, 0))
@@ -68,3 +69,17 @@ def test_where_no_model_failed_nothing_changes() -> None:
         np.testing.assert_array_equal(
             evidence(finished).logits["unlearned"][split], evidence(failed_as="missing").logits["unlearned"][split]
         )
+
+
+def test_stored_logits_are_read_one_model_at_a_time_and_once() -> None:
+    read: list[int] = []
+
+    def of(index: int) -> dict[str, NDArray[np.float32]]:
+        read.append(index)
+        return UNLEARNED[index]
+
+    stored = Stored(list(UNLEARNED), of)
+    found = make_evidence(DATA, POPULATIONS, OUTCOMES, stored, LIMIT, 0, failed_as="noop")  # type: ignore[arg-type]
+
+    assert (read, len(stored), list(stored), 1 in stored) == ([0, 2], 2, [0, 2], False)
+    assert digest(found) == digest(evidence())

@@ -34,7 +34,7 @@ class Observation:
         honest: outcome of a no-op model that ran next in the same session; None if it was not run.
         unharmed: True if that no-op model's weights equal the original's.
         survivors: number of processes besides the guest right after the attack; None if they are not visible from the host.
-        containers: number of containers of this session right after the attack.
+        guests: number of guests (containers) of this session right after the attack.
         counted: True if the container's kernel counters can be read from the host.
         log_bytes: limit on the captured output per model, bytes.
     """
@@ -44,7 +44,7 @@ class Observation:
     honest: ModelOutcome | None
     unharmed: bool
     survivors: int | None
-    containers: int
+    guests: int
     counted: bool
     log_bytes: int
 
@@ -134,8 +134,8 @@ def _miscounted(attack: Attack, observation: Observation) -> Iterator[str]:
 def _left_behind(observation: Observation) -> Iterator[str]:
     if observation.survivors:
         yield f"{observation.survivors} process(es) survived besides the guest"
-    if observation.containers > 1:
-        yield f"{observation.containers} containers of one session existed at the same time"
+    if observation.guests > 1:
+        yield f"{observation.guests} guests of one session existed at the same time"
 
 
 def _harm(observation: Observation) -> Iterator[str]:

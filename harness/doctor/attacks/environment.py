@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from harness.core.cache import Cache
+from harness.core.progress import Progress
 from harness.doctor.attacks.attack import Attack
 from harness.doctor.attacks.wheel import sources, write_wheel
-from harness.runners.base import Limits, PluginFacts
+from harness.runners.base import Limits, PluginFacts, Runner
 from harness.runners.bundles import resolve
-from harness.runners.docker import DockerRunner
-from harness.runners.engine.client import Engine
-from harness.runners.engine.reaper import RUN
-from harness.runners.engine.types import ContainerState, Progress, silent
-from harness.runners.images.listing import GuestImage, PluginImage, ensure_guest_image, ensure_plugin_image
+from harness.runners.provider import RunnerProvider, RunnerRequest
 from harness.runners.session.weights import State
 from reference_models.networks.architectures import build_model
 from reference_models.networks.recipe import ArchitectureSpec, ModelSpec
@@ -43,68 +40,71 @@ class AttackEnvironment:
     """The resources that all attack sessions share.
 
     Attributes:
-        engine: engine that runs the containers.
-        image: guest image with the hostile unlearners installed.
+        provider: runner that is attacked.
+        request: what is asked of it.
+        ready: its runner of the hostile unlearners with :data:`LIMITS`.
+        wheel: the hostile unlearners.
         facts: facts of the distribution that contains them.
         seeds: target -> seed that selects it.
         data_file: safetensors file of retain, forget and validation.
         original: initial state of every model.
-        run_id: label of every container.
+        run_id: names every guest.
     """
 
-    engine: Engine
-    image: PluginImage
+    provider: RunnerProvider
+    request: RunnerRequest
+    ready: Runner
+    wheel: str
     facts: PluginFacts
     seeds: Mapping[str, int]
     data_file: Path
     original: State
     run_id: str
 
-    def runner(self) -> DockerRunner:
-        """Return a runner with :data:`LIMITS`."""
-        return DockerRunner(self.engine, self.image, LIMITS)
+    def runner(self, limits: Limits = LIMITS) -> Runner:
+        """Return a runner of the hostile unlearners."""
+        if limits == LIMITS:
+            return self.ready
+        return self.provider.open(replace(self.request, limits=limits)).runner_for(self.wheel)[0]
+
+    def remains(self) -> Sequence[str]:
+        """Return the names of the guests that exist."""
+        return self.provider.remains(self.run_id)
 
 
 @contextmanager
-def prepared(
-    engine: Engine, attacks: Sequence[Attack], guest: GuestImage | None = None, progress: Progress = silent
-) -> Iterator[AttackEnvironment]:
-    """Yield the environment for these attacks; remove its image and any remaining container at the end.
+def prepared(provider: RunnerProvider, attacks: Sequence[Attack], progress: Progress) -> Iterator[AttackEnvironment]:
+    """Yield the environment for these attacks; remove what was built for it, and any remaining guest, at the end.
 
     Args:
-        engine: engine that runs the containers.
-        attacks: attacks to include in the image.
-        guest: guest image to attack; None for the image with the host's torch, built if missing.
-        progress: called with each step of building images.
+        provider: runner to attack.
+        attacks: attacks to include in the wheel.
+        progress: receives the progress of builds.
 
     Raises:
         ImageBuildError: an image could not be built.
         SandboxError: the engine failed.
     """
     targets = tuple(dict.fromkeys([*(attack.target for attack in attacks), LIMITS_PROBE, HONEST]))
-    guest = guest or ensure_guest_image(engine, progress=progress)
-    bundle = resolve(str(_wheel(targets)), engine=engine, guest=guest, progress=progress)
-    image = ensure_plugin_image(engine, guest, bundle, progress)
-    run_id = f"attacks-{secrets.token_hex(4)}"
+    wheel, run_id = str(_wheel(targets)), f"attacks-{secrets.token_hex(4)}"
+    request = RunnerRequest(LIMITS, resolve, progress, gpus_asked="none")
+    factory = provider.open(request)
+    ready, facts = factory.runner_for(wheel)
     try:
         yield AttackEnvironment(
-            engine=engine,
-            image=image,
-            facts=bundle.facts,
+            provider=provider,
+            request=request,
+            ready=ready,
+            wheel=wheel,
+            facts=facts,
             seeds={target: seed for seed, target in enumerate(targets)},
             data_file=_data_file(),
             original={name: tensor.numpy() for name, tensor in build_model(SPEC, ORIGINAL_SEED).state_dict().items()},
             run_id=run_id,
         )
     finally:
-        for container in containers_of(engine, run_id):
-            engine.remove(container.id)
-        engine.remove_image(image.tag)
-
-
-def containers_of(engine: Engine, run_id: str) -> list[ContainerState]:
-    """Return the existing containers of the run ``run_id``."""
-    return engine.containers({RUN: run_id})
+        provider.remove(run_id)
+        factory.discard()
 
 
 def _wheel(targets: Sequence[str]) -> Path:

@@ -13,12 +13,9 @@ from typing_extensions import Self
 from harness.core.outcomes import ModelOutcome, Status
 from harness.doctor.attacks.assessing import Observation, assess
 from harness.doctor.attacks.attack import Attack, Finding, Guard
-from harness.doctor.attacks.environment import HONEST, LIMITS_PROBE, SPEC, AttackEnvironment, containers_of
+from harness.doctor.attacks.environment import HONEST, LIMITS_PROBE, SPEC, AttackEnvironment
 from harness.errors import SandboxError
-from harness.runners.base import GuestSetup
-from harness.runners.engine.cgroups import Cgroup
-from harness.runners.engine.handle import DockerHandle
-from harness.runners.engine.types import ContainerState
+from harness.runners.base import GuestHandle, GuestSetup
 from harness.runners.session.greeting import hello_for
 from harness.runners.session.session import Session
 from harness.runners.session.weights import Manifest, State
@@ -56,6 +53,7 @@ class AttackSession:
         self._fresh = isolation == "model"
         self._seen: dict[str, int | None] | None = None
         self._counted = False
+        self._guests: list[GuestHandle] = []
 
     def __enter__(self) -> Self:
         return self
@@ -73,29 +71,31 @@ class AttackSession:
         except SandboxError as error:
             return Finding(attack, faults=(f"the sandbox broke: {error}",))
 
-    def _start(self) -> DockerHandle:
+    def _start(self) -> GuestHandle:
         self._seen = None
         handle = self._runner.start(GuestSetup(self._environment.run_id, REAP_AFTER_S))
         self._counted = handle.refused_forks() is not None
+        self._guests = [*(guest for guest in self._guests if guest.processes() != 0), handle]
         return handle
 
-    def _unlearn(self, target: str, limit_s: float) -> tuple[ModelOutcome, State | None]:
+    def unlearn(self, target: str, limit_s: float = QUIET_LIMIT_S) -> tuple[ModelOutcome, State | None]:
+        """Run one model with the function ``target``, under a limit of ``limit_s`` seconds."""
         seed = self._environment.seeds[target]
         return self._session.unlearn(0, seed, self._environment.original, limit_s)
 
     def _observe(self, attack: Attack) -> Observation:
-        results = [self._unlearn(attack.target, attack.limit_s) for _ in attack.expected]
-        containers = containers_of(self._environment.engine, self._environment.run_id)
-        survivors = survivors_in(containers, ENDING_S)
+        results = [self.unlearn(attack.target, attack.limit_s) for _ in attack.expected]
+        guests = len(self._environment.remains())
+        survivors = survivors_in(self._guests, ENDING_S)
         # With a new container per model, an attack cannot harm the next model.
-        honest, state = (None, None) if self._fresh else self._unlearn(HONEST, QUIET_LIMIT_S)
+        honest, state = (None, None) if self._fresh else self.unlearn(HONEST, QUIET_LIMIT_S)
         return Observation(
             outcomes=tuple(outcome for outcome, _ in results),
             returned=tuple(weights is not None for _, weights in results),
             honest=honest,
-            unharmed=state is not None and _same(state, self._environment.original),
+            unharmed=state is not None and same_state(state, self._environment.original),
             survivors=survivors,
-            containers=len(containers),
+            guests=guests,
             counted=self._counted,
             log_bytes=self._log_bytes,
         )
@@ -104,7 +104,7 @@ class AttackSession:
         """Return why the limit must not be attacked; None if the running container enforces it."""
         key = GUARD_KEYS[guard]
         wanted = getattr(self._runner.facts.requested, key)
-        seen = self._visible_limits().get(key)
+        seen = self.visible_limits().get(key)
         effective = (self._runner.facts.effective or {}).get(key)
         if wanted is not None and seen == wanted == effective:
             return None
@@ -113,39 +113,34 @@ class AttackSession:
             f"the container sees {seen}"
         )
 
-    def _visible_limits(self) -> dict[str, int | None]:
+    def visible_limits(self) -> dict[str, int | None]:
         """Return the limits as seen inside the running container; empty if they could not be read."""
         if self._seen is None:
-            outcome, _ = self._unlearn(LIMITS_PROBE, QUIET_LIMIT_S)
+            outcome, _ = self.unlearn(LIMITS_PROBE, QUIET_LIMIT_S)
             self._seen = json.loads(outcome.log.head) if outcome.status is Status.OK else {}
         return self._seen
 
 
-def survivors_in(containers: Sequence[ContainerState], ending_s: float) -> int | None:
-    """Count the processes besides the first of each running container; None if they are not visible from the host.
+def survivors_in(guests: Sequence[GuestHandle], ending_s: float) -> int | None:
+    """Count the processes besides the first of each living guest; None if they are not visible from the host.
 
     Args:
-        containers: to inspect.
+        guests: to look into.
         ending_s: how long to wait for the last of them to exit, seconds.
     """
     deadline = time.monotonic() + ending_s
-    while (found := _beside_the_first(containers)) and time.monotonic() < deadline:
+    while (found := _beside_the_first(guests)) and time.monotonic() < deadline:
         time.sleep(PAUSE_S)
     return found
 
 
-def _beside_the_first(containers: Sequence[ContainerState]) -> int | None:
-    total = 0
-    for state in containers:
-        if state.running:
-            group = Cgroup.of(state.pid, state.id)
-            if group is None:
-                return None
-            total += len((next(iter(group.paths.values())) / "cgroup.procs").read_text().split()) - 1
-    return total
+def _beside_the_first(guests: Sequence[GuestHandle]) -> int | None:
+    counts = [guest.processes() for guest in guests]
+    return None if None in counts else sum(max(0, count - 1) for count in counts if count is not None)
 
 
-def _same(state: State, original: State) -> bool:
+def same_state(state: State, original: State) -> bool:
+    """Return True if both have the same arrays."""
     return state.keys() == original.keys() and all(
         state[name].dtype == array.dtype and np.array_equal(state[name], array) for name, array in original.items()
     )

@@ -6,17 +6,23 @@
 - If ``roc_fpr`` and ``roc_tpr_<population>`` exist, they are drawn as ROC curves, true against false positive rate.
 - ``memory_<condition>`` metrics of ``durability`` are drawn by condition, over the band of the control.
 - ``refit_phi`` metrics of ``representation`` are drawn by layer.
+- ``<population>_delta`` of ``joint`` is drawn against epsilon.
+- ``remaining_per_class_<population>`` of ``class_forgetting`` is drawn by class.
+- ``distance`` metrics of ``difference`` are drawn by part, and ``<population>_on_line_<split>`` as lines.
 - ``d_<population>`` of ``ks`` is drawn sorted by size, over the band of ``d_null_quantiles``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.report.document import EvaluatorRecord, Report
 from harness.report.strata import STRATA
+from harness.report.svg.attack_figures import delta, taken_for
+from harness.report.svg.difference_figures import difference
 from harness.report.svg.figure import Figure, Missing, missing
 from harness.report.svg.model_figures import accuracies, model_parts, phases, times, trade_off
 from harness.report.svg.plots import Series, Values, fences, histogram, ranked, roc
@@ -80,7 +86,7 @@ def figures(report: Report) -> list[Figure | Missing]:
     """Return all plots of the page in order; a plot without data is replaced by the reason."""
     first: list[Figure | Missing] = [trade_off(report), _curve(report), *_epsilons(report), _ks(report)]
     first += [strata_figure(report)] if report.evaluator(STRATA) else []
-    rest = [figure for record in report.evaluators for figure in _of_evaluator(record)]
+    rest = [figure for one in report.evaluators for figure in _of_evaluator(one, report.task.class_names or ())]
     last = [accuracies(report), times(report), model_parts(report), phases(report)]
     return [*first, *rest, *(one for one in last if one is not None)]
 
@@ -99,11 +105,12 @@ def _epsilons(report: Report) -> list[Figure | Missing]:
     return [missing("Epsilon by example", report, "forgetting_quality")]
 
 
-def _of_evaluator(record: EvaluatorRecord) -> list[Figure]:
+def _of_evaluator(record: EvaluatorRecord, class_names: Sequence[str]) -> list[Figure]:
     """Return histograms of arrays not drawn elsewhere, and ROC curves of evaluators other than ``lira``."""
     stems = dict.fromkeys(name.rpartition("_")[0] for name in record.arrays if name.rpartition("_")[2] in KINDS)
     made = [_histogram(record, stem) for stem in stems if stem != ROC_Y and not _elsewhere(record.name, stem)]
-    made += [recovery(record), representation(record)]
+    made += [recovery(record), representation(record), delta(record), taken_for(record, class_names)]
+    made += difference(record)
     made += [_roc(record)] if ROC_Y in stems and record.name != "lira" else []
     return [figure for figure in made if figure is not None]
 

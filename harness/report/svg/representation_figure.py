@@ -18,7 +18,7 @@ def representation(record: EvaluatorRecord) -> Figure | None:
     """Plot the confidence of new heads by layer, from the input to the output; None if it was not measured."""
     layers = [one for one in record.metrics if one.name.startswith(LAYER)]
     last = [one for one in record.metrics if one.name == HEAD]
-    groups = [(_named(one.name), _strips(one)) for one in (*layers, *last) if one.value is not None]
+    groups = [(_named(one.name), metric_strips(one)) for one in (*layers, *last) if one.value is not None]
     if record.name != EVALUATOR or not groups:
         return None
     caption = (
@@ -35,7 +35,8 @@ def _named(metric: str) -> str:
     return LAST if metric == HEAD else f"layer {place} ({plain(name)})"
 
 
-def _strips(metric: Metric) -> list[Strip]:
+def metric_strips(metric: Metric) -> list[Strip]:
+    """Return the rows of a metric: the no-op, the plugin and the control, with their intervals."""
     rows = (
         ("no-op", "noop", metric.noop, None),
         ("this plugin", "unlearned", metric.value, metric.interval),

@@ -33,6 +33,15 @@ def advice(error: BaseException, docker_host: str | None) -> str:
     return f"Docker is not installed ({_reason(text)}). Install Docker Engine, then try again. {OTHERWISE}"
 
 
+def podman_advice(error: BaseException, host: str) -> str:
+    """Return a message for Podman's service at the address ``host``; see :func:`advice`."""
+    return (
+        f"No Podman service answers at {host} ({_reason(' '.join(_texts(error)))}). Start it with "
+        "`systemctl --user start podman.socket` (as root: `systemctl start podman.socket`), or without systemd with "
+        f"`podman system service --time=0 {host} &`; CONTAINER_HOST names another socket. {OTHERWISE}"
+    )
+
+
 def _texts(error: BaseException) -> list[str]:
     texts: list[str] = []
     current: BaseException | None = error

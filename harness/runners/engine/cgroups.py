@@ -74,6 +74,11 @@ class Cgroup:
         used_us = self._entry("cpu", "cpu.stat", "usage_usec")
         return None if used_us is None else used_us / 1e6
 
+    def processes(self) -> int:
+        """Return the number of processes; 0 once the group is gone."""
+        text = self._read(next(iter(self.paths)), "cgroup.procs")
+        return len((text or "").split())
+
     def memory_mib(self) -> int | None:
         """Return the memory limit in MiB; None if unknown or unlimited."""
         text = self._read("memory", "memory.max" if self.version == 2 else "memory.limit_in_bytes")

@@ -22,7 +22,7 @@ from packaging.version import Version
 
 from harness.core.reading import reason
 from harness.errors import DockerUnavailableError, HarnessError, ImageBuildError, NoSpaceError, SandboxError
-from harness.runners.engine.advice import advice
+from harness.runners.engine.advice import advice, podman_advice
 from harness.runners.engine.answers import container_state, engine_info, image_info, last_lines, take_build_event
 from harness.runners.engine.lockdown import create_arguments
 from harness.runners.engine.types import (
@@ -63,35 +63,48 @@ def _translated(what: str) -> Iterator[None]:
         raise SandboxError(f"{what}: {text if isinstance(error, ENGINE_ERRORS) else reason(error)}") from error
 
 
+def _sdk(host: str | None, **options: Any) -> docker.DockerClient:
+    return docker.from_env(**options) if host is None else docker.DockerClient(base_url=host, **options)
+
+
 class Engine:
     """A connected Docker engine. Create it with :meth:`connect`."""
 
-    def __init__(self, base_url: str, api_version: str) -> None:
+    def __init__(self, base_url: str, api_version: str, *, host: str | None = None, podman: bool = False) -> None:
         self.base_url = base_url
+        self.host = host
         self._api_version = api_version
+        self.podman = podman
 
     @classmethod
-    def connect(cls, timeout_s: float = CONTROL_TIMEOUT_S) -> Engine:
-        """Connect to the engine of ``DOCKER_HOST``, else of the current Docker context, else to the local one.
+    def connect(cls, timeout_s: float = CONTROL_TIMEOUT_S, host: str | None = None) -> Engine:
+        """Connect to an engine.
+
+        Args:
+            timeout_s: timeout of the connection, seconds.
+            host: address of its socket, e.g. "unix:///run/podman/podman.sock"; None for the engine of ``DOCKER_HOST``, else of
+                the current Docker context, else the local one.
 
         Raises:
             DockerUnavailableError: if no engine answers or permission is denied; the message has advice.
         """
         try:
-            client = docker.from_env(timeout=timeout_s)
+            client = _sdk(host, timeout=timeout_s)
             try:
-                api_version = str(client.version()["ApiVersion"])
+                answer = client.version()
                 base_url, own_version = str(client.api.base_url), str(client.api.api_version)
             finally:
                 client.close()
-            lowest = min(api_version, own_version, key=Version)
+            lowest = min(str(answer["ApiVersion"]), own_version, key=Version)
+            podman = engine_info({}, lowest, answer).podman
         except Exception as error:  # any server may answer there, not only an engine
-            raise DockerUnavailableError(advice(error, os.environ.get("DOCKER_HOST"))) from error
-        return cls(base_url, lowest)
+            told = advice(error, os.environ.get("DOCKER_HOST")) if host is None else podman_advice(error, host)
+            raise DockerUnavailableError(told) from error
+        return cls(base_url, lowest, host=host, podman=podman)
 
     @contextmanager
     def _client(self, timeout_s: float = CONTROL_TIMEOUT_S) -> Iterator[Any]:
-        client = docker.from_env(timeout=timeout_s, version=self._api_version)
+        client = _sdk(self.host, timeout=timeout_s, version=self._api_version)
         try:
             yield client
         finally:
@@ -214,7 +227,7 @@ class Engine:
         """
         with _translated(f"creating the container {spec.name}"), self._client(CREATE_TIMEOUT_S) as client:
             try:
-                return str(client.containers.create(spec.image, **create_arguments(spec)).id)
+                return str(client.containers.create(spec.image, **create_arguments(spec, podman=self.podman)).id)
             except requests.exceptions.RequestException:
                 late = self.containers({}, name=spec.name)
                 if late:
@@ -246,7 +259,12 @@ class Engine:
     def move(self, container_id: str, cpuset: str) -> None:
         """Pin a running container to these cores."""
         with _translated("moving the container to other cores"), self._client() as client:
-            client.api.update_container(container_id, cpuset_cpus=cpuset)
+            if not self.podman:
+                client.api.update_container(container_id, cpuset_cpus=cpuset)
+                return
+            # Podman 4 has no such call in Docker's part of its API.
+            url = f"{client.api.base_url}/v4.3.0/libpod/containers/{container_id}/update"
+            client.api.post(url, json={"cpu": {"cpus": cpuset}}, timeout=CONTROL_TIMEOUT_S).raise_for_status()
 
     def kill(self, container_id: str) -> None:
         """Kill all processes of a container, if it is running."""

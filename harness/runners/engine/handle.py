@@ -116,6 +116,12 @@ class DockerHandle:
             self._counters[counter] = found
         return self._counters.get(counter)
 
+    def processes(self) -> int | None:
+        """Return the number of processes in the container's control group; None if that cannot be read."""
+        if self._exit is not None:
+            return 0
+        return None if self._cgroup is None else self._cgroup.processes()
+
     def move(self, cores: tuple[int, ...]) -> None:
         """Pin the whole container to these cores.
 
@@ -140,6 +146,8 @@ class DockerHandle:
         terminal = ("-it", "--detach-keys", DETACH_KEYS, "--env", f"TERM={term}") if interactive else ()
         # Without the client's hints, which would mix with the plugin's output.
         environment = {**os.environ, "DOCKER_CLI_HINTS": "false"}
+        if self._engine.host is not None:
+            environment |= dict.fromkeys(("DOCKER_HOST", "CONTAINER_HOST"), self._engine.host)
         command = (client, "exec", *terminal, self._container_id, PYTHON, "-s", *arguments)
         return Beside(command, environment=environment)
 

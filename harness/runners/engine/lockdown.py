@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 from harness.runners.engine.types import LABEL, ContainerSpec, GpuRequest
@@ -10,10 +11,17 @@ SCRATCH = "/tmp"  # noqa: S108  (the container's own)
 CLOSED = {"/var/tmp": "ro,noexec,nosuid,nodev,size=4k"}  # noqa: S108
 """Mounts that override folders which Podman would otherwise mount writable and without a size limit."""
 USER = "10001:10001"
+PODMAN_PROCESSES = 32768
+"""Most processes of all of Podman's containers together: what its service keeps for itself where it may not raise its limit."""
 
 
-def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
-    """Return the docker SDK's keyword arguments: the security options common to all containers, plus ``spec``."""
+def create_arguments(spec: ContainerSpec, *, podman: bool = False) -> dict[str, Any]:
+    """Return the docker SDK's keyword arguments: the security options common to all containers, plus ``spec``.
+
+    Args:
+        spec: what differs from container to container.
+        podman: the engine is Podman.
+    """
     memory = None if spec.memory_mib is None else f"{spec.memory_mib}m"
     size = "" if spec.tmpfs_mib is None else f",size={spec.tmpfs_mib}m"
     arguments: dict[str, Any] = {
@@ -34,6 +42,7 @@ def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
         "ulimits": [
             {"name": "core", "soft": 0, "hard": 0},
             {"name": "nofile", "soft": 4096, "hard": 4096},
+            *([_own_nproc()] if podman else []),
         ],
         "name": spec.name,
         "labels": {LABEL: "container", **spec.labels},
@@ -56,6 +65,17 @@ def create_arguments(spec: ContainerSpec) -> dict[str, Any]:
     if spec.entrypoint is not None:
         arguments["entrypoint"] = list(spec.entrypoint)
     return {key: value for key, value in arguments.items() if value is not None}
+
+
+def _own_nproc() -> dict[str, Any]:
+    """Return a limit on the processes of the containers' user that Podman's service may set.
+
+    Without one, Podman run by root asks for the kernel's maximum, which fails where root lacks CAP_SYS_RESOURCE. It counts all
+    containers together, so it is far above each container's own limit, which is its control group's.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    most = PODMAN_PROCESSES if hard == resource.RLIM_INFINITY else min(PODMAN_PROCESSES, hard)
+    return {"name": "nproc", "soft": most, "hard": most}
 
 
 def _mount(source: str, target: str) -> dict[str, Any]:

@@ -56,6 +56,38 @@ def reap(engine: Engine) -> list[str]:
     return [state.name for state in orphans]
 
 
+def reap_telling(engine: Engine, *, dry_run: bool) -> tuple[list[str], list[str]]:
+    """Remove orphaned containers as :func:`reap` does, going on after a failure.
+
+    Args:
+        engine: engine with the containers.
+        dry_run: only list them.
+
+    Returns:
+        One line per container, and notes on those that could not be checked or removed.
+
+    Raises:
+        SandboxError: the engine cannot list containers.
+    """
+    removed, notes = [], []
+    for state in engine.containers({RUN: None}):
+        if orphaned(state.labels):
+            try:
+                if not dry_run:
+                    engine.remove(state.id)
+                removed.append(f"container {state.name}")
+            except HarnessError as error:
+                notes.append(f"The container {state.name} could not be removed: {error}")
+        elif owner_of(state.labels).lives() is None:
+            until = time.strftime("%Y-%m-%d %H:%M", time.localtime(int(state.labels[DEADLINE])))
+            notes.append(
+                f"The container {state.name} was kept, because its run cannot be checked from here (it was started before "
+                f"this boot or in another container). It can be reaped after {until}, or now with "
+                f"`{'podman' if engine.podman else 'docker'} rm -f {state.name}`."
+            )
+    return removed, notes
+
+
 @lru_cache
 def remove_own_at_exit(engine: Engine) -> None:
     """Register an exit handler that removes containers left by an interruption between creation and tracking."""

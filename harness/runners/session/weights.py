@@ -11,6 +11,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from harness.core.rows import chunks
 from harness.core.text import harmless
 from harness_guest.names import difference
 from harness_guest.protocol import STATE
@@ -128,7 +129,11 @@ def decode(raw: bytes | bytearray, manifest: Manifest) -> State:
 
 def same_weights(one: State, other: State) -> bool:
     """Return True if two states with the same manifest are bitwise equal."""
-    return all(np.asarray(array).tobytes() == np.asarray(other[name]).tobytes() for name, array in one.items())
+    return all(
+        left.tobytes() == right.tobytes()
+        for name, array in one.items()
+        for left, right in zip(chunks(array), chunks(other[name]), strict=True)
+    )
 
 
 def _kept(entry: Mapping[str, Any], manifest: Manifest) -> NDArray[np.uint8]:

@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from harness.errors import DatasetInvalidError
-from harness.tasks import schema, splitting
+from harness.tasks import forget_sections, splitting
 from harness.tasks.task import Split
 
 _WHICH = "corrupt"
 _TO = "corrupt to"
 
 
-def corrupted(train: Split, rule: schema.Corrupt | None, class_names: tuple[str, ...]) -> Split:
+def corrupted(train: Split, rule: forget_sections.Corrupt | None, class_names: tuple[str, ...]) -> Split:
     """Return the training set with corrupted labels and the true ones as ``true_labels``; unchanged without a rule.
 
     Raises:
@@ -26,7 +26,7 @@ def corrupted(train: Split, rule: schema.Corrupt | None, class_names: tuple[str,
     """
     if rule is None:
         return train
-    if isinstance(rule, schema.CorruptSwap):
+    if isinstance(rule, forget_sections.CorruptSwap):
         return _swapped(train, rule, class_names)
     return _relabelled(train, rule, len(class_names))
 
@@ -42,7 +42,7 @@ def corrupted_examples(train: Split) -> splitting.Index:
     return np.flatnonzero(train.labels != train.true_labels)
 
 
-def _swapped(train: Split, rule: schema.CorruptSwap, class_names: tuple[str, ...]) -> Split:
+def _swapped(train: Split, rule: forget_sections.CorruptSwap, class_names: tuple[str, ...]) -> Split:
     """Return the split with a share of the labels of each of two classes changed to the other class.
 
     Source: Goel et al., "Towards Adversarial Evaluations for Inexact Machine Unlearning" (2022), the Interclass
@@ -61,7 +61,7 @@ def _swapped(train: Split, rule: schema.CorruptSwap, class_names: tuple[str, ...
     return replace(train, labels=labels, true_labels=train.labels)
 
 
-def _relabelled(train: Split, rule: schema.CorruptRandom, n_classes: int) -> Split:
+def _relabelled(train: Split, rule: forget_sections.CorruptRandom, n_classes: int) -> Split:
     """Return the split with a share of all labels changed to another class, drawn uniformly."""
     chosen = splitting.pick(train.ids, rule.amount or 0, seed=rule.seed, purpose=_WHICH)
     labels = train.labels.copy()

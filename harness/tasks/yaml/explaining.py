@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from harness.tasks import schema
+from harness.tasks import dataset_sections, forget_sections, schema
 from harness.tasks.architectures import ArchitectureSection
 from harness.tasks.datasets.installed import installed_kinds
 from harness.tasks.yaml.located import Json, KeyPath, Problem, line_of
-from harness.tasks.yaml.wording import listed, near_match
+from harness.tasks.yaml.wording import listed, near_match, unknown_key
 from reference_models.networks.recipe import Recipe
 
 _TAGS = {"dataset": "kind", "forget": "by", "deletions": "by", "corrupt": "how"}
-_UNIONS = {"forget": schema.Forget, "deletions": schema.Forget, "corrupt": schema.Corrupt}
+_UNIONS = {"forget": forget_sections.Forget, "deletions": forget_sections.Forget, "corrupt": forget_sections.Corrupt}
 _SECTIONS: dict[str, type[Any]] = {
     "splits": schema.Splits,
     "normalization": schema.Normalization,
@@ -29,14 +29,18 @@ _SECTIONS: dict[str, type[Any]] = {
     "architecture": ArchitectureSection,
 }
 _SHOWN = 60
+Allowed: TypeAlias = Callable[[KeyPath, Json], list[str]]
+"""Returns the allowed keys of the mapping at a path of a file with this value."""
 
 
-def explain(error: ValidationError, value: Json, lines: Mapping[KeyPath, int]) -> list[Problem]:
-    """Return a problem per pydantic error, sorted by line."""
+def explain(
+    error: ValidationError, value: Json, lines: Mapping[KeyPath, int], allowed: Allowed | None = None
+) -> list[Problem]:
+    """Return a problem per pydantic error, sorted by line; ``allowed`` is that of a task file by default."""
     details = error.errors(include_url=False)
     # pydantic also reports a list with only invalid items as too short, which would be redundant.
     kept = [d for d in details if d["type"] != "too_short" or not _has_inner(d["loc"], [e["loc"] for e in details])]
-    problems = [_problem(dict(detail), value, lines) for detail in kept]
+    problems = [_problem(dict(detail), value, lines, allowed or allowed_keys) for detail in kept]
     return sorted(problems, key=lambda problem: problem.line)
 
 
@@ -44,14 +48,14 @@ def _has_inner(outer: KeyPath, others: list[KeyPath]) -> bool:
     return any(len(other) > len(outer) and other[: len(outer)] == outer for other in others)
 
 
-def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int]) -> Problem:
+def _problem(detail: dict[str, Any], value: Json, lines: Mapping[KeyPath, int], allowed: Allowed) -> Problem:
     path: KeyPath = tuple(detail["loc"])
     section = _tagged(path)
     if path and path[0] in _TAGS and len(path) > len(section):
         path = (*section, *path[len(section) + 1 :])  # pydantic inserts the tag of a discriminated union
     if detail["type"].startswith("union_tag"):
         path = (*path, _TAGS[str(path[0])])
-    text = _text(detail, path, value)
+    text = _text(detail, path, value, allowed)
     if detail["type"] == "value_error":
         path = _first_word(text, path, value)
         text = text.removeprefix(".".join(map(str, path)) + ": ")
@@ -63,17 +67,16 @@ def _tagged(path: KeyPath) -> KeyPath:
     return path[:2] if path and path[0] == "deletions" else path[:1]
 
 
-def _text(detail: dict[str, Any], path: KeyPath, value: Json) -> str:
+def _text(detail: dict[str, Any], path: KeyPath, value: Json, allowed: Allowed) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        allowed = allowed_keys(path[:-1], value)
-        return f"unknown key{near_match(str(path[-1]), allowed)}; allowed: {listed(allowed)}"
+        return unknown_key(str(path[-1]), allowed(path[:-1], value))
     if kind in ("missing", "union_tag_not_found"):
-        return f"this key is missing{_choices(path, value)}"
+        return f"this key is missing{_choices(path, value, allowed)}"
     if kind == "union_tag_invalid":
         found = str(context["tag"])
-        allowed = [*tags(str(path[0])), *(installed_kinds() if path[0] == "dataset" else ())]
-        return f"found {found!r}{near_match(found, allowed)}; allowed: {listed(allowed)}"
+        known = [*tags(str(path[0])), *(installed_kinds() if path[0] == "dataset" else ())]
+        return f"found {found!r}{near_match(found, known)}; allowed: {listed(known)}"
     if kind == "literal_error":
         return _not_among(detail["input"], str(context["expected"]))
     if kind in ("too_short", "too_long"):
@@ -112,10 +115,10 @@ def _not_among(found: object, expected: str) -> str:
     return f"found {_shown(found)}{guess}; allowed: {listed(allowed)}"
 
 
-def _choices(path: KeyPath, value: Json) -> str:
+def _choices(path: KeyPath, value: Json, allowed: Allowed) -> str:
     if path and path[0] in _TAGS and path[-1] == _TAGS[str(path[0])]:
         return f"; allowed: {listed(tags(str(path[0])))}"
-    return f"; allowed here: {listed(allowed_keys(path[:-1], value))}"
+    return f"; allowed here: {listed(allowed(path[:-1], value))}"
 
 
 def _first_word(text: str, path: KeyPath, value: Json) -> KeyPath:
@@ -158,13 +161,13 @@ def allowed_keys(path: KeyPath, value: Json) -> list[str]:
     section = str(path[0])
     if section in _TAGS:
         tag = _at(value, (*_tagged(path), _TAGS[section]))
-        return _fields(_variants(section).get(str(tag), schema.PluginDataset))
+        return _fields(_variants(section).get(str(tag), dataset_sections.PluginDataset))
     return _fields(_SECTIONS[section])
 
 
 def _variants(section: str) -> dict[str, type[BaseModel]]:
     if section == "dataset":
-        return dict(schema.DATASETS)
+        return dict(dataset_sections.DATASETS)
     union = get_args(_UNIONS[section])[0]
     return {get_args(model.model_fields[_TAGS[section]].annotation)[0]: model for model in get_args(union)}
 

@@ -101,8 +101,8 @@ def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int:
     return 1
 
 
-def parse(text: str) -> Document:
-    """Parse a YAML document with a mapping at the top level; collect its faults in ``problems``."""
+def parse(text: str, what: str = "task") -> Document:
+    """Parse a YAML document with a mapping at the top level, a ``what``; collect its faults in ``problems``."""
     document = Document()
     try:
         loader = _CoreLoader(text)
@@ -114,18 +114,18 @@ def parse(text: str) -> Document:
         document.problems.append(Problem(0, (), f"not valid YAML: {reason(error)}"))
         return document
     if not isinstance(node, yaml.MappingNode):
-        document.problems.append(_not_a_mapping(node))
+        document.problems.append(_not_a_mapping(node, what))
         return document
     document.value = _Builder(document).mapping(node, ())
     return document
 
 
-def _not_a_mapping(node: yaml.Node | None) -> Problem:
+def _not_a_mapping(node: yaml.Node | None, what: str) -> Problem:
     if node is None:
-        return Problem(0, (), "the file is empty; a task starts with 'schema: 1'")
+        return Problem(0, (), f"the file is empty; a {what} starts with 'schema: 1'")
     kind = "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
     line = node.start_mark.line + 1
-    return Problem(line, (), f"found {kind}; a task is a mapping of keys, starting with 'schema: 1'")
+    return Problem(line, (), f"found {kind}; a {what} is a mapping of keys, starting with 'schema: 1'")
 
 
 def _syntax_problem(error: yaml.YAMLError, text: str) -> Problem:

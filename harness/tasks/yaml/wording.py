@@ -23,6 +23,11 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
+def unknown_key(found: str, allowed: Sequence[str]) -> str:
+    """Return the fault of a key that is none of ``allowed``."""
+    return f"unknown key{near_match(found, allowed)}; allowed: {listed(allowed)}"
+
+
 MOST_FAULTS = 20
 """Maximum number of faults listed in a message; the others are counted."""
 

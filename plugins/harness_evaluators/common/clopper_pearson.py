@@ -16,9 +16,13 @@ If both halves of the models are tested in turn, the larger of the two bounds is
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
+
+from harness.evaluation import Interval
 
 Values = NDArray[np.float64]
 Counts = NDArray[np.integer]
@@ -37,6 +41,18 @@ def upper(errors: Counts, n_models: int) -> Values:
     counts = np.asarray(errors, dtype=np.float64)
     inside = np.minimum(counts, n_models - 1)
     return np.where(counts >= n_models, 1.0, betaincinv(inside + 1, n_models - inside, 1 - _TAIL))
+
+
+def interval(hits: float, n: int) -> Interval:
+    """Return the exact two-sided 95 % interval of a rate from hits among n; a broken number of hits widens it to both sides."""
+    low, high = math.floor(hits), math.ceil(hits)
+    tail = (1 - LEVEL) / 2
+    return Interval(
+        float(betaincinv(low, n - low + 1, tail)) if low > 0 else 0.0,
+        float(betaincinv(high + 1, n - high, 1 - tail)) if high < n else 1.0,
+        LEVEL,
+        "Clopper and Pearson",
+    )
 
 
 def epsilon_bound(unlearned_errors: Counts, retrained_errors: Counts, sizes: tuple[int, int]) -> Values:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators.common import parallel
+from harness_evaluators.common import mapped, parallel
 
 Values = NDArray[np.float64]
 Order = NDArray[np.int64]
@@ -153,7 +153,7 @@ class Models:
 
         def rows(population: Population) -> Values | None:
             order = self.order[population]
-            return statistic(self.analysis, population, split)[order] if len(order) >= minimum else None
+            return mapped.taken(statistic(self.analysis, population, split), order) if len(order) >= minimum else None
 
         return Panel(rows("unlearned"), rows("retrained"), rows("control"), rows("original"))
 
@@ -221,7 +221,7 @@ def largest(logits: NDArray[np.floating]) -> Classes:
     """Return the index of the largest of the C numbers, shape (N, n, C) to (N, n); the first if tied."""
     # The smallest integer type, since predictions are cached. C is no class, so an element that is missed is visible.
     none = logits.shape[2]
-    found = np.full(logits.shape[:2], none, dtype=np.min_scalar_type(none))
+    found = mapped.full(logits.shape[:2], none, np.min_scalar_type(none))
     parallel.in_threads(lambda rows: _set_largest(logits[rows], found[rows]), _blocks(logits))
     return found
 

@@ -10,10 +10,10 @@ from harness.evaluation import Evidence, SplitName
 Rows = NDArray[np.int64]
 
 MOST = 500
-"""Most examples: more would change an AUC less than the models' own noise, and the cost of an attack grows with them."""
+"""Default of the most examples: more change an AUC less than the models' own noise, and an attack's cost grows with them."""
 
 
-def sample(evidence: Evidence, split: SplitName, among: Rows) -> Rows:
-    """Return at most MOST of the row numbers ``among``, ascending; the choice depends on ids and the evidence's seed alone."""
+def sample(evidence: Evidence, split: SplitName, among: Rows, most: int = MOST) -> Rows:
+    """Return at most ``most`` of the row numbers ``among``, ascending; chosen by ids and the evidence's seed alone."""
     by_id = among[np.argsort(evidence.ids[split][among], kind="stable")]
-    return np.sort(evidence.rng(f"sample-{split}").permutation(by_id)[:MOST])
+    return np.sort(evidence.rng(f"sample-{split}").permutation(by_id)[:most])

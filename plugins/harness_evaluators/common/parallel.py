@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from harness_evaluators.common import mapped
+
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -55,5 +57,8 @@ def slices(length: int, step: int) -> list[slice]:
 
 
 def unfilled(shape: int | tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Return an array of NaN for results to be written into, so that an element that is missed is visible."""
-    return np.full(shape, np.nan, dtype=dtype)
+    """Return an array of NaN for results to be written into, so that an element that is missed is visible.
+
+    A large one is in a file: see :mod:`harness_evaluators.common.mapped`.
+    """
+    return mapped.full(shape, np.nan, dtype)

@@ -9,6 +9,8 @@ Distance and barrier are no evidence of memory: they predict how well a model ca
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Metric, Result, SplitName, hookimpl, probed
-from harness_evaluators.common import bootstrap, control_and_noop, finite, gap_metrics
+from harness_evaluators.common import bootstrap, clopper_pearson, control_and_noop, finite, gap_metrics
 from harness_evaluators.common.bootstrap import Resamples
 from harness_evaluators.common.control_and_noop import Description
 from harness_evaluators.common.evidence_analysis import Analysis
@@ -44,15 +46,18 @@ DISTANCE = Description(
     bounds=(0.0, np.inf),
     distance=np.abs,
 )
-BARRIER = Description(
-    "barrier",
-    "closer_to_reference",
-    "Barrier of the loss on the straight line to the original, on retained examples: none predicts that memory can be brought "
-    "back. Not part of the verdict.",
-    unit="nats",
-    bounds=(0.0, np.inf),
-    distance=np.abs,
-)
+BARRIERS: Mapping[str, Description] = {
+    split: Description(
+        name,
+        "closer_to_reference",
+        f"Barrier of the loss on the straight line to the original, on {split}{ending} examples: without one, memory can "
+        "often be brought back. Not part of the verdict.",
+        unit="nats",
+        bounds=(0.0, np.inf),
+        distance=np.abs,
+    )
+    for split, name, ending in (("retain", "barrier", "ed"), ("test", "barrier_test", ""))
+}
 REMOVED = Description(
     "removed_auc",
     "closer_to_reference",
@@ -92,7 +97,7 @@ COSINE = Description(
     bounds=(-1.0, 1.0),
     distance=np.abs,
 )
-OF_HOLDER = (DISTANCE, BARRIER, REMOVED, REMOVED_CLASS, REMOVED_SUBJECT, RECONSTRUCTED, COSINE)
+OF_HOLDER = (DISTANCE, *BARRIERS.values(), REMOVED, REMOVED_CLASS, REMOVED_SUBJECT, RECONSTRUCTED, COSINE)
 NO_HEAD = "Not computed: the network's last layer is not linear with an output for each class."
 
 
@@ -120,15 +125,15 @@ def evaluate(analysis: Analysis) -> Result:
         return Result((*missing, outside), warnings=(f"difference: {why_not}", *why_none))
     holder = _Holder(rows, bootstrap.resamples(analysis.evidence, rows.sizes()))
     metrics = (
-        holder.distance(),
-        holder.plain(BARRIER, "barrier"),
+        *holder.distances(),
+        *holder.barriers(),
         holder.removed(),
         holder.removed_class(),
         holder.removed_subject(),
         *holder.reconstructed(),
         outside,
     )
-    return Result(metrics, warnings=why_none)
+    return Result(metrics, holder.lines(), warnings=why_none)
 
 
 class _Holder:
@@ -145,19 +150,46 @@ class _Holder:
     def _metric(self, about: Description, values: Mapping[str, Values]) -> Metric:
         return gap_metrics.metric(about, values, self._resamples)
 
-    def plain(self, about: Description, array: str) -> Metric:
-        """Return the mean of an array with one number for each model."""
-        return self._metric(
-            about, {row: np.asarray(one, dtype=np.float64) for row, one in self._rows.of(array).items()}
-        )
+    def _leak(self, about: Description, values: Mapping[str, Values]) -> Metric:
+        """Return a metric of the holder. It has no position: an untouched model has no difference, which gives nothing away."""
+        return replace(self._metric(about, values), position=None)
 
-    def distance(self) -> Metric:
-        """Return the distance in units of the retrained models' mean."""
-        found = {row: np.asarray(one, dtype=np.float64) for row, one in self._rows.of("distance").items()}
+    def barriers(self) -> list[Metric]:
+        """Return the barriers on the line to the original."""
+        lines = {split: self._rows.of(f"line_{split}") for split in BARRIERS}
+        return [
+            self._metric(BARRIERS[split], {row: barriers(one) for row, one in of.items()})
+            for split, of in lines.items()
+        ]
+
+    def lines(self) -> dict[str, Values]:
+        """Return the mean loss on the line with its interval, shape (3, points), by split and row."""
+        return {
+            f"{row}_on_line_{split}": self._with_interval(row, losses)
+            for split in BARRIERS
+            for row, losses in self._rows.of(f"line_{split}").items()
+            if row in ("unlearned", "control")
+        }
+
+    def _with_interval(self, row: str, losses: Singles) -> Values:
+        found = [self._resamples.mean(row, one) for one in losses.T.astype(np.float64)]
+        ends = [(one, one.interval((0.0, np.inf))) for one in found]
+        values = [[one.value, *((end.low, end.high) if end else (one.value,) * 2)] for one, end in ends]
+        return np.asarray(np.array(values).T, dtype=np.float64)
+
+    def distances(self) -> list[Metric]:
+        """Return the distance of the whole network and of its children."""
+        names = sorted(self._rows.arrays["retrained"])
+        of_children = [name for name in names if name.startswith(f"distance{AT}")]
+        return [self._distance(DISTANCE, "distance"), *(self._distance(_of_child(one), one) for one in of_children)]
+
+    def _distance(self, about: Description, array: str) -> Metric:
+        """Return a distance in units of the retrained models' mean."""
+        found = {row: np.asarray(one, dtype=np.float64) for row, one in self._rows.of(array).items()}
         unit = float(found["retrained"].mean())
         if unit == 0:
-            return control_and_noop.missing(DISTANCE, "Not computed: retrained models have the originals' weights.")
-        return self._metric(DISTANCE, {row: one / unit for row, one in found.items()})
+            return control_and_noop.missing(about, "Not computed: retrained models have the originals' weights.")
+        return self._metric(about, {row: one / unit for row, one in found.items()})
 
     def _both(self, left: str, right: str) -> dict[str, tuple[Singles, Singles]]:
         """Return two arrays by row."""
@@ -177,7 +209,7 @@ class _Holder:
             return control_and_noop.missing(
                 about, f"Not computed: {min(sizes)} examples; it needs {FEWEST} of each kind."
             )
-        return self._metric(about, {row: share_above(*pair) for row, pair in both.items()})
+        return self._leak(about, {row: share_above(*pair) for row, pair in both.items()})
 
     def _labels(self, split: SplitName, count: int) -> NDArray[np.int64]:
         return self._evidence.labels[split][probed(len(self._evidence.labels[split]), min(EXAMPLES, count))]
@@ -196,13 +228,18 @@ class _Holder:
             return control_and_noop.missing(
                 REMOVED_CLASS, f"Not computed: fewer than {FEWEST} test examples of the class, or of any other."
             )
-        values = {
-            row: (known[_means(one, labels, known).argmax(axis=1)] == wanted).astype(float)
-            for row, one in slopes.items()
-        }
+        values = {row: _named(_means(one, labels, known), known == wanted) for row, one in slopes.items()}
         names = self._evidence.class_names
         shown = names[wanted] if names else str(wanted)
-        return self._metric(replace(REMOVED_CLASS, note=f"Class: {shown}; by chance: {1 / len(known):.3f}."), values)
+        found = self._leak(replace(REMOVED_CLASS, note=f"Class: {shown}; by chance: {1 / len(known):.3f}."), values)
+        exact = {row: clopper_pearson.interval(float(one.sum()), len(one)) for row, one in values.items()}
+        control = exact.get("control")
+        return replace(
+            found,
+            interval=exact["unlearned"],
+            control_interval=control,
+            smallest_visible=None if control is None else (control.high - control.low) / math.sqrt(2),
+        )
 
     def removed_subject(self) -> Metric:
         """Return how well forgotten and retained subjects are told apart."""
@@ -222,7 +259,7 @@ class _Holder:
                 _means(forget, subjects["forget"], kinds["forget"]), _means(retain, subjects["retain"], kinds["retain"])
             )
 
-        return self._metric(REMOVED_SUBJECT, {row: share(*pair) for row, pair in both.items()})
+        return self._leak(REMOVED_SUBJECT, {row: share(*pair) for row, pair in both.items()})
 
     def reconstructed(self) -> tuple[Metric, Metric]:
         """Return how near forgotten examples are to their reconstruction, against test examples and by themselves."""
@@ -231,7 +268,27 @@ class _Holder:
         if not cosines:
             return compared, control_and_noop.missing(COSINE, NO_HEAD)
         means = {row: one.astype(np.float64).mean(axis=1) for row, one in cosines.items()}
-        return compared, self._metric(COSINE, means)
+        return compared, self._leak(COSINE, means)
+
+
+def barriers(losses: Singles) -> Values:
+    """Return the largest excess of the losses on a line over the straight line between its ends; (N, points) to (N,)."""
+    exact, shares = losses.astype(np.float64), np.linspace(0, 1, losses.shape[1])
+    return np.asarray(np.max(exact - exact[:, :1] * (1 - shares) - exact[:, -1:] * shares, axis=1))
+
+
+def _of_child(array: str) -> Description:
+    """Return the metric of a child of the network; its place is part of the name, because names may be equal as words."""
+    _, place, child = array.split(AT, 2)
+    name = re.sub(r"[^a-z0-9]+", "_", child.lower()).strip("_")
+    text = f"As distance, of the weights of the network's part {child}."
+    return replace(DISTANCE, name=f"distance_part_{int(place)}_{name}".strip("_"), text=text)
+
+
+def _named(means: Values, wanted: NDArray[np.bool_]) -> Values:
+    """Return, per model, whether the largest mean is that of the wanted class; if several are, the chance to pick it."""
+    largest = means == means.max(axis=1, keepdims=True)
+    return np.asarray((largest & wanted).sum(axis=1) / largest.sum(axis=1))
 
 
 Kinds = NDArray[np.int64] | NDArray[np.str_]

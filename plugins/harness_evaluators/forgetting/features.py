@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Evidence, Population, SplitName
-from harness_evaluators.common import parallel
+from harness_evaluators.common import mapped, parallel
 from harness_evaluators.common.evidence_analysis import Models, phi_of
 
 Values = NDArray[np.float64]
@@ -30,13 +30,13 @@ MOST_UNSEEN = 2048
 
 def phi(models: Models, population: Population, split: SplitName) -> Values:
     """Return phi of a population's models in order, shape (N, n)."""
-    return models.analysis.phi(population, split)[models.whole[population]]
+    return mapped.taken(models.analysis.phi(population, split), models.whole[population])
 
 
 def query_phi(models: Models, query: str, population: Population) -> Values:
     """Return phi on the forget set under a query, models in order, shape (N, n)."""
     found = phi_of(models.evidence.queries[query][population], models.evidence.labels["forget"])
-    return found[models.whole[population]]
+    return mapped.taken(found, models.whole[population])
 
 
 def queries(evidence: Evidence, populations: Sequence[Population]) -> tuple[str, ...]:

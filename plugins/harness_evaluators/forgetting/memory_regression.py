@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from harness_evaluators.common import mapped
+
 Values = NDArray[np.float64]
 Origins = NDArray[np.int64]
 
@@ -89,11 +91,19 @@ def standardised(unlearned: Values, original: Values, retrained: Values, origins
     """
     centre = retrained.mean(axis=0)
     deviation = spread(retrained)
-    others = np.concatenate([original, retrained])
-    low, high = others.min(axis=0) - deviation, others.max(axis=0) + deviation
-    cut = np.clip(unlearned, low, high)
+    low = np.minimum(original.min(axis=0), retrained.min(axis=0)) - deviation
+    high = np.maximum(original.max(axis=0), retrained.max(axis=0)) + deviation
+
+    def scaled(phi: Values) -> Values:
+        phi -= centre
+        phi /= deviation
+        return phi
+
     return Sample(
-        (cut - centre) / deviation, origins, (original - centre) / deviation, (retrained - centre) / deviation
+        scaled(np.clip(unlearned, low, high, out=mapped.like(unlearned))),
+        origins,
+        scaled(mapped.copied(original)),
+        scaled(mapped.copied(retrained)),
     )
 
 

@@ -31,7 +31,7 @@ TOP = 0.02
 """Share of examples, those with the largest difference, averaged in a statistic that is sensitive to few remembered examples."""
 
 BLOCK = 64
-"""Columns ranked at once, so that they stay in the processor's cache."""
+"""Columns ranked, or permutations summarised, at once, so that they stay in the processor's cache."""
 
 ROUNDING = 1e-5
 """Tolerance for equal scaled statistics: single precision may round equal permutations differently."""
@@ -142,14 +142,19 @@ def marginal(labels: Labels, values: NDArray[np.floating]) -> dict[str, Singles]
 
 
 def _summaries(z: Singles, name: str) -> dict[str, Singles]:
+    blocks = [_summaries_of_rows(z[start : start + BLOCK]) for start in range(0, len(z), BLOCK)]
+    return {f"{name} {one}": np.concatenate([block[one] for block in blocks]) for one in blocks[0]}
+
+
+def _summaries_of_rows(z: Singles) -> dict[str, Singles]:
     sizes = np.abs(z)
     top = max(1, round(TOP * z.shape[1]))
     largest = np.partition(sizes, z.shape[1] - top, axis=1)[:, -top:]
     return {
-        f"{name} mean": np.abs(z.mean(axis=1)),
-        f"{name} square": (z**2).mean(axis=1),
-        f"{name} top": largest.mean(axis=1),
-        f"{name} largest": sizes.max(axis=1),
+        "mean": np.abs(z.mean(axis=1)),
+        "square": (z**2).mean(axis=1),
+        "top": largest.mean(axis=1),
+        "largest": sizes.max(axis=1),
     }
 
 

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from harness_evaluators.common import mapped
+
 Values = NDArray[np.float64]
 
 LEAST = 30
@@ -45,14 +47,14 @@ class Scores:
 
 def scores(forget: Values, unseen: Values) -> Scores:
     """Return normal scores of phi, shape (N, n) and (N, m), by rank among ``unseen``; ties count half."""
-    ordered = np.sort(unseen, axis=1)
+    ordered = mapped.kept(np.sort(unseen, axis=1))
     return Scores(_scores(forget, ordered), _scores(unseen, ordered))
 
 
 def _scores(values: Values, ordered: Values) -> Values:
     most = ordered.shape[1]
     table = ndtri((np.arange(2 * most + 1) / 2 + 0.5) / (most + 1))  # mid-ranks are multiples of 1/2
-    found = np.full(values.shape, np.nan)
+    found = mapped.full(values.shape, np.nan)
     for row, ours, others in zip(found, values, ordered, strict=True):
         order = np.argsort(ours)
         below = np.searchsorted(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import Population, SplitName
+from harness_evaluators.common import mapped
 from harness_evaluators.common.evidence_analysis import MIN_MODELS, Models
 from harness_evaluators.forgetting import excess_test, features, memory_regression, permutation_test, placebo
 from harness_evaluators.forgetting.excess_test import Distances
@@ -112,10 +113,11 @@ class View:
         """Return the mean of phi over the exact inputs and all queries, shape (N, n)."""
 
         def compute() -> Values:
-            total = self.plain(population).copy()
+            total = mapped.copied(self.plain(population))
             for name in self.queries():
                 total += self.query(name, population)
-            return np.asarray(total / (1 + len(self.queries())))
+            total /= 1 + len(self.queries())
+            return total
 
         return self._once((QUERIES, population), compute)
 
@@ -184,7 +186,7 @@ class View:
     def _reference(self, references: tuple[Population, ...], *, asked: bool = False) -> placebo.Scores:
         known = [self.scores(name, asked=asked) for name in references]
         return placebo.Scores(
-            np.concatenate([one.forget for one in known]), np.concatenate([one.unseen for one in known])
+            mapped.joined([one.forget for one in known]), mapped.joined([one.unseen for one in known])
         )
 
     def scores(self, population: Population, *, asked: bool = False) -> placebo.Scores:
@@ -196,7 +198,7 @@ class View:
 
     def _once(self, key: object, compute: Callable[[], Values]) -> Values:
         if key not in self._kept:
-            self._kept[key] = compute()
+            self._kept[key] = mapped.kept(compute())
         return self._kept[key]
 
     def samples(self, pair: Pair) -> dict[str, Sample]:
@@ -232,7 +234,7 @@ class View:
 
     @staticmethod
     def _stacked(columns: Columns, names: tuple[Population, ...]) -> Values:
-        return np.concatenate([columns(name) for name in names])
+        return mapped.joined([columns(name) for name in names])
 
     def labels(self, pair: Pair) -> Labels:
         """Draw the permutations of a row's models."""

@@ -151,7 +151,8 @@ class _Features(ProbeRows):
     def layers(self) -> dict[str, str]:
         """Return the probe's array by layer, of layers before the last."""
         names = (name for name in self.arrays.get("retrained", {}) if name.startswith(f"forget{AT}"))
-        return {name.partition(AT)[2]: name for name in names}
+        layers = {name.partition(AT)[2]: name for name in names}
+        return dict(sorted(layers.items(), key=lambda one: _in_order(one[0])))
 
     def places(self, split: SplitName, of: Mapping[str, Singles]) -> NDArray[np.int64]:
         """Return the positions in the split of the examples in an array of the probe."""
@@ -167,6 +168,11 @@ class _Features(ProbeRows):
         chosen = places[np.isin(self.evidence.labels["forget"][places], classes)]
         hits = self.models.analysis.hits(ROWS[row], "forget")
         return np.asarray(hits[self.order[row]][:, chosen].mean(axis=1), dtype=np.float64)
+
+
+def _in_order(layer: str) -> list[tuple[int, str]]:
+    """Return a key that sorts names of layers by their numbers, "2" before "10": stored arrays are sorted as texts."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", layer)]
 
 
 def _heads(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evaluation import EvaluatorInfo, Metric, Result, hookimpl
-from harness_evaluators.common import bootstrap, control_and_noop, finite, half_samples, mean_shift
+from harness_evaluators.common import bootstrap, control_and_noop, example_sample, finite, half_samples, mean_shift
 from harness_evaluators.common.bootstrap import Linear
 from harness_evaluators.common.control_and_noop import Description
 from harness_evaluators.common.evidence_analysis import MIN_MODELS, Analysis, Models
@@ -115,10 +115,9 @@ def _sample(analysis: Analysis) -> Order:
     evidence = analysis.evidence
     if not analysis.models.has("forget"):
         return np.zeros(0, dtype=np.int64)
-    by_id = np.argsort(evidence.ids["forget"], kind="stable")
-    if len(by_id) <= MOST_EXAMPLES:
-        return by_id
-    return by_id[np.sort(evidence.rng("strata-examples").permutation(len(by_id))[:MOST_EXAMPLES])]
+    ids = evidence.ids["forget"]
+    rows = example_sample.sample(evidence, "forget", np.arange(len(ids)), MOST_EXAMPLES)
+    return np.asarray(rows[np.argsort(ids[rows], kind="stable")])
 
 
 def _why_not(models: Models, examples: int) -> str:

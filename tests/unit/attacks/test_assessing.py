@@ -26,7 +26,7 @@ HELD = Observation(
     honest=HONEST,
     unharmed=True,
     survivors=0,
-    containers=1,
+    guests=1,
     counted=True,
     log_bytes=1000,
 )
@@ -64,7 +64,7 @@ BROKEN: dict[str, tuple[Observation, str]] = {
     "an escape in an earlier attempt": (outcome({"earlier_attempts": ("\x9b",)}), "control characters"),
     "no record": (outcome({"charged_s": float("nan")}), "cannot be written to a report"),
     "a process lived on": (replace(HELD, survivors=2), "2 process(es) survived"),
-    "two containers": (replace(HELD, containers=2), "2 containers"),
+    "two guests": (replace(HELD, guests=2), "2 guests"),
     "weights of a failed model": (replace(HELD, returned=(True,)), "weights were accepted"),
     "an honest model failed": (
         replace(HELD, honest=replace(HONEST, status=Status.OOM, advice="Use less."), unharmed=False),

@@ -15,6 +15,13 @@ NEAR = {"unlearned": 0.3, "original": 0.0}
 """Mean distance from the original by population, in units of a retrained model's."""
 
 
+def _line(rng: np.random.Generator, models: int) -> NDArray[np.float32]:
+    """Return losses that rise by about 1 to the middle of the line, shape (N, 11)."""
+    shares = np.linspace(0, 1, 11)
+    height = 1 + 0.2 * rng.standard_normal((models, 1))
+    return (0.1 + 0.2 * shares + height * 4 * shares * (1 - shares)).astype(np.float32)
+
+
 def with_differences(evidence: Evidence, shift: Mapping[str, float], seed: int = 0) -> Evidence:
     """Add the probe: slopes and cosines of forgotten examples are higher by a population's shift, 0 by default."""
     rng = np.random.default_rng(seed)
@@ -30,8 +37,8 @@ def with_differences(evidence: Evidence, shift: Mapping[str, float], seed: int =
         distance = (NEAR.get(population, 1.0) * (7 + 0.1 * rng.standard_normal(models))).astype(np.float32)
         return {
             "distance": distance,
-            "relative_distance": distance / 10,
-            "barrier": np.abs(rng.standard_normal(models)).astype(np.float32),
+            **{f"distance@{place:03d}@{name}": distance * place for place, name in ((1, "fc"), (2, "0"))},
+            **{f"line_{split}": _line(rng, models) for split in ("retain", "test")},
             **{
                 f"slope@{split}": of(population, split, gain * (split == "forget"))
                 for split in ("forget", "retain", "test")

@@ -34,6 +34,7 @@ def test_known_separations_are_found() -> None:
     assert value(found, "reconstruction_cosine") == pytest.approx(0.1, abs=0.01)
     assert value(found, "distance") == pytest.approx(0.3, abs=0.01)
     assert metric(found, "distance").noop == 0
+    assert metric(found, "removed_auc").position is None  # an untouched model gives nothing away
     assert metric(found, "distance").position == pytest.approx(0.3, abs=0.02)
     assert_well_formed(found)
 
@@ -41,7 +42,7 @@ def test_known_separations_are_found() -> None:
 def test_perfect_unlearning_is_like_the_control() -> None:
     found = difference.evaluate(_evidence(seed=3))
 
-    for name in ("removed_auc", "reconstruction_auc", "outsider_auc", "barrier"):
+    for name in ("removed_auc", "reconstruction_auc", "outsider_auc", "barrier", "barrier_test"):
         one = metric(found, name)
         assert one.interval is not None
         assert one.control is not None
@@ -63,6 +64,44 @@ def test_the_removed_class_is_named_by_the_steepest_slope() -> None:
     assert value(found, "removed_class") == 1
     assert metric(found, "removed_class").control == pytest.approx(4 / 16, abs=0.3)
     assert metric(found, "removed_class").note.startswith("Class: 2; by chance: ")
+
+
+def test_the_rate_of_a_named_class_has_an_exact_interval() -> None:
+    """A bootstrap of equal values has no width: 8 of 8 would be certain."""
+    evidence = _evidence(models=8)
+    labels = {**evidence.labels, "forget": np.full(EXAMPLES, 2)}
+    arrays = {name: dict(by) for name, by in evidence.probes["difference"].items()}
+    slopes = np.array(arrays["unlearned"]["slope@test"])
+    slopes[:, labels["test"] == 2] += 9
+    arrays["unlearned"]["slope@test"] = slopes
+    arrays["original"]["slope@test"] = np.zeros_like(slopes)
+    found = metric(
+        difference.evaluate(replace(evidence, labels=labels, probes={"difference": arrays})), "removed_class"
+    )
+
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == (pytest.approx(0.025 ** (1 / 8)), 1)
+    assert found.smallest_visible is not None
+    assert found.smallest_visible > 0.2
+    assert found.noop == pytest.approx(1 / len(np.unique(labels["test"])))  # an untouched model names any class
+
+
+def test_a_barrier_is_the_excess_over_the_straight_line_between_the_ends() -> None:
+    losses = np.array([[0.0, 3.0, 2.0], [1.0, 0.5, 0.0], [0.0, 0.0, 4.0]], dtype=np.float32)
+
+    assert difference.evaluator.barriers(losses) == pytest.approx([2.0, 0.0, 0.0])
+
+
+def test_parts_of_the_network_and_the_line_are_in_the_report() -> None:
+    found = difference.evaluate(_evidence())
+
+    names = [one.name for one in found.metrics]
+    assert names[:3] == ["distance", "distance_part_1_fc", "distance_part_2_0"]
+    assert value(found, "distance_part_2_0") == pytest.approx(value(found, "distance"), rel=1e-6)
+    mean, low, high = found.arrays["unlearned_on_line_test"]
+    assert mean[[0, 5, 10]] == pytest.approx([0.1, 1.2, 0.3], abs=0.15)
+    assert (low <= mean).all()
+    assert (mean <= high).all()
 
 
 def test_forgotten_subjects_are_told_from_retained_ones() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.core.cache import cache_root
 from harness.core.progress import SilentProgress
 from harness.errors import UsageError
 from harness.evaluation import EvaluatorInfo, Evidence, Metric, Result
@@ -144,3 +146,14 @@ def test_the_digest_depends_on_every_part() -> None:
     }
 
     assert len(digests) == 5
+
+
+def test_temporary_files_are_where_there_is_room_for_populations() -> None:
+    def tells(_: Evidence) -> Result:
+        return Result((), warnings=(tempfile.gettempdir(),))
+
+    before = tempfile.gettempdir()
+    (record,) = evaluated(tells)
+
+    assert record.warnings == (str(cache_root()),)
+    assert tempfile.gettempdir() == before

@@ -67,6 +67,28 @@ def test_a_new_head_on_the_features_of_the_original_is_unmasked() -> None:
     assert metric(found, "cka_excess").position == pytest.approx(0, abs=0.2)
 
 
+def test_layers_are_in_the_order_of_their_numbers() -> None:
+    arrays = {
+        population: dict(
+            sorted(
+                {
+                    **by,
+                    **{
+                        f"{split}@{name}": by[f"{split}@2"]
+                        for split in ("forget", "retain")
+                        for name in ("10", "layer3")
+                    },
+                }.items()
+            )
+        )
+        for population, by in PERFECT.probes["features"].items()
+    }
+    found = representation.evaluate(replace(PERFECT, probes={"features": arrays}))
+    named = [one.name for one in found.metrics if one.name.startswith("refit_phi_layer")]
+
+    assert named == ["refit_phi_layer_1_2", "refit_phi_layer_2_10", "refit_phi_layer_3_layer3"]
+
+
 def test_an_early_layer_of_the_original_under_a_retrained_end_is_unmasked() -> None:
     both = dict(PERFECT.probes["features"]["unlearned"])
     both |= {name: PERFECT.probes["features"]["original"][name] for name in both if "@" in name}

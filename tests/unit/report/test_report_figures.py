@@ -9,7 +9,8 @@ import pytest
 from harness.evaluation import Interval, Metric
 from harness.report.document import Report
 from harness.report.page import render_page
-from harness.report.svg import recovery_figure
+from harness.report.svg import difference_figures, recovery_figure
+from harness.report.svg.attack_figures import delta, taken_for
 from harness.report.svg.figure import Figure, Missing
 from harness.report.svg.figures import figures
 from harness.report.svg.model_plots import Bar, bars
@@ -227,3 +228,50 @@ def test_features_are_drawn_by_layer_from_input_to_output() -> None:
     assert "layer 2" not in figure.svg
     assert figure.svg.index("layer 1 (2)") < figure.svg.index("before the last layer")
     assert representation(evaluator("other", *metrics)) is None
+
+
+def test_the_bound_of_delta_is_drawn_against_epsilon_for_each_population() -> None:
+    arrays = {"epsilon": [0.0, 2.0, 4.0], "unlearned_delta": [0.9, 0.5, 0.0], "control_delta": [0.0, 0.0, 0.0]}
+    record = evaluator("joint").model_copy(update={"arrays": arrays})
+    figure = delta(record)
+    assert figure is not None
+    assert figure.kinds == ("unlearned", "control")
+    assert "0: 0.9, 2: 0.5, 4: 0" in figure.svg
+    assert delta(record.model_copy(update={"name": "other"})) is None
+    assert delta(record.model_copy(update={"arrays": {**arrays, "unlearned_delta": [0.5]}})) is None
+
+
+def test_classes_are_drawn_by_name_from_the_most_probable_of_the_control() -> None:
+    arrays = {
+        "remaining_classes": [0.0, 2.0, 7.0],
+        "remaining_per_class_unlearned": [0.2, 0.3, 0.5],
+        "remaining_per_class_control": [0.1, 0.7, 0.2],
+    }
+    record = evaluator("class_forgetting").model_copy(update={"arrays": arrays})
+    figure = taken_for(record, ["a < b", "gone", "cat"])
+    assert figure is not None
+    assert figure.kinds == ("unlearned", "control")
+    assert figure.svg.index(">cat<") < figure.svg.index(">class 7<") < figure.svg.index(">a &lt; b<")
+    assert taken_for(record.model_copy(update={"name": "other"}), []) is None
+    assert taken_for(record.model_copy(update={"arrays": {**arrays, "remaining_classes": [0.0]}}), []) is None
+
+
+def test_changes_of_weights_are_drawn_by_part_and_on_the_line() -> None:
+    metrics = [
+        Metric(name, 0.4, "none", "", interval=Interval(0.3, 0.5), control=1.0, noop=0.0)
+        for name in ("distance", "distance_part_1_0", "distance_part_2_fc")
+    ]
+    mean = np.array([0.2, 0.9, 0.3])
+    arrays = {
+        f"{kind}_on_line_retain": np.array([mean, mean - 0.1, mean + 0.1]) * height
+        for kind, height in (("unlearned", 0.5), ("control", 1.0))
+    }
+    made = drawn(build_report(evaluators=(evaluator("difference", *metrics, **arrays),)))
+
+    by_part = made[difference_figures.BY_PART]
+    assert by_part.svg.index("part 1 (0)") < by_part.svg.index("part 2 (fc)")
+    on_line = made[difference_figures.ON_LINE["retain"]]
+    assert on_line.kinds == ("unlearned", "control")
+    assert "this plugin: 0: 0.1, 0.5: 0.45, 1: 0.15" in on_line.svg
+    assert difference_figures.ON_LINE["test"] not in made
+    assert difference_figures.difference(evaluator("other", *metrics, **arrays)) == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.runners.base import GuestSetup, Limits
+from harness.runners.orphans import reap_guest_folders
 from harness.runners.process import FOLDER, ProcessRunner
 from harness.runners.process_handle import ProcessHandle
-from harness.runs.reaping import reap_guest_folders
 
 pytestmark = pytest.mark.usefixtures("real_processes")
 

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-from harness.tasks import architectures, schema
+from harness.tasks import architectures, forget_sections, schema
 from harness.tasks.bundled import harness_tasks
 from harness.tasks.loading import BUNDLED
 from reference_models.networks.architectures import ARCHITECTURES
@@ -39,7 +39,7 @@ def test_cifar10_is_the_starting_kits_task() -> None:
     task = next(task for task in harness_tasks() if task.name == "cifar10")
     definition = schema.TaskFile.model_validate_json(json.dumps(task.definition))
 
-    assert definition.forget == schema.ForgetRandom(by="random", count=5000)
+    assert definition.forget == forget_sections.ForgetRandom(by="random", count=5000)
     assert definition.splits == schema.Splits(validation=0.5, test=0.5, seed=42)
     assert task.architecture.name == "resnet18"
     assert task.recipe == Recipe(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import DatasetInvalidError
-from harness.tasks import schema
+from harness.tasks import forget_sections
 from harness.tasks.datasets import corrupting
 from harness.tasks.loading import bundled_file, load_task, task_from_text
 from harness.tasks.task import Split, TaskData
@@ -23,7 +23,7 @@ def split_of(labels: list[int]) -> Split:
 
 
 def corrupted(labels: list[int], **rule: object) -> Split:
-    kind = schema.CorruptSwap if rule["how"] == "swap" else schema.CorruptRandom
+    kind = forget_sections.CorruptSwap if rule["how"] == "swap" else forget_sections.CorruptRandom
     return corrupting.corrupted(split_of(labels), kind.model_validate(rule), NAMES)
 
 
@@ -70,7 +70,7 @@ def test_random_labels_are_wrong_and_every_other_class_is_as_likely() -> None:
 @pytest.mark.parametrize("rule", [{"how": "random"}, {"how": "swap", "classes": ("a", "d")}])
 def test_the_choice_depends_on_seed_and_ids_and_not_on_their_order(rule: dict[str, object]) -> None:
     labels = np.random.default_rng(0).integers(0, 4, 200).tolist()
-    kind = schema.CorruptSwap if rule["how"] == "swap" else schema.CorruptRandom
+    kind = forget_sections.CorruptSwap if rule["how"] == "swap" else forget_sections.CorruptRandom
     order = np.random.default_rng(1).permutation(200)
 
     def apply(split: Split, seed: int) -> Split:

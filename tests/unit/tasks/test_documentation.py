@@ -91,5 +91,5 @@ def test_the_pages_examples_are_valid_tasks(example: str) -> None:
         "shirts-and-coats",
         "faces-journal-all",
         "two-requests",
-        "faces-never-trained",
+        "faces-altered",
     )

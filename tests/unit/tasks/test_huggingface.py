@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as Picture
 
 from harness.errors import DatasetInvalidError, DatasetMissingError
+from harness.tasks.dataset_sections import HuggingfaceDataset
 from harness.tasks.examples import Examples
 from harness.tasks.loading import task_from_text
-from harness.tasks.schema import HuggingfaceDataset
 from harness.tasks.task import TaskData
 
 datasets = pytest.importorskip("datasets")

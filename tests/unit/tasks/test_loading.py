@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TaskInvalidError
-from harness.tasks import schema
+from harness.tasks import dataset_sections, forget_sections, schema
 from harness.tasks.bundled import harness_tasks
 from harness.tasks.loading import load_task, task_from_text
 from reference_models.networks.recipe import Recipe
@@ -300,7 +300,7 @@ def test_the_source_is_the_path_where_none_is_given(tmp_path: Path) -> None:
 def test_words_that_yaml_1_1_takes_for_other_things_stay_text() -> None:
     definition = load(GOOD.replace("count: 2", "subjects: [no, 2023-01-01, 007, 12]"))
 
-    assert isinstance(definition.forget, schema.ForgetSubject)
+    assert isinstance(definition.forget, forget_sections.ForgetSubject)
     assert definition.forget.subjects == ("no", "2023-01-01", "007", "12")
 
 
@@ -323,15 +323,15 @@ def test_extending_a_bundled_task_keeps_what_the_file_does_not_say() -> None:
 def test_extending_with_another_dataset_takes_no_options_of_the_first() -> None:
     definition = load("extends: fashion-mnist\ndataset: {kind: faces, persons: 7}\n")
 
-    assert definition.dataset == schema.FacesDataset(kind="faces", persons=7)
+    assert definition.dataset == dataset_sections.FacesDataset(kind="faces", persons=7)
 
 
 def test_extending_changes_single_keys_of_a_corruption_and_replaces_one_of_another_kind() -> None:
     seeded = load("extends: faces-mislabelled\ncorrupt: {seed: 5}\n")
     other = load("extends: faces-mislabelled\ncorrupt: {how: random, fraction: 0.1}\n")
 
-    assert seeded.corrupt == schema.CorruptSwap(how="swap", classes=("28-35", "36-43"), count=60, seed=5)
-    assert other.corrupt == schema.CorruptRandom(how="random", fraction=0.1)
+    assert seeded.corrupt == forget_sections.CorruptSwap(how="swap", classes=("28-35", "36-43"), count=60, seed=5)
+    assert other.corrupt == forget_sections.CorruptRandom(how="random", fraction=0.1)
 
 
 def test_a_file_may_take_the_corruption_of_its_base_out() -> None:
@@ -343,7 +343,7 @@ def test_a_file_may_take_the_corruption_of_its_base_out() -> None:
 def test_extending_with_another_forget_rule_replaces_the_whole_rule() -> None:
     definition = load("extends: fashion-mnist\nforget: {fraction: 0.2}\n")
 
-    assert definition.forget == schema.ForgetRandom(by="random", fraction=0.2)
+    assert definition.forget == forget_sections.ForgetRandom(by="random", fraction=0.2)
 
 
 def test_a_fault_in_a_file_that_extends_is_told_on_its_own_line() -> None:
@@ -375,3 +375,12 @@ def test_an_unknown_key_in_any_section_is_told_with_those_that_are_allowed(secti
 def test_values_that_nothing_can_hold_are_told(text: str) -> None:
     with pytest.raises(TaskInvalidError, match=r"finite|surrogate|not valid YAML"):
         task_from_text(GOOD.replace("name: mine", text), "here", Path())
+
+
+def test_an_evaluator_that_is_not_installed_is_a_fault_of_its_line() -> None:
+    text = "extends: faces\nname: judged\nevaluators:\n  - all\n  - durabilty\n"
+    with pytest.raises(TaskInvalidError) as caught:
+        task_from_text(text, "judged.yaml", Path())
+    assert "line 5: evaluators[1]: no evaluator 'durabilty' is installed; did you mean 'durability'?" in str(
+        caught.value
+    )

@@ -16,8 +16,8 @@ from harness.runs.budget import Limit
 from harness.runs.scoring import make_evidence
 from harness.runs.unlearning_setup import guest_data
 from harness.tasks.loading import task_from_text
-from harness.tasks.splitting import handed_over
-from harness.tasks.task import TaskData
+from harness.tasks.never_trained import altered_copies, handed_over
+from harness.tasks.task import Split, TaskData
 from harness_evaluators import accuracy
 from tests.unit.evaluators.conftest import gaussian_evidence
 from tests.unit.evaluators.helpers import metric, value
@@ -72,12 +72,22 @@ def test_a_task_without_such_requests_is_what_it_was_and_another_choice_is_other
         ("never_trained: {count: 3, from: test}\n", "never_trained.from: unknown key"),
         ("never_trained: {count: 3}\njournal: true\n", "never_trained cannot be combined with journal"),
         ("never_trained: {count: 3}\nsisa: {shards: 2}\n", "never_trained cannot be combined with sisa"),
+        ("never_trained: {count: 3, noise: 0}\n", "never_trained.noise: found 0"),
     ],
 )
 def test_a_wrong_section_is_refused(more: str, told: str) -> None:
     with pytest.raises(TaskInvalidError) as caught:
         data(more)
     assert told in str(caught.value)
+
+
+def test_noise_on_texts_is_refused_before_they_are_read() -> None:
+    text = (
+        "schema: 1\nname: texts\ndataset: {kind: text, file: none.csv}\nforget: {by: random, count: 3}\n"
+        "architecture: {name: embedding-bag}\nnever_trained: {count: 3, noise: 0.5}\n"
+    )
+    with pytest.raises(TaskInvalidError, match=r"never_trained\.noise cannot be added to token ids"):
+        task_from_text(text, "texts.yaml", Path())
 
 
 @pytest.mark.parametrize(("count", "told"), [(8, "leave none for validation"), (9, "there are only 8")])
@@ -120,4 +130,69 @@ def test_damage_shows_on_the_requested_examples() -> None:
     assert (found.value, found.control, found.noop) == (0.0, 1.0, 1.0)
     assert value(result, "never_trained_gap") == -1.0
     plain = accuracy.evaluate(gaussian_evidence(n_models=6))
-    assert not any(one.name.startswith("never") for one in plain.metrics)
+    assert not any(one.name.startswith(("never", "damage")) for one in plain.metrics)
+
+
+ALTERED = "never_trained: {count: 5, seed: 2, noise: 0.2}\n"
+
+
+def test_altered_copies_are_requested_beside_their_originals_which_stay() -> None:
+    asked = data(ALTERED)
+    given = handed_over(asked)
+
+    assert asked.altered is not None
+    assert len(given.forget) == len(asked.forget) + 5
+    assert (given.retain, given.validation, given.altered) == (asked.retain, asked.validation, None)
+    spread = np.asarray(asked.retain.inputs[:], dtype=np.float64).std()
+    for name in asked.altered.ids.tolist():
+        copy = int(np.flatnonzero(given.forget.ids == name)[0])
+        original = int(np.flatnonzero(asked.retain.ids == name.removesuffix(" altered"))[0])
+        assert given.forget.labels[copy] == asked.retain.labels[original]
+        moved = np.asarray(given.forget.inputs[copy], dtype=np.float64) - asked.retain.inputs[original]
+        assert 0.12 < moved.std() / spread < 0.22  # 0.2, less what is clipped
+    assert (
+        make_evidence(
+            asked, {"original": Population("original", (), {}, {}, (), from_cache=True)}, [], {}, Limit(1), 0
+        ).altered
+        == 5
+    )
+    others = (data(ALTERED.replace("0.2", "0.3")), data(ALTERED.replace("seed: 2", "seed: 3")), data(""))
+    assert len({one.digest() for one in (asked, data(ALTERED), *others)}) == 4
+
+
+def test_noise_is_in_standard_deviations_of_each_column() -> None:
+    rng = np.random.default_rng(0)
+    inputs = (rng.normal(size=(4000, 2)) * [1.0, 100.0] + 7).astype(np.float32)
+    columns = Split(np.array([f"{i}" for i in range(4000)]), inputs, np.zeros(4000, np.int64))
+
+    copies = altered_copies(columns, 4000, 0.5, seed=1)
+
+    originals = inputs[[int(name.split()[0]) for name in copies.ids.tolist()]]
+    np.testing.assert_allclose((copies.inputs - originals).std(axis=0), [0.5, 50], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [(np.zeros((8, 4), np.int64), "inputs of type int64"), (np.ones((8, 1, 2, 2), np.uint8), "copies as they were")],
+)
+def test_inputs_that_noise_cannot_alter_are_refused(inputs: np.ndarray, told: str) -> None:
+    some = Split(np.array(list("abcdefgh")), inputs, np.zeros(8, np.int64))
+    with pytest.raises(DatasetInvalidError, match=told):
+        altered_copies(some, 4, 0.001, seed=0)
+
+
+def test_damage_is_the_accuracy_lost_by_requested_example_beyond_that_of_the_control() -> None:
+    evidence = gaussian_evidence(n_models=6)
+    logits = {name: dict(by) for name, by in evidence.logits.items()}
+    labels = evidence.labels["test"]
+    for name, by in logits.items():
+        wrong = (name == "unlearned") & (np.arange(len(labels)) % 2 == 0)
+        by["test"] = np.zeros_like(by["test"])
+        by["test"][:, np.arange(len(labels)), np.where(wrong, (labels + 1) % evidence.n_classes, labels)] = 5
+
+    found = metric(accuracy.evaluate(replace(evidence, logits=logits, altered=20)), "damage_test")
+
+    assert found.value == pytest.approx(2.5)  # half of the accuracy, 50 percentage points, by 20 requests
+    assert (found.control, found.noop) == (0.0, 0.0)
+    null = metric(accuracy.evaluate(replace(evidence, altered=20)), "damage_retain")
+    assert None not in (null.value, null.control_interval)
