@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,18 @@ class Nodes:
                 finally:
                     os.sched_setaffinity(0, before)
 
+    def freeze_node(self) -> None:
+        """Stop the raylet of a node: its post goes on to work, but the cluster takes the node for dead."""
+        _, node = self.nodes.popitem()
+        self.frozen = node.all_processes["raylet"][0].process.pid
+        os.kill(self.frozen, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the frozen raylet find out that it is taken for dead, and end the post that went on to work without it."""
+        os.kill(self.frozen, signal.SIGCONT)
+        for post in posts():
+            os.kill(post, signal.SIGKILL)
+
     def kill_node(self) -> None:
         """Kill a node, without a warning."""
         core, node = self.nodes.popitem()
@@ -95,3 +108,9 @@ def two_nodes(cache: Path) -> Iterator[Nodes]:
         nodes.close()
         os.environ.clear()
         os.environ.update(before)
+
+
+if __name__ == "__main__":  # with a token: Ray reads its variables once a process
+    with two_nodes(Path(sys.argv[1])) as started:
+        print(started.cluster.address, flush=True)  # noqa: T201
+        sys.stdin.read()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -27,6 +29,12 @@ START_S = 60.0
 MOST_LOSSES = 3
 """Posts that a node may lose before it is left alone."""
 SPARE_THREADS = 8
+OPEN = (
+    "Whoever reaches a Ray cluster without authentication can run code on all of its nodes. Start every node and this command "
+    "with RAY_AUTH_MODE=token and one token (`ray get-auth-token --generate`), or pass --insecure-cluster if nobody else reaches "
+    "its network."
+)
+ASK = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).internal_kv_get(b'x', None, timeout=20)"
 NICE = "Start it with RAY_worker_niceness=0 in the environment of `ray start`, or other programs slow its models down."
 
 
@@ -252,6 +260,20 @@ def _free(_row: NodeRow) -> dict[str, float]:
     return {name: amount for name, amount in _ray().available_resources().items() if name in ("CPU", "GPU")}
 
 
+def is_open(address: str) -> bool:
+    """Return True if a cluster answers a program without a token: what this program's variables say does not show that."""
+    without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK, address],
+        env={**without, "RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return asked.returncode == 0 or "AuthenticationError" not in asked.stderr
+
+
 @contextmanager
 def connected(
     address: str | None, tell: Callable[[str], None], *, insecure: bool = False, mixed: bool = False
@@ -271,18 +293,17 @@ def connected(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = _ray()
     if not insecure and os.environ.get("RAY_AUTH_MODE") != "token":
-        raise ClusterError(
-            "Whoever reaches a Ray cluster without authentication can run code on all of its nodes. Start every node and this "
-            "command with RAY_AUTH_MODE=token and one token (`ray get-auth-token --generate`), or pass --insecure-cluster if "
-            "nobody else reaches its network."
-        )
+        raise ClusterError(OPEN)
     try:
         ray.init(address=address or os.environ.get("RAY_ADDRESS", "auto"), log_to_driver=False, configure_logging=False)
     except Exception as error:  # ray raises many kinds: ConnectionError, ValueError, RuntimeError, its own
         raise ClusterError(
             f"No Ray cluster answers at {address or 'this machine'}: {_reason(error)}. Start one with `ray start --head`, or "
-            "pass --address HOST:PORT. Its Ray and Python must have the versions of this environment."
+            "pass --address HOST:PORT. Its token, and its versions of Ray and Python, must be those of this environment."
         ) from error
+    if not insecure and is_open(ray.get_runtime_context().gcs_address):
+        ray.shutdown()
+        raise ClusterError(OPEN)
     cluster = RayCluster(tell, mixed=mixed)
     try:
         yield cluster

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,18 +97,24 @@ def test_two_nodes_give_the_numbers_and_the_reference_models_of_one_machine(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["post", "node"])
+@pytest.mark.parametrize("how", ["post", "node", "frozen"])
 def test_a_run_that_loses_a_post_or_a_node_ends_with_the_same_numbers_and_tells_it(
     program: Program, local: dict[str, str], nodes: Nodes, tmp_path: Path, how: str
 ) -> None:
     nodes.complete()
-    ended = disturbed(program, nodes, tmp_path / "ray", lambda _: kill_a_post() if how == "post" else nodes.kill_node())
+    disturb = {"post": kill_a_post, "node": nodes.kill_node, "frozen": nodes.freeze_node}[how]
+    ended = disturbed(program, nodes, tmp_path / "ray", lambda _: disturb())
+    if how == "frozen":
+        nodes.thaw()
 
     assert ended.code == 0, ended.err
     assert logits_of(tmp_path / "ray") == local
     told = [text for model in report_of(tmp_path / "ray")["models"] for text in model["earlier_attempts"]]
-    assert len(told) == 1
-    assert told[0].startswith("lost: ")
+    if how == "frozen":  # a post answers without its raylet until the cluster takes the node for dead
+        assert len(told) <= 1
+    else:
+        assert len(told) == 1
+    assert all(text.startswith("lost: ") for text in told)
 
 
 @pytest.mark.slow
@@ -123,6 +133,52 @@ def test_a_signal_drains_a_run_which_is_resumed_with_the_same_numbers(
     assert begun == done != set(local)
     assert program("resume", tmp_path / "ray").code == 0
     assert logits_of(tmp_path / "ray") == local
+
+
+@pytest.mark.slow
+def test_a_killed_program_takes_its_posts_along_and_is_resumed_with_the_same_numbers(
+    program: Program, local: dict[str, str], nodes: Nodes, tmp_path: Path
+) -> None:
+    nodes.complete()
+    disturbed(program, nodes, tmp_path / "ray", lambda process: os.kill(process.pid, signal.SIGKILL))
+    assert program("reap", *nodes.options).code == 0
+
+    assert program("resume", tmp_path / "ray").code == 0
+    assert logits_of(tmp_path / "ray") == local
+    assert posts() == []
+
+
+@pytest.mark.slow
+def test_a_cluster_with_a_token_is_used_by_who_has_it(program: Program, tmp_path: Path) -> None:
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 32}
+    started = subprocess.Popen(
+        [sys.executable, "-m", "tests.ray_nodes", tmp_path / "nodes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **token},
+    )
+    assert started.stdin is not None
+    assert started.stdout is not None
+    try:
+        address = next(line.strip() for line in started.stdout if re.fullmatch(r"[0-9.]+:[0-9]+", line.strip()))
+        command = ("doctor", "--engine", "ray", "--address", address)
+        checked = program.afresh(*command, **token)
+        assert "2 nodes of 1 kinds can work" in " ".join(checked.out.split())
+        refused = program.afresh(*command, **{**token, "RAY_AUTH_TOKEN": "b" * 32})
+        assert "No Ray cluster answers" in " ".join(refused.out.split())
+    finally:
+        started.stdin.close()
+        started.wait(60.0)
+        started.stdout.close()
+
+
+@pytest.mark.slow
+def test_a_token_of_this_program_does_not_make_an_open_cluster_safe(program: Program, nodes: Nodes) -> None:
+    nodes.complete()
+    checked = program("doctor", *nodes.options[:-1], RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="a" * 32)
+
+    assert "can run code on all of its nodes" in " ".join(checked.out.split())
 
 
 @pytest.mark.slow
