@@ -68,7 +68,7 @@ def test_a_new_head_on_the_features_of_the_original_is_unmasked() -> None:
 
 
 def test_equal_features_in_all_populations_have_no_memory() -> None:
-    equal = {population: PERFECT.probes["features"]["control"] for population in PERFECT.probes["features"]}
+    equal = dict.fromkeys(PERFECT.probes["features"], PERFECT.probes["features"]["control"])
     found = representation.evaluate(replace(PERFECT, probes={"features": equal}))
 
     assert metric(found, "feature_memory").value is None
