@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from harness.core.history import History
 from harness.core.outcomes import ModelOutcome
 from harness.core.progress import Progress
 from harness.errors import (
-    HarnessError,
     InterruptedRunError,
     NoSpaceError,
     ResumeMismatchError,
@@ -46,6 +45,7 @@ from harness.runs.engines import Engine, engine_of
 from harness.runs.evaluators import evaluate, limit_in_force_s
 from harness.runs.guest_check import check_in_guest
 from harness.runs.kept_task import edited, kept_task, task_to_keep
+from harness.runs.phases import Phases
 from harness.runs.placement import gpus_to_share, plan_core_sets
 from harness.runs.plan import Plan, Work, make_plan
 from harness.runs.prepare import Prepared, prepare
@@ -76,36 +76,6 @@ class RunResult:
 
     report: Report
     folder: Path
-
-
-@dataclass
-class Phases:
-    """Timer of a run's phases: seconds by name, in the order of their start.
-
-    Attributes:
-        seconds: totals over all commands that worked on the run, including interrupted phases.
-        keep: called with ``seconds`` at the end of every phase.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    keep: Callable[[Mapping[str, float]], None] = lambda _seconds: None
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Add the time of a ``with`` block to the phase ``name``."""
-        began = time.monotonic()
-        try:
-            yield
-        except BaseException:
-            self._count(name, began)
-            with suppress(HarnessError):  # a full disk must not hide why the phase ended
-                self.keep(self.seconds)
-            raise
-        self._count(name, began)
-        self.keep(self.seconds)
-
-    def _count(self, name: str, began: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
 
 @dataclass(frozen=True)
