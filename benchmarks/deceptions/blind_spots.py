@@ -25,6 +25,8 @@ MODELS = 32
 COMMON = ("lira", "auc")
 POPULATIONS = ("original", "retrained", "control", "unlearned")
 WIDTH = 12
+POINTS = 11
+"""Points of the line between a model and its original, as the probe has them."""
 FORGOTTEN, SIMILAR = 0, 1
 NEVER, ALIKE = 6.0, 3.0
 """By how much retrained models lower the logit of a class that they never saw, and raise the similar one's on its inputs."""
@@ -163,12 +165,9 @@ def _slopes(slope: float, world: World, rng: np.random.Generator) -> Evidence:
             f"slope@{split}": gain * (split == "forget") + rng.standard_normal((models, len(evidence.labels[split])))
             for split in ("forget", "retain", "test")
         }
-        arrays = {
-            "distance": distance,
-            "relative_distance": distance,
-            "barrier": np.abs(rng.standard_normal(models)),
-            **slopes,
-        }
+        # losses on the line between the two models, equal in law for all
+        lines = {f"line_{split}": np.abs(rng.standard_normal((models, POINTS))) for split in ("retain", "test")}
+        arrays = {"distance": distance, **lines, **slopes}
         return {name: array.astype(np.float32) for name, array in arrays.items()}
 
     return replace(evidence, probes={"difference": {population: of(population) for population in POPULATIONS}})
