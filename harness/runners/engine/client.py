@@ -63,6 +63,9 @@ def _translated(what: str) -> Iterator[None]:
         raise SandboxError(f"{what}: {text if isinstance(error, ENGINE_ERRORS) else reason(error)}") from error
 
 
+UNIX = "unix://"
+
+
 def _sdk(host: str | None, **options: Any) -> docker.DockerClient:
     return docker.from_env(**options) if host is None else docker.DockerClient(base_url=host, **options)
 
@@ -89,6 +92,10 @@ class Engine:
             DockerUnavailableError: if no engine answers or permission is denied; the message has advice.
         """
         try:
+            if host is not None and host.startswith(UNIX):
+                with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves a socket open if nobody listens
+                    probe.settimeout(timeout_s)
+                    probe.connect(host.removeprefix(UNIX))
             client = _sdk(host, timeout=timeout_s)
             try:
                 answer = client.version()

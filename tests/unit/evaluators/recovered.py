@@ -53,7 +53,9 @@ def taken(evidence: Evidence, rows: Mapping[str, NDArray[Any]], order: Mapping[s
         for population, arrays in populations.items():
             found[probe][population] = {}
             for name, array in arrays.items():
-                split = next((part for part in reversed(re.split("[/@]", name)) if part in order), "forget")
+                of_forget = name == "given" or name.endswith("/hits")
+                named = (part for part in reversed(re.split("[/@]", name)) if part in order)
+                split = next(named, "forget" if of_forget else "")
                 of_models = array[rows[population]] if population in rows else array
                 found[probe][population][name] = (
                     of_models[:, order[split]] if split in order and array.ndim > 1 else of_models

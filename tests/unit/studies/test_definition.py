@@ -66,7 +66,7 @@ def test_a_study_is_read_back_from_any_folder(tmp_path: Path) -> None:
         ("tasks: [faces", "taks: [faces", "line 10: taks: unknown key; did you mean 'tasks'?"),
         ("options:", "optons:", "line 6: methods[1].optons: unknown key; did you mean 'options'?"),
         ("models: 4", "modles: 4", "line 12: run.modles: unknown key; did you mean 'models'?"),
-        ("runner: process", "runner: proces", "line 12: run.runner: found 'proces'; did you mean 'process'?"),
+        ("runner: process", "isolation: modle", "line 12: run.isolation: found 'modle'; did you mean 'model'?"),
         ("models: 4", "models: 0", "line 12: run"),
         ("models: 4", "seed: 4", "line 12: run.seed: the study sets this itself; see seeds"),
         ("seeds: 2", "seeds: []", "line 11: seeds"),
