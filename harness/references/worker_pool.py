@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -232,7 +233,8 @@ class Worker:
         """Close the files of a stopped process; no other thread may use it any longer."""
         for file in (self._process.stdin, self._process.stdout, self._stderr):
             assert file is not None  # noqa: S101
-            file.close()
+            with suppress(BrokenPipeError):  # an order that the process did not live to read
+                file.close()
 
 
 def _why(code: int, tail: str, oom_killed: bool) -> str:

@@ -89,3 +89,13 @@ def test_a_file_in_the_working_directory_is_not_imported_in_place_of_a_library(t
     ended = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_worker_that_died_before_it_was_asked_is_told_and_can_be_closed(tmp_path: Path) -> None:
+    """The order then stays in the pipe's buffer, and closing it fails once more."""
+    worker = Worker()
+    worker.stop()
+
+    with pytest.raises(CacheError, match="was killed"):
+        worker.work(tmp_path, JOB, lambda *_: None)
+    worker.close()
