@@ -81,14 +81,13 @@ def work(study: Study, folder: Path, part: Part | None = None, *, dry_run: bool 
     from harness.studies.page import write_page
     from harness.studies.planning import plan_study
     from harness.studies.results import study_results
-    from harness.studies.running import Part, begin, run_study
+    from harness.studies.running import Part, begin, given_back, run_study
     from harness.studies.tables import render_results, write_csv
 
     part = part or Part()
     cells = part.of(study)
-    if not dry_run:
-        begin(study, folder)
-    with RichProgress() as progress:
+    made = not dry_run and begin(study, folder)
+    with given_back(folder, made=made), RichProgress() as progress:
         plan = plan_study(study, folder, progress, cells)
     if plan.groups or dry_run:
         _show_plan(study, plan.rows(), nothing=dry_run)

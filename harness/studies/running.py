@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,32 @@ def run_study(study: Study, folder: Path, progress: Progress, part: Part | None 
     return elsewhere
 
 
-def begin(study: Study, folder: Path) -> None:
-    """Create the folder of a study; return at once if it has this study already.
+@contextmanager
+def given_back(folder: Path, *, made: bool) -> Iterator[None]:
+    """Context manager: undo :func:`begin` if the block raises before any run of the study was begun, so that it can be mended.
+
+    Args:
+        folder: of the study.
+        made: what :func:`begin` returned.
+    """
+    try:
+        yield
+    except BaseException:
+        if made:
+            with (
+                suppress(OSError, HarnessError, HeldError),
+                locked(folder / LOCK),
+            ):  # what stays must not hide the fault
+                (folder / CELLS).rmdir()  # fails if another process has begun a run
+                (folder / STUDY).unlink()
+                (folder / FACTS).unlink()
+                (folder / LOCK).unlink()
+                folder.rmdir()
+        raise
+
+
+def begin(study: Study, folder: Path) -> bool:
+    """Create the folder of a study, and return True; return False if it has this study already.
 
     Raises:
         StudyInvalidError: it has another study, or a task has changed since.
@@ -132,7 +156,7 @@ def begin(study: Study, folder: Path) -> None:
         with locked(folder / LOCK):
             if (folder / STUDY).exists():
                 _same(study, facts, folder)
-                return
+                return False
             if others := [one.name for one in folder.iterdir() if one.name not in (LOCK, CELLS, FACTS)]:
                 raise OutputUnwritableError(
                     f"{folder} contains other files than a study, e.g. {others[0]}. Choose another folder with --output."
@@ -140,6 +164,7 @@ def begin(study: Study, folder: Path) -> None:
             (folder / CELLS).mkdir(exist_ok=True)
             atomic_write_json(folder / FACTS, facts)
             atomic_write_text(folder / STUDY, study.text())  # last: with it the folder is a study's
+            return True
     except OSError as error:
         raise OutputUnwritableError(f"{folder} cannot be used for a study: {error}") from error
 
