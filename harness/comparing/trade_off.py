@@ -44,9 +44,13 @@ def trade_off(runs: Sequence[Method], forgetting: str, utility: str = UTILITY) -
     """
     check_names([one.report for one in runs], forgetting, utility)
     points = [_point(one, forgetting, utility) for one in runs]
+    return trade_off_of(points, runs[0].report, forgetting, utility)
+
+
+def trade_off_of(points: Sequence[Point], first: Report, forgetting: str, utility: str) -> TradeOff | None:
+    """Return positions with the ends of their scales, which are those of ``first``; None if fewer than two are known."""
     if sum(point.forgetting is not None for point in points) < 2:
         return None
-    first = runs[0].report
     metric = first.named(utility)
     return TradeOff(
         forgetting=forgetting,

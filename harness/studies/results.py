@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.comparing.comparison import Point, TradeOff
-from harness.comparing.trade_off import check_names, forgetting_metric, with_dominated
+from harness.comparing.trade_off import check_names, forgetting_metric, trade_off_of
 from harness.core.progress import Progress
 from harness.leaderboards.board import Ranked
 from harness.leaderboards.ranking import ranks
@@ -255,16 +255,5 @@ def _trade_off(settings: Sequence[Setting], forgetting: str, utility: str) -> Tr
         )
         for one in settings
     ]
-    if sum(one.forgetting is not None for one in points) < 2:
-        return None
-    first = next(report for one in settings for report in one.reports)
-    metric = first.named(utility)
-    return TradeOff(
-        forgetting=forgetting,
-        utility=utility,
-        utility_unit=metric.unit if metric else "",
-        utility_control=metric.control if metric else None,
-        utility_noop=metric.noop if metric else None,
-        retrain_s=first.budget.retrain_median_s,
-        points=with_dominated(points),
-    )
+    first = next((report for one in settings for report in one.reports), None)
+    return None if first is None else trade_off_of(points, first, forgetting, utility)
